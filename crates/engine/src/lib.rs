@@ -1,1 +1,4 @@
 //! placeholder
+
+pub mod glob;
+pub mod long_double;
