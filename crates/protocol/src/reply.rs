@@ -1,0 +1,371 @@
+//! A connection's output: replies in RESP2 or RESP3, written straight into one buffer.
+//!
+//! A handler says what it answers (`integer`, `map`, `null`); the protocol that the connection
+//! speaks decides the bytes. Large values that are reference-counted are not copied, for the copy
+//! would happen under a shard's lock: they stand beside the buffer, each with the position in it
+//! at which they belong.
+//!
+//! ```text
+//! buf      + O K \r \n $ 2 0 0 0 0 \r \n | \r \n : 1 \r \n
+//! chunks                                 ^ (13, the 20,000 bytes)
+//! ```
+//!
+//! The invariant: chunk positions never fall and never exceed the buffer's length, so the output
+//! is the buffer with the chunks woven in, in order.
+//!
+//! Deliberately absent: the socket. `slices` gives what a vectored write takes, and the caller
+//! counts what was written.
+
+use crate::number::{DOUBLE_TEXT_MAX, format_f64};
+use bytes::Bytes;
+use std::io::IoSlice;
+
+/// From this size on, in bytes, a shared bulk string is sent by reference instead of copied.
+pub const SHARED_MIN: usize = 16 * 1024;
+
+/// Which protocol a connection speaks, as HELLO chose it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Protocol {
+    /// Five types: simple string, error, integer, bulk string, array.
+    #[default]
+    Resp2,
+    /// All of them, and maps, sets, doubles, booleans, nulls, pushes and more.
+    Resp3,
+}
+
+/// A connection's pending output.
+#[derive(Debug, Default)]
+pub struct Reply {
+    buf: Vec<u8>,
+    /// Each: the position in `buf` before which it belongs, and the bytes.
+    chunks: Vec<(usize, Bytes)>,
+    chunk_bytes: usize,
+    errors: u32,
+    protocol: Protocol,
+}
+
+/// A point in the output to which it can be rewound.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    buf_len: usize,
+    chunk_count: usize,
+    chunk_bytes: usize,
+    errors: u32,
+}
+
+impl Reply {
+    /// An empty output.
+    pub fn new(protocol: Protocol) -> Self {
+        Self { protocol, ..Self::default() }
+    }
+
+    /// The protocol of the replies to come.
+    #[inline]
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Changes the protocol of the replies to come; what is written stays.
+    pub fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+    }
+
+    /// A simple string. Line ends in it become spaces.
+    pub fn simple(&mut self, text: &str) {
+        self.simple_bytes(text.as_bytes());
+    }
+
+    /// A simple string that need not be UTF-8. Line ends in it become spaces.
+    pub fn simple_bytes(&mut self, text: &[u8]) {
+        self.buf.push(b'+');
+        self.line(text);
+    }
+
+    /// `+OK`.
+    #[inline]
+    pub fn ok(&mut self) {
+        self.buf.extend_from_slice(b"+OK\r\n");
+    }
+
+    /// An error, its code first and without the dash: `ERR syntax error`. Line ends at its edges
+    /// are dropped, others become spaces, as Redis does.
+    pub fn error(&mut self, text: &str) {
+        self.error_bytes(text.as_bytes());
+    }
+
+    /// An error that quotes a client's bytes; see [`Reply::error`].
+    #[cold]
+    pub fn error_bytes(&mut self, text: &[u8]) {
+        let is_text = |byte: &u8| !matches!(byte, b'\r' | b'\n');
+        let start = text.iter().position(is_text).unwrap_or(text.len());
+        let end = text.iter().rposition(is_text).map_or(start, |last| last + 1);
+        self.errors = self.errors.saturating_add(1);
+        self.buf.push(b'-');
+        self.line(&text[start..end]);
+    }
+
+    /// An integer.
+    #[inline]
+    pub fn integer(&mut self, value: i64) {
+        if let digit @ 0..=9 = value {
+            self.buf.extend_from_slice(&[b':', b'0' + digit as u8, b'\r', b'\n']);
+        } else {
+            self.prefixed(b':', value);
+        }
+    }
+
+    /// A bulk string, copied.
+    #[inline]
+    pub fn bulk(&mut self, value: &[u8]) {
+        self.buf.reserve(value.len() + HEADER_BYTES_MAX + 2);
+        self.header(b'$', value.len());
+        self.buf.extend_from_slice(value);
+        self.buf.extend_from_slice(b"\r\n");
+    }
+
+    /// A bulk string, by reference from [`SHARED_MIN`] bytes on, else copied.
+    #[inline]
+    pub fn bulk_shared(&mut self, value: &Bytes) {
+        if value.len() < SHARED_MIN {
+            return self.bulk(value);
+        }
+        self.header(b'$', value.len());
+        self.chunks.push((self.buf.len(), value.clone()));
+        self.chunk_bytes += value.len();
+        self.buf.extend_from_slice(b"\r\n");
+    }
+
+    /// An integer as a bulk string: a counter's GET.
+    pub fn bulk_integer(&mut self, value: i64) {
+        self.bulk(itoa::Buffer::new().format(value).as_bytes());
+    }
+
+    /// The absent value: RESP2's null bulk string.
+    #[inline]
+    pub fn null(&mut self) {
+        self.buf.extend_from_slice(match self.protocol {
+            Protocol::Resp2 => b"$-1\r\n",
+            Protocol::Resp3 => b"_\r\n",
+        });
+    }
+
+    /// The absent array: RESP2 tells it from the absent value.
+    pub fn null_array(&mut self) {
+        self.buf.extend_from_slice(match self.protocol {
+            Protocol::Resp2 => b"*-1\r\n",
+            Protocol::Resp3 => b"_\r\n",
+        });
+    }
+
+    /// The head of an array; `count` elements follow.
+    #[inline]
+    pub fn array(&mut self, count: usize) {
+        self.header(b'*', count);
+    }
+
+    /// The head of a map; `pairs` keys follow, each with its value. RESP2: an array of both.
+    pub fn map(&mut self, pairs: usize) {
+        match self.protocol {
+            Protocol::Resp2 => self.header(b'*', pairs * 2),
+            Protocol::Resp3 => self.header(b'%', pairs),
+        }
+    }
+
+    /// The head of a set; `count` elements follow. RESP2: an array.
+    pub fn set(&mut self, count: usize) {
+        self.aggregate(b'~', count);
+    }
+
+    /// The head of a message outside the order of replies; `count` elements follow. RESP2: an
+    /// array.
+    pub fn push(&mut self, count: usize) {
+        self.aggregate(b'>', count);
+    }
+
+    /// A double in Redis 7.0's format. RESP2: a bulk string.
+    pub fn double(&mut self, value: f64) {
+        let mut text = [0; DOUBLE_TEXT_MAX];
+        let text = format_f64(value, &mut text);
+        match self.protocol {
+            Protocol::Resp2 => self.bulk(text.as_bytes()),
+            Protocol::Resp3 => {
+                self.buf.push(b',');
+                self.line(text.as_bytes());
+            }
+        }
+    }
+
+    /// A boolean. RESP2: the integer 1 or 0.
+    pub fn boolean(&mut self, value: bool) {
+        self.buf.extend_from_slice(match (self.protocol, value) {
+            (Protocol::Resp2, true) => b":1\r\n",
+            (Protocol::Resp2, false) => b":0\r\n",
+            (Protocol::Resp3, true) => b"#t\r\n",
+            (Protocol::Resp3, false) => b"#f\r\n",
+        });
+    }
+
+    /// An integer of any size, in decimal. RESP2: a bulk string.
+    pub fn big_number(&mut self, digits: &str) {
+        match self.protocol {
+            Protocol::Resp2 => self.bulk(digits.as_bytes()),
+            Protocol::Resp3 => {
+                self.buf.push(b'(');
+                self.line(digits.as_bytes());
+            }
+        }
+    }
+
+    /// Text with its format, which is three characters: `txt` or `mkd`. RESP2: a bulk string.
+    pub fn verbatim(&mut self, format: &str, text: &[u8]) {
+        debug_assert_eq!(format.len(), 3, "RESP3 fixes the format's length");
+        match self.protocol {
+            Protocol::Resp2 => self.bulk(text),
+            Protocol::Resp3 => {
+                self.header(b'=', text.len() + 4);
+                self.buf.extend_from_slice(format.as_bytes());
+                self.buf.push(b':');
+                self.buf.extend_from_slice(text);
+                self.buf.extend_from_slice(b"\r\n");
+            }
+        }
+    }
+
+    /// Bytes that are already in the connection's protocol.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.buf.extend_from_slice(bytes);
+    }
+
+    /// All that is pending, in bytes, values by reference included.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.buf.len() + self.chunk_bytes
+    }
+
+    /// Whether nothing is pending.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.buf.is_empty()
+    }
+
+    /// Number of errors written since the last [`Reply::clear`].
+    #[inline]
+    pub fn errors(&self) -> u32 {
+        self.errors
+    }
+
+    /// This point in the output.
+    #[inline]
+    pub fn mark(&self) -> Mark {
+        Mark {
+            buf_len: self.buf.len(),
+            chunk_count: self.chunks.len(),
+            chunk_bytes: self.chunk_bytes,
+            errors: self.errors,
+        }
+    }
+
+    /// Drops everything written since `mark`, errors uncounted.
+    pub fn rewind(&mut self, mark: Mark) {
+        debug_assert!(mark.buf_len <= self.buf.len() && mark.chunk_count <= self.chunks.len());
+        self.buf.truncate(mark.buf_len);
+        self.chunks.truncate(mark.chunk_count);
+        self.chunk_bytes = mark.chunk_bytes;
+        self.errors = mark.errors;
+    }
+
+    /// Drops everything and keeps the buffer's memory.
+    pub fn clear(&mut self) {
+        self.buf.clear();
+        self.chunks.clear();
+        self.chunk_bytes = 0;
+        self.errors = 0;
+    }
+
+    /// The output as one slice, when no value is by reference.
+    #[inline]
+    pub fn contiguous(&self) -> Option<&[u8]> {
+        self.chunks.is_empty().then_some(&self.buf)
+    }
+
+    /// Appends the output to `into` for a vectored write, its first `skip` bytes left out because
+    /// they were already written.
+    pub fn slices<'a>(&'a self, skip: usize, into: &mut Vec<IoSlice<'a>>) {
+        let mut skip = skip;
+        let mut add = |part: &'a [u8]| {
+            let skipped = skip.min(part.len());
+            skip -= skipped;
+            if skipped < part.len() {
+                into.push(IoSlice::new(&part[skipped..]));
+            }
+        };
+        let mut from = 0;
+        for (position, chunk) in &self.chunks {
+            add(&self.buf[from..*position]);
+            add(chunk);
+            from = *position;
+        }
+        add(&self.buf[from..]);
+    }
+
+    /// The output in one piece, copied.
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut slices = Vec::with_capacity(self.chunks.len() * 2 + 1);
+        self.slices(0, &mut slices);
+        let mut whole = Vec::with_capacity(self.len());
+        slices.iter().for_each(|part| whole.extend_from_slice(part));
+        whole
+    }
+
+    /// The buffer itself, to shrink it or to exchange it for another. Shortening it below a value
+    /// by reference breaks the output: do so only when the output is clear.
+    pub fn buf_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.buf
+    }
+
+    fn aggregate(&mut self, resp3: u8, count: usize) {
+        match self.protocol {
+            Protocol::Resp2 => self.header(b'*', count),
+            Protocol::Resp3 => self.header(resp3, count),
+        }
+    }
+
+    /// A type byte, a length and a line end: small lengths, which are nearly all, in one store.
+    #[inline]
+    fn header(&mut self, kind: u8, count: usize) {
+        match count {
+            0..=9 => self.buf.extend_from_slice(&[kind, b'0' + count as u8, b'\r', b'\n']),
+            10..=99 => self.buf.extend_from_slice(&[
+                kind,
+                b'0' + (count / 10) as u8,
+                b'0' + (count % 10) as u8,
+                b'\r',
+                b'\n',
+            ]),
+            _ => self.prefixed(kind, count as i64),
+        }
+    }
+
+    fn prefixed(&mut self, kind: u8, value: i64) {
+        let mut digits = itoa::Buffer::new();
+        self.buf.push(kind);
+        self.buf.extend_from_slice(digits.format(value).as_bytes());
+        self.buf.extend_from_slice(b"\r\n");
+    }
+
+    fn line(&mut self, text: &[u8]) {
+        let start = self.buf.len();
+        self.buf.extend_from_slice(text);
+        if memchr::memchr2(b'\r', b'\n', text).is_some() {
+            for byte in &mut self.buf[start..] {
+                if matches!(byte, b'\r' | b'\n') {
+                    *byte = b' ';
+                }
+            }
+        }
+        self.buf.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Longest head of a bulk string: the type byte, 20 digits and the line end.
+const HEADER_BYTES_MAX: usize = 23;
