@@ -1,0 +1,108 @@
+//! Runs the transcripts below `tests/conformance` on every target that there is.
+//!
+//! `CONFORMANCE=string/set cargo test --test conformance` runs only the files whose path contains
+//! that text. A transcript with which the oracle disagrees is wrong: the oracle's tests fail, and
+//! are skipped with a printed line where no redis-server of its series is installed.
+
+#[allow(dead_code, reason = "shared with other tests, which use other parts")]
+mod support;
+#[allow(dead_code, reason = "shared with the recorder")]
+#[path = "conformance/mod.rs"]
+mod transcript;
+
+use std::path::{Path, PathBuf};
+
+use support::resp::Value;
+use support::server::installed_redis;
+use transcript::format::Transcript;
+use transcript::runner::Runner;
+use transcript::target::{Protocol, Target, Tcp};
+
+/// The series that the transcripts were recorded from.
+const ORACLE_SERIES: &str = "7.0.";
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance")
+}
+
+fn redstart(protocol: Protocol) -> Tcp {
+    Tcp::redstart(Path::new(env!("CARGO_BIN_EXE_redstart")), protocol)
+}
+
+/// Runs all transcripts and reports every failing section at once.
+fn run(target: &mut dyn Target) {
+    let filter = std::env::var("CONFORMANCE").unwrap_or_default();
+    let report = Runner::new(target).run_all(&root(), &filter);
+    println!(
+        "{} sections run, {} left out, {} calls",
+        report.sections_run, report.sections_left_out, report.calls
+    );
+    for failure in &report.failures {
+        println!("{failure}");
+    }
+    assert!(report.failures.is_empty(), "{} sections failed", report.failures.len());
+}
+
+fn run_oracle(protocol: Protocol) {
+    match installed_redis() {
+        Some((program, version)) if version.starts_with(ORACLE_SERIES) => {
+            run(&mut Tcp::oracle(&program, &version, protocol));
+        }
+        Some((_, version)) => println!("SKIPPED: redis-server is {version}, not {ORACLE_SERIES}x"),
+        None => println!("SKIPPED: redis-server is not installed"),
+    }
+}
+
+#[test]
+fn redstart_over_tcp_in_resp2() {
+    run(&mut redstart(Protocol::Resp2));
+}
+
+#[test]
+fn redstart_over_tcp_in_resp3() {
+    run(&mut redstart(Protocol::Resp3));
+}
+
+#[test]
+fn oracle_in_resp2() {
+    run_oracle(Protocol::Resp2);
+}
+
+#[test]
+fn oracle_in_resp3() {
+    run_oracle(Protocol::Resp3);
+}
+
+/// A command without a transcript fails here. A subcommand is looked for in its container's file.
+#[test]
+fn every_command_has_a_transcript() {
+    let mut target = redstart(Protocol::Resp2);
+    target.begin().expect("the server starts");
+    let args = ["COMMAND", "LIST"].map(|arg| arg.as_bytes().to_vec());
+    let Ok(Value::Items(_, names)) = target.call(1, &args) else {
+        panic!("COMMAND LIST is not a list");
+    };
+    assert!(!names.is_empty(), "COMMAND LIST is empty");
+    let paths = Transcript::find(&root()).expect("the transcripts can be read");
+    let missing: Vec<String> = names
+        .iter()
+        .filter_map(|name| match name {
+            Value::Bulk(name) | Value::Simple(name) => String::from_utf8(name.clone()).ok(),
+            _ => None,
+        })
+        .filter(|name| !has_transcript(&paths, name))
+        .collect();
+    assert!(missing.is_empty(), "commands without a transcript: {missing:?}");
+}
+
+fn has_transcript(paths: &[PathBuf], command: &str) -> bool {
+    let (container, subcommand) = command.split_once('|').unwrap_or((command, ""));
+    let Some(path) = paths
+        .iter()
+        .find(|path| path.file_stem().is_some_and(|stem| stem.eq_ignore_ascii_case(container)))
+    else {
+        return false;
+    };
+    let text = std::fs::read_to_string(path).expect("a transcript can be read").to_lowercase();
+    text.contains(format!("> {container} {subcommand}").to_lowercase().trim_end())
+}

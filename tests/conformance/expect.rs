@@ -1,0 +1,236 @@
+//! What a reply must be: a value to the byte, or its shape where it cannot be foreseen.
+
+use std::collections::HashMap;
+
+use super::quote::{escape, quote, unquote};
+use crate::support::resp::{Kind, Value};
+
+/// What earlier replies left in `! save NAME`, for `${NAME}` in later commands.
+pub type Saved = HashMap<String, Vec<u8>>;
+
+/// One expected reply, or one element of it.
+#[derive(Clone, Debug)]
+pub enum Expect {
+    /// Exactly this scalar.
+    Is(Value),
+    /// An aggregate of this type with these elements.
+    Items(Kind, Vec<Expect>),
+    /// The same elements in any order; a map's pairs stay together.
+    Unordered(Kind, Vec<Expect>),
+    /// `! any`, or `! any TYPE`: anything at all, or of that type.
+    Any(String),
+    /// `! match GLOB`: text (of any string type or an error) with `*` and `?`.
+    Match(Vec<u8>),
+    /// `! between LOW HIGH`: an integer, bounds included.
+    Between(i64, i64),
+    /// `! save NAME`: any scalar, which `${NAME}` in later commands stands for.
+    Save(String),
+    /// `! closed`: no reply; the server closes the connection.
+    Closed,
+}
+
+/// Whether a line can belong to an expected reply.
+pub fn is_reply_line(line: &str) -> bool {
+    let line = line.trim_start();
+    match line.strip_prefix("! ") {
+        Some(directive) => {
+            let word = directive.split(' ').next().unwrap_or("");
+            ["any", "match", "between", "save", "unordered", "closed"].contains(&word)
+        }
+        None => !line.is_empty() && !line.starts_with('#') && !line.starts_with("> "),
+    }
+}
+
+/// Reads one expected reply from the start of `lines`; also how many lines it takes.
+pub fn parse(lines: &[&str], depth: usize) -> Result<(Expect, usize), String> {
+    let line = *lines.first().ok_or("the reply ends too early")?;
+    let indent = "  ".repeat(depth);
+    let text = line.strip_prefix(&indent).ok_or(format!("{line:?} wants {depth} indents"))?;
+    if text.starts_with(' ') {
+        return Err(format!("{line:?} is indented too far"));
+    }
+    if text == "! unordered" {
+        return match parse(&lines[1..], depth)? {
+            (Expect::Items(kind, items), count) => Ok((Expect::Unordered(kind, items), count + 1)),
+            _ => Err("! unordered wants an aggregate".to_owned()),
+        };
+    }
+    if let Some(directive) = text.strip_prefix("! ") {
+        return Ok((parse_directive(directive)?, 1));
+    }
+    let sigil = text.chars().next().ok_or("an empty reply line")?;
+    if let Some(kind) = Kind::from_sigil(sigil) {
+        let count: usize = text[1..].parse().map_err(|_| format!("bad count in {text:?}"))?;
+        let mut items = Vec::new();
+        let mut used = 1;
+        for _ in 0..count * kind.width() {
+            let (item, lines_used) = parse(&lines[used..], depth + 1)?;
+            items.push(item);
+            used += lines_used;
+        }
+        return Ok((Expect::Items(kind, items), used));
+    }
+    Ok((Expect::Is(parse_scalar(text)?), 1))
+}
+
+fn parse_directive(text: &str) -> Result<Expect, String> {
+    let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+    match word {
+        "any" => Ok(Expect::Any(rest.to_owned())),
+        "match" if rest.starts_with('"') => Ok(Expect::Match(unquote(rest)?)),
+        "match" => Ok(Expect::Match(rest.as_bytes().to_vec())),
+        "save" => Ok(Expect::Save(rest.to_owned())),
+        "closed" => Ok(Expect::Closed),
+        "between" => {
+            let (low, high) = rest.split_once(' ').ok_or("! between wants two numbers")?;
+            let number = |text: &str| text.parse().map_err(|_| format!("bad number {text:?}"));
+            Ok(Expect::Between(number(low)?, number(high)?))
+        }
+        _ => Err(format!("unknown directive {text:?}")),
+    }
+}
+
+fn parse_scalar(text: &str) -> Result<Value, String> {
+    let plain = |text: &str| unquote(&format!("\"{}\"", text.replace('"', "\\\"")));
+    let body = text.get(1..).unwrap_or("");
+    Ok(match (text, text.as_bytes()[0]) {
+        ("nil", _) => Value::Nil,
+        ("nil-array", _) => Value::NilArray,
+        ("#t", _) => Value::Bool(true),
+        ("#f", _) => Value::Bool(false),
+        (_, b'+') => Value::Simple(plain(body)?),
+        (_, b'-') => Value::Error(plain(body)?),
+        (_, b':') => Value::Int(body.parse().map_err(|_| format!("bad integer {text:?}"))?),
+        (_, b',') => Value::Double(body.to_owned()),
+        (_, b'(') => Value::Big(body.to_owned()),
+        (_, b'"') => Value::Bulk(unquote(text)?),
+        (_, b'=') => {
+            let (format, quoted) = body.split_once(':').ok_or("verbatim is =txt:\"text\"")?;
+            Value::Verbatim(format.to_owned(), unquote(quoted)?)
+        }
+        _ => return Err(format!("{text:?} is no reply")),
+    })
+}
+
+/// Writes a reply in the notation that `parse` reads.
+pub fn render(value: &Value, depth: usize, out: &mut Vec<String>) {
+    let plain = |bytes: &[u8]| escape(bytes).replace("\\\"", "\"");
+    let line = match value {
+        Value::Simple(text) => format!("+{}", plain(text)),
+        Value::Error(text) => format!("-{}", plain(text)),
+        Value::Int(number) => format!(":{number}"),
+        Value::Bulk(bytes) => quote(bytes),
+        Value::Nil => "nil".to_owned(),
+        Value::NilArray => "nil-array".to_owned(),
+        Value::Double(text) => format!(",{text}"),
+        Value::Bool(truth) => format!("#{}", if *truth { 't' } else { 'f' }),
+        Value::Big(digits) => format!("({digits}"),
+        Value::Verbatim(format, bytes) => format!("={format}:{}", quote(bytes)),
+        Value::Items(kind, items) => format!("{}{}", kind.sigil(), items.len() / kind.width()),
+    };
+    out.push(format!("{}{line}", "  ".repeat(depth)));
+    if let Value::Items(_, items) = value {
+        for item in items {
+            render(item, depth + 1, out);
+        }
+    }
+}
+
+impl Expect {
+    /// Whether `value` is what was expected.
+    pub fn accepts(&self, value: &Value, saved: &mut Saved) -> bool {
+        match (self, value) {
+            (Expect::Is(expected), _) => expected == value,
+            (Expect::Items(expected, parts), Value::Items(kind, items)) => {
+                expected == kind
+                    && parts.len() == items.len()
+                    && parts.iter().zip(items).all(|(part, item)| part.accepts(item, saved))
+            }
+            (Expect::Unordered(expected, parts), Value::Items(kind, items)) => {
+                expected == kind
+                    && parts.len() == items.len()
+                    && accepts_unordered(parts, items, kind.width(), saved)
+            }
+            (Expect::Any(kind), _) => kind.is_empty() || kind == type_name(value),
+            (Expect::Match(pattern), _) => text(value).is_some_and(|text| glob(pattern, &text)),
+            (Expect::Between(low, high), Value::Int(number)) => (low..=high).contains(&number),
+            (Expect::Save(name), _) => match text(value) {
+                Some(text) => {
+                    saved.insert(name.clone(), text);
+                    true
+                }
+                None => false,
+            },
+            _ => false,
+        }
+    }
+}
+
+/// Pairs every part with an item of its own, taking the first that fits.
+fn accepts_unordered(parts: &[Expect], items: &[Value], width: usize, saved: &mut Saved) -> bool {
+    let mut left: Vec<&[Value]> = items.chunks(width).collect();
+    parts.chunks(width).all(|part| {
+        let found = left.iter().position(|item| {
+            part.iter().zip(*item).all(|(part, value)| part.accepts(value, saved))
+        });
+        found.map(|index| left.swap_remove(index)).is_some()
+    })
+}
+
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Simple(_) => "simple",
+        Value::Error(_) => "error",
+        Value::Int(_) => "integer",
+        Value::Bulk(_) => "bulk",
+        Value::Nil | Value::NilArray => "nil",
+        Value::Double(_) => "double",
+        Value::Bool(_) => "boolean",
+        Value::Big(_) => "big",
+        Value::Verbatim(..) => "verbatim",
+        Value::Items(Kind::Array, _) => "array",
+        Value::Items(Kind::Map, _) => "map",
+        Value::Items(Kind::Set, _) => "set",
+        Value::Items(Kind::Push, _) => "push",
+    }
+}
+
+/// The text of a scalar that has one.
+fn text(value: &Value) -> Option<Vec<u8>> {
+    match value {
+        Value::Simple(bytes) | Value::Bulk(bytes) | Value::Verbatim(_, bytes) => {
+            Some(bytes.clone())
+        }
+        Value::Error(bytes) => Some([b"-", bytes.as_slice()].concat()),
+        Value::Int(number) => Some(number.to_string().into_bytes()),
+        Value::Double(text) | Value::Big(text) => Some(text.clone().into_bytes()),
+        _ => None,
+    }
+}
+
+/// `*` for any run of bytes, `?` for one.
+fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut at, mut seen) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while seen < text.len() {
+        match pattern.get(at) {
+            Some(b'*') => {
+                star = Some((at, seen));
+                at += 1;
+            }
+            Some(byte) if *byte == b'?' || *byte == text[seen] => {
+                at += 1;
+                seen += 1;
+            }
+            _ => match star {
+                Some((star_at, from)) => {
+                    star = Some((star_at, from + 1));
+                    at = star_at + 1;
+                    seen = from + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[at..].iter().all(|byte| *byte == b'*')
+}

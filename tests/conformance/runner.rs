@@ -1,0 +1,184 @@
+//! Runs transcripts on a target and says where they part.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::expect::{self, Expect, Saved};
+use super::format::{Action, Call, Scope, Section, Transcript};
+use super::quote::escape;
+use super::target::{Protocol, Target};
+use crate::support::client::Failure;
+use crate::support::resp::Value;
+
+/// What a run found.
+#[derive(Default)]
+pub struct Report {
+    /// One text a failure, beginning with `file:line`.
+    pub failures: Vec<String>,
+    pub sections_run: usize,
+    pub sections_left_out: usize,
+    pub calls: usize,
+}
+
+/// Runs transcripts on one target, and remembers which types it knows.
+pub struct Runner<'a> {
+    target: &'a mut dyn Target,
+    knows: HashMap<String, bool>,
+    report: Report,
+}
+
+impl<'a> Runner<'a> {
+    /// A runner for this target.
+    pub fn new(target: &'a mut dyn Target) -> Runner<'a> {
+        Runner { target, knows: HashMap::new(), report: Report::default() }
+    }
+
+    /// Runs every transcript below `root` whose path contains `filter`.
+    pub fn run_all(mut self, root: &Path, filter: &str) -> Report {
+        match Transcript::find(root) {
+            Ok(paths) => {
+                let wanted = |path: &&std::path::PathBuf| path.to_string_lossy().contains(filter);
+                for path in paths.iter().filter(wanted) {
+                    self.run_file(path);
+                }
+            }
+            Err(error) => self.report.failures.push(error),
+        }
+        self.report
+    }
+
+    fn run_file(&mut self, path: &Path) {
+        let transcript = match Transcript::read(path) {
+            Ok(transcript) => transcript,
+            Err(error) => return self.report.failures.push(error),
+        };
+        for section in &transcript.sections {
+            if !self.fits(&section.scope) {
+                self.report.sections_left_out += 1;
+                continue;
+            }
+            self.report.sections_run += 1;
+            if let Err((line, problem)) = self.run_section(section) {
+                let place = format!("{}:{line}", path.display());
+                self.report.failures.push(format!("{place}: {problem}"));
+                self.target.discard();
+            }
+        }
+    }
+
+    /// Whether a section can run here.
+    pub fn fits(&mut self, scope: &Scope) -> bool {
+        if scope.tcp_only && !self.target.has_sessions() {
+            return false;
+        }
+        let too_new = match (&scope.newer, self.target.oracle_version()) {
+            (Some(newer), Some(version)) => is_newer(newer, version),
+            _ => false,
+        };
+        !too_new && scope.needs.iter().all(|name| self.knows(name))
+    }
+
+    /// Whether the target has the commands of a value type.
+    fn knows(&mut self, type_name: &str) -> bool {
+        if let Some(known) = self.knows.get(type_name) {
+            return *known;
+        }
+        let command = match type_name {
+            "hash" => "hset",
+            "list" => "rpush",
+            "set" => "sadd",
+            "zset" => "zadd",
+            "stream" => "xadd",
+            other => other,
+        };
+        let args = ["COMMAND", "INFO", command].map(|arg| arg.as_bytes().to_vec());
+        let known = match (self.target.begin(), self.target.call(1, &args)) {
+            (Ok(()), Ok(Value::Items(_, items))) => {
+                matches!(items.as_slice(), [Value::Items(..)])
+            }
+            _ => false,
+        };
+        self.knows.insert(type_name.to_owned(), known);
+        known
+    }
+
+    fn run_section(&mut self, section: &Section) -> Result<(), (usize, String)> {
+        self.target.begin().map_err(|error| (section.line, error))?;
+        let mut saved = Saved::new();
+        let mut connection = 1;
+        for step in &section.steps {
+            let located = |problem: String| (step.line, problem);
+            match &step.action {
+                Action::Sleep(ms) => self.target.sleep(*ms),
+                Action::Connection(number) => connection = *number,
+                Action::Closed => {
+                    if !self.target.is_closed(connection) {
+                        return Err(located("the connection is still open".to_owned()));
+                    }
+                }
+                Action::Call(call) => {
+                    self.report.calls += 1;
+                    let reply = self.target.call(connection, &filled(&call.args, &saved));
+                    check(call, self.target.protocol(), reply, &mut saved).map_err(located)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Compares a reply with what the transcript says.
+fn check(
+    call: &Call,
+    protocol: Protocol,
+    reply: Result<Value, Failure>,
+    saved: &mut Saved,
+) -> Result<(), String> {
+    let resp3 = call.reply3.as_ref().filter(|_| protocol == Protocol::Resp3);
+    let Some(expected) = resp3.or(call.reply.as_ref()) else {
+        return Err("the transcript has no reply here: record it".to_owned());
+    };
+    match (expected, &reply) {
+        (Expect::Closed, Err(Failure::Closed)) => return Ok(()),
+        (_, Ok(value)) if expected.accepts(value, saved) => return Ok(()),
+        _ => {}
+    }
+    let got = match reply {
+        Ok(value) => {
+            let mut lines = Vec::new();
+            expect::render(&value, 1, &mut lines);
+            lines.join("\n")
+        }
+        Err(Failure::Closed) => "  the connection was closed".to_owned(),
+        Err(Failure::Broken(error)) => format!("  {error}"),
+    };
+    let words: Vec<String> = call.args.iter().map(|arg| shown(arg)).collect();
+    Err(format!("{}\n  expected {expected:?}\n  got\n{got}", words.join(" ")))
+}
+
+/// An argument, cut to what a reader wants to see of it.
+fn shown(arg: &[u8]) -> String {
+    const LONGEST: usize = 60;
+    let text = escape(&arg[..arg.len().min(LONGEST)]);
+    if arg.len() > LONGEST { format!("{text}...({} bytes)", arg.len()) } else { text }
+}
+
+/// The arguments with `${NAME}` replaced by what was saved.
+pub fn filled(args: &[Vec<u8>], saved: &Saved) -> Vec<Vec<u8>> {
+    let fill = |arg: &Vec<u8>| {
+        let name = arg.strip_prefix(b"${").and_then(|rest| rest.strip_suffix(b"}"));
+        let name = name.and_then(|name| std::str::from_utf8(name).ok());
+        name.and_then(|name| saved.get(name)).unwrap_or(arg).clone()
+    };
+    args.iter().map(fill).collect()
+}
+
+/// Whether a section's version is above the oracle's. What is not a version of Redis always is.
+fn is_newer(section: &str, oracle: &str) -> bool {
+    let numbers =
+        |text: &str| text.split('.').map(|part| part.parse().ok()).collect::<Option<Vec<u32>>>();
+    match (numbers(section), numbers(oracle)) {
+        (Some(section), Some(oracle)) => section > oracle,
+        _ => true,
+    }
+}

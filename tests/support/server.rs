@@ -1,0 +1,97 @@
+//! Server processes for tests: on a free loopback port, in an empty directory of their own, ended
+//! when dropped.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::client::Client;
+use super::resp::Value;
+
+/// A server that does not answer PING by then did not start.
+const START_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A running server.
+pub struct Server {
+    child: Child,
+    port: u16,
+    directory: PathBuf,
+}
+
+impl Server {
+    /// Starts `program --port N ARGS...` and waits until it answers.
+    pub fn start(program: &Path, args: &[&str]) -> Result<Server, String> {
+        let mut last = String::new();
+        // Another process may take the port between its choice and its use.
+        for _ in 0..3 {
+            match Server::start_once(program, args) {
+                Ok(server) => return Ok(server),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn start_once(program: &Path, args: &[&str]) -> Result<Server, String> {
+        static DIRECTORIES: AtomicU32 = AtomicU32::new(0);
+        let number = DIRECTORIES.fetch_add(1, Ordering::Relaxed);
+        let directory =
+            std::env::temp_dir().join(format!("redstart-test-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&directory).map_err(|error| error.to_string())?;
+        let port = free_port()?;
+        let child = Command::new(program)
+            .args(["--port", &port.to_string()])
+            .args(args)
+            .current_dir(&directory)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("{}: {error}", program.display()))?;
+        let mut server = Server { child, port, directory };
+        let deadline = Instant::now() + START_PATIENCE;
+        while Instant::now() < deadline && server.is_running() {
+            let pong = Client::connect(port).and_then(|mut client| client.call(&["PING"]));
+            if matches!(pong, Ok(Value::Simple(text)) if text == b"PONG") {
+                return Ok(server);
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Err(format!("{} did not answer on port {port}", program.display()))
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Whether the process lives.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // A server that has already left makes both fail, which is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+fn free_port() -> Result<u16, String> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|error| error.to_string())?;
+    Ok(listener.local_addr().map_err(|error| error.to_string())?.port())
+}
+
+/// The installed redis-server and its version, if there is one.
+pub fn installed_redis() -> Option<(PathBuf, String)> {
+    let output = Command::new("redis-server").arg("--version").output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let version = text.split_whitespace().find_map(|word| word.strip_prefix("v="))?;
+    Some((PathBuf::from("redis-server"), version.to_owned()))
+}
