@@ -4,9 +4,14 @@
 //! request goes through [`Parser`] to [`Args`]; a handler answers into a [`Reply`].
 
 mod args;
+mod error;
+mod inline;
 mod number;
 mod reply;
+mod request;
 
 pub use args::{Args, OwnedArgs, Span};
-pub use number::{DOUBLE_TEXT_MAX, format_f64};
+pub use error::ProtocolError;
+pub use number::{DOUBLE_TEXT_MAX, Decimal, decimal, format_f64, parse_f64, parse_i64, parse_u64};
 pub use reply::{Mark, Protocol, Reply, SHARED_MIN};
+pub use request::{Limits, Parser, Step};

@@ -1,13 +1,275 @@
-//! Numbers as text.
+//! Numbers as text, by Redis's rules: what it takes from a client, and how it writes them back.
+//!
+//! An integer has exactly one text (`string2ll` in Redis): no plus, no leading zero, no blank, no
+//! minus zero. That is what lets a value be kept as an integer and be given back unchanged. A
+//! double is whatever C's `strtod` takes (hexadecimal and infinity included), but not a number
+//! that is not one, and nothing around it; it is written with `%.17g`.
+//!
+//! Cheap paths come first: nearly all doubles in practice are small whole numbers.
 
-/// Longest text of a double, in bytes.
+/// The integer that `text` is the one decimal text of.
+#[inline]
+pub fn parse_i64(text: &[u8]) -> Option<i64> {
+    match *text {
+        [digit @ b'0'..=b'9'] => Some(i64::from(digit - b'0')),
+        [b'-', b'1'..=b'9', ..] => 0i64.checked_sub_unsigned(digits(&text[1..])?),
+        [b'1'..=b'9', ..] => i64::try_from(digits(text)?).ok(),
+        _ => None,
+    }
+}
+
+/// The unsigned integer that `text` is the one decimal text of.
+#[inline]
+pub fn parse_u64(text: &[u8]) -> Option<u64> {
+    match *text {
+        [digit @ b'0'..=b'9'] => Some(u64::from(digit - b'0')),
+        [b'1'..=b'9', ..] => digits(text),
+        _ => None,
+    }
+}
+
+/// The value of nothing but digits, the first of them not zero.
+#[inline]
+fn digits(text: &[u8]) -> Option<u64> {
+    // Nineteen digits always fit, so that only the twentieth is checked.
+    let (unchecked, last) = text.split_at_checked(19).unwrap_or((text, &[]));
+    let mut value = 0;
+    for byte in unchecked {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + u64::from(digit);
+    }
+    match *last {
+        [] => Some(value),
+        [byte @ b'0'..=b'9'] => value.checked_mul(10)?.checked_add(u64::from(byte - b'0')),
+        _ => None,
+    }
+}
+
+/// The double that Redis reads from `text`: all that `strtod` takes, blanks in front excepted,
+/// except what is no number, what exceeds a double, and what is too small to be told from zero.
+pub fn parse_f64(text: &[u8]) -> Option<f64> {
+    // Whole numbers that a double holds exactly.
+    if text.len() <= 15
+        && let Some(whole) = parse_i64(text)
+    {
+        return Some(whole as f64);
+    }
+    let unsigned = match text {
+        [b'+' | b'-', rest @ ..] => rest,
+        _ => text,
+    };
+    if let [b'0', b'x' | b'X', hex @ ..] = unsigned {
+        let value = parse_hex(hex)?;
+        return Some(if text[0] == b'-' { -value } else { value });
+    }
+    let value: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    let named = unsigned.first().is_some_and(u8::is_ascii_alphabetic);
+    let exact = match value {
+        _ if value.is_nan() => false,
+        _ if value.is_infinite() => named,
+        0.0 => {
+            let mantissa = unsigned.iter().take_while(|byte| !matches!(byte, b'e' | b'E'));
+            mantissa.into_iter().all(|byte| matches!(byte, b'0' | b'.'))
+        }
+        _ => true,
+    };
+    exact.then_some(value)
+}
+
+/// A hexadecimal float behind its `0x`: digits with a point among them, then perhaps `p` and a
+/// decimal exponent of two.
+fn parse_hex(text: &[u8]) -> Option<f64> {
+    let (digits, exponent) = match text.iter().position(|byte| matches!(byte, b'p' | b'P')) {
+        Some(p) => (&text[..p], parse_exponent(&text[p + 1..])?),
+        None => (text, 0),
+    };
+    // The first 61 bits or so are kept, of the rest only whether anything was there: that is
+    // enough to round correctly.
+    let (mut mantissa, mut scale, mut seen, mut point) = (0u64, 0i64, false, false);
+    for &byte in digits {
+        let digit = match byte {
+            b'.' if !point => {
+                point = true;
+                continue;
+            }
+            _ => u64::from((byte as char).to_digit(16)?),
+        };
+        seen = true;
+        if mantissa >> 60 == 0 {
+            mantissa = mantissa << 4 | digit;
+            scale -= if point { 4 } else { 0 };
+        } else {
+            mantissa |= u64::from(digit != 0);
+            scale += if point { 0 } else { 4 };
+        }
+    }
+    if !seen {
+        return None;
+    }
+    scale_exact(mantissa, scale.saturating_add(exponent))
+}
+
+/// A decimal exponent, held within bounds that no double reaches.
+fn parse_exponent(text: &[u8]) -> Option<i64> {
+    let (sign, digits) = match text {
+        [b'-', rest @ ..] => (-1, rest),
+        [b'+', rest @ ..] => (1, rest),
+        _ => (1, text),
+    };
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    // An exponent may undo a long mantissa, so the bound is above any mantissa's length.
+    let add = |sum: i64, byte: &u8| (sum * 10 + i64::from(byte - b'0')).min(1 << 40);
+    Some(sign * digits.iter().fold(0, add))
+}
+
+/// `mantissa` times two to the `exponent`, rounded to nearest, ties to even. `None` when it
+/// exceeds a double, or is not zero but rounds to it. The layout is IEEE 754's.
+fn scale_exact(mantissa: u64, exponent: i64) -> Option<f64> {
+    const FRACTION_BITS: i64 = 52;
+    const EXPONENT_MIN: i64 = -1074;
+    if mantissa == 0 {
+        return Some(0.0);
+    }
+    let top = 63 - i64::from(mantissa.leading_zeros()) + exponent;
+    if top > 1023 {
+        return None;
+    }
+    // The place of the result's lowest bit: 52 below its highest, but never below the smallest
+    // double.
+    let lowest = (top - FRACTION_BITS).max(EXPONENT_MIN);
+    let units = match lowest - exponent {
+        drop @ ..=0 => mantissa << -drop,
+        drop @ 1..=64 => {
+            let wide = u128::from(mantissa);
+            let (kept, rest) = (wide >> drop, wide & ((1 << drop) - 1));
+            let half = 1 << (drop - 1);
+            (kept + u128::from(rest > half || (rest == half && kept & 1 == 1))) as u64
+        }
+        _ => 0,
+    };
+    // A carry out of the fraction lands in the exponent, which is just what it should do.
+    let biased = (lowest - EXPONENT_MIN) as u64;
+    let value = f64::from_bits((biased << FRACTION_BITS) + units);
+    (value.is_finite() && value != 0.0).then_some(value)
+}
+
+/// Longest text that [`format_f64`] writes, in bytes, and some to spare.
 pub const DOUBLE_TEXT_MAX: usize = 32;
 
-/// A double as Redis 7.0 replies it.
+/// A double as Redis 7.0 replies it: C's `%.17g`, but `inf`, `-inf` and `nan` by these names.
 pub fn format_f64(value: f64, into: &mut [u8; DOUBLE_TEXT_MAX]) -> &str {
-    use std::io::Write;
-    let mut rest = &mut into[..];
-    let _ = write!(rest, "{value}");
-    let used = DOUBLE_TEXT_MAX - rest.len();
-    std::str::from_utf8(&into[..used]).unwrap_or_default()
+    const WHOLE_MAX: f64 = 1e17;
+    let mut text = Text { bytes: into, len: 0 };
+    if value.trunc() == value && value.abs() < WHOLE_MAX {
+        if value == 0.0 && value.is_sign_negative() {
+            text.put(b"-0");
+        } else {
+            text.put(itoa::Buffer::new().format(value as i64).as_bytes());
+        }
+    } else if value.is_nan() {
+        text.put(b"nan");
+    } else if value.is_infinite() {
+        text.put(if value > 0.0 { b"inf" } else { b"-inf" });
+    } else {
+        text.put_general(value);
+    }
+    let Text { bytes, len } = text;
+    std::str::from_utf8(&bytes[..len]).expect("digits, signs and letters are ASCII")
+}
+
+/// Text in a fixed buffer.
+struct Text<'a> {
+    bytes: &'a mut [u8],
+    len: usize,
+}
+
+impl Text<'_> {
+    fn put(&mut self, text: &[u8]) {
+        self.bytes[self.len..self.len + text.len()].copy_from_slice(text);
+        self.len += text.len();
+    }
+
+    /// `%.17g` of a finite number that is not zero.
+    fn put_general(&mut self, value: f64) {
+        use std::io::Write;
+        // One digit, a point, sixteen digits, then the exponent: `1.2345678901234567e-308`.
+        let mut scientific = [0; DOUBLE_TEXT_MAX];
+        let mut rest = &mut scientific[..];
+        write!(rest, "{:.16e}", value.abs()).expect("the buffer holds any double");
+        let unused = rest.len();
+        let (mantissa, exponent) = scientific[..DOUBLE_TEXT_MAX - unused].split_at(18);
+        let exponent = parse_i64(&exponent[1..]).expect("an exponent is an integer");
+
+        let mut digits = [b'0'; 17];
+        digits[0] = mantissa[0];
+        digits[1..].copy_from_slice(&mantissa[2..]);
+        let used = digits.iter().rposition(|&digit| digit != b'0').map_or(1, |last| last + 1);
+        let digits = &digits[..used];
+
+        if value.is_sign_negative() {
+            self.put(b"-");
+        }
+        match exponent {
+            -4..=-1 => {
+                self.put(&b"0.000"[..(1 - exponent) as usize]);
+                self.put(digits);
+            }
+            0..=16 => {
+                let whole = exponent as usize + 1;
+                self.put_point(digits, whole);
+            }
+            _ => {
+                self.put_point(digits, 1);
+                self.put(if exponent < 0 { b"e-" } else { b"e+" });
+                if exponent.abs() < 10 {
+                    self.put(b"0");
+                }
+                self.put(itoa::Buffer::new().format(exponent.abs()).as_bytes());
+            }
+        }
+    }
+
+    /// Digits with a point behind the first `whole`, if anything stands there.
+    fn put_point(&mut self, digits: &[u8], whole: usize) {
+        let (before, after) = digits.split_at(whole.min(digits.len()));
+        self.put(before);
+        for _ in before.len()..whole {
+            self.put(b"0");
+        }
+        if !after.is_empty() {
+            self.put(b".");
+            self.put(after);
+        }
+    }
+}
+
+/// An integer's decimal text, without an allocation.
+#[derive(Clone, Copy)]
+pub struct Decimal {
+    bytes: [u8; 20],
+    len: u8,
+}
+
+/// The decimal text of `value`.
+#[inline]
+pub fn decimal(value: i64) -> Decimal {
+    let mut buffer = itoa::Buffer::new();
+    let text = buffer.format(value).as_bytes();
+    let mut bytes = [0; 20];
+    bytes[..text.len()].copy_from_slice(text);
+    Decimal { bytes, len: text.len() as u8 }
+}
+
+impl std::ops::Deref for Decimal {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
 }
