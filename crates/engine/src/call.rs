@@ -1,0 +1,289 @@
+//! One command's run: its arguments, its reply, and the part of the keyspace that it declared.
+//!
+//! A handler parses its options, fetches, checks everything, then changes, then replies. It takes
+//! no lock, reads no clock and makes no system call; all of that has happened, or happens after.
+
+use crate::clock::Now;
+use crate::entry::{Entry, NewValue, Value};
+use crate::error::Error;
+use crate::execute::Local;
+use crate::hasher::shard_of;
+use crate::keyspace::View;
+use crate::options::Options;
+use crate::shard::Db;
+use crate::spec::Command;
+use crate::table::Slot;
+use redstart_protocol::{Args, Reply};
+
+/// A key of the request: its name and its hash.
+#[derive(Clone, Copy, Debug)]
+pub struct Key<'a> {
+    /// The name.
+    pub bytes: &'a [u8],
+    /// Its hash in this keyspace.
+    pub hash: u64,
+}
+
+/// A key of a prepared request: where it is among the arguments, and its hash.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyAt {
+    /// The argument's index.
+    pub arg: u32,
+    /// The key's hash.
+    pub hash: u64,
+}
+
+/// What a handler works with.
+pub struct Call<'a> {
+    /// The command that runs.
+    pub command: &'static Command,
+    /// The arguments, the command's name first.
+    pub args: Args<'a>,
+    /// Where the answer goes.
+    pub reply: &'a mut Reply,
+    /// The keys that may be reached.
+    pub space: Space<'a>,
+    /// The engine's settings.
+    pub options: &'a Options,
+    pub(crate) keys: &'a [KeyAt],
+}
+
+impl<'a> Call<'a> {
+    /// The `n`th declared key.
+    #[inline]
+    pub fn key(&self, n: usize) -> Key<'a> {
+        let KeyAt { arg, hash } = self.keys[n];
+        Key { bytes: self.args.at(arg as usize), hash }
+    }
+
+    /// All declared keys.
+    pub fn keys(&self) -> impl ExactSizeIterator<Item = Key<'a>> + use<'a> {
+        let args = self.args;
+        self.keys.iter().map(move |key| Key { bytes: args.at(key.arg as usize), hash: key.hash })
+    }
+
+    /// The moment of the run.
+    #[inline]
+    pub fn now(&self) -> Now {
+        self.space.now
+    }
+
+    /// Argument `at` as a value to be stored: kept by reference where that saves a copy.
+    #[inline]
+    pub fn value(&self, at: usize) -> NewValue<'a> {
+        new_value(self.args, at)
+    }
+
+    /// Emits this request as its own effect: it does the same again when it is replayed.
+    #[inline]
+    pub fn emit_as_is(&mut self) {
+        let args = self.args;
+        self.space.emit(|| args.iter());
+    }
+}
+
+/// An argument as a value to be stored: an integer where it reads as one, by reference where it
+/// is long and the request's buffer can be kept.
+#[inline]
+pub fn new_value(args: Args<'_>, at: usize) -> NewValue<'_> {
+    let bytes = args.at(at);
+    if bytes.len() <= 20
+        && let Some(n) = redstart_protocol::parse_i64(bytes)
+    {
+        return NewValue::Int(n);
+    }
+    if bytes.len() > crate::entry::INLINE_MAX
+        && let Some(shared) = args.shared(at)
+    {
+        return NewValue::Shared(shared);
+    }
+    NewValue::Str(bytes)
+}
+
+/// The part of the keyspace that a run may reach, at one moment, in one database.
+pub struct Space<'a> {
+    /// The moment.
+    pub now: Now,
+    /// The selected database.
+    pub db: usize,
+    pub(crate) view: View<'a>,
+    pub(crate) local: &'a mut Local,
+}
+
+impl<'a> Space<'a> {
+    /// The keyspace's own random source.
+    pub fn random(&mut self) -> &mut fastrand::Rng {
+        &mut self.local.random
+    }
+
+    /// The locked shards.
+    pub fn view(&mut self) -> &mut View<'a> {
+        &mut self.view
+    }
+
+    /// A key that the command did not declare by position; its shard must be locked.
+    pub fn key_of<'b>(&self, bytes: &'b [u8]) -> Key<'b> {
+        Key { bytes, hash: self.view.keyspace().hasher().hash(bytes) }
+    }
+
+    #[inline]
+    fn db(&mut self, key: Key<'_>) -> &mut Db {
+        self.view.shard(key.hash).db_mut(self.db)
+    }
+
+    /// Where the key's entry is. One that has expired is removed and not found.
+    #[inline]
+    pub fn find(&mut self, key: Key<'_>) -> Option<Slot> {
+        let db = self.view.shard(key.hash).db(self.db)?;
+        let slot = db.table.find(key.hash, key.bytes)?;
+        let deadline_ms = db.table.at(slot).deadline_ms();
+        if deadline_ms != 0 && deadline_ms <= self.now.mono_ms {
+            self.expire(key, slot);
+            return None;
+        }
+        Some(slot)
+    }
+
+    #[cold]
+    fn expire(&mut self, key: Key<'_>, slot: Slot) {
+        self.local.stats.expired_keys.add(1);
+        self.remove(key, slot);
+        self.emit(|| [&b"DEL"[..], key.bytes]);
+    }
+
+    /// The entry in a slot that `find` gave.
+    #[inline]
+    pub fn entry(&mut self, key: Key<'_>, slot: Slot) -> &Entry {
+        self.db(key).table.at(slot)
+    }
+
+    /// Fetches for reading: counts a hit or a miss and notes the access.
+    #[inline]
+    pub fn read(&mut self, key: Key<'_>) -> Option<&Entry> {
+        let slot = self.find_counted(key)?;
+        let clock = self.now.access_clock();
+        let entry = self.db(key).table.at_mut(slot);
+        entry.touch(clock);
+        Some(entry)
+    }
+
+    /// Fetches for a look that is no access (TTL, TYPE): counts a hit or a miss.
+    #[inline]
+    pub fn look(&mut self, key: Key<'_>) -> Option<&Entry> {
+        let slot = self.find_counted(key)?;
+        Some(self.entry(key, slot))
+    }
+
+    #[inline]
+    fn find_counted(&mut self, key: Key<'_>) -> Option<Slot> {
+        let slot = self.find(key);
+        self.count(slot.is_some());
+        slot
+    }
+
+    /// Counts a hit or a miss.
+    #[inline]
+    pub fn count(&mut self, hit: bool) {
+        match hit {
+            true => self.local.stats.keyspace_hits.add(1),
+            false => self.local.stats.keyspace_misses.add(1),
+        }
+    }
+
+    /// Fetches a string for reading; WRONGTYPE when it is something else.
+    #[inline]
+    pub fn read_string(&mut self, key: Key<'_>) -> Result<Option<Value<'_>>, Error> {
+        self.read(key).map(Entry::string).transpose()
+    }
+
+    /// Stores a value under the key: overwrites the entry in `slot`, or adds one. A deadline of
+    /// zero is none.
+    #[inline]
+    pub fn put(
+        &mut self,
+        key: Key<'_>,
+        slot: Option<Slot>,
+        value: NewValue<'_>,
+        deadline_ms: u64,
+    ) -> Slot {
+        let clock = self.now.access_clock();
+        let hasher = self.view.keyspace().hasher();
+        let db = self.view.shard(key.hash).db_mut(self.db);
+        let (slot, old) = match slot {
+            Some(slot) => (slot, db.replace(key.hash, slot, value, deadline_ms, hasher)),
+            None => {
+                let entry = Entry::new(key.bytes, value, deadline_ms);
+                (db.insert(key.hash, entry, hasher), None)
+            }
+        };
+        db.table.at_mut(slot).touch(clock);
+        if deadline_ms != 0 {
+            self.view.publish_earlier(shard_of(key.hash), deadline_ms);
+        }
+        if let Some(old) = old {
+            self.local.discard(old);
+        }
+        slot
+    }
+
+    /// Changes an entry in place; its deadline must stay.
+    #[inline]
+    pub fn modify<R>(&mut self, key: Key<'_>, slot: Slot, f: impl FnOnce(&mut Entry) -> R) -> R {
+        let clock = self.now.access_clock();
+        self.db(key).modify(slot, |entry| {
+            entry.touch(clock);
+            f(entry)
+        })
+    }
+
+    /// Changes an entry's deadline; zero takes it away.
+    pub fn set_deadline(&mut self, key: Key<'_>, slot: Slot, deadline_ms: u64) {
+        let hasher = self.view.keyspace().hasher();
+        self.view.shard(key.hash).db_mut(self.db).set_deadline(key.hash, slot, deadline_ms, hasher);
+        if deadline_ms != 0 {
+            self.view.publish_earlier(shard_of(key.hash), deadline_ms);
+        }
+    }
+
+    /// Removes an entry; what is large about it is freed after the unlock.
+    pub fn remove(&mut self, key: Key<'_>, slot: Slot) {
+        let entry = self.take(key, slot);
+        self.local.discard(entry);
+    }
+
+    /// Takes an entry out.
+    pub fn take(&mut self, key: Key<'_>, slot: Slot) -> Entry {
+        let hasher = self.view.keyspace().hasher();
+        self.view.shard(key.hash).db_mut(self.db).take(key.hash, slot, hasher)
+    }
+
+    /// Keeps something to be dropped after the unlock.
+    pub fn discard_db(&mut self, db: Db) {
+        self.local.garbage.push(crate::execute::Garbage::Db(db));
+    }
+
+    /// Tells what was done, as a command that does it again; made only if somebody listens.
+    #[inline]
+    pub fn emit<'b, I: IntoIterator<Item = &'b [u8]>>(&mut self, args: impl FnOnce() -> I) {
+        self.local.effects.push(self.db, args);
+    }
+
+    /// Tells a string entry whole: `SET k v [PXAT t]`.
+    pub fn emit_set(&mut self, key: Key<'_>, slot: Slot) {
+        let now = self.now;
+        let entry = self.entry(key, slot);
+        let (value, deadline_ms) = (entry.value().to_vec(), entry.deadline_ms());
+        let at = now.wall(deadline_ms).to_string();
+        let mut args = vec![b"SET", key.bytes, &value];
+        if deadline_ms != 0 {
+            args.extend([&b"PXAT"[..], at.as_bytes()]);
+        }
+        self.emit(|| args);
+    }
+
+    /// Whether somebody listens to the effects.
+    #[inline]
+    pub fn listened_to(&self) -> bool {
+        self.local.effects.listening()
+    }
+}

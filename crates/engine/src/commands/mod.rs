@@ -1,0 +1,12 @@
+//! Every data command, one file a family. A command is one static (its declaration), one handler
+//! behind it, and one transcript in `tests/conformance`.
+
+pub mod expiry;
+pub mod string;
+
+use crate::spec::Command;
+
+/// All data commands.
+pub fn all() -> impl Iterator<Item = &'static Command> {
+    string::COMMANDS.iter().copied()
+}

@@ -1,0 +1,117 @@
+//! The engine without a server: one caller, a virtual clock, a seed. Tests, fuzzers and the
+//! in-process conformance run drive the whole data model through it.
+
+use crate::call::KeyAt;
+use crate::clock::Now;
+use crate::error::Error;
+use crate::execute::{Engine, Local, Prepared};
+use crate::registry::Registry;
+use crate::spec::Run;
+use crate::stats::Stats;
+use redstart_protocol::{OwnedArgs, Protocol, Reply};
+use std::sync::Arc;
+
+/// One caller of an engine of its own.
+pub struct Driver {
+    /// The engine.
+    pub engine: Engine,
+    /// The moment of the next call; move it to let time pass.
+    pub now: Now,
+    /// The selected database.
+    pub db: usize,
+    /// The protocol of the replies.
+    pub protocol: Protocol,
+    registry: Registry,
+    local: Local,
+}
+
+impl Driver {
+    /// An empty engine with every data command.
+    pub fn new(seed: u64) -> Driver {
+        let registry = Registry::new(crate::commands::all());
+        let stats = Arc::new(Stats::new(registry.len()));
+        Driver {
+            engine: Engine::new([seed, !seed]),
+            now: Now::new(1_000_000, 1_700_000_000_000),
+            db: 0,
+            protocol: Protocol::Resp2,
+            registry,
+            local: Local::new(stats, seed),
+        }
+    }
+
+    /// Lets milliseconds pass on both clocks, and runs the expiry tick as a server would.
+    pub fn advance(&mut self, ms: u64) {
+        self.now = Now::new(self.now.mono_ms + ms, self.now.wall_ms + ms as i64);
+        while self.engine.expire(&mut self.local, 0, 1, self.now) {}
+        self.local.garbage.clear();
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> &Stats {
+        &self.local.stats
+    }
+
+    /// Whether this is a command that the engine itself runs.
+    pub fn knows(&self, name: &[u8]) -> bool {
+        self.registry.get(name).is_some()
+    }
+
+    /// Runs one command and returns the reply's bytes.
+    pub fn call(&mut self, args: &[&[u8]]) -> Vec<u8> {
+        let mut reply = Reply::new(self.protocol);
+        if let Err(error) = self.run(args, &mut reply) {
+            error.write(&mut reply);
+        }
+        self.local.garbage.clear();
+        reply.to_vec()
+    }
+
+    /// Runs a command given as words separated by blanks, and returns the reply as text.
+    pub fn line(&mut self, line: &str) -> String {
+        let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        String::from_utf8_lossy(&self.call(&args)).into_owned()
+    }
+
+    fn run(&mut self, args: &[&[u8]], reply: &mut Reply) -> Result<(), Error> {
+        let owned = OwnedArgs::from_slices(args);
+        let args = owned.as_args();
+        let found = match self.registry.resolve(args) {
+            Ok(Some(found)) => found,
+            Ok(None) => return Err(Error::unknown_command(args.iter())),
+            Err(container) => return Err(Error::unknown_subcommand(container.name, &args[1])),
+        };
+        if !found.command.arity.accepts(args.len()) {
+            return Err(Error::wrong_arity(&found.full_name()));
+        }
+        let Run::Data(run) = found.command.run else {
+            return Err(Error::unknown_command(args.iter()));
+        };
+        let mut keys: Vec<KeyAt> = Vec::new();
+        // Arguments that tell no keys are the handler's to refuse.
+        if self.engine.hash_keys(found, args, &mut keys).is_err() {
+            keys.clear();
+        }
+        let request = Prepared { command: found.command, run, args, keys: &keys, db: self.db };
+        self.engine.run(&mut self.local, request, self.now, reply);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_comes_back_until_its_deadline() {
+        let mut driver = Driver::new(1);
+        assert_eq!(driver.line("GET k"), "$-1\r\n");
+        assert_eq!(driver.line("SET k v PX 100"), "+OK\r\n");
+        assert_eq!(driver.line("get k"), "$1\r\nv\r\n");
+        driver.now.mono_ms += 100;
+        assert_eq!(driver.line("GET k"), "$-1\r\n");
+        driver.line("SET k v PX 100");
+        driver.advance(100);
+        assert_eq!(driver.stats().expired_keys.value(), 2);
+    }
+}

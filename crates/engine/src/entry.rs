@@ -1,0 +1,529 @@
+//! One key with its value, its type, its age and its expiry, in one heap block behind a thin
+//! pointer.
+//!
+//! ```text
+//!  0      1       2          4         5        8           16          24
+//! +------+-------+----------+---------+--------+-----------+-----------+---------+----------+
+//! | kind | flags | value u16| key u8  | age u24| deadline  | key u64   | payload | key | val |
+//! +------+-------+----------+---------+--------+-----------+-----------+---------+----------+
+//!                                              | if EXPIRES| if WIDE   | unless inline string
+//! ```
+//!
+//! A string of up to [`INLINE_MAX`] bytes lies inline behind the key; an integer is an 8-byte
+//! payload; a longer string is a payload pointing at reference-counted [`Bytes`], so that a reply
+//! can keep it without a copy. A value of the same size is overwritten in place.
+//!
+//! This file holds `unsafe`: the block is raw memory. The invariants, kept by this file alone:
+//! the header always describes the block's layout exactly (`Layout` is recomputed from it to
+//! free), every length in it was checked when the block was made, and a payload pointer is owned.
+#![allow(unsafe_code)]
+
+use crate::error::Error;
+use bytes::Bytes;
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::ptr::NonNull;
+
+/// The longest string kept inline behind its key, in bytes.
+pub const INLINE_MAX: usize = 4096;
+/// The longest string that OBJECT ENCODING calls `embstr`, in bytes.
+pub const EMBSTR_MAX: usize = 44;
+
+const HEADER: usize = 8;
+const WORD: usize = 8;
+
+const KIND_INLINE: u8 = 0;
+const KIND_INT: u8 = 1;
+const KIND_LARGE: u8 = 2;
+
+const EXPIRES: u8 = 1;
+const WIDE: u8 = 2;
+/// The string was changed in place (APPEND, SETRANGE): OBJECT ENCODING says `raw`.
+const RAW: u8 = 4;
+
+/// An owned entry: a thin pointer to its block.
+pub struct Entry(NonNull<u8>);
+
+// SAFETY: an Entry owns its block and payload alone; `Bytes` is Send and Sync, and shared access
+// through `&Entry` only reads.
+unsafe impl Send for Entry {}
+// SAFETY: as above.
+unsafe impl Sync for Entry {}
+
+/// A value to be stored.
+#[derive(Clone, Debug)]
+pub enum NewValue<'a> {
+    /// A string that is copied.
+    Str(&'a [u8]),
+    /// A string that was changed in place: the same, but never an `embstr` again.
+    Raw(&'a [u8]),
+    /// An integer.
+    Int(i64),
+    /// A long string that is taken as it is.
+    Shared(Bytes),
+}
+
+/// A stored value, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub enum Value<'a> {
+    /// A string in the entry.
+    Inline(&'a [u8]),
+    /// An integer, which reads as its decimal string.
+    Int(i64),
+    /// A long, reference-counted string.
+    Large(&'a Bytes),
+}
+
+/// The type of a value, as TYPE tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// A string.
+    Str,
+}
+
+impl Type {
+    /// The name that TYPE replies.
+    pub fn name(self) -> &'static str {
+        match self {
+            Type::Str => "string",
+        }
+    }
+}
+
+/// The sizes that a block's layout follows from.
+#[derive(Clone, Copy)]
+struct Shape {
+    kind: u8,
+    flags: u8,
+    key_len: usize,
+    value_len: usize,
+}
+
+impl Shape {
+    fn wide(&self) -> bool {
+        self.flags & WIDE != 0
+    }
+    fn key_at(&self) -> usize {
+        HEADER
+            + WORD * usize::from(self.flags & EXPIRES != 0)
+            + WORD * usize::from(self.wide())
+            + WORD * usize::from(self.kind != KIND_INLINE)
+    }
+    fn size(&self) -> usize {
+        self.key_at() + self.key_len + self.value_len
+    }
+    fn layout(&self) -> Layout {
+        Layout::from_size_align(self.size(), WORD).expect("a key is at most 512 MB long")
+    }
+}
+
+impl Entry {
+    /// A new entry. `deadline_ms` of zero is no expiry.
+    pub fn new(key: &[u8], value: NewValue<'_>, deadline_ms: u64) -> Entry {
+        let value = own_if_large(value);
+        let (kind, raw, value_len) = match &value {
+            NewValue::Str(bytes) => (KIND_INLINE, 0, bytes.len()),
+            NewValue::Raw(bytes) => (KIND_INLINE, RAW, bytes.len()),
+            NewValue::Int(_) => (KIND_INT, 0, 0),
+            NewValue::Shared(_) => (KIND_LARGE, 0, 0),
+        };
+        let mut flags = raw;
+        if deadline_ms != 0 {
+            flags |= EXPIRES;
+        }
+        if key.len() > u8::MAX as usize {
+            flags |= WIDE;
+        }
+        let shape = Shape { kind, flags, key_len: key.len(), value_len };
+        // SAFETY: the size is at least HEADER, so not zero.
+        let block = unsafe { alloc(shape.layout()) };
+        let Some(block) = NonNull::new(block) else { handle_alloc_error(shape.layout()) };
+        let mut entry = Entry(block);
+        entry.write_header(shape);
+        // SAFETY: the block is `shape.size()` bytes; each part is written inside it.
+        unsafe {
+            if shape.wide() {
+                entry.word(entry.wide_at()).write(key.len() as u64);
+            }
+            if deadline_ms != 0 {
+                entry.word(HEADER).write(deadline_ms);
+            }
+            let key_at = block.as_ptr().add(shape.key_at());
+            std::ptr::copy_nonoverlapping(key.as_ptr(), key_at, key.len());
+            match value {
+                NewValue::Str(bytes) | NewValue::Raw(bytes) => {
+                    std::ptr::copy_nonoverlapping(bytes.as_ptr(), key_at.add(key.len()), value_len);
+                }
+                NewValue::Int(n) => entry.word(shape.key_at() - WORD).write(n as u64),
+                NewValue::Shared(bytes) => {
+                    let payload = Box::into_raw(Box::new(bytes));
+                    (entry.word(shape.key_at() - WORD) as *mut *mut Bytes).write(payload);
+                }
+            }
+        }
+        entry
+    }
+
+    fn write_header(&mut self, shape: Shape) {
+        let key_len = if shape.wide() { 0 } else { shape.key_len as u8 };
+        let mut header = [shape.kind, shape.flags, 0, 0, key_len, 0, 0, 0];
+        header[2..4].copy_from_slice(&(shape.value_len as u16).to_le_bytes());
+        // SAFETY: every block is at least HEADER bytes.
+        unsafe { std::ptr::copy_nonoverlapping(header.as_ptr(), self.0.as_ptr(), HEADER) };
+    }
+
+    #[inline]
+    fn header(&self) -> u64 {
+        // SAFETY: every block is at least HEADER bytes, aligned to 8 and initialised.
+        u64::from_le(unsafe { (self.0.as_ptr() as *const u64).read() })
+    }
+
+    /// # Safety
+    /// `at` is a multiple of 8 and `at + 8` is within the block.
+    unsafe fn word(&self, at: usize) -> *mut u64 {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.as_ptr().add(at) as *mut u64 }
+    }
+
+    fn wide_at(&self) -> usize {
+        HEADER + WORD * usize::from(self.flags() & EXPIRES != 0)
+    }
+
+    #[inline]
+    fn flags(&self) -> u8 {
+        (self.header() >> 8) as u8
+    }
+
+    #[inline]
+    fn shape(&self) -> Shape {
+        let header = self.header();
+        let mut shape = Shape {
+            kind: header as u8,
+            flags: (header >> 8) as u8,
+            value_len: (header >> 16) as u16 as usize,
+            key_len: (header >> 32) as u8 as usize,
+        };
+        if shape.wide() {
+            // SAFETY: a WIDE block has the key's length in this word.
+            shape.key_len = unsafe { self.word(self.wide_at()).read() } as usize;
+        }
+        shape
+    }
+
+    /// The key.
+    #[inline]
+    pub fn key(&self) -> &[u8] {
+        let shape = self.shape();
+        // SAFETY: the key's bytes lie at key_at and were initialised by `new`.
+        unsafe {
+            std::slice::from_raw_parts(self.0.as_ptr().add(shape.key_at()), shape.key_len)
+        }
+    }
+
+    /// The value.
+    #[inline]
+    pub fn value(&self) -> Value<'_> {
+        let shape = self.shape();
+        // SAFETY: `kind` says what lies in the payload word, or that the bytes follow the key.
+        unsafe {
+            match shape.kind {
+                KIND_INLINE => {
+                    let at = self.0.as_ptr().add(shape.key_at() + shape.key_len);
+                    Value::Inline(std::slice::from_raw_parts(at, shape.value_len))
+                }
+                KIND_INT => Value::Int(self.word(shape.key_at() - WORD).read() as i64),
+                _ => Value::Large(&**(self.word(shape.key_at() - WORD) as *const *const Bytes)),
+            }
+        }
+    }
+
+    /// The type.
+    pub fn kind(&self) -> Type {
+        Type::Str
+    }
+
+    /// The value as a string, or WRONGTYPE.
+    pub fn string(&self) -> Result<Value<'_>, Error> {
+        Ok(self.value())
+    }
+
+    /// The name of the encoding, as OBJECT ENCODING tells it.
+    pub fn encoding(&self) -> &'static str {
+        match self.value() {
+            Value::Int(_) => "int",
+            Value::Inline(v) if v.len() <= EMBSTR_MAX && self.flags() & RAW == 0 => "embstr",
+            _ => "raw",
+        }
+    }
+
+    /// The deadline in monotonic milliseconds; zero when there is none.
+    #[inline]
+    pub fn deadline_ms(&self) -> u64 {
+        if self.flags() & EXPIRES == 0 {
+            return 0;
+        }
+        // SAFETY: an EXPIRES block has its deadline in the word behind the header.
+        unsafe { self.word(HEADER).read() }
+    }
+
+    /// The access clock's reading at the last access, in seconds, 24 bits.
+    pub fn age(&self) -> u32 {
+        (self.header() >> 40) as u32
+    }
+
+    /// Notes an access.
+    #[inline]
+    pub fn touch(&mut self, clock: u32) {
+        let header = self.header();
+        if (header >> 40) as u32 != clock {
+            let touched = header & 0x0000_00ff_ffff_ffff | (clock as u64) << 40;
+            // SAFETY: the header is the first word of the block.
+            unsafe { self.word(0).write(touched.to_le()) };
+        }
+    }
+
+    /// Changes the integer in place; false when the value is not an integer payload.
+    #[inline]
+    pub fn set_int(&mut self, n: i64) -> bool {
+        let shape = self.shape();
+        if shape.kind != KIND_INT {
+            return false;
+        }
+        // SAFETY: the payload word of a KIND_INT block.
+        unsafe { self.word(shape.key_at() - WORD).write(n as u64) };
+        true
+    }
+
+    /// Overwrites value and deadline. What is no longer needed comes back, to be dropped where
+    /// that is cheap: the old entry when it could not be reused.
+    pub fn replace(&mut self, value: NewValue<'_>, deadline_ms: u64) -> Option<Entry> {
+        let shape = self.shape();
+        let expires = shape.flags & EXPIRES != 0;
+        if expires == (deadline_ms != 0) {
+            if expires {
+                // SAFETY: an EXPIRES block has its deadline in the word behind the header.
+                unsafe { self.word(HEADER).write(deadline_ms) };
+            }
+            match value {
+                NewValue::Int(n) if self.set_int(n) => return None,
+                NewValue::Str(bytes)
+                    if shape.kind == KIND_INLINE
+                        && bytes.len() == shape.value_len
+                        && shape.flags & RAW == 0 =>
+                {
+                    // SAFETY: the old value's bytes lie behind the key and are as many; `bytes`
+                    // cannot overlap them, since `&mut self` is exclusive.
+                    unsafe {
+                        let at = self.0.as_ptr().add(shape.key_at() + shape.key_len);
+                        std::ptr::copy_nonoverlapping(bytes.as_ptr(), at, bytes.len());
+                    }
+                    return None;
+                }
+                _ => {}
+            }
+        }
+        let mut new = Entry::new(self.key(), value, deadline_ms);
+        new.touch(self.age());
+        Some(std::mem::replace(self, new))
+    }
+
+    /// Changes the deadline alone; zero takes it away.
+    pub fn set_deadline(&mut self, deadline_ms: u64) {
+        let shape = self.shape();
+        if (shape.flags & EXPIRES != 0) == (deadline_ms != 0) {
+            if deadline_ms != 0 {
+                // SAFETY: an EXPIRES block has its deadline in the word behind the header.
+                unsafe { self.word(HEADER).write(deadline_ms) };
+            }
+            return;
+        }
+        let value = match self.value() {
+            Value::Int(n) => NewValue::Int(n),
+            Value::Large(bytes) => NewValue::Shared(bytes.clone()),
+            Value::Inline(bytes) if shape.flags & RAW != 0 => NewValue::Raw(bytes),
+            Value::Inline(bytes) => NewValue::Str(bytes),
+        };
+        let mut new = Entry::new(self.key(), value, deadline_ms);
+        new.touch(self.age());
+        *self = new;
+    }
+
+    /// Mutable access to a long string's handle.
+    pub fn large_mut(&mut self) -> Option<&mut Bytes> {
+        let shape = self.shape();
+        if shape.kind != KIND_LARGE {
+            return None;
+        }
+        // SAFETY: the payload of a KIND_LARGE block is an owned, valid `Bytes`.
+        Some(unsafe { &mut **(self.word(shape.key_at() - WORD) as *mut *mut Bytes) })
+    }
+
+    /// Mutable access to an inline string's bytes, of the same length.
+    pub fn inline_mut(&mut self) -> Option<&mut [u8]> {
+        let shape = self.shape();
+        if shape.kind != KIND_INLINE {
+            return None;
+        }
+        // SAFETY: the value's bytes lie behind the key, `value_len` of them.
+        Some(unsafe {
+            let at = self.0.as_ptr().add(shape.key_at() + shape.key_len);
+            std::slice::from_raw_parts_mut(at, shape.value_len)
+        })
+    }
+
+    /// The bytes that this entry takes from the allocator, its payload included.
+    pub fn allocated(&self) -> usize {
+        let own = size_class(self.shape().size());
+        match self.value() {
+            Value::Large(bytes) => own + size_class(bytes.len()) + size_of::<Bytes>(),
+            _ => own,
+        }
+    }
+
+    /// Whether dropping this entry is worth a thread of its own.
+    pub fn is_heavy(&self) -> bool {
+        matches!(self.value(), Value::Large(bytes) if bytes.len() >= 1 << 20)
+    }
+
+    /// Asks the processor to fetch the first two lines of the block.
+    #[inline]
+    pub fn prefetch(&self) {
+        prefetch(self.0.as_ptr());
+        prefetch(self.0.as_ptr().wrapping_add(64));
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let shape = self.shape();
+        // SAFETY: the header describes the layout that the block was allocated with, and a
+        // KIND_LARGE payload is owned by this entry alone.
+        unsafe {
+            if shape.kind == KIND_LARGE {
+                drop(Box::from_raw(*(self.word(shape.key_at() - WORD) as *mut *mut Bytes)));
+            }
+            dealloc(self.0.as_ptr(), shape.layout());
+        }
+    }
+}
+
+/// Strings too long for inline become shared ones.
+fn own_if_large(value: NewValue<'_>) -> NewValue<'_> {
+    match value {
+        NewValue::Str(bytes) | NewValue::Raw(bytes) if bytes.len() > INLINE_MAX => {
+            NewValue::Shared(Bytes::copy_from_slice(bytes))
+        }
+        other => other,
+    }
+}
+
+/// Asks the processor to fetch the cache line at `at`. Never faults, whatever the address.
+#[inline]
+pub fn prefetch(at: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch is a hint: it reads nothing that the program can see and never faults.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at as *const i8);
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
+
+/// What an allocation of `size` bytes takes: size classes eight bytes apart up to 64, then four
+/// a doubling, as mimalloc has them.
+pub fn size_class(size: usize) -> usize {
+    if size <= 64 {
+        return size.next_multiple_of(8);
+    }
+    size.next_multiple_of(size.next_power_of_two() / 8)
+}
+
+impl Value<'_> {
+    /// The length of the string in bytes.
+    pub fn len(&self) -> usize {
+        match self {
+            Value::Inline(bytes) => bytes.len(),
+            Value::Large(bytes) => bytes.len(),
+            Value::Int(n) => itoa::Buffer::new().format(*n).len(),
+        }
+    }
+
+    /// Whether the string is empty.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Calls `f` with the string's bytes.
+    #[inline]
+    pub fn with<R>(&self, f: impl FnOnce(&[u8]) -> R) -> R {
+        match self {
+            Value::Inline(bytes) => f(bytes),
+            Value::Large(bytes) => f(bytes),
+            Value::Int(n) => f(itoa::Buffer::new().format(*n).as_bytes()),
+        }
+    }
+
+    /// The string's bytes, copied.
+    pub fn to_vec(&self) -> Vec<u8> {
+        self.with(<[u8]>::to_vec)
+    }
+
+    /// The same value, to be stored again.
+    pub fn to_new(&self) -> NewValue<'_> {
+        match self {
+            Value::Inline(bytes) => NewValue::Str(bytes),
+            Value::Int(n) => NewValue::Int(*n),
+            Value::Large(bytes) => NewValue::Shared((*bytes).clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shape_reads_back() {
+        for key_len in [0, 1, 16, 255, 256, 70_000] {
+            for deadline in [0, 77] {
+                for value_len in [0, 1, 32, INLINE_MAX, INLINE_MAX + 1] {
+                    let (key, value) = (vec![b'k'; key_len], vec![b'v'; value_len]);
+                    let entry = Entry::new(&key, NewValue::Str(&value), deadline);
+                    assert_eq!(entry.key(), key);
+                    assert_eq!(entry.value().to_vec(), value);
+                    assert_eq!(entry.deadline_ms(), deadline);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn replacing_keeps_the_key_and_moves_between_shapes() {
+        let mut entry = Entry::new(b"key", NewValue::Int(7), 0);
+        entry.touch(9);
+        assert!(entry.replace(NewValue::Int(8), 0).is_none());
+        assert!(matches!(entry.value(), Value::Int(8)));
+        assert!(entry.replace(NewValue::Str(b"abc"), 5).is_some());
+        assert!(entry.replace(NewValue::Str(b"xyz"), 6).is_none());
+        assert_eq!((entry.value().to_vec(), entry.deadline_ms()), (b"xyz".to_vec(), 6));
+        entry.set_deadline(0);
+        assert_eq!((entry.key(), entry.deadline_ms(), entry.age()), (&b"key"[..], 0, 9));
+        entry.replace(NewValue::Str(&[1; 9000]), 0);
+        assert_eq!(entry.large_mut().expect("long").len(), 9000);
+    }
+
+    #[test]
+    fn a_small_string_costs_eight_bytes_above_key_and_value() {
+        let entry = Entry::new(&[b'k'; 16], NewValue::Str(&[b'v'; 32]), 0);
+        assert_eq!(entry.allocated(), 56);
+        let entry = Entry::new(&[b'k'; 16], NewValue::Str(&[b'v'; 32]), 1);
+        assert_eq!(entry.allocated(), 64);
+    }
+
+    #[test]
+    fn size_classes_are_the_allocators() {
+        let classes = [(1, 8), (57, 64), (65, 80), (81, 96), (128, 128), (129, 160), (1025, 1280)];
+        for (size, class) in classes {
+            assert_eq!(size_class(size), class, "{size}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Every error text of the data model, Redis's to the letter, in one place.
+//!
+//! A handler returns one with `?`; whoever ran it writes it as the reply.
+
+use redstart_protocol::Reply;
+use std::borrow::Cow;
+
+/// A client's mistake, as the text of the error reply without the leading `-`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error(Cow<'static, [u8]>);
+
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+        impl Error {
+            $($(#[$doc])* pub const $name: Error = Error(Cow::Borrowed($text.as_bytes()));)*
+        }
+    };
+}
+
+texts! {
+    /// Options that do not exist or do not go together.
+    SYNTAX = "ERR syntax error";
+    /// The key holds another type.
+    WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value";
+    /// Not a 64-bit signed integer.
+    NOT_INTEGER = "ERR value is not an integer or out of range";
+    /// Not a float.
+    NOT_FLOAT = "ERR value is not a valid float";
+    /// The result leaves 64 bits.
+    OVERFLOW = "ERR increment or decrement would overflow";
+    /// DECRBY's argument has no negation.
+    DECREMENT_OVERFLOW = "ERR decrement would overflow";
+    /// INCRBYFLOAT's result is not a number.
+    NAN_OR_INFINITY = "ERR increment would produce NaN or Infinity";
+    /// SETRANGE before the string's beginning.
+    OFFSET = "ERR offset is out of range";
+    /// A string would grow beyond `proto-max-bulk-len`.
+    STRING_TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+    /// RENAME, DEBUG: the key does not exist.
+    NO_SUCH_KEY = "ERR no such key";
+    /// COPY and MOVE onto itself.
+    SAME_OBJECT = "ERR source and destination objects are the same";
+    /// A database index beyond `databases`.
+    DB_OUT_OF_RANGE = "ERR DB index is out of range";
+    /// An index that is no number at all.
+    INVALID_DB = "ERR invalid DB index";
+    /// SWAPDB's first argument.
+    INVALID_FIRST_DB = "ERR invalid first DB index";
+    /// SWAPDB's second argument.
+    INVALID_SECOND_DB = "ERR invalid second DB index";
+    /// SCAN's cursor.
+    INVALID_CURSOR = "ERR invalid cursor";
+    /// EXPIRE with NX and another condition.
+    NX_AND_OTHERS =
+        "ERR NX and XX, GT or LT options at the same time are not compatible";
+    /// EXPIRE with GT and LT.
+    GT_AND_LT = "ERR GT and LT options at the same time are not compatible";
+    /// LCS with both LEN and IDX.
+    LCS_BOTH = "ERR If you want both the length and indexes, please just use IDX.";
+    /// LCS of keys that are not strings.
+    LCS_TYPES = "ERR The specified keys must contain string values";
+    /// LCS of strings whose table would not fit in memory.
+    LCS_TOO_LONG = "ERR String too long for LCS";
+    /// LCS whose table cannot be allocated.
+    LCS_MEMORY = "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len";
+    /// A count of keys that is no positive number.
+    NUMKEYS = "ERR numkeys should be greater than 0";
+    /// COMMAND GETKEYS of something that is no command.
+    INVALID_COMMAND = "ERR Invalid command specified";
+    /// COMMAND GETKEYS of a command without keys.
+    NO_KEY_ARGUMENTS = "ERR The command has no key arguments";
+    /// COMMAND GETKEYS with the wrong number of arguments.
+    GETKEYS_ARITY = "ERR Invalid number of arguments specified for command";
+    /// COMMAND GETKEYS with arguments from which no keys can be told.
+    GETKEYS_INVALID = "ERR Invalid arguments specified for command";
+    /// Memory is out.
+    OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
+}
+
+impl Error {
+    /// An error with a text made for the occasion.
+    pub fn text(text: impl Into<String>) -> Error {
+        Error(Cow::Owned(text.into().into_bytes()))
+    }
+
+    /// An error whose text holds bytes of the client's.
+    pub fn bytes(text: Vec<u8>) -> Error {
+        Error(Cow::Owned(text))
+    }
+
+    /// Too few or too many arguments. `name` is the command's, `parent|sub` for a subcommand.
+    pub fn wrong_arity(name: &str) -> Error {
+        Error::text(format!("ERR wrong number of arguments for '{name}' command"))
+    }
+
+    /// A time to live that is not positive or beyond the clock, in the command `name`.
+    pub fn invalid_expire(name: &str) -> Error {
+        Error::text(format!("ERR invalid expire time in '{name}' command"))
+    }
+
+    /// An unknown subcommand of `container`.
+    pub fn unknown_subcommand(container: &str, name: &[u8]) -> Error {
+        let mut text = b"ERR unknown subcommand '".to_vec();
+        text.extend_from_slice(&name[..name.len().min(128)]);
+        text.extend_from_slice(b"'. Try ");
+        text.extend_from_slice(container.to_uppercase().as_bytes());
+        text.extend_from_slice(b" HELP.");
+        Error(Cow::Owned(text))
+    }
+
+    /// A command that does not exist, with the beginning of its arguments, at most 128 bytes of
+    /// each part as Redis shows them.
+    pub fn unknown_command<'a>(mut args: impl Iterator<Item = &'a [u8]>) -> Error {
+        let name = args.next().unwrap_or_default();
+        let mut text = b"ERR unknown command '".to_vec();
+        text.extend_from_slice(&name[..name.len().min(128)]);
+        text.extend_from_slice(b"', with args beginning with: ");
+        let start = text.len();
+        for arg in args {
+            let used = text.len() - start;
+            if used >= 128 {
+                break;
+            }
+            text.push(b'\'');
+            text.extend_from_slice(&arg[..arg.len().min(128 - used)]);
+            text.extend_from_slice(b"' ");
+        }
+        Error(Cow::Owned(text))
+    }
+
+    /// The text.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The first word, by which errors are counted.
+    pub fn code(&self) -> &[u8] {
+        self.0.split(|&b| b == b' ').next().unwrap_or_default()
+    }
+
+    /// Writes the error as a reply.
+    pub fn write(&self, reply: &mut Reply) {
+        reply.error_bytes(&self.0);
+    }
+}

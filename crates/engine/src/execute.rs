@@ -1,0 +1,199 @@
+//! Runs one prepared request: locks what its keys need, calls the handler, hands on the effects,
+//! unlocks, and only then frees.
+
+use crate::call::{Call, KeyAt, Space};
+use crate::clock::Now;
+use crate::effects::{Effects, Sink};
+use crate::entry::Entry;
+use crate::error::Error;
+use crate::hasher::SHARDS;
+use crate::keys::each_key;
+use crate::keyspace::{Keyspace, View};
+use crate::options::Options;
+use crate::registry::{KeyShape, Registered};
+use crate::shard::Db;
+use crate::spec::{Command, DataRun, WALKS, WHOLE_KEYSPACE};
+use crate::stats::Stats;
+use redstart_protocol::{Args, Reply};
+use std::sync::{Arc, OnceLock};
+
+/// The data model as a whole: what all workers share.
+pub struct Engine {
+    /// All keys and values.
+    pub keyspace: Keyspace,
+    /// Settings that handlers read.
+    pub options: Options,
+    sink: OnceLock<Arc<dyn Sink>>,
+}
+
+/// What is dropped after the unlock.
+pub enum Garbage {
+    /// A large entry.
+    Entry(Entry),
+    /// A database's part of a shard.
+    Db(Db),
+}
+
+/// What one worker has for itself.
+pub struct Local {
+    /// Its counters.
+    pub stats: Arc<Stats>,
+    /// What it has to drop. Whoever runs requests empties it after the unlock, on another thread
+    /// where that is worth it.
+    pub garbage: Vec<Garbage>,
+    pub(crate) random: fastrand::Rng,
+    pub(crate) effects: Effects,
+}
+
+impl Local {
+    /// A worker's part, with its random source's seed.
+    pub fn new(stats: Arc<Stats>, seed: u64) -> Local {
+        Local {
+            stats,
+            garbage: Vec::new(),
+            random: fastrand::Rng::with_seed(seed),
+            effects: Effects::default(),
+        }
+    }
+
+    /// Drops an entry: at once when it is small, after the unlock when that takes time.
+    #[inline]
+    pub(crate) fn discard(&mut self, entry: Entry) {
+        if entry.is_heavy() {
+            self.garbage.push(Garbage::Entry(entry));
+        }
+    }
+}
+
+/// A request whose command is known, whose arity is right and whose keys are hashed.
+#[derive(Clone, Copy)]
+pub struct Prepared<'a> {
+    /// The command.
+    pub command: &'static Command,
+    /// Its handler.
+    pub run: DataRun,
+    /// The arguments.
+    pub args: Args<'a>,
+    /// The keys, in the order of the command's specs.
+    pub keys: &'a [KeyAt],
+    /// The selected database.
+    pub db: usize,
+}
+
+impl Engine {
+    /// An empty data model.
+    pub fn new(seed: [u64; 2]) -> Engine {
+        Engine {
+            keyspace: Keyspace::new(seed),
+            options: Options::default(),
+            sink: OnceLock::new(),
+        }
+    }
+
+    /// Lets a sink listen to the effects from now on. At most one, for good.
+    pub fn listen(&self, sink: Arc<dyn Sink>) {
+        assert!(self.sink.set(sink).is_ok(), "the effects have a listener already");
+    }
+
+    /// Appends the keys of a request, hashed, to `keys`.
+    ///
+    /// # Errors
+    /// When the keys cannot be told from the arguments; the handler then says what is wrong, and
+    /// runs without any.
+    #[inline]
+    pub fn hash_keys(
+        &self,
+        registered: &Registered,
+        args: Args<'_>,
+        keys: &mut Vec<KeyAt>,
+    ) -> Result<(), Error> {
+        let hasher = self.keyspace.hasher();
+        match registered.keys {
+            KeyShape::None => Ok(()),
+            KeyShape::First => {
+                keys.push(KeyAt { arg: 1, hash: hasher.hash(&args[1]) });
+                Ok(())
+            }
+            KeyShape::Specs => each_key(registered.command, args, |at, _| {
+                keys.push(KeyAt { arg: at as u32, hash: hasher.hash(&args[at]) });
+            }),
+        }
+    }
+
+    /// Locks what a request needs.
+    #[inline]
+    pub fn lock(&self, command: &Command, keys: &[KeyAt]) -> View<'_> {
+        if command.is(WHOLE_KEYSPACE) {
+            self.keyspace.lock_all()
+        } else if command.is(WALKS) {
+            self.keyspace.walk()
+        } else {
+            self.keyspace.lock(keys.iter().map(|key| key.hash))
+        }
+    }
+
+    /// Runs a request as a unit of its own.
+    #[inline]
+    pub fn run(&self, local: &mut Local, request: Prepared<'_>, now: Now, reply: &mut Reply) {
+        let view = self.lock(request.command, request.keys);
+        let sink = self.sink.get().map(|sink| &**sink);
+        local.effects.begin(sink.is_some());
+        let mut call = Call {
+            command: request.command,
+            args: request.args,
+            reply,
+            space: Space { now, db: request.db, view, local },
+            options: &self.options,
+            keys: request.keys,
+        };
+        if let Err(error) = (request.run)(&mut call) {
+            call.space.local.stats.errors.add(1);
+            error.write(call.reply);
+        }
+        call.space.local.effects.commit(sink);
+    }
+
+    /// Removes what has expired in one shard, at most `limit` entries, under its lock. Returns
+    /// how many there were.
+    pub fn expire_shard(&self, local: &mut Local, index: usize, now: Now, limit: usize) -> usize {
+        let mut removed = Vec::new();
+        let mut view = self.keyspace.lock_shard(index);
+        let sink = self.sink.get().map(|sink| &**sink);
+        local.effects.begin(sink.is_some());
+        for db in view.shard_at(index).indices() {
+            while removed.len() < limit {
+                let db_part = view.shard_at(index).db_mut(db);
+                let Some(entry) = db_part.pop_due(now.mono_ms, self.keyspace.hasher()) else {
+                    break;
+                };
+                local.effects.push(db, || [&b"DEL"[..], entry.key()]);
+                removed.push(entry);
+            }
+        }
+        local.effects.commit(sink);
+        view.publish(index);
+        drop(view);
+        local.stats.expired_keys.add(removed.len() as u64);
+        let count = removed.len();
+        local.garbage.extend(removed.into_iter().filter(Entry::is_heavy).map(Garbage::Entry));
+        count
+    }
+
+    /// Removes what has expired in the shards that fall to worker `worker` of `workers`. Returns
+    /// whether something is left because there was too much for one call.
+    pub fn expire(&self, local: &mut Local, worker: usize, workers: usize, now: Now) -> bool {
+        const PER_LOCK: usize = 64;
+        const PER_CALL: usize = 4096;
+        let mut removed = 0;
+        for index in (worker..SHARDS).step_by(workers) {
+            while self.keyspace.next_ms(index) <= now.mono_ms {
+                let count = self.expire_shard(local, index, now, PER_LOCK);
+                removed += count;
+                if removed >= PER_CALL {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+}

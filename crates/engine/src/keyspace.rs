@@ -1,0 +1,180 @@
+//! The keyspace: 1024 shards, each behind one lock, and the only place that locks them.
+//!
+//! The laws:
+//!
+//! 1. A key belongs to one shard in every database, by the upper bits of its hash.
+//! 2. Whoever needs shards locks all of them before it reads or changes anything, in ascending
+//!    order, and unlocks them together at its end. So nobody waits for somebody who waits for him.
+//! 3. [`View`] is the only road to a key. It panics when it is asked for a shard that it did not
+//!    lock: the command's key declaration is wrong.
+//! 4. Under a lock: no IO, no await, no large free. What is to be freed goes to the worker's
+//!    garbage and is dropped after the unlock.
+//! 5. The expiry index of a shard publishes its earliest deadline in an atomic beside the locks,
+//!    never later than the true one, so that the expiry tick reads no lock in vain.
+//!
+//! Deliberately absent: a lock for the whole keyspace (taking all shards is that), reader locks
+//! (a read notes its access in the entry), and lock-free reads.
+
+use crate::hasher::{Hasher, SHARDS, shard_of};
+use crate::shard::Shard;
+use parking_lot::{Mutex, MutexGuard};
+use smallvec::SmallVec;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// A shard on cache lines of its own.
+#[repr(align(64))]
+#[derive(Default)]
+struct Padded(Mutex<Shard>);
+
+/// All keys and values.
+pub struct Keyspace {
+    shards: Box<[Padded]>,
+    next_ms: Box<[AtomicU64]>,
+    hasher: Hasher,
+}
+
+impl Keyspace {
+    /// An empty keyspace whose hash has the given seed.
+    pub fn new(seed: [u64; 2]) -> Self {
+        Keyspace {
+            shards: (0..SHARDS).map(|_| Padded::default()).collect(),
+            next_ms: (0..SHARDS).map(|_| AtomicU64::new(u64::MAX)).collect(),
+            hasher: Hasher::new(seed),
+        }
+    }
+
+    /// The hasher of this keyspace's keys.
+    pub fn hasher(&self) -> &Hasher {
+        &self.hasher
+    }
+
+    /// First pass of a batch: fetch the key's home bucket.
+    #[inline]
+    pub fn prefetch_bucket(&self, db: usize, hash: u64) {
+        if let Some(db) = self.shards[shard_of(hash)].0.lock().db(db) {
+            db.table.prefetch_bucket(hash);
+        }
+    }
+
+    /// Second pass of a batch: fetch the entry. The bucket is in the cache by now.
+    #[inline]
+    pub fn prefetch_entry(&self, db: usize, hash: u64) {
+        if let Some(db) = self.shards[shard_of(hash)].0.lock().db(db) {
+            db.table.prefetch_entry(hash);
+        }
+    }
+
+    /// Locks the shards of the given hashes, ascending.
+    #[inline]
+    pub fn lock(&self, mut hashes: impl Iterator<Item = u64>) -> View<'_> {
+        let first = hashes.next().map(shard_of);
+        let guards = match (first, hashes.next().map(shard_of)) {
+            (None, _) => Guards::Several(Vec::new()),
+            (Some(index), None) => Guards::One(index, self.shards[index].0.lock()),
+            (Some(first), Some(second)) => {
+                let mut indices: SmallVec<[usize; 32]> = SmallVec::new();
+                indices.extend([first, second]);
+                indices.extend(hashes.map(shard_of));
+                indices.sort_unstable();
+                indices.dedup();
+                let lock = |&index: &usize| (index, self.shards[index].0.lock());
+                Guards::Several(indices.iter().map(lock).collect())
+            }
+        };
+        View { keyspace: self, guards }
+    }
+
+    /// Locks all shards, ascending.
+    pub fn lock_all(&self) -> View<'_> {
+        let guards = self.shards.iter().map(|shard| shard.0.lock()).collect();
+        View { keyspace: self, guards: Guards::All(guards) }
+    }
+
+    /// Locks whichever shard is asked for, one at a time: for walks over the keyspace that need
+    /// no single moment (SCAN, DBSIZE).
+    pub fn walk(&self) -> View<'_> {
+        View { keyspace: self, guards: Guards::Walking(None) }
+    }
+
+    /// Locks one shard by its index.
+    pub fn lock_shard(&self, index: usize) -> View<'_> {
+        View { keyspace: self, guards: Guards::One(index, self.shards[index].0.lock()) }
+    }
+
+    /// The published earliest deadline of a shard, `u64::MAX` when there is none.
+    #[inline]
+    pub fn next_ms(&self, index: usize) -> u64 {
+        self.next_ms[index].load(Relaxed)
+    }
+}
+
+enum Guards<'k> {
+    One(usize, MutexGuard<'k, Shard>),
+    Several(Vec<(usize, MutexGuard<'k, Shard>)>),
+    All(Vec<MutexGuard<'k, Shard>>),
+    /// One at a time, the last one asked for: never two, so never out of order.
+    Walking(Option<(usize, MutexGuard<'k, Shard>)>),
+}
+
+/// Locked shards: the only road to a key.
+pub struct View<'k> {
+    keyspace: &'k Keyspace,
+    guards: Guards<'k>,
+}
+
+impl<'k> View<'k> {
+    /// The keyspace that the shards are of.
+    #[inline]
+    pub fn keyspace(&self) -> &'k Keyspace {
+        self.keyspace
+    }
+
+    /// The shard that a hash belongs to.
+    ///
+    /// # Panics
+    /// When that shard is not locked: the command did not declare the key.
+    #[inline]
+    pub fn shard(&mut self, hash: u64) -> &mut Shard {
+        self.shard_at(shard_of(hash))
+    }
+
+    /// A shard by its index; panics as [`View::shard`] does.
+    #[inline]
+    pub fn shard_at(&mut self, index: usize) -> &mut Shard {
+        match &mut self.guards {
+            Guards::One(only, guard) => {
+                assert!(*only == index, "a command reached for a key that it did not declare");
+                guard
+            }
+            Guards::Several(guards) => {
+                let at = guards
+                    .binary_search_by_key(&index, |(index, _)| *index)
+                    .expect("a command reached for a key that it did not declare");
+                &mut guards[at].1
+            }
+            Guards::All(guards) => &mut guards[index],
+            Guards::Walking(guard) => {
+                if guard.as_ref().is_none_or(|(at, _)| *at != index) {
+                    *guard = None;
+                    *guard = Some((index, self.keyspace.shards[index].0.lock()));
+                }
+                &mut guard.as_mut().expect("it was just locked").1
+            }
+        }
+    }
+
+    /// Publishes that a shard may have a deadline at `deadline_ms`.
+    #[inline]
+    pub fn publish_earlier(&self, index: usize, deadline_ms: u64) {
+        let published = &self.keyspace.next_ms[index];
+        if deadline_ms < published.load(Relaxed) {
+            published.store(deadline_ms, Relaxed);
+        }
+    }
+
+    /// Publishes the true earliest deadline of a shard.
+    pub fn publish(&mut self, index: usize) {
+        let next_ms = self.shard_at(index).next_ms();
+        self.keyspace.next_ms[index].store(next_ms, Relaxed);
+    }
+}

@@ -1,0 +1,38 @@
+//! Settings that handlers need, set by CONFIG and read without a lock.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+/// The engine's settings. Relaxed loads: a change is seen by the requests that follow.
+#[derive(Debug)]
+pub struct Options {
+    databases: AtomicUsize,
+    string_bytes_max: AtomicU64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { databases: AtomicUsize::new(16), string_bytes_max: AtomicU64::new(512 << 20) }
+    }
+}
+
+impl Options {
+    /// The number of databases.
+    pub fn databases(&self) -> usize {
+        self.databases.load(Relaxed)
+    }
+
+    /// Sets the number of databases, before the first request.
+    pub fn set_databases(&self, count: usize) {
+        self.databases.store(count, Relaxed);
+    }
+
+    /// The longest string in bytes (`proto-max-bulk-len`).
+    pub fn string_bytes_max(&self) -> u64 {
+        self.string_bytes_max.load(Relaxed)
+    }
+
+    /// Sets the longest string in bytes.
+    pub fn set_string_bytes_max(&self, bytes: u64) {
+        self.string_bytes_max.store(bytes, Relaxed);
+    }
+}

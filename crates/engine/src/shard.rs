@@ -1,0 +1,195 @@
+//! What one lock protects: a shard's part of every database.
+//!
+//! A key's name belongs to the same shard in all databases, so MOVE, COPY, SWAPDB and FLUSHALL
+//! need no locks beyond the ones that their keys have. Database 0 lies in the shard itself; the
+//! others are made when they are first written to.
+
+use crate::entry::{Entry, NewValue};
+use crate::expires::{Expires, fingerprint};
+use crate::hasher::Hasher;
+use crate::table::{Slot, Table};
+
+/// One shard's part of one database.
+#[derive(Default)]
+pub struct Db {
+    /// The entries.
+    pub table: Table,
+    expires: Expires,
+    /// Bytes of the entries as allocated.
+    entry_bytes: usize,
+}
+
+impl Db {
+    /// The bytes that entries, buckets and deadlines take.
+    pub fn allocated(&self) -> usize {
+        self.entry_bytes + self.table.overhead() + self.expires.allocated()
+    }
+
+    /// The bytes that the table and the deadlines take without the entries.
+    pub fn overhead(&self) -> usize {
+        self.table.overhead() + self.expires.allocated()
+    }
+
+    /// The deadlines of this part.
+    pub fn expires(&self) -> &Expires {
+        &self.expires
+    }
+
+    /// Puts a new entry in; its key is not there yet.
+    pub fn insert(&mut self, hash: u64, entry: Entry, hasher: &Hasher) -> Slot {
+        self.entry_bytes += entry.allocated();
+        let deadline_ms = entry.deadline_ms();
+        let slot = self.table.insert(hash, entry, hasher);
+        if deadline_ms != 0 {
+            self.change_deadline(hash, 0, deadline_ms, hasher);
+        }
+        slot
+    }
+
+    /// Overwrites an entry's value and deadline; see [`Entry::replace`].
+    #[inline]
+    pub fn replace(
+        &mut self,
+        hash: u64,
+        slot: Slot,
+        value: NewValue<'_>,
+        deadline_ms: u64,
+        hasher: &Hasher,
+    ) -> Option<Entry> {
+        let entry = self.table.at_mut(slot);
+        let old_ms = entry.deadline_ms();
+        let old_entry = entry.replace(value, deadline_ms);
+        if let Some(old) = &old_entry {
+            self.entry_bytes += entry.allocated();
+            self.entry_bytes -= old.allocated();
+        }
+        if old_ms != deadline_ms {
+            self.change_deadline(hash, old_ms, deadline_ms, hasher);
+        }
+        old_entry
+    }
+
+    /// Changes an entry in place by `f`, which may change its size but not its deadline.
+    pub fn modify<R>(&mut self, slot: Slot, f: impl FnOnce(&mut Entry) -> R) -> R {
+        let entry = self.table.at_mut(slot);
+        let before = entry.allocated();
+        let result = f(entry);
+        self.entry_bytes = self.entry_bytes + entry.allocated() - before;
+        result
+    }
+
+    /// Changes an entry's deadline; zero takes it away.
+    pub fn set_deadline(&mut self, hash: u64, slot: Slot, deadline_ms: u64, hasher: &Hasher) {
+        let entry = self.table.at_mut(slot);
+        let (old_ms, before) = (entry.deadline_ms(), entry.allocated());
+        entry.set_deadline(deadline_ms);
+        self.entry_bytes = self.entry_bytes + entry.allocated() - before;
+        self.change_deadline(hash, old_ms, deadline_ms, hasher);
+    }
+
+    /// Takes an entry out.
+    pub fn take(&mut self, hash: u64, slot: Slot, hasher: &Hasher) -> Entry {
+        let entry = self.table.take(hash, slot);
+        self.entry_bytes -= entry.allocated();
+        if entry.deadline_ms() != 0 {
+            self.change_deadline(hash, entry.deadline_ms(), 0, hasher);
+        }
+        entry
+    }
+
+    fn change_deadline(&mut self, hash: u64, old_ms: u64, new_ms: u64, hasher: &Hasher) {
+        self.expires.change(hash, old_ms, new_ms);
+        if self.expires.is_stale() {
+            let table = &self.table;
+            self.expires.rebuild(|hash| earliest(table, hash, hasher));
+        }
+    }
+
+    /// Takes out one entry that is due, or None when nothing is.
+    pub fn pop_due(&mut self, now_ms: u64, hasher: &Hasher) -> Option<Entry> {
+        loop {
+            let hash = self.expires.pop_due(now_ms)?;
+            let due = |entry: &Entry| (1..=now_ms).contains(&entry.deadline_ms());
+            let found = self.table.find_where(hash, due);
+            let later = earliest(&self.table, hash, hasher);
+            if later != 0 {
+                self.expires.note(hash, later);
+            }
+            if let Some(slot) = found {
+                let hash = hasher.hash(self.table.at(slot).key());
+                return Some(self.take(hash, slot, hasher));
+            }
+        }
+    }
+}
+
+/// The earliest deadline among the entries that share the parts of `hash`; zero for none.
+fn earliest(table: &Table, hash: u64, hasher: &Hasher) -> u64 {
+    let mut earliest_ms = 0;
+    table.find_where(hash, |entry| {
+        let deadline_ms = entry.deadline_ms();
+        let same = || fingerprint(hasher.hash(entry.key())) == fingerprint(hash);
+        if deadline_ms != 0 && (earliest_ms == 0 || deadline_ms < earliest_ms) && same() {
+            earliest_ms = deadline_ms;
+        }
+        false
+    });
+    earliest_ms
+}
+
+/// One shard: its part of every database.
+#[derive(Default)]
+pub struct Shard {
+    first: Db,
+    others: Vec<Option<Box<Db>>>,
+}
+
+impl Shard {
+    /// The part of database `index`, if it was ever written to.
+    #[inline]
+    pub fn db(&self, index: usize) -> Option<&Db> {
+        match index.checked_sub(1) {
+            None => Some(&self.first),
+            Some(other) => self.others.get(other)?.as_deref(),
+        }
+    }
+
+    /// The part of database `index`, made if need be.
+    #[inline]
+    pub fn db_mut(&mut self, index: usize) -> &mut Db {
+        let Some(other) = index.checked_sub(1) else { return &mut self.first };
+        if self.others.len() <= other {
+            self.others.resize_with(other + 1, || None);
+        }
+        self.others[other].get_or_insert_default()
+    }
+
+    /// Every database's part, with its index.
+    pub fn dbs(&self) -> impl Iterator<Item = (usize, &Db)> {
+        let others = self.others.iter().enumerate();
+        let others = others.filter_map(|(n, db)| Some((n + 1, db.as_deref()?)));
+        std::iter::once((0, &self.first)).chain(others)
+    }
+
+    /// The indices of the databases that exist here.
+    pub fn indices(&self) -> Vec<usize> {
+        self.dbs().map(|(index, _)| index).collect()
+    }
+
+    /// The earliest noted deadline of all databases.
+    pub fn next_ms(&self) -> u64 {
+        self.dbs().filter_map(|(_, db)| db.expires.next_ms()).min().unwrap_or(u64::MAX)
+    }
+
+    /// Takes a database's part away.
+    pub fn take_db(&mut self, index: usize) -> Db {
+        std::mem::take(self.db_mut(index))
+    }
+
+    /// Exchanges two databases.
+    pub fn swap(&mut self, a: usize, b: usize) {
+        let taken = self.take_db(a);
+        let other = std::mem::replace(self.db_mut(b), taken);
+        *self.db_mut(a) = other;
+    }
+}
