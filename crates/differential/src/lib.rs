@@ -1,0 +1,30 @@
+//! The differential fuzzer: seeded random command streams, sent to Redstart and to a real
+//! redis-server, every reply compared.
+//!
+//! A run is a sequence of streams. Stream `i` is made from the run's seed plus `i`, RESP2 and
+//! RESP3 in turn, so any stream can be had again alone. It goes to both servers after a
+//! FLUSHALL ([`pair`]); what may differ is written down in [`normalise`]. The first stream that
+//! shows a new difference is shrunk ([`shrink`]) and printed as a transcript.
+//!
+//! ```text
+//!   families/*  --draw-->  deadline::settle  -->  Stream  -->  Pair::run  --Difference-->
+//!   shrink::steps  -->  shrink::arguments  -->  transcript
+//! ```
+//!
+//! Deliberately absent: transactions, blocking commands and several connections, which no
+//! single ordered stream of replies describes.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod deadline;
+pub mod families;
+pub mod link;
+pub mod normalise;
+pub mod pair;
+pub mod reply;
+pub mod run;
+pub mod server;
+pub mod shrink;
+pub mod source;
+pub mod stream;
+pub mod transcript;

@@ -1,0 +1,170 @@
+//! Which differences between two replies are none. Everything that is not named here must be
+//! equal byte by byte, error texts included.
+//!
+//! | command | what may differ |
+//! | --- | --- |
+//! | KEYS | the order of the elements |
+//! | SCAN 0 | the order, and how many calls a full loop takes; both loops are run to their end |
+//! | SCAN with another cursor | the cursor and the elements: a cursor is a server's own |
+//! | COMMAND alone | everything but that both list commands: each server has its own |
+//! | RANDOMKEY | which key, as long as it is one of the oracle's KEYS |
+//! | TTL, PTTL | [`TOLERANCE_MS`] |
+//! | EXPIRETIME, PEXPIRETIME | the same, if the deadline was given relative to now |
+//! | DBSIZE | nothing, but the oracle counts keys that it has yet to notice as expired, so a |
+//! |  | full SCAN, which notices, is sent before it |
+
+use crate::deadline::{ABSOLUTE_S, ABSOLUTE_SPAN_S};
+use crate::reply::{Reply, decode};
+use crate::stream::Command;
+
+/// How far apart the two servers may execute the same command, in milliseconds.
+pub const TOLERANCE_MS: i64 = 5000;
+
+/// How a command's replies are compared when their bytes differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// They may not.
+    Exact,
+    /// As sorted elements.
+    Unordered,
+    /// As numbers, with this tolerance.
+    Remaining(i64),
+    /// As numbers with this tolerance, except deadlines that were given as absolute times;
+    /// the unit of both, in parts of a second.
+    Instant(i64),
+    /// Needs a full loop on both servers, with nothing else in flight.
+    ScanLoop,
+    /// Only in shape: a cursor and elements.
+    ScanShape,
+    /// Only in kind: both are aggregates.
+    Kind,
+    /// Needs a look at all keys, with nothing else in flight.
+    RandomKey,
+    /// Exact, after the oracle was made to notice what has expired.
+    Counted,
+}
+
+impl Rule {
+    /// The rule for a command's replies.
+    pub fn of(command: &Command) -> Rule {
+        // Most names fail here, without a comparison.
+        if !matches!(command.name().first(), Some(b) if b"cCkKsSrRtTpPeEdD".contains(b)) {
+            return Rule::Exact;
+        }
+        let table = [
+            ("KEYS", Rule::Unordered),
+            ("COMMAND", Rule::Kind),
+            ("SCAN", Rule::ScanShape),
+            ("RANDOMKEY", Rule::RandomKey),
+            ("TTL", Rule::Remaining(TOLERANCE_MS / 1000)),
+            ("PTTL", Rule::Remaining(TOLERANCE_MS)),
+            ("EXPIRETIME", Rule::Instant(1)),
+            ("PEXPIRETIME", Rule::Instant(1000)),
+            ("DBSIZE", Rule::Counted),
+        ];
+        let found = table.into_iter().find(|(name, _)| command.is(name));
+        match found.map_or(Rule::Exact, |(_, rule)| rule) {
+            Rule::ScanShape if command.args.get(1).is_some_and(|c| c == b"0") => Rule::ScanLoop,
+            Rule::Kind if command.args.len() > 1 => Rule::Exact,
+            rule => rule,
+        }
+    }
+
+    /// Whether nothing may be in flight behind the command.
+    pub fn is_barrier(self) -> bool {
+        matches!(self, Rule::ScanLoop | Rule::RandomKey)
+    }
+}
+
+/// Whether two frames, which are whole replies, mean the same by `rule`. The loop of a SCAN
+/// and the keys of a RANDOMKEY are the caller's: here only their first replies are compared.
+pub fn same(rule: Rule, oracle: &[u8], subject: &[u8]) -> bool {
+    if oracle == subject {
+        return true;
+    }
+    if matches!(rule, Rule::Exact | Rule::Counted) {
+        return false;
+    }
+    let (Ok(oracle), Ok(subject)) = (decode(oracle), decode(subject)) else { return false };
+    match (rule, oracle, subject) {
+        (Rule::Unordered, Reply::Aggregate(a, mut x), Reply::Aggregate(b, mut y)) => {
+            x.sort_unstable();
+            y.sort_unstable();
+            a == b && x == y
+        }
+        (Rule::Remaining(tolerance), Reply::Integer(x), Reply::Integer(y)) => {
+            x >= 0 && y >= 0 && x.abs_diff(y) <= tolerance as u64
+        }
+        (Rule::Instant(unit), Reply::Integer(x), Reply::Integer(y)) => {
+            let absolute = ABSOLUTE_S * unit..(ABSOLUTE_S + ABSOLUTE_SPAN_S) * unit;
+            let tolerance = (TOLERANCE_MS * unit / 1000) as u64;
+            x >= 0 && y >= 0 && !absolute.contains(&x) && x.abs_diff(y) <= tolerance
+        }
+        (Rule::ScanShape | Rule::ScanLoop, x, y) => {
+            scan_page(&x).is_some() && scan_page(&y).is_some()
+        }
+        (Rule::Kind, Reply::Aggregate(a, _), Reply::Aggregate(b, _)) => a == b,
+        (Rule::RandomKey, Reply::Bulk(_), Reply::Bulk(_)) => true,
+        _ => false,
+    }
+}
+
+/// The cursor and the elements of a SCAN's reply.
+pub fn scan_page(reply: &Reply) -> Option<(&[u8], &[Reply])> {
+    match reply {
+        Reply::Aggregate(b'*', parts) => match parts.as_slice() {
+            [Reply::Bulk(cursor), Reply::Aggregate(b'*', items)] => Some((cursor, items)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(words: &str) -> Rule {
+        Rule::of(&Command::new(words.split(' ')))
+    }
+
+    #[test]
+    fn rules_are_found_in_any_case() {
+        assert_eq!(rule("kEyS *"), Rule::Unordered);
+        assert_eq!(rule("SET k v"), Rule::Exact);
+        assert_eq!(rule("scan 0 COUNT 5"), Rule::ScanLoop);
+        assert_eq!(rule("scan 7"), Rule::ScanShape);
+        assert_eq!(rule("scan"), Rule::ScanShape);
+        assert_eq!(rule("command"), Rule::Kind);
+        assert_eq!(rule("command getkeys get a"), Rule::Exact);
+    }
+
+    #[test]
+    fn sets_are_compared_as_sets_and_only_they() {
+        let (one, other) = (b"*2\r\n+a\r\n+b\r\n", b"*2\r\n+b\r\n+a\r\n");
+        assert!(same(Rule::Unordered, one, other));
+        assert!(!same(Rule::Exact, one, other));
+        assert!(!same(Rule::Unordered, one, b"*3\r\n+b\r\n+a\r\n+a\r\n"));
+        assert!(!same(Rule::Unordered, b"~1\r\n+a\r\n", b"*1\r\n+a\r\n"));
+    }
+
+    #[test]
+    fn times_have_a_tolerance_but_absence_has_none() {
+        let ttl = Rule::Remaining(5);
+        assert!(same(ttl, b":100\r\n", b":95\r\n"));
+        assert!(!same(ttl, b":100\r\n", b":94\r\n"));
+        assert!(!same(ttl, b":-1\r\n", b":-2\r\n"));
+        assert!(!same(ttl, b":1\r\n", b":-1\r\n"));
+        assert!(same(Rule::Instant(1), b":1800000000\r\n", b":1800000001\r\n"));
+        assert!(!same(Rule::Instant(1), b":4102444810\r\n", b":4102444811\r\n"));
+        assert!(!same(Rule::Instant(1000), b":4102444810000\r\n", b":4102444810001\r\n"));
+    }
+
+    #[test]
+    fn errors_are_equal_to_the_letter() {
+        for rule in [Rule::Exact, Rule::Unordered, Rule::ScanLoop, Rule::Remaining(5)] {
+            assert!(!same(rule, b"-ERR a\r\n", b"-ERR b\r\n"));
+        }
+        assert!(!same(Rule::ScanLoop, b"*2\r\n$1\r\n0\r\n*0\r\n", b"-ERR b\r\n"));
+    }
+}

@@ -1,0 +1,349 @@
+//! The two servers, and one stream run against both.
+//!
+//! Commands go out in batches, the same bytes to both, and each batch's replies are read and
+//! compared before the next leaves. A batch is small enough to lie in a socket's buffers, so
+//! a server that stops reading while its replies wait cannot block us.
+//!
+//! After the stream the audit compares what the databases hold, again by commands, so that a
+//! difference in state is found, shrunk and printed like one in a reply.
+
+use std::io;
+use std::time::Duration;
+
+use crate::link::{Fault, Link};
+use crate::normalise::{Rule, same, scan_page};
+use crate::reply::{Reply, decode};
+use crate::server::Server;
+use crate::stream::{Command, Resp, Step, Stream};
+
+const BATCH_COMMANDS: usize = 200;
+const BATCH_BYTES: usize = 48 * 1024;
+/// Calls of a SCAN loop after which it counts as endless.
+const SCAN_CALLS_MAX: usize = 10_000;
+const DATABASES: usize = 16;
+
+/// Where two servers differed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The commands that lead to it, the differing one last.
+    pub steps: Vec<Step>,
+    /// The oracle's reply, as a frame.
+    pub oracle: Vec<u8>,
+    /// The subject's reply, as a frame; or why there is none.
+    pub subject: Result<Vec<u8>, String>,
+}
+
+impl Difference {
+    /// The command that was answered differently.
+    pub fn command(&self) -> Option<&Command> {
+        match self.steps.last() {
+            Some(Step::Send(command)) => Some(command),
+            _ => None,
+        }
+    }
+
+    /// What makes two differences the same one: the command's name and the replies' kinds.
+    pub fn signature(&self) -> String {
+        let name = self.command().map(|c| c.name().to_ascii_uppercase()).unwrap_or_default();
+        let kind = |frame: &[u8]| frame.first().copied().unwrap_or(b' ') as char;
+        let subject = self.subject.as_ref().map_or('!', |frame| kind(frame));
+        format!("{} {}{subject}", String::from_utf8_lossy(&name), kind(&self.oracle))
+    }
+}
+
+/// Why a stream could not be compared to its end.
+#[derive(Debug)]
+pub enum Stop {
+    /// The replies differ.
+    Difference(Box<Difference>),
+    /// The oracle failed, or a server could not be started.
+    Io(io::Error),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Stop::Io(error)
+    }
+}
+
+/// The oracle and the subject.
+#[derive(Debug)]
+pub struct Pair {
+    oracle: Server,
+    subject: Server,
+    fault: Option<Fault>,
+}
+
+/// One stream under way.
+struct Run<'a> {
+    steps: &'a [Step],
+    oracle: Link,
+    subject: Link,
+    requests: Vec<u8>,
+    sent: Vec<usize>,
+}
+
+impl Pair {
+    /// Starts both servers.
+    pub fn start(oracle: &[String], subject: &[String], fault: Option<Fault>) -> io::Result<Self> {
+        Ok(Self { oracle: Server::start(oracle)?, subject: Server::start(subject)?, fault })
+    }
+
+    /// The end of the subject's log: what it said before it died.
+    pub fn subject_log(&self) -> String {
+        self.subject.log_tail()
+    }
+
+    /// The oracle's reply to each of `steps`, on an empty server; a sleep's is empty.
+    pub fn oracle_replies(&mut self, resp: Resp, steps: &[Step]) -> io::Result<Vec<Vec<u8>>> {
+        let mut link = Link::open(&self.oracle, resp, None)?;
+        link.call(&Command::new(["FLUSHALL"]))?;
+        let reply = |step: &Step| match step {
+            Step::Send(command) => link.call(command).map(<[u8]>::to_vec),
+            Step::Sleep(ms) => {
+                std::thread::sleep(Duration::from_millis(*ms));
+                Ok(Vec::new())
+            }
+        };
+        steps.iter().map(reply).collect()
+    }
+
+    /// Runs `stream` on empty servers and compares everything. A subject that died is
+    /// started again first.
+    pub fn run(&mut self, stream: &Stream) -> Result<(), Stop> {
+        let subject = match Link::open(&self.subject, stream.resp, self.fault.clone()) {
+            Ok(link) => link,
+            Err(_) => {
+                self.subject.restart()?;
+                Link::open(&self.subject, stream.resp, self.fault.clone())?
+            }
+        };
+        let mut run = Run {
+            steps: &stream.steps,
+            oracle: Link::open(&self.oracle, stream.resp, None)?,
+            subject,
+            requests: Vec::new(),
+            sent: Vec::new(),
+        };
+        let flush = Command::new(["FLUSHALL"]);
+        run.oracle.call(&flush)?;
+        run.subject.call(&flush)?;
+        run.stream()?;
+        run.audit()
+    }
+}
+
+/// What the oracle is asked before a DBSIZE, so that it drops what has expired.
+fn sweep() -> Command {
+    Command::new(["SCAN", "0", "COUNT", "1000000"])
+}
+
+impl Run<'_> {
+    fn stream(&mut self) -> Result<(), Stop> {
+        let steps = self.steps;
+        for (i, step) in steps.iter().enumerate() {
+            match step {
+                Step::Send(command) => {
+                    let rule = Rule::of(command);
+                    if rule == Rule::Counted {
+                        sweep().encode(&mut self.requests);
+                    }
+                    command.encode(&mut self.requests);
+                    self.sent.push(i);
+                    let is_full = self.sent.len() >= BATCH_COMMANDS
+                        || self.requests.len() >= BATCH_BYTES
+                        || rule.is_barrier();
+                    if is_full {
+                        self.exchange()?;
+                    }
+                }
+                Step::Sleep(ms) => {
+                    self.exchange()?;
+                    std::thread::sleep(Duration::from_millis(*ms));
+                }
+            }
+        }
+        self.exchange()
+    }
+
+    /// Sends what is gathered, and compares the replies.
+    fn exchange(&mut self) -> Result<(), Stop> {
+        self.oracle.send(&self.requests)?;
+        // A subject that hangs up shows it in the reply that is missing.
+        let _ = self.subject.send(&self.requests);
+        self.requests.clear();
+        for i in std::mem::take(&mut self.sent) {
+            let Step::Send(command) = &self.steps[i] else { continue };
+            let rule = Rule::of(command);
+            if rule == Rule::Counted {
+                self.oracle.frame(command)?;
+                let _ = self.subject.frame(command);
+            }
+            let oracle = self.oracle.frame(command)?;
+            let subject = self.subject.frame(command).map_err(|error| error.to_string());
+            if !subject.as_ref().is_ok_and(|subject| same(rule, oracle, subject)) {
+                let steps = self.steps[..=i].to_vec();
+                let subject = subject.map(<[u8]>::to_vec);
+                return Err(different(steps, oracle.to_vec(), subject));
+            }
+            if !rule.is_barrier() {
+                continue;
+            }
+            let (oracle, subject) = (oracle.to_vec(), subject.unwrap_or(&[]).to_vec());
+            let follow_up = match rule {
+                Rule::ScanLoop => self.scan_loops(command, oracle, subject),
+                _ => self.random_keys(oracle),
+            };
+            follow_up.map_err(|stop| with_history(stop, &self.steps[..=i]))?;
+        }
+        Ok(())
+    }
+
+    fn scan_loops(
+        &mut self,
+        command: &Command,
+        oracle: Vec<u8>,
+        subject: Vec<u8>,
+    ) -> Result<(), Stop> {
+        let expected = scan_loop(&mut self.oracle, command, oracle)?;
+        let found = scan_loop(&mut self.subject, command, subject);
+        match found.map_err(|error| error.to_string()) {
+            Ok(found) if found == expected => Ok(()),
+            found => {
+                let found = found.map(|items| elements(&items));
+                Err(different(Vec::new(), elements(&expected), found))
+            }
+        }
+    }
+
+    /// The same random command again: both must name a key of the oracle's.
+    fn random_keys(&mut self, first: Vec<u8>) -> Result<(), Stop> {
+        let keys = self.oracle.call(&Command::new(["KEYS", "*"]))?.to_vec();
+        let random = Command::new(["RANDOMKEY"]);
+        let Ok(Reply::Aggregate(_, keys)) = decode(&keys) else { return Ok(()) };
+        let subject = self.subject.call(&random).map(<[u8]>::to_vec);
+        let subject = subject.map_err(|error| error.to_string());
+        let is_key = |frame: &Vec<u8>| match decode(frame) {
+            Ok(key @ Reply::Bulk(_)) => keys.contains(&key),
+            Ok(Reply::Null(_)) => keys.is_empty(),
+            // A wrong number of arguments; the first replies were the same.
+            _ => true,
+        };
+        let is_fine = subject.as_ref().is_ok_and(is_key);
+        if is_fine { Ok(()) } else { Err(different(Vec::new(), first, subject)) }
+    }
+
+    /// Compares all keys of all databases, with their types, deadlines and values.
+    fn audit(&mut self) -> Result<(), Stop> {
+        let select = |database: usize| Command::new(["SELECT", &database.to_string()]);
+        let look = |database| [select(database), Command::new(["KEYS", "*"])];
+        let seen = self.compare(&(0..DATABASES).flat_map(look).collect::<Vec<_>>())?;
+        let (mut facts, mut values, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+        for (database, listing) in seen.iter().skip(1).step_by(2).enumerate() {
+            facts.push(select(database));
+            let Ok(Reply::Aggregate(_, listing)) = decode(listing) else { continue };
+            for key in listing {
+                let Reply::Bulk(key) = key else { continue };
+                let ask = |name: &str| Command::new([name.as_bytes(), &key]);
+                facts.extend([ask("TYPE"), ask("PEXPIRETIME"), ask("PTTL")]);
+                keys.push((database, facts.len() - 3, key));
+            }
+        }
+        let facts = self.compare(&facts)?;
+        for (database, at, key) in keys {
+            if let Some(ask) = value_command(&facts[at], &key) {
+                values.extend([select(database), ask]);
+            }
+        }
+        self.compare(&values).map(drop)
+    }
+
+    /// Asks both the same, after the stream's end; the oracle's replies.
+    fn compare(&mut self, commands: &[Command]) -> Result<Vec<Vec<u8>>, Stop> {
+        let mut replies = Vec::with_capacity(commands.len());
+        let mut select = None;
+        for batch in commands.chunks(BATCH_COMMANDS) {
+            let mut requests = Vec::new();
+            batch.iter().for_each(|command| command.encode(&mut requests));
+            self.oracle.send(&requests)?;
+            let _ = self.subject.send(&requests);
+            for command in batch {
+                if command.is("SELECT") {
+                    select = Some(command);
+                }
+                let oracle = self.oracle.frame(command)?.to_vec();
+                let subject = self.subject.frame(command).map_err(|error| error.to_string());
+                if !subject.as_ref().is_ok_and(|s| same(Rule::of(command), &oracle, s)) {
+                    let asked = select.into_iter().chain([command]).cloned().map(Step::Send);
+                    let steps = self.steps.iter().cloned().chain(asked).collect();
+                    return Err(different(steps, oracle, subject.map(<[u8]>::to_vec)));
+                }
+                replies.push(oracle);
+            }
+        }
+        Ok(replies)
+    }
+}
+
+/// The command that shows the whole value of a key, by TYPE's reply.
+fn value_command(kind: &[u8], key: &[u8]) -> Option<Command> {
+    let (name, more): (&str, &[&str]) = match kind {
+        b"+string\r\n" => ("GET", &[]),
+        b"+list\r\n" => ("LRANGE", &["0", "-1"]),
+        b"+hash\r\n" => ("HGETALL", &[]),
+        b"+set\r\n" => ("SMEMBERS", &[]),
+        b"+zset\r\n" => ("ZRANGE", &["0", "-1", "WITHSCORES"]),
+        b"+stream\r\n" => ("XRANGE", &["-", "+"]),
+        _ => return None,
+    };
+    let words = [name.as_bytes(), key].into_iter();
+    Some(Command::new(words.chain(more.iter().map(|word| word.as_bytes()))))
+}
+
+fn different(steps: Vec<Step>, oracle: Vec<u8>, subject: Result<Vec<u8>, String>) -> Stop {
+    Stop::Difference(Box::new(Difference { steps, oracle, subject }))
+}
+
+fn with_history(stop: Stop, steps: &[Step]) -> Stop {
+    match stop {
+        Stop::Difference(difference) => {
+            Stop::Difference(Box::new(Difference { steps: steps.to_vec(), ..*difference }))
+        }
+        other => other,
+    }
+}
+
+/// A sorted set of elements as the frame of an array.
+fn elements(items: &[Reply]) -> Vec<u8> {
+    let mut frame = format!("*{}\r\n", items.len()).into_bytes();
+    for item in items {
+        if let Reply::Bulk(text) = item {
+            frame.extend_from_slice(format!("${}\r\n", text.len()).as_bytes());
+            frame.extend_from_slice(text);
+            frame.extend_from_slice(b"\r\n");
+        }
+    }
+    frame
+}
+
+/// Follows a SCAN to its end, from its first page: the elements, sorted, each once. A first
+/// reply that is an error has no elements.
+fn scan_loop(link: &mut Link, command: &Command, first: Vec<u8>) -> io::Result<Vec<Reply>> {
+    let (mut page, mut found) = (first, Vec::new());
+    for _ in 0..SCAN_CALLS_MAX {
+        let reply = decode(&page).map_err(|_| io::Error::other("malformed page"))?;
+        let Some((cursor, items)) = scan_page(&reply) else {
+            return if found.is_empty() { Ok(found) } else { Err(io::Error::other("no page")) };
+        };
+        found.extend_from_slice(items);
+        if cursor == b"0" {
+            found.sort_unstable();
+            found.dedup();
+            return Ok(found);
+        }
+        let mut next = command.clone();
+        next.args[1] = cursor.to_vec();
+        page = link.call(&next)?.to_vec();
+    }
+    Err(io::Error::other("the loop has no end"))
+}
