@@ -369,3 +369,134 @@ impl Reply {
 
 /// Longest head of a bulk string: the type byte, 20 digits and the line end.
 const HEADER_BYTES_MAX: usize = 23;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(protocol: Protocol, write: impl FnOnce(&mut Reply)) -> String {
+        let mut reply = Reply::new(protocol);
+        write(&mut reply);
+        assert_eq!(reply.len(), reply.to_vec().len());
+        reply.to_vec().escape_ascii().to_string()
+    }
+
+    type Write = fn(&mut Reply);
+
+    #[test]
+    fn every_type_in_both_protocols() {
+        let same: [(Write, &str); 17] = [
+            (|r| r.ok(), r"+OK\r\n"),
+            (|r| r.simple("QUEUED"), r"+QUEUED\r\n"),
+            (|r| r.simple("a\r\nb"), r"+a  b\r\n"),
+            (|r| r.error("ERR syntax error"), r"-ERR syntax error\r\n"),
+            (|r| r.error("\r\nERR a\nb\r\n"), r"-ERR a b\r\n"),
+            (|r| r.error_bytes(b"ERR \xff"), r"-ERR \xff\r\n"),
+            (|r| r.error("\n"), r"-\r\n"),
+            (|r| r.integer(0), r":0\r\n"),
+            (|r| r.integer(-1), r":-1\r\n"),
+            (|r| r.integer(i64::MIN), r":-9223372036854775808\r\n"),
+            (|r| r.bulk(b""), r"$0\r\n\r\n"),
+            (|r| r.bulk(b"a\r\n\0"), r"$4\r\na\r\n\x00\r\n"),
+            (|r| r.bulk_integer(-42), r"$3\r\n-42\r\n"),
+            (|r| r.array(0), r"*0\r\n"),
+            (|r| r.array(10), r"*10\r\n"),
+            (|r| r.array(1_048_576), r"*1048576\r\n"),
+            (|r| r.raw(b":1\r\n"), r":1\r\n"),
+        ];
+        for (write, bytes) in same {
+            assert_eq!(written(Protocol::Resp2, write), bytes);
+            assert_eq!(written(Protocol::Resp3, write), bytes);
+        }
+        let different: [(Write, &str, &str); 13] = [
+            (|r| r.null(), r"$-1\r\n", r"_\r\n"),
+            (|r| r.null_array(), r"*-1\r\n", r"_\r\n"),
+            (|r| r.map(2), r"*4\r\n", r"%2\r\n"),
+            (|r| r.set(3), r"*3\r\n", r"~3\r\n"),
+            (|r| r.push(3), r"*3\r\n", r">3\r\n"),
+            (|r| r.boolean(true), r":1\r\n", r"#t\r\n"),
+            (|r| r.boolean(false), r":0\r\n", r"#f\r\n"),
+            (|r| r.double(1.5), r"$3\r\n1.5\r\n", r",1.5\r\n"),
+            (|r| r.double(f64::NEG_INFINITY), r"$4\r\n-inf\r\n", r",-inf\r\n"),
+            (|r| r.double(0.1), r"$19\r\n0.10000000000000001\r\n", r",0.10000000000000001\r\n"),
+            (|r| r.big_number("-12345678901234567890"), r"$21\r\n-12345678901234567890\r\n", {
+                r"(-12345678901234567890\r\n"
+            }),
+            (|r| r.verbatim("txt", b"a\nb"), r"$3\r\na\nb\r\n", r"=7\r\ntxt:a\nb\r\n"),
+            (|r| r.verbatim("mkd", b""), r"$0\r\n\r\n", r"=4\r\nmkd:\r\n"),
+        ];
+        for (write, resp2, resp3) in different {
+            assert_eq!(written(Protocol::Resp2, write), resp2);
+            assert_eq!(written(Protocol::Resp3, write), resp3);
+        }
+    }
+
+    #[test]
+    fn bulk_headers_of_every_width() {
+        for len in [9, 10, 99, 100, 999, 1000, 12345] {
+            let mut reply = Reply::new(Protocol::Resp2);
+            reply.bulk(&vec![b'x'; len]);
+            let expected = format!("${len}\r\n{}\r\n", "x".repeat(len));
+            assert_eq!(reply.contiguous(), Some(expected.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn large_shared_values_are_not_copied() {
+        let small = Bytes::from(vec![b's'; SHARED_MIN - 1]);
+        let large = Bytes::from(vec![b'l'; SHARED_MIN]);
+        let mut reply = Reply::new(Protocol::Resp2);
+        reply.bulk_shared(&small);
+        assert!(reply.contiguous().is_some());
+        reply.clear();
+        reply.bulk_shared(&large);
+        reply.bulk_shared(&large);
+        reply.ok();
+        assert!(reply.contiguous().is_none());
+        let mut slices = Vec::new();
+        reply.slices(0, &mut slices);
+        assert_eq!(slices[1].as_ptr(), large.as_ptr());
+        let one = [&b"$16384\r\n"[..], &large, b"\r\n"].concat();
+        let whole = [&one[..], &one, b"+OK\r\n"].concat();
+        assert_eq!(reply.to_vec(), whole);
+        assert_eq!(reply.len(), whole.len());
+        for skip in 0..=whole.len() {
+            let mut slices = Vec::new();
+            reply.slices(skip, &mut slices);
+            assert!(slices.iter().all(|slice| !slice.is_empty()));
+            assert!(slices.iter().flat_map(|slice| slice.iter()).eq(&whole[skip..]));
+        }
+    }
+
+    #[test]
+    fn rewinding_drops_what_was_written_since() {
+        let large = Bytes::from(vec![b'l'; SHARED_MIN]);
+        let mut reply = Reply::new(Protocol::Resp2);
+        assert!(reply.is_empty());
+        reply.bulk_shared(&large);
+        reply.error("ERR kept");
+        let before = reply.to_vec();
+        let mark = reply.mark();
+        reply.bulk_shared(&large);
+        reply.error("ERR dropped");
+        assert_eq!(reply.errors(), 2);
+        reply.rewind(mark);
+        assert_eq!(
+            (reply.to_vec(), reply.errors(), reply.len()),
+            (before.clone(), 1, before.len())
+        );
+        reply.clear();
+        assert_eq!((reply.len(), reply.errors(), reply.contiguous()), (0, 0, Some(&b""[..])));
+        assert!(reply.buf_mut().capacity() > 0);
+    }
+
+    #[test]
+    fn the_protocol_can_change_between_replies() {
+        let mut reply = Reply::default();
+        reply.null();
+        reply.set_protocol(Protocol::Resp3);
+        reply.null();
+        assert_eq!(reply.protocol(), Protocol::Resp3);
+        assert_eq!(reply.to_vec(), b"$-1\r\n_\r\n");
+    }
+}
