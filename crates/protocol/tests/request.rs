@@ -281,6 +281,8 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
     #[test]
     fn any_cut_gives_the_same_requests(
         pieces in prop::collection::vec(piece(), 1..8),
