@@ -1,0 +1,98 @@
+//! The harness: reads the command line, runs the chosen groups, prints and writes the report.
+
+mod cli;
+mod client;
+mod expiry;
+mod histogram;
+mod load;
+mod memory;
+mod report;
+mod server;
+mod skipper;
+mod stall;
+mod throughput;
+mod workers;
+mod workload;
+
+use cli::{Args, Group, Plan};
+use report::Section;
+use server::Cores;
+use std::fmt::{self, Display};
+use std::process::ExitCode;
+
+/// Why a measurement could not be made, for a human.
+#[derive(Debug)]
+pub struct Failure(pub String);
+
+/// The result of everything that touches a server.
+pub type Outcome<T> = Result<T, Failure>;
+
+impl Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<rustix::io::Errno> for Failure {
+    fn from(error: rustix::io::Errno) -> Self {
+        Self(std::io::Error::from(error).to_string())
+    }
+}
+
+/// Tells how far the run is, on standard error: standard output carries the report alone.
+pub fn progress(what: impl Display) {
+    eprintln!("{what}");
+}
+
+pub fn main() -> ExitCode {
+    server::end_servers_on_panic();
+    match run(&Plan::from(<Args as clap::Parser>::parse())) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => {
+            eprintln!("redstart-bench: a workload failed, see above");
+            ExitCode::FAILURE
+        }
+        Err(failure) => {
+            eprintln!("redstart-bench: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// True when every measurement of the two main servers could be made.
+fn run(plan: &Plan) -> Outcome<bool> {
+    let cores = Cores::find()?;
+    if cores.shared() {
+        progress("only one core: server and load share it, and the figures mean little");
+    }
+    let facts = report::facts(plan, &cores)?;
+    let mut sections: Vec<Section> = Vec::new();
+    if plan.groups.iter().any(Group::is_throughput) {
+        sections.extend(throughput::run(plan, &cores)?);
+    }
+    for group in &plan.groups {
+        match group {
+            Group::Strings | Group::Commands | Group::Large => {}
+            Group::Memory => sections.push(memory::run(plan, &cores)),
+            Group::Stall => sections.push(stall::run(plan, &cores)),
+            Group::Expiry => sections.push(expiry::run(plan, &cores)),
+            Group::Workers => sections.push(workers::run(plan, &cores)),
+        }
+    }
+    let page = report::page(plan, &facts, &sections);
+    println!("{page}");
+    if let Some(path) = &plan.write {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(path, &page)?;
+        progress(format_args!("written to {}", path.display()));
+    }
+    Ok(sections.iter().all(|section| section.complete))
+}

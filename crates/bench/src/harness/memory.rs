@@ -1,0 +1,88 @@
+//! Resident bytes per key.
+//!
+//! A server is started for each fill; what its resident memory grows by, from empty to filled, is
+//! divided by the number of keys. Tables grow in steps, so one number of keys may flatter or hurt:
+//! the mean over fills of 1, 1.25, 1.5 and 1.75 million keys is the figure. The fill uses few
+//! connections, so that their buffers do not count, and the keys are counted before it is believed.
+
+use super::cli::{Plan, REDSTART};
+use super::client::Client;
+use super::load::{self, Laps, Stream};
+use super::report::{Section, Table, met, short};
+use super::server::{Cores, Pin, Server, ServerSpec};
+use super::workload::{KEY_BYTES, Strip, VALUE_BYTES, fill_strip};
+use super::{Failure, Outcome, progress};
+use std::time::Duration;
+
+const CONNECTIONS: usize = 4;
+const PIPELINE: usize = 64;
+/// A server may tidy up after a fill; then the memory is read.
+const SETTLE: Duration = Duration::from_millis(300);
+/// Bytes above key and value per key: the most that is asked for, without and with a TTL.
+const ABOVE_MAX: [f64; 2] = [28.0, 44.0];
+/// A TTL that no run lives to see the end of.
+const TTL_SECONDS: &[u8] = b"1000000";
+
+pub fn run(plan: &Plan, cores: &Cores) -> Section {
+    let mut heading = vec!["keys".to_string(), "server".into()];
+    heading.extend(plan.fills.iter().map(|keys| format!("{}M", *keys as f64 / 1e6)));
+    heading.extend(["mean", "above key and value", "bar", "met"].map(String::from));
+    let mut table = Table::new(heading);
+    let mut complete = true;
+    let most = plan.fills.iter().copied().max().unwrap_or(0);
+    for (ttl, what) in ["without TTL", "with TTL"].into_iter().enumerate() {
+        let options: &[&[u8]] = if ttl == 0 { &[] } else { &[b"EX", TTL_SECONDS] };
+        let strip = fill_strip(most, options);
+        for (at, spec) in plan.servers.iter().enumerate() {
+            progress(format_args!("memory {what}: {}", spec.name));
+            let mut row = vec![what.to_string(), spec.name.clone()];
+            match per_key(plan, spec, cores, &strip) {
+                Ok(bytes) => {
+                    row.extend(bytes.iter().map(|&bytes| short(bytes)));
+                    let mean = bytes.iter().sum::<f64>() / bytes.len() as f64;
+                    let above = mean - (KEY_BYTES + VALUE_BYTES) as f64;
+                    row.extend([short(mean), short(above)]);
+                    if at == REDSTART {
+                        row.extend([
+                            format!("<= {}", ABOVE_MAX[ttl]),
+                            met(above <= ABOVE_MAX[ttl]),
+                        ]);
+                    }
+                }
+                Err(failure) => {
+                    progress(format_args!("  {failure}"));
+                    complete &= at > REDSTART;
+                    row.push("-".into());
+                }
+            }
+            table.row(row);
+        }
+    }
+    let text = format!(
+        "Resident bytes per key, {KEY_BYTES}-byte keys and {VALUE_BYTES}-byte values: growth of VmRSS \
+         from the empty to the filled server, over the keys, for fills of different size.\n\n{}",
+        table.markdown()
+    );
+    Section { title: "Memory".into(), text, complete }
+}
+
+/// Bytes per key of each fill.
+fn per_key(plan: &Plan, spec: &ServerSpec, cores: &Cores, strip: &Strip) -> Outcome<Vec<f64>> {
+    plan.fills.iter().map(|&keys| fill(spec, cores, strip, keys)).collect()
+}
+
+fn fill(spec: &ServerSpec, cores: &Cores, strip: &Strip, keys: usize) -> Outcome<f64> {
+    let server = Server::start(spec, cores, Pin::Apart, 1)?;
+    let mut client = Client::connect(server.port)?;
+    let empty = server.resident_bytes()?;
+    let mut stream = Stream::new(strip, CONNECTIONS, PIPELINE, Laps::Once);
+    stream.requests = 0..keys;
+    load::run(server.port, &[stream], None, &server.cpu)?;
+    std::thread::sleep(SETTLE);
+    let filled = server.resident_bytes()?;
+    let counted = client.dbsize()?;
+    if counted != keys {
+        return Err(Failure(format!("{counted} keys after a fill of {keys}")));
+    }
+    Ok(filled.saturating_sub(empty) as f64 / keys as f64)
+}

@@ -1,0 +1,263 @@
+//! Servers under measurement: how they are started, pinned, accounted for and ended.
+//!
+//! A child inherits the CPU affinity of the thread that starts it, and so do all its threads. So
+//! this thread moves to the server's core, starts the server, and moves on to the core of the load.
+//!
+//! CPU time comes from `/proc/PID/task/*/schedstat` (nanoseconds, refreshed each tick), or, on a
+//! kernel that keeps no such account, from `/proc/PID/stat` in ticks.
+//!
+//! A server ends when its `Server` is dropped, so on an error too, and by a panic hook, because a
+//! panic drops nothing in the release profile. Ctrl-C reaches servers by themselves: they share the
+//! terminal's process group.
+
+use super::client::Client;
+use super::{Failure, Outcome};
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::time::{ClockId, clock_gettime};
+use std::fs;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// How long a server may take until it answers a PING.
+const START_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Processes to end when this one panics.
+static STARTED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+/// A server that can be started.
+#[derive(Clone, Debug)]
+pub struct ServerSpec {
+    pub name: String,
+    /// Program and arguments; `{port}` and `{threads}` stand for the numbers.
+    pub command: Vec<String>,
+}
+
+impl ServerSpec {
+    /// Whether the number of threads can be chosen.
+    pub fn takes_threads(&self) -> bool {
+        self.command.iter().any(|word| word.contains("{threads}"))
+    }
+}
+
+/// Where a server may run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Pin {
+    /// The server on one core, the load on another.
+    Apart,
+    /// Both wherever the scheduler puts them.
+    Free,
+}
+
+/// The cores that this process may use.
+pub struct Cores {
+    allowed: CpuSet,
+    server: usize,
+    load: usize,
+}
+
+impl Cores {
+    pub fn find() -> Outcome<Self> {
+        let allowed = sched_getaffinity(None)?;
+        let mut numbers = (0..CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core));
+        let server = numbers.next().ok_or_else(|| Failure("no core to run on".into()))?;
+        let load = numbers.next().unwrap_or(server);
+        Ok(Self { allowed, server, load })
+    }
+
+    /// Whether the server and the load must share one core: figures then mean little.
+    pub fn shared(&self) -> bool {
+        self.server == self.load
+    }
+}
+
+fn move_to(core: usize) -> Outcome<()> {
+    let mut set = CpuSet::new();
+    set.set(core);
+    Ok(sched_setaffinity(None, &set)?)
+}
+
+/// A running server.
+pub struct Server {
+    child: Child,
+    pub port: u16,
+    pub cpu: Cpu,
+    directory: PathBuf,
+}
+
+impl Server {
+    /// Starts `spec` and returns when it answers. This thread is left on the core of the load.
+    pub fn start(spec: &ServerSpec, cores: &Cores, pin: Pin, threads: usize) -> Outcome<Self> {
+        let port = free_port()?;
+        let fill_in = |word: &String| {
+            word.replace("{port}", &port.to_string()).replace("{threads}", &threads.to_string())
+        };
+        let words: Vec<String> = spec.command.iter().map(fill_in).collect();
+        let (program, args) =
+            words.split_first().ok_or_else(|| Failure("an empty command".into()))?;
+        // A directory of its own: no server finds the files of another, or leaves any behind.
+        let directory = std::env::temp_dir().join(format!("redstart-bench-{port}"));
+        fs::create_dir_all(&directory)?;
+        let program =
+            if program.contains('/') { fs::canonicalize(program) } else { Ok(program.into()) }
+                .map_err(|error| Failure(format!("{program}: {error}; is it built?")))?;
+        match pin {
+            Pin::Apart => move_to(cores.server)?,
+            Pin::Free => sched_setaffinity(None, &cores.allowed)?,
+        }
+        let spawned = Command::new(&program)
+            .args(args)
+            .current_dir(&directory)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        if pin == Pin::Apart {
+            move_to(cores.load)?;
+        }
+        let child = spawned.map_err(|error| Failure(format!("{}: {error}", program.display())))?;
+        remember(child.id());
+        let cpu = Cpu { pid: child.id() };
+        let mut server = Self { child, port, cpu, directory };
+        server
+            .wait_until_ready()
+            .map_err(|Failure(why)| Failure(format!("{}: {why}", spec.name)))?;
+        Ok(server)
+    }
+
+    fn wait_until_ready(&mut self) -> Outcome<()> {
+        let started = Instant::now();
+        while started.elapsed() < START_PATIENCE {
+            if let Some(status) = self.child.try_wait()? {
+                return Err(Failure(format!("ended at its start: {status}")));
+            }
+            let ping = Client::connect(self.port).and_then(|mut client| client.ping());
+            if ping.is_ok() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Err(Failure(format!("did not answer within {} s", START_PATIENCE.as_secs())))
+    }
+
+    /// Resident memory, in bytes.
+    pub fn resident_bytes(&self) -> Outcome<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.cpu.pid))?;
+        let kib = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"))
+            .and_then(|kib| kib.parse::<u64>().ok());
+        kib.map(|kib| kib << 10).ok_or_else(|| Failure("no VmRSS in /proc/PID/status".into()))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It holds nothing that is worth an orderly end, and may have been stopped already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        forget(self.child.id());
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// The CPU time account of a process.
+pub struct Cpu {
+    pid: u32,
+}
+
+impl Cpu {
+    /// User and system time of all its threads so far.
+    pub fn used(&self) -> Outcome<Duration> {
+        let mut used_ns = 0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.pid))? {
+            let Ok(text) = fs::read_to_string(task?.path().join("schedstat")) else {
+                return self.used_by_ticks();
+            };
+            used_ns += first_number(&text);
+        }
+        if used_ns == 0 { self.used_by_ticks() } else { Ok(Duration::from_nanos(used_ns)) }
+    }
+
+    fn used_by_ticks(&self) -> Outcome<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid))?;
+        let ticks = user_and_system_ticks(&stat)
+            .ok_or_else(|| Failure("unreadable /proc/PID/stat".into()))?;
+        let per_second = rustix::param::clock_ticks_per_second();
+        Ok(Duration::from_secs_f64(ticks as f64 / per_second as f64))
+    }
+}
+
+fn first_number(text: &str) -> u64 {
+    text.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0)
+}
+
+/// Fields 14 and 15. The name in field 2 may hold blanks and parentheses: count after the last.
+fn user_and_system_ticks(stat: &str) -> Option<u64> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_whitespace().skip(11);
+    let (user, system) = (fields.next()?, fields.next()?);
+    Some(user.parse::<u64>().ok()? + system.parse::<u64>().ok()?)
+}
+
+/// CPU time of the calling thread.
+pub fn thread_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// A port that nobody listens on now.
+fn free_port() -> Outcome<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// Sees to it that a panic ends the servers.
+pub fn end_servers_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let started = STARTED.lock().map_or_else(|poisoned| poisoned.into_inner(), |list| list);
+        for pid in started.iter().filter_map(|&pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        report(panic);
+    }));
+}
+
+fn remember(pid: u32) {
+    if let Ok(mut started) = STARTED.lock() {
+        started.push(pid);
+    }
+}
+
+fn forget(pid: u32) {
+    if let Ok(mut started) = STARTED.lock() {
+        started.retain(|&other| other != pid);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_found_behind_any_name() {
+        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194304 100 0 0 0 21 34 5 6 20 0 1 0 76836";
+        assert_eq!(user_and_system_ticks(stat), Some(55));
+        assert_eq!(user_and_system_ticks("7 (a) S 1"), None);
+    }
+
+    #[test]
+    fn own_cpu_time_and_memory_are_readable() -> Outcome<()> {
+        let cpu = Cpu { pid: std::process::id() };
+        let before = thread_cpu();
+        let mut sum = 0_u64;
+        while thread_cpu() < before + Duration::from_millis(30) {
+            sum = sum.wrapping_add(1);
+        }
+        assert!(sum > 0 && cpu.used()? >= Duration::from_millis(20));
+        Ok(())
+    }
+}
