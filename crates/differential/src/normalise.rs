@@ -6,7 +6,7 @@
 //! | KEYS | the order of the elements |
 //! | SCAN 0 | the order, and how many calls a full loop takes; both loops are run to their end |
 //! | SCAN with another cursor | the cursor and the elements: a cursor is a server's own |
-//! | COMMAND alone | everything but that both list commands: each server has its own |
+//! | COMMAND, but GETKEYS | everything but the reply's type: each server has its own commands |
 //! | RANDOMKEY | which key, as long as it is one of the oracle's KEYS |
 //! | TTL, PTTL | [`TOLERANCE_MS`] |
 //! | EXPIRETIME, PEXPIRETIME | the same, if the deadline was given relative to now |
@@ -36,7 +36,7 @@ pub enum Rule {
     ScanLoop,
     /// Only in shape: a cursor and elements.
     ScanShape,
-    /// Only in kind: both are aggregates.
+    /// Only in type: both are aggregates, or both integers.
     Kind,
     /// Needs a look at all keys, with nothing else in flight.
     RandomKey,
@@ -65,7 +65,7 @@ impl Rule {
         let found = table.into_iter().find(|(name, _)| command.is(name));
         match found.map_or(Rule::Exact, |(_, rule)| rule) {
             Rule::ScanShape if command.args.get(1).is_some_and(|c| c == b"0") => Rule::ScanLoop,
-            Rule::Kind if command.args.len() > 1 => Rule::Exact,
+            Rule::Kind if asks_for_keys(command) => Rule::Exact,
             rule => rule,
         }
     }
@@ -74,6 +74,10 @@ impl Rule {
     pub fn is_barrier(self) -> bool {
         matches!(self, Rule::ScanLoop | Rule::RandomKey)
     }
+}
+
+fn asks_for_keys(command: &Command) -> bool {
+    command.args.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"GETKEYS"))
 }
 
 /// Whether two frames, which are whole replies, mean the same by `rule`. The loop of a SCAN
@@ -104,6 +108,7 @@ pub fn same(rule: Rule, oracle: &[u8], subject: &[u8]) -> bool {
             scan_page(&x).is_some() && scan_page(&y).is_some()
         }
         (Rule::Kind, Reply::Aggregate(a, _), Reply::Aggregate(b, _)) => a == b,
+        (Rule::Kind, Reply::Integer(_), Reply::Integer(_)) => true,
         (Rule::RandomKey, Reply::Bulk(_), Reply::Bulk(_)) => true,
         _ => false,
     }

@@ -56,6 +56,11 @@ impl Server {
         Ok(())
     }
 
+    /// The port that it listens on, of 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// A new connection.
     pub fn connect(&self) -> io::Result<TcpStream> {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;

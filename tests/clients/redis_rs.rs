@@ -1,0 +1,185 @@
+//! Redstart through the eyes of the `redis` crate, in both protocol versions, sync and async.
+//!
+//! The server is the one under test, or what `REDSTART_BIN` names: with
+//! `REDSTART_BIN=redis-server` the tests themselves are tested.
+
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use redis::{Commands, Connection, ErrorKind, RedisResult, ServerErrorKind, SetExpiry, SetOptions};
+use redstart_differential::server::Server;
+
+fn server() -> Server {
+    let path = std::env::var("REDSTART_BIN");
+    let path = path.unwrap_or_else(|_| env!("CARGO_BIN_EXE_redstart").into());
+    Server::start(&[path]).expect("the server answers PING")
+}
+
+fn client(server: &Server, parameters: &str) -> redis::Client {
+    let url = format!("redis://127.0.0.1:{}/{parameters}", server.port());
+    redis::Client::open(url).expect("a good address")
+}
+
+/// Runs `test` over RESP2 and over RESP3, each on an empty server.
+fn over_both(test: fn(&mut Connection)) {
+    let server = server();
+    for parameters in ["", "?protocol=resp3"] {
+        let mut connection = client(&server, parameters).get_connection().expect("a connection");
+        test(&mut connection);
+        let _: () = redis::cmd("FLUSHALL").query(&mut connection).expect("an empty server");
+    }
+}
+
+fn code_of<T: std::fmt::Debug>(result: RedisResult<T>) -> Option<String> {
+    result.expect_err("an error").code().map(str::to_owned)
+}
+
+#[test]
+fn values_of_every_kind() {
+    over_both(|c| {
+        let _: () = c.set("text", "schlüssel").unwrap();
+        let _: () = c.set("number", -42).unwrap();
+        let _: () = c.set("binary", b"\x00\xff\r\n".as_slice()).unwrap();
+        assert_eq!(c.get("text"), Ok("schlüssel".to_string()));
+        assert_eq!(c.get("number"), Ok(-42));
+        assert_eq!(c.get("binary"), Ok(b"\x00\xff\r\n".to_vec()));
+        assert_eq!(c.get("missing"), Ok(None::<String>));
+        assert_eq!(c.strlen("binary"), Ok(4));
+        let big = vec![7u8; 3_000_000];
+        let _: () = c.set("big", &big).unwrap();
+        assert!(c.get::<_, Vec<u8>>("big").unwrap() == big);
+    });
+}
+
+#[test]
+fn several_keys_at_once() {
+    over_both(|c| {
+        let _: () = c.mset(&[("a", "1"), ("b", "2")]).unwrap();
+        assert_eq!(c.mget(&["a", "x", "b"]), Ok((Some(1), None::<i32>, Some(2))));
+        assert_eq!(c.mset_nx(&[("b", "3"), ("c", "4")]), Ok(false));
+        assert_eq!(c.exists(&["a", "b", "c"]), Ok(2));
+        assert_eq!(c.del(&["a", "c"]), Ok(1));
+        assert_eq!(c.unlink("b"), Ok(1));
+    });
+}
+
+#[test]
+fn counters_and_parts() {
+    over_both(|c| {
+        assert_eq!(c.incr("n", 41), Ok(41));
+        assert_eq!(c.incr("n", 1), Ok(42));
+        assert_eq!(c.decr("n", 50), Ok(-8));
+        assert_eq!(c.incr("n", 0.5), Ok(-7.5));
+        assert_eq!(c.append("s", "Hello"), Ok(5));
+        assert_eq!(c.setrange("s", 5, " World"), Ok(11));
+        assert_eq!(c.getrange("s", -5, -1), Ok("World".to_string()));
+    });
+}
+
+#[test]
+fn deadlines() {
+    over_both(|c| {
+        let options = SetOptions::default().with_expiration(SetExpiry::EX(100));
+        let _: () = c.set_options("k", "v", options).unwrap();
+        let left: i64 = c.ttl("k").unwrap();
+        assert!((98..=100).contains(&left), "{left}");
+        assert_eq!(c.persist("k"), Ok(true));
+        assert_eq!(c.ttl("k"), Ok(-1));
+        assert_eq!(c.expire_at("k", 4_102_444_800), Ok(true));
+        assert_eq!(redis::cmd("EXPIRETIME").arg("k").query(c), Ok(4_102_444_800_i64));
+        assert_eq!(c.pexpire("k", 20), Ok(true));
+        std::thread::sleep(Duration::from_millis(80));
+        assert_eq!(c.exists("k"), Ok(false));
+        assert_eq!(c.ttl("k"), Ok(-2));
+    });
+}
+
+#[test]
+fn pipelines_keep_their_order() {
+    over_both(|c| {
+        let mut pipe = redis::pipe();
+        for i in 0..1000 {
+            pipe.set(format!("k{i}"), i).ignore().get(format!("k{i}"));
+        }
+        let replies: Vec<i32> = pipe.query(c).unwrap();
+        assert_eq!(replies, (0..1000).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn a_scan_finds_every_key() {
+    over_both(|c| {
+        let mut pipe = redis::pipe();
+        for i in 0..5000 {
+            pipe.set(format!("key:{i}"), i).ignore();
+        }
+        let _: () = pipe.set("other", 1).ignore().query(c).unwrap();
+        let found: Vec<String> = {
+            let keys = c.scan_match("key:*").unwrap();
+            keys.collect::<RedisResult<_>>().unwrap()
+        };
+        assert_eq!(found.iter().collect::<HashSet<_>>().len(), 5000);
+        assert!(found.iter().all(|key| key.starts_with("key:")));
+    });
+}
+
+#[test]
+fn errors_are_told_apart() {
+    over_both(|c| {
+        let _: () = c.set("k", "text").unwrap();
+        assert_eq!(code_of(c.incr::<_, _, i64>("k", 1)).as_deref(), Some("ERR"));
+        let wrong = redis::cmd("SET").arg("k").query::<()>(c).unwrap_err();
+        assert_eq!(wrong.kind(), ErrorKind::Server(ServerErrorKind::ResponseError));
+        let said = wrong.detail().unwrap_or_default().to_string();
+        assert_eq!(said, "wrong number of arguments for 'set' command");
+        let unknown = redis::cmd("NOSUCH").arg("a").query::<()>(c).unwrap_err();
+        assert!(unknown.to_string().contains("unknown command"), "{unknown}");
+        assert_eq!(redis::cmd("PING").query(c), Ok("PONG".to_string()));
+    });
+}
+
+#[test]
+fn a_connection_has_its_database_and_name() {
+    let server = server();
+    let mut five = client(&server, "5").get_connection().unwrap();
+    let _: () = five.set("k", 1).unwrap();
+    let mut zero = client(&server, "").get_connection().unwrap();
+    assert_eq!(zero.exists("k"), Ok(false));
+    let _: () = redis::cmd("CLIENT").arg("SETNAME").arg("me").query(&mut zero).unwrap();
+    assert_eq!(redis::cmd("CLIENT").arg("GETNAME").query(&mut zero), Ok("me".to_string()));
+    let wrong = client(&server, "16").get_connection();
+    assert!(wrong.is_err(), "there are 16 databases");
+}
+
+#[test]
+fn one_multiplexed_connection_serves_many_tasks() {
+    let server = server();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for parameters in ["", "?protocol=resp3"] {
+        let client = client(&server, parameters);
+        runtime.block_on(async {
+            let connection = client.get_multiplexed_async_connection().await.unwrap();
+            let tasks: Vec<_> = (0..50)
+                .map(|i| {
+                    let mut connection = connection.clone();
+                    tokio::spawn(async move {
+                        use redis::AsyncCommands;
+                        for _ in 0..20 {
+                            let key = format!("k{i}");
+                            let _: () = connection.set(&key, i).await.unwrap();
+                            assert_eq!(connection.get(&key).await, Ok(i));
+                            let _: i64 = connection.incr("all", 1).await.unwrap();
+                        }
+                    })
+                })
+                .collect();
+            for task in tasks {
+                task.await.unwrap();
+            }
+        });
+    }
+    let mut connection = client(&server, "").get_connection().unwrap();
+    assert_eq!(connection.get("all"), Ok(2000));
+}
