@@ -23,7 +23,8 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<f64>,
     /// Connections of the load
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
     connections: u16,
     /// The Redstart binary
     #[arg(long, value_name = "PATH", default_value = "target/release/redstart")]

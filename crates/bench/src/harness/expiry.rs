@@ -115,8 +115,9 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
     }
     let text = format!(
         "{}M keys whose deadlines are spread over {} s. DBSIZE is asked every {} ms, and the k-th \
-         key seen gone is held against the k-th deadline: exact for a server that removes in order of \
-         deadline, a mean for one that samples. Answering DBSIZE is in the server's busy share.\n\n{}",
+         key seen gone is held against the k-th deadline: exact for a server that removes in order \
+         of deadline, a mean for one that samples. Answering DBSIZE is in the server's busy \
+         share.\n\n{}",
         short(plan.expiry_keys as f64 / 1e6),
         plan.expiry_spread.as_secs(),
         STEP.as_millis(),

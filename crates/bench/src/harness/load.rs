@@ -290,7 +290,7 @@ impl<'a> Load<'a> {
         }
         let through = connection.batches > 0 && start == connection.lap.start;
         // Requests go in pairs: a lock that was set is deleted before the end.
-        let pair_ended = start % 2 == 0;
+        let pair_ended = start.is_multiple_of(2);
         if (self.stopping && pair_ended) || (stream.laps == Laps::Once && through) {
             self.busy -= 1;
             if stream.laps == Laps::Once {
@@ -301,7 +301,7 @@ impl<'a> Load<'a> {
         }
         connection.batch = start..(start + stream.pipeline).min(connection.lap.end);
         connection.unsent = stream.strip.requests.span(&connection.batch);
-        let checked = connection.batches % stream.check_every == 0;
+        let checked = connection.batches.is_multiple_of(stream.check_every);
         connection.awaited = match &stream.strip.replies {
             Replies::Exact(replies) if checked => Awaited::Exact(replies.span(&connection.batch)),
             Replies::Exact(replies) => Awaited::Sized(replies.span(&connection.batch)),
@@ -390,7 +390,7 @@ mod tests {
             for at in 0..connections {
                 let lap = stream.lap(at);
                 assert_eq!(lap.start, next);
-                assert!(at + 1 == connections || lap.len() % LAP_UNIT == 0);
+                assert!(at + 1 == connections || lap.len().is_multiple_of(LAP_UNIT));
                 next = lap.end;
             }
             assert_eq!(next, requests.end);
@@ -401,5 +401,66 @@ mod tests {
     fn a_wrong_reply_is_shown_from_where_it_differs() {
         let Failure(text) = wrong_reply(b"$3\r\nabc\r\n", b"$3\r\nabd\r\n");
         assert_eq!(text, r#"wrong reply: "c\r\n" where "d\r\n" was due"#);
+    }
+
+    /// A server of one connection that answers whatever arrives with `reply`, once.
+    fn answering(reply: &'static [u8]) -> Outcome<u16> {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let port = listener.local_addr()?.port();
+        std::thread::spawn(move || -> Outcome<()> {
+            let (mut socket, _) = listener.accept()?;
+            let mut asked = [0; 4096];
+            if socket.read(&mut asked)? > 0 {
+                socket.write_all(reply)?;
+            }
+            // Until the other side has seen the reply and closes.
+            while socket.read(&mut asked)? > 0 {}
+            Ok(())
+        });
+        Ok(port)
+    }
+
+    fn set_twice(port: u16) -> Outcome<Measured> {
+        let strip = fill_strip(2, &[]);
+        run(port, &[Stream::new(&strip, 1, 2, Laps::Once)], None, &Cpu::own())
+    }
+
+    #[test]
+    fn only_the_right_replies_count() -> Outcome<()> {
+        let measured = set_twice(answering(b"+OK\r\n+OK\r\n")?)?;
+        assert_eq!((measured.tallies[0].operations, measured.tallies[0].latency.total()), (2, 1));
+        for wrong in [&b"+OK\r\n+OK\r\n+"[..], b"-ERR no\r\n", b"+OK\r\n-ERR\r\n", b"$2\r\nOK\r\n"]
+        {
+            assert!(set_twice(answering(wrong)?).is_err());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_load_ends_by_time_with_its_streams_side_by_side() -> Outcome<()> {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let port = listener.local_addr()?.port();
+        std::thread::spawn(move || -> Outcome<()> {
+            for socket in listener.incoming() {
+                let mut socket = socket?;
+                std::thread::spawn(move || -> Outcome<()> {
+                    let mut asked = [0; 4096];
+                    while socket.read(&mut asked)? > 0 {
+                        socket.write_all(b":7\r\n")?;
+                    }
+                    Ok(())
+                });
+            }
+            Ok(())
+        });
+        let mut strip = fill_strip(128, &[]);
+        strip.replies = Replies::Kind(b':');
+        let stream = Stream::new(&strip, 2, 1, Laps::Endless);
+        let short = Duration::from_millis(20);
+        let timing = Timing { warm_up: short, measured: short };
+        let measured = run(port, &[stream.clone(), stream], Some(timing), &Cpu::own())?;
+        assert!(measured.elapsed >= short && measured.tallies.len() == 2);
+        assert!(measured.tallies.iter().all(|tally| tally.operations > 0));
+        Ok(())
     }
 }

@@ -59,8 +59,9 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
         }
     }
     let text = format!(
-        "Resident bytes per key, {KEY_BYTES}-byte keys and {VALUE_BYTES}-byte values: growth of VmRSS \
-         from the empty to the filled server, over the keys, for fills of different size.\n\n{}",
+        "Resident bytes per key, {KEY_BYTES}-byte keys and {VALUE_BYTES}-byte values: growth of \
+         VmRSS from the empty to the filled server, over the keys, for fills of different \
+         size.\n\n{}",
         table.markdown()
     );
     Section { title: "Memory".into(), text, complete }

@@ -137,19 +137,21 @@ pub fn page(plan: &Plan, facts: &str, sections: &[Section]) -> String {
          Written by `make bench` (`crates/bench`); edits do not survive the next run.{}\n\n\
          {facts}\n\
          ## Method\n\n\
-         Every server runs in turn, alone, with one worker and without persistence, on a core of its \
-         own; the load, one thread with epoll and requests rendered beforehand, runs on another. \
-         Loopback, {} connections, each a closed loop: it writes a batch of as many requests as the \
-         pipeline is deep (p1, p16, p64), waits for all replies and writes the next. A million \
-         16-byte keys in random order, 32-byte values, unless the line says otherwise. Every reply is \
-         counted, and all bytes of a sample are compared. {rounds}; each measurement takes {} s \
-         after a warm-up.\n\n\
+         Every server runs in turn, alone, with one worker and without persistence, on a core of \
+         its own; the load, one thread with epoll and requests rendered beforehand, runs on \
+         another. Loopback, {} connections, each a closed loop: it writes a batch of as many \
+         requests as the pipeline is deep (p1, p16, p64), waits for all replies and writes the \
+         next. A million 16-byte keys with 32-byte values, a hundred thousand of 1 KiB, ten \
+         thousand of 16 KiB; inserted in one order, asked for in random others. Every reply is \
+         counted, and all bytes of a sample are compared. Both commands of a lock cycle count as \
+         operations. {rounds}; each measurement takes {} s after a warm-up.\n\n\
          CPU is the server's user and system time, from the kernel's account of its threads, over \
-         the operations that were answered in the same span: the steadiest figure, and the one that \
-         does not depend on which side was the limit. Latency is a batch's, from before its write to \
-         after its last reply. *Busy* is the share of its core that a side used: where the load is \
-         busier than the server, the throughput is the load's limit and not the server's. Ratios \
-         compare with redis-server in the same run: for throughput more is better, for CPU less.\n",
+         the operations that were answered in the same span: the steadiest figure, and the one \
+         that does not depend on which side was the limit. Latency is a batch's, from before its \
+         write to after its last reply. *Busy* is the share of its core that a side used: where \
+         the load is busier than the server, the throughput is the load's limit and not the \
+         server's. Ratios compare with redis-server in the same run: for throughput more is \
+         better, for CPU less.\n",
         if plan.quick { " **A quick run: a first impression, not a record.**" } else { "" },
         plan.connections,
         short(plan.timing.measured.as_secs_f64()),

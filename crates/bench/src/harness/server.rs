@@ -19,7 +19,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a server may take until it answers a PING.
@@ -98,12 +98,12 @@ impl Server {
         let words: Vec<String> = spec.command.iter().map(fill_in).collect();
         let (program, args) =
             words.split_first().ok_or_else(|| Failure("an empty command".into()))?;
-        // A directory of its own: no server finds the files of another, or leaves any behind.
-        let directory = std::env::temp_dir().join(format!("redstart-bench-{port}"));
-        fs::create_dir_all(&directory)?;
         let program =
             if program.contains('/') { fs::canonicalize(program) } else { Ok(program.into()) }
                 .map_err(|error| Failure(format!("{program}: {error}; is it built?")))?;
+        // A directory of its own: no server finds the files of another, or leaves any behind.
+        let directory = std::env::temp_dir().join(format!("redstart-bench-{port}"));
+        fs::create_dir_all(&directory)?;
         match pin {
             Pin::Apart => move_to(cores.server)?,
             Pin::Free => sched_setaffinity(None, &cores.allowed)?,
@@ -170,6 +170,12 @@ pub struct Cpu {
 }
 
 impl Cpu {
+    /// Of this process.
+    #[cfg(test)]
+    pub fn own() -> Self {
+        Self { pid: std::process::id() }
+    }
+
     /// User and system time of all its threads so far.
     pub fn used(&self) -> Outcome<Duration> {
         let mut used_ns = 0;
@@ -218,7 +224,7 @@ fn free_port() -> Outcome<u16> {
 pub fn end_servers_on_panic() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        let started = STARTED.lock().map_or_else(|poisoned| poisoned.into_inner(), |list| list);
+        let started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
         for pid in started.iter().filter_map(|&pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
             let _ = kill_process(pid, Signal::KILL);
         }
@@ -251,7 +257,7 @@ mod tests {
 
     #[test]
     fn own_cpu_time_and_memory_are_readable() -> Outcome<()> {
-        let cpu = Cpu { pid: std::process::id() };
+        let cpu = Cpu::own();
         let before = thread_cpu();
         let mut sum = 0_u64;
         while thread_cpu() < before + Duration::from_millis(30) {

@@ -65,9 +65,9 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
     }
     let text = format!(
         "Reply times of a client that reads one key at a time, while {LOADERS} connections insert \
-         {}M keys at pipeline {PIPELINE}; below it the same requests again, which overwrite and make \
-         nothing grow: what the machine and the queue cost without growth. The bar is met when the \
-         longest wait is below 1 ms, or below the longest wait without growth.\n\n{}",
+         {}M keys at pipeline {PIPELINE}; below it the same requests again, which overwrite and \
+         make nothing grow: what the machine and the queue cost without growth. The bar is met \
+         when the longest wait is below 1 ms, or below the longest wait without growth.\n\n{}",
         plan.stall_keys as f64 / 1e6,
         table.markdown()
     );

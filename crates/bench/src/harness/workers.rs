@@ -48,10 +48,10 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
         progress(format_args!("workers: {}", spec.name));
         match compare(plan, spec, cores, &mut strips, &mut table) {
             Ok(checked) => {
+                let (name, connections) = (&spec.name, plan.connections);
                 notes += &format!(
-                    "\n{}: {checked} replies of {} connections with two workers compared: all in \
-                     order.\n",
-                    spec.name, plan.connections
+                    "\n{name}: {checked} replies of {connections} connections compared, with two \
+                     workers: all in order.\n"
                 );
             }
             Err(failure) => {
@@ -62,8 +62,8 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
         }
     }
     let text = format!(
-        "Neither server nor load is pinned. Bar: two workers are no slower than one (within {:.0} %, \
-         the noise), and no reply is out of order.\n\n{}{notes}",
+        "Neither server nor load is pinned. Bar: two workers are no slower than one (within \
+         {:.0} %, the noise), and no reply is out of order.\n\n{}{notes}",
         (1.0 - NOISE) * 100.0,
         table.markdown()
     );

@@ -107,8 +107,8 @@ fn bulk(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// The key of `index` in `space`. Different pairs are different keys: the mixing of SplitMix64 is a
-/// bijection (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators).
+/// The key of `index` in `space`. Different pairs are different keys: the mixing of `SplitMix64`
+/// is a bijection (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators).
 pub fn key(space: u8, index: usize) -> [u8; KEY_BYTES] {
     let mut mixed = (u64::from(space) << 48 | index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
