@@ -104,20 +104,20 @@ fn edit(
     edits: &mut Vec<Edit>,
 ) {
     let mut saved = Saved::new();
-    let keep2 = fits(call.reply.as_ref(), reply2, &mut saved);
-    if !keep2 {
+    let mut expected = call.reply.clone();
+    if !fits(expected.as_ref(), reply2, &mut saved) {
         let old = &lines[call.reply_lines.clone()];
-        edits.push((call.reply_lines.clone(), rendered(reply2, old, "")));
+        let new = rendered(reply2, old);
+        let texts: Vec<&str> = new.iter().map(String::as_str).collect();
+        expected = expect::parse(&texts, 0).ok().map(|(expected, _)| expected);
+        edits.push((call.reply_lines.clone(), new));
     }
-    let as_resp2 =
-        if keep2 { fits(call.reply.as_ref(), reply3, &mut saved) } else { reply2 == reply3 };
-    if as_resp2 {
-        if !call.reply3_lines.is_empty() {
-            edits.push((call.reply3_lines.clone(), Vec::new()));
-        }
+    if fits(expected.as_ref(), reply3, &mut saved) {
+        edits.push((call.reply3_lines.clone(), Vec::new()));
     } else if !fits(call.reply3.as_ref(), reply3, &mut saved) {
-        let old = &lines[call.reply3_lines.clone()];
-        edits.push((call.reply3_lines.clone(), rendered(reply3, old, "3| ")));
+        let both = call.reply_lines.start..call.reply3_lines.end;
+        let new = rendered(reply3, &lines[both]).into_iter().map(|line| format!("3| {line}"));
+        edits.push((call.reply3_lines.clone(), new.collect()));
     }
 }
 
@@ -129,15 +129,19 @@ fn fits(expected: Option<&Expect>, reply: &Option<Value>, saved: &mut Saved) -> 
     }
 }
 
-/// The lines of a reply; an `! unordered` before the old one is kept.
-fn rendered(reply: &Option<Value>, old: &[String], prefix: &str) -> Vec<String> {
+/// The lines of a reply; an `! unordered` that stands before an old one is kept.
+fn rendered(reply: &Option<Value>, old: &[String]) -> Vec<String> {
     let mut lines = Vec::new();
-    if old.first().is_some_and(|line| line.ends_with("! unordered")) {
+    if old.iter().any(|line| line.trim_start_matches("3| ") == "! unordered") {
         lines.push("! unordered".to_owned());
     }
     match reply {
         Some(reply) => expect::render(reply, 0, &mut lines),
         None => lines.push("! closed".to_owned()),
     }
-    lines.into_iter().map(|line| format!("{prefix}{line}")).collect()
+    // Written before the reply was known, it stands for what happens after it.
+    if reply.is_some() && old.iter().any(|line| line == "! closed") {
+        lines.push("! closed".to_owned());
+    }
+    lines
 }

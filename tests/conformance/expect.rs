@@ -13,7 +13,7 @@ pub type Saved = HashMap<String, Vec<u8>>;
 pub enum Expect {
     /// Exactly this scalar.
     Is(Value),
-    /// An aggregate of this type with these elements.
+    /// An aggregate of this type with these elements. A set has no order.
     Items(Kind, Vec<Expect>),
     /// The same elements in any order; a map's pairs stay together.
     Unordered(Kind, Vec<Expect>),
@@ -114,7 +114,11 @@ fn parse_scalar(text: &str) -> Result<Value, String> {
 
 /// Writes a reply in the notation that `parse` reads.
 pub fn render(value: &Value, depth: usize, out: &mut Vec<String>) {
-    let plain = |bytes: &[u8]| escape(bytes).replace("\\\"", "\"");
+    let plain = |bytes: &[u8]| {
+        let text = escape(bytes).replace("\\\"", "\"");
+        // Editors take trailing spaces away.
+        text.strip_suffix(' ').map_or(text.clone(), |text| format!("{text}\\x20"))
+    };
     let line = match value {
         Value::Simple(text) => format!("+{}", plain(text)),
         Value::Error(text) => format!("-{}", plain(text)),
@@ -141,6 +145,9 @@ impl Expect {
     pub fn accepts(&self, value: &Value, saved: &mut Saved) -> bool {
         match (self, value) {
             (Expect::Is(expected), _) => expected == value,
+            (Expect::Items(Kind::Set, parts), Value::Items(Kind::Set, items)) => {
+                parts.len() == items.len() && accepts_unordered(parts, items, 1, saved)
+            }
             (Expect::Items(expected, parts), Value::Items(kind, items)) => {
                 expected == kind
                     && parts.len() == items.len()
@@ -233,4 +240,39 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
         }
     }
     pattern[at..].iter().all(|byte| *byte == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Saved, glob, parse, render};
+    use crate::support::resp::decode;
+
+    const WIRE: &[u8] = b"*3\r\n%1\r\n+a b \r\n~2\r\n:1\r\n,1.5\r\n*2\r\n$-1\r\n*-1\r\n\
+        *5\r\n$3\r\n\0\"\xff\r\n=5\r\ntxt:x\r\n#t\r\n(12\r\n-ERR \\ \"\r\n";
+
+    #[test]
+    fn what_is_rendered_is_read_back() {
+        let (value, length) = decode(WIRE).expect("RESP").expect("all of it");
+        assert_eq!(length, WIRE.len());
+        let mut lines = Vec::new();
+        render(&value, 0, &mut lines);
+        let texts: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let (expected, used) = parse(&texts, 0).expect("our own notation");
+        assert_eq!(used, lines.len());
+        assert!(expected.accepts(&value, &mut Saved::new()));
+    }
+
+    #[test]
+    fn no_prefix_of_a_reply_is_a_reply() {
+        for end in 0..WIRE.len() {
+            assert_eq!(decode(&WIRE[..end]), Ok(None), "the first {end} bytes");
+        }
+    }
+
+    #[test]
+    fn globs() {
+        assert!(glob(b"*b=?\n*", b"a=1\nb=2\nc=3"));
+        assert!(!glob(b"*b=?", b"a=1\nb=2\nc=3"));
+        assert!(glob(b"", b"") && glob(b"**", b"") && !glob(b"?", b""));
+    }
 }

@@ -109,3 +109,24 @@ fn repeated((bytes, rest): (Vec<u8>, &str)) -> Result<(Vec<u8>, &str), String> {
     let times: usize = count[..end].parse().map_err(|_| format!("bad repetition {count:?}"))?;
     Ok((bytes.repeat(times), &count[end..]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{quote, split, unquote};
+
+    #[test]
+    fn splits_as_redis_cli_does() {
+        let args = split("SET 'a b' \"c\\x00\\n\" d\\x \"\" \"xy\"*2").expect("a command");
+        assert_eq!(args, [&b"SET"[..], b"a b", b"c\0\n", b"d\\x", b"", b"xyxy"]);
+        assert!(split("a \"b").is_err());
+        assert!(split("a \"b\"c").is_err());
+    }
+
+    #[test]
+    fn every_byte_survives() {
+        let all: Vec<u8> = (0..=255).collect();
+        assert_eq!(unquote(&quote(&all)), Ok(all));
+        assert_eq!(quote(&[b'x'; 1000]), "\"x\"*1000");
+        assert_eq!(unquote("\"x\"*1000"), Ok(vec![b'x'; 1000]));
+    }
+}

@@ -58,7 +58,7 @@ impl<'a> Runner<'a> {
                 continue;
             }
             self.report.sections_run += 1;
-            if let Err((line, problem)) = self.run_section(section) {
+            if let Err((line, problem)) = self.run_section(section, &transcript.lines) {
                 let place = format!("{}:{line}", path.display());
                 self.report.failures.push(format!("{place}: {problem}"));
                 self.target.discard();
@@ -102,7 +102,7 @@ impl<'a> Runner<'a> {
         known
     }
 
-    fn run_section(&mut self, section: &Section) -> Result<(), (usize, String)> {
+    fn run_section(&mut self, section: &Section, lines: &[String]) -> Result<(), (usize, String)> {
         self.target.begin().map_err(|error| (section.line, error))?;
         let mut saved = Saved::new();
         let mut connection = 1;
@@ -119,7 +119,8 @@ impl<'a> Runner<'a> {
                 Action::Call(call) => {
                     self.report.calls += 1;
                     let reply = self.target.call(connection, &filled(&call.args, &saved));
-                    check(call, self.target.protocol(), reply, &mut saved).map_err(located)?;
+                    check(call, lines, self.target.protocol(), reply, &mut saved)
+                        .map_err(located)?;
                 }
             }
         }
@@ -130,12 +131,16 @@ impl<'a> Runner<'a> {
 /// Compares a reply with what the transcript says.
 fn check(
     call: &Call,
+    lines: &[String],
     protocol: Protocol,
     reply: Result<Value, Failure>,
     saved: &mut Saved,
 ) -> Result<(), String> {
-    let resp3 = call.reply3.as_ref().filter(|_| protocol == Protocol::Resp3);
-    let Some(expected) = resp3.or(call.reply.as_ref()) else {
+    let (expected, expected_lines) = match &call.reply3 {
+        Some(expected) if protocol == Protocol::Resp3 => (Some(expected), &call.reply3_lines),
+        _ => (call.reply.as_ref(), &call.reply_lines),
+    };
+    let Some(expected) = expected else {
         return Err("the transcript has no reply here: record it".to_owned());
     };
     match (expected, &reply) {
@@ -143,17 +148,31 @@ fn check(
         (_, Ok(value)) if expected.accepts(value, saved) => return Ok(()),
         _ => {}
     }
-    let got = match reply {
-        Ok(value) => {
-            let mut lines = Vec::new();
-            expect::render(&value, 1, &mut lines);
-            lines.join("\n")
-        }
-        Err(Failure::Closed) => "  the connection was closed".to_owned(),
-        Err(Failure::Broken(error)) => format!("  {error}"),
-    };
+    let mut got = Vec::new();
+    match reply {
+        Ok(value) => expect::render(&value, 0, &mut got),
+        Err(Failure::Closed) => got.push("! closed".to_owned()),
+        Err(Failure::Broken(error)) => got.push(error),
+    }
     let words: Vec<String> = call.args.iter().map(|arg| shown(arg)).collect();
-    Err(format!("{}\n  expected {expected:?}\n  got\n{got}", words.join(" ")))
+    let expected = indented(&lines[expected_lines.clone()]);
+    Err(format!("> {}\n  expected\n{expected}\n  got\n{}", words.join(" "), indented(&got)))
+}
+
+/// The lines of a reply as part of a report, which is no place for thousands of them.
+fn indented(lines: &[String]) -> String {
+    const MOST: usize = 40;
+    let mut shown: Vec<String> =
+        lines.iter().take(MOST).map(|line| format!("    {}", shorten(line))).collect();
+    if lines.len() > MOST {
+        shown.push(format!("    ... {} lines", lines.len()));
+    }
+    shown.join("\n")
+}
+
+fn shorten(line: &str) -> &str {
+    const LONGEST: usize = 300;
+    line.char_indices().nth(LONGEST).map_or(line, |(end, _)| &line[..end])
 }
 
 /// An argument, cut to what a reader wants to see of it.

@@ -89,6 +89,18 @@ impl Tcp {
         }
     }
 
+    fn flush(&mut self) -> Result<(), String> {
+        let port = self.server.as_ref().map(Server::port).ok_or("the server is not started")?;
+        let failed = |failure: Failure| format!("FLUSHALL before the section: {failure:?}");
+        let mut client = Client::connect(port).map_err(failed)?;
+        let reply = client.call(&["FLUSHALL"]).map_err(failed)?;
+        client.close();
+        match reply {
+            Value::Simple(_) => Ok(()),
+            other => Err(format!("FLUSHALL before the section: {other:?}")),
+        }
+    }
+
     fn connection(&mut self, number: usize) -> Result<&mut Client, Failure> {
         if !self.connections.contains_key(&number) {
             let port = self.server.as_ref().map(Server::port).ok_or(Failure::Closed)?;
@@ -105,19 +117,14 @@ impl Tcp {
 
 impl Target for Tcp {
     fn begin(&mut self) -> Result<(), String> {
-        self.connections.clear();
-        if !self.server.as_mut().is_some_and(Server::is_running) {
-            self.server = Some(Server::start(&self.program, &self.args)?);
+        self.connections.drain().for_each(|(_, client)| client.close());
+        if self.flush().is_ok() {
+            return Ok(());
         }
-        let port = self.server.as_ref().map(Server::port).unwrap_or_default();
-        let flushed = Client::connect(port).and_then(|mut client| client.call(&["FLUSHALL"]));
-        match flushed {
-            Ok(Value::Simple(_)) => Ok(()),
-            other => {
-                self.server = None;
-                Err(format!("FLUSHALL before the section: {other:?}"))
-            }
-        }
+        // Not started yet, or ended by the last section.
+        self.server = None;
+        self.server = Some(Server::start(&self.program, &self.args)?);
+        self.flush()
     }
 
     fn call(&mut self, connection: usize, args: &[Vec<u8>]) -> Result<Value, Failure> {

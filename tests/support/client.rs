@@ -1,7 +1,7 @@
 //! A RESP client of the fewest parts: it sends arguments or raw bytes and returns what came back.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use super::resp::{self, Value};
@@ -70,6 +70,16 @@ impl Client {
                 0 => return Err(Failure::Closed),
                 count => self.received.extend_from_slice(&chunk[..count]),
             }
+        }
+    }
+
+    /// Ends the connection and waits until the server has ended it too, so that it counts no longer.
+    pub fn close(mut self) {
+        const PATIENCE: Duration = Duration::from_secs(1);
+        let ended = self.stream.shutdown(Shutdown::Write).is_ok()
+            && self.stream.set_read_timeout(Some(PATIENCE)).is_ok();
+        if ended {
+            while matches!(self.stream.read(&mut [0; 4096]), Ok(1..)) {}
         }
     }
 
