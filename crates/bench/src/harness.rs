@@ -51,7 +51,6 @@ pub fn progress(what: impl Display) {
 }
 
 pub fn main() -> ExitCode {
-    server::end_servers_on_panic();
     match run(&Plan::from(<Args as clap::Parser>::parse())) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {

@@ -6,27 +6,27 @@
 //! CPU time comes from `/proc/PID/task/*/schedstat` (nanoseconds, refreshed each tick), or, on a
 //! kernel that keeps no such account, from `/proc/PID/stat` in ticks.
 //!
-//! A server ends when its `Server` is dropped, so on an error too, and by a panic hook, because a
-//! panic drops nothing in the release profile. Ctrl-C reaches servers by themselves: they share the
-//! terminal's process group.
+//! A server ends when its `Server` is dropped, so on an error too. A panic or a signal drops nothing;
+//! for these, each server has a guard: a shell that reads from a pipe whose other end only this
+//! process holds. When this process ends, in whatever way, the read ends, and the guard ends the
+//! server.
 
 use super::client::Client;
 use super::{Failure, Outcome};
-use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
 use std::fs;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a server may take until it answers a PING.
 const START_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Processes to end when this one panics.
-static STARTED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+/// What a guard does; its arguments are the process and the directory of the server.
+const GUARD: &str = r#"read -r _; kill -KILL "$1"; rm -r "$2""#;
 
 /// A server that can be started.
 #[derive(Clone, Debug)]
@@ -83,6 +83,7 @@ fn move_to(core: usize) -> Outcome<()> {
 /// A running server.
 pub struct Server {
     child: Child,
+    guard: Child,
     pub port: u16,
     pub cpu: Cpu,
     directory: PathBuf,
@@ -118,10 +119,17 @@ impl Server {
         if pin == Pin::Apart {
             move_to(cores.load)?;
         }
-        let child = spawned.map_err(|error| Failure(format!("{}: {error}", program.display())))?;
-        remember(child.id());
+        let mut child =
+            spawned.map_err(|error| Failure(format!("{}: {error}", program.display())))?;
+        let guard = match start_guard(child.id(), &directory) {
+            Ok(guard) => guard,
+            Err(failure) => {
+                child.kill()?;
+                return Err(failure);
+            }
+        };
         let cpu = Cpu { pid: child.id() };
-        let mut server = Self { child, port, cpu, directory };
+        let mut server = Self { child, guard, port, cpu, directory };
         server
             .wait_until_ready()
             .map_err(|Failure(why)| Failure(format!("{}: {why}", spec.name)))?;
@@ -156,10 +164,12 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It holds nothing that is worth an orderly end, and may have been stopped already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        forget(self.child.id());
+        // First the guard: once the server is waited for, its number may be another process's.
+        // Both may have ended already, and a server holds nothing that is worth an orderly end.
+        for child in [&mut self.guard, &mut self.child] {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
         let _ = fs::remove_dir_all(&self.directory);
     }
 }
@@ -220,28 +230,16 @@ fn free_port() -> Outcome<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-/// Sees to it that a panic ends the servers.
-pub fn end_servers_on_panic() {
-    let report = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        let started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
-        for pid in started.iter().filter_map(|&pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
-            let _ = kill_process(pid, Signal::KILL);
-        }
-        report(panic);
-    }));
-}
-
-fn remember(pid: u32) {
-    if let Ok(mut started) = STARTED.lock() {
-        started.push(pid);
-    }
-}
-
-fn forget(pid: u32) {
-    if let Ok(mut started) = STARTED.lock() {
-        started.retain(|&other| other != pid);
-    }
+/// Starts the shell that ends `server` when this process ends before it.
+fn start_guard(server: u32, directory: &Path) -> Outcome<Child> {
+    let guard = Command::new("sh")
+        .args(["-c", GUARD, "guard", &server.to_string()])
+        .arg(directory)
+        .stdin(Stdio::piped())
+        // A signal to this process's group must not reach it.
+        .process_group(0)
+        .spawn();
+    guard.map_err(|error| Failure(format!("sh: {error}")))
 }
 
 #[cfg(test)]

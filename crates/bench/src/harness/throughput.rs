@@ -282,8 +282,8 @@ fn bar_cells(
         (Some(bar), Some(ratio)) => ratio >= bar || ours.load_is_limit(),
         _ => true,
     };
-    let cpu_met = cpu_ratio.is_none_or(|ratio| ratio <= workload.cpu_ratio_max);
-    [kops_bar, format!("<= {:.2}", workload.cpu_ratio_max), met(kops_met && cpu_met)]
+    let verdict = cpu_ratio.map(|ratio| met(kops_met && ratio <= workload.cpu_ratio_max));
+    [kops_bar, format!("<= {:.2}", workload.cpu_ratio_max), verdict.unwrap_or_default()]
 }
 
 #[cfg(test)]
@@ -321,5 +321,6 @@ mod tests {
         assert_eq!(verdict(&FIGURES, 3.6, 0.3), "**no**");
         let limited = Figures { server_busy: 0.8, load_busy: 1.0, ..FIGURES };
         assert_eq!(verdict(&limited, 3.0, 0.2), "yes");
+        assert_eq!(bar_cells(get_p64, &FIGURES, None, None)[2], "");
     }
 }
