@@ -20,7 +20,7 @@
 
 use crate::error::Error;
 use bytes::Bytes;
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 use std::ptr::NonNull;
 
 /// The longest string kept inline behind its key, in bytes.
@@ -370,6 +370,51 @@ impl Entry {
         })
     }
 
+    /// Overwrites the string from `at` on and returns its length: it grows as far as it has to,
+    /// with zeros before `at`, and is `raw` from then on. A long one is changed in place unless
+    /// a reply still holds it; it grows by a size class, so that a series of appends copies each
+    /// byte a few times and never more than a class is wasted.
+    pub fn write_at(&mut self, at: usize, bytes: &[u8]) -> usize {
+        let len = self.value().len().max(at + bytes.len());
+        if let Some(large) = self.large_mut() {
+            write_shared(large, len, at, bytes);
+        } else if self.shape().kind == KIND_INLINE && len <= INLINE_MAX {
+            self.grow_inline(len)[at..at + bytes.len()].copy_from_slice(bytes);
+        } else {
+            let text = self.value().with(|old| rewritten(old, len, at, bytes));
+            let value = match len {
+                0..=INLINE_MAX => NewValue::Raw(&text),
+                _ => NewValue::Shared(Bytes::from(text)),
+            };
+            let mut new = Entry::new(self.key(), value, self.deadline_ms());
+            new.touch(self.age());
+            *self = new;
+        }
+        len
+    }
+
+    /// Makes an inline string `len` bytes long, at most [`INLINE_MAX`]; what is new is zero.
+    fn grow_inline(&mut self, len: usize) -> &mut [u8] {
+        let (old, age) = (self.shape(), self.age());
+        assert!(old.kind == KIND_INLINE && (old.value_len..=INLINE_MAX).contains(&len));
+        let new = Shape { value_len: len, flags: old.flags | RAW, ..old };
+        // SAFETY: the block was allocated with the old shape's layout, and the new size is not
+        // zero; it is larger by at most INLINE_MAX, so no overflow either.
+        let block = unsafe { realloc(self.0.as_ptr(), old.layout(), new.size()) };
+        let Some(block) = NonNull::new(block) else { handle_alloc_error(new.layout()) };
+        self.0 = block;
+        self.write_header(new);
+        self.touch(age);
+        // SAFETY: the value is the block's end, so its new bytes lie between the old size and
+        // the new one; then all `len` bytes behind the key are initialised.
+        unsafe {
+            let fresh = block.as_ptr().add(old.size());
+            std::ptr::write_bytes(fresh, 0, new.size() - old.size());
+            let at = block.as_ptr().add(new.key_at() + new.key_len);
+            std::slice::from_raw_parts_mut(at, len)
+        }
+    }
+
     /// The bytes that this entry takes from the allocator, its payload included.
     pub fn allocated(&self) -> usize {
         let own = size_class(self.shape().size());
@@ -416,6 +461,28 @@ fn own_if_large(value: NewValue<'_>) -> NewValue<'_> {
     }
 }
 
+/// See [`Entry::write_at`]; `len` is the length that the string then has.
+fn write_shared(shared: &mut Bytes, len: usize, at: usize, bytes: &[u8]) {
+    *shared = match std::mem::take(shared).try_into_mut() {
+        Ok(mut own) if own.capacity() >= len => {
+            own.resize(len, 0);
+            own[at..at + bytes.len()].copy_from_slice(bytes);
+            own.freeze()
+        }
+        Ok(full) => Bytes::from(rewritten(&full, len, at, bytes)),
+        Err(held) => Bytes::from(rewritten(&held, len, at, bytes)),
+    };
+}
+
+/// A copy of `old`, `len` bytes long, with `bytes` at `at`, and room up to the size class's end.
+fn rewritten(old: &[u8], len: usize, at: usize, bytes: &[u8]) -> Vec<u8> {
+    let mut text = vec![0; size_class(len)];
+    text.truncate(len);
+    text[..old.len()].copy_from_slice(old);
+    text[at..at + bytes.len()].copy_from_slice(bytes);
+    text
+}
+
 /// Asks the processor to fetch the cache line at `at`. Never faults, whatever the address.
 #[inline]
 pub fn prefetch(at: *const u8) {
@@ -437,7 +504,7 @@ pub fn size_class(size: usize) -> usize {
     size.next_multiple_of(size.next_power_of_two() / 8)
 }
 
-impl Value<'_> {
+impl<'a> Value<'a> {
     /// The length of the string in bytes.
     pub fn len(&self) -> usize {
         match self {
@@ -468,7 +535,7 @@ impl Value<'_> {
     }
 
     /// The same value, to be stored again.
-    pub fn to_new(&self) -> NewValue<'_> {
+    pub fn to_new(&self) -> NewValue<'a> {
         match self {
             Value::Inline(bytes) => NewValue::Str(bytes),
             Value::Int(n) => NewValue::Int(*n),
@@ -509,6 +576,36 @@ mod tests {
         assert_eq!((entry.key(), entry.deadline_ms(), entry.age()), (&b"key"[..], 0, 9));
         entry.replace(NewValue::Str(&[1; 9000]), 0);
         assert_eq!(entry.large_mut().expect("long").len(), 9000);
+    }
+
+    #[test]
+    fn writing_in_place_agrees_with_a_vector() {
+        for key_len in [3, 300] {
+            for deadline in [0, 9] {
+                let mut entry = Entry::new(&vec![b'k'; key_len], NewValue::Int(-42), deadline);
+                let (mut model, mut held) = (b"-42".to_vec(), Bytes::new());
+                let writes = [(3, 0), (3, 5), (0, 2), (20, 9), (4000, 90), (4090, 6), (4096, 1)];
+                for (round, (at, len)) in writes.into_iter().chain([(9, 3), (5000, 9000)]).enumerate()
+                {
+                    let bytes = vec![round as u8; len];
+                    model.resize(model.len().max(at + len), 0);
+                    model[at..at + len].copy_from_slice(&bytes);
+                    assert_eq!(entry.write_at(at, &bytes), model.len());
+                    assert_eq!((entry.value().to_vec(), entry.key().len()), (model.clone(), key_len));
+                    assert_eq!((entry.deadline_ms(), entry.encoding()), (deadline, "raw"));
+                    held = entry.large_mut().map_or(held, |large| large.clone());
+                }
+                assert!(held.len() > INLINE_MAX);
+            }
+        }
+    }
+
+    #[test]
+    fn a_reply_keeps_its_bytes_while_the_value_changes() {
+        let mut entry = Entry::new(b"k", NewValue::Str(&[1; 9000]), 0);
+        let held = entry.large_mut().expect("long").clone();
+        entry.write_at(0, &[2]);
+        assert_eq!((held[0], entry.large_mut().expect("long")[0]), (1, 2));
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl Registered {
 /// The command table.
 pub struct Registry {
     commands: Vec<Registered>,
-    /// For each command, where its subcommands begin in `commands` (they lie together).
+    /// Ids, by the hash of the name.
     buckets: Box<[u16]>,
 }
 
@@ -142,6 +142,12 @@ impl Registry {
                 self.lookup(Some(container), &name[at + 1..])
             }
         }
+    }
+
+    /// The command of an id.
+    #[inline]
+    pub fn at(&self, id: u16) -> &Registered {
+        &self.commands[id as usize]
     }
 
     /// All commands, then all subcommands.

@@ -5,8 +5,6 @@
 
 use crate::call::Call;
 use crate::error::Error;
-use redstart_protocol::Args;
-use std::any::Any;
 
 /// How many arguments a command takes, its name included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -242,16 +240,15 @@ pub struct Doc {
 
 /// A data command's handler.
 pub type DataRun = fn(&mut Call<'_>) -> Result<(), Error>;
-/// A session command's handler; the client comes in behind `Any`, since the engine knows none.
-pub type SessionRun = fn(&mut dyn Any, Args<'_>) -> Result<(), Error>;
 
 /// Who runs a command.
 #[derive(Clone, Copy)]
 pub enum Run {
     /// The engine, under the locks of the command's keys.
     Data(DataRun),
-    /// The client's session, without locks.
-    Session(SessionRun),
+    /// The client's session, without locks. The server keeps the handler beside the declaration,
+    /// since the engine knows no clients.
+    Session,
     /// One of the subcommands.
     Subcommands(&'static [&'static Command]),
 }

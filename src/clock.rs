@@ -1,0 +1,65 @@
+//! The one place that reads clocks. Monotonic time rules; wall time is monotonic time plus an
+//! offset that is held steady and only follows the system's clock when that strays, so that
+//! EXPIRETIME gives back exactly what EXPIREAT was given.
+
+use redstart_engine::Now;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// How far wall time may stray from its steady image before it is followed, in milliseconds.
+const STRAY_MS: i64 = 20;
+/// Monotonic time at the start, in milliseconds: a day, so that a deadline may lie before it.
+const START_MS: u64 = 86_400_000;
+
+/// Both clocks.
+pub struct Clock {
+    start: Instant,
+    wall_offset_ms: AtomicI64,
+}
+
+impl Clock {
+    /// Clocks that start now.
+    pub fn start() -> Clock {
+        let clock = Clock { start: Instant::now(), wall_offset_ms: AtomicI64::new(0) };
+        clock.wall_offset_ms.store(wall_ms() - clock.mono_ms() as i64, Relaxed);
+        clock
+    }
+
+    /// The present.
+    #[inline]
+    pub fn now(&self) -> Now {
+        let mono_ms = self.mono_ms();
+        Now::new(mono_ms, mono_ms as i64 + self.wall_offset_ms.load(Relaxed))
+    }
+
+    #[inline]
+    fn mono_ms(&self) -> u64 {
+        self.start.elapsed().as_millis() as u64 + START_MS
+    }
+
+    /// How long the server has run.
+    pub fn uptime(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// Follows the system's wall clock if it has strayed. Called a few times a second.
+    pub fn follow_wall(&self) {
+        let strayed = wall_ms() - self.now().wall_ms;
+        if strayed.abs() > STRAY_MS {
+            self.wall_offset_ms.fetch_add(strayed, Relaxed);
+        }
+    }
+}
+
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+fn wall_ms() -> i64 {
+    since_epoch().as_millis() as i64
+}
+
+/// Microseconds since the Unix epoch, as TIME tells them.
+pub fn wall_us() -> u64 {
+    since_epoch().as_micros() as u64
+}

@@ -1,0 +1,194 @@
+//! A connection's task: reads what there is, runs it as a batch, lets the worker's other
+//! connections read and run theirs, and writes all replies with one call.
+//!
+//! Bytes are read into the worker's buffer and requests run right there; only the beginning of a
+//! request that is not whole yet is kept by the connection. So an idle connection holds no buffer.
+
+use crate::clients::ClientInfo;
+use crate::dispatch;
+use crate::server::{Handover, Server};
+use crate::session::Session;
+use crate::worker;
+use std::future::poll_fn;
+use std::io::{self, IoSlice, Write};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// An output buffer beyond this size is given back to the allocator, in bytes.
+const KEEP_BYTES: usize = 64 * 1024;
+/// The parts of one vectored write: what Linux takes at a time.
+const PARTS_MAX: usize = 1024;
+
+/// Serves a connection until it ends.
+///
+/// # Errors
+/// When the socket fails.
+pub async fn serve(server: &'static Server, handover: Handover) -> io::Result<()> {
+    let Some((mut stream, info)) = admit(&server, handover)? else { return Ok(()) };
+    let _leave = Leave { server, info: info.clone() };
+    let mut session = Session::new(server, info);
+    loop {
+        if !poll_fn(|cx| poll_requests(&mut stream, &mut session, cx)).await? {
+            return Ok(());
+        }
+        if !session.out.is_empty() {
+            // Every connection that is ready is read before the first reply is written.
+            tokio::task::yield_now().await;
+            flush(&mut stream, &mut session).await?;
+        }
+        if session.closing {
+            return linger(&mut stream).await;
+        }
+    }
+}
+
+/// Takes the connection's removal from the list of clients along, however its task ends.
+struct Leave {
+    server: &'static Server,
+    info: Arc<ClientInfo>,
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        self.server.clients.remove(self.info.id);
+    }
+}
+
+/// Sets the socket up, or refuses the client.
+fn admit(
+    server: &Server,
+    handover: Handover,
+) -> io::Result<Option<(TcpStream, Arc<ClientInfo>)>> {
+    let Handover { stream, addr } = handover;
+    let refuse = |mut stream: std::net::TcpStream, text: &str| {
+        // A client that does not even take this is gone already.
+        let _ = stream.write_all(text.as_bytes());
+        Ok(None)
+    };
+    let elsewhere = !addr.ip().to_canonical().is_loopback();
+    let open = !server.live.password_set.load(Relaxed);
+    if elsewhere && open && server.live.protected.load(Relaxed) {
+        return refuse(stream, DENIED);
+    }
+    let laddr = stream.local_addr()?;
+    let fd = std::os::fd::AsRawFd::as_raw_fd(&stream);
+    let (max, now_ms) = (server.live.maxclients.load(Relaxed), server.clock.now().mono_ms);
+    let Some(info) = server.clients.add(addr, laddr, fd, now_ms, max) else {
+        return refuse(stream, "-ERR max number of clients reached\r\n");
+    };
+    stream.set_nodelay(true)?;
+    let keepalive_s = server.live.keepalive_s.load(Relaxed) as u64;
+    if keepalive_s > 0 {
+        let keepalive = socket2::TcpKeepalive::new()
+            .with_time(Duration::from_secs(keepalive_s))
+            .with_interval(Duration::from_secs((keepalive_s / 3).max(1)));
+        socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+    }
+    Ok(Some((TcpStream::from_std(stream)?, info)))
+}
+
+const DENIED: &str = "-DENIED Redis is running in protected mode because protected mode is \
+    enabled and no password is set for the default user. In this mode connections are only \
+    accepted from the loopback interface. To connect from elsewhere, set a password with CONFIG \
+    SET requirepass, bind only trusted interfaces, or set protected-mode to 'no'.\r\n";
+
+/// Reads once and runs every whole request. False when the connection is at its end.
+fn poll_requests(
+    stream: &mut TcpStream,
+    session: &mut Session,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<bool>> {
+    if session.info.is_killed(cx.waker()) {
+        return Poll::Ready(Ok(false));
+    }
+    if session.input_waits {
+        worker::with(|worker| dispatch::run_kept(session, worker));
+        return Poll::Ready(Ok(true));
+    }
+    if session.input.is_empty() {
+        return poll_shared(stream, session, cx);
+    }
+    session.reserve_input();
+    // Polled once and dropped: the future holds nothing between polls.
+    let read = ready!(pin!(stream.read_buf(&mut session.input)).poll(cx))?;
+    if read > 0 {
+        worker::with(|worker| {
+            worker.local.stats.net_input_bytes.add(read as u64);
+            dispatch::run_kept(session, worker);
+        });
+    }
+    Poll::Ready(Ok(read > 0))
+}
+
+/// Reads into the worker's buffer and runs the requests there.
+fn poll_shared(
+    stream: &mut TcpStream,
+    session: &mut Session,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<bool>> {
+    worker::with(|worker| {
+        let mut input = std::mem::take(&mut worker.input);
+        let mut buffer = ReadBuf::new(&mut input);
+        let polled = Pin::new(stream).poll_read(cx, &mut buffer);
+        let read = buffer.filled().len();
+        if read > 0 {
+            worker.local.stats.net_input_bytes.add(read as u64);
+            dispatch::run_shared(session, worker, &mut input[..read]);
+        }
+        worker.input = input;
+        polled.map_ok(|()| read > 0)
+    })
+}
+
+/// Writes all replies.
+async fn flush(stream: &mut TcpStream, session: &mut Session) -> io::Result<()> {
+    let total = session.out.len();
+    let mut written = 0;
+    while written < total {
+        written += poll_fn(|cx| {
+            if session.info.is_killed(cx.waker()) {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+            }
+            let stream = Pin::new(&mut *stream);
+            match session.out.contiguous() {
+                Some(bytes) => stream.poll_write(cx, &bytes[written..]),
+                None => {
+                    let mut parts: Vec<IoSlice<'_>> = Vec::new();
+                    session.out.slices(written, &mut parts);
+                    stream.poll_write_vectored(cx, &parts[..parts.len().min(PARTS_MAX)])
+                }
+            }
+        })
+        .await?;
+    }
+    session.out.clear();
+    let buffer = std::mem::take(session.out.buf_mut());
+    worker::with(|worker| {
+        worker.local.stats.net_output_bytes.add(total as u64);
+        if buffer.capacity() <= KEEP_BYTES {
+            worker.spare.push(buffer);
+        }
+    });
+    Ok(())
+}
+
+/// Ends a connection so that the last reply arrives: what the client still sends is read and
+/// thrown away for a moment, because closing with unread input would reset the connection.
+async fn linger(stream: &mut TcpStream) -> io::Result<()> {
+    poll_fn(|cx| Pin::new(&mut *stream).poll_shutdown(cx)).await?;
+    let drain = async {
+        let mut waste = [0u8; 4096];
+        for _ in 0..1024 {
+            if !matches!(stream.read(&mut waste).await, Ok(read) if read > 0) {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(Duration::from_millis(100), drain).await;
+    Ok(())
+}

@@ -1,0 +1,271 @@
+//! Requests on their way from bytes to handlers, a batch at a time.
+//!
+//! ```text
+//! pass 1   parse, look the command up, check arity, hash the keys, fetch their buckets
+//! pass 2   match tags, fetch the entries
+//! pass 3   execute in order: gates, locks, handler, reply
+//! ```
+//!
+//! By pass 3 everything that the batch touches is in the cache or on its way. A request is one of
+//! a batch even when it is alone. The batch ends early where the rest could depend on what runs.
+
+use crate::session::{Context, Session};
+use crate::worker::{Worker, take_out_garbage};
+use bytes::Bytes;
+use redstart_engine::execute::Prepared;
+use redstart_engine::registry::KeyShape;
+use redstart_engine::spec::{NO_AUTH, Run};
+use redstart_engine::{Command, Error};
+use redstart_protocol::{Args, Step};
+use std::ops::Range;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Requests that are overlapped at most.
+const BATCH_MAX: usize = 64;
+/// Output beyond which no further batch runs before it is written, in bytes.
+const OUTPUT_FLUSH: usize = 1 << 20;
+/// An argument from this size on may be kept by reference to the input, in bytes.
+const SHARED_MIN: u32 = 64 * 1024;
+
+/// A request of the batch.
+pub struct Request {
+    what: What,
+    args: Range<usize>,
+    keys: Range<usize>,
+}
+
+/// What a request asks for.
+#[derive(Clone, Copy)]
+enum What {
+    /// A command, by its id, with the right number of arguments.
+    Command(u16),
+    /// A command, by its id, with the wrong number of arguments.
+    WrongArity(u16),
+    /// A name that is no command's.
+    Unknown,
+    /// A container without such a subcommand.
+    UnknownSubcommand(&'static Command),
+    /// A breach of the protocol.
+    Breach(redstart_protocol::ProtocolError),
+}
+
+/// Where the batch's bytes are.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    Borrowed(&'a [u8]),
+    Shared(&'a Bytes),
+}
+
+/// Runs the requests in the worker's buffer; what is left of it is kept by the session.
+pub fn run_shared(session: &mut Session, worker: &mut Worker, input: &mut [u8]) {
+    let mut used = 0;
+    while let Some(end) = parse_batch(session, worker, input, used) {
+        used = end;
+        execute_batch(session, worker, Source::Borrowed(input));
+        if session.closing {
+            return;
+        }
+        if session.out.len() > OUTPUT_FLUSH {
+            session.input_waits = true;
+            break;
+        }
+    }
+    if used < input.len() {
+        session.input.extend_from_slice(&input[used..]);
+    } else {
+        session.input_waits = false;
+    }
+    session.info.input_bytes.store(session.input.len(), Relaxed);
+}
+
+/// Runs the requests in the session's own input.
+pub fn run_kept(session: &mut Session, worker: &mut Worker) {
+    session.input_waits = false;
+    let mut input = std::mem::take(&mut session.input);
+    while let Some(end) = parse_batch(session, worker, &mut input, 0) {
+        if worker.spans.iter().any(|span| span.len >= SHARED_MIN) {
+            let shared = input.split_to(end).freeze();
+            execute_batch(session, worker, Source::Shared(&shared));
+        } else {
+            execute_batch(session, worker, Source::Borrowed(&input));
+            bytes::Buf::advance(&mut input, end);
+        }
+        if session.closing {
+            return;
+        }
+        if session.out.len() > OUTPUT_FLUSH && !input.is_empty() {
+            session.input_waits = true;
+            break;
+        }
+    }
+    if !input.is_empty() {
+        session.input = input;
+    }
+    session.info.input_bytes.store(session.input.len(), Relaxed);
+}
+
+/// Passes 1 and 2. Returns where the batch's last request ends, or None when there is none.
+fn parse_batch(
+    session: &mut Session,
+    worker: &mut Worker,
+    input: &mut [u8],
+    from: usize,
+) -> Option<usize> {
+    let server = session.server;
+    let limits = session.limits();
+    // A client that has yet to authenticate is taken one request at a time, because the limits
+    // change when it does.
+    let most = if limits.authenticated { BATCH_MAX } else { 1 };
+    let Worker { spans, keys, batch, .. } = worker;
+    spans.clear();
+    keys.clear();
+    batch.clear();
+    let mut at = from;
+    while batch.len() < most && at < input.len() {
+        let first = spans.len();
+        match session.parser.parse(input, at, spans, &limits) {
+            Ok(Step::Complete { end }) => at = end,
+            Ok(Step::Incomplete { need }) => {
+                session.wanted = need;
+                break;
+            }
+            Err(breach) => {
+                spans.truncate(first);
+                let none = Request { what: What::Breach(breach), args: 0..0, keys: 0..0 };
+                batch.push(none);
+                at = input.len();
+                break;
+            }
+        }
+        if spans.len() == first {
+            continue;
+        }
+        let args = Args::new(input, &spans[first..]);
+        let first_key = keys.len();
+        let what = match server.registry.resolve(args) {
+            Ok(Some(found)) if found.command.arity.accepts(args.len()) => {
+                // Arguments that tell no keys are the handler's to refuse.
+                if server.engine.hash_keys(found, args, keys).is_err() {
+                    keys.truncate(first_key);
+                }
+                if found.keys != KeyShape::None {
+                    for key in &keys[first_key..] {
+                        server.engine.keyspace.prefetch_bucket(session.db, key.hash);
+                    }
+                }
+                What::Command(found.id)
+            }
+            Ok(Some(found)) => What::WrongArity(found.id),
+            Ok(None) => What::Unknown,
+            Err(container) => What::UnknownSubcommand(container),
+        };
+        batch.push(Request { what, args: first..spans.len(), keys: first_key..keys.len() });
+    }
+    if keys.len() > 1 {
+        for key in keys.iter() {
+            server.engine.keyspace.prefetch_entry(session.db, key.hash);
+        }
+    }
+    (at > from).then_some(at)
+}
+
+/// Pass 3.
+fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>) {
+    if session.out.buf_mut().capacity() == 0
+        && let Some(spare) = worker.spare.pop()
+    {
+        *session.out.buf_mut() = spare;
+    }
+    let server = session.server;
+    let mut now = server.clock.now();
+    session.info.active_ms.store(now.mono_ms, Relaxed);
+    let batch = std::mem::take(&mut worker.batch);
+    for request in &batch {
+        let spans = &worker.spans[request.args.clone()];
+        let args = match source {
+            Source::Borrowed(bytes) => Args::new(bytes, spans),
+            Source::Shared(bytes) => Args::with_shared(bytes, spans),
+        };
+        let keys = &worker.keys[request.keys.clone()];
+        let stats = &worker.local.stats;
+        stats.commands.add(1);
+        let id = match request.what {
+            What::Command(id) => id,
+            what => {
+                stats.errors.add(1);
+                refuse(session, what, args);
+                if session.closing {
+                    break;
+                }
+                continue;
+            }
+        };
+        let registered = server.registry.at(id);
+        if !session.authenticated && !registered.command.is(NO_AUTH) {
+            session.out.error("NOAUTH Authentication required.");
+            continue;
+        }
+        stats.calls[id as usize].add(1);
+        match registered.command.run {
+            Run::Data(run) => {
+                let command = registered.command;
+                let prepared = Prepared { command, run, args, keys, db: session.db };
+                server.engine.run(&mut worker.local, prepared, now, &mut session.out);
+            }
+            Run::Session => {
+                session.info.last_command.store(id, Relaxed);
+                let mut context = Context { session, local: &mut worker.local, now };
+                if let Err(error) = server.handlers.run(id, &mut context, args) {
+                    context.local.stats.errors.add(1);
+                    error.write(&mut context.session.out);
+                }
+                // It may have taken its time.
+                now = server.clock.now();
+            }
+            Run::Subcommands(_) => {
+                Error::wrong_arity(registered.command.name).write(&mut session.out);
+            }
+        }
+        if session.closing {
+            break;
+        }
+    }
+    note(session, &batch);
+    worker.batch = batch;
+    take_out_garbage(worker, server);
+}
+
+/// What CLIENT LIST tells: the last command, and how many there were.
+fn note(session: &Session, batch: &[Request]) {
+    let requests = session.info.requests.load(Relaxed) + batch.len() as u64;
+    session.info.requests.store(requests, Relaxed);
+    if let Some(Request { what: What::Command(id), .. }) = batch.last() {
+        session.info.last_command.store(*id, Relaxed);
+    }
+}
+
+/// Answers a request that is no command's.
+#[cold]
+fn refuse(session: &mut Session, what: What, args: Args<'_>) {
+    let registry = &session.server.registry;
+    let error = match what {
+        What::Breach(breach) => {
+            session.closing = true;
+            return breach.reply(&mut session.out);
+        }
+        What::Unknown if is_http(&args[0]) => {
+            session.closing = true;
+            return;
+        }
+        What::WrongArity(id) => Error::wrong_arity(&registry.at(id).full_name()),
+        What::UnknownSubcommand(container) => Error::unknown_subcommand(container.name, &args[1]),
+        What::Unknown | What::Command(_) => Error::unknown_command(args.iter()),
+    };
+    error.write(&mut session.out);
+}
+
+/// Whether a browser is at the other end, or a web page that makes one speak to us: the lines of
+/// its request must not run as commands.
+fn is_http(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"POST") || name.eq_ignore_ascii_case(b"Host:")
+}

@@ -1,0 +1,202 @@
+//! What all workers share, and how it all starts: listeners, workers, signals.
+
+use crate::clients::Clients;
+use crate::clock::Clock;
+use crate::commands::Handlers;
+use crate::config::Config;
+use crate::reclaim::Reclaimer;
+use crate::worker;
+use parking_lot::{Mutex, RwLock};
+use redstart_engine::stats::Stats;
+use redstart_engine::{Engine, Registry};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use tokio::sync::{Notify, mpsc};
+
+/// What all workers share.
+pub struct Server {
+    /// Keys and values.
+    pub engine: Engine,
+    /// The command table.
+    pub registry: Registry,
+    /// The session commands' handlers, by command id.
+    pub handlers: Handlers,
+    /// Connected clients.
+    pub clients: Clients,
+    /// Every worker's counters.
+    pub stats: Vec<Arc<Stats>>,
+    /// The clocks.
+    pub clock: Clock,
+    /// Settings.
+    pub config: RwLock<Config>,
+    /// What the hot path needs of the settings.
+    pub live: Live,
+    /// Drops what takes long to drop.
+    pub reclaimer: Reclaimer,
+    /// Forty hexadecimal digits, new at every start.
+    pub run_id: String,
+    /// The port that is served.
+    pub port: u16,
+    /// Error replies by their first word.
+    pub errors: Mutex<std::collections::BTreeMap<Vec<u8>, u64>>,
+    stop: Notify,
+}
+
+/// Settings that are read per request or per connection, without a lock.
+#[derive(Default)]
+pub struct Live {
+    /// Whether a password is asked for.
+    pub password_set: AtomicBool,
+    /// The most clients.
+    pub maxclients: AtomicUsize,
+    /// The longest argument in bytes.
+    pub bulk_bytes_max: AtomicUsize,
+    /// Keepalive probes of client sockets, in seconds; zero is none.
+    pub keepalive_s: AtomicUsize,
+    /// Whether clients from elsewhere are refused while nobody set a password.
+    pub protected: AtomicBool,
+}
+
+/// A connection on its way to a worker.
+pub struct Handover {
+    /// The socket.
+    pub stream: std::net::TcpStream,
+    /// Where the client is.
+    pub addr: SocketAddr,
+}
+
+/// A worker as the acceptor sees it.
+pub struct WorkerHandle {
+    /// Takes connections.
+    pub queue: mpsc::UnboundedSender<Handover>,
+    /// How many connections the worker has.
+    pub load: Arc<AtomicUsize>,
+}
+
+impl Server {
+    /// Asks the server to stop; [`serve`] then returns.
+    pub fn shutdown(&self) {
+        self.stop.notify_one();
+    }
+
+    /// The settings that the hot path reads follow the configuration.
+    pub fn apply_config(&self) {
+        let config = self.config.read();
+        crate::settings::apply(&config, &self.live, &self.engine.options);
+    }
+}
+
+/// Starts everything and serves until SHUTDOWN or a signal.
+///
+/// # Errors
+/// When an address cannot be bound or a thread cannot be started.
+pub fn serve(config: Config) -> io::Result<()> {
+    let settings = crate::settings::Startup::of(&config);
+    let listeners = listen(&settings)?;
+    let registry = crate::commands::registry();
+    let threads = settings.threads;
+    let stats: Vec<_> = (0..threads).map(|_| Arc::new(Stats::new(registry.len()))).collect();
+    let mut random = fastrand::Rng::new();
+    // The server lives as long as the process: no reference to it is ever counted.
+    let server: &'static Server = Box::leak(Box::new(Server {
+        engine: Engine::new(crate::random::seed()?),
+        handlers: Handlers::of(&registry),
+        registry,
+        clients: Clients::default(),
+        stats,
+        clock: Clock::start(),
+        config: RwLock::new(config),
+        live: Live::default(),
+        reclaimer: Reclaimer::start()?,
+        run_id: (0..40).map(|_| char::from(b"0123456789abcdef"[random.usize(..16)])).collect(),
+        port: settings.port,
+        errors: Mutex::default(),
+        stop: Notify::new(),
+    }));
+    server.apply_config();
+    let workers = (0..threads)
+        .map(|index| worker::spawn(server, index, threads))
+        .collect::<io::Result<Vec<_>>>()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        for listener in listeners {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            tokio::spawn(accept(listener, workers.clone()));
+        }
+        eprintln!("redstart: ready to accept connections on port {}", server.port);
+        until_stopped(server).await
+    })
+}
+
+async fn until_stopped(server: &'static Server) -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut tick = tokio::time::interval(std::time::Duration::from_millis(100));
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            () = server.stop.notified() => break,
+            _ = tick.tick() => server.clock.follow_wall(),
+        }
+    }
+    eprintln!("redstart: bye");
+    Ok(())
+}
+
+/// Binds every address of the bind list; one that starts with `-` may be missing.
+fn listen(settings: &crate::settings::Startup) -> io::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::new();
+    if settings.port == 0 {
+        return Ok(listeners);
+    }
+    for (address, optional) in &settings.bind {
+        match listen_at(SocketAddr::new(*address, settings.port), settings.backlog) {
+            Ok(listener) => listeners.push(listener),
+            Err(_) if *optional && !listeners.is_empty() => {}
+            Err(error) => {
+                let text = format!("could not listen on {address} port {}: {error}", settings.port);
+                return Err(io::Error::new(error.kind(), text));
+            }
+        }
+    }
+    Ok(listeners)
+}
+
+fn listen_at(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
+    use socket2::{Domain, Protocol, Socket, Type};
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(backlog)?;
+    Ok(socket.into())
+}
+
+/// Hands every new connection to the least loaded worker.
+async fn accept(
+    listener: tokio::net::TcpListener,
+    workers: Vec<Arc<WorkerHandle>>,
+) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, addr)) => {
+                let least = workers.iter().min_by_key(|worker| worker.load.load(Ordering::Relaxed));
+                let worker = least.expect("there is at least one worker");
+                if let Ok(stream) = stream.into_std() {
+                    worker.load.fetch_add(1, Ordering::Relaxed);
+                    // The worker only goes when the process does.
+                    let _ = worker.queue.send(Handover { stream, addr });
+                }
+            }
+            // Out of descriptors, or the client is gone already: others may do better.
+            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
+        }
+    }
+}

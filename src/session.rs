@@ -1,0 +1,108 @@
+//! What the server keeps of one connection: the client's settings, the input that is not whole
+//! yet, and the output that is not written yet.
+
+use crate::clients::ClientInfo;
+use crate::server::Server;
+use bytes::BytesMut;
+use redstart_engine::Now;
+use redstart_engine::execute::Local;
+use redstart_protocol::{Limits, Parser, Protocol, Reply};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// The least that is read at a time into a connection's own input, in bytes.
+const READ_MIN: usize = 16 * 1024;
+
+/// One connection's state.
+pub struct Session {
+    /// What all share.
+    pub server: &'static Server,
+    /// What others may know.
+    pub info: Arc<ClientInfo>,
+    /// The selected database.
+    pub db: usize,
+    /// Whether the client may use the server.
+    pub authenticated: bool,
+    /// The user's name, as AUTH gave it.
+    pub user: String,
+    /// Replies that wait to be written.
+    pub out: Reply,
+    /// The beginning of a request that is not whole yet.
+    pub input: BytesMut,
+    /// Whether `input` holds whole requests that wait until the output is written.
+    pub input_waits: bool,
+    /// Where the parser stands in `input`.
+    pub parser: Parser,
+    /// How many more bytes the request in `input` wants at least.
+    pub wanted: usize,
+    /// Whether the connection ends once the output is written.
+    pub closing: bool,
+}
+
+/// What a session command works with.
+pub struct Context<'a> {
+    /// The connection.
+    pub session: &'a mut Session,
+    /// The worker's part of the engine.
+    pub local: &'a mut Local,
+    /// The moment.
+    pub now: Now,
+}
+
+impl Session {
+    /// A new connection's state.
+    pub fn new(server: &'static Server, info: Arc<ClientInfo>) -> Session {
+        let authenticated = !server.live.password_set.load(Relaxed);
+        Session {
+            server,
+            info,
+            db: 0,
+            authenticated,
+            user: "default".into(),
+            out: Reply::new(Protocol::Resp2),
+            input: BytesMut::new(),
+            input_waits: false,
+            parser: Parser::default(),
+            wanted: 0,
+            closing: false,
+        }
+    }
+
+    /// What the client may send now.
+    #[inline]
+    pub fn limits(&self) -> Limits {
+        if !self.authenticated {
+            return Limits::UNAUTHENTICATED;
+        }
+        let bulk_bytes_max = self.server.live.bulk_bytes_max.load(Relaxed);
+        Limits { bulk_bytes_max, ..Limits::DEFAULT }
+    }
+
+    /// Makes room for the next read: as much as the request wants, but never more than doubles
+    /// what has arrived, since what a client announces is not what it sends.
+    pub fn reserve_input(&mut self) {
+        let room = self.wanted.clamp(READ_MIN, self.input.len().max(READ_MIN));
+        self.input.reserve(room);
+    }
+
+    /// Selects a database.
+    pub fn select(&mut self, db: usize) {
+        self.db = db;
+        self.info.db.store(db, Relaxed);
+    }
+
+    /// Switches the protocol.
+    pub fn speak(&mut self, protocol: Protocol) {
+        self.out.set_protocol(protocol);
+        self.info.resp.store(if protocol == Protocol::Resp3 { 3 } else { 2 }, Relaxed);
+    }
+
+    /// Back to the state of a new connection (RESET).
+    pub fn reset(&mut self) {
+        self.select(0);
+        self.speak(Protocol::Resp2);
+        self.authenticated = !self.server.live.password_set.load(Relaxed);
+        self.user = "default".into();
+        *self.info.names.lock() = Default::default();
+    }
+}

@@ -1,0 +1,121 @@
+//! A worker: one thread with one runtime, its connections, and what they share on that thread.
+//!
+//! Connections of a worker run one at a time, so buffers, counters and the random source need no
+//! lock: they lie in a thread-local that a connection borrows while it runs requests.
+
+use crate::connection;
+use crate::server::{Handover, Server, WorkerHandle};
+use redstart_engine::call::KeyAt;
+use redstart_engine::execute::Local;
+use redstart_protocol::Span;
+use std::cell::RefCell;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// How often expired keys are looked for, in milliseconds.
+const TICK_MS: u64 = 10;
+/// Bytes read from a socket at a time.
+const READ_BYTES: usize = 64 * 1024;
+
+/// What the connections of a worker share.
+pub struct Worker {
+    /// The engine's part: counters, garbage, effects.
+    pub local: Local,
+    /// Where sockets are read into.
+    pub input: Box<[u8]>,
+    /// Argument places of the batch that runs.
+    pub spans: Vec<Span>,
+    /// Keys of the batch that runs.
+    pub keys: Vec<KeyAt>,
+    /// Requests of the batch that runs.
+    pub batch: Vec<crate::dispatch::Request>,
+    /// Output buffers that no connection needs now.
+    pub spare: Vec<Vec<u8>>,
+}
+
+thread_local! {
+    static WORKER: RefCell<Option<Worker>> = const { RefCell::new(None) };
+}
+
+/// Runs `f` with this thread's worker.
+///
+/// # Panics
+/// On a thread that is no worker, or inside another call of this function.
+#[inline]
+pub fn with<R>(f: impl FnOnce(&mut Worker) -> R) -> R {
+    WORKER.with_borrow_mut(|worker| f(worker.as_mut().expect("connections run on workers")))
+}
+
+/// Starts a worker's thread.
+///
+/// # Errors
+/// When the system has no thread to give.
+pub fn spawn(server: &'static Server, index: usize, workers: usize) -> io::Result<Arc<WorkerHandle>> {
+    let (queue, connections) = mpsc::unbounded_channel();
+    let load = Arc::new(AtomicUsize::new(0));
+    let handle = Arc::new(WorkerHandle { queue, load: load.clone() });
+    let seed = crate::random::seed()?[0];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+        WORKER.set(Some(Worker {
+            local: Local::new(server.stats[index].clone(), seed),
+            input: vec![0; READ_BYTES].into(),
+            spans: Vec::new(),
+            keys: Vec::new(),
+            batch: Vec::new(),
+            spare: Vec::new(),
+        }));
+        runtime.block_on(async {
+            tokio::spawn(tick(server, index, workers));
+            receive(server, connections, load).await;
+        });
+    })?;
+    Ok(handle)
+}
+
+async fn receive(
+    server: &'static Server,
+    mut connections: mpsc::UnboundedReceiver<Handover>,
+    load: Arc<AtomicUsize>,
+) {
+    while let Some(handover) = connections.recv().await {
+        let load = load.clone();
+        tokio::spawn(async move {
+            // A broken connection is the client's business.
+            let _ = connection::serve(server, handover).await;
+            load.fetch_sub(1, Ordering::Relaxed);
+        });
+    }
+}
+
+/// Removes expired keys of this worker's shards, and goes on at once while there are more.
+async fn tick(server: &'static Server, index: usize, workers: usize) {
+    let mut interval = tokio::time::interval(Duration::from_millis(TICK_MS));
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        interval.tick().await;
+        loop {
+            let now = server.clock.now();
+            let more = with(|worker| {
+                let more = server.engine.expire(&mut worker.local, index, workers, now);
+                take_out_garbage(worker, &server);
+                more
+            });
+            if !more {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Hands what is to be dropped to the thread that drops.
+#[inline]
+pub fn take_out_garbage(worker: &mut Worker, server: &Server) {
+    if !worker.local.garbage.is_empty() {
+        server.reclaimer.drop_later(std::mem::take(&mut worker.local.garbage));
+    }
+}
