@@ -24,6 +24,9 @@ texts! {
     WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value";
     /// Not a 64-bit signed integer.
     NOT_INTEGER = "ERR value is not an integer or out of range";
+    /// An integer beyond 32 bits where only those are taken.
+    NOT_32_BITS =
+        "ERR value is out of range, value must between -2147483648 and 2147483647";
     /// Not a float.
     NOT_FLOAT = "ERR value is not a valid float";
     /// The result leaves 64 bits.
@@ -96,6 +99,13 @@ impl Error {
     /// A time to live that is not positive or beyond the clock, in the command `name`.
     pub fn invalid_expire(name: &str) -> Error {
         Error::text(format!("ERR invalid expire time in '{name}' command"))
+    }
+
+    /// An option that EXPIRE does not know. Like Redis, shows it up to the first zero byte.
+    pub fn unsupported_option(word: &[u8]) -> Error {
+        let mut text = b"ERR Unsupported option ".to_vec();
+        text.extend(word.iter().take_while(|byte| **byte != 0));
+        Error(Cow::Owned(text))
     }
 
     /// An unknown subcommand of `container`.

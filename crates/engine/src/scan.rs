@@ -16,6 +16,9 @@ use crate::entry::Entry;
 use crate::hasher::{HOME_BITS, PREFIX_BITS, SHARDS};
 use crate::table::Position;
 
+/// How often RANDOMKEY draws again when it drew an entry that has expired.
+const TRIES: usize = 100;
+
 /// A cursor: where to go on. Zero is the beginning, and the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
@@ -56,7 +59,7 @@ impl Space<'_> {
             let next = self.view.shard_at(cursor.shard).db(db).and_then(|db| {
                 db.table.visit(cursor.position, keyspace.hasher(), |entry| {
                     seen += 1;
-                    if entry.deadline_ms() == 0 || entry.deadline_ms() > now_ms {
+                    if is_live(entry, now_ms) {
                         f(entry);
                     }
                 })
@@ -74,11 +77,7 @@ impl Space<'_> {
         let (db, now_ms) = (self.db, self.now.mono_ms);
         for index in 0..SHARDS {
             if let Some(db) = self.view.shard_at(index).db(db) {
-                db.table.for_each(|entry| {
-                    if entry.deadline_ms() == 0 || entry.deadline_ms() > now_ms {
-                        f(entry);
-                    }
-                });
+                db.table.iter().filter(|entry| is_live(entry, now_ms)).for_each(&mut f);
             }
         }
     }
@@ -94,26 +93,40 @@ impl Space<'_> {
     /// A live entry chosen at random: any entry may come, with nearly the same chance.
     pub fn random_key(&mut self) -> Option<Vec<u8>> {
         let len = self.db_size();
-        for _ in 0..100 {
+        for _ in 0..TRIES {
             if len == 0 {
                 return None;
             }
-            let mut nth = self.random().usize(0..len);
-            let (db, now_ms) = (self.db, self.now.mono_ms);
-            for index in 0..SHARDS {
-                let Some(part) = self.view.shard_at(index).db(db) else { continue };
-                if nth >= part.table.len() {
-                    nth -= part.table.len();
-                    continue;
-                }
-                if let Some(entry) = part.table.nth(nth)
-                    && (entry.deadline_ms() == 0 || entry.deadline_ms() > now_ms)
-                {
-                    return Some(entry.key().to_vec());
-                }
-                break;
+            let nth = self.random().usize(0..len);
+            if let Some(key) = self.nth_key(nth) {
+                return Some(key);
             }
+        }
+        // Nearly all of them have expired within the last moments: any that has not will do.
+        let (db, now_ms) = (self.db, self.now.mono_ms);
+        (0..SHARDS).find_map(|index| {
+            let part = self.view.shard_at(index).db(db)?;
+            let entry = part.table.iter().find(|entry| is_live(entry, now_ms))?;
+            Some(entry.key().to_vec())
+        })
+    }
+
+    /// The key of the `nth` entry, if it is live and the keyspace has not shrunk meanwhile.
+    fn nth_key(&mut self, mut nth: usize) -> Option<Vec<u8>> {
+        let (db, now_ms) = (self.db, self.now.mono_ms);
+        for index in 0..SHARDS {
+            let Some(part) = self.view.shard_at(index).db(db) else { continue };
+            if nth < part.table.len() {
+                let entry = part.table.iter().nth(nth).filter(|entry| is_live(entry, now_ms))?;
+                return Some(entry.key().to_vec());
+            }
+            nth -= part.table.len();
         }
         None
     }
+}
+
+/// Whether the entry is not past its deadline.
+fn is_live(entry: &Entry, now_ms: u64) -> bool {
+    entry.deadline_ms() == 0 || entry.deadline_ms() > now_ms
 }

@@ -181,15 +181,27 @@ impl Shard {
         self.dbs().filter_map(|(_, db)| db.expires.next_ms()).min().unwrap_or(u64::MAX)
     }
 
-    /// Takes a database's part away.
-    pub fn take_db(&mut self, index: usize) -> Db {
-        std::mem::take(self.db_mut(index))
+    /// One more than the highest index of a database that exists here.
+    pub fn db_limit(&self) -> usize {
+        1 + self.others.len()
+    }
+
+    /// Takes a database's part away, if there is anything in it.
+    pub fn take_db(&mut self, index: usize) -> Option<Db> {
+        let part = match index.checked_sub(1) {
+            None => Some(std::mem::take(&mut self.first)),
+            Some(other) => self.others.get_mut(other)?.take().map(|part| *part),
+        };
+        part.filter(|part| !part.table.is_empty())
     }
 
     /// Exchanges two databases.
     pub fn swap(&mut self, a: usize, b: usize) {
-        let taken = self.take_db(a);
-        let other = std::mem::replace(self.db_mut(b), taken);
-        *self.db_mut(a) = other;
+        let (from_a, from_b) = (self.take_db(a), self.take_db(b));
+        for (index, part) in [(a, from_b), (b, from_a)] {
+            if let Some(part) = part {
+                *self.db_mut(index) = part;
+            }
+        }
     }
 }

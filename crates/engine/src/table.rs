@@ -354,14 +354,9 @@ impl Table {
         self.directory[run][span / 2..].fill(new_index as u32);
     }
 
-    /// Calls `f` on every entry, in no particular order.
-    pub fn for_each(&self, f: impl FnMut(&Entry)) {
-        self.segments.iter().flat_map(Segment::entries).for_each(f);
-    }
-
-    /// The `n`th entry, in no particular order.
-    pub fn nth(&self, n: usize) -> Option<&Entry> {
-        self.segments.iter().flat_map(Segment::entries).nth(n)
+    /// Every entry, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.segments.iter().flat_map(Segment::entries)
     }
 
     /// Visits one step of the scan: the entries whose home is `from.home` in the segment that

@@ -2,11 +2,12 @@
 //! behind it, and one transcript in `tests/conformance`.
 
 pub mod expiry;
+pub mod key;
 pub mod string;
 
 use crate::spec::Command;
 
 /// All data commands.
 pub fn all() -> impl Iterator<Item = &'static Command> {
-    string::COMMANDS.iter().copied()
+    string::COMMANDS.iter().copied().chain(key::commands())
 }

@@ -1,0 +1,270 @@
+//! When keys expire: set, told, taken away.
+//!
+//! Deadlines live on the monotonic clock; what clients say and hear in wall time is converted with
+//! the request's own reading of both clocks, so that an absolute time comes back as it was given.
+
+use crate::call::Call;
+use crate::clock::Now;
+use crate::commands::expiry::ExpiryUnit;
+use crate::error::Error;
+use crate::spec::*;
+use redstart_protocol::parse_i64;
+
+/// The commands of this file.
+pub static COMMANDS: &[&Command] =
+    &[&EXPIRE, &PEXPIRE, &EXPIREAT, &PEXPIREAT, &TTL, &PTTL, &EXPIRETIME, &PEXPIRETIME, &PERSIST];
+
+/// EXPIRE key seconds [NX | XX | GT | LT]
+pub static EXPIRE: Command = Command {
+    name: "expire",
+    group: Group::Generic,
+    arity: Arity::AtLeast(3),
+    flags: WRITE | FAST,
+    keys: &[KeySpec::at(1, RW | UPDATE)],
+    doc: Doc {
+        since: "1.0.0",
+        complexity: "O(1)",
+        summary: "Lets a key expire in so many seconds.",
+        syntax: "key seconds [NX | XX | GT | LT]",
+    },
+    run: Run::Data(|call| expire(call, ExpiryUnit { seconds: true, absolute: false })),
+};
+
+/// PEXPIRE key milliseconds [NX | XX | GT | LT]
+pub static PEXPIRE: Command = Command {
+    name: "pexpire",
+    group: Group::Generic,
+    arity: Arity::AtLeast(3),
+    flags: WRITE | FAST,
+    keys: &[KeySpec::at(1, RW | UPDATE)],
+    doc: Doc {
+        since: "2.6.0",
+        complexity: "O(1)",
+        summary: "Lets a key expire in so many milliseconds.",
+        syntax: "key milliseconds [NX | XX | GT | LT]",
+    },
+    run: Run::Data(|call| expire(call, ExpiryUnit { seconds: false, absolute: false })),
+};
+
+/// EXPIREAT key unix-time-seconds [NX | XX | GT | LT]
+pub static EXPIREAT: Command = Command {
+    name: "expireat",
+    group: Group::Generic,
+    arity: Arity::AtLeast(3),
+    flags: WRITE | FAST,
+    keys: &[KeySpec::at(1, RW | UPDATE)],
+    doc: Doc {
+        since: "1.2.0",
+        complexity: "O(1)",
+        summary: "Lets a key expire at a Unix time in seconds.",
+        syntax: "key unix-time-seconds [NX | XX | GT | LT]",
+    },
+    run: Run::Data(|call| expire(call, ExpiryUnit { seconds: true, absolute: true })),
+};
+
+/// PEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT]
+pub static PEXPIREAT: Command = Command {
+    name: "pexpireat",
+    group: Group::Generic,
+    arity: Arity::AtLeast(3),
+    flags: WRITE | FAST,
+    keys: &[KeySpec::at(1, RW | UPDATE)],
+    doc: Doc {
+        since: "2.6.0",
+        complexity: "O(1)",
+        summary: "Lets a key expire at a Unix time in milliseconds.",
+        syntax: "key unix-time-milliseconds [NX | XX | GT | LT]",
+    },
+    run: Run::Data(|call| expire(call, ExpiryUnit { seconds: false, absolute: true })),
+};
+
+/// When a deadline is set.
+#[derive(Clone, Copy, Default)]
+struct Conditions {
+    nx: bool,
+    xx: bool,
+    gt: bool,
+    lt: bool,
+}
+
+impl Conditions {
+    fn parse(call: &Call<'_>) -> Result<Conditions, Error> {
+        let mut conditions = Conditions::default();
+        for word in call.args.iter().skip(3) {
+            let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+            match () {
+                () if is("NX") => conditions.nx = true,
+                () if is("XX") => conditions.xx = true,
+                () if is("GT") => conditions.gt = true,
+                () if is("LT") => conditions.lt = true,
+                () => return Err(Error::unsupported_option(word)),
+            }
+        }
+        let Conditions { nx, xx, gt, lt } = conditions;
+        if nx && (xx || gt || lt) {
+            return Err(Error::NX_AND_OTHERS);
+        }
+        if gt && lt {
+            return Err(Error::GT_AND_LT);
+        }
+        Ok(conditions)
+    }
+
+    /// Whether the time `at` may take the place of `present`, both in the same milliseconds. A key
+    /// without a deadline lives for ever: longer than any time.
+    fn hold(self, at: i64, present: Option<i64>) -> bool {
+        match present {
+            None => !self.xx && !self.gt,
+            Some(present) => !self.nx && !(self.gt && at <= present) && !(self.lt && at >= present),
+        }
+    }
+}
+
+fn expire(call: &mut Call<'_>, unit: ExpiryUnit) -> Result<(), Error> {
+    let conditions = Conditions::parse(call)?;
+    let at_ms = wall_time(call, unit)?;
+    let (key, now) = (call.key(0), call.now());
+    let slot = call.space.find(key).filter(|&slot| {
+        let deadline_ms = call.space.entry(key, slot).deadline_ms();
+        conditions.hold(at_ms, (deadline_ms != 0).then(|| now.wall(deadline_ms)))
+    });
+    match slot {
+        Some(slot) if at_ms <= now.wall_ms => {
+            call.space.remove(key, slot);
+            call.space.emit(|| [&b"DEL"[..], key.bytes]);
+        }
+        Some(slot) => {
+            call.space.set_deadline(key, slot, now.deadline(at_ms));
+            if call.space.listened_to() {
+                let at = at_ms.to_string();
+                call.space.emit(|| [&b"PEXPIREAT"[..], key.bytes, at.as_bytes()]);
+            }
+        }
+        None => {}
+    }
+    call.reply.integer(i64::from(slot.is_some()));
+    Ok(())
+}
+
+/// The wall time in milliseconds that the second argument gives; it may have passed.
+fn wall_time(call: &Call<'_>, unit: ExpiryUnit) -> Result<i64, Error> {
+    let given = parse_i64(call.args.at(2)).ok_or(Error::NOT_INTEGER)?;
+    let scale = if unit.seconds { 1000 } else { 1 };
+    let base_ms = if unit.absolute { 0 } else { call.now().wall_ms };
+    let at_ms = given.checked_mul(scale).and_then(|ms| ms.checked_add(base_ms));
+    at_ms.ok_or_else(|| Error::invalid_expire(call.command.name))
+}
+
+/// TTL key
+pub static TTL: Command = Command {
+    name: "ttl",
+    group: Group::Generic,
+    arity: Arity::Exactly(2),
+    flags: READONLY | FAST | NONDETERMINISTIC,
+    keys: &[KeySpec::at(1, RO | ACCESS)],
+    doc: Doc {
+        since: "1.0.0",
+        complexity: "O(1)",
+        summary: "Tells in how many seconds a key expires.",
+        syntax: "key",
+    },
+    run: Run::Data(|call| tell(call, |deadline_ms, now| seconds(left(deadline_ms, now)))),
+};
+
+/// PTTL key
+pub static PTTL: Command = Command {
+    name: "pttl",
+    group: Group::Generic,
+    arity: Arity::Exactly(2),
+    flags: READONLY | FAST | NONDETERMINISTIC,
+    keys: &[KeySpec::at(1, RO | ACCESS)],
+    doc: Doc {
+        since: "2.6.0",
+        complexity: "O(1)",
+        summary: "Tells in how many milliseconds a key expires.",
+        syntax: "key",
+    },
+    run: Run::Data(|call| tell(call, left)),
+};
+
+/// EXPIRETIME key
+pub static EXPIRETIME: Command = Command {
+    name: "expiretime",
+    group: Group::Generic,
+    arity: Arity::Exactly(2),
+    flags: READONLY | FAST,
+    keys: &[KeySpec::at(1, RO | ACCESS)],
+    doc: Doc {
+        since: "7.0.0",
+        complexity: "O(1)",
+        summary: "Tells the Unix time in seconds at which a key expires.",
+        syntax: "key",
+    },
+    run: Run::Data(|call| tell(call, |deadline_ms, now| seconds(now.wall(deadline_ms)))),
+};
+
+/// PEXPIRETIME key
+pub static PEXPIRETIME: Command = Command {
+    name: "pexpiretime",
+    group: Group::Generic,
+    arity: Arity::Exactly(2),
+    flags: READONLY | FAST,
+    keys: &[KeySpec::at(1, RO | ACCESS)],
+    doc: Doc {
+        since: "7.0.0",
+        complexity: "O(1)",
+        summary: "Tells the Unix time in milliseconds at which a key expires.",
+        syntax: "key",
+    },
+    run: Run::Data(|call| tell(call, |deadline_ms, now| now.wall(deadline_ms))),
+};
+
+/// Replies what `time` makes of the key's deadline: -1 where there is none, -2 without the key.
+fn tell(call: &mut Call<'_>, time: fn(u64, Now) -> i64) -> Result<(), Error> {
+    let (key, now) = (call.key(0), call.now());
+    let told = match call.space.look(key).map(|entry| entry.deadline_ms()) {
+        None => -2,
+        Some(0) => -1,
+        Some(deadline_ms) => time(deadline_ms, now),
+    };
+    call.reply.integer(told);
+    Ok(())
+}
+
+/// The milliseconds that are left.
+fn left(deadline_ms: u64, now: Now) -> i64 {
+    i64::try_from(deadline_ms.saturating_sub(now.mono_ms)).unwrap_or(i64::MAX)
+}
+
+/// Milliseconds in seconds, rounded.
+fn seconds(ms: i64) -> i64 {
+    ms / 1000 + (ms % 1000 + 500) / 1000
+}
+
+/// PERSIST key
+pub static PERSIST: Command = Command {
+    name: "persist",
+    group: Group::Generic,
+    arity: Arity::Exactly(2),
+    flags: WRITE | FAST,
+    keys: &[KeySpec::at(1, RW | UPDATE)],
+    doc: Doc {
+        since: "2.2.0",
+        complexity: "O(1)",
+        summary: "Takes a key's time to live away.",
+        syntax: "key",
+    },
+    run: Run::Data(persist),
+};
+
+fn persist(call: &mut Call<'_>) -> Result<(), Error> {
+    let key = call.key(0);
+    let slot = call.space.find(key);
+    let volatile = slot.filter(|&slot| call.space.entry(key, slot).deadline_ms() != 0);
+    if let Some(slot) = volatile {
+        call.space.set_deadline(key, slot, 0);
+        call.emit_as_is();
+    }
+    call.reply.integer(i64::from(volatile.is_some()));
+    Ok(())
+}

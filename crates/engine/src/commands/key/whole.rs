@@ -1,0 +1,318 @@
+//! The keyspace as a whole: walks over it, its size, its end.
+//!
+//! KEYS and whatever changes all of it run at one moment, with all shards locked. SCAN, RANDOMKEY
+//! and DBSIZE need no single moment and lock one shard at a time.
+
+use super::{database, small_integer};
+use crate::call::Call;
+use crate::error::Error;
+use crate::glob::{Case, matches};
+use crate::hasher::SHARDS;
+use crate::scan::Cursor;
+use crate::spec::*;
+use redstart_protocol::{Reply, parse_i64};
+
+/// The commands of this file.
+pub static COMMANDS: &[&Command] =
+    &[&RANDOMKEY, &KEYS, &SCAN, &DBSIZE, &FLUSHDB, &FLUSHALL, &SWAPDB];
+
+/// RANDOMKEY
+pub static RANDOMKEY: Command = Command {
+    name: "randomkey",
+    group: Group::Generic,
+    arity: Arity::Exactly(1),
+    flags: READONLY | WALKS | NONDETERMINISTIC,
+    keys: &[],
+    doc: Doc {
+        since: "1.0.0",
+        complexity: "O(1)",
+        summary: "Returns the name of some key.",
+        syntax: "",
+    },
+    run: Run::Data(random_key),
+};
+
+fn random_key(call: &mut Call<'_>) -> Result<(), Error> {
+    match call.space.random_key() {
+        Some(key) => call.reply.bulk(&key),
+        None => call.reply.null(),
+    }
+    Ok(())
+}
+
+/// KEYS pattern
+pub static KEYS: Command = Command {
+    name: "keys",
+    group: Group::Generic,
+    arity: Arity::Exactly(2),
+    flags: READONLY | DANGEROUS | WHOLE_KEYSPACE | NONDETERMINISTIC,
+    keys: &[],
+    doc: Doc {
+        since: "1.0.0",
+        complexity: "O(N) with N keys in the database, names and pattern being short.",
+        summary: "Returns the names of all keys that match a pattern.",
+        syntax: "pattern",
+    },
+    run: Run::Data(keys),
+};
+
+/// Names that were found, packed: entries cannot be borrowed beyond the walk.
+#[derive(Default)]
+struct Names {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Names {
+    fn push(&mut self, name: &[u8]) {
+        self.bytes.extend_from_slice(name);
+        self.ends.push(self.bytes.len());
+    }
+
+    fn write(&self, reply: &mut Reply) {
+        reply.array(self.ends.len());
+        let mut start = 0;
+        for &end in &self.ends {
+            reply.bulk(&self.bytes[start..end]);
+            start = end;
+        }
+    }
+}
+
+/// A pattern that names are held against.
+struct Filter<'a>(Option<&'a [u8]>);
+
+impl<'a> Filter<'a> {
+    /// `*` lets every name pass, the empty one too, which no other star matches.
+    fn new(pattern: &'a [u8]) -> Filter<'a> {
+        Filter((pattern != b"*").then_some(pattern))
+    }
+
+    fn passes(&self, name: &[u8]) -> bool {
+        self.0.is_none_or(|pattern| matches(pattern, name, Case::Sensitive))
+    }
+}
+
+fn keys(call: &mut Call<'_>) -> Result<(), Error> {
+    let pattern = call.args.at(1);
+    let mut names = Names::default();
+    if pattern.iter().any(|byte| b"*?[\\".contains(byte)) {
+        let filter = Filter::new(pattern);
+        call.space.for_each(|entry| {
+            if filter.passes(entry.key()) {
+                names.push(entry.key());
+            }
+        });
+    } else {
+        // Only one name can match.
+        let key = call.space.key_of(pattern);
+        if call.space.find(key).is_some() {
+            names.push(pattern);
+        }
+    }
+    names.write(call.reply);
+    Ok(())
+}
+
+/// SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]
+pub static SCAN: Command = Command {
+    name: "scan",
+    group: Group::Generic,
+    arity: Arity::AtLeast(2),
+    flags: READONLY | WALKS | NONDETERMINISTIC,
+    keys: &[],
+    doc: Doc {
+        since: "2.8.0",
+        complexity: "O(1) a call, O(N) for a whole scan over N keys.",
+        summary: "Walks over the keys of the database, some of them in each call.",
+        syntax: "cursor [MATCH pattern] [COUNT count] [TYPE type]",
+    },
+    run: Run::Data(scan),
+};
+
+fn scan(call: &mut Call<'_>) -> Result<(), Error> {
+    let cursor = parse_cursor(call.args.at(1)).ok_or(Error::INVALID_CURSOR)?;
+    let (mut count, mut filter, mut kind) = (10, Filter(None), None);
+    for at in (2..call.args.len()).step_by(2) {
+        let (word, value) = (call.args.at(at), call.args.get(at + 1).ok_or(Error::SYNTAX)?);
+        if word.eq_ignore_ascii_case(b"COUNT") {
+            count = parse_i64(value).ok_or(Error::NOT_INTEGER)?;
+            if count < 1 {
+                return Err(Error::SYNTAX);
+            }
+        } else if word.eq_ignore_ascii_case(b"MATCH") {
+            filter = Filter::new(value);
+        } else if word.eq_ignore_ascii_case(b"TYPE") {
+            kind = Some(value);
+        } else {
+            return Err(Error::SYNTAX);
+        }
+    }
+    let mut names = Names::default();
+    let next = call.space.scan(Cursor::from_number(cursor), count as u64, |entry| {
+        let of_kind =
+            kind.is_none_or(|kind| entry.kind().name().as_bytes().eq_ignore_ascii_case(kind));
+        if of_kind && filter.passes(entry.key()) {
+            names.push(entry.key());
+        }
+    });
+    call.reply.array(2);
+    call.reply.bulk(next.number().to_string().as_bytes());
+    names.write(call.reply);
+    Ok(())
+}
+
+/// A cursor as C's `strtoul` reads it, which is what Redis takes: a sign may stand before it, a
+/// negative number counts from the end of the range, and nothing at all is zero.
+fn parse_cursor(text: &[u8]) -> Option<u64> {
+    let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
+    let (negative, digits) = match text {
+        [] => return Some(0),
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let number: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    Some(if negative { number.wrapping_neg() } else { number })
+}
+
+/// DBSIZE
+pub static DBSIZE: Command = Command {
+    name: "dbsize",
+    group: Group::Server,
+    arity: Arity::Exactly(1),
+    flags: READONLY | FAST | WALKS,
+    keys: &[],
+    doc: Doc {
+        since: "1.0.0",
+        complexity: "O(1)",
+        summary: "Tells how many keys the database has.",
+        syntax: "",
+    },
+    run: Run::Data(db_size),
+};
+
+fn db_size(call: &mut Call<'_>) -> Result<(), Error> {
+    let size = call.space.db_size();
+    call.reply.integer(size as i64);
+    Ok(())
+}
+
+/// FLUSHDB [ASYNC | SYNC]
+pub static FLUSHDB: Command = Command {
+    name: "flushdb",
+    group: Group::Server,
+    arity: Arity::AtLeast(1),
+    flags: WRITE | DANGEROUS | WHOLE_KEYSPACE,
+    keys: &[],
+    doc: Doc {
+        since: "1.0.0",
+        complexity: "O(N) with N keys in the database, which are freed after the reply is made.",
+        summary: "Removes all keys of the database.",
+        syntax: "[ASYNC | SYNC]",
+    },
+    run: Run::Data(|call| flush(call, Extent::Selected)),
+};
+
+/// FLUSHALL [ASYNC | SYNC]
+pub static FLUSHALL: Command = Command {
+    name: "flushall",
+    group: Group::Server,
+    arity: Arity::AtLeast(1),
+    flags: WRITE | DANGEROUS | WHOLE_KEYSPACE,
+    keys: &[],
+    doc: Doc {
+        since: "1.0.0",
+        complexity: "O(N) with N keys in all, which are freed after the reply is made.",
+        summary: "Removes all keys of all databases.",
+        syntax: "[ASYNC | SYNC]",
+    },
+    run: Run::Data(|call| flush(call, Extent::All)),
+};
+
+/// Which databases are emptied.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Selected,
+    All,
+}
+
+/// Empties databases. SYNC and ASYNC are the same: nothing is freed before the unlock.
+fn flush(call: &mut Call<'_>, extent: Extent) -> Result<(), Error> {
+    let is = |word: &[u8]| {
+        ["ASYNC", "SYNC"].iter().any(|mode| word.eq_ignore_ascii_case(mode.as_bytes()))
+    };
+    if call.args.len() > 2 || call.args.get(1).is_some_and(|word| !is(word)) {
+        return Err(Error::SYNTAX);
+    }
+    let selected = call.space.db;
+    let mut removed = 0;
+    for index in 0..SHARDS {
+        let dbs = match extent {
+            Extent::Selected => selected..selected + 1,
+            Extent::All => 0..call.space.view().shard_at(index).db_limit(),
+        };
+        for db in dbs {
+            if let Some(part) = call.space.view().shard_at(index).take_db(db) {
+                removed += part.table.len();
+                call.space.discard_db(part);
+            }
+        }
+        call.space.view().publish(index);
+    }
+    if removed > 0 {
+        call.emit_as_is();
+    }
+    call.reply.ok();
+    Ok(())
+}
+
+/// SWAPDB index1 index2
+pub static SWAPDB: Command = Command {
+    name: "swapdb",
+    group: Group::Server,
+    arity: Arity::Exactly(3),
+    flags: WRITE | FAST | DANGEROUS | WHOLE_KEYSPACE,
+    keys: &[],
+    doc: Doc {
+        since: "4.0.0",
+        complexity: "O(N) with N clients that watch or wait for keys of the two databases.",
+        summary: "Exchanges the keys of two databases.",
+        syntax: "index1 index2",
+    },
+    run: Run::Data(swap_db),
+};
+
+fn swap_db(call: &mut Call<'_>) -> Result<(), Error> {
+    let first = small_integer(call, 1).map_err(|_| Error::INVALID_FIRST_DB)?;
+    let second = small_integer(call, 2).map_err(|_| Error::INVALID_SECOND_DB)?;
+    let (first, second) = (database(call, first)?, database(call, second)?);
+    if first != second {
+        // A shard's earliest deadline is that of all its databases: it stays what it is.
+        for index in 0..SHARDS {
+            call.space.view().shard_at(index).swap(first, second);
+        }
+        call.emit_as_is();
+    }
+    call.reply.ok();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors_read_as_strtoul_reads_them() {
+        let good = [("", 0), ("0", 0), ("+7", 7), ("-1", u64::MAX), ("007", 7), ("5\0x", 5)];
+        for (text, number) in good {
+            assert_eq!(parse_cursor(text.as_bytes()), Some(number), "{text:?}");
+        }
+        for text in ["-", "+", " 0", "0 ", "1.5", "abc", "--1", "18446744073709551616"] {
+            assert_eq!(parse_cursor(text.as_bytes()), None, "{text:?}");
+        }
+    }
+}
