@@ -41,7 +41,7 @@ fn record(path: &Path, resp2: &mut Tcp, resp3: &mut Tcp) -> Result<(), String> {
     let transcript = Transcript::read(path)?;
     let mut edits = Vec::new();
     for section in &transcript.sections {
-        if !Runner::new(resp2).fits(&section.scope) {
+        if !Runner::new(resp2).fits(section) {
             continue;
         }
         let replies2 = replies(section, resp2)?;

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use support::resp::Value;
 use support::server::installed_redis;
 use transcript::format::Transcript;
+use transcript::in_process::InProcess;
 use transcript::runner::Runner;
 use transcript::target::{Protocol, Target, Tcp};
 
@@ -51,6 +52,16 @@ fn run_oracle(protocol: Protocol) {
         Some((_, version)) => println!("SKIPPED: redis-server is {version}, not {ORACLE_SERIES}x"),
         None => println!("SKIPPED: redis-server is not installed"),
     }
+}
+
+#[test]
+fn engine_in_process_in_resp2() {
+    run(&mut InProcess::new(Protocol::Resp2));
+}
+
+#[test]
+fn engine_in_process_in_resp3() {
+    run(&mut InProcess::new(Protocol::Resp3));
 }
 
 #[test]

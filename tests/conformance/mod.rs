@@ -5,6 +5,7 @@
 
 pub mod expect;
 pub mod format;
+pub mod in_process;
 pub mod quote;
 pub mod runner;
 pub mod target;

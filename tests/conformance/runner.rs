@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::expect::{self, Expect, Saved};
-use super::format::{Action, Call, Scope, Section, Transcript};
+use super::format::{Action, Call, Section, Transcript};
 use super::quote::escape;
 use super::target::{Protocol, Target};
 use crate::support::client::Failure;
@@ -53,7 +53,7 @@ impl<'a> Runner<'a> {
             Err(error) => return self.report.failures.push(error),
         };
         for section in &transcript.sections {
-            if !self.fits(&section.scope) {
+            if !self.fits(section) {
                 self.report.sections_left_out += 1;
                 continue;
             }
@@ -67,7 +67,8 @@ impl<'a> Runner<'a> {
     }
 
     /// Whether a section can run here.
-    pub fn fits(&mut self, scope: &Scope) -> bool {
+    pub fn fits(&mut self, section: &Section) -> bool {
+        let scope = &section.scope;
         if scope.tcp_only && !self.target.has_sessions() {
             return false;
         }
@@ -75,7 +76,12 @@ impl<'a> Runner<'a> {
             (Some(newer), Some(version)) => is_newer(newer, version),
             _ => false,
         };
-        !too_new && scope.needs.iter().all(|name| self.knows(name))
+        !too_new
+            && scope.needs.iter().all(|name| self.knows(name))
+            && section.steps.iter().all(|step| match &step.action {
+                Action::Call(call) => self.target.runs(&call.args),
+                _ => true,
+            })
     }
 
     /// Whether the target has the commands of a value type.
@@ -91,13 +97,7 @@ impl<'a> Runner<'a> {
             "stream" => "xadd",
             other => other,
         };
-        let args = ["COMMAND", "INFO", command].map(|arg| arg.as_bytes().to_vec());
-        let known = match (self.target.begin(), self.target.call(1, &args)) {
-            (Ok(()), Ok(Value::Items(_, items))) => {
-                matches!(items.as_slice(), [Value::Items(..)])
-            }
-            _ => false,
-        };
+        let known = self.target.knows(command);
         self.knows.insert(type_name.to_owned(), known);
         known
     }

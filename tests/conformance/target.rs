@@ -40,6 +40,14 @@ pub trait Target {
         false
     }
 
+    /// Whether there is such a command.
+    fn knows(&mut self, command: &str) -> bool;
+
+    /// Whether this command can be asked for at all.
+    fn runs(&mut self, _args: &[Vec<u8>]) -> bool {
+        true
+    }
+
     /// Whether the server has closed the connection.
     fn is_closed(&mut self, _connection: usize) -> bool {
         false
@@ -149,6 +157,14 @@ impl Target for Tcp {
 
     fn has_sessions(&self) -> bool {
         true
+    }
+
+    fn knows(&mut self, command: &str) -> bool {
+        let args = ["COMMAND", "INFO", command].map(|arg| arg.as_bytes().to_vec());
+        match (self.begin(), self.call(1, &args)) {
+            (Ok(()), Ok(Value::Items(_, items))) => matches!(items.as_slice(), [Value::Items(..)]),
+            _ => false,
+        }
     }
 
     fn is_closed(&mut self, connection: usize) -> bool {
