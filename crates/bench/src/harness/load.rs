@@ -50,9 +50,10 @@ pub struct Stream<'a> {
 }
 
 impl<'a> Stream<'a> {
-    /// All of `strip`, a sample checked.
+    /// All of `strip`, a sample checked; fewer connections when it has no lap for so many.
     pub fn new(strip: &'a Strip, connections: usize, pipeline: usize, laps: Laps) -> Self {
         let requests = 0..strip.len();
+        let connections = connections.min(strip.len() / LAP_UNIT).max(1);
         Self { strip, requests, connections, pipeline, laps, check_every: 61 }
     }
 
