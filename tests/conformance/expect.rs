@@ -124,7 +124,7 @@ pub fn render(value: &Value, depth: usize, out: &mut Vec<String>) {
         Value::Error(text) => format!("-{}", plain(text)),
         Value::Int(number) => format!(":{number}"),
         Value::Bulk(bytes) => quote(bytes),
-        Value::Nil => "nil".to_owned(),
+        Value::Nil | Value::Null => "nil".to_owned(),
         Value::NilArray => "nil-array".to_owned(),
         Value::Double(text) => format!(",{text}"),
         Value::Bool(truth) => format!("#{}", if *truth { 't' } else { 'f' }),
@@ -144,6 +144,8 @@ impl Expect {
     /// Whether `value` is what was expected.
     pub fn accepts(&self, value: &Value, saved: &mut Saved) -> bool {
         match (self, value) {
+            // Which null is right depends on the dialect, and the target sees to that.
+            (Expect::Is(Value::Nil), Value::Null) => true,
             (Expect::Is(expected), _) => expected == value,
             (Expect::Items(Kind::Set, parts), Value::Items(Kind::Set, items)) => {
                 parts.len() == items.len() && accepts_unordered(parts, items, 1, saved)
@@ -190,7 +192,7 @@ fn type_name(value: &Value) -> &'static str {
         Value::Error(_) => "error",
         Value::Int(_) => "integer",
         Value::Bulk(_) => "bulk",
-        Value::Nil | Value::NilArray => "nil",
+        Value::Nil | Value::Null | Value::NilArray => "nil",
         Value::Double(_) => "double",
         Value::Bool(_) => "boolean",
         Value::Big(_) => "big",

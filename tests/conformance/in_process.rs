@@ -64,7 +64,7 @@ impl Target for InProcess {
         let reply = catch_unwind(AssertUnwindSafe(|| self.driver.call(&args)))
             .map_err(|_| Failure::Broken("the engine panicked".to_owned()))?;
         match decode(&reply) {
-            Ok(Some((value, length))) if length == reply.len() => Ok(value),
+            Ok(Some((value, length))) if length == reply.len() => self.protocol.admit(value),
             other => Err(Failure::Broken(format!("not one reply: {other:?}"))),
         }
     }

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::client::{Client, Failure};
-use crate::support::resp::Value;
+use crate::support::resp::{Kind, Value};
 use crate::support::server::Server;
 
 /// The reply dialect that a run asks for.
@@ -14,6 +14,34 @@ use crate::support::server::Server;
 pub enum Protocol {
     Resp2,
     Resp3,
+}
+
+impl Protocol {
+    /// Passes a reply on if every type in it belongs to this dialect.
+    pub fn admit(self, reply: Value) -> Result<Value, Failure> {
+        match self.stranger(&reply) {
+            Some(stranger) => Err(Failure::Broken(format!("not of {self:?}: {stranger:?}"))),
+            None => Ok(reply),
+        }
+    }
+
+    fn stranger(self, value: &Value) -> Option<&Value> {
+        let belongs = match value {
+            Value::Nil | Value::NilArray => self == Protocol::Resp2,
+            Value::Null
+            | Value::Double(_)
+            | Value::Bool(_)
+            | Value::Big(_)
+            | Value::Verbatim(..)
+            | Value::Items(Kind::Map | Kind::Set | Kind::Push, _) => self == Protocol::Resp3,
+            _ => true,
+        };
+        match value {
+            _ if !belongs => Some(value),
+            Value::Items(_, items) => items.iter().find_map(|item| self.stranger(item)),
+            _ => None,
+        }
+    }
 }
 
 /// A server, or something that behaves like one.
@@ -64,7 +92,29 @@ pub struct Tcp {
     protocol: Protocol,
     oracle_version: Option<String>,
     server: Option<Server>,
-    connections: HashMap<usize, Client>,
+    connections: HashMap<usize, Connection>,
+}
+
+/// A client, and the dialect that the server speaks to it now.
+struct Connection {
+    client: Client,
+    dialect: Protocol,
+}
+
+impl Connection {
+    fn call(&mut self, args: &[Vec<u8>]) -> Result<Value, Failure> {
+        let reply = self.client.call(args)?;
+        let is = |index: usize, word: &str| {
+            args.get(index).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
+        };
+        match reply {
+            Value::Error(_) => {}
+            _ if is(0, "HELLO") && is(1, "3") => self.dialect = Protocol::Resp3,
+            _ if is(0, "HELLO") && is(1, "2") || is(0, "RESET") => self.dialect = Protocol::Resp2,
+            _ => {}
+        }
+        self.dialect.admit(reply)
+    }
 }
 
 impl Tcp {
@@ -109,15 +159,16 @@ impl Tcp {
         }
     }
 
-    fn connection(&mut self, number: usize) -> Result<&mut Client, Failure> {
+    fn connection(&mut self, number: usize) -> Result<&mut Connection, Failure> {
         if !self.connections.contains_key(&number) {
             let port = self.server.as_ref().map(Server::port).ok_or(Failure::Closed)?;
-            let mut client = Client::connect(port)?;
+            let client = Client::connect(port)?;
+            let mut connection = Connection { client, dialect: Protocol::Resp2 };
             if self.protocol == Protocol::Resp3 {
-                // An unauthenticated connection stays in RESP2, as a client's would.
-                client.call(&["HELLO", "3"])?;
+                // Where a password is asked for first, the connection stays in RESP2.
+                connection.call(&["HELLO", "3"].map(|arg| arg.as_bytes().to_vec()))?;
             }
-            self.connections.insert(number, client);
+            self.connections.insert(number, connection);
         }
         self.connections.get_mut(&number).ok_or(Failure::Closed)
     }
@@ -125,7 +176,7 @@ impl Tcp {
 
 impl Target for Tcp {
     fn begin(&mut self) -> Result<(), String> {
-        self.connections.drain().for_each(|(_, client)| client.close());
+        self.connections.drain().for_each(|(_, connection)| connection.client.close());
         if self.flush().is_ok() {
             return Ok(());
         }
@@ -169,7 +220,7 @@ impl Target for Tcp {
 
     fn is_closed(&mut self, connection: usize) -> bool {
         match self.connections.remove(&connection) {
-            Some(mut client) => client.is_closed(),
+            Some(mut connection) => connection.client.is_closed(),
             None => true,
         }
     }

@@ -15,10 +15,12 @@ pub enum Value {
     Int(i64),
     /// `$length`
     Bulk(Vec<u8>),
-    /// `$-1`, and RESP3's `_`
+    /// `$-1`
     Nil,
     /// `*-1`
     NilArray,
+    /// `_`, RESP3's only null
+    Null,
     /// `,number`, kept as text: its digits are part of the contract
     Double(String),
     /// `#t` or `#f`
@@ -83,7 +85,7 @@ pub fn decode(bytes: &[u8]) -> Result<Option<(Value, usize)>, String> {
         b'+' => Value::Simple(line.to_vec()),
         b'-' => Value::Error(line.to_vec()),
         b':' => Value::Int(text.parse().map_err(|_| format!("bad integer {text:?}"))?),
-        b'_' => Value::Nil,
+        b'_' => Value::Null,
         b',' => Value::Double(text),
         b'(' => Value::Big(text),
         b'#' => Value::Bool(text == "t"),
