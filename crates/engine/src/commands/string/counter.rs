@@ -1,0 +1,142 @@
+//! Numbers kept as strings: INCR and its family, INCRBYFLOAT.
+
+use super::store;
+use crate::call::Call;
+use crate::entry::{NewValue, Value};
+use crate::error::Error;
+use crate::long_double::LongDouble;
+use crate::spec::*;
+use redstart_protocol::parse_i64;
+
+/// INCR key
+pub static INCR: Command = Command {
+    name: "incr",
+    group: Group::String,
+    arity: Arity::Exactly(2),
+    flags: WRITE | DENYOOM | FAST,
+    keys: &[KeySpec::at(1, RW | ACCESS | UPDATE)],
+    doc: Doc {
+        since: "1.0.0",
+        complexity: "O(1)",
+        summary: "Adds one to the integer value of a key; a missing key counts as zero.",
+        syntax: "key",
+    },
+    run: Run::Data(|call| add(call, 1)),
+};
+
+/// DECR key
+pub static DECR: Command = Command {
+    name: "decr",
+    group: Group::String,
+    arity: Arity::Exactly(2),
+    flags: WRITE | DENYOOM | FAST,
+    keys: &[KeySpec::at(1, RW | ACCESS | UPDATE)],
+    doc: Doc {
+        since: "1.0.0",
+        complexity: "O(1)",
+        summary: "Takes one from the integer value of a key; a missing key counts as zero.",
+        syntax: "key",
+    },
+    run: Run::Data(|call| add(call, -1)),
+};
+
+/// INCRBY key increment
+pub static INCRBY: Command = Command {
+    name: "incrby",
+    group: Group::String,
+    arity: Arity::Exactly(3),
+    flags: WRITE | DENYOOM | FAST,
+    keys: &[KeySpec::at(1, RW | ACCESS | UPDATE)],
+    doc: Doc {
+        since: "1.0.0",
+        complexity: "O(1)",
+        summary: "Adds a number to the integer value of a key; a missing key counts as zero.",
+        syntax: "key increment",
+    },
+    run: Run::Data(|call| {
+        let by = parse_i64(&call.args[2]).ok_or(Error::NOT_INTEGER)?;
+        add(call, by)
+    }),
+};
+
+/// DECRBY key decrement
+pub static DECRBY: Command = Command {
+    name: "decrby",
+    group: Group::String,
+    arity: Arity::Exactly(3),
+    flags: WRITE | DENYOOM | FAST,
+    keys: &[KeySpec::at(1, RW | ACCESS | UPDATE)],
+    doc: Doc {
+        since: "1.0.0",
+        complexity: "O(1)",
+        summary: "Takes a number from the integer value of a key; a missing key counts as zero.",
+        syntax: "key decrement",
+    },
+    run: Run::Data(|call| {
+        let by = parse_i64(&call.args[2]).ok_or(Error::NOT_INTEGER)?;
+        add(call, by.checked_neg().ok_or(Error::DECREMENT_OVERFLOW)?)
+    }),
+};
+
+fn add(call: &mut Call<'_>, by: i64) -> Result<(), Error> {
+    let key = call.key(0);
+    let slot = call.space.find(key);
+    let (old, deadline_ms) = match slot {
+        Some(slot) => {
+            let entry = call.space.entry(key, slot);
+            (integer(entry.string()?)?, entry.deadline_ms())
+        }
+        None => (0, 0),
+    };
+    let new = old.checked_add(by).ok_or(Error::OVERFLOW)?;
+    // Over an integer this is one store into the entry.
+    call.space.put(key, slot, NewValue::Int(new), deadline_ms);
+    call.emit_as_is();
+    call.reply.integer(new);
+    Ok(())
+}
+
+fn integer(value: Value<'_>) -> Result<i64, Error> {
+    match value {
+        Value::Int(n) => Ok(n),
+        Value::Inline(text) => parse_i64(text).ok_or(Error::NOT_INTEGER),
+        Value::Large(_) => Err(Error::NOT_INTEGER),
+    }
+}
+
+/// INCRBYFLOAT key increment
+pub static INCRBYFLOAT: Command = Command {
+    name: "incrbyfloat",
+    group: Group::String,
+    arity: Arity::Exactly(3),
+    flags: WRITE | DENYOOM | FAST,
+    keys: &[KeySpec::at(1, RW | ACCESS | UPDATE)],
+    doc: Doc {
+        since: "2.6.0",
+        complexity: "O(1)",
+        summary: "Adds a floating point number to the value of a key; a missing key counts as \
+                  zero.",
+        syntax: "key increment",
+    },
+    run: Run::Data(add_float),
+};
+
+/// The sum is told whole, so that no other rounding can change it when it is replayed.
+fn add_float(call: &mut Call<'_>) -> Result<(), Error> {
+    let key = call.key(0);
+    let slot = call.space.find(key);
+    let (old, deadline_ms) = match slot {
+        Some(slot) => {
+            let entry = call.space.entry(key, slot);
+            (entry.string()?.with(LongDouble::parse), entry.deadline_ms())
+        }
+        None => (LongDouble::parse(b"0"), 0),
+    };
+    let old = old.ok_or(Error::NOT_FLOAT)?;
+    let by = LongDouble::parse(&call.args[2]).ok_or(Error::NOT_FLOAT)?;
+    let sum = old.checked_add(by).map_err(|_| Error::NAN_OR_INFINITY)?.format();
+    // Stored as text even where it reads as an integer: OBJECT ENCODING tells the difference.
+    store(call, slot, NewValue::Str(&sum), deadline_ms);
+    call.reply.bulk(&sum);
+    Ok(())
+}

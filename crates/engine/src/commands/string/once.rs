@@ -1,0 +1,175 @@
+//! The one-purpose relatives of GET and SET: SETNX, SETEX, PSETEX, GETSET, GETDEL, GETEX.
+
+use super::condition::delete;
+use super::options::Time;
+use super::{store, write_value};
+use crate::call::Call;
+use crate::commands::expiry::ExpiryUnit;
+use crate::error::Error;
+use crate::spec::*;
+
+/// SETNX key value
+pub static SETNX: Command = Command {
+    name: "setnx",
+    group: Group::String,
+    arity: Arity::Exactly(3),
+    flags: WRITE | DENYOOM | FAST,
+    keys: &[KeySpec::at(1, OW | INSERT)],
+    doc: Doc {
+        since: "1.0.0",
+        complexity: "O(1)",
+        summary: "Sets the string value of a key that does not exist yet.",
+        syntax: "key value",
+    },
+    run: Run::Data(|call| {
+        let key = call.key(0);
+        let missing = call.space.find(key).is_none();
+        if missing {
+            store(call, None, call.value(2), 0);
+        }
+        call.reply.integer(i64::from(missing));
+        Ok(())
+    }),
+};
+
+/// SETEX key seconds value
+pub static SETEX: Command = Command {
+    name: "setex",
+    group: Group::String,
+    arity: Arity::Exactly(4),
+    flags: WRITE | DENYOOM,
+    keys: &[KeySpec::at(1, OW | UPDATE)],
+    doc: Doc {
+        since: "2.0.0",
+        complexity: "O(1)",
+        summary: "Sets the string value of a key with a time to live in seconds.",
+        syntax: "key seconds value",
+    },
+    run: Run::Data(|call| set_for(call, ExpiryUnit { seconds: true, absolute: false })),
+};
+
+/// PSETEX key milliseconds value
+pub static PSETEX: Command = Command {
+    name: "psetex",
+    group: Group::String,
+    arity: Arity::Exactly(4),
+    flags: WRITE | DENYOOM,
+    keys: &[KeySpec::at(1, OW | UPDATE)],
+    doc: Doc {
+        since: "2.6.0",
+        complexity: "O(1)",
+        summary: "Sets the string value of a key with a time to live in milliseconds.",
+        syntax: "key milliseconds value",
+    },
+    run: Run::Data(|call| set_for(call, ExpiryUnit { seconds: false, absolute: false })),
+};
+
+fn set_for(call: &mut Call<'_>, unit: ExpiryUnit) -> Result<(), Error> {
+    let deadline_ms = unit.deadline(&call.args[2], call.now(), call.command.name)?;
+    let slot = call.space.find(call.key(0));
+    store(call, slot, call.value(3), deadline_ms);
+    call.reply.ok();
+    Ok(())
+}
+
+/// GETSET key value
+pub static GETSET: Command = Command {
+    name: "getset",
+    group: Group::String,
+    arity: Arity::Exactly(3),
+    flags: WRITE | DENYOOM | FAST,
+    keys: &[KeySpec::at(1, RW | ACCESS | UPDATE)],
+    doc: Doc {
+        since: "1.0.0",
+        complexity: "O(1)",
+        summary: "Sets the string value of a key and returns the old one.",
+        syntax: "key value",
+    },
+    run: Run::Data(|call| {
+        reply_value(call)?;
+        let slot = call.space.find(call.key(0));
+        store(call, slot, call.value(2), 0);
+        Ok(())
+    }),
+};
+
+/// GETDEL key
+pub static GETDEL: Command = Command {
+    name: "getdel",
+    group: Group::String,
+    arity: Arity::Exactly(2),
+    flags: WRITE | FAST,
+    keys: &[KeySpec::at(1, RW | ACCESS | DELETE)],
+    doc: Doc {
+        since: "6.2.0",
+        complexity: "O(1)",
+        summary: "Returns the string value of a key and deletes the key.",
+        syntax: "key",
+    },
+    run: Run::Data(|call| {
+        reply_value(call)?;
+        let key = call.key(0);
+        if let Some(slot) = call.space.find(key) {
+            delete(call, key, slot);
+        }
+        Ok(())
+    }),
+};
+
+/// GETEX key [EX seconds | PX milliseconds | EXAT ... | PXAT ... | PERSIST]
+pub static GETEX: Command = Command {
+    name: "getex",
+    group: Group::String,
+    arity: Arity::AtLeast(2),
+    flags: WRITE | FAST,
+    keys: &[KeySpec::at(1, RW | ACCESS | UPDATE)],
+    doc: Doc {
+        since: "6.2.0",
+        complexity: "O(1)",
+        summary: "Returns the string value of a key and, if told so, changes its time to live.",
+        syntax: "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | \
+                 PXAT unix-time-milliseconds | PERSIST]",
+    },
+    run: Run::Data(getex),
+};
+
+fn getex(call: &mut Call<'_>) -> Result<(), Error> {
+    let mut time = Time::default();
+    let mut at = 2;
+    while let Some(option) = call.args.get(at) {
+        match time.option(option, call.args.get(at + 1), "PERSIST")? {
+            0 => return Err(Error::SYNTAX),
+            used => at += used,
+        }
+    }
+    let (key, now) = (call.key(0), call.now());
+    let Some(value) = call.space.read_string(key)? else {
+        call.reply.null();
+        return Ok(());
+    };
+    // Of a missing key not even the time is looked at, so that it is checked only now.
+    let deadline_ms = time.deadline_ms(now, "getex")?;
+    write_value(call.reply, value);
+    let Some(slot) = call.space.find(key) else { return Ok(()) };
+    if time.word && call.space.entry(key, slot).deadline_ms() != 0 {
+        call.space.set_deadline(key, slot, 0);
+        call.space.emit(|| [&b"PERSIST"[..], key.bytes]);
+    } else if deadline_ms > now.mono_ms {
+        call.space.set_deadline(key, slot, deadline_ms);
+        let at = now.wall(deadline_ms).to_string();
+        call.space.emit(|| [&b"PEXPIREAT"[..], key.bytes, at.as_bytes()]);
+    } else if deadline_ms != 0 {
+        delete(call, key, slot);
+    }
+    Ok(())
+}
+
+/// Replies the first key's value as GET does.
+fn reply_value(call: &mut Call<'_>) -> Result<(), Error> {
+    let key = call.key(0);
+    match call.space.read_string(key)? {
+        Some(value) => write_value(call.reply, value),
+        None => call.reply.null(),
+    }
+    Ok(())
+}
