@@ -40,8 +40,8 @@ def test_a_key_is_gone_at_its_deadline(r):
     r.set("stays", "v")
     time.sleep(0.1)
     assert r.keys() == ["stays"]
-    assert r.dbsize() == 1
     assert r.mget("p", "s", "stays") == [None, None, "v"]
+    assert r.dbsize() == 1
 
 
 def test_renames_and_copies(r):
