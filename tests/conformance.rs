@@ -12,11 +12,11 @@ mod transcript;
 
 use std::path::{Path, PathBuf};
 
-use support::resp::Value;
 use support::server::installed_redis;
 use transcript::format::Transcript;
 use transcript::in_process::InProcess;
 use transcript::runner::Runner;
+use transcript::table;
 use transcript::target::{Protocol, Target, Tcp};
 
 /// The series that the transcripts were recorded from.
@@ -44,13 +44,20 @@ fn run(target: &mut dyn Target) {
     assert!(report.failures.is_empty(), "{} sections failed", report.failures.len());
 }
 
-fn run_oracle(protocol: Protocol) {
-    match installed_redis() {
-        Some((program, version)) if version.starts_with(ORACLE_SERIES) => {
-            run(&mut Tcp::oracle(&program, &version, protocol));
-        }
+/// The installed redis-server and its version; says so where there is none to ask.
+fn oracle() -> Option<(PathBuf, String)> {
+    let found = installed_redis();
+    match &found {
+        Some((_, version)) if version.starts_with(ORACLE_SERIES) => return found,
         Some((_, version)) => println!("SKIPPED: redis-server is {version}, not {ORACLE_SERIES}x"),
         None => println!("SKIPPED: redis-server is not installed"),
+    }
+    None
+}
+
+fn run_oracle(protocol: Protocol) {
+    if let Some((program, version)) = oracle() {
+        run(&mut Tcp::oracle(&program, &version, protocol));
     }
 }
 
@@ -90,20 +97,25 @@ fn every_command_has_a_transcript() {
     let mut target = redstart(Protocol::Resp2);
     target.begin().expect("the server starts");
     let args = ["COMMAND", "LIST"].map(|arg| arg.as_bytes().to_vec());
-    let Ok(Value::Items(_, names)) = target.call(1, &args) else {
-        panic!("COMMAND LIST is not a list");
-    };
+    let reply = target.call(1, &args).expect("COMMAND LIST is answered");
+    let names = table::names(&reply);
     assert!(!names.is_empty(), "COMMAND LIST is empty");
     let paths = Transcript::find(&root()).expect("the transcripts can be read");
-    let missing: Vec<String> = names
-        .iter()
-        .filter_map(|name| match name {
-            Value::Bulk(name) | Value::Simple(name) => String::from_utf8(name.clone()).ok(),
-            _ => None,
-        })
-        .filter(|name| !has_transcript(&paths, name))
-        .collect();
+    let missing: Vec<&String> = names.iter().filter(|name| !has_transcript(&paths, name)).collect();
     assert!(missing.is_empty(), "commands without a transcript: {missing:?}");
+}
+
+/// Arity, flags, keys, categories and tips, for every command that both have.
+#[test]
+fn the_command_table_is_the_oracles() {
+    let Some((program, version)) = oracle() else { return };
+    let mut oracle = Tcp::oracle(&program, &version, Protocol::Resp2);
+    let differences = table::differences(&mut redstart(Protocol::Resp2), &mut oracle)
+        .expect("both servers answer COMMAND");
+    for difference in &differences {
+        println!("{difference}");
+    }
+    assert!(differences.is_empty(), "{} differences", differences.len());
 }
 
 fn has_transcript(paths: &[PathBuf], command: &str) -> bool {

@@ -8,4 +8,5 @@ pub mod format;
 pub mod in_process;
 pub mod quote;
 pub mod runner;
+pub mod table;
 pub mod target;
