@@ -18,6 +18,9 @@ const FILL_PIPELINE: usize = 64;
 /// The load is the limit when it is busier than this and busier than the server.
 const LIMIT_BUSY: f64 = 0.9;
 
+/// In a closed loop one side always works; when neither is busier than this, others had its core.
+const UNDISTURBED_BUSY: f64 = 0.85;
+
 /// What one measurement showed, or the medians of several.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Figures {
@@ -64,6 +67,10 @@ impl Figures {
             server_busy: of(|figures| figures.server_busy)?,
             load_busy: of(|figures| figures.load_busy)?,
         })
+    }
+
+    fn is_disturbed(&self) -> bool {
+        self.server_busy.max(self.load_busy) < UNDISTURBED_BUSY
     }
 
     fn load_is_limit(&self) -> bool {
@@ -231,7 +238,18 @@ fn details(plan: &Plan, chosen: &[&Workload], medians: &[Vec<Option<Figures>>]) 
             }
         }
     }
-    table.markdown()
+    let measured = || medians.iter().flatten().flatten();
+    let disturbed = measured().filter(|figures| figures.is_disturbed()).count();
+    let mut out = table.markdown();
+    if disturbed > 0 {
+        out += &format!(
+            "\n**In {disturbed} of {} rows neither side was busy: something else ran on this \
+             machine. Their throughput and latency mean little, and their CPU time is inflated by \
+             lost caches.**\n",
+            measured().count()
+        );
+    }
+    out
 }
 
 fn cells(
