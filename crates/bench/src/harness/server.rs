@@ -6,10 +6,10 @@
 //! CPU time comes from `/proc/PID/task/*/schedstat` (nanoseconds, refreshed each tick), or, on a
 //! kernel that keeps no such account, from `/proc/PID/stat` in ticks.
 //!
-//! A server ends when its `Server` is dropped, so on an error too. A panic or a signal drops nothing;
-//! for these, each server has a guard: a shell that reads from a pipe whose other end only this
-//! process holds. When this process ends, in whatever way, the read ends, and the guard ends the
-//! server.
+//! A server ends when its `Server` is dropped, so on an error too. A panic or a signal drops
+//! nothing; for these, each server has a guard: a shell that reads from a pipe whose other end only
+//! this process holds. When this process ends, in whatever way, the read ends, and the guard ends
+//! the server.
 
 use super::client::Client;
 use super::{Failure, Outcome};
