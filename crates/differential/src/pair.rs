@@ -18,6 +18,8 @@ use crate::stream::{Command, Resp, Step, Stream};
 
 const BATCH_COMMANDS: usize = 200;
 const BATCH_BYTES: usize = 48 * 1024;
+/// A prime, to cut batches at ever different places.
+const CUT: usize = 7919;
 /// Calls of a SCAN loop after which it counts as endless.
 const SCAN_CALLS_MAX: usize = 10_000;
 const DATABASES: usize = 16;
@@ -81,6 +83,7 @@ struct Run<'a> {
     subject: Link,
     requests: Vec<u8>,
     sent: Vec<usize>,
+    exchanges: usize,
 }
 
 impl Pair {
@@ -124,6 +127,7 @@ impl Pair {
             subject,
             requests: Vec::new(),
             sent: Vec::new(),
+            exchanges: 0,
         };
         let flush = Command::new(["FLUSHALL"]);
         run.oracle.call(&flush)?;
@@ -169,8 +173,12 @@ impl Run<'_> {
     /// Sends what is gathered, and compares the replies.
     fn exchange(&mut self) -> Result<(), Stop> {
         self.oracle.send(&self.requests)?;
-        // A subject that hangs up shows it in the reply that is missing.
-        let _ = self.subject.send(&self.requests);
+        // The subject gets them in two parts, cut anywhere. One that hangs up shows it in the
+        // reply that is missing.
+        self.exchanges += 1;
+        let (head, tail) =
+            self.requests.split_at(self.exchanges * CUT % self.requests.len().max(1));
+        let _ = self.subject.send(head).and_then(|()| self.subject.send(tail));
         self.requests.clear();
         for i in std::mem::take(&mut self.sent) {
             let Step::Send(command) = &self.steps[i] else { continue };

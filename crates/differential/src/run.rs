@@ -20,6 +20,9 @@ const TAIL: usize = 40;
 const SHORT_MS: (u64, u64) = (1, 20);
 const SLEEP_MS: u64 = 120;
 
+/// One in so many streams has a large key space.
+const WIDE_EVERY: u64 = 25;
+
 /// What to run.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -99,6 +102,9 @@ pub fn make(options: &Options, number: u64) -> Stream {
     let seed = options.seed.wrapping_add(number);
     let mut source = Source::new(seed);
     let resp = if seed.is_multiple_of(2) { Resp::Two } else { Resp::Three };
+    if seed % WIDE_EVERY == WIDE_EVERY - 1 {
+        source.widen();
+    }
     let is_sleeping = options.sleeping > 0 && number % options.sleeping == options.sleeping - 1;
     let mut steps = Vec::with_capacity(options.stream_length + 64);
     while steps.len() < options.stream_length {

@@ -116,17 +116,25 @@ const FLOATS: &[&str] = &[
     "123456789012345678901234567890.5",
 ];
 
+const WIDE_KEYS: usize = 4000;
+
 /// Seeded choices. One per stream.
 #[derive(Debug)]
 pub struct Source {
     rng: fastrand::Rng,
+    is_wide: bool,
     deadlines: u64,
 }
 
 impl Source {
     /// The source of the stream with this seed.
     pub fn new(seed: u64) -> Self {
-        Self { rng: fastrand::Rng::with_seed(seed), deadlines: 0 }
+        Self { rng: fastrand::Rng::with_seed(seed), is_wide: false, deadlines: 0 }
+    }
+
+    /// From now on most keys are of a large key space, so that tables grow and scans are long.
+    pub fn widen(&mut self) {
+        self.is_wide = true;
     }
 
     /// True in `percent` of a hundred cases.
@@ -151,6 +159,9 @@ impl Source {
 
     /// A key of the small key space; the plain ones more often.
     pub fn key(&mut self) -> Vec<u8> {
+        if self.is_wide && self.chance(90) {
+            return format!("wide:{}", self.below(WIDE_KEYS)).into_bytes();
+        }
         if self.chance(50) { self.pick(&KEYS[..6]).to_vec() } else { self.pick(KEYS).to_vec() }
     }
 
@@ -159,9 +170,14 @@ impl Source {
         KEYS
     }
 
-    /// From `at_least` to `at_least + 3` keys, the same one twice at times.
-    pub fn some_keys(&mut self, at_least: usize) -> Vec<Vec<u8>> {
-        let count = at_least + self.below(4);
+    /// How many keys a command takes that takes any number: a few; many in a large key space.
+    pub fn key_count(&mut self) -> usize {
+        1 + self.below(if self.is_wide { 60 } else { 4 })
+    }
+
+    /// That many keys, the same one twice at times.
+    pub fn some_keys(&mut self) -> Vec<Vec<u8>> {
+        let count = self.key_count();
         (0..count).map(|_| self.key()).collect()
     }
 

@@ -43,7 +43,7 @@ fn two_keys(source: &mut Source, command: &mut Command) {
 }
 
 fn some_keys(source: &mut Source, command: &mut Command) {
-    command.args.extend(source.some_keys(1));
+    command.args.extend(source.some_keys());
 }
 
 fn expire(source: &mut Source, command: &mut Command, clock: Clock) {

@@ -22,7 +22,7 @@ pub const TABLE: &[Generator] = &[
     Generator { name: "GETSET", weight: 20, draw: key_value },
     Generator { name: "GETDEL", weight: 10, draw: key },
     Generator { name: "GETEX", weight: 30, draw: getex },
-    Generator { name: "MGET", weight: 20, draw: |s, c| c.args.extend(s.some_keys(1)) },
+    Generator { name: "MGET", weight: 20, draw: |s, c| c.args.extend(s.some_keys()) },
     Generator { name: "MSET", weight: 20, draw: pairs },
     Generator { name: "MSETNX", weight: 20, draw: pairs },
     Generator { name: "APPEND", weight: 40, draw: key_value },
@@ -91,7 +91,7 @@ fn expiry(source: &mut Source, command: &mut Command) {
 }
 
 fn pairs(source: &mut Source, command: &mut Command) {
-    for _ in 0..=source.below(4) {
+    for _ in 0..source.key_count() {
         key_value(source, command);
     }
 }
