@@ -12,8 +12,17 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// Runs the server, waits for the end of input, ends the server.
-const KEEPER: &str = r#""$@" >log 2>&1 </dev/null & server=$!; read -r _; kill -9 $server; wait"#;
+/// Runs the server, waits for the end of input, ends the server and removes its directory.
+const KEEPER: &str = r#"
+"$@" >log 2>&1 </dev/null &
+server=$!
+read -r _
+kill -9 $server
+wait
+directory=$PWD
+cd ..
+rm -rf "$directory"
+"#;
 /// How long a server may take until it answers PING.
 const START: Duration = Duration::from_secs(10);
 static DIRECTORIES: AtomicU32 = AtomicU32::new(0);
@@ -100,10 +109,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // The keeper sees the end of its input, kills the server and ends.
+        // The keeper sees the end of its input, kills the server and tidies up.
         drop(self.keeper.stdin.take());
         let _ = self.keeper.wait();
-        let _ = std::fs::remove_dir_all(&self.directory);
     }
 }
 
