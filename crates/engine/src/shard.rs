@@ -110,14 +110,17 @@ impl Db {
         loop {
             let hash = self.expires.pop_due(now_ms)?;
             let due = |entry: &Entry| (1..=now_ms).contains(&entry.deadline_ms());
-            let found = self.table.find_where(hash, due);
-            let later = earliest(&self.table, hash, hasher);
-            if later != 0 {
-                self.expires.note(hash, later);
-            }
-            if let Some(slot) = found {
+            let found = self.table.find_where(hash, due).map(|slot| {
                 let hash = hasher.hash(self.table.at(slot).key());
-                return Some(self.take(hash, slot, hasher));
+                self.take(hash, slot, hasher)
+            });
+            // The popped item may have stood for others that share these parts of the hash.
+            let later_ms = earliest(&self.table, hash, hasher);
+            if later_ms != 0 {
+                self.expires.note(hash, later_ms);
+            }
+            if found.is_some() {
+                return found;
             }
         }
     }

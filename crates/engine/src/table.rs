@@ -18,6 +18,8 @@
 //! Deliberately absent: locks (the shard's), expiry (the shard's), shrinking below one segment's
 //! size while entries remain. The table holds no `unsafe`: slots are `Option<Entry>`.
 
+mod check;
+
 use crate::entry::Entry;
 use crate::hasher::{HOME_BITS, Hasher, PREFIX_BITS, home_of, prefix_of, tag_of};
 
