@@ -1,7 +1,7 @@
 //! Runs transcripts on a target and says where they part.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::expect::{self, Expect, Saved};
 use super::format::{Action, Call, Section, Transcript};
@@ -18,6 +18,8 @@ pub struct Report {
     pub sections_run: usize,
     pub sections_left_out: usize,
     pub calls: usize,
+    /// Files of which no section fitted the target.
+    pub files_left_out: Vec<PathBuf>,
 }
 
 /// Runs transcripts on one target, and remembers which types it knows.
@@ -37,7 +39,7 @@ impl<'a> Runner<'a> {
     pub fn run_all(mut self, root: &Path, filter: &str) -> Report {
         match Transcript::find(root) {
             Ok(paths) => {
-                let wanted = |path: &&std::path::PathBuf| path.to_string_lossy().contains(filter);
+                let wanted = |path: &&PathBuf| path.to_string_lossy().contains(filter);
                 for path in paths.iter().filter(wanted) {
                     self.run_file(path);
                 }
@@ -52,6 +54,7 @@ impl<'a> Runner<'a> {
             Ok(transcript) => transcript,
             Err(error) => return self.report.failures.push(error),
         };
+        let run_before = self.report.sections_run;
         for section in &transcript.sections {
             if !self.fits(section) {
                 self.report.sections_left_out += 1;
@@ -63,6 +66,9 @@ impl<'a> Runner<'a> {
                 self.report.failures.push(format!("{place}: {problem}"));
                 self.target.discard();
             }
+        }
+        if self.report.sections_run == run_before {
+            self.report.files_left_out.push(path.to_owned());
         }
     }
 
