@@ -1,5 +1,6 @@
 //! `redstart`: reads its settings and serves.
 
+mod allocator;
 mod clients;
 mod clock;
 mod commands;
@@ -13,9 +14,8 @@ mod session;
 mod settings;
 mod worker;
 
-/// Chosen over jemalloc and the system's by bytes per key and speed.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: allocator::Mimalloc = allocator::Mimalloc;
 
 fn main() -> std::process::ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
