@@ -75,6 +75,11 @@ fn replies(section: &Section, target: &mut Tcp) -> Result<Vec<Option<Value>>, St
         match &step.action {
             Action::Sleep(ms) => target.sleep(*ms),
             Action::Connection(number) => connection = *number,
+            Action::Send(bytes) => {
+                if let Err(Failure::Broken(error)) = target.send(connection, bytes) {
+                    return Err(format!("line {}: {error}", step.line));
+                }
+            }
             Action::Closed => {
                 if !target.is_closed(connection) {
                     return Err(format!("line {}: the connection is still open", step.line));

@@ -37,7 +37,9 @@ pub fn is_reply_line(line: &str) -> bool {
             let word = directive.split(' ').next().unwrap_or("");
             ["any", "match", "between", "save", "unordered", "closed"].contains(&word)
         }
-        None => !line.is_empty() && !line.starts_with('#') && !line.starts_with("> "),
+        None => {
+            line != "<" && !line.is_empty() && !line.starts_with('#') && !line.starts_with("> ")
+        }
     }
 }
 

@@ -39,8 +39,10 @@ pub struct Step {
 }
 
 pub enum Action {
-    /// `> COMMAND`, with the reply that must follow.
+    /// `> COMMAND`, with the reply that must follow; or `<`, which only waits for a reply.
     Call(Call),
+    /// `! send "BYTES"`: raw bytes, as they are.
+    Send(Vec<u8>),
     /// `! sleep MS`
     Sleep(u64),
     /// `! connection N`: the commands that follow go there.
@@ -50,6 +52,7 @@ pub enum Action {
 }
 
 pub struct Call {
+    /// Empty where nothing is sent.
     pub args: Vec<Vec<u8>>,
     /// What RESP2 answers; `None` in a transcript that was not recorded yet.
     pub reply: Option<Expect>,
@@ -128,7 +131,7 @@ fn parse_section(
         let line = lines[at].as_str();
         if line.starts_with('#') {
             at += 1;
-        } else if let Some(command) = line.strip_prefix("> ") {
+        } else if let Some(command) = line.strip_prefix("> ").or((line == "<").then_some("")) {
             let (call, next) = parse_call(lines, command, at + 1, range.end)?;
             section.steps.push(Step { line: at + 1, action: Action::Call(call) });
             at = next;
@@ -157,6 +160,7 @@ impl Section {
                 return Ok(Some(Action::Connection(number)));
             }
             "closed" => return Ok(Some(Action::Closed)),
+            "send" => return Ok(Some(Action::Send(quote::split(rest)?.concat()))),
             _ if !self.steps.is_empty() => {
                 return Err(format!("{word:?} must stand before the section's first command"));
             }

@@ -86,6 +86,7 @@ impl<'a> Runner<'a> {
             && scope.needs.iter().all(|name| self.knows(name))
             && section.steps.iter().all(|step| match &step.action {
                 Action::Call(call) => self.target.runs(&call.args),
+                Action::Send(_) => self.target.has_sessions(),
                 _ => true,
             })
     }
@@ -117,6 +118,11 @@ impl<'a> Runner<'a> {
             match &step.action {
                 Action::Sleep(ms) => self.target.sleep(*ms),
                 Action::Connection(number) => connection = *number,
+                // A server may refuse the start of it and be gone before the end.
+                Action::Send(bytes) => match self.target.send(connection, bytes) {
+                    Ok(()) | Err(Failure::Closed) => {}
+                    Err(Failure::Broken(error)) => return Err(located(error)),
+                },
                 Action::Closed => {
                     if !self.target.is_closed(connection) {
                         return Err(located("the connection is still open".to_owned()));

@@ -49,8 +49,14 @@ pub trait Target {
     /// Empties the data, forgets all connections and selects database 0.
     fn begin(&mut self) -> Result<(), String>;
 
-    /// Runs one command on a connection, which is opened when it is first used.
+    /// Runs one command on a connection, which is opened when it is first used. Without arguments
+    /// it only waits for the next reply.
     fn call(&mut self, connection: usize, args: &[Vec<u8>]) -> Result<Value, Failure>;
+
+    /// Sends raw bytes on a connection.
+    fn send(&mut self, _connection: usize, _bytes: &[u8]) -> Result<(), Failure> {
+        Err(Failure::Broken("there is no wire".to_owned()))
+    }
 
     /// Lets time pass: in a process its own clock may be moved instead.
     fn sleep(&mut self, ms: u64);
@@ -103,7 +109,10 @@ struct Connection {
 
 impl Connection {
     fn call(&mut self, args: &[Vec<u8>]) -> Result<Value, Failure> {
-        let reply = self.client.call(args)?;
+        let reply = match args {
+            [] => self.client.reply()?,
+            _ => self.client.call(args)?,
+        };
         let is = |index: usize, word: &str| {
             args.get(index).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
         };
@@ -192,6 +201,10 @@ impl Target for Tcp {
             self.connections.remove(&connection);
         }
         result
+    }
+
+    fn send(&mut self, connection: usize, bytes: &[u8]) -> Result<(), Failure> {
+        self.connection(connection)?.client.send(bytes)
     }
 
     fn sleep(&mut self, ms: u64) {
