@@ -1,0 +1,277 @@
+//! The stream of effects repeats what was done: random commands run on one engine, and their
+//! effects alone, replayed into another at a moment when nothing has expired yet, end in the same
+//! keys, values and deadlines. So the log needs nothing but the stream.
+
+use parking_lot::Mutex;
+use redstart_engine::commands;
+use redstart_engine::driver::Driver;
+use redstart_engine::effects::{Effect, Sink};
+use redstart_engine::spec::{Run, WRITE};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+const DATABASES: usize = 3;
+
+/// What is drawn from. In capitals between blanks: `K` a key, `V` a value, `I` an integer, `F` a
+/// float, `O` an offset, `D` a database, `S` and `M` a time in seconds and milliseconds, `AT` and
+/// `PAT` the same as Unix times, `DIGEST` sixteen digits; `a|b` is one of the two.
+const TEMPLATES: &[&str] = &[
+    "set K V",
+    "set K V NX|XX",
+    "set K V GET|KEEPTTL",
+    "set K V EX S",
+    "set K V PX M NX|XX|GET",
+    "set K V EXAT AT",
+    "set K V PXAT PAT GET",
+    "set K V IFEQ|IFNE V KEEPTTL",
+    "set K V IFDEQ|IFDNE DIGEST PX M",
+    "setnx K V",
+    "setex K S V",
+    "psetex K M V",
+    "getset K V",
+    "getdel K",
+    "getex K",
+    "getex K PERSIST",
+    "getex K EX S",
+    "getex K PX M",
+    "getex K EXAT AT",
+    "getex K PXAT PAT",
+    "mset K V K V",
+    "msetnx K V K V",
+    "msetex 2 K V K V NX|XX",
+    "msetex 2 K V K V PX M",
+    "msetex 2 K V K V EXAT AT XX",
+    "msetex 2 K V K V KEEPTTL",
+    "append K V",
+    "setrange K O V",
+    "incr|decr K",
+    "incrby|decrby K I",
+    "incrbyfloat K F",
+    "delex K",
+    "delex K IFEQ|IFNE V",
+    "delex K IFDEQ|IFDNE DIGEST",
+    "delifeq K V",
+    "del|unlink K K",
+    "expire K S",
+    "pexpire K M",
+    "pexpire K M NX|XX|GT|LT",
+    "expireat K AT",
+    "pexpireat K PAT",
+    "pexpireat K PAT NX|XX|GT|LT",
+    "persist K",
+    "rename K K",
+    "renamenx K K",
+    "copy K K",
+    "copy K K DB D REPLACE",
+    "move K D",
+    "swapdb D D",
+    "flushdb",
+    "flushall",
+];
+
+/// These come up rarely, or there would seldom be a key.
+const RARE: &[&str] = &["flushdb", "flushall", "swapdb D D"];
+
+#[derive(Default)]
+struct Log(Mutex<Vec<Effect>>);
+
+impl Sink for Log {
+    fn append(&self, unit: &[Effect]) {
+        self.0.lock().extend_from_slice(unit);
+    }
+}
+
+fn value(random: &mut fastrand::Rng) -> Vec<u8> {
+    match random.u8(..10) {
+        0..3 => random.i64(-20..20).to_string().into_bytes(),
+        3 => b"3.5".to_vec(),
+        4 => Vec::new(),
+        5 => vec![b'x'; random.usize(..6000)],
+        6 => vec![b'y'; random.usize(40..50)],
+        7 => b"\x00\xff\r\n".to_vec(),
+        _ => vec![random.u8(b'a'..b'd')],
+    }
+}
+
+/// One word of a template, filled in.
+fn word(word: &str, random: &mut fastrand::Rng, wall_ms: i64) -> Vec<u8> {
+    let millis = random.i64(1..400);
+    let number = match word {
+        "K" => return vec![b'k', random.u8(b'0'..b'8')],
+        "V" => return value(random),
+        "F" => return random.choice(["0.1", "-2.5", "1e3", "7"]).unwrap_or("0").into(),
+        "DIGEST" => return random.choice(["0", "f"]).unwrap_or("0").repeat(16).into(),
+        "I" => random.i64(-100..100),
+        "O" => random.i64(0..5000),
+        "D" => random.i64(0..DATABASES as i64),
+        "S" => random.i64(1..3),
+        "M" => millis,
+        "AT" => wall_ms / 1000 + random.i64(-2..3),
+        "PAT" => wall_ms + random.i64(-100..400),
+        _ => {
+            let words: Vec<&str> = word.split('|').collect();
+            return words[random.usize(..words.len())].into();
+        }
+    };
+    number.to_string().into_bytes()
+}
+
+type State = BTreeMap<(usize, Vec<u8>), (Vec<u8>, u64)>;
+
+/// All keys with value and deadline.
+fn state(driver: &Driver) -> State {
+    let mut state = State::new();
+    let mut view = driver.engine.keyspace.lock_all();
+    for index in 0..redstart_engine::hasher::SHARDS {
+        for (db, part) in view.shard_at(index).dbs() {
+            for entry in part.table.iter() {
+                let key = (db, entry.key().to_vec());
+                state.insert(key, (entry.value().to_vec(), entry.deadline_ms()));
+            }
+        }
+    }
+    state
+}
+
+fn show(effect: &Effect) -> String {
+    effect.args.iter().map(|arg| arg.escape_ascii().to_string()).collect::<Vec<_>>().join(" ")
+}
+
+/// Runs `count` random commands; returns the engine and its effects.
+fn run(seed: u64, count: usize) -> (Driver, Vec<Effect>) {
+    let (mut driver, mut random) = (Driver::new(seed), fastrand::Rng::with_seed(seed));
+    let log = Arc::new(Log::default());
+    driver.engine.listen(log.clone());
+    for _ in 0..count {
+        let template = TEMPLATES[random.usize(..TEMPLATES.len())];
+        if RARE.contains(&template) && random.u8(..20) > 0 {
+            continue;
+        }
+        match random.u8(..20) {
+            // With the expiry tick and without: then it is the access that finds a key expired.
+            0 => driver.advance(random.u64(..150)),
+            1 => {
+                let ms = random.u64(..150);
+                driver.now.mono_ms += ms;
+                driver.now.wall_ms += ms as i64;
+            }
+            2 => driver.db = random.usize(..DATABASES),
+            _ => {}
+        }
+        let wall_ms = driver.now.wall_ms;
+        let args: Vec<_> =
+            template.split(' ').map(|part| word(part, &mut random, wall_ms)).collect();
+        if driver.knows(&args[0]) {
+            driver.call(&args.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        }
+    }
+    driver.advance(0);
+    let effects = std::mem::take(&mut *log.0.lock());
+    (driver, effects)
+}
+
+fn replayed(effects: &[Effect]) -> Driver {
+    let mut driver = Driver::new(99);
+    for effect in effects {
+        driver.db = effect.db;
+        let args: Vec<&[u8]> = effect.args.iter().map(|arg| &arg[..]).collect();
+        let reply = driver.call(&args);
+        assert_ne!(reply[0], b'-', "{}: {}", show(effect), reply.escape_ascii());
+    }
+    driver
+}
+
+#[test]
+fn a_replay_ends_in_the_same_keys_values_and_deadlines() {
+    for seed in 0..150 {
+        let (driver, effects) = run(seed, 400);
+        assert!(effects.len() > 100, "hardly anything happened");
+        let (done, again) = (state(&driver), state(&replayed(&effects)));
+        if done == again {
+            continue;
+        }
+        let other = |key: &(usize, Vec<u8>)| done.get(key) != again.get(key);
+        let keys: Vec<_> = done.keys().chain(again.keys()).filter(|key| other(key)).collect();
+        let (db, key) = keys[0];
+        let about: Vec<_> =
+            effects.iter().filter(|e| e.args.iter().any(|a| a[..] == key[..])).map(show).collect();
+        let (done, again) = (done.get(keys[0]), again.get(keys[0]));
+        panic!("seed {seed}, db {db}: {done:?}, again {again:?}, after\n{}", about.join("\n"));
+    }
+}
+
+#[test]
+fn every_write_command_is_drawn() {
+    let names = TEMPLATES.iter().filter_map(|template| template.split(' ').next());
+    let drawn: BTreeSet<&str> = names.flat_map(|names| names.split('|')).collect();
+    for command in commands::all() {
+        let writes = command.is(WRITE) && matches!(command.run, Run::Data(_));
+        assert!(!writes || drawn.contains(command.name), "{} has no template", command.name);
+    }
+}
+
+/// Runs the lines, the last one with a listener, and returns what that one told.
+fn told(lines: &[&str]) -> Vec<String> {
+    let mut driver = Driver::new(3);
+    let log = Arc::new(Log::default());
+    let (last, before) = lines.split_last().expect("there is a command");
+    for line in before {
+        driver.line(line);
+    }
+    driver.engine.listen(log.clone());
+    driver.line(last);
+    let effects = log.0.lock();
+    effects.iter().map(show).collect()
+}
+
+#[test]
+fn effects_name_absolute_times_and_whole_results() {
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["SET k v"], &["SET k v"]),
+        (&["SET k v EX 10"], &["SET k v PXAT 1700000010000"]),
+        (&["SET k v PX 100", "SET k w KEEPTTL GET"], &["SET k w PXAT 1700000000100"]),
+        (&["SET k v", "SET k w NX"], &[]),
+        (&["SET k v XX"], &[]),
+        (&["SET k v", "SET k w IFEQ x"], &[]),
+        (&["SET k v", "SET k w IFEQ v"], &["SET k w"]),
+        (&["SETNX k v"], &["SET k v"]),
+        (&["SET k v", "SETNX k w"], &[]),
+        (&["SETEX k 10 v"], &["SET k v PXAT 1700000010000"]),
+        (&["PSETEX k 10 v"], &["SET k v PXAT 1700000000010"]),
+        (&["SET k v EX 1", "GETSET k w"], &["SET k w"]),
+        (&["SET k v", "GETDEL k"], &["DEL k"]),
+        (&["GETDEL k"], &[]),
+        (&["SET k v", "GETEX k"], &[]),
+        (&["SET k v", "GETEX k PERSIST"], &[]),
+        (&["SET k v EX 1", "GETEX k PERSIST"], &["PERSIST k"]),
+        (&["SET k v", "GETEX k EX 1"], &["PEXPIREAT k 1700000001000"]),
+        (&["SET k v", "GETEX k EXAT 1"], &["DEL k"]),
+        (&["MSET a 1 b 2"], &["MSET a 1 b 2"]),
+        (&["MSETNX a 1 b 2"], &["MSET a 1 b 2"]),
+        (&["SET b 1", "MSETNX a 1 b 2"], &[]),
+        (&["MSETEX 2 a 1 b 2 EX 1"], &["SET a 1 PXAT 1700000001000", "SET b 2 PXAT 1700000001000"]),
+        (&["MSETEX 2 a 1 b 2 XX"], &[]),
+        (&["APPEND k v"], &["APPEND k v"]),
+        (&["SETRANGE k 1 v"], &["SETRANGE k 1 v"]),
+        (&["SETRANGE k 1 "], &[]),
+        (&["INCR k"], &["INCR k"]),
+        (&["SET k v", "INCR k"], &[]),
+        (&["SET k 1 PX 10", "INCRBYFLOAT k 0.5"], &["SET k 1.5 PXAT 1700000000010"]),
+        (&["SET k v", "DELEX k IFEQ v"], &["DEL k"]),
+        (&["SET k v", "DELIFEQ k w"], &[]),
+    ];
+    for (lines, effects) in cases {
+        assert_eq!(told(lines), *effects, "{lines:?}");
+    }
+}
+
+#[test]
+fn a_key_found_expired_is_deleted_before_what_comes_next() {
+    let mut driver = Driver::new(3);
+    let log = Arc::new(Log::default());
+    driver.line("SET k 5 PX 10");
+    driver.engine.listen(log.clone());
+    driver.now.mono_ms += 10;
+    driver.line("INCR k");
+    assert_eq!(log.0.lock().iter().map(show).collect::<Vec<_>>(), ["DEL k", "INCR k"]);
+}
