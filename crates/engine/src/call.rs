@@ -257,6 +257,18 @@ impl<'a> Space<'a> {
         self.view.shard(key.hash).db_mut(self.db).take(key.hash, slot, hasher)
     }
 
+    /// Stores an entry that was made under this key, in place of any other.
+    pub fn place(&mut self, key: Key<'_>, entry: Entry) {
+        if let Some(slot) = self.find(key) {
+            self.remove(key, slot);
+        }
+        let (hasher, deadline_ms) = (self.view.keyspace().hasher(), entry.deadline_ms());
+        self.view.shard(key.hash).db_mut(self.db).insert(key.hash, entry, hasher);
+        if deadline_ms != 0 {
+            self.view.publish_earlier(shard_of(key.hash), deadline_ms);
+        }
+    }
+
     /// Keeps something to be dropped after the unlock.
     pub fn discard_db(&mut self, db: Db) {
         self.local.garbage.push(crate::execute::Garbage::Db(db));

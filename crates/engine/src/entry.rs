@@ -19,6 +19,7 @@
 #![allow(unsafe_code)]
 
 use crate::error::Error;
+use crate::value::{Object, Type};
 use bytes::Bytes;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 use std::ptr::NonNull;
@@ -34,6 +35,7 @@ const WORD: usize = 8;
 const KIND_INLINE: u8 = 0;
 const KIND_INT: u8 = 1;
 const KIND_LARGE: u8 = 2;
+const KIND_OBJECT: u8 = 3;
 
 const EXPIRES: u8 = 1;
 const WIDE: u8 = 2;
@@ -60,6 +62,8 @@ pub enum NewValue<'a> {
     Int(i64),
     /// A long string that is taken as it is.
     Shared(Bytes),
+    /// A value that is more than a string.
+    Object(Box<Object>),
 }
 
 /// A stored value, borrowed.
@@ -71,22 +75,6 @@ pub enum Value<'a> {
     Int(i64),
     /// A long, reference-counted string.
     Large(&'a Bytes),
-}
-
-/// The type of a value, as TYPE tells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Type {
-    /// A string.
-    Str,
-}
-
-impl Type {
-    /// The name that TYPE replies.
-    pub fn name(self) -> &'static str {
-        match self {
-            Type::Str => "string",
-        }
-    }
 }
 
 /// The sizes that a block's layout follows from.
@@ -125,6 +113,7 @@ impl Entry {
             NewValue::Raw(bytes) => (KIND_INLINE, RAW, bytes.len()),
             NewValue::Int(_) => (KIND_INT, 0, 0),
             NewValue::Shared(_) => (KIND_LARGE, 0, 0),
+            NewValue::Object(_) => (KIND_OBJECT, 0, 0),
         };
         let mut flags = raw;
         if deadline_ms != 0 {
@@ -157,6 +146,10 @@ impl Entry {
                 NewValue::Shared(bytes) => {
                     let payload = Box::into_raw(Box::new(bytes));
                     (entry.word(shape.key_at() - WORD) as *mut *mut Bytes).write(payload);
+                }
+                NewValue::Object(object) => {
+                    let payload = Box::into_raw(object);
+                    (entry.word(shape.key_at() - WORD) as *mut *mut Object).write(payload);
                 }
             }
         }
@@ -217,10 +210,14 @@ impl Entry {
         unsafe { std::slice::from_raw_parts(self.0.as_ptr().add(shape.key_at()), shape.key_len) }
     }
 
-    /// The value.
+    /// The value of a string.
+    ///
+    /// # Panics
+    /// When it is no string; [`Entry::string`] asks first.
     #[inline]
     pub fn value(&self) -> Value<'_> {
         let shape = self.shape();
+        assert!(shape.kind != KIND_OBJECT, "only a string has a string value");
         // SAFETY: `kind` says what lies in the payload word, or that the bytes follow the key.
         unsafe {
             match shape.kind {
@@ -234,18 +231,74 @@ impl Entry {
         }
     }
 
+    /// The value that is more than a string, if it is.
+    #[inline]
+    pub fn object(&self) -> Option<&Object> {
+        let shape = self.shape();
+        if shape.kind != KIND_OBJECT {
+            return None;
+        }
+        // SAFETY: the payload of a KIND_OBJECT block is an owned, valid `Object`.
+        Some(unsafe { &**(self.word(shape.key_at() - WORD) as *const *const Object) })
+    }
+
+    /// Mutable access to the value that is more than a string.
+    #[inline]
+    pub fn object_mut(&mut self) -> Option<&mut Object> {
+        let shape = self.shape();
+        if shape.kind != KIND_OBJECT {
+            return None;
+        }
+        // SAFETY: the payload of a KIND_OBJECT block is an owned, valid `Object`.
+        Some(unsafe { &mut **(self.word(shape.key_at() - WORD) as *mut *mut Object) })
+    }
+
     /// The type.
     pub fn kind(&self) -> Type {
-        Type::Str
+        self.object().map_or(Type::Str, Object::kind)
     }
 
     /// The value as a string, or WRONGTYPE.
+    #[inline]
     pub fn string(&self) -> Result<Value<'_>, Error> {
-        Ok(self.value())
+        if self.header() as u8 == KIND_OBJECT { Err(Error::WRONG_TYPE) } else { Ok(self.value()) }
+    }
+
+    /// The same value under another key, with another deadline. Nothing large is copied.
+    pub fn renamed(self, key: &[u8], deadline_ms: u64) -> Entry {
+        if self.object().is_none() {
+            return Entry::new(key, self.clone_value(), deadline_ms);
+        }
+        let old = std::mem::ManuallyDrop::new(self);
+        let shape = old.shape();
+        // SAFETY: `old` is not dropped, so the payload that is taken over here has one owner,
+        // and its block is freed once, with the layout that its header describes.
+        let object = unsafe {
+            let payload = *(old.word(shape.key_at() - WORD) as *mut *mut Object);
+            dealloc(old.0.as_ptr(), shape.layout());
+            Box::from_raw(payload)
+        };
+        Entry::new(key, NewValue::Object(object), deadline_ms)
+    }
+
+    /// The value, to be stored once more: long strings by reference, objects copied.
+    pub fn clone_value(&self) -> NewValue<'_> {
+        match self.object() {
+            Some(object) => NewValue::Object(Box::new(object.clone())),
+            None => match self.value() {
+                Value::Int(n) => NewValue::Int(n),
+                Value::Large(bytes) => NewValue::Shared(bytes.clone()),
+                Value::Inline(bytes) if self.flags() & RAW != 0 => NewValue::Raw(bytes),
+                Value::Inline(bytes) => NewValue::Str(bytes),
+            },
+        }
     }
 
     /// The name of the encoding, as OBJECT ENCODING tells it.
     pub fn encoding(&self) -> &'static str {
+        if let Some(object) = self.object() {
+            return object.encoding();
+        }
         match self.value() {
             Value::Int(_) => "int",
             Value::Inline(v) if v.len() <= EMBSTR_MAX && self.flags() & RAW == 0 => "embstr",
@@ -334,15 +387,25 @@ impl Entry {
             }
             return;
         }
-        let value = match self.value() {
-            Value::Int(n) => NewValue::Int(n),
-            Value::Large(bytes) => NewValue::Shared(bytes.clone()),
-            Value::Inline(bytes) if shape.flags & RAW != 0 => NewValue::Raw(bytes),
-            Value::Inline(bytes) => NewValue::Str(bytes),
-        };
-        let mut new = Entry::new(self.key(), value, deadline_ms);
-        new.touch(self.age());
-        *self = new;
+        // What lies behind the deadline is the same in both shapes, payload included.
+        let new = Shape { flags: shape.flags ^ EXPIRES, ..shape };
+        let tail = |shape: &Shape| HEADER + WORD * usize::from(shape.flags & EXPIRES != 0);
+        let age = self.age();
+        // SAFETY: the new block is as much larger or smaller as the deadline's word; the old one
+        // is freed without its payload, which the new one owns from here on.
+        unsafe {
+            let block = alloc(new.layout());
+            let Some(block) = NonNull::new(block) else { handle_alloc_error(new.layout()) };
+            let (from, to) = (self.0.as_ptr().add(tail(&shape)), block.as_ptr().add(tail(&new)));
+            std::ptr::copy_nonoverlapping(from, to, shape.size() - tail(&shape));
+            dealloc(self.0.as_ptr(), shape.layout());
+            self.0 = block;
+            if deadline_ms != 0 {
+                self.word(HEADER).write(deadline_ms);
+            }
+        }
+        self.write_header(new);
+        self.touch(age);
     }
 
     /// Mutable access to a long string's handle.
@@ -416,6 +479,9 @@ impl Entry {
     /// The bytes that this entry takes from the allocator, its payload included.
     pub fn allocated(&self) -> usize {
         let own = size_class(self.shape().size());
+        if let Some(object) = self.object() {
+            return own + size_of::<Object>() + object.allocated();
+        }
         match self.value() {
             Value::Large(bytes) => own + size_class(bytes.len()) + size_of::<Bytes>(),
             _ => own,
@@ -424,7 +490,10 @@ impl Entry {
 
     /// Whether dropping this entry is worth a thread of its own.
     pub fn is_heavy(&self) -> bool {
-        matches!(self.value(), Value::Large(bytes) if bytes.len() >= 1 << 20)
+        match self.object() {
+            Some(object) => object.parts() >= 64,
+            None => matches!(self.value(), Value::Large(bytes) if bytes.len() >= 1 << 20),
+        }
     }
 
     /// Asks the processor to fetch the first two lines of the block.
@@ -439,10 +508,12 @@ impl Drop for Entry {
     fn drop(&mut self) {
         let shape = self.shape();
         // SAFETY: the header describes the layout that the block was allocated with, and a
-        // KIND_LARGE payload is owned by this entry alone.
+        // KIND_LARGE or KIND_OBJECT payload is owned by this entry alone.
         unsafe {
             if shape.kind == KIND_LARGE {
                 drop(Box::from_raw(*(self.word(shape.key_at() - WORD) as *mut *mut Bytes)));
+            } else if shape.kind == KIND_OBJECT {
+                drop(Box::from_raw(*(self.word(shape.key_at() - WORD) as *mut *mut Object)));
             }
             dealloc(self.0.as_ptr(), shape.layout());
         }

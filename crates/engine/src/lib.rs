@@ -25,7 +25,9 @@ pub mod scan;
 pub mod shard;
 pub mod spec;
 pub mod stats;
+pub mod syntax;
 pub mod table;
+pub mod value;
 
 pub use call::{Call, Key};
 pub use clock::Now;

@@ -10,7 +10,7 @@ mod deadline;
 mod whole;
 
 use crate::call::{Call, Key, Space};
-use crate::entry::{EMBSTR_MAX, Entry, NewValue, Value};
+use crate::entry::Entry;
 use crate::error::Error;
 use crate::spec::*;
 use redstart_protocol::parse_i64;
@@ -198,24 +198,9 @@ fn rename(call: &mut Call<'_>, if_taken: IfTaken) -> Result<(), Error> {
 fn relocate(space: &mut Space<'_>, from: Key<'_>, db: usize, to: Key<'_>) {
     let Some(slot) = space.find(from) else { return };
     let entry = space.take(from, slot);
-    in_db(space, db, |space| {
-        let slot = space.find(to);
-        space.put(to, slot, value_again(&entry), entry.deadline_ms());
-    });
-    space.local.discard(entry);
-}
-
-/// An entry's value, to be stored under another name: a long string by reference, a short one
-/// that was changed in place still as such.
-fn value_again(entry: &Entry) -> NewValue<'_> {
-    match entry.value() {
-        Value::Inline(bytes) if bytes.len() <= EMBSTR_MAX && entry.encoding() == "raw" => {
-            NewValue::Raw(bytes)
-        }
-        Value::Inline(bytes) => NewValue::Str(bytes),
-        Value::Int(n) => NewValue::Int(n),
-        Value::Large(bytes) => NewValue::Shared(bytes.clone()),
-    }
+    let deadline_ms = entry.deadline_ms();
+    let entry = entry.renamed(to.bytes, deadline_ms);
+    in_db(space, db, |space| space.place(to, entry));
 }
 
 /// Calls `f` with another database selected.
@@ -277,13 +262,13 @@ fn copy(call: &mut Call<'_>) -> Result<(), Error> {
     let copied = call
         .space
         .read(from)
-        .map(|entry| Entry::new(to.bytes, value_again(entry), entry.deadline_ms()));
+        .map(|entry| Entry::new(to.bytes, entry.clone_value(), entry.deadline_ms()));
     let stored = copied.is_some_and(|copied| {
         in_db(&mut call.space, db, |space| {
             let slot = space.find(to);
             let free = slot.is_none() || if_taken == IfTaken::Replace;
             if free {
-                space.put(to, slot, value_again(&copied), copied.deadline_ms());
+                space.place(to, copied);
             }
             free
         })
