@@ -250,7 +250,7 @@ fn decimal_small(negative: bool, digits: u128, exponent: i64) -> Option<LongDoub
     let shift = digits.leading_zeros();
     let dividend = digits << shift;
     let exponent = clamp(exponent) - shift.cast_signed();
-    Some(round(negative, dividend / fives, exponent, dividend % fives != 0))
+    Some(round(negative, dividend / fives, exponent, !dividend.is_multiple_of(fives)))
 }
 
 /// `digits * 10^exponent` for non-zero digits, however long.

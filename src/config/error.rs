@@ -1,0 +1,86 @@
+//! What is said when a parameter cannot be set: to a client, Redis's words to the letter; at start,
+//! its block with the place where the wrong line stands.
+
+use super::table::Setting;
+use std::fmt;
+use std::path::PathBuf;
+
+/// Why a value is not one of its parameter.
+pub type Reason = std::borrow::Cow<'static, str>;
+
+/// Why CONFIG SET changed nothing. Shown without the `ERR` that goes before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SetError {
+    /// There is no such parameter.
+    Unknown(String),
+    /// The parameter, as Redis spells it here, and why it was not set.
+    Failed(String, Reason),
+}
+
+impl SetError {
+    /// For a value that is right, but that the running server could not take on.
+    pub fn not_applied(setting: Setting, reason: impl Into<Reason>) -> Self {
+        Self::Failed(setting.param().name.to_owned(), reason.into())
+    }
+}
+
+impl fmt::Display for SetError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(name) => {
+                write!(out, "Unknown option or number of arguments for CONFIG SET - '{name}'")
+            }
+            Self::Failed(name, reason) => {
+                write!(out, "CONFIG SET failed (possibly related to argument '{name}') - {reason}")
+            }
+        }
+    }
+}
+
+/// Where directives come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A file.
+    File(PathBuf),
+    /// Standard input.
+    Input,
+    /// The arguments of the program.
+    Arguments,
+}
+
+/// Why the server does not start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadError {
+    /// The line at fault: where it comes from, its number from one, and its text.
+    pub place: Option<(Source, usize, String)>,
+    /// What is wrong.
+    pub reason: Reason,
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version = env!("CARGO_PKG_VERSION");
+        writeln!(out, "\n*** FATAL CONFIG FILE ERROR (Redstart {version}) ***")?;
+        if let Some((source, line, text)) = &self.place {
+            match source {
+                Source::File(path) => {
+                    let path = path.display();
+                    writeln!(out, "Reading the configuration file {path}, at line {line}")?;
+                }
+                Source::Input => writeln!(out, "Reading standard input, at line {line}")?,
+                Source::Arguments => writeln!(out, "Reading the arguments, at directive {line}")?,
+            }
+            writeln!(out, ">>> '{text}'")?;
+        }
+        write!(out, "{}", self.reason)
+    }
+}
+
+/// The system's text for an error, without Rust's addition of its number.
+pub fn system_text(error: &std::io::Error) -> Reason {
+    let text = error.to_string();
+    match text.rsplit_once(" (os error") {
+        Some((text, _)) => text.to_owned().into(),
+        None => text.into(),
+    }
+}
