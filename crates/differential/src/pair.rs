@@ -46,7 +46,10 @@ impl Difference {
 
     /// What makes two differences the same one: the command's name and the replies' kinds.
     pub fn signature(&self) -> String {
-        let name = self.command().map(|c| c.name().to_ascii_uppercase()).unwrap_or_default();
+        let mut name = self.command().map(|c| c.name().to_ascii_uppercase()).unwrap_or_default();
+        if self.oracle.starts_with(b"-ERR unknown command") {
+            name = b"(unknown command)".to_vec();
+        }
         let kind = |frame: &[u8]| frame.first().copied().unwrap_or(b' ') as char;
         let subject = self.subject.as_ref().map_or('!', |frame| kind(frame));
         format!("{} {}{subject}", String::from_utf8_lossy(&name), kind(&self.oracle))

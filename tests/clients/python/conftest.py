@@ -19,6 +19,7 @@ def connect(server):
     opened = []
 
     def make(**options):
+        options.setdefault("socket_timeout", 20)
         client = redis.Redis(host="127.0.0.1", port=server.port, **options)
         opened.append(client)
         return client
