@@ -1,10 +1,10 @@
 //! The command table: finds a command by its name, in any case, in a few nanoseconds.
 //!
-//! Open addressing over a table at most a quarter full, hashed by length and the first and last
-//! eight bytes in lower case; one comparison confirms. Subcommands are found in their container.
+//! Open addressing over a table at most a quarter full, hashed by length and four of the letters
+//! in lower case; one comparison confirms. Subcommands are found in their container.
 
-use crate::spec::{Command, KeySpec, Run};
 use crate::spec::{Begin, Find};
+use crate::spec::{Command, KeySpec, Run};
 use redstart_protocol::Args;
 
 /// How the hot path finds the keys of a command.
@@ -176,15 +176,15 @@ fn key_shape(keys: &'static [KeySpec]) -> KeyShape {
     }
 }
 
-/// Length, first and last eight bytes, in lower case.
+/// The length and four bytes, in lower case: enough to tell nearly all names apart.
 #[inline]
 fn fold(name: &[u8]) -> u64 {
-    let word = |bytes: &[u8]| {
-        let mut word = [0u8; 8];
-        word[..bytes.len()].copy_from_slice(bytes);
-        u64::from_le_bytes(word) | 0x2020_2020_2020_2020
-    };
-    let first = word(&name[..name.len().min(8)]);
-    let last = word(&name[name.len().saturating_sub(8)..]);
-    first ^ last.rotate_left(29) ^ (name.len() as u64) << 56
+    let Some(&last) = name.last() else { return 0 };
+    let byte = |at: usize| (name[at] | 0x20) as u64;
+    let len = name.len();
+    byte(0)
+        | byte(len / 3) << 8
+        | byte(len / 2) << 16
+        | ((last | 0x20) as u64) << 24
+        | (len as u64) << 32
 }

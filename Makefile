@@ -1,0 +1,47 @@
+# What people and CI call. `make help` lists the targets.
+
+CARGO ?= cargo
+PORT ?= 6379
+FUZZ_SECONDS ?= 60
+
+.PHONY: help run build test check bench fuzz compat crash setup docs
+
+help: ## List the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+build: ## Build the optimised binary
+	$(CARGO) build --release
+
+run: build ## Serve on 127.0.0.1:6379, with data in snapshots/
+	./target/release/redstart --port $(PORT) --bind 127.0.0.1 --dir snapshots
+
+setup: ## Install what the tests need (redis-server as the oracle, a Python environment)
+	tests/setup
+
+test: setup ## Run every test
+	$(CARGO) build --workspace --all-targets
+	$(CARGO) test --workspace --no-fail-fast
+	REDSTART_BIN=$(CURDIR)/target/debug/redstart tests/clients/run
+
+check: ## Format, lints, licences, tidiness
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	@if $(CARGO) deny --version >/dev/null 2>&1; \
+	then $(CARGO) deny --offline check bans licenses sources; \
+	else echo "cargo-deny is not installed: licences not checked (cargo install cargo-deny)"; fi
+	tests/tidy
+
+bench: build ## Measure against redis-server, and write docs/benchmarks.md
+	$(CARGO) run --release -p redstart-bench -- --write docs/benchmarks.md
+
+fuzz: ## Run every fuzz target for FUZZ_SECONDS each
+	@for target in request number glob; do \
+		mkdir -p target/fuzz-corpus/$$target; \
+		$(CARGO) fuzz run --sanitizer none $$target target/fuzz-corpus/$$target \
+			fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -timeout=10 || exit 1; \
+	done
+
+compat: build ## Ten million random commands against redis-server, then the client tests
+	$(CARGO) run --profile quick -p redstart-differential -- --commands 10000000 \
+		--redstart target/release/redstart
+	REDSTART_BIN=$(CURDIR)/target/release/redstart tests/clients/run
