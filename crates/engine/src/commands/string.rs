@@ -9,7 +9,7 @@ mod once;
 mod options;
 mod range;
 
-use crate::call::{Call, Space};
+use crate::call::Call;
 use crate::entry::{NewValue, Value};
 use crate::error::Error;
 use crate::spec::*;
@@ -63,6 +63,7 @@ pub static GET: Command = Command {
     run: Run::Data(get),
 };
 
+/// Replies the first key's value.
 fn get(call: &mut Call<'_>) -> Result<(), Error> {
     let key = call.key(0);
     match call.space.read_string(key)? {
@@ -134,9 +135,8 @@ fn set(call: &mut Call<'_>) -> Result<(), Error> {
         call.reply.null();
     }
     if holds {
-        let kept = |space: &mut Space<'_>, slot: Slot| space.entry(key, slot).deadline_ms();
         let deadline_ms = match slot {
-            Some(slot) if options.keeps_ttl => kept(&mut call.space, slot),
+            Some(slot) if options.keeps_ttl => call.space.entry(key, slot).deadline_ms(),
             _ => options.deadline_ms,
         };
         let value = call.value(2);

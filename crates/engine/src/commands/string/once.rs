@@ -2,7 +2,7 @@
 
 use super::condition::delete;
 use super::options::Time;
-use super::{store, write_value};
+use super::{get, store, write_value};
 use crate::call::Call;
 use crate::commands::expiry::ExpiryUnit;
 use crate::error::Error;
@@ -86,7 +86,7 @@ pub static GETSET: Command = Command {
         syntax: "key value",
     },
     run: Run::Data(|call| {
-        reply_value(call)?;
+        get(call)?;
         let slot = call.space.find(call.key(0));
         store(call, slot, call.value(2), 0);
         Ok(())
@@ -107,7 +107,7 @@ pub static GETDEL: Command = Command {
         syntax: "key",
     },
     run: Run::Data(|call| {
-        reply_value(call)?;
+        get(call)?;
         let key = call.key(0);
         if let Some(slot) = call.space.find(key) {
             delete(call, key, slot);
@@ -160,16 +160,6 @@ fn getex(call: &mut Call<'_>) -> Result<(), Error> {
         call.space.emit(|| [&b"PEXPIREAT"[..], key.bytes, at.as_bytes()]);
     } else if deadline_ms != 0 {
         delete(call, key, slot);
-    }
-    Ok(())
-}
-
-/// Replies the first key's value as GET does.
-fn reply_value(call: &mut Call<'_>) -> Result<(), Error> {
-    let key = call.key(0);
-    match call.space.read_string(key)? {
-        Some(value) => write_value(call.reply, value),
-        None => call.reply.null(),
     }
     Ok(())
 }
