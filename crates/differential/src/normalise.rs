@@ -10,8 +10,9 @@
 //! | RANDOMKEY | which key, as long as it is one of the oracle's KEYS |
 //! | TTL, PTTL | [`TOLERANCE_MS`] |
 //! | EXPIRETIME, PEXPIRETIME | the same, if the deadline was given relative to now |
-//! | DBSIZE | nothing, but the oracle counts keys that it has yet to notice as expired, so a |
-//! |  | full SCAN, which notices, is sent before it |
+//! | DBSIZE | nothing in the end; but both count keys that they have yet to notice as |
+//! |  | expired, so the keys are touched before it, and the subject may be asked again |
+//! |  | for [`NOTICE_MS`] |
 
 use crate::deadline::{ABSOLUTE_S, ABSOLUTE_SPAN_S};
 use crate::reply::{Reply, decode};
@@ -19,6 +20,8 @@ use crate::stream::Command;
 
 /// How far apart the two servers may execute the same command, in milliseconds.
 pub const TOLERANCE_MS: i64 = 5000;
+/// How long after its deadline a key may still be counted, in milliseconds.
+pub const NOTICE_MS: u64 = 300;
 
 /// How a command's replies are compared when their bytes differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +43,7 @@ pub enum Rule {
     Kind,
     /// Needs a look at all keys, with nothing else in flight.
     RandomKey,
-    /// Exact, after the oracle was made to notice what has expired.
+    /// Exact, once both have noticed what has expired, with nothing else in flight.
     Counted,
 }
 
@@ -72,7 +75,7 @@ impl Rule {
 
     /// Whether nothing may be in flight behind the command.
     pub fn is_barrier(self) -> bool {
-        matches!(self, Rule::ScanLoop | Rule::RandomKey)
+        matches!(self, Rule::ScanLoop | Rule::RandomKey | Rule::Counted)
     }
 }
 

@@ -39,6 +39,6 @@ fn unknown(source: &mut Source, command: &mut Command) {
         command.args.push(source.value());
     }
     if source.chance(20) {
-        command.args[0] = source.value();
+        command.args[0] = [b"no-".as_slice(), &source.value()].concat();
     }
 }
