@@ -4,8 +4,8 @@
 //!
 //! It holds what Redis 7.0 knows, what clients ask of later versions, and two of our own: `threads`
 //! and `redis-version`. A parameter without effect is accepted, so that a redis.conf made for Redis
-//! starts the server. One that promises what the server cannot keep (TLS, a cluster) is refused
-//! unless it has its default.
+//! starts the server. One that promises what the server cannot keep (durability, TLS, a cluster) is
+//! refused unless it has its default.
 
 use super::value::{
     Check, any, is_directory_name, is_file_name, is_host_name, is_title, is_version,
@@ -23,6 +23,7 @@ const NO_TLS: &str = "TLS is not supported";
 const NO_CLUSTER: &str = "cluster mode is not supported";
 const NO_REPLICATION: &str = "replication is not supported";
 const NO_ACL_FILE: &str = "ACL files are not supported";
+const NO_LOG: &str = "the append-only log is not supported";
 const NO_SYSLOG: &str = "the system log is not supported";
 
 /// One parameter.
@@ -218,7 +219,7 @@ parameters! {
     Appenddirname = param("appenddirname", "appendonlydir", Text(is_directory_name)).immutable();
     Appendfilename = param("appendfilename", "appendonly.aof", Text(is_file_name)).immutable();
     Appendfsync = param("appendfsync", "everysec", Choice(&["everysec", "always", "no"]));
-    Appendonly = param("appendonly", "no", YesNo);
+    Appendonly = param("appendonly", "no", YesNo).refused(NO_LOG);
     AutoAofRewriteMinSize = param("auto-aof-rewrite-min-size", "67108864", Memory(0, LONG));
     AutoAofRewritePercentage = param("auto-aof-rewrite-percentage", "100", Integer(0, INT));
     BgsaveCpulist = param("bgsave_cpulist", "", Text(any)).immutable().without_effect();
@@ -269,7 +270,7 @@ parameters! {
         .without_effect();
     CrashLogEnabled = param("crash-log-enabled", "yes", YesNo).without_effect();
     CrashMemcheckEnabled = param("crash-memcheck-enabled", "yes", YesNo).without_effect();
-    Daemonize = param("daemonize", "no", YesNo).immutable();
+    Daemonize = param("daemonize", "no", YesNo).immutable().without_effect();
     Databases = param("databases", "16", Integer(1, INT)).immutable();
     Dbfilename = param("dbfilename", "dump.rdb", Text(is_file_name)).protected();
     Dir = param("dir", "", Directory).protected();
