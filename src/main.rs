@@ -1,4 +1,4 @@
-//! `redstart`: reads its settings and serves.
+//! `redstart`: reads its settings and serves. `redstart ping` asks a server whether it does.
 
 mod allocator;
 mod clients;
@@ -7,6 +7,9 @@ mod commands;
 mod config;
 mod connection;
 mod dispatch;
+mod info;
+mod log;
+mod ping;
 mod random;
 mod reclaim;
 mod server;
@@ -14,17 +17,42 @@ mod session;
 mod settings;
 mod worker;
 
+use config::{Config, Setting};
+use std::io;
+use std::process::ExitCode;
+
 #[global_allocator]
 static ALLOCATOR: allocator::Mimalloc = allocator::Mimalloc;
 
-fn main() -> std::process::ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let config = config::Config::stub(&args);
-    match server::serve(config) {
-        Ok(()) => std::process::ExitCode::SUCCESS,
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|first| first == "ping") {
+        return ping::run(&arguments[1..]);
+    }
+    let config = Config::stub(&arguments);
+    let served = prepare(&config).and_then(|()| server::serve(config));
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            log::warning(format_args!("{error}"));
             eprintln!("redstart: {error}");
-            std::process::ExitCode::FAILURE
+            ExitCode::FAILURE
         }
     }
+}
+
+/// What has to be done before anything is served: the log, the working directory.
+fn prepare(config: &Config) -> io::Result<()> {
+    let logfile = String::from_utf8_lossy(config.text(Setting::Logfile));
+    if !logfile.is_empty() {
+        log::to_file(&logfile)?;
+    }
+    if config.is(Setting::Daemonize) {
+        log::warning("daemonize has no effect: run redstart under a supervisor");
+    }
+    let pidfile = String::from_utf8_lossy(config.text(Setting::Pidfile));
+    if !pidfile.is_empty() {
+        std::fs::write(&*pidfile, format!("{}\n", std::process::id()))?;
+    }
+    Ok(())
 }

@@ -41,6 +41,8 @@ pub struct Server {
     pub port: u16,
     /// Error replies by their first word.
     pub errors: Mutex<std::collections::BTreeMap<Vec<u8>, u64>>,
+    /// The most memory in use that INFO has seen, in bytes.
+    pub memory_peak: AtomicUsize,
     stop: Notify,
 }
 
@@ -81,6 +83,20 @@ impl Server {
         self.stop.notify_one();
     }
 
+    /// What clients gate their features on.
+    pub fn redis_version(&self) -> String {
+        let config = self.config.read();
+        String::from_utf8_lossy(config.text(crate::config::Setting::RedisVersion)).into_owned()
+    }
+
+    /// Sets the counters that INFO tells back to zero.
+    pub fn reset_stats(&self) {
+        self.stats.iter().for_each(|stats| stats.reset());
+        self.errors.lock().clear();
+        self.clients.accepted.store(0, Ordering::Relaxed);
+        self.clients.rejected.store(0, Ordering::Relaxed);
+    }
+
     /// The settings that the hot path reads follow the configuration.
     pub fn apply_config(&self) {
         let config = self.config.read();
@@ -93,7 +109,7 @@ impl Server {
 /// # Errors
 /// When an address cannot be bound or a thread cannot be started.
 pub fn serve(config: Config) -> io::Result<()> {
-    let settings = crate::settings::Startup::of(&config);
+    let settings = crate::settings::Startup::of(&config)?;
     let listeners = listen(&settings)?;
     let registry = crate::commands::registry();
     let threads = settings.threads;
@@ -113,8 +129,10 @@ pub fn serve(config: Config) -> io::Result<()> {
         run_id: (0..40).map(|_| char::from(b"0123456789abcdef"[random.usize(..16)])).collect(),
         port: settings.port,
         errors: Mutex::default(),
+        memory_peak: AtomicUsize::new(0),
         stop: Notify::new(),
     }));
+    crate::settings::apply_once(&server.config.read(), &server.engine.options);
     server.apply_config();
     let workers = (0..threads)
         .map(|index| worker::spawn(server, index, threads))
@@ -125,7 +143,10 @@ pub fn serve(config: Config) -> io::Result<()> {
             let listener = tokio::net::TcpListener::from_std(listener)?;
             tokio::spawn(accept(listener, workers.clone()));
         }
-        eprintln!("redstart: ready to accept connections on port {}", server.port);
+        crate::log::notice(format_args!(
+            "Ready to accept connections on port {} with {threads} worker(s)",
+            server.port
+        ));
         until_stopped(server).await
     })
 }
@@ -143,7 +164,7 @@ async fn until_stopped(server: &'static Server) -> io::Result<()> {
             _ = tick.tick() => server.clock.follow_wall(),
         }
     }
-    eprintln!("redstart: bye");
+    crate::log::warning("Redstart is now ready to exit, bye bye...");
     Ok(())
 }
 

@@ -1,9 +1,9 @@
 //! From configuration to what the code reads: once at start, and after every CONFIG SET.
 
-use crate::config::Config;
+use crate::config::{Config, Setting};
 use crate::server::Live;
 use redstart_engine::options::Options;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// What is fixed at start.
@@ -20,22 +20,47 @@ pub struct Startup {
 
 impl Startup {
     /// Reads what is fixed at start.
-    pub fn of(config: &Config) -> Startup {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Startup {
-            port: config.number("port", 6379) as u16,
-            bind: vec![(IpAddr::V4(Ipv4Addr::LOCALHOST), false)],
-            backlog: 511,
-            threads: config.number("threads", cores).max(1),
+    ///
+    /// # Errors
+    /// When an address of the bind list is none.
+    pub fn of(config: &Config) -> std::io::Result<Startup> {
+        let mut bind = Vec::new();
+        for (address, optional) in config.addresses() {
+            let text = String::from_utf8_lossy(address);
+            match &*text {
+                "*" => bind.push((IpAddr::V4(Ipv4Addr::UNSPECIFIED), optional)),
+                "::*" => bind.push((IpAddr::V6(Ipv6Addr::UNSPECIFIED), optional)),
+                name => match (name, 0).to_socket_addrs() {
+                    Ok(found) => bind.extend(found.take(1).map(|found| (found.ip(), optional))),
+                    Err(_) if optional => {}
+                    Err(error) => {
+                        let text = format!("could not resolve the bind address {name}: {error}");
+                        return Err(std::io::Error::new(error.kind(), text));
+                    }
+                },
+            }
         }
+        Ok(Startup {
+            port: config.integer(Setting::Port) as u16,
+            bind,
+            backlog: config.integer(Setting::TcpBacklog) as i32,
+            threads: config.count(Setting::Threads).max(1),
+        })
     }
+}
+
+/// Copies what is fixed at start to the engine.
+pub fn apply_once(config: &Config, options: &Options) {
+    options.set_databases(config.count(Setting::Databases));
 }
 
 /// Copies what the hot path reads.
 pub fn apply(config: &Config, live: &Live, options: &Options) {
-    live.maxclients.store(config.number("maxclients", 10_000), Relaxed);
-    live.bulk_bytes_max.store(512 << 20, Relaxed);
-    live.keepalive_s.store(300, Relaxed);
-    live.protected.store(true, Relaxed);
-    options.set_string_bytes_max(512 << 20);
+    live.maxclients.store(config.count(Setting::Maxclients), Relaxed);
+    live.keepalive_s.store(config.count(Setting::TcpKeepalive), Relaxed);
+    live.protected.store(config.is(Setting::ProtectedMode), Relaxed);
+    live.password_set.store(!config.text(Setting::Requirepass).is_empty(), Relaxed);
+    let bulk_bytes_max = config.count(Setting::ProtoMaxBulkLen);
+    live.bulk_bytes_max.store(bulk_bytes_max, Relaxed);
+    options.set_string_bytes_max(bulk_bytes_max as u64);
 }

@@ -1,0 +1,72 @@
+//! The server's own log: lines in Redis's form, on standard output or in `logfile`.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::sync::OnceLock;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+static FILE: OnceLock<File> = OnceLock::new();
+
+/// Sends the log to a file from now on.
+///
+/// # Errors
+/// When the file cannot be opened for appending.
+pub fn to_file(path: &str) -> io::Result<()> {
+    let file = OpenOptions::new().create(true).append(true).open(path)?;
+    // Called once, at start.
+    let _ = FILE.set(file);
+    Ok(())
+}
+
+/// What a user may want to know.
+pub fn notice(text: impl std::fmt::Display) {
+    write('*', &text);
+}
+
+/// What a user should do something about.
+pub fn warning(text: impl std::fmt::Display) {
+    write('#', &text);
+}
+
+fn write(level: char, text: &dyn std::fmt::Display) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let when = date(now.as_secs(), now.subsec_millis());
+    let line = format!("{}:M {when} {level} {text}\n", std::process::id());
+    // A log that cannot be written has nobody to tell.
+    let _ = match FILE.get() {
+        Some(mut file) => file.write_all(line.as_bytes()),
+        None => io::stdout().write_all(line.as_bytes()),
+    };
+}
+
+/// A moment in UTC, as `01 Jan 2026 12:00:00.000`.
+fn date(unix_s: u64, ms: u32) -> String {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let (days, second) = (unix_s / 86_400, unix_s % 86_400);
+    // The civil calendar by eras of 400 years that begin in March.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12;
+    let year = year_of_era + era * 400 + u64::from(month < 2);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    let name = MONTHS[month as usize];
+    format!("{day:02} {name} {year} {hour:02}:{minute:02}:{second:02}.{ms:03}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::date;
+
+    #[test]
+    fn dates_are_the_calendars() {
+        assert_eq!(date(0, 0), "01 Jan 1970 00:00:00.000");
+        assert_eq!(date(951_782_400, 7), "29 Feb 2000 00:00:00.007");
+        assert_eq!(date(1_798_761_599, 999), "31 Dec 2026 23:59:59.999");
+    }
+}
