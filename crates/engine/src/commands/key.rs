@@ -257,22 +257,16 @@ fn copy(call: &mut Call<'_>) -> Result<(), Error> {
     if db == call.space.db && from.bytes == to.bytes {
         return Err(Error::SAME_OBJECT);
     }
-    // The copy is made before the other name is looked up, which may change the table: a long
-    // string is copied by reference, any other is short.
-    let copied = call
-        .space
-        .read(from)
-        .map(|entry| Entry::new(to.bytes, entry.clone_value(), entry.deadline_ms()));
-    let stored = copied.is_some_and(|copied| {
-        in_db(&mut call.space, db, |space| {
-            let slot = space.find(to);
-            let free = slot.is_none() || if_taken == IfTaken::Replace;
-            if free {
-                space.place(to, copied);
-            }
-            free
-        })
-    });
+    let space = &mut call.space;
+    let present = space.read(from).is_some();
+    let taken = present && in_db(space, db, |space| space.find(to).is_some());
+    let stored = present && (!taken || if_taken == IfTaken::Replace);
+    // Found again: looking the other name up may have changed the table.
+    if stored && let Some(slot) = space.find(from) {
+        let entry = space.entry(from, slot);
+        let copied = Entry::new(to.bytes, entry.clone_value(), entry.deadline_ms());
+        in_db(space, db, |space| space.place(to, copied));
+    }
     if stored {
         let index = db.to_string();
         let words = [b"COPY", from.bytes, to.bytes, b"DB", index.as_bytes(), b"REPLACE"];
