@@ -1,12 +1,12 @@
 //! The configuration: the current value of every parameter.
 //!
 //! [`table`] declares the parameters; [`value`] and [`list`] read and write their values; [`file`]
-//! and [`arguments`] read them at start. Here they are kept, looked up by [`Setting`] and changed by
-//! CONFIG SET, all or nothing.
+//! and [`arguments`] read them at start. Here they are kept, looked up by [`Setting`] and changed
+//! by CONFIG SET, all or nothing.
 //!
 //! Nothing here is read on the path of a request: what the hot path needs is copied out when it
-//! changes. The order of a CONFIG SET is therefore: [`Config::set_many`], take on the new values, and
-//! if that fails, [`Config::undo`].
+//! changes. The order of a CONFIG SET is therefore: [`Config::set_many`], take on the new values,
+//! and if that fails, [`Config::undo`].
 
 #![allow(dead_code, reason = "taken up by the commands one by one")]
 
@@ -25,7 +25,7 @@ pub use table::Setting;
 use arguments::CommandLine;
 use error::Reason;
 use redstart_engine::glob::{self, Case};
-use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use table::{Effect, TABLE};
@@ -33,8 +33,6 @@ use value::Value;
 
 /// The current value of every parameter.
 pub struct Config {
-    /// Names and texts as they were at start, for those that do not ask by [`Setting`].
-    pub values: BTreeMap<String, String>,
     current: Vec<Value>,
     defaults: Vec<Value>,
     /// Whether each was set, at start or since.
@@ -55,8 +53,8 @@ pub enum Caller {
 impl Config {
     /// The configuration that the program's arguments ask for; prints and ends where they ask for
     /// something else, or for what cannot be.
-    pub fn stub(arguments: &[String]) -> Self {
-        let request = match arguments::parse(arguments.iter().map(Into::into)) {
+    pub fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> Self {
+        let request = match arguments::parse(arguments) {
             CommandLine::Serve(request) => request,
             CommandLine::Print(text) => {
                 println!("{text}");
@@ -69,22 +67,19 @@ impl Config {
         };
         let mut config = Self::new();
         match file::load(&mut config, &request, &mut std::io::stdin()) {
-            Ok(()) => {
-                let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-                let all = config.get(&[b"*"]).into_iter();
-                config.values = all.map(|(name, value)| (text(name), text(value))).collect();
-                config
-            }
+            Ok(()) => config,
             Err(error) => {
                 eprintln!("{error}");
                 std::process::exit(1)
             }
         }
     }
+}
 
-    /// A number by the name of its parameter.
-    pub fn number(&self, name: &str, default: usize) -> usize {
-        Setting::find(name.as_bytes()).map_or(default, |(setting, _)| self.count(setting))
+impl Config {
+    /// [`Config::from_arguments`] for arguments that are text.
+    pub fn stub(arguments: &[String]) -> Self {
+        Self::from_arguments(arguments.iter().map(OsString::from))
     }
 }
 
@@ -115,8 +110,7 @@ impl Config {
     pub fn new() -> Self {
         let current: Vec<Value> = TABLE.iter().map(|(setting, _)| default(*setting)).collect();
         let touched = vec![false; current.len()];
-        let values = BTreeMap::new();
-        Self { values, defaults: current.clone(), current, touched, file: None }
+        Self { defaults: current.clone(), current, touched, file: None }
     }
 
     /// The file that the server was started with, absolute.
@@ -231,8 +225,8 @@ impl Config {
         self.value(setting).format(setting.param().kind)
     }
 
-    /// CONFIG GET: names and values of the parameters that match one of the patterns. A name without
-    /// wildcard is answered as it was spelled.
+    /// CONFIG GET: names and values of the parameters that match one of the patterns. A name
+    /// without wildcard is answered as it was spelled.
     pub fn get(&self, patterns: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)> {
         let mut found: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
         let mut add = |name: &[u8], setting| {

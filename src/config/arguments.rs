@@ -1,9 +1,9 @@
 //! The command line, by redis-server's rules: `redstart [FILE] [-] [--directive value ...]`.
 //!
 //! Directives become lines of a configuration that is read after the file and after standard input,
-//! so that the last word is theirs. A directive takes every argument up to the next that begins with
-//! two dashes, but at least one, so that a value may begin with dashes too; `--save` alone means
-//! `--save ""`. Name and values may also stand in one argument: `"--save 60 1"`.
+//! so that the last word is theirs. A directive takes every argument up to the next that begins
+//! with two dashes, but at least one, so that a value may begin with dashes too; `--save` alone
+//! means `--save ""`. Name and values may also stand in one argument: `"--save 60 1"`.
 
 use super::file::Request;
 use super::table::Setting;

@@ -1,8 +1,8 @@
 //! The reader of redis.conf, and of whatever else has its syntax.
 //!
 //! A line is a directive and its words; `#` begins a comment at the start of a line only. `include`
-//! reads other files at its place; with wildcards, all that match, which may be none. The first line
-//! that cannot be honoured ends the start, with its place and the reason.
+//! reads other files at its place; with wildcards, all that match, which may be none. The first
+//! line that cannot be honoured ends the start, with its place and the reason.
 
 use super::error::{LoadError, Reason, Source, system_text};
 use super::table::Setting;

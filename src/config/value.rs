@@ -40,8 +40,8 @@ pub enum Value {
 }
 
 impl Value {
-    /// Reads the words of a directive. `current` is the value so far: a directory is relative to it,
-    /// and a list of limits changes a part of it.
+    /// Reads the words of a directive. `current` is the value so far: a directory is relative to
+    /// it, and a list of limits changes a part of it.
     pub fn parse(param: &Param, words: &[Vec<u8>], current: &Self) -> Result<Self, Reason> {
         if let Some(value) = list::parse(param.kind, words, current)? {
             return Ok(value);
