@@ -4,7 +4,12 @@
 use redstart_engine::driver::Driver;
 use redstart_engine::effects::{Effect, Sink};
 use redstart_engine::entry::Value;
+use redstart_engine::execute::Garbage;
 use redstart_engine::hasher::SHARDS;
+use redstart_engine::spec::Run;
+use redstart_engine::stats::Stats;
+use redstart_engine::{Engine, Local, Now, Prepared, Registry};
+use redstart_protocol::{OwnedArgs, Protocol, Reply};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -229,4 +234,34 @@ fn a_flush_leaves_nothing_allocated() {
         .map(|index| view.shard_at(index).dbs().map(|(_, db)| db.allocated()).sum::<usize>())
         .sum();
     assert_eq!(left, 0);
+}
+
+/// What is large is not freed by the request, under its locks, but given to whoever ran it.
+#[test]
+fn flushed_parts_and_large_values_are_garbage_until_after_the_unlock() {
+    let registry = Registry::new(redstart_engine::commands::all());
+    let engine = Engine::new([1, 2]);
+    let mut local = Local::new(Arc::new(Stats::new(registry.len())), 1);
+    let mut run = |words: &[&[u8]]| {
+        let (owned, mut keys) = (OwnedArgs::from_slices(words), Vec::new());
+        let (args, mut reply) = (owned.as_args(), Reply::new(Protocol::Resp2));
+        let found = registry.get(words[0]).expect("a command");
+        let Run::Data(run) = found.command.run else { panic!("a data command") };
+        engine.hash_keys(found, args, &mut keys).expect("the keys are told");
+        let request = Prepared { command: found.command, run, args, keys: &keys, db: 0 };
+        engine.run(&mut local, request, Now::new(1, 1), &mut reply);
+        std::mem::take(&mut local.garbage)
+    };
+    let large = vec![b'x'; 2 << 20];
+    assert!(run(&[b"SET", b"large", &large]).is_empty());
+    assert!(matches!(run(&[b"DEL", b"large"])[..], [Garbage::Entry(_)]));
+    for n in 0..5_000 {
+        assert!(run(&[b"SET", n.to_string().as_bytes(), b"v"]).is_empty());
+    }
+    let parts = run(&[b"FLUSHALL", b"SYNC"]);
+    let freed = parts.iter().map(|part| match part {
+        Garbage::Db(db) => db.table.len(),
+        Garbage::Entry(_) => 0,
+    });
+    assert_eq!(freed.sum::<usize>(), 5_000);
 }

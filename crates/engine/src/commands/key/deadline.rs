@@ -113,10 +113,11 @@ impl Conditions {
     /// Whether the time `at` may take the place of `present`, both in the same milliseconds. A key
     /// without a deadline lives for ever: longer than any time.
     fn hold(self, at: i64, present: Option<i64>) -> bool {
-        match present {
-            None => !self.xx && !self.gt,
-            Some(present) => !self.nx && !(self.gt && at <= present) && !(self.lt && at >= present),
-        }
+        let refused = match present {
+            None => self.xx || self.gt,
+            Some(present) => self.nx || (self.gt && at <= present) || (self.lt && at >= present),
+        };
+        !refused
     }
 }
 
