@@ -5,10 +5,50 @@
 
 use atomic_waker::AtomicWaker;
 use parking_lot::Mutex;
+use redstart_engine::Error;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
+
+/// A mark: the client stays when memory is short (CLIENT NO-EVICT).
+pub const EVICTABLE_NOT: u8 = 1;
+/// A mark: the client's commands are no use of a key (CLIENT NO-TOUCH).
+pub const TOUCH_NOT: u8 = 2;
+
+/// What a client is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Sends commands.
+    Normal,
+    /// The server that this one follows.
+    Master,
+    /// A server that follows this one.
+    Replica,
+    /// Listens.
+    PubSub,
+}
+
+impl Kind {
+    /// Reads a kind as CLIENT LIST and KILL name it.
+    ///
+    /// # Errors
+    /// When there is no such kind.
+    pub fn of(name: &[u8]) -> Result<Kind, Error> {
+        match &name.to_ascii_lowercase()[..] {
+            b"normal" => Ok(Kind::Normal),
+            b"master" => Ok(Kind::Master),
+            b"slave" | b"replica" => Ok(Kind::Replica),
+            b"pubsub" => Ok(Kind::PubSub),
+            _ => Err(Error::bytes([b"ERR Unknown client type '", name, b"'"].concat())),
+        }
+    }
+}
+
+/// Whether a text can stand in a line of CLIENT LIST: printable ASCII without spaces.
+pub fn is_plain(text: &[u8]) -> bool {
+    text.iter().all(|byte| (b'!'..=b'~').contains(byte))
+}
 
 /// What others may know of a client.
 pub struct ClientInfo {
@@ -36,6 +76,8 @@ pub struct ClientInfo {
     pub input_bytes: AtomicUsize,
     /// Bytes of output that wait to be written.
     pub output_bytes: AtomicUsize,
+    /// [`EVICTABLE_NOT`], [`TOUCH_NOT`].
+    pub marks: AtomicU8,
     /// What the client said of itself.
     pub names: Mutex<Names>,
     killed: AtomicBool,
@@ -54,10 +96,33 @@ pub struct Names {
 }
 
 impl ClientInfo {
-    /// Ends the connection: its task is woken and stops.
-    pub fn kill(&self) {
-        self.killed.store(true, Ordering::Release);
+    /// Ends the connection: its task is woken and stops. False when that was already asked for.
+    pub fn kill(&self) -> bool {
+        let first = !self.killed.swap(true, Ordering::AcqRel);
         self.waker.wake();
+        first
+    }
+
+    /// The bytes that the client takes.
+    pub fn memory(&self) -> usize {
+        let buffers = [&self.input_bytes, &self.output_bytes];
+        size_of::<ClientInfo>()
+            + buffers.map(|bytes| bytes.load(Ordering::Relaxed)).iter().sum::<usize>()
+    }
+
+    /// What the client is there for.
+    pub fn kind(&self) -> Kind {
+        Kind::Normal
+    }
+
+    /// The letters of CLIENT LIST's `flags`.
+    pub fn flags(&self) -> &'static str {
+        match self.marks.load(Ordering::Relaxed) {
+            EVICTABLE_NOT => "e",
+            TOUCH_NOT => "T",
+            0 => "N",
+            _ => "eT",
+        }
     }
 
     /// Whether the connection is to end. Registers the task to be woken when that is said.
@@ -109,6 +174,7 @@ impl Clients {
             requests: AtomicU64::new(0),
             input_bytes: AtomicUsize::new(0),
             output_bytes: AtomicUsize::new(0),
+            marks: AtomicU8::new(0),
             names: Mutex::default(),
             killed: AtomicBool::new(false),
             waker: AtomicWaker::new(),

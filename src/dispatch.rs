@@ -9,13 +9,13 @@
 //! By pass 3 everything that the batch touches is in the cache or on its way. A request is one of
 //! a batch even when it is alone. The batch ends early where the rest could depend on what runs.
 
-use crate::session::{Context, Session};
+use crate::session::{Context, Quiet, Session};
 use crate::worker::{Worker, take_out_garbage};
 use bytes::Bytes;
 use redstart_engine::execute::Prepared;
 use redstart_engine::registry::KeyShape;
 use redstart_engine::spec::{NO_AUTH, Run};
-use redstart_engine::{Command, Error};
+use redstart_engine::{Command, Error, Now};
 use redstart_protocol::{Args, Step};
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
@@ -181,50 +181,10 @@ fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>)
     session.info.active_ms.store(now.mono_ms, Relaxed);
     let batch = std::mem::take(&mut worker.batch);
     for request in &batch {
-        let spans = &worker.spans[request.args.clone()];
-        let args = match source {
-            Source::Borrowed(bytes) => Args::new(bytes, spans),
-            Source::Shared(bytes) => Args::with_shared(bytes, spans),
-        };
-        let keys = &worker.keys[request.keys.clone()];
-        let stats = &worker.local.stats;
-        stats.commands.add(1);
-        let id = match request.what {
-            What::Command(id) => id,
-            what => {
-                stats.errors.add(1);
-                refuse(session, what, args);
-                if session.closing {
-                    break;
-                }
-                continue;
-            }
-        };
-        let registered = server.registry.at(id);
-        if !session.authenticated && !registered.command.is(NO_AUTH) {
-            session.out.error("NOAUTH Authentication required.");
-            continue;
-        }
-        stats.calls[id as usize].add(1);
-        match registered.command.run {
-            Run::Data(run) => {
-                let command = registered.command;
-                let prepared = Prepared { command, run, args, keys, db: session.db };
-                server.engine.run(&mut worker.local, prepared, now, &mut session.out);
-            }
-            Run::Session => {
-                session.info.last_command.store(id, Relaxed);
-                let mut context = Context { session, local: &mut worker.local, now };
-                if let Err(error) = server.handlers.run(id, &mut context, args) {
-                    context.local.stats.errors.add(1);
-                    error.write(&mut context.session.out);
-                }
-                // It may have taken its time.
-                now = server.clock.now();
-            }
-            Run::Subcommands(_) => {
-                Error::wrong_arity(registered.command.name).write(&mut session.out);
-            }
+        let mark = session.out.mark();
+        execute(session, worker, request, source, &mut now);
+        if session.quiet != Quiet::No {
+            session.keep_quiet(mark);
         }
         if session.closing {
             break;
@@ -233,6 +193,55 @@ fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>)
     note(session, &batch);
     worker.batch = batch;
     take_out_garbage(worker, server);
+}
+
+/// Runs one request of the batch and writes its reply.
+#[inline]
+fn execute(
+    session: &mut Session,
+    worker: &mut Worker,
+    request: &Request,
+    source: Source<'_>,
+    now: &mut Now,
+) {
+    let server = session.server;
+    let spans = &worker.spans[request.args.clone()];
+    let args = match source {
+        Source::Borrowed(bytes) => Args::new(bytes, spans),
+        Source::Shared(bytes) => Args::with_shared(bytes, spans),
+    };
+    let keys = &worker.keys[request.keys.clone()];
+    let stats = &worker.local.stats;
+    stats.commands.add(1);
+    let id = match request.what {
+        What::Command(id) => id,
+        what => {
+            stats.errors.add(1);
+            return refuse(session, what, args);
+        }
+    };
+    let registered = server.registry.at(id);
+    if !session.authenticated && !registered.command.is(NO_AUTH) {
+        return session.out.error("NOAUTH Authentication required.");
+    }
+    stats.calls[id as usize].add(1);
+    match registered.command.run {
+        Run::Data(run) => {
+            let command = registered.command;
+            let prepared = Prepared { command, run, args, keys, db: session.db };
+            server.engine.run(&mut worker.local, prepared, *now, &mut session.out);
+        }
+        Run::Session | Run::Subcommands(_) => {
+            session.info.last_command.store(id, Relaxed);
+            let mut context = Context { session, local: &mut worker.local, now: *now };
+            if let Err(error) = server.handlers.run(id, &mut context, args) {
+                context.local.stats.errors.add(1);
+                error.write(&mut context.session.out);
+            }
+            // It may have taken its time.
+            *now = server.clock.now();
+        }
+    }
 }
 
 /// What CLIENT LIST tells: the last command, and how many there were.

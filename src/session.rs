@@ -4,14 +4,17 @@
 use crate::clients::ClientInfo;
 use crate::server::Server;
 use bytes::BytesMut;
-use redstart_engine::Now;
 use redstart_engine::execute::Local;
-use redstart_protocol::{Limits, Parser, Protocol, Reply};
+use redstart_engine::{Error, Now};
+use redstart_protocol::{Limits, Mark, Parser, Protocol, Reply};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// The least that is read at a time into a connection's own input, in bytes.
 const READ_MIN: usize = 16 * 1024;
+
+const UNPLAIN_NAME: &str =
+    "ERR Client names cannot contain spaces, newlines or special characters.";
 
 /// One connection's state.
 pub struct Session {
@@ -37,6 +40,21 @@ pub struct Session {
     pub wanted: usize,
     /// Whether the connection ends once the output is written.
     pub closing: bool,
+    /// What is answered.
+    pub quiet: Quiet,
+}
+
+/// What is not answered (CLIENT REPLY).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quiet {
+    /// Everything is answered.
+    No,
+    /// The command behind this one is not.
+    Next,
+    /// This command is not.
+    This,
+    /// Nothing is.
+    Always,
 }
 
 /// What a session command works with.
@@ -65,6 +83,7 @@ impl Session {
             parser: Parser::default(),
             wanted: 0,
             closing: false,
+            quiet: Quiet::No,
         }
     }
 
@@ -97,12 +116,39 @@ impl Session {
         self.info.resp.store(if protocol == Protocol::Resp3 { 3 } else { 2 }, Relaxed);
     }
 
+    /// Names the connection; an empty name is none.
+    ///
+    /// # Errors
+    /// When the name could not be told apart in a line of CLIENT LIST.
+    pub fn set_name(&mut self, name: &[u8]) -> Result<(), Error> {
+        if !crate::clients::is_plain(name) {
+            return Err(Error::text(UNPLAIN_NAME));
+        }
+        self.info.names.lock().name = name.to_vec();
+        Ok(())
+    }
+
+    /// Takes back what was answered since `mark`, by the command that ended just now, if the
+    /// client wants no answer to it.
+    #[cold]
+    pub fn keep_quiet(&mut self, mark: Mark) {
+        self.quiet = match self.quiet {
+            Quiet::No => return,
+            Quiet::Next => Quiet::This,
+            Quiet::This => Quiet::No,
+            Quiet::Always => Quiet::Always,
+        };
+        self.out.rewind(mark);
+    }
+
     /// Back to the state of a new connection (RESET).
     pub fn reset(&mut self) {
         self.select(0);
         self.speak(Protocol::Resp2);
         self.authenticated = !self.server.live.password_set.load(Relaxed);
         self.user = "default".into();
-        *self.info.names.lock() = Default::default();
+        self.quiet = Quiet::No;
+        self.info.marks.store(0, Relaxed);
+        self.info.names.lock().name.clear();
     }
 }

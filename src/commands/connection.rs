@@ -1,31 +1,33 @@
 //! PING, ECHO, SELECT, HELLO, AUTH, QUIT, RESET: what a client says about its connection.
 
-use super::SessionCommand;
-use crate::session::Context;
+use super::{SessionCommand, declare, is};
+use crate::config::Setting;
+use crate::session::{Context, Session};
 use redstart_engine::Error;
 use redstart_engine::spec::*;
 use redstart_protocol::{Args, Protocol, parse_i64};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// The commands of this file.
-pub static COMMANDS: &[&SessionCommand] = &[&PING, &ECHO, &SELECT, &HELLO, &QUIT];
+pub static COMMANDS: &[&SessionCommand] = &[&PING, &ECHO, &SELECT, &HELLO, &AUTH, &QUIT, &RESET];
+
+/// What may be said before authentication, and at any time.
+const ALWAYS: Flags = NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY;
 
 /// PING [message]
 static PING: SessionCommand = SessionCommand {
-    spec: Command {
-        name: "ping",
-        group: Group::Connection,
-        arity: Arity::AtLeast(1),
-        flags: FAST,
-        keys: &[],
-        doc: Doc {
+    spec: declare(
+        "ping",
+        Group::Connection,
+        Arity::AtLeast(1),
+        FAST,
+        Doc {
             since: "1.0.0",
             complexity: "O(1)",
             summary: "Answers PONG, or the given message.",
             syntax: "[message]",
         },
-        run: Run::Session,
-    },
+    ),
     run: ping,
 };
 
@@ -40,20 +42,18 @@ fn ping(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
 
 /// ECHO message
 static ECHO: SessionCommand = SessionCommand {
-    spec: Command {
-        name: "echo",
-        group: Group::Connection,
-        arity: Arity::Exactly(2),
-        flags: LOADING | STALE | FAST,
-        keys: &[],
-        doc: Doc {
+    spec: declare(
+        "echo",
+        Group::Connection,
+        Arity::Exactly(2),
+        LOADING | STALE | FAST,
+        Doc {
             since: "1.0.0",
             complexity: "O(1)",
             summary: "Answers the given message.",
             syntax: "message",
         },
-        run: Run::Session,
-    },
+    ),
     run: |context, args| {
         context.session.out.bulk(&args[1]);
         Ok(())
@@ -62,105 +62,200 @@ static ECHO: SessionCommand = SessionCommand {
 
 /// SELECT index
 static SELECT: SessionCommand = SessionCommand {
-    spec: Command {
-        name: "select",
-        group: Group::Connection,
-        arity: Arity::Exactly(2),
-        flags: LOADING | STALE | FAST,
-        keys: &[],
-        doc: Doc {
+    spec: declare(
+        "select",
+        Group::Connection,
+        Arity::Exactly(2),
+        LOADING | STALE | FAST,
+        Doc {
             since: "1.0.0",
             complexity: "O(1)",
             summary: "Selects the database that the connection's commands work in.",
             syntax: "index",
         },
-        run: Run::Session,
-    },
+    ),
     run: select,
 };
 
 fn select(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
-    let index = parse_i64(&args[1]).ok_or(Error::INVALID_DB)?;
-    let databases = context.session.server.engine.options.databases() as i64;
-    if !(0..databases).contains(&index) {
-        return Err(Error::DB_OUT_OF_RANGE);
-    }
-    context.session.select(index as usize);
+    let index = parse_i64(&args[1]).ok_or(Error::NOT_INTEGER)?;
+    let index = i32::try_from(index).map_err(|_| Error::NOT_32_BITS)?;
+    let databases = context.session.server.engine.options.databases();
+    let index = usize::try_from(index).ok().filter(|index| *index < databases);
+    context.session.select(index.ok_or(Error::DB_OUT_OF_RANGE)?);
     context.session.out.ok();
     Ok(())
 }
 
 /// HELLO [protover [AUTH username password] [SETNAME clientname]]
 static HELLO: SessionCommand = SessionCommand {
-    spec: Command {
-        name: "hello",
-        group: Group::Connection,
-        arity: Arity::AtLeast(1),
-        flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY,
-        keys: &[],
-        doc: Doc {
+    spec: declare(
+        "hello",
+        Group::Connection,
+        Arity::AtLeast(1),
+        ALWAYS,
+        Doc {
             since: "6.0.0",
             complexity: "O(1)",
             summary: "Negotiates the protocol, and may authenticate and name the connection.",
             syntax: "[protover [AUTH username password] [SETNAME clientname]]",
         },
-        run: Run::Session,
-    },
+    ),
     run: hello,
 };
 
 fn hello(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
-    if let Some(version) = args.get(1) {
-        let protocol = match parse_i64(version) {
-            Some(2) => Protocol::Resp2,
-            Some(3) => Protocol::Resp3,
-            Some(_) => return Err(Error::text("NOPROTO unsupported protocol version")),
-            None => {
-                let text = "ERR Protocol version is not an integer or out of range";
-                return Err(Error::text(text));
-            }
-        };
-        context.session.speak(protocol);
-    }
     let session = &mut *context.session;
+    let protocol = args.get(1).map(protocol).transpose()?;
+    let mut at = 2;
+    while at < args.len() {
+        let left = args.len() - at - 1;
+        if is(&args[at], "auth") && left >= 2 {
+            authenticate(session, &args[at + 1], &args[at + 2])?;
+            at += 3;
+        } else if is(&args[at], "setname") && left >= 1 {
+            session.set_name(&args[at + 1])?;
+            at += 2;
+        } else {
+            let mut text = b"ERR Syntax error in HELLO option '".to_vec();
+            text.extend_from_slice(&args[at]);
+            text.push(b'\'');
+            return Err(Error::bytes(text));
+        }
+    }
+    if !session.authenticated {
+        return Err(Error::text(HELLO_UNAUTHENTICATED));
+    }
+    if let Some(protocol) = protocol {
+        session.speak(protocol);
+    }
+    greet(session);
+    Ok(())
+}
+
+const HELLO_UNAUTHENTICATED: &str = "NOAUTH HELLO must be called with the client already \
+    authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to \
+    authenticate the client and select the RESP protocol version at the same time";
+
+fn protocol(version: &[u8]) -> Result<Protocol, Error> {
+    match parse_i64(version) {
+        Some(2) => Ok(Protocol::Resp2),
+        Some(3) => Ok(Protocol::Resp3),
+        Some(_) => Err(Error::text("NOPROTO unsupported protocol version")),
+        None => Err(Error::text("ERR Protocol version is not an integer or out of range")),
+    }
+}
+
+fn greet(session: &mut Session) {
+    let version = session.server.redis_version();
+    let (resp, id) = (session.info.resp.load(Relaxed), session.info.id);
     let out = &mut session.out;
     out.map(7);
     out.bulk(b"server");
     out.bulk(b"redis");
     out.bulk(b"version");
-    out.bulk(b"7.4.0");
+    out.bulk(version.as_bytes());
     out.bulk(b"proto");
-    out.integer(session.info.resp.load(Relaxed) as i64);
+    out.integer(resp as i64);
     out.bulk(b"id");
-    out.integer(session.info.id as i64);
+    out.integer(id as i64);
     out.bulk(b"mode");
     out.bulk(b"standalone");
     out.bulk(b"role");
     out.bulk(b"master");
     out.bulk(b"modules");
     out.array(0);
+}
+
+/// AUTH [username] password
+static AUTH: SessionCommand = SessionCommand {
+    spec: declare(
+        "auth",
+        Group::Connection,
+        Arity::AtLeast(2),
+        ALWAYS,
+        Doc {
+            since: "1.0.0",
+            complexity: "O(N) with a password of N bytes.",
+            summary: "Says who the client is.",
+            syntax: "[username] password",
+        },
+    ),
+    run: auth,
+};
+
+fn auth(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
+    let session = &mut *context.session;
+    match args.len() {
+        2 if !session.server.live.password_set.load(Relaxed) => {
+            return Err(Error::text(NO_PASSWORD));
+        }
+        2 => authenticate(session, b"default", &args[1])?,
+        3 => authenticate(session, &args[1], &args[2])?,
+        _ => return Err(Error::SYNTAX),
+    }
+    session.out.ok();
     Ok(())
+}
+
+const NO_PASSWORD: &str = "ERR AUTH <password> called without any password configured for the \
+    default user. Are you sure your configuration is correct?";
+
+/// Checks a user's password; what the client was before a wrong one, it stays.
+fn authenticate(session: &mut Session, user: &[u8], password: &[u8]) -> Result<(), Error> {
+    let open = !session.server.live.password_set.load(Relaxed);
+    let right = || same(session.server.config.read().text(Setting::Requirepass), password);
+    if user != b"default" || !(open || right()) {
+        let text = "WRONGPASS invalid username-password pair or user is disabled.";
+        return Err(Error::text(text));
+    }
+    session.authenticated = true;
+    session.user = "default".into();
+    Ok(())
+}
+
+/// Compares in a time that does not tell where the difference is.
+fn same(secret: &[u8], given: &[u8]) -> bool {
+    let differences = (0..given.len()).fold(0, |differences, at| {
+        let expected = secret.get(at).copied().unwrap_or(!given[at]);
+        differences | std::hint::black_box(expected ^ given[at])
+    });
+    differences == 0 && secret.len() == given.len()
 }
 
 /// QUIT
 static QUIT: SessionCommand = SessionCommand {
-    spec: Command {
-        name: "quit",
-        group: Group::Connection,
-        arity: Arity::AtLeast(1),
-        flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY,
-        keys: &[],
-        doc: Doc {
-            since: "1.0.0",
-            complexity: "O(1)",
-            summary: "Closes the connection.",
-            syntax: "",
-        },
-        run: Run::Session,
-    },
+    spec: declare(
+        "quit",
+        Group::Connection,
+        Arity::AtLeast(1),
+        ALWAYS,
+        Doc { since: "1.0.0", complexity: "O(1)", summary: "Closes the connection.", syntax: "" },
+    ),
     run: |context, _| {
         context.session.out.ok();
         context.session.closing = true;
+        Ok(())
+    },
+};
+
+/// RESET
+static RESET: SessionCommand = SessionCommand {
+    spec: declare(
+        "reset",
+        Group::Connection,
+        Arity::Exactly(1),
+        ALWAYS,
+        Doc {
+            since: "6.2.0",
+            complexity: "O(1)",
+            summary: "Brings the connection back to the state that a new one is in.",
+            syntax: "",
+        },
+    ),
+    run: |context, _| {
+        context.session.reset();
+        context.session.out.simple("RESET");
         Ok(())
     },
 };

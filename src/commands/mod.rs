@@ -1,18 +1,26 @@
 //! Session commands: those about the client, the server or the connection, one file a family.
 //! Each is one static: its declaration, as the engine's commands have it, and its handler.
 
-pub mod connection;
+mod client;
+mod command;
+mod config;
+mod connection;
+mod debug;
+#[cfg(test)]
+mod markdown;
+mod server;
 
 use crate::session::Context;
+use redstart_engine::spec::{Arity, Doc, Flags, Group, Run};
 use redstart_engine::{Command, Error, Registry};
-use redstart_protocol::Args;
+use redstart_protocol::{Args, Reply};
 
 /// A session command's handler.
 pub type Handler = fn(&mut Context<'_>, Args<'_>) -> Result<(), Error>;
 
 /// A session command: the declaration and, beside it, what runs it.
 pub struct SessionCommand {
-    /// The declaration; its `run` is `Run::Session`.
+    /// The declaration; its `run` is `Run::Session`, or a container's subcommands.
     pub spec: Command,
     /// The handler.
     pub run: Handler,
@@ -20,23 +28,43 @@ pub struct SessionCommand {
 
 /// All session commands, subcommands included.
 fn all() -> impl Iterator<Item = &'static SessionCommand> {
-    connection::COMMANDS.iter().copied()
+    let families = [
+        connection::COMMANDS,
+        client::COMMANDS,
+        command::COMMANDS,
+        config::COMMANDS,
+        debug::COMMANDS,
+        server::COMMANDS,
+    ];
+    families.into_iter().flatten().copied()
 }
 
-/// Containers of session subcommands.
+/// Containers of session subcommands that do nothing without one.
 fn containers() -> impl Iterator<Item = &'static Command> {
-    std::iter::empty()
+    [&client::CLIENT, &config::CONFIG].into_iter()
+}
+
+/// The declaration of a session command: those have no keys, and the session runs them.
+const fn declare(
+    name: &'static str,
+    group: Group,
+    arity: Arity,
+    flags: Flags,
+    doc: Doc,
+) -> Command {
+    Command { name, group, arity, flags, keys: &[], doc, run: Run::Session }
 }
 
 /// The whole command table: data commands, session commands, containers.
 pub fn registry() -> Registry {
-    let containers: Vec<_> = containers().collect();
+    let session = || all().map(|command| &command.spec);
+    let parents: Vec<_> = containers().chain(session()).collect();
     let is_sub = |spec: &Command| {
-        containers.iter().any(|c| c.subcommands().iter().any(|sub| std::ptr::eq(*sub, spec)))
+        parents.iter().any(|c| c.subcommands().iter().any(|sub| std::ptr::eq(*sub, spec)))
     };
-    let session: Vec<_> = all().map(|command| &command.spec).filter(|spec| !is_sub(spec)).collect();
+    let top: Vec<_> = session().filter(|spec| !is_sub(spec)).collect();
     let data = redstart_engine::commands::all();
-    Registry::new(data.chain(session).chain(containers.iter().copied()))
+    Registry::new(data.chain(top).chain(containers()))
 }
 
 /// The session commands' handlers, by command id.
@@ -51,9 +79,29 @@ impl Handlers {
         Handlers(registry.iter().map(|registered| handler(registered.command)).collect())
     }
 
-    /// Runs the handler of a session command.
+    /// Runs the handler of a session command. A container that has none wants a subcommand.
     pub fn run(&self, id: u16, context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
-        let handler = self.0[id as usize].expect("every session command is listed with its handler");
-        handler(context, args)
+        match self.0[id as usize] {
+            Some(handler) => handler(context, args),
+            None => {
+                let registered = context.session.server.registry.at(id);
+                Err(Error::wrong_arity(&registered.full_name()))
+            }
+        }
     }
+}
+
+/// Answers a container's HELP: what is particular to it, within what all of them say.
+fn help(out: &mut Reply, container: &str, lines: &[&str]) {
+    let head = format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
+    out.array(lines.len() + 3);
+    out.simple(&head);
+    lines.iter().for_each(|line| out.simple(line));
+    out.simple("HELP");
+    out.simple("    Print this text.");
+}
+
+/// What an argument says, compared in any case.
+fn is(argument: &[u8], word: &str) -> bool {
+    argument.eq_ignore_ascii_case(word.as_bytes())
 }

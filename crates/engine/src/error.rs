@@ -76,6 +76,10 @@ texts! {
     GETKEYS_ARITY = "ERR Invalid number of arguments specified for command";
     /// COMMAND GETKEYS with arguments from which no keys can be told.
     GETKEYS_INVALID = "ERR Invalid arguments specified for command";
+    /// OBJECT FREQ while keys are not evicted by their frequency.
+    NOT_LFU = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please \
+        note that when switching between policies at runtime LRU and LFU data will take some time \
+        to adjust.";
     /// Memory is out.
     OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
 }

@@ -3,11 +3,12 @@
 
 pub mod expiry;
 pub mod key;
+pub mod object;
 pub mod string;
 
 use crate::spec::Command;
 
 /// All data commands.
 pub fn all() -> impl Iterator<Item = &'static Command> {
-    string::COMMANDS.iter().copied().chain(key::commands())
+    string::COMMANDS.iter().copied().chain(key::commands()).chain(object::COMMANDS.iter().copied())
 }

@@ -1,0 +1,166 @@
+//! OBJECT: what is known of a key beside its value. Looking is no access.
+
+use crate::call::Call;
+use crate::entry::Entry;
+use crate::error::Error;
+use crate::spec::*;
+
+/// The commands of this family.
+pub static COMMANDS: &[&Command] = &[&OBJECT];
+
+/// OBJECT subcommand
+pub static OBJECT: Command = Command {
+    name: "object",
+    group: Group::Generic,
+    arity: Arity::AtLeast(2),
+    flags: 0,
+    keys: &[],
+    doc: Doc {
+        since: "2.2.3",
+        complexity: "Depends on the subcommand.",
+        summary: "Holds what is about keys beside their values.",
+        syntax: "",
+    },
+    run: Run::Subcommands(&[&ENCODING, &FREQ, &IDLETIME, &REFCOUNT, &HELP]),
+};
+
+/// OBJECT ENCODING key
+static ENCODING: Command = Command {
+    name: "encoding",
+    group: Group::Generic,
+    arity: Arity::Exactly(3),
+    flags: READONLY,
+    keys: &[KeySpec::at(2, RO)],
+    doc: Doc {
+        since: "2.2.3",
+        complexity: "O(1)",
+        summary: "Tells how the key's value is kept.",
+        syntax: "key",
+    },
+    run: Run::Data(encoding),
+};
+
+fn encoding(call: &mut Call<'_>) -> Result<(), Error> {
+    match entry(call).map(Entry::encoding) {
+        Some(name) => call.reply.bulk(name.as_bytes()),
+        None => call.reply.null(),
+    }
+    Ok(())
+}
+
+/// OBJECT FREQ key
+static FREQ: Command = Command {
+    name: "freq",
+    group: Group::Generic,
+    arity: Arity::Exactly(3),
+    flags: READONLY,
+    keys: &[KeySpec::at(2, RO)],
+    doc: Doc {
+        since: "4.0.0",
+        complexity: "O(1)",
+        summary: "Tells how often the key is used, where that decides about eviction.",
+        syntax: "key",
+    },
+    run: Run::Data(freq),
+};
+
+fn freq(call: &mut Call<'_>) -> Result<(), Error> {
+    if entry(call).is_some() {
+        return Err(Error::NOT_LFU);
+    }
+    call.reply.null();
+    Ok(())
+}
+
+/// OBJECT IDLETIME key
+static IDLETIME: Command = Command {
+    name: "idletime",
+    group: Group::Generic,
+    arity: Arity::Exactly(3),
+    flags: READONLY,
+    keys: &[KeySpec::at(2, RO)],
+    doc: Doc {
+        since: "2.2.3",
+        complexity: "O(1)",
+        summary: "Tells the seconds since the key was last used.",
+        syntax: "key",
+    },
+    run: Run::Data(idle_time),
+};
+
+fn idle_time(call: &mut Call<'_>) -> Result<(), Error> {
+    let now = call.now().access_clock();
+    match entry(call).map(Entry::age) {
+        // The clock has 24 bits and goes round.
+        Some(then) => call.reply.integer((now.wrapping_sub(then) & 0x00ff_ffff).into()),
+        None => call.reply.null(),
+    }
+    Ok(())
+}
+
+/// OBJECT REFCOUNT key
+static REFCOUNT: Command = Command {
+    name: "refcount",
+    group: Group::Generic,
+    arity: Arity::Exactly(3),
+    flags: READONLY,
+    keys: &[KeySpec::at(2, RO)],
+    doc: Doc {
+        since: "2.2.3",
+        complexity: "O(1)",
+        summary: "Tells how many keys share the value: one, since none are shared.",
+        syntax: "key",
+    },
+    run: Run::Data(refcount),
+};
+
+fn refcount(call: &mut Call<'_>) -> Result<(), Error> {
+    match entry(call) {
+        Some(_) => call.reply.integer(1),
+        None => call.reply.null(),
+    }
+    Ok(())
+}
+
+/// OBJECT HELP
+static HELP: Command = Command {
+    name: "help",
+    group: Group::Generic,
+    arity: Arity::Exactly(2),
+    flags: LOADING | STALE,
+    keys: &[],
+    doc: Doc {
+        since: "6.2.0",
+        complexity: "O(1)",
+        summary: "Tells what the subcommands do.",
+        syntax: "",
+    },
+    run: Run::Data(help),
+};
+
+const LINES: &[&str] = &[
+    "OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "ENCODING <key>",
+    "    Tell how the value is kept.",
+    "FREQ <key>",
+    "    Tell how often the key is used, where that decides about eviction.",
+    "IDLETIME <key>",
+    "    Tell the seconds since the key was last used.",
+    "REFCOUNT <key>",
+    "    Tell how many keys share the value.",
+    "HELP",
+    "    Print this text.",
+];
+
+fn help(call: &mut Call<'_>) -> Result<(), Error> {
+    call.reply.array(LINES.len());
+    LINES.iter().for_each(|line| call.reply.simple(line));
+    Ok(())
+}
+
+/// The key's entry, looked at and not used.
+fn entry<'a>(call: &'a mut Call<'_>) -> Option<&'a Entry> {
+    let key = call.key(0);
+    let slot = call.space.find(key)?;
+    Some(call.space.entry(key, slot))
+}

@@ -1,0 +1,295 @@
+//! CLIENT: what a connection says of itself, and what it may know of others and do to them.
+//!
+//! Absent: PAUSE and UNPAUSE, tracking, and UNBLOCK, which waits for the commands that block.
+
+mod kill;
+mod list;
+
+use super::{SessionCommand, declare, help, is};
+use crate::clients::{EVICTABLE_NOT, TOUCH_NOT};
+use crate::session::{Context, Quiet};
+use redstart_engine::spec::*;
+use redstart_engine::{Command, Error};
+use redstart_protocol::Args;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// The commands of this file.
+pub static COMMANDS: &[&SessionCommand] = &[
+    &ID,
+    &GETNAME,
+    &SETNAME,
+    &SETINFO,
+    &list::INFO,
+    &list::LIST,
+    &kill::KILL,
+    &NO_EVICT,
+    &NO_TOUCH,
+    &REPLY,
+    &HELP,
+];
+
+/// CLIENT subcommand
+pub static CLIENT: Command = Command {
+    name: "client",
+    group: Group::Connection,
+    arity: Arity::AtLeast(2),
+    flags: 0,
+    keys: &[],
+    doc: Doc {
+        since: "2.4.0",
+        complexity: "Depends on the subcommand.",
+        summary: "Holds what is about client connections.",
+        syntax: "",
+    },
+    run: Run::Subcommands(&[
+        &ID.spec,
+        &GETNAME.spec,
+        &SETNAME.spec,
+        &SETINFO.spec,
+        &list::INFO.spec,
+        &list::LIST.spec,
+        &kill::KILL.spec,
+        &NO_EVICT.spec,
+        &NO_TOUCH.spec,
+        &REPLY.spec,
+        &HELP.spec,
+    ]),
+};
+
+/// What is only about the client itself.
+const OWN: Flags = NOSCRIPT | LOADING | STALE;
+
+/// CLIENT ID
+static ID: SessionCommand = SessionCommand {
+    spec: declare(
+        "id",
+        Group::Connection,
+        Arity::Exactly(2),
+        OWN,
+        Doc {
+            since: "5.0.0",
+            complexity: "O(1)",
+            summary: "Tells the connection's number.",
+            syntax: "",
+        },
+    ),
+    run: |context, _| {
+        let id = context.session.info.id;
+        context.session.out.integer(id as i64);
+        Ok(())
+    },
+};
+
+/// CLIENT GETNAME
+static GETNAME: SessionCommand = SessionCommand {
+    spec: declare(
+        "getname",
+        Group::Connection,
+        Arity::Exactly(2),
+        OWN,
+        Doc {
+            since: "2.6.9",
+            complexity: "O(1)",
+            summary: "Tells the connection's name.",
+            syntax: "",
+        },
+    ),
+    run: |context, _| {
+        let session = &mut *context.session;
+        let names = session.info.names.lock();
+        match &names.name[..] {
+            [] => session.out.null(),
+            name => session.out.bulk(name),
+        }
+        Ok(())
+    },
+};
+
+/// CLIENT SETNAME connection-name
+static SETNAME: SessionCommand = SessionCommand {
+    spec: declare(
+        "setname",
+        Group::Connection,
+        Arity::Exactly(3),
+        OWN,
+        Doc {
+            since: "2.6.9",
+            complexity: "O(1)",
+            summary: "Names the connection.",
+            syntax: "connection-name",
+        },
+    ),
+    run: |context, args| {
+        context.session.set_name(&args[2])?;
+        context.session.out.ok();
+        Ok(())
+    },
+};
+
+/// CLIENT SETINFO <LIB-NAME libname | LIB-VER libver>
+static SETINFO: SessionCommand = SessionCommand {
+    spec: declare(
+        "setinfo",
+        Group::Connection,
+        Arity::Exactly(4),
+        OWN,
+        Doc {
+            since: "7.2.0",
+            complexity: "O(1)",
+            summary: "Tells which library the client uses, for CLIENT LIST.",
+            syntax: "<LIB-NAME libname | LIB-VER libver>",
+        },
+    ),
+    run: setinfo,
+};
+
+fn setinfo(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
+    let (what, value) = (&args[2], &args[3]);
+    let mut names = context.session.info.names.lock();
+    let (field, place) = if is(what, "lib-name") {
+        ("lib-name", &mut names.library)
+    } else if is(what, "lib-ver") {
+        ("lib-ver", &mut names.version)
+    } else {
+        let text = [b"ERR Unrecognized option '", &what[..], b"'"];
+        return Err(Error::bytes(text.concat()));
+    };
+    if !crate::clients::is_plain(value) {
+        let text = format!("ERR {field} cannot contain spaces, newlines or special characters.");
+        return Err(Error::text(text));
+    }
+    *place = value.to_vec();
+    drop(names);
+    context.session.out.ok();
+    Ok(())
+}
+
+/// CLIENT NO-EVICT <ON | OFF>
+static NO_EVICT: SessionCommand = SessionCommand {
+    spec: declare(
+        "no-evict",
+        Group::Connection,
+        Arity::Exactly(3),
+        OWN | ADMIN,
+        Doc {
+            since: "7.0.0",
+            complexity: "O(1)",
+            summary: "Keeps the connection when others are closed because they take memory.",
+            syntax: "<ON | OFF>",
+        },
+    ),
+    run: |context, args| mark(context, args, EVICTABLE_NOT),
+};
+
+/// CLIENT NO-TOUCH <ON | OFF>
+static NO_TOUCH: SessionCommand = SessionCommand {
+    spec: declare(
+        "no-touch",
+        Group::Connection,
+        Arity::Exactly(3),
+        OWN,
+        Doc {
+            since: "7.2.0",
+            complexity: "O(1)",
+            summary: "Marks the connection as one whose commands are no use of a key.",
+            syntax: "<ON | OFF>",
+        },
+    ),
+    run: |context, args| mark(context, args, TOUCH_NOT),
+};
+
+fn mark(context: &mut Context<'_>, args: Args<'_>, mark: u8) -> Result<(), Error> {
+    let marks = &context.session.info.marks;
+    if is(&args[2], "on") {
+        marks.fetch_or(mark, Relaxed);
+    } else if is(&args[2], "off") {
+        marks.fetch_and(!mark, Relaxed);
+    } else {
+        return Err(Error::SYNTAX);
+    }
+    context.session.out.ok();
+    Ok(())
+}
+
+/// CLIENT REPLY <ON | OFF | SKIP>
+static REPLY: SessionCommand = SessionCommand {
+    spec: declare(
+        "reply",
+        Group::Connection,
+        Arity::Exactly(3),
+        OWN,
+        Doc {
+            since: "3.2.0",
+            complexity: "O(1)",
+            summary: "Tells the server to answer, not to answer, or to leave out one answer.",
+            syntax: "<ON | OFF | SKIP>",
+        },
+    ),
+    run: |context, args| {
+        let session = &mut *context.session;
+        if is(&args[2], "on") {
+            session.quiet = Quiet::No;
+            session.out.ok();
+        } else if is(&args[2], "off") {
+            session.quiet = Quiet::Always;
+        } else if is(&args[2], "skip") {
+            if session.quiet != Quiet::Always {
+                session.quiet = Quiet::Next;
+            }
+        } else {
+            return Err(Error::SYNTAX);
+        }
+        Ok(())
+    },
+};
+
+/// CLIENT HELP
+static HELP: SessionCommand = SessionCommand {
+    spec: declare(
+        "help",
+        Group::Connection,
+        Arity::Exactly(2),
+        LOADING | STALE,
+        Doc {
+            since: "5.0.0",
+            complexity: "O(1)",
+            summary: "Tells what the subcommands do.",
+            syntax: "",
+        },
+    ),
+    run: |context, _| {
+        help(&mut context.session.out, "CLIENT", LINES);
+        Ok(())
+    },
+};
+
+const LINES: &[&str] = &[
+    "GETNAME",
+    "    Tell the connection's name.",
+    "ID",
+    "    Tell the connection's number.",
+    "INFO",
+    "    Tell this connection's line of CLIENT LIST.",
+    "KILL <ip:port>",
+    "    Close the connection from <ip:port>.",
+    "KILL <option> <value> [<option> <value> [...]]",
+    "    Close the connections that all options fit:",
+    "    * ADDR <ip:port>, LADDR <ip:port>: from, or to, this address.",
+    "    * ID <client-id>: of this number.",
+    "    * MAXAGE <seconds>: at least so old.",
+    "    * SKIPME (YES|NO): leave this connection out, which is the default.",
+    "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB): of this type.",
+    "    * USER <username>: of this user.",
+    "LIST [TYPE (NORMAL|MASTER|REPLICA|PUBSUB) | ID <client-id> [<client-id> ...]]",
+    "    Tell a line about every connection, or about those named.",
+    "NO-EVICT (ON|OFF)",
+    "    Keep this connection when memory is short.",
+    "NO-TOUCH (ON|OFF)",
+    "    Mark this connection as one whose commands are no use of a key.",
+    "REPLY (ON|OFF|SKIP)",
+    "    Answer commands, do not, or leave out one answer.",
+    "SETINFO (LIB-NAME|LIB-VER) <value>",
+    "    Tell which library the client uses.",
+    "SETNAME <name>",
+    "    Name this connection.",
+];

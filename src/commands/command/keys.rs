@@ -1,0 +1,88 @@
+//! COMMAND GETKEYS and GETKEYSANDFLAGS: which arguments of a request are keys. The iterator that
+//! the locks are taken by answers.
+
+use super::info::{access_words, words};
+use super::{OPEN, is};
+use crate::commands::{SessionCommand, declare};
+use crate::session::Context;
+use redstart_engine::keys::each_key;
+use redstart_engine::spec::*;
+use redstart_engine::{Command, Error};
+use redstart_protocol::Args;
+
+/// COMMAND GETKEYS command [argument ...]
+pub static GETKEYS: SessionCommand = SessionCommand {
+    spec: declare(
+        "getkeys",
+        Group::Server,
+        Arity::AtLeast(4),
+        OPEN,
+        Doc {
+            since: "2.8.13",
+            complexity: "O(N) with N arguments.",
+            summary: "Tells which arguments of a command are keys.",
+            syntax: "command [arg [arg ...]]",
+        },
+    ),
+    run: |context, args| {
+        let keys = keys(context, args.from(2))?;
+        let out = &mut context.session.out;
+        out.array(keys.len());
+        keys.iter().for_each(|(key, _)| out.bulk(key));
+        Ok(())
+    },
+};
+
+/// COMMAND GETKEYSANDFLAGS command [argument ...]
+pub static GETKEYSANDFLAGS: SessionCommand = SessionCommand {
+    spec: declare(
+        "getkeysandflags",
+        Group::Server,
+        Arity::AtLeast(4),
+        OPEN,
+        Doc {
+            since: "7.0.0",
+            complexity: "O(N) with N arguments.",
+            summary: "Tells which arguments of a command are keys, and what is done with each.",
+            syntax: "command [arg [arg ...]]",
+        },
+    ),
+    run: |context, args| {
+        let keys = keys(context, args.from(2))?;
+        let out = &mut context.session.out;
+        out.array(keys.len());
+        for (key, access) in keys {
+            out.array(2);
+            out.bulk(key);
+            words(out, &access_words(access));
+        }
+        Ok(())
+    },
+};
+
+fn keys<'a>(context: &Context<'_>, args: Args<'a>) -> Result<Vec<(&'a [u8], Access)>, Error> {
+    let registry = &context.session.server.registry;
+    let Ok(Some(found)) = registry.resolve(args) else { return Err(Error::INVALID_COMMAND) };
+    let command = found.command;
+    if command.keys.is_empty() {
+        return Err(Error::NO_KEY_ARGUMENTS);
+    }
+    if !command.arity.accepts(args.len()) {
+        return Err(Error::GETKEYS_ARITY);
+    }
+    let mut keys = Vec::new();
+    each_key(command, args, |at, access| keys.push((args.at(at), settled(command, args, access))))?;
+    match keys[..] {
+        [] => Err(Error::GETKEYS_INVALID),
+        _ => Ok(keys),
+    }
+}
+
+/// What is done with a key where that depends on the arguments.
+fn settled(command: &Command, args: Args<'_>, access: Access) -> Access {
+    match command.name {
+        "set" if args.iter().skip(3).any(|word| is(word, "get")) => RW | ACCESS | UPDATE,
+        "set" => OW | UPDATE,
+        _ => access,
+    }
+}

@@ -1,0 +1,52 @@
+//! What COMMAND tells and declarations do not hold: hints for proxies and clusters, notes on key
+//! specs, and what has a newer name. The tips are Redis's; nothing in this server acts on them.
+
+const ALL_SHARDS: &str = "request_policy:all_shards";
+const ALL_NODES: &str = "request_policy:all_nodes";
+const MULTI_SHARD: &str = "request_policy:multi_shard";
+const ALL_SUCCEEDED: &str = "response_policy:all_succeeded";
+const SUM: &str = "response_policy:agg_sum";
+const LEAST: &str = "response_policy:agg_min";
+const SPECIAL: &str = "response_policy:special";
+const RANDOM: &str = "nondeterministic_output";
+const RANDOM_ORDER: &str = "nondeterministic_output_order";
+
+/// The tips of a command, by its full name.
+pub fn of(name: &str) -> &'static [&'static str] {
+    match name {
+        "ping" => &[ALL_SHARDS, ALL_SUCCEEDED],
+        "dbsize" => &[ALL_SHARDS, SUM],
+        "flushall" | "flushdb" => &[ALL_SHARDS, ALL_SUCCEEDED],
+        "keys" => &[ALL_SHARDS, RANDOM_ORDER],
+        "randomkey" => &[ALL_SHARDS, RANDOM],
+        "scan" => &[RANDOM, "request_policy:special"],
+        "mget" => &[MULTI_SHARD],
+        "mset" => &[MULTI_SHARD, ALL_SUCCEEDED],
+        "msetnx" => &[MULTI_SHARD, LEAST],
+        "del" | "unlink" | "exists" | "touch" => &[MULTI_SHARD, SUM],
+        "config|set" => &[ALL_NODES, ALL_SUCCEEDED],
+        "info" => &[RANDOM, ALL_SHARDS, SPECIAL],
+        "command" | "command|list" | "command|info" | "command|docs" => &[RANDOM_ORDER],
+        "ttl" | "pttl" | "time" | "client|info" | "client|list" => &[RANDOM],
+        "object|encoding" | "object|freq" | "object|idletime" | "object|refcount" => &[RANDOM],
+        _ => &[],
+    }
+}
+
+/// The note on a command's key spec.
+pub fn note(name: &str, spec: usize) -> Option<&'static str> {
+    match (name, spec) {
+        ("set", 0) => Some("Read only with `GET`; without it, overwritten unseen."),
+        ("getex", 0) => Some("The deadline may change, the value never does."),
+        _ => None,
+    }
+}
+
+/// Since when a command is replaced by a newer one, and by which.
+pub fn replacement(name: &str) -> Option<(&'static str, &'static str)> {
+    match name {
+        "getset" => Some(("6.2.0", "`SET` with `GET`")),
+        "substr" => Some(("2.0.0", "`GETRANGE`")),
+        _ => None,
+    }
+}

@@ -1,0 +1,141 @@
+//! CONFIG: parameters at run time, and the counters' reset.
+
+use super::{SessionCommand, declare, help};
+use crate::session::Context;
+use redstart_engine::spec::*;
+use redstart_engine::{Command, Error};
+use redstart_protocol::Args;
+
+/// The commands of this file.
+pub static COMMANDS: &[&SessionCommand] = &[&GET, &SET, &RESETSTAT, &HELP];
+
+/// CONFIG subcommand
+pub static CONFIG: Command = Command {
+    name: "config",
+    group: Group::Server,
+    arity: Arity::AtLeast(2),
+    flags: 0,
+    keys: &[],
+    doc: Doc {
+        since: "2.0.0",
+        complexity: "Depends on the subcommand.",
+        summary: "Holds what is about the server's parameters.",
+        syntax: "",
+    },
+    run: Run::Subcommands(&[&GET.spec, &SET.spec, &RESETSTAT.spec, &HELP.spec]),
+};
+
+const GUARDED: Flags = ADMIN | NOSCRIPT | LOADING | STALE;
+
+/// CONFIG GET parameter [parameter ...]
+static GET: SessionCommand = SessionCommand {
+    spec: declare(
+        "get",
+        Group::Server,
+        Arity::AtLeast(3),
+        GUARDED,
+        Doc {
+            since: "2.0.0",
+            complexity: "O(N) with N parameters asked for.",
+            summary: "Tells the values of the parameters that fit a pattern.",
+            syntax: "parameter [parameter ...]",
+        },
+    ),
+    run: get,
+};
+
+fn get(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
+    let session = &mut *context.session;
+    let patterns: Vec<&[u8]> = args.iter().skip(2).collect();
+    let found = session.server.config.read().get(&patterns);
+    session.out.map(found.len());
+    for (name, value) in &found {
+        session.out.bulk(name);
+        session.out.bulk(value);
+    }
+    Ok(())
+}
+
+/// CONFIG SET parameter value [parameter value ...]
+static SET: SessionCommand = SessionCommand {
+    spec: declare(
+        "set",
+        Group::Server,
+        Arity::AtLeast(4),
+        GUARDED,
+        Doc {
+            since: "2.0.0",
+            complexity: "O(N) with N parameters.",
+            summary: "Changes parameters, all of them or none.",
+            syntax: "parameter value [parameter value ...]",
+        },
+    ),
+    run: set,
+};
+
+fn set(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
+    use crate::config::Caller;
+    let session = &mut *context.session;
+    let words: Vec<&[u8]> = args.iter().skip(2).collect();
+    let (pairs, []) = words.as_chunks::<2>() else { return Err(Error::SYNTAX) };
+    let pairs: Vec<_> = pairs.iter().map(|[name, value]| (*name, *value)).collect();
+    let caller = match session.info.addr.ip().to_canonical().is_loopback() {
+        true => Caller::Local,
+        false => Caller::Remote,
+    };
+    let changed = session.server.config.write().set_many(&pairs, caller);
+    changed.map_err(|error| Error::text(format!("ERR {error}")))?;
+    session.server.apply_config();
+    session.out.ok();
+    Ok(())
+}
+
+/// CONFIG RESETSTAT
+static RESETSTAT: SessionCommand = SessionCommand {
+    spec: declare(
+        "resetstat",
+        Group::Server,
+        Arity::Exactly(2),
+        GUARDED,
+        Doc {
+            since: "2.0.0",
+            complexity: "O(1)",
+            summary: "Sets the counters that INFO tells back to zero.",
+            syntax: "",
+        },
+    ),
+    run: |context, _| {
+        context.session.server.reset_stats();
+        context.session.out.ok();
+        Ok(())
+    },
+};
+
+/// CONFIG HELP
+static HELP: SessionCommand = SessionCommand {
+    spec: declare(
+        "help",
+        Group::Server,
+        Arity::Exactly(2),
+        LOADING | STALE,
+        Doc {
+            since: "5.0.0",
+            complexity: "O(1)",
+            summary: "Tells what the subcommands do.",
+            syntax: "",
+        },
+    ),
+    run: |context, _| {
+        help(&mut context.session.out, "CONFIG", LINES);
+        Ok(())
+    },
+};
+
+const LINES: &[&str] = &[
+    "GET <pattern> [<pattern> ...]",
+    "    Tell the parameters that fit a pattern, and their values.",
+    "SET <parameter> <value> [<parameter> <value> ...]",
+    "    Change parameters, all of them or none.",
+    "RESETSTAT",
+    "    Set the counters that INFO tells back to zero.",
+];

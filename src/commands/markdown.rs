@@ -1,0 +1,62 @@
+//! `docs/commands.md`, made of the declarations. The test below holds the committed file against
+//! them, and writes it anew when it is told to.
+
+use redstart_engine::{Command, Registry};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+const HEAD: &str = "\
+# Commands
+
+Made of the commands' declarations by
+`REDSTART_WRITE_DOCS=1 cargo test --bin redstart commands_md`; do not edit.
+The version is the Redis version that a command came with.
+";
+
+/// The page: a table for each group.
+fn page(registry: &Registry) -> String {
+    let mut groups: BTreeMap<&str, BTreeMap<String, &Command>> = BTreeMap::new();
+    for registered in registry.iter() {
+        let command = registered.command;
+        let name = registered.full_name().to_uppercase().replace('|', " ");
+        groups.entry(command.group.name()).or_default().insert(name, command);
+    }
+    let mut text = HEAD.to_string();
+    for (group, commands) in groups {
+        let _ = write!(text, "\n## {group}\n\n{TABLE}");
+        for (name, command) in commands {
+            let doc = &command.doc;
+            let syntax = format!("{name} {}", doc.syntax).trim_end().replace('|', "\\|");
+            let _ = writeln!(
+                text,
+                "| `{syntax}` | {} | {} | {} | {} |",
+                command.arity.number(),
+                doc.since,
+                doc.summary.replace('|', "\\|"),
+                doc.complexity.replace('|', "\\|"),
+            );
+        }
+    }
+    text
+}
+
+const TABLE: &str = "\
+| Command | Arity | Since | What it does | Cost |
+| --- | --- | --- | --- | --- |
+";
+
+#[test]
+fn commands_md_is_what_the_declarations_say() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/commands.md");
+    let made = page(&super::registry());
+    if std::env::var_os("REDSTART_WRITE_DOCS").is_some() {
+        std::fs::write(path, made).expect("docs/commands.md can be written");
+        return;
+    }
+    let kept = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        kept == made,
+        "docs/commands.md is out of date: REDSTART_WRITE_DOCS=1 cargo test --bin redstart \
+         commands_md writes it anew"
+    );
+}

@@ -1,0 +1,129 @@
+//! TIME, INFO, SHUTDOWN, LOLWUT: the server as a whole.
+
+use super::{SessionCommand, declare, is};
+use crate::session::Context;
+use redstart_engine::Error;
+use redstart_engine::spec::*;
+use redstart_protocol::{Args, parse_i64};
+
+/// The commands of this file.
+pub static COMMANDS: &[&SessionCommand] = &[&TIME, &INFO, &SHUTDOWN, &LOLWUT];
+
+/// TIME
+static TIME: SessionCommand = SessionCommand {
+    spec: declare(
+        "time",
+        Group::Server,
+        Arity::Exactly(1),
+        LOADING | STALE | FAST,
+        Doc {
+            since: "2.6.0",
+            complexity: "O(1)",
+            summary: "Tells the time: seconds since 1970, and microseconds within.",
+            syntax: "",
+        },
+    ),
+    run: |context, _| {
+        let now_us = crate::clock::wall_us();
+        let out = &mut context.session.out;
+        out.array(2);
+        out.bulk_integer((now_us / 1_000_000) as i64);
+        out.bulk_integer((now_us % 1_000_000) as i64);
+        Ok(())
+    },
+};
+
+/// INFO [section [section ...]]
+static INFO: SessionCommand = SessionCommand {
+    spec: declare(
+        "info",
+        Group::Server,
+        Arity::AtLeast(1),
+        LOADING | STALE | DANGEROUS,
+        Doc {
+            since: "1.0.0",
+            complexity: "O(1)",
+            summary: "Tells what the server is, does and has done.",
+            syntax: "[section [section ...]]",
+        },
+    ),
+    run: |context, args| {
+        let text = crate::info::text(context, args.iter().skip(1));
+        context.session.out.verbatim("txt", text.as_bytes());
+        Ok(())
+    },
+};
+
+/// SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]
+static SHUTDOWN: SessionCommand = SessionCommand {
+    spec: declare(
+        "shutdown",
+        Group::Server,
+        Arity::AtLeast(1),
+        ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | ALLOW_BUSY,
+        Doc {
+            since: "1.0.0",
+            complexity: "O(N) with N keys when they are saved, O(1) otherwise.",
+            summary: "Ends the server, after it has saved its data if it is to.",
+            syntax: "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
+        },
+    ),
+    run: shutdown,
+};
+
+fn shutdown(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
+    let (mut save, mut nosave, mut abort, mut other) = (false, false, false, false);
+    for word in args.iter().skip(1) {
+        match word {
+            word if is(word, "save") => save = true,
+            word if is(word, "nosave") => nosave = true,
+            word if is(word, "abort") => abort = true,
+            word if is(word, "now") || is(word, "force") => other = true,
+            _ => return Err(Error::SYNTAX),
+        }
+    }
+    if save && nosave || abort && (save || nosave || other) {
+        return Err(Error::SYNTAX);
+    }
+    if abort {
+        return Err(Error::text("ERR No shutdown in progress."));
+    }
+    context.session.closing = true;
+    context.session.server.shutdown();
+    Ok(())
+}
+
+/// LOLWUT [VERSION version]
+static LOLWUT: SessionCommand = SessionCommand {
+    spec: declare(
+        "lolwut",
+        Group::Server,
+        Arity::AtLeast(1),
+        READONLY | FAST,
+        Doc {
+            since: "5.0.0",
+            complexity: "O(1)",
+            summary: "Draws something, and tells the version.",
+            syntax: "[VERSION version]",
+        },
+    ),
+    run: lolwut,
+};
+
+fn lolwut(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
+    if args.len() >= 3 && is(&args[1], "version") {
+        parse_i64(&args[2]).ok_or(Error::NOT_INTEGER)?;
+    }
+    let session = &mut *context.session;
+    let (own, redis) = (env!("CARGO_PKG_VERSION"), session.server.redis_version());
+    let text = format!("{BIRD}\nRedstart {own}. Redis ver. {redis}\n");
+    session.out.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+const BIRD: &str = r"
+         __
+     ___( o)>
+     \ <_. )
+  ~~~~`---'~~~~
+";

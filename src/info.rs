@@ -1,0 +1,375 @@
+//! What INFO tells: one function a section, each line a field of Redis's with a value of ours.
+//!
+//! Only what is known is told. Counters are summed over the workers; memory is what the shards
+//! count of their entries and tables, and what the system says of the process.
+
+use crate::config::Setting;
+use crate::server::Server;
+use crate::session::Context;
+use redstart_engine::hasher::SHARDS;
+use redstart_engine::stats::{Counter, Stats};
+use std::fmt::Write;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// A section: its name, its title, whether it is told by default, whether `all` tells it, and
+/// what is in it.
+struct Section {
+    name: &'static str,
+    title: &'static str,
+    default: bool,
+    all: bool,
+    write: fn(&mut Lines, &Facts),
+}
+
+const fn section(
+    name: &'static str,
+    title: &'static str,
+    write: fn(&mut Lines, &Facts),
+) -> Section {
+    Section { name, title, default: true, all: true, write }
+}
+
+/// In the order in which they are told.
+static SECTIONS: &[Section] = &[
+    section("server", "Server", server),
+    section("clients", "Clients", clients),
+    section("memory", "Memory", memory),
+    section("persistence", "Persistence", persistence),
+    section("stats", "Stats", stats),
+    section("replication", "Replication", replication),
+    section("cpu", "CPU", cpu),
+    Section { all: false, ..section("modules", "Modules", |_, _| {}) },
+    Section { default: false, ..section("commandstats", "Commandstats", command_stats) },
+    section("errorstats", "Errorstats", error_stats),
+    section("cluster", "Cluster", |lines, _| lines.put("cluster_enabled", 0)),
+    section("keyspace", "Keyspace", keyspace),
+];
+
+/// What the sections are made of.
+struct Facts {
+    server: &'static Server,
+    now: redstart_engine::Now,
+    totals: Totals,
+    process: Process,
+}
+
+/// The text as it grows.
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn put(&mut self, name: &str, value: impl std::fmt::Display) {
+        // Writing to memory does not fail.
+        let _ = write!(self.0, "{name}:{value}\r\n");
+    }
+
+    /// A count of bytes, and the same for people.
+    fn bytes(&mut self, name: &str, bytes: usize) {
+        self.put(name, bytes);
+        self.put(&format!("{name}_human"), human(bytes));
+    }
+}
+
+/// The text of the sections that are named, in any case; of the default ones if there are none.
+pub fn text<'a>(context: &Context<'_>, names: impl Iterator<Item = &'a [u8]>) -> String {
+    let names: Vec<Vec<u8>> = names.map(<[u8]>::to_ascii_lowercase).collect();
+    let named = |name: &str| names.iter().any(|given| given == name.as_bytes());
+    let default = names.is_empty() || named("default");
+    let (all, everything) = (named("all"), named("everything"));
+    let server = context.session.server;
+    let facts =
+        Facts { server, now: context.now, totals: Totals::of(server), process: Process::now() };
+    let mut lines = Lines::default();
+    for section in SECTIONS {
+        let told =
+            everything || all && section.all || default && section.default || named(section.name);
+        if told {
+            if !lines.0.is_empty() {
+                lines.0 += "\r\n";
+            }
+            lines.0 += &format!("# {}\r\n", section.title);
+            (section.write)(&mut lines, &facts);
+        }
+    }
+    lines.0
+}
+
+fn server(lines: &mut Lines, facts: &Facts) {
+    let Facts { server, .. } = facts;
+    let config = server.config.read();
+    let uptime_s = server.clock.uptime().as_secs();
+    let hz = config.integer(Setting::Hz);
+    lines.put("redis_version", String::from_utf8_lossy(config.text(Setting::RedisVersion)));
+    lines.put("redis_git_sha1", "00000000");
+    lines.put("redis_git_dirty", 0);
+    lines.put("redis_build_id", 0);
+    lines.put("redis_mode", "standalone");
+    lines.put("redstart_version", env!("CARGO_PKG_VERSION"));
+    lines.put("os", os());
+    lines.put("arch_bits", usize::BITS);
+    lines.put("monotonic_clock", "POSIX clock_gettime");
+    lines.put("multiplexing_api", if cfg!(target_os = "linux") { "epoll" } else { "kqueue" });
+    lines.put("process_id", std::process::id());
+    lines.put("process_supervised", "no");
+    lines.put("run_id", &server.run_id);
+    lines.put("tcp_port", server.port);
+    lines.put("server_time_usec", crate::clock::wall_us());
+    lines.put("uptime_in_seconds", uptime_s);
+    lines.put("uptime_in_days", uptime_s / 86_400);
+    lines.put("hz", hz);
+    lines.put("configured_hz", hz);
+    lines.put("executable", std::env::current_exe().unwrap_or_default().display());
+    lines.put("config_file", config.file().unwrap_or("".as_ref()).display());
+    lines.put("io_threads_active", 0);
+    lines.put("threads", server.stats.len());
+}
+
+fn os() -> String {
+    let name = rustix::system::uname();
+    let parts = [name.sysname(), name.release(), name.machine()];
+    parts.map(|part| part.to_string_lossy().into_owned()).join(" ")
+}
+
+fn clients(lines: &mut Lines, facts: &Facts) {
+    let clients = facts.server.clients.all();
+    let most = |size: fn(&crate::clients::ClientInfo) -> usize| {
+        clients.iter().map(|client| size(client)).max().unwrap_or(0)
+    };
+    lines.put("connected_clients", facts.server.clients.len());
+    lines.put("cluster_connections", 0);
+    lines.put("maxclients", facts.server.live.maxclients.load(Relaxed));
+    let input = most(|client| client.input_bytes.load(Relaxed));
+    lines.put("client_recent_max_input_buffer", input);
+    let output = most(|client| client.output_bytes.load(Relaxed));
+    lines.put("client_recent_max_output_buffer", output);
+    for name in ["blocked_clients", "tracking_clients", "clients_in_timeout_table"] {
+        lines.put(name, 0);
+    }
+}
+
+fn memory(lines: &mut Lines, facts: &Facts) {
+    let config = facts.server.config.read();
+    let Totals { used, overhead, .. } = facts.totals;
+    let dataset = used - overhead;
+    let peak = facts.server.memory_peak.fetch_max(used, Relaxed).max(used);
+    let share = |part: usize, whole: usize| 100.0 * part as f64 / whole.max(1) as f64;
+    let rss = facts.process.resident.unwrap_or(used);
+    lines.bytes("used_memory", used);
+    lines.bytes("used_memory_rss", rss);
+    lines.bytes("used_memory_peak", peak);
+    lines.put("used_memory_peak_perc", format_args!("{:.2}%", share(used, peak)));
+    lines.put("used_memory_overhead", overhead);
+    lines.put("used_memory_startup", 0);
+    lines.put("used_memory_dataset", dataset);
+    lines.put("used_memory_dataset_perc", format_args!("{:.2}%", share(dataset, used)));
+    if let Some(total) = facts.process.machine {
+        lines.bytes("total_system_memory", total);
+    }
+    lines.bytes("used_memory_lua", 0);
+    lines.bytes("used_memory_scripts", 0);
+    lines.put("number_of_cached_scripts", 0);
+    lines.bytes("maxmemory", config.count(Setting::Maxmemory));
+    lines.put("maxmemory_policy", config.choice(Setting::MaxmemoryPolicy));
+    let ratio = rss as f64 / used.max(1) as f64;
+    lines.put("mem_fragmentation_ratio", format_args!("{ratio:.2}"));
+    lines.put("mem_fragmentation_bytes", rss as i64 - used as i64);
+    lines.put("mem_not_counted_for_evict", 0);
+    lines.put("mem_replication_backlog", 0);
+    lines.put("mem_clients_slaves", 0);
+    lines.put("mem_clients_normal", facts.totals.clients);
+    lines.put("mem_aof_buffer", 0);
+    lines.put("mem_allocator", "mimalloc");
+    lines.put("active_defrag_running", 0);
+    lines.put("lazyfree_pending_objects", 0);
+}
+
+fn persistence(lines: &mut Lines, _: &Facts) {
+    lines.put("loading", 0);
+    lines.put("async_loading", 0);
+    lines.put("rdb_bgsave_in_progress", 0);
+    lines.put("rdb_last_bgsave_status", "ok");
+    lines.put("rdb_last_bgsave_time_sec", -1);
+    lines.put("rdb_current_bgsave_time_sec", -1);
+    lines.put("aof_enabled", 0);
+    lines.put("aof_rewrite_in_progress", 0);
+    lines.put("aof_rewrite_scheduled", 0);
+    lines.put("aof_last_rewrite_time_sec", -1);
+    lines.put("aof_current_rewrite_time_sec", -1);
+    lines.put("aof_last_bgrewrite_status", "ok");
+    lines.put("aof_last_write_status", "ok");
+}
+
+fn stats(lines: &mut Lines, facts: &Facts) {
+    let clients = &facts.server.clients;
+    let sum = |field: fn(&Stats) -> &Counter| -> u64 {
+        facts.server.stats.iter().map(|stats| field(stats).value()).sum()
+    };
+    lines.put("total_connections_received", clients.accepted.load(Relaxed));
+    lines.put("total_commands_processed", sum(|stats| &stats.commands));
+    lines.put("total_net_input_bytes", sum(|stats| &stats.net_input_bytes));
+    lines.put("total_net_output_bytes", sum(|stats| &stats.net_output_bytes));
+    lines.put("rejected_connections", clients.rejected.load(Relaxed));
+    lines.put("expired_keys", sum(|stats| &stats.expired_keys));
+    lines.put("evicted_keys", 0);
+    lines.put("evicted_clients", 0);
+    lines.put("keyspace_hits", sum(|stats| &stats.keyspace_hits));
+    lines.put("keyspace_misses", sum(|stats| &stats.keyspace_misses));
+    lines.put("pubsub_channels", 0);
+    lines.put("pubsub_patterns", 0);
+    lines.put("latest_fork_usec", 0);
+    lines.put("total_forks", 0);
+    lines.put("total_error_replies", sum(|stats| &stats.errors));
+}
+
+fn replication(lines: &mut Lines, facts: &Facts) {
+    lines.put("role", "master");
+    lines.put("connected_slaves", 0);
+    lines.put("master_failover_state", "no-failover");
+    lines.put("master_replid", &facts.server.run_id);
+    lines.put("master_replid2", "0".repeat(40));
+    lines.put("master_repl_offset", 0);
+    lines.put("second_repl_offset", -1);
+    lines.put("repl_backlog_active", 0);
+    lines.put("repl_backlog_size", facts.server.config.read().count(Setting::ReplBacklogSize));
+    lines.put("repl_backlog_first_byte_offset", 0);
+    lines.put("repl_backlog_histlen", 0);
+}
+
+fn cpu(lines: &mut Lines, facts: &Facts) {
+    lines.put("used_cpu_sys", format_args!("{:.6}", facts.process.system_s));
+    lines.put("used_cpu_user", format_args!("{:.6}", facts.process.user_s));
+    lines.put("used_cpu_sys_children", "0.000000");
+    lines.put("used_cpu_user_children", "0.000000");
+}
+
+fn command_stats(lines: &mut Lines, facts: &Facts) {
+    for registered in facts.server.registry.iter() {
+        let of = |stats: &std::sync::Arc<Stats>| stats.calls[registered.id as usize].value();
+        let calls: u64 = facts.server.stats.iter().map(of).sum();
+        if calls > 0 {
+            let name = format!("cmdstat_{}", registered.full_name());
+            lines.put(&name, format_args!("calls={calls}"));
+        }
+    }
+}
+
+fn error_stats(lines: &mut Lines, facts: &Facts) {
+    for (code, count) in facts.server.errors.lock().iter() {
+        let name = format!("errorstat_{}", String::from_utf8_lossy(code));
+        lines.put(&name, format_args!("count={count}"));
+    }
+}
+
+fn keyspace(lines: &mut Lines, facts: &Facts) {
+    for (index, db) in facts.totals.dbs.iter().enumerate() {
+        let Keys { keys, volatile, deadline_sum } = *db;
+        if keys == 0 {
+            continue;
+        }
+        let mean_ms = deadline_sum.checked_div(volatile as u128).unwrap_or(0);
+        let ttl_ms = mean_ms.saturating_sub(facts.now.mono_ms.into());
+        let value = format_args!("keys={keys},expires={volatile},avg_ttl={ttl_ms}");
+        lines.put(&format!("db{index}"), value);
+    }
+}
+
+/// What a database holds.
+#[derive(Clone, Copy, Default)]
+struct Keys {
+    keys: usize,
+    volatile: usize,
+    deadline_sum: u128,
+}
+
+/// Sums over all shards, one shard at a time.
+struct Totals {
+    dbs: Vec<Keys>,
+    /// Bytes of entries, tables and clients.
+    used: usize,
+    /// The part of it that is neither key nor value.
+    overhead: usize,
+    /// The part of it that is clients'.
+    clients: usize,
+}
+
+impl Totals {
+    fn of(server: &Server) -> Totals {
+        let clients: usize = server.clients.all().iter().map(|client| client.memory()).sum();
+        let mut totals = Totals { dbs: Vec::new(), used: clients, overhead: clients, clients };
+        let mut view = server.engine.keyspace.walk();
+        for shard in 0..SHARDS {
+            for (index, db) in view.shard_at(shard).dbs() {
+                if totals.dbs.len() <= index {
+                    totals.dbs.resize(index + 1, Keys::default());
+                }
+                let sum = &mut totals.dbs[index];
+                sum.keys += db.table.len();
+                sum.volatile += db.expires().volatile();
+                sum.deadline_sum += db.expires().deadline_sum();
+                totals.used += db.allocated();
+                totals.overhead += db.overhead();
+            }
+        }
+        totals
+    }
+}
+
+/// What the system says of the process.
+#[derive(Default)]
+struct Process {
+    /// Bytes in memory.
+    resident: Option<usize>,
+    /// Bytes that the machine has.
+    machine: Option<usize>,
+    user_s: f64,
+    system_s: f64,
+}
+
+impl Process {
+    /// Linux tells all of it under `/proc`; elsewhere the processor time is all user time.
+    fn now() -> Process {
+        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+        let kilobytes = |text: &str, name: &str| -> Option<usize> {
+            let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+            Some(line.split_whitespace().next()?.parse::<usize>().ok()? * 1024)
+        };
+        let pages = read("/proc/self/statm").split(' ').nth(1).and_then(|n| n.parse().ok());
+        let mut process = Process {
+            resident: pages.map(|pages: usize| pages * rustix::param::page_size()),
+            machine: kilobytes(&read("/proc/meminfo"), "MemTotal:"),
+            ..Process::default()
+        };
+        let ticks = rustix::param::clock_ticks_per_second() as f64;
+        let stat = read("/proc/self/stat");
+        // The program's name may hold blanks and brackets; what is behind the last one is numbers.
+        let mut fields = stat.rsplit(')').next().unwrap_or("").split_whitespace().skip(11);
+        let mut seconds = || Some(fields.next()?.parse::<f64>().ok()? / ticks);
+        if let (Some(user_s), Some(system_s)) = (seconds(), seconds()) {
+            (process.user_s, process.system_s) = (user_s, system_s);
+        } else {
+            let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+            process.user_s = used.tv_sec as f64 + used.tv_nsec as f64 / 1e9;
+        }
+        process
+    }
+}
+
+/// A count of bytes as Redis shows it to people.
+fn human(bytes: usize) -> String {
+    let units = [(1usize << 40, "T"), (1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K")];
+    match units.iter().find(|(size, _)| bytes >= *size) {
+        Some((size, unit)) => format!("{:.2}{unit}", bytes as f64 / *size as f64),
+        None => format!("{bytes}B"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::human;
+
+    #[test]
+    fn bytes_for_people() {
+        let shown = [0, 1023, 1024, 990_312, 25_276_510_208].map(human);
+        assert_eq!(shown, ["0B", "1023B", "1.00K", "967.10K", "23.54G"]);
+    }
+}
