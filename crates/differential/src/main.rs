@@ -23,7 +23,7 @@ struct Arguments {
     #[arg(long, default_value_t = 0)]
     sleeping: u64,
     /// The program under test with its first arguments, separated by spaces
-    #[arg(long, default_value = "target/quick/redstart")]
+    #[arg(long, alias = "redstart", default_value = "target/release/redstart")]
     redstart_command: String,
     /// The oracle, likewise
     #[arg(long, default_value = "redis-server")]
