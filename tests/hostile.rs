@@ -111,8 +111,10 @@ fn announced_lengths_reserve_nothing() {
 
 #[test]
 fn strangers_have_small_limits() {
-    let server = start(&["--requirepass", "secret"]);
+    let server = start(&[]);
     let port = server.port();
+    let mut client = Client::connect(port).expect("connects");
+    client.call(&["CONFIG", "SET", "requirepass", "secret"]).expect("answers");
     let answer = until_closed(port, b"*11\r\n");
     assert_eq!(answer, b"-ERR Protocol error: unauthenticated multibulk length\r\n");
     let answer = until_closed(port, b"*2\r\n$16385\r\n");
@@ -202,8 +204,9 @@ fn replies_that_nobody_reads_stay_bounded() {
     deaf.set_write_timeout(Some(Duration::from_millis(300))).expect("is settable");
     let requests = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n".repeat(10_000);
     // 150 MB of replies each time, none of which is read: at some point nothing more is taken.
-    let taken = (0..20).take_while(|_| deaf.write_all(&requests).is_ok()).count();
-    assert!(taken < 20, "the server went on reading");
+    // The kernel's buffers take some megabytes of requests before that.
+    let taken = (0..200).take_while(|_| deaf.write_all(&requests).is_ok()).count();
+    assert!(taken < 200, "the server went on reading");
     let grown = resident(&mut client).saturating_sub(before);
     assert!(grown < 64 * MIB, "unread replies cost {grown} bytes");
     assert_served(&mut client);
