@@ -40,7 +40,7 @@ impl Kind {
             b"master" => Ok(Kind::Master),
             b"slave" | b"replica" => Ok(Kind::Replica),
             b"pubsub" => Ok(Kind::PubSub),
-            _ => Err(Error::bytes([b"ERR Unknown client type '", name, b"'"].concat())),
+            _ => Err(Error::quoting("ERR Unknown client type '", name, "'")),
         }
     }
 }

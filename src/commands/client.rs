@@ -151,8 +151,7 @@ fn setinfo(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     } else if is(what, "lib-ver") {
         ("lib-ver", &mut names.version)
     } else {
-        let text = [b"ERR Unrecognized option '", &what[..], b"'"];
-        return Err(Error::bytes(text.concat()));
+        return Err(Error::quoting("ERR Unrecognized option '", what, "'"));
     };
     if !crate::clients::is_plain(value) {
         let text = format!("ERR {field} cannot contain spaces, newlines or special characters.");

@@ -117,10 +117,7 @@ fn hello(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
             session.set_name(&args[at + 1])?;
             at += 2;
         } else {
-            let mut text = b"ERR Syntax error in HELLO option '".to_vec();
-            text.extend_from_slice(&args[at]);
-            text.push(b'\'');
-            return Err(Error::bytes(text));
+            return Err(Error::quoting("ERR Syntax error in HELLO option '", &args[at], "'"));
         }
     }
     if !session.authenticated {

@@ -105,21 +105,20 @@ impl Error {
         Error::text(format!("ERR invalid expire time in '{name}' command"))
     }
 
-    /// An option that EXPIRE does not know. Like Redis, shows it up to the first zero byte.
+    /// A text that quotes a word of the client's. Like Redis, shows it up to the first zero byte.
+    pub fn quoting(before: &str, word: &[u8], after: &str) -> Error {
+        Error(Cow::Owned([before.as_bytes(), shown(word), after.as_bytes()].concat()))
+    }
+
+    /// An option that EXPIRE does not know.
     pub fn unsupported_option(word: &[u8]) -> Error {
-        let mut text = b"ERR Unsupported option ".to_vec();
-        text.extend(word.iter().take_while(|byte| **byte != 0));
-        Error(Cow::Owned(text))
+        Error::quoting("ERR Unsupported option ", word, "")
     }
 
     /// An unknown subcommand of `container`.
     pub fn unknown_subcommand(container: &str, name: &[u8]) -> Error {
-        let mut text = b"ERR unknown subcommand '".to_vec();
-        text.extend_from_slice(&name[..name.len().min(128)]);
-        text.extend_from_slice(b"'. Try ");
-        text.extend_from_slice(container.to_uppercase().as_bytes());
-        text.extend_from_slice(b" HELP.");
-        Error(Cow::Owned(text))
+        let after = format!("'. Try {} HELP.", container.to_uppercase());
+        Error::quoting("ERR unknown subcommand '", &name[..name.len().min(128)], &after)
     }
 
     /// A command that does not exist, with the beginning of its arguments, at most 128 bytes of
@@ -127,7 +126,7 @@ impl Error {
     pub fn unknown_command<'a>(mut args: impl Iterator<Item = &'a [u8]>) -> Error {
         let name = args.next().unwrap_or_default();
         let mut text = b"ERR unknown command '".to_vec();
-        text.extend_from_slice(&name[..name.len().min(128)]);
+        text.extend_from_slice(shown(&name[..name.len().min(128)]));
         text.extend_from_slice(b"', with args beginning with: ");
         let start = text.len();
         for arg in args {
@@ -136,7 +135,7 @@ impl Error {
                 break;
             }
             text.push(b'\'');
-            text.extend_from_slice(&arg[..arg.len().min(128 - used)]);
+            text.extend_from_slice(shown(&arg[..arg.len().min(128 - used)]));
             text.extend_from_slice(b"' ");
         }
         Error(Cow::Owned(text))
@@ -156,4 +155,9 @@ impl Error {
     pub fn write(&self, reply: &mut Reply) {
         reply.error_bytes(&self.0);
     }
+}
+
+/// What is shown of a client's word: what stands before its first zero byte.
+fn shown(word: &[u8]) -> &[u8] {
+    word.split(|byte| *byte == 0).next().unwrap_or_default()
 }

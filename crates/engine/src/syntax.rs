@@ -16,6 +16,9 @@
 
 use crate::spec::{Begin, Command, Find, KeySpec};
 
+/// A name made of the parts' names is at most so long.
+const NAME_BYTES_MAX: usize = 35;
+
 /// An argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Argument {
@@ -216,8 +219,10 @@ fn choice_name(arguments: &[Argument]) -> String {
     }
 }
 
+/// The names of the parts, as long as that is a name.
 fn joined(arguments: &[Argument]) -> String {
-    arguments.iter().map(|argument| &argument.name[..]).collect::<Vec<_>>().join("_")
+    let name = arguments.iter().map(|argument| &argument.name[..]).collect::<Vec<_>>().join("_");
+    if name.len() <= NAME_BYTES_MAX { name } else { "arguments".into() }
 }
 
 /// One argument of several items: a token with all that it introduces, or a block.
@@ -413,7 +418,7 @@ mod tests {
             "numkeys:integer key:key0+ LIMIT=limit:integer?"
         }),
         ("[protover [AUTH username password] [SETNAME clientname]]", &[], {
-            "protover_username_password_clientname(protover:integer \
+            "arguments(protover:integer \
              AUTH=username_password(username:string password:string)? \
              SETNAME=clientname:string?)?"
         }),

@@ -59,7 +59,7 @@ impl<'a> Filter<'a> {
                 filter.laddr = Some(value);
             } else if is(name, "user") {
                 if value != b"default" {
-                    return Err(Error::bytes([b"ERR No such user '", value, b"'"].concat()));
+                    return Err(Error::quoting("ERR No such user '", value, "'"));
                 }
             } else if is(name, "skipme") {
                 filter.with_me = match value {
