@@ -10,9 +10,11 @@ use crate::execute::Local;
 use crate::hasher::shard_of;
 use crate::keyspace::View;
 use crate::options::Options;
-use crate::shard::Db;
+use crate::shard::{Db, Due};
 use crate::spec::Command;
 use crate::table::Slot;
+use crate::value::Object;
+use crate::value::hash::{Hash, Limits};
 use redstart_protocol::{Args, Reply};
 
 /// A key of the request: its name and its hash.
@@ -100,13 +102,22 @@ pub fn new_value(args: Args<'_>, at: usize) -> NewValue<'_> {
     NewValue::Str(bytes)
 }
 
+/// The hash in an entry.
+#[inline]
+fn hash_in(entry: &Entry) -> Result<&Hash, Error> {
+    match entry.object() {
+        Some(Object::Hash(hash)) => Ok(hash),
+        _ => Err(Error::WRONG_TYPE),
+    }
+}
+
 /// The part of the keyspace that a run may reach, at one moment, in one database.
 pub struct Space<'a> {
     /// The moment.
     pub now: Now,
     /// The selected database.
     pub db: usize,
-    pub(crate) view: View<'a>,
+    pub(crate) view: &'a mut View,
     pub(crate) local: &'a mut Local,
 }
 
@@ -117,8 +128,8 @@ impl<'a> Space<'a> {
     }
 
     /// The locked shards.
-    pub fn view(&mut self) -> &mut View<'a> {
-        &mut self.view
+    pub fn view(&mut self) -> &mut View {
+        self.view
     }
 
     /// A key that the command did not declare by position; its shard must be locked.
@@ -136,19 +147,31 @@ impl<'a> Space<'a> {
     pub fn find(&mut self, key: Key<'_>) -> Option<Slot> {
         let db = self.view.shard(key.hash).db(self.db)?;
         let slot = db.table.find(key.hash, key.bytes)?;
-        let deadline_ms = db.table.at(slot).deadline_ms();
-        if deadline_ms != 0 && deadline_ms <= self.now.mono_ms {
-            self.expire(key, slot);
-            return None;
+        let wake_ms = db.table.at(slot).wake_ms();
+        if wake_ms != 0 && wake_ms <= self.now.mono_ms {
+            return self.expire(key, slot);
         }
         Some(slot)
     }
 
+    /// Removes what is due of an entry, so that nobody sees it. Returns where the rest is.
     #[cold]
-    fn expire(&mut self, key: Key<'_>, slot: Slot) {
-        self.local.stats.expired_keys.add(1);
-        self.remove(key, slot);
-        self.emit(|| [&b"DEL"[..], key.bytes]);
+    fn expire(&mut self, key: Key<'_>, slot: Slot) -> Option<Slot> {
+        let (hasher, now_ms) = (self.view.keyspace().hasher(), self.now.mono_ms);
+        let db = self.view.shard(key.hash).db_mut(self.db);
+        match db.expire_at(key.hash, slot, now_ms, hasher, usize::MAX) {
+            Some(Due::Entry(entry)) => {
+                self.local.stats.expired_keys.add(1);
+                self.local.discard(entry);
+                self.emit(|| [&b"DEL"[..], key.bytes]);
+                None
+            }
+            Some(Due::Fields { key, fields }) => {
+                self.local.effects.push_removed_fields(self.db, &key, &fields);
+                Some(slot)
+            }
+            None => Some(slot),
+        }
     }
 
     /// The entry in a slot that `find` gave.
@@ -181,6 +204,13 @@ impl<'a> Space<'a> {
         slot
     }
 
+    /// Tells those who watch the key that it changes.
+    #[inline]
+    fn touch_watches(&mut self, key: Key<'_>) {
+        let db = self.db;
+        self.view.shard(key.hash).watches.touch(db, key.bytes);
+    }
+
     /// Counts a hit or a miss.
     #[inline]
     pub fn count(&mut self, hit: bool) {
@@ -208,7 +238,9 @@ impl<'a> Space<'a> {
     ) -> Slot {
         let clock = self.now.access_clock();
         let hasher = self.view.keyspace().hasher();
-        let db = self.view.shard(key.hash).db_mut(self.db);
+        let shard = self.view.shard(key.hash);
+        shard.watches.touch(self.db, key.bytes);
+        let db = shard.db_mut(self.db);
         let (slot, old) = match slot {
             Some(slot) => (slot, db.replace(key.hash, slot, value, deadline_ms, hasher)),
             None => {
@@ -216,9 +248,11 @@ impl<'a> Space<'a> {
                 (db.insert(key.hash, entry, hasher), None)
             }
         };
-        db.table.at_mut(slot).touch(clock);
-        if deadline_ms != 0 {
-            self.view.publish_earlier(shard_of(key.hash), deadline_ms);
+        let entry = db.table.at_mut(slot);
+        entry.touch(clock);
+        let wake_ms = entry.wake_ms();
+        if wake_ms != 0 {
+            self.view.publish_earlier(shard_of(key.hash), wake_ms);
         }
         if let Some(old) = old {
             self.local.discard(old);
@@ -230,15 +264,83 @@ impl<'a> Space<'a> {
     #[inline]
     pub fn modify<R>(&mut self, key: Key<'_>, slot: Slot, f: impl FnOnce(&mut Entry) -> R) -> R {
         let clock = self.now.access_clock();
+        self.touch_watches(key);
         self.db(key).modify(slot, |entry| {
             entry.touch(clock);
             f(entry)
         })
     }
 
+    /// Fetches a hash for reading; WRONGTYPE when it is something else.
+    #[inline]
+    pub fn read_hash(&mut self, key: Key<'_>) -> Result<Option<&Hash>, Error> {
+        self.read(key).map(hash_in).transpose()
+    }
+
+    /// Where the key's hash is; WRONGTYPE when it is something else.
+    #[inline]
+    pub fn find_hash(&mut self, key: Key<'_>) -> Result<Option<Slot>, Error> {
+        let Some(slot) = self.find(key) else { return Ok(None) };
+        hash_in(self.entry(key, slot))?;
+        Ok(Some(slot))
+    }
+
+    /// The hash in a slot that `find_hash` gave.
+    ///
+    /// # Panics
+    /// When it is something else.
+    #[inline]
+    pub fn hash(&mut self, key: Key<'_>, slot: Slot) -> &Hash {
+        hash_in(self.entry(key, slot)).expect("the slot was found to hold a hash")
+    }
+
+    /// Changes the hash in a slot, or makes one; one that is empty afterwards is removed.
+    #[inline]
+    pub fn change_hash<R>(
+        &mut self,
+        key: Key<'_>,
+        slot: Option<Slot>,
+        f: impl FnOnce(&mut Hash) -> R,
+    ) -> R {
+        let Some(slot) = slot else {
+            let mut hash = Hash::default();
+            let result = f(&mut hash);
+            if !hash.is_empty() {
+                self.put(key, None, NewValue::Object(Box::new(Object::Hash(hash))), 0);
+            }
+            return result;
+        };
+        let (hasher, clock) = (self.view.keyspace().hasher(), self.now.access_clock());
+        let db = self.view.shard(key.hash).db_mut(self.db);
+        let (result, is_empty, wake_ms) = db.modify_timed(key.hash, slot, hasher, |entry| {
+            entry.touch(clock);
+            let Some(Object::Hash(hash)) = entry.object_mut() else {
+                panic!("the slot was found to hold a hash")
+            };
+            (f(hash), hash.is_empty(), hash.next_deadline_ms())
+        });
+        if is_empty {
+            self.remove(key, slot);
+        } else if wake_ms != 0 {
+            self.view.publish_earlier(shard_of(key.hash), wake_ms);
+        }
+        result
+    }
+
+    /// Up to what a hash stays packed.
+    #[inline]
+    pub fn hash_limits(&self, options: &Options) -> Limits<'a> {
+        Limits {
+            fields: options.hash_packed_fields_max(),
+            bytes: options.hash_packed_bytes_max(),
+            hasher: self.view.keyspace().hasher(),
+        }
+    }
+
     /// Changes an entry's deadline; zero takes it away.
     pub fn set_deadline(&mut self, key: Key<'_>, slot: Slot, deadline_ms: u64) {
         let hasher = self.view.keyspace().hasher();
+        self.touch_watches(key);
         self.view.shard(key.hash).db_mut(self.db).set_deadline(key.hash, slot, deadline_ms, hasher);
         if deadline_ms != 0 {
             self.view.publish_earlier(shard_of(key.hash), deadline_ms);
@@ -254,6 +356,7 @@ impl<'a> Space<'a> {
     /// Takes an entry out.
     pub fn take(&mut self, key: Key<'_>, slot: Slot) -> Entry {
         let hasher = self.view.keyspace().hasher();
+        self.touch_watches(key);
         self.view.shard(key.hash).db_mut(self.db).take(key.hash, slot, hasher)
     }
 
@@ -262,10 +365,11 @@ impl<'a> Space<'a> {
         if let Some(slot) = self.find(key) {
             self.remove(key, slot);
         }
-        let (hasher, deadline_ms) = (self.view.keyspace().hasher(), entry.deadline_ms());
+        let (hasher, wake_ms) = (self.view.keyspace().hasher(), entry.wake_ms());
+        self.touch_watches(key);
         self.view.shard(key.hash).db_mut(self.db).insert(key.hash, entry, hasher);
-        if deadline_ms != 0 {
-            self.view.publish_earlier(shard_of(key.hash), deadline_ms);
+        if wake_ms != 0 {
+            self.view.publish_earlier(shard_of(key.hash), wake_ms);
         }
     }
 

@@ -1,5 +1,6 @@
 //! The engine without a server: one caller, a virtual clock, a seed. Tests, fuzzers and the
-//! in-process conformance run drive the whole data model through it.
+//! in-process conformance run drive the whole data model through it. Its engine is never freed,
+//! as a server's is not.
 
 use crate::call::KeyAt;
 use crate::clock::Now;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 /// One caller of an engine of its own.
 pub struct Driver {
     /// The engine.
-    pub engine: Engine,
+    pub engine: &'static Engine,
     /// The moment of the next call; move it to let time pass.
     pub now: Now,
     /// The selected database.
@@ -31,7 +32,7 @@ impl Driver {
         let registry = Registry::new(crate::commands::all());
         let stats = Arc::new(Stats::new(registry.len()));
         Driver {
-            engine: Engine::new([seed, !seed]),
+            engine: Box::leak(Box::new(Engine::new([seed, !seed]))),
             now: Now::new(1_000_000, 1_700_000_000_000),
             db: 0,
             protocol: Protocol::Resp2,

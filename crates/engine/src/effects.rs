@@ -56,6 +56,12 @@ impl Effects {
         }
     }
 
+    /// Adds that fields of a hash are gone.
+    pub fn push_removed_fields(&mut self, db: usize, key: &[u8], fields: &[Box<[u8]>]) {
+        let fields = fields.iter().map(|field| &field[..]);
+        self.push(db, || [b"HDEL", key].into_iter().chain(fields));
+    }
+
     /// Ends the unit: hands it to the sink, if there is anything in it.
     #[inline]
     pub fn commit(&mut self, sink: Option<&dyn Sink>) {

@@ -316,6 +316,22 @@ impl Entry {
         unsafe { self.word(HEADER).read() }
     }
 
+    /// The earliest deadline inside the value, in monotonic milliseconds; zero when there is none.
+    #[inline]
+    pub fn inner_deadline_ms(&self) -> u64 {
+        self.object().map_or(0, Object::next_deadline_ms)
+    }
+
+    /// When the expiry of the entry or of a part of it is next due; zero for never.
+    #[inline]
+    pub fn wake_ms(&self) -> u64 {
+        match (self.deadline_ms(), self.inner_deadline_ms()) {
+            (0, inner) => inner,
+            (own, 0) => own,
+            (own, inner) => own.min(inner),
+        }
+    }
+
     /// The access clock's reading at the last access, in seconds, 24 bits.
     pub fn age(&self) -> u32 {
         (self.header() >> 40) as u32
@@ -501,6 +517,14 @@ impl Entry {
     pub fn prefetch(&self) {
         prefetch(self.0.as_ptr());
         prefetch(self.0.as_ptr().wrapping_add(64));
+    }
+}
+
+impl Clone for Entry {
+    fn clone(&self) -> Entry {
+        let mut copy = Entry::new(self.key(), self.clone_value(), self.deadline_ms());
+        copy.touch(self.age());
+        copy
     }
 }
 

@@ -11,7 +11,7 @@ use crate::keys::each_key;
 use crate::keyspace::{Keyspace, View};
 use crate::options::Options;
 use crate::registry::{KeyShape, Registered};
-use crate::shard::Db;
+use crate::shard::{Db, Due};
 use crate::spec::{Command, DataRun, WALKS, WHOLE_KEYSPACE};
 use crate::stats::Stats;
 use redstart_protocol::{Args, Reply};
@@ -83,11 +83,7 @@ pub struct Prepared<'a> {
 impl Engine {
     /// An empty data model.
     pub fn new(seed: [u64; 2]) -> Engine {
-        Engine {
-            keyspace: Keyspace::new(seed),
-            options: Options::default(),
-            sink: OnceLock::new(),
-        }
+        Engine { keyspace: Keyspace::new(seed), options: Options::default(), sink: OnceLock::new() }
     }
 
     /// Lets a sink listen to the effects from now on. At most one, for good.
@@ -122,7 +118,7 @@ impl Engine {
 
     /// Locks what a request needs.
     #[inline]
-    pub fn lock(&self, command: &Command, keys: &[KeyAt]) -> View<'_> {
+    pub fn lock(&'static self, command: &Command, keys: &[KeyAt]) -> View {
         if command.is(WHOLE_KEYSPACE) {
             self.keyspace.lock_all()
         } else if command.is(WALKS) {
@@ -134,10 +130,41 @@ impl Engine {
 
     /// Runs a request as a unit of its own.
     #[inline]
-    pub fn run(&self, local: &mut Local, request: Prepared<'_>, now: Now, reply: &mut Reply) {
-        let view = self.lock(request.command, request.keys);
-        let sink = self.sink.get().map(|sink| &**sink);
-        local.effects.begin(sink.is_some());
+    pub fn run(
+        &'static self,
+        local: &mut Local,
+        request: Prepared<'_>,
+        now: Now,
+        reply: &mut Reply,
+    ) {
+        let mut view = self.lock(request.command, request.keys);
+        self.begin(local);
+        self.run_in(&mut view, local, request, now, reply);
+        self.commit(local);
+    }
+
+    /// Begins a unit of the effect stream; the shards that it needs are locked.
+    #[inline]
+    pub fn begin(&self, local: &mut Local) {
+        local.effects.begin(self.sink.get().is_some());
+    }
+
+    /// Ends a unit of the effect stream, with the shards still locked.
+    #[inline]
+    pub fn commit(&self, local: &mut Local) {
+        local.effects.commit(self.sink.get().map(|sink| &**sink));
+    }
+
+    /// Runs a request under locks that its caller has taken, as a part of the caller's unit.
+    #[inline]
+    pub fn run_in(
+        &self,
+        view: &mut View,
+        local: &mut Local,
+        request: Prepared<'_>,
+        now: Now,
+        reply: &mut Reply,
+    ) {
         let mut call = Call {
             command: request.command,
             args: request.args,
@@ -150,38 +177,57 @@ impl Engine {
             call.space.local.stats.errors.add(1);
             error.write(call.reply);
         }
-        call.space.local.effects.commit(sink);
     }
 
-    /// Removes what has expired in one shard, at most `limit` entries, under its lock. Returns
-    /// how many there were.
-    pub fn expire_shard(&self, local: &mut Local, index: usize, now: Now, limit: usize) -> usize {
-        let mut removed = Vec::new();
+    /// Removes what has expired in one shard, at most `limit` keys and fields, under its lock.
+    /// Returns how many there were.
+    pub fn expire_shard(
+        &'static self,
+        local: &mut Local,
+        index: usize,
+        now: Now,
+        limit: usize,
+    ) -> usize {
+        let (mut removed, mut count) = (Vec::new(), 0);
         let mut view = self.keyspace.lock_shard(index);
-        let sink = self.sink.get().map(|sink| &**sink);
-        local.effects.begin(sink.is_some());
+        self.begin(local);
         for db in view.shard_at(index).indices() {
-            while removed.len() < limit {
+            while count < limit {
                 let db_part = view.shard_at(index).db_mut(db);
-                let Some(entry) = db_part.pop_due(now.mono_ms, self.keyspace.hasher()) else {
-                    break;
-                };
-                local.effects.push(db, || [&b"DEL"[..], entry.key()]);
-                removed.push(entry);
+                let hasher = self.keyspace.hasher();
+                match db_part.expire_one(now.mono_ms, hasher, limit - count) {
+                    Some(Due::Entry(entry)) => {
+                        view.shard_at(index).watches.touch(db, entry.key());
+                        local.effects.push(db, || [&b"DEL"[..], entry.key()]);
+                        removed.push(entry);
+                        count += 1;
+                    }
+                    Some(Due::Fields { key, fields }) => {
+                        view.shard_at(index).watches.touch(db, &key);
+                        local.effects.push_removed_fields(db, &key, &fields);
+                        count += fields.len();
+                    }
+                    None => break,
+                }
             }
         }
-        local.effects.commit(sink);
+        self.commit(local);
         view.publish(index);
         drop(view);
         local.stats.expired_keys.add(removed.len() as u64);
-        let count = removed.len();
         local.garbage.extend(removed.into_iter().filter(Entry::is_heavy).map(Garbage::Entry));
         count
     }
 
     /// Removes what has expired in the shards that fall to worker `worker` of `workers`. Returns
     /// whether something is left because there was too much for one call.
-    pub fn expire(&self, local: &mut Local, worker: usize, workers: usize, now: Now) -> bool {
+    pub fn expire(
+        &'static self,
+        local: &mut Local,
+        worker: usize,
+        workers: usize,
+        now: Now,
+    ) -> bool {
         const PER_LOCK: usize = 64;
         const PER_CALL: usize = 4096;
         let mut removed = 0;

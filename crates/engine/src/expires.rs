@@ -27,12 +27,14 @@ const REBASE_MS: u64 = 1 << 31;
 const SLACK: usize = 32;
 
 /// A heap of deadlines.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Expires {
     heap: Vec<u64>,
     base_ms: u64,
     /// Entries with a deadline, counted by the owner's calls.
     volatile: usize,
+    /// Entries with deadlines inside their values, likewise.
+    timed: usize,
     /// The sum of the volatile entries' deadlines, for their mean.
     deadline_sum: u128,
 }
@@ -84,14 +86,31 @@ impl Expires {
                 self.push(fingerprint(hash), new_ms);
             }
         }
-        if self.volatile == 0 {
+        self.clear_if_unused();
+    }
+
+    /// The earliest deadline inside an entry's value changed from `old_ms` to `new_ms`; zero is
+    /// none.
+    pub fn change_inner(&mut self, hash: u64, old_ms: u64, new_ms: u64) {
+        if old_ms == new_ms {
+            return;
+        }
+        self.timed = self.timed + usize::from(new_ms != 0) - usize::from(old_ms != 0);
+        if new_ms != 0 && (old_ms == 0 || new_ms < old_ms) {
+            self.push(fingerprint(hash), new_ms);
+        }
+        self.clear_if_unused();
+    }
+
+    fn clear_if_unused(&mut self) {
+        if self.volatile + self.timed == 0 {
             self.heap = Vec::new();
         }
     }
 
     /// Whether stale items outnumber the true ones, so that a rebuild is due.
     pub fn is_stale(&self) -> bool {
-        self.heap.len() > 2 * self.volatile + SLACK
+        self.heap.len() > 2 * (self.volatile + self.timed) + SLACK
     }
 
     /// Keeps what is true: `deadline_of` tells the deadline of the entry with the given parts of a

@@ -12,6 +12,8 @@
 //! 5. The expiry index of a shard publishes its earliest deadline in an atomic beside the locks,
 //!    never later than the true one, so that the expiry tick reads no lock in vain.
 //!
+//! A keyspace lives as long as its process, so that locked shards can be handed on freely.
+//!
 //! Deliberately absent: a lock for the whole keyspace (taking all shards is that), reader locks
 //! (a read notes its access in the entry), and lock-free reads.
 
@@ -66,7 +68,7 @@ impl Keyspace {
 
     /// Locks the shards of the given hashes, ascending.
     #[inline]
-    pub fn lock(&self, mut hashes: impl Iterator<Item = u64>) -> View<'_> {
+    pub fn lock(&'static self, mut hashes: impl Iterator<Item = u64>) -> View {
         let first = hashes.next().map(shard_of);
         let guards = match (first, hashes.next().map(shard_of)) {
             (None, _) => Guards::Several(Vec::new()),
@@ -85,19 +87,19 @@ impl Keyspace {
     }
 
     /// Locks all shards, ascending.
-    pub fn lock_all(&self) -> View<'_> {
+    pub fn lock_all(&'static self) -> View {
         let guards = self.shards.iter().map(|shard| shard.0.lock()).collect();
         View { keyspace: self, guards: Guards::All(guards) }
     }
 
     /// Locks whichever shard is asked for, one at a time: for walks over the keyspace that need
     /// no single moment (SCAN, DBSIZE).
-    pub fn walk(&self) -> View<'_> {
+    pub fn walk(&'static self) -> View {
         View { keyspace: self, guards: Guards::Walking(None) }
     }
 
     /// Locks one shard by its index.
-    pub fn lock_shard(&self, index: usize) -> View<'_> {
+    pub fn lock_shard(&'static self, index: usize) -> View {
         View { keyspace: self, guards: Guards::One(index, self.shards[index].0.lock()) }
     }
 
@@ -108,24 +110,24 @@ impl Keyspace {
     }
 }
 
-enum Guards<'k> {
-    One(usize, MutexGuard<'k, Shard>),
-    Several(Vec<(usize, MutexGuard<'k, Shard>)>),
-    All(Vec<MutexGuard<'k, Shard>>),
+enum Guards {
+    One(usize, MutexGuard<'static, Shard>),
+    Several(Vec<(usize, MutexGuard<'static, Shard>)>),
+    All(Vec<MutexGuard<'static, Shard>>),
     /// One at a time, the last one asked for: never two, so never out of order.
-    Walking(Option<(usize, MutexGuard<'k, Shard>)>),
+    Walking(Option<(usize, MutexGuard<'static, Shard>)>),
 }
 
 /// Locked shards: the only road to a key.
-pub struct View<'k> {
-    keyspace: &'k Keyspace,
-    guards: Guards<'k>,
+pub struct View {
+    keyspace: &'static Keyspace,
+    guards: Guards,
 }
 
-impl<'k> View<'k> {
+impl View {
     /// The keyspace that the shards are of.
     #[inline]
-    pub fn keyspace(&self) -> &'k Keyspace {
+    pub fn keyspace(&self) -> &'static Keyspace {
         self.keyspace
     }
 

@@ -28,6 +28,7 @@ pub mod stats;
 pub mod syntax;
 pub mod table;
 pub mod value;
+pub mod watch;
 
 pub use call::{Call, Key};
 pub use clock::Now;

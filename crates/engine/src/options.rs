@@ -7,11 +7,18 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 pub struct Options {
     databases: AtomicUsize,
     string_bytes_max: AtomicU64,
+    hash_packed_fields_max: AtomicUsize,
+    hash_packed_bytes_max: AtomicUsize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { databases: AtomicUsize::new(16), string_bytes_max: AtomicU64::new(512 << 20) }
+        Options {
+            databases: AtomicUsize::new(16),
+            string_bytes_max: AtomicU64::new(512 << 20),
+            hash_packed_fields_max: AtomicUsize::new(512),
+            hash_packed_bytes_max: AtomicUsize::new(64),
+        }
     }
 }
 
@@ -34,5 +41,25 @@ impl Options {
     /// Sets the longest string in bytes.
     pub fn set_string_bytes_max(&self, bytes: u64) {
         self.string_bytes_max.store(bytes, Relaxed);
+    }
+
+    /// The most fields of a packed hash (`hash-max-listpack-entries`).
+    pub fn hash_packed_fields_max(&self) -> usize {
+        self.hash_packed_fields_max.load(Relaxed)
+    }
+
+    /// Sets the most fields of a packed hash.
+    pub fn set_hash_packed_fields_max(&self, count: usize) {
+        self.hash_packed_fields_max.store(count, Relaxed);
+    }
+
+    /// The longest field or value in a packed hash, in bytes (`hash-max-listpack-value`).
+    pub fn hash_packed_bytes_max(&self) -> usize {
+        self.hash_packed_bytes_max.load(Relaxed)
+    }
+
+    /// Sets the longest field or value in a packed hash, in bytes.
+    pub fn set_hash_packed_bytes_max(&self, bytes: usize) {
+        self.hash_packed_bytes_max.store(bytes, Relaxed);
     }
 }

@@ -8,9 +8,11 @@ use crate::entry::{Entry, NewValue};
 use crate::expires::{Expires, fingerprint};
 use crate::hasher::Hasher;
 use crate::table::{Slot, Table};
+use crate::watch::Watches;
+use crate::value::Object;
 
 /// One shard's part of one database.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Db {
     /// The entries.
     pub table: Table,
@@ -38,11 +40,12 @@ impl Db {
     /// Puts a new entry in; its key is not there yet.
     pub fn insert(&mut self, hash: u64, entry: Entry, hasher: &Hasher) -> Slot {
         self.entry_bytes += entry.allocated();
-        let deadline_ms = entry.deadline_ms();
+        let (deadline_ms, inner_ms) = (entry.deadline_ms(), entry.inner_deadline_ms());
         let slot = self.table.insert(hash, entry, hasher);
         if deadline_ms != 0 {
             self.change_deadline(hash, 0, deadline_ms, hasher);
         }
+        self.change_inner(hash, 0, inner_ms, hasher);
         slot
     }
 
@@ -59,13 +62,16 @@ impl Db {
         let entry = self.table.at_mut(slot);
         let old_ms = entry.deadline_ms();
         let old_entry = entry.replace(value, deadline_ms);
+        let mut inner_ms = (0, 0);
         if let Some(old) = &old_entry {
             self.entry_bytes += entry.allocated();
             self.entry_bytes -= old.allocated();
+            inner_ms = (old.inner_deadline_ms(), entry.inner_deadline_ms());
         }
         if old_ms != deadline_ms {
             self.change_deadline(hash, old_ms, deadline_ms, hasher);
         }
+        self.change_inner(hash, inner_ms.0, inner_ms.1, hasher);
         old_entry
     }
 
@@ -75,6 +81,23 @@ impl Db {
         let before = entry.allocated();
         let result = f(entry);
         self.entry_bytes = self.entry_bytes + entry.allocated() - before;
+        result
+    }
+
+    /// As [`Db::modify`], for a value that may have deadlines inside.
+    pub fn modify_timed<R>(
+        &mut self,
+        hash: u64,
+        slot: Slot,
+        hasher: &Hasher,
+        f: impl FnOnce(&mut Entry) -> R,
+    ) -> R {
+        let entry = self.table.at_mut(slot);
+        let (before, before_ms) = (entry.allocated(), entry.inner_deadline_ms());
+        let result = f(entry);
+        let after_ms = entry.inner_deadline_ms();
+        self.entry_bytes = self.entry_bytes + entry.allocated() - before;
+        self.change_inner(hash, before_ms, after_ms, hasher);
         result
     }
 
@@ -94,25 +117,48 @@ impl Db {
         if entry.deadline_ms() != 0 {
             self.change_deadline(hash, entry.deadline_ms(), 0, hasher);
         }
+        self.change_inner(hash, entry.inner_deadline_ms(), 0, hasher);
         entry
     }
 
     fn change_deadline(&mut self, hash: u64, old_ms: u64, new_ms: u64, hasher: &Hasher) {
         self.expires.change(hash, old_ms, new_ms);
+        self.rebuild_if_stale(hasher);
+    }
+
+    #[inline]
+    fn change_inner(&mut self, hash: u64, old_ms: u64, new_ms: u64, hasher: &Hasher) {
+        if old_ms != new_ms {
+            self.expires.change_inner(hash, old_ms, new_ms);
+            self.rebuild_if_stale(hasher);
+        }
+    }
+
+    fn rebuild_if_stale(&mut self, hasher: &Hasher) {
         if self.expires.is_stale() {
             let table = &self.table;
             self.expires.rebuild(|hash| earliest(table, hash, hasher));
         }
     }
 
-    /// Takes out one entry that is due, or None when nothing is.
+    /// Takes out one entry that is due, or None when nothing is. Fields that are due go with it.
     pub fn pop_due(&mut self, now_ms: u64, hasher: &Hasher) -> Option<Entry> {
         loop {
+            if let Due::Entry(entry) = self.expire_one(now_ms, hasher, usize::MAX)? {
+                return Some(entry);
+            }
+        }
+    }
+
+    /// Removes one entry that is due, or some of its fields, at most `limit`; None when nothing
+    /// is due.
+    pub fn expire_one(&mut self, now_ms: u64, hasher: &Hasher, limit: usize) -> Option<Due> {
+        loop {
             let hash = self.expires.pop_due(now_ms)?;
-            let due = |entry: &Entry| (1..=now_ms).contains(&entry.deadline_ms());
-            let found = self.table.find_where(hash, due).map(|slot| {
+            let due = |entry: &Entry| (1..=now_ms).contains(&entry.wake_ms());
+            let found = self.table.find_where(hash, due).and_then(|slot| {
                 let hash = hasher.hash(self.table.at(slot).key());
-                self.take(hash, slot, hasher)
+                self.expire_at(hash, slot, now_ms, hasher, limit)
             });
             // The popped item may have stood for others that share these parts of the hash.
             let later_ms = earliest(&self.table, hash, hasher);
@@ -124,13 +170,54 @@ impl Db {
             }
         }
     }
+
+    /// Removes the entry in a slot if it is due, else at most `limit` of its fields that are, and
+    /// the entry with the last of them. None when nothing was due after all.
+    pub fn expire_at(
+        &mut self,
+        hash: u64,
+        slot: Slot,
+        now_ms: u64,
+        hasher: &Hasher,
+        limit: usize,
+    ) -> Option<Due> {
+        if (1..=now_ms).contains(&self.table.at(slot).deadline_ms()) {
+            return Some(Due::Entry(self.take(hash, slot, hasher)));
+        }
+        let mut fields = Vec::new();
+        let emptied = self.modify_timed(hash, slot, hasher, |entry| match entry.object_mut() {
+            Some(Object::Hash(of)) => {
+                of.expire(now_ms, limit, hasher, |field| fields.push(field.into()));
+                of.is_empty()
+            }
+            _ => false,
+        });
+        if emptied {
+            return Some(Due::Entry(self.take(hash, slot, hasher)));
+        }
+        let key = || self.table.at(slot).key().into();
+        (!fields.is_empty()).then(|| Due::Fields { key: key(), fields })
+    }
+}
+
+/// What has been removed because its time had come.
+pub enum Due {
+    /// A whole entry.
+    Entry(Entry),
+    /// Some fields of a hash.
+    Fields {
+        /// The hash's key.
+        key: Box<[u8]>,
+        /// The fields' names.
+        fields: Vec<Box<[u8]>>,
+    },
 }
 
 /// The earliest deadline among the entries that share the parts of `hash`; zero for none.
 fn earliest(table: &Table, hash: u64, hasher: &Hasher) -> u64 {
     let mut earliest_ms = 0;
     table.find_where(hash, |entry| {
-        let deadline_ms = entry.deadline_ms();
+        let deadline_ms = entry.wake_ms();
         let same = || fingerprint(hasher.hash(entry.key())) == fingerprint(hash);
         if deadline_ms != 0 && (earliest_ms == 0 || deadline_ms < earliest_ms) && same() {
             earliest_ms = deadline_ms;
@@ -145,6 +232,8 @@ fn earliest(table: &Table, hash: u64, hasher: &Hasher) -> u64 {
 pub struct Shard {
     first: Db,
     others: Vec<Option<Box<Db>>>,
+    /// Who watches keys of this shard.
+    pub watches: Watches,
 }
 
 impl Shard {
@@ -195,7 +284,9 @@ impl Shard {
             None => Some(std::mem::take(&mut self.first)),
             Some(other) => self.others.get_mut(other)?.take().map(|part| *part),
         };
-        part.filter(|part| !part.table.is_empty())
+        let part = part.filter(|part| !part.table.is_empty())?;
+        self.watches.touch_table(index, &part.table);
+        Some(part)
     }
 
     /// Exchanges two databases.
@@ -203,6 +294,7 @@ impl Shard {
         let (from_a, from_b) = (self.take_db(a), self.take_db(b));
         for (index, part) in [(a, from_b), (b, from_a)] {
             if let Some(part) = part {
+                self.watches.touch_table(index, &part.table);
                 *self.db_mut(index) = part;
             }
         }

@@ -36,6 +36,7 @@ const HIGH: u64 = 0x8080_8080_8080_8080;
 const TAG_BYTES: u64 = 0x00ff_ffff_ffff_ffff;
 
 /// One cache line.
+#[derive(Clone)]
 #[repr(C, align(64))]
 struct Bucket {
     /// Bytes 0..7 are the slots' tags, zero when empty; byte 7 counts the entries that were
@@ -85,6 +86,7 @@ pub struct Slot {
     slot: u8,
 }
 
+#[derive(Clone)]
 struct Segment {
     buckets: Box<[Bucket]>,
     len: u32,
@@ -180,11 +182,13 @@ impl Segment {
 }
 
 /// An extendible table of entries.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Table {
     /// Segment indices, a power of two of them; empty until the first insertion.
     directory: Vec<u32>,
     segments: Vec<Segment>,
+    /// Buckets in all segments.
+    buckets: usize,
     len: usize,
 }
 
@@ -211,7 +215,16 @@ impl Table {
 
     /// The number of segments and of slots in them.
     pub fn capacity(&self) -> (usize, usize) {
-        (self.segments.len(), self.segments.iter().map(|s| s.buckets.len() * SLOTS).sum())
+        (self.segments.len(), self.buckets * SLOTS)
+    }
+
+    /// What lies in the `nth` of all slots, which is below the capacity. An entry stays in its
+    /// slot until the table is changed, so a slot drawn evenly is an entry drawn evenly.
+    pub fn nth(&self, nth: usize) -> Option<&Entry> {
+        // Segments are as large as each other: as long as one can double, it is the only one.
+        let slots = self.segments.first()?.buckets.len() * SLOTS;
+        let (segment, slot) = (nth / slots, nth % slots);
+        self.segments[segment].buckets[slot / SLOTS].entries[slot % SLOTS].as_ref()
     }
 
     #[inline]
@@ -291,6 +304,7 @@ impl Table {
         if self.directory.is_empty() {
             self.directory.push(0);
             self.segments.push(Segment::new(1, 0));
+            self.buckets = 1;
         }
         let segment = loop {
             let index = self.segment_index(hash).expect("the directory is not empty");
@@ -322,6 +336,7 @@ impl Table {
         if buckets < BUCKETS_MAX {
             let old = &mut self.segments[index];
             let old = std::mem::replace(old, Segment::new(buckets * 2, depth));
+            self.buckets += buckets;
             for (hash, entry) in old.drain(hasher) {
                 self.segments[index].insert(hash, entry);
             }
@@ -345,6 +360,7 @@ impl Table {
         let bit = 1 << (PREFIX_BITS - depth);
         let old = std::mem::replace(&mut self.segments[index], Segment::new(BUCKETS_MAX, depth));
         self.segments.push(Segment::new(BUCKETS_MAX, depth));
+        self.buckets += BUCKETS_MAX;
         for (hash, entry) in old.drain(hasher) {
             let to = if prefix_of(hash) & bit == 0 { index } else { new_index };
             self.segments[to].insert(hash, entry);
@@ -404,10 +420,9 @@ impl Table {
         }
     }
 
-    /// The bytes that the table itself takes, without its entries.
+    /// The bytes that the table itself takes, without its entries. Constant time.
     pub fn overhead(&self) -> usize {
-        let buckets: usize = self.segments.iter().map(|s| s.buckets.len()).sum();
-        buckets * size_of::<Bucket>()
+        self.buckets * size_of::<Bucket>()
             + self.segments.capacity() * size_of::<Segment>()
             + self.directory.capacity() * size_of::<u32>()
     }

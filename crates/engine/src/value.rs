@@ -5,6 +5,7 @@
 
 pub mod hash;
 pub mod list;
+pub mod packed;
 
 use hash::Hash;
 use list::List;
@@ -69,7 +70,7 @@ impl Object {
     pub fn parts(&self) -> usize {
         match self {
             Object::List(list) => list.len(),
-            Object::Hash(hash) => hash.len(),
+            Object::Hash(hash) => hash.parts(),
         }
     }
 

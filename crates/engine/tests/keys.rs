@@ -240,7 +240,7 @@ fn a_flush_leaves_nothing_allocated() {
 #[test]
 fn flushed_parts_and_large_values_are_garbage_until_after_the_unlock() {
     let registry = Registry::new(redstart_engine::commands::all());
-    let engine = Engine::new([1, 2]);
+    let engine: &'static Engine = Box::leak(Box::new(Engine::new([1, 2])));
     let mut local = Local::new(Arc::new(Stats::new(registry.len())), 1);
     let mut run = |words: &[&[u8]]| {
         let (owned, mut keys) = (OwnedArgs::from_slices(words), Vec::new());
