@@ -73,7 +73,8 @@ impl Client {
         }
     }
 
-    /// Ends the connection and waits until the server has ended it too, so that it counts no longer.
+    /// Ends the connection and waits until the server has ended it too, so that it no longer
+    /// counts as a client.
     pub fn close(mut self) {
         const PATIENCE: Duration = Duration::from_secs(1);
         let ended = self.stream.shutdown(Shutdown::Write).is_ok()
