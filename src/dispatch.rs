@@ -27,6 +27,9 @@ const OUTPUT_FLUSH: usize = 1 << 20;
 /// An argument from this size on may be kept by reference to the input, in bytes.
 const SHARED_MIN: u32 = 64 * 1024;
 
+/// Different first words of errors that are counted: clients make them up, too.
+const ERROR_CODES_MAX: usize = 128;
+
 /// A request of the batch.
 pub struct Request {
     what: What,
@@ -181,8 +184,12 @@ fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>)
     session.info.active_ms.store(now.mono_ms, Relaxed);
     let batch = std::mem::take(&mut worker.batch);
     for request in &batch {
-        let mark = session.out.mark();
+        let (mark, start) = (session.out.mark(), session.out.buf_mut().len());
+        let errors = session.out.errors();
         execute(session, worker, request, source, &mut now);
+        if session.out.errors() != errors {
+            count_error(session, start);
+        }
         if session.quiet != Quiet::No {
             session.keep_quiet(mark);
         }
@@ -222,6 +229,7 @@ fn execute(
     };
     let registered = server.registry.at(id);
     if !session.authenticated && !registered.command.is(NO_AUTH) {
+        stats.errors.add(1);
         return session.out.error("NOAUTH Authentication required.");
     }
     stats.calls[id as usize].add(1);
@@ -241,6 +249,21 @@ fn execute(
             // It may have taken its time.
             *now = server.clock.now();
         }
+    }
+}
+
+/// Counts an error reply, which begins at `start`, by its first word, for INFO.
+#[cold]
+fn count_error(session: &mut Session, start: usize) {
+    let reply = &session.out.buf_mut()[start..];
+    let Some(text) = reply.strip_prefix(b"-") else { return };
+    let is_end = |byte: &u8| matches!(byte, b' ' | b'\r');
+    let code = text.split(is_end).next().unwrap_or_default();
+    let mut errors = session.server.errors.lock();
+    if let Some(count) = errors.get_mut(code) {
+        *count += 1;
+    } else if errors.len() < ERROR_CODES_MAX {
+        errors.insert(code.to_vec(), 1);
     }
 }
 

@@ -206,8 +206,12 @@ fn stats(lines: &mut Lines, facts: &Facts) {
     };
     lines.put("total_connections_received", clients.accepted.load(Relaxed));
     lines.put("total_commands_processed", sum(|stats| &stats.commands));
+    let (commands, input_kb, output_kb) = facts.server.rates.now();
+    lines.put("instantaneous_ops_per_sec", commands);
     lines.put("total_net_input_bytes", sum(|stats| &stats.net_input_bytes));
     lines.put("total_net_output_bytes", sum(|stats| &stats.net_output_bytes));
+    lines.put("instantaneous_input_kbps", format_args!("{input_kb:.2}"));
+    lines.put("instantaneous_output_kbps", format_args!("{output_kb:.2}"));
     lines.put("rejected_connections", clients.rejected.load(Relaxed));
     lines.put("expired_keys", sum(|stats| &stats.expired_keys));
     lines.put("evicted_keys", 0);
@@ -293,7 +297,7 @@ struct Totals {
 }
 
 impl Totals {
-    fn of(server: &Server) -> Totals {
+    fn of(server: &'static Server) -> Totals {
         let clients: usize = server.clients.all().iter().map(|client| client.memory()).sum();
         let mut totals = Totals { dbs: Vec::new(), used: clients, overhead: clients, clients };
         let mut view = server.engine.keyspace.walk();

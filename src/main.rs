@@ -11,6 +11,7 @@ mod info;
 mod log;
 mod ping;
 mod random;
+mod rates;
 mod reclaim;
 mod server;
 mod session;

@@ -4,6 +4,7 @@ use crate::clients::Clients;
 use crate::clock::Clock;
 use crate::commands::Handlers;
 use crate::config::Config;
+use crate::rates::{Rates, Sums};
 use crate::reclaim::Reclaimer;
 use crate::worker;
 use parking_lot::{Mutex, RwLock};
@@ -43,6 +44,8 @@ pub struct Server {
     pub errors: Mutex<std::collections::BTreeMap<Vec<u8>, u64>>,
     /// The most memory in use that INFO has seen, in bytes.
     pub memory_peak: AtomicUsize,
+    /// How much is going on.
+    pub rates: Rates,
     stop: Notify,
 }
 
@@ -89,6 +92,17 @@ impl Server {
         String::from_utf8_lossy(config.text(crate::config::Setting::RedisVersion)).into_owned()
     }
 
+    /// Notes how much has happened by now.
+    fn sample_rates(&self) {
+        let mut sums = Sums::default();
+        for stats in &self.stats {
+            sums.commands += stats.commands.value();
+            sums.input_bytes += stats.net_input_bytes.value();
+            sums.output_bytes += stats.net_output_bytes.value();
+        }
+        self.rates.sample(self.clock.now().mono_ms, sums);
+    }
+
     /// Sets the counters that INFO tells back to zero.
     pub fn reset_stats(&self) {
         self.stats.iter().for_each(|stats| stats.reset());
@@ -130,6 +144,7 @@ pub fn serve(config: Config) -> io::Result<()> {
         port: settings.port,
         errors: Mutex::default(),
         memory_peak: AtomicUsize::new(0),
+        rates: Rates::default(),
         stop: Notify::new(),
     }));
     crate::settings::apply_once(&server.config.read(), &server.engine.options);
@@ -161,7 +176,10 @@ async fn until_stopped(server: &'static Server) -> io::Result<()> {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             () = server.stop.notified() => break,
-            _ = tick.tick() => server.clock.follow_wall(),
+            _ = tick.tick() => {
+                server.clock.follow_wall();
+                server.sample_rates();
+            }
         }
     }
     crate::log::warning("Redstart is now ready to exit, bye bye...");

@@ -71,9 +71,10 @@ fn sample(out: &mut Reply, kind: &[u8]) -> Result<(), Error> {
     match &kind.to_ascii_lowercase()[..] {
         b"string" => out.bulk(b"Hello World"),
         b"integer" => out.integer(12345),
-        b"double" => out.double(3.141),
+        b"double" => out.double(f64::from(3141) / 1000.0),
         b"null" => out.null(),
         b"bignum" => out.big_number("1234567999999999999999999999999999999"),
+        b"attrib" => out.bulk(b"The reply behind the attribute."),
         b"array" => {
             out.array(3);
             (0..3).for_each(|n| out.integer(n));
