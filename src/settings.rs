@@ -63,4 +63,5 @@ pub fn apply(config: &Config, live: &Live, options: &Options) {
     let bulk_bytes_max = config.count(Setting::ProtoMaxBulkLen);
     live.bulk_bytes_max.store(bulk_bytes_max, Relaxed);
     options.set_string_bytes_max(bulk_bytes_max as u64);
+    options.set_list_packed_max(config.integer(Setting::ListMaxListpackSize));
 }

@@ -7,7 +7,7 @@ use crate::clock::Now;
 use crate::entry::{Entry, NewValue, Value};
 use crate::error::Error;
 use crate::execute::Local;
-use crate::hasher::shard_of;
+use crate::hasher::{Hasher, shard_of};
 use crate::keyspace::View;
 use crate::options::Options;
 use crate::shard::{Db, Due};
@@ -157,9 +157,9 @@ impl<'a> Space<'a> {
     /// Removes what is due of an entry, so that nobody sees it. Returns where the rest is.
     #[cold]
     fn expire(&mut self, key: Key<'_>, slot: Slot) -> Option<Slot> {
-        let (hasher, now_ms) = (self.view.keyspace().hasher(), self.now.mono_ms);
+        let (hash, hasher, now_ms) = (key.hash, self.view.keyspace().hasher(), self.now.mono_ms);
         let db = self.view.shard(key.hash).db_mut(self.db);
-        match db.expire_at(key.hash, slot, now_ms, hasher, usize::MAX) {
+        match db.expire_at(hash, slot, now_ms, hasher, usize::MAX) {
             Some(Due::Entry(entry)) => {
                 self.local.stats.expired_keys.add(1);
                 self.local.discard(entry);
@@ -168,6 +168,7 @@ impl<'a> Space<'a> {
             }
             Some(Due::Fields { key, fields }) => {
                 self.local.effects.push_removed_fields(self.db, &key, &fields);
+                self.view.shard(hash).watches.touch(self.db, &key);
                 Some(slot)
             }
             None => Some(slot),
@@ -277,6 +278,12 @@ impl<'a> Space<'a> {
         self.read(key).map(hash_in).transpose()
     }
 
+    /// Fetches a hash for a look that is no access.
+    #[inline]
+    pub fn look_hash(&mut self, key: Key<'_>) -> Result<Option<&Hash>, Error> {
+        self.look(key).map(hash_in).transpose()
+    }
+
     /// Where the key's hash is; WRONGTYPE when it is something else.
     #[inline]
     pub fn find_hash(&mut self, key: Key<'_>) -> Result<Option<Slot>, Error> {
@@ -294,25 +301,26 @@ impl<'a> Space<'a> {
         hash_in(self.entry(key, slot)).expect("the slot was found to hold a hash")
     }
 
-    /// Changes the hash in a slot, or makes one; one that is empty afterwards is removed.
+    /// Changes the hash in a slot, or makes one; one that is empty afterwards is removed. `f` says
+    /// whether it changed anything, which those who watch the key are told.
     #[inline]
-    pub fn change_hash<R>(
+    pub fn change_hash(
         &mut self,
         key: Key<'_>,
         slot: Option<Slot>,
-        f: impl FnOnce(&mut Hash) -> R,
-    ) -> R {
+        f: impl FnOnce(&mut Hash) -> bool,
+    ) {
         let Some(slot) = slot else {
             let mut hash = Hash::default();
-            let result = f(&mut hash);
+            f(&mut hash);
             if !hash.is_empty() {
                 self.put(key, None, NewValue::Object(Box::new(Object::Hash(hash))), 0);
             }
-            return result;
+            return;
         };
         let (hasher, clock) = (self.view.keyspace().hasher(), self.now.access_clock());
         let db = self.view.shard(key.hash).db_mut(self.db);
-        let (result, is_empty, wake_ms) = db.modify_timed(key.hash, slot, hasher, |entry| {
+        let (changed, is_empty, wake_ms) = db.modify_timed(key.hash, slot, hasher, |entry| {
             entry.touch(clock);
             let Some(Object::Hash(hash)) = entry.object_mut() else {
                 panic!("the slot was found to hold a hash")
@@ -321,10 +329,18 @@ impl<'a> Space<'a> {
         });
         if is_empty {
             self.remove(key, slot);
-        } else if wake_ms != 0 {
-            self.view.publish_earlier(shard_of(key.hash), wake_ms);
+        } else if changed {
+            self.touch_watches(key);
+            if wake_ms != 0 {
+                self.view.publish_earlier(shard_of(key.hash), wake_ms);
+            }
         }
-        result
+    }
+
+    /// The keyspace's hasher.
+    #[inline]
+    pub fn hasher(&self) -> &'a Hasher {
+        self.view.keyspace().hasher()
     }
 
     /// Up to what a hash stays packed.
@@ -371,6 +387,11 @@ impl<'a> Space<'a> {
         if wake_ms != 0 {
             self.view.publish_earlier(shard_of(key.hash), wake_ms);
         }
+    }
+
+    /// Drops a value that no key has any more, after the unlock when it is large.
+    pub fn discard(&mut self, value: NewValue<'_>) {
+        self.local.discard(Entry::new(b"", value, 0));
     }
 
     /// Keeps something to be dropped after the unlock.

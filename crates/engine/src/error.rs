@@ -35,6 +35,36 @@ texts! {
     DECREMENT_OVERFLOW = "ERR decrement would overflow";
     /// INCRBYFLOAT's result is not a number.
     NAN_OR_INFINITY = "ERR increment would produce NaN or Infinity";
+    /// HINCRBY of a field that holds something else.
+    HASH_NOT_INTEGER = "ERR hash value is not an integer";
+    /// HINCRBYFLOAT of a field that holds something else.
+    HASH_NOT_FLOAT = "ERR hash value is not a float";
+    /// HINCRBYFLOAT by an infinity.
+    INCREMENT_NOT_FINITE = "ERR value is NaN or Infinity";
+    /// A count that has no negation.
+    NOT_NEGATABLE = "ERR value is out of range, value must between -9223372036854775807 and \
+        9223372036854775807";
+    /// A count that asks for too much.
+    OUT_OF_RANGE = "ERR value is out of range";
+    /// A field's time to live before now.
+    EXPIRE_NEGATIVE = "ERR invalid expire time, must be >= 0";
+    /// A command on a hash's fields without them.
+    NO_FIELDS = "ERR Mandatory argument FIELDS is missing or not at the right position";
+    /// A count of fields that is no positive number.
+    FIELD_COUNT = "ERR Number of fields must be a positive integer";
+    /// The same, where HEXPIRE and its kind say it.
+    NUM_FIELDS = "ERR Parameter `numFields` should be greater than 0";
+    /// The same, where HSETEX says it.
+    INVALID_FIELD_COUNT = "ERR invalid number of fields";
+    /// A count of fields that is not theirs.
+    FIELD_COUNT_MISMATCH = "ERR The `numfields` parameter must match the number of arguments";
+    /// HSETEX with a time's name but no time.
+    NO_EXPIRE_TIME = "ERR missing expire time";
+    /// HSETEX with FNX and FXX.
+    FNX_AND_FXX = "ERR Only one of FXX or FNX arguments can be specified";
+    /// HSETEX with two times.
+    SEVERAL_TIMES =
+        "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified";
     /// SETRANGE before the string's beginning.
     OFFSET = "ERR offset is out of range";
     /// A string would grow beyond `proto-max-bulk-len`.
@@ -68,6 +98,21 @@ texts! {
     LCS_MEMORY = "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len";
     /// A count of keys that is no positive number.
     NUMKEYS = "ERR numkeys should be greater than 0";
+    /// A count that may not be negative.
+    NOT_POSITIVE = "ERR value is out of range, must be positive";
+    /// A COUNT that may not be zero either.
+    COUNT_NOT_POSITIVE = "ERR count should be greater than 0";
+    /// An index beyond the ends of a list.
+    INDEX = "ERR index out of range";
+    /// LPOS with a RANK of zero.
+    ZERO_RANK = "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second \
+                 ... or use negative to start from the end of the list";
+    /// LPOS with a negative COUNT.
+    NEGATIVE_COUNT = "ERR COUNT can't be negative";
+    /// LPOS with a negative MAXLEN.
+    NEGATIVE_MAXLEN = "ERR MAXLEN can't be negative";
+    /// SORT by what is no number.
+    NOT_SCORES = "ERR One or more scores can't be converted into double";
     /// COMMAND GETKEYS of something that is no command.
     INVALID_COMMAND = "ERR Invalid command specified";
     /// COMMAND GETKEYS of a command without keys.

@@ -1,6 +1,6 @@
 //! Settings that handlers need, set by CONFIG and read without a lock.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// The engine's settings. Relaxed loads: a change is seen by the requests that follow.
 #[derive(Debug)]
@@ -9,6 +9,7 @@ pub struct Options {
     string_bytes_max: AtomicU64,
     hash_packed_fields_max: AtomicUsize,
     hash_packed_bytes_max: AtomicUsize,
+    list_packed_max: AtomicI64,
 }
 
 impl Default for Options {
@@ -18,6 +19,7 @@ impl Default for Options {
             string_bytes_max: AtomicU64::new(512 << 20),
             hash_packed_fields_max: AtomicUsize::new(512),
             hash_packed_bytes_max: AtomicUsize::new(64),
+            list_packed_max: AtomicI64::new(-2),
         }
     }
 }
@@ -61,5 +63,16 @@ impl Options {
     /// Sets the longest field or value in a packed hash, in bytes.
     pub fn set_hash_packed_bytes_max(&self, bytes: usize) {
         self.hash_packed_bytes_max.store(bytes, Relaxed);
+    }
+
+    /// Up to where a list is packed (`list-max-listpack-size`): a number of elements, or when it
+    /// is negative one of five sizes.
+    pub fn list_packed_max(&self) -> i64 {
+        self.list_packed_max.load(Relaxed)
+    }
+
+    /// Sets up to where a list is packed.
+    pub fn set_list_packed_max(&self, setting: i64) {
+        self.list_packed_max.store(setting, Relaxed);
     }
 }

@@ -69,7 +69,7 @@ impl Object {
     /// The number of parts, each of which has to be freed.
     pub fn parts(&self) -> usize {
         match self {
-            Object::List(list) => list.len(),
+            Object::List(list) => list.parts(),
             Object::Hash(hash) => hash.parts(),
         }
     }

@@ -2,13 +2,17 @@
 //! behind it, and one transcript in `tests/conformance`.
 
 pub mod expiry;
+pub mod hash;
 pub mod key;
+pub mod list;
 pub mod object;
+pub mod scan;
 pub mod string;
 
 use crate::spec::Command;
 
 /// All data commands.
 pub fn all() -> impl Iterator<Item = &'static Command> {
-    string::COMMANDS.iter().copied().chain(key::commands()).chain(object::COMMANDS.iter().copied())
+    let lists = list::COMMANDS.iter().copied();
+    string::COMMANDS.iter().copied().chain(lists).chain(key::commands()).chain(object::COMMANDS.iter().copied())
 }

@@ -1,0 +1,153 @@
+//! Elements off the ends: LPOP, RPOP, LMPOP.
+
+use super::{count, find_list, limit, list_of, modify, parse_end, remove, write_element};
+use crate::call::{Call, Key};
+use crate::error::Error;
+use crate::spec::*;
+use crate::table::Slot;
+use crate::value::list::End;
+use std::ops::ControlFlow;
+
+/// LPOP key [count]
+pub static LPOP: Command = Command {
+    name: "lpop",
+    group: Group::List,
+    arity: Arity::AtLeast(2),
+    flags: WRITE | FAST,
+    keys: &[KeySpec::at(1, RW | ACCESS | DELETE)],
+    doc: Doc {
+        since: "1.0.0",
+        complexity: "O(N) with N elements to return.",
+        summary: "Takes the first element, or several, off a list and returns them.",
+        syntax: "key [count]",
+    },
+    run: Run::Data(|call| pop(call, End::Head)),
+};
+
+/// RPOP key [count]
+pub static RPOP: Command = Command {
+    name: "rpop",
+    group: Group::List,
+    arity: Arity::AtLeast(2),
+    flags: WRITE | FAST,
+    keys: &[KeySpec::at(1, RW | ACCESS | DELETE)],
+    doc: Doc {
+        since: "1.0.0",
+        complexity: "O(N) with N elements to return.",
+        summary: "Takes the last element, or several, off a list and returns them.",
+        syntax: "key [count]",
+    },
+    run: Run::Data(|call| pop(call, End::Tail)),
+};
+
+fn pop(call: &mut Call<'_>, end: End) -> Result<(), Error> {
+    if call.args.len() > 3 {
+        return Err(Error::wrong_arity(call.command.name));
+    }
+    let most = match call.args.len() {
+        2 => None,
+        _ => Some(count(call, 2, 0, Error::NOT_POSITIVE)?),
+    };
+    let key = call.key(0);
+    let Some(slot) = find_list(&mut call.space, key)? else {
+        match most {
+            None => call.reply.null(),
+            Some(_) => call.reply.null_array(),
+        }
+        return Ok(());
+    };
+    match most {
+        None => pop_one(call, key, slot, end),
+        Some(0) => call.reply.array(0),
+        Some(most) => {
+            pop_some(call, key, slot, end, most);
+        }
+    }
+    if most != Some(0) {
+        call.emit_as_is();
+    }
+    Ok(())
+}
+
+fn pop_one(call: &mut Call<'_>, key: Key<'_>, slot: Slot, end: End) {
+    let limit = limit(call);
+    let reply = &mut *call.reply;
+    let emptied = modify(&mut call.space, key, slot, |list| {
+        match list.end(end) {
+            Some(element) => write_element(reply, element),
+            None => reply.null(),
+        }
+        let last = list.len() == 1;
+        if !last {
+            list.remove_end(end, limit);
+        }
+        last
+    });
+    if emptied {
+        call.space.remove(key, slot);
+    }
+}
+
+/// Replies with up to `most` elements from an end and removes them; returns how many there were.
+fn pop_some(call: &mut Call<'_>, key: Key<'_>, slot: Slot, end: End, most: usize) -> usize {
+    let Ok(list) = list_of(call.space.entry(key, slot)) else { return 0 };
+    let (len, popped) = (list.len(), list.len().min(most));
+    let reply = &mut *call.reply;
+    reply.array(popped);
+    let mut left = popped;
+    let from = if end == End::Head { 0 } else { len - 1 };
+    let _ = list.walk(from, end, |element| {
+        write_element(reply, element);
+        left -= 1;
+        if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    let first = if end == End::Head { 0 } else { len - popped };
+    remove(call, key, slot, first, popped);
+    popped
+}
+
+/// LMPOP numkeys key [key ...] <LEFT | RIGHT> [COUNT count]
+pub static LMPOP: Command = Command {
+    name: "lmpop",
+    group: Group::List,
+    arity: Arity::AtLeast(4),
+    flags: WRITE,
+    keys: &[KeySpec::counted(1, 1, RW | ACCESS | DELETE)],
+    doc: Doc {
+        since: "7.0.0",
+        complexity: "O(N+M) with N keys and M elements to return.",
+        summary: "Takes elements off the first list that there is, and returns its key with them.",
+        syntax: "numkeys key [key ...] <LEFT | RIGHT> [COUNT count]",
+    },
+    run: Run::Data(lmpop),
+};
+
+fn lmpop(call: &mut Call<'_>) -> Result<(), Error> {
+    let keys = count(call, 1, 1, Error::NUMKEYS)?;
+    let at = keys.checked_add(2).filter(|at| *at < call.args.len()).ok_or(Error::SYNTAX)?;
+    let end = parse_end(call.args.at(at))?;
+    let most = match call.args.len() - at - 1 {
+        0 => 1,
+        _ if !call.args[at + 1].eq_ignore_ascii_case(b"COUNT") => return Err(Error::SYNTAX),
+        1 => return Err(Error::SYNTAX),
+        more => {
+            let most = count(call, at + 2, 1, Error::COUNT_NOT_POSITIVE)?;
+            if more > 2 {
+                return Err(Error::SYNTAX);
+            }
+            most
+        }
+    };
+    for key in call.keys() {
+        let Some(slot) = find_list(&mut call.space, key)? else { continue };
+        call.reply.array(2);
+        call.reply.bulk(key.bytes);
+        let popped = pop_some(call, key, slot, end, most);
+        let name: &[u8] = if end == End::Head { b"LPOP" } else { b"RPOP" };
+        let mut digits = itoa::Buffer::new();
+        call.space.emit(|| [name, key.bytes, digits.format(popped).as_bytes()]);
+        return Ok(());
+    }
+    call.reply.null_array();
+    Ok(())
+}

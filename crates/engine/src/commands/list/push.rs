@@ -1,0 +1,113 @@
+//! Elements at the ends: LPUSH, RPUSH, LPUSHX, RPUSHX.
+
+use super::{find_list, limit, modify, put_list};
+use crate::call::{Call, Key};
+use crate::error::Error;
+use crate::spec::*;
+use crate::table::Slot;
+use crate::value::list::{End, List};
+
+/// What becomes of a push to a key that does not exist.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum IfMissing {
+    Create,
+    Refuse,
+}
+
+/// LPUSH key element [element ...]
+pub static LPUSH: Command = Command {
+    name: "lpush",
+    group: Group::List,
+    arity: Arity::AtLeast(3),
+    flags: WRITE | DENYOOM | FAST,
+    keys: &[KeySpec::at(1, RW | INSERT)],
+    doc: Doc {
+        since: "1.0.0",
+        complexity: "O(1) for each element.",
+        summary: "Adds elements at the head of a list, the last one then being the first.",
+        syntax: "key element [element ...]",
+    },
+    run: Run::Data(|call| push(call, End::Head, IfMissing::Create)),
+};
+
+/// RPUSH key element [element ...]
+pub static RPUSH: Command = Command {
+    name: "rpush",
+    group: Group::List,
+    arity: Arity::AtLeast(3),
+    flags: WRITE | DENYOOM | FAST,
+    keys: &[KeySpec::at(1, RW | INSERT)],
+    doc: Doc {
+        since: "1.0.0",
+        complexity: "O(1) for each element.",
+        summary: "Adds elements at the tail of a list.",
+        syntax: "key element [element ...]",
+    },
+    run: Run::Data(|call| push(call, End::Tail, IfMissing::Create)),
+};
+
+/// LPUSHX key element [element ...]
+pub static LPUSHX: Command = Command {
+    name: "lpushx",
+    group: Group::List,
+    arity: Arity::AtLeast(3),
+    flags: WRITE | DENYOOM | FAST,
+    keys: &[KeySpec::at(1, RW | INSERT)],
+    doc: Doc {
+        since: "2.2.0",
+        complexity: "O(1) for each element.",
+        summary: "Adds elements at the head of a list that exists.",
+        syntax: "key element [element ...]",
+    },
+    run: Run::Data(|call| push(call, End::Head, IfMissing::Refuse)),
+};
+
+/// RPUSHX key element [element ...]
+pub static RPUSHX: Command = Command {
+    name: "rpushx",
+    group: Group::List,
+    arity: Arity::AtLeast(3),
+    flags: WRITE | DENYOOM | FAST,
+    keys: &[KeySpec::at(1, RW | INSERT)],
+    doc: Doc {
+        since: "2.2.0",
+        complexity: "O(1) for each element.",
+        summary: "Adds elements at the tail of a list that exists.",
+        syntax: "key element [element ...]",
+    },
+    run: Run::Data(|call| push(call, End::Tail, IfMissing::Refuse)),
+};
+
+fn push(call: &mut Call<'_>, end: End, if_missing: IfMissing) -> Result<(), Error> {
+    let key = call.key(0);
+    let slot = find_list(&mut call.space, key)?;
+    if slot.is_none() && if_missing == IfMissing::Refuse {
+        call.reply.integer(0);
+        return Ok(());
+    }
+    let len = add(call, key, slot, end, 2);
+    call.emit_as_is();
+    call.reply.integer(len as i64);
+    Ok(())
+}
+
+/// Adds the arguments from number `from` on at an end; returns how long the list is then.
+fn add(call: &mut Call<'_>, key: Key<'_>, slot: Option<Slot>, end: End, from: usize) -> usize {
+    let (args, limit) = (call.args, limit(call));
+    let extend = |list: &mut List| {
+        // A large one, alone in its request, is kept as it came in.
+        if let (Some(shared), true) = (args.shared(from), args.len() == from + 1) {
+            list.push_shared(end, shared, limit);
+        } else {
+            list.extend(end, args.from(from).iter(), limit);
+        }
+        list.len()
+    };
+    if let Some(slot) = slot {
+        return modify(&mut call.space, key, slot, extend);
+    }
+    let mut list = List::with_capacity(args.from(from).iter().map(<[u8]>::len).sum());
+    let len = extend(&mut list);
+    put_list(&mut call.space, key, None, list);
+    len
+}
