@@ -396,7 +396,8 @@ impl<'a> Space<'a> {
 
     /// Keeps something to be dropped after the unlock.
     pub fn discard_db(&mut self, db: Db) {
-        self.local.garbage.push(crate::execute::Garbage::Db(db));
+        let db = db.hand_over().map(crate::execute::Garbage::Db);
+        self.local.garbage.extend(db);
     }
 
     /// Tells what was done, as a command that does it again; made only if somebody listens.

@@ -19,6 +19,17 @@ impl Now {
         Now { mono_ms: mono_ms.max(1), wall_ms }
     }
 
+    /// The reading under which what happened before is done once more (the log is replayed): no
+    /// time has come yet, and deadlines mean the same as under this reading.
+    pub fn replaying(&self) -> Now {
+        Now { mono_ms: 0, wall_ms: self.wall_ms.saturating_sub_unsigned(self.mono_ms) }
+    }
+
+    /// Whether a wall time in milliseconds has come.
+    pub fn has_come(&self, at_wall_ms: i64) -> bool {
+        self.mono_ms != 0 && at_wall_ms <= self.wall_ms
+    }
+
     /// The monotonic deadline of a wall time in milliseconds; a time that has passed is `1`,
     /// which every reading has reached.
     pub fn deadline(&self, at_wall_ms: i64) -> u64 {
@@ -54,5 +65,8 @@ mod tests {
         }
         assert_eq!(now.deadline(0), 1);
         assert_eq!(now.deadline(1_699_999_999_000), 4_000);
+        let again = now.replaying();
+        assert_eq!(again.deadline(1_700_000_000_001), 5_001);
+        assert!(now.has_come(1_700_000_000_000) && !again.has_come(1));
     }
 }

@@ -41,6 +41,8 @@ const EXPIRES: u8 = 1;
 const WIDE: u8 = 2;
 /// The string was changed in place (APPEND, SETRANGE): OBJECT ENCODING says `raw`.
 const RAW: u8 = 4;
+/// The entry's side of the last snapshot's flip (`snapshot.rs`).
+const EPOCH: u8 = 8;
 
 /// An owned entry: a thin pointer to its block.
 pub struct Entry(NonNull<u8>);
@@ -329,6 +331,21 @@ impl Entry {
             (0, inner) => inner,
             (own, 0) => own,
             (own, inner) => own.min(inner),
+        }
+    }
+
+    /// On which side of the last snapshot's flip the entry is.
+    #[inline]
+    pub fn epoch(&self) -> bool {
+        self.flags() & EPOCH != 0
+    }
+
+    /// Moves the entry to a side of the flip.
+    #[inline]
+    pub fn set_epoch(&mut self, epoch: bool) {
+        if self.epoch() != epoch {
+            // SAFETY: the header is the first word of the block.
+            unsafe { self.word(0).write((self.header() ^ (EPOCH as u64) << 8).to_le()) };
         }
     }
 

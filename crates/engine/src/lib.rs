@@ -23,6 +23,7 @@ pub mod options;
 pub mod registry;
 pub mod scan;
 pub mod shard;
+pub mod snapshot;
 pub mod spec;
 pub mod stats;
 pub mod syntax;

@@ -7,6 +7,7 @@
 use crate::entry::{Entry, NewValue};
 use crate::expires::{Expires, fingerprint};
 use crate::hasher::Hasher;
+use crate::snapshot::Saving;
 use crate::table::{Slot, Table};
 use crate::watch::Watches;
 use crate::value::Object;
@@ -19,9 +20,21 @@ pub struct Db {
     expires: Expires,
     /// Bytes of the entries as allocated.
     entry_bytes: usize,
+    /// The epoch of every entry that no running snapshot is owed.
+    pub(crate) epoch: bool,
+    /// What the running snapshot is owed; None while there is none, or once it has all.
+    pub(crate) saving: Option<Box<Saving>>,
 }
 
 impl Db {
+    /// Called before an entry changes or goes: a snapshot that has yet to save it gets it first.
+    #[inline]
+    fn keep(&mut self, slot: Slot) {
+        if let Some(saving) = &mut self.saving {
+            saving.keep(self.table.at(slot), self.epoch);
+        }
+    }
+
     /// The bytes that entries, buckets and deadlines take.
     pub fn allocated(&self) -> usize {
         self.entry_bytes + self.table.overhead() + self.expires.allocated()
@@ -38,7 +51,8 @@ impl Db {
     }
 
     /// Puts a new entry in; its key is not there yet.
-    pub fn insert(&mut self, hash: u64, entry: Entry, hasher: &Hasher) -> Slot {
+    pub fn insert(&mut self, hash: u64, mut entry: Entry, hasher: &Hasher) -> Slot {
+        entry.set_epoch(self.epoch);
         self.entry_bytes += entry.allocated();
         let (deadline_ms, inner_ms) = (entry.deadline_ms(), entry.inner_deadline_ms());
         let slot = self.table.insert(hash, entry, hasher);
@@ -59,9 +73,11 @@ impl Db {
         deadline_ms: u64,
         hasher: &Hasher,
     ) -> Option<Entry> {
+        self.keep(slot);
         let entry = self.table.at_mut(slot);
         let old_ms = entry.deadline_ms();
         let old_entry = entry.replace(value, deadline_ms);
+        entry.set_epoch(self.epoch);
         let mut inner_ms = (0, 0);
         if let Some(old) = &old_entry {
             self.entry_bytes += entry.allocated();
@@ -77,9 +93,11 @@ impl Db {
 
     /// Changes an entry in place by `f`, which may change its size but not its deadline.
     pub fn modify<R>(&mut self, slot: Slot, f: impl FnOnce(&mut Entry) -> R) -> R {
+        self.keep(slot);
         let entry = self.table.at_mut(slot);
         let before = entry.allocated();
         let result = f(entry);
+        entry.set_epoch(self.epoch);
         self.entry_bytes = self.entry_bytes + entry.allocated() - before;
         result
     }
@@ -92,9 +110,11 @@ impl Db {
         hasher: &Hasher,
         f: impl FnOnce(&mut Entry) -> R,
     ) -> R {
+        self.keep(slot);
         let entry = self.table.at_mut(slot);
         let (before, before_ms) = (entry.allocated(), entry.inner_deadline_ms());
         let result = f(entry);
+        entry.set_epoch(self.epoch);
         let after_ms = entry.inner_deadline_ms();
         self.entry_bytes = self.entry_bytes + entry.allocated() - before;
         self.change_inner(hash, before_ms, after_ms, hasher);
@@ -103,15 +123,18 @@ impl Db {
 
     /// Changes an entry's deadline; zero takes it away.
     pub fn set_deadline(&mut self, hash: u64, slot: Slot, deadline_ms: u64, hasher: &Hasher) {
+        self.keep(slot);
         let entry = self.table.at_mut(slot);
         let (old_ms, before) = (entry.deadline_ms(), entry.allocated());
         entry.set_deadline(deadline_ms);
+        entry.set_epoch(self.epoch);
         self.entry_bytes = self.entry_bytes + entry.allocated() - before;
         self.change_deadline(hash, old_ms, deadline_ms, hasher);
     }
 
     /// Takes an entry out.
     pub fn take(&mut self, hash: u64, slot: Slot, hasher: &Hasher) -> Entry {
+        self.keep(slot);
         let entry = self.table.take(hash, slot);
         self.entry_bytes -= entry.allocated();
         if entry.deadline_ms() != 0 {
@@ -284,6 +307,7 @@ impl Shard {
             None => Some(std::mem::take(&mut self.first)),
             Some(other) => self.others.get_mut(other)?.take().map(|part| *part),
         };
+        // An empty part hands what it kept for a snapshot over when it is dropped.
         let part = part.filter(|part| !part.table.is_empty())?;
         self.watches.touch_table(index, &part.table);
         Some(part)

@@ -299,6 +299,15 @@ impl Table {
             .expect("a slot that was found holds an entry until the table is changed")
     }
 
+    /// The entries of segment `index`, fetched ahead; None when there is no such segment. A split
+    /// leaves half of a segment where it is and puts the other half behind all segments, so a walk
+    /// by ascending index meets every entry that was there at its beginning and still is.
+    pub fn segment_mut(&mut self, index: usize) -> Option<impl Iterator<Item = &mut Entry>> {
+        let segment = self.segments.get_mut(index)?;
+        segment.entries().for_each(Entry::prefetch);
+        Some(segment.buckets.iter_mut().flat_map(|bucket| bucket.entries.iter_mut().flatten()))
+    }
+
     /// Puts an entry in whose key is not there yet.
     pub fn insert(&mut self, hash: u64, entry: Entry, hasher: &Hasher) -> Slot {
         if self.directory.is_empty() {
@@ -379,11 +388,11 @@ impl Table {
 
     /// Visits one step of the scan: the entries whose home is `from.home` in the segment that
     /// `from.prefix` lies in. Returns where the next step begins, or None at the end.
-    pub fn visit(
-        &self,
+    pub fn visit<'a>(
+        &'a self,
         from: Position,
         hasher: &Hasher,
-        mut f: impl FnMut(&Entry),
+        mut f: impl FnMut(&'a Entry),
     ) -> Option<Position> {
         if self.directory.is_empty() {
             return None;

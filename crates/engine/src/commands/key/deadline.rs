@@ -130,7 +130,7 @@ fn expire(call: &mut Call<'_>, unit: ExpiryUnit) -> Result<(), Error> {
         conditions.hold(at_ms, (deadline_ms != 0).then(|| now.wall(deadline_ms)))
     });
     match slot {
-        Some(slot) if at_ms <= now.wall_ms => {
+        Some(slot) if now.has_come(at_ms) => {
             call.space.remove(key, slot);
             call.space.emit(|| [&b"DEL"[..], key.bytes]);
         }
