@@ -13,6 +13,6 @@ use crate::spec::Command;
 
 /// All data commands.
 pub fn all() -> impl Iterator<Item = &'static Command> {
-    let lists = list::COMMANDS.iter().copied();
-    string::COMMANDS.iter().copied().chain(lists).chain(key::commands()).chain(object::COMMANDS.iter().copied())
+    let tables = [string::COMMANDS, list::COMMANDS, object::COMMANDS].into_iter().flatten();
+    tables.copied().chain(key::commands()).chain(hash::commands())
 }

@@ -170,9 +170,17 @@ impl Hash {
             Err(large) => (None, Some(large)),
         };
         let packed = packed.into_iter().flat_map(Packed::iter);
-        let packed =
-            packed.map(|pair| (pair.field, Value::Inline(pair.value), pair.deadline_ms));
+        let packed = packed.map(|pair| (pair.field, Value::Inline(pair.value), pair.deadline_ms));
         packed.chain(large.into_iter().flat_map(Large::iter))
+    }
+
+    /// Visits all fields with their values.
+    #[inline]
+    pub fn for_each(&self, mut f: impl FnMut(&[u8], Value<'_>)) {
+        match self.packed() {
+            Ok(packed) => packed.iter().for_each(|pair| f(pair.field, Value::Inline(pair.value))),
+            Err(large) => large.iter().for_each(|(field, value, _)| f(field, value)),
+        }
     }
 
     /// Makes room for so many bytes of packed pairs, if the hash is packed.
@@ -191,13 +199,7 @@ impl Hash {
 
     /// Sets a field's value. Returns whether the field is new.
     #[inline]
-    pub fn set(
-        &mut self,
-        field: &[u8],
-        value: NewValue<'_>,
-        ttl: Ttl,
-        limits: Limits<'_>,
-    ) -> bool {
+    pub fn set(&mut self, field: &[u8], value: NewValue<'_>, ttl: Ttl, limits: Limits<'_>) -> bool {
         let text = text(&value);
         if field.len().max(text.len()) > limits.bytes {
             self.enlarge(limits.hasher);
@@ -262,13 +264,7 @@ impl Hash {
     }
 
     /// Removes at most `limit` fields that are due, and tells their names.
-    pub fn expire(
-        &mut self,
-        now_ms: u64,
-        limit: usize,
-        hasher: &Hasher,
-        mut f: impl FnMut(&[u8]),
-    ) {
+    pub fn expire(&mut self, now_ms: u64, limit: usize, hasher: &Hasher, mut f: impl FnMut(&[u8])) {
         match &mut self.0 {
             Form::Packed(_) => {}
             Form::Timed(timed) => {
@@ -287,12 +283,12 @@ impl Hash {
 
     /// Visits fields from `cursor` on until about `count` were seen, and returns where to go on,
     /// zero for the end. A packed hash is visited whole.
-    pub fn scan(
-        &self,
+    pub fn scan<'a>(
+        &'a self,
         cursor: u64,
         count: u64,
         hasher: &Hasher,
-        mut f: impl FnMut(&[u8], Value<'_>),
+        mut f: impl FnMut(&'a [u8], Value<'a>),
     ) -> u64 {
         match self.packed() {
             Ok(packed) => {

@@ -146,8 +146,7 @@ impl Packed {
 
     fn pair(&self, at: usize) -> Pair<'_> {
         let head = Head::read(&self.bytes, at);
-        let (field, value) =
-            self.bytes[head.start..head.end()].split_at(head.field_len);
+        let (field, value) = self.bytes[head.start..head.end()].split_at(head.field_len);
         Pair { field, value, deadline_ms: head.deadline_ms, place: at..head.end() }
     }
 

@@ -5,8 +5,8 @@
 
 use super::{database, small_integer};
 use crate::call::Call;
+use crate::commands::scan::{Filter, parse_cursor};
 use crate::error::Error;
-use crate::glob::{Case, matches};
 use crate::hasher::SHARDS;
 use crate::scan::Cursor;
 use crate::spec::*;
@@ -79,20 +79,6 @@ impl Names {
     }
 }
 
-/// A pattern that names are held against.
-struct Filter<'a>(Option<&'a [u8]>);
-
-impl<'a> Filter<'a> {
-    /// `*` lets every name pass, the empty one too, which no other star matches.
-    fn new(pattern: &'a [u8]) -> Filter<'a> {
-        Filter((pattern != b"*").then_some(pattern))
-    }
-
-    fn passes(&self, name: &[u8]) -> bool {
-        self.0.is_none_or(|pattern| matches(pattern, name, Case::Sensitive))
-    }
-}
-
 fn keys(call: &mut Call<'_>) -> Result<(), Error> {
     let pattern = call.args.at(1);
     let mut names = Names::default();
@@ -132,7 +118,7 @@ pub static SCAN: Command = Command {
 
 fn scan(call: &mut Call<'_>) -> Result<(), Error> {
     let cursor = parse_cursor(call.args.at(1)).ok_or(Error::INVALID_CURSOR)?;
-    let (mut count, mut filter, mut kind) = (10, Filter(None), None);
+    let (mut count, mut filter, mut kind) = (10, Filter::default(), None);
     for at in (2..call.args.len()).step_by(2) {
         let (word, value) = (call.args.at(at), call.args.get(at + 1).ok_or(Error::SYNTAX)?);
         if word.eq_ignore_ascii_case(b"COUNT") {
@@ -160,23 +146,6 @@ fn scan(call: &mut Call<'_>) -> Result<(), Error> {
     call.reply.bulk(next.number().to_string().as_bytes());
     names.write(call.reply);
     Ok(())
-}
-
-/// A cursor as C's `strtoul` reads it, which is what Redis takes: a sign may stand before it, a
-/// negative number counts from the end of the range, and nothing at all is zero.
-fn parse_cursor(text: &[u8]) -> Option<u64> {
-    let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
-    let (negative, digits) = match text {
-        [] => return Some(0),
-        [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        digits => (false, digits),
-    };
-    if !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let number: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
-    Some(if negative { number.wrapping_neg() } else { number })
 }
 
 /// DBSIZE
@@ -299,20 +268,4 @@ fn swap_db(call: &mut Call<'_>) -> Result<(), Error> {
     }
     call.reply.ok();
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cursors_read_as_strtoul_reads_them() {
-        let good = [("", 0), ("0", 0), ("+7", 7), ("-1", u64::MAX), ("007", 7), ("5\0x", 5)];
-        for (text, number) in good {
-            assert_eq!(parse_cursor(text.as_bytes()), Some(number), "{text:?}");
-        }
-        for text in ["-", "+", " 0", "0 ", "1.5", "abc", "--1", "18446744073709551616"] {
-            assert_eq!(parse_cursor(text.as_bytes()), None, "{text:?}");
-        }
-    }
 }

@@ -105,13 +105,7 @@ impl Large {
     }
 
     /// See [`super::Hash::expire`].
-    pub fn expire(
-        &mut self,
-        now_ms: u64,
-        limit: usize,
-        hasher: &Hasher,
-        mut f: impl FnMut(&[u8]),
-    ) {
+    pub fn expire(&mut self, now_ms: u64, limit: usize, hasher: &Hasher, mut f: impl FnMut(&[u8])) {
         for _ in 0..limit {
             let Some(entry) = self.fields.pop_due(now_ms, hasher) else { break };
             f(entry.key());
@@ -120,12 +114,12 @@ impl Large {
 
     /// See [`super::Hash::scan`]. The cursor is a position in the order of the fields' hashes, as
     /// SCAN's is in that of the keys'.
-    pub fn scan(
-        &self,
+    pub fn scan<'a>(
+        &'a self,
         cursor: u64,
         count: u64,
         hasher: &Hasher,
-        mut f: impl FnMut(&[u8], Value<'_>),
+        mut f: impl FnMut(&'a [u8], Value<'a>),
     ) -> u64 {
         let home = cursor >> PREFIX_BITS;
         if home >> HOME_BITS != 0 {

@@ -1,0 +1,371 @@
+//! When fields of a hash expire: set, told, taken away.
+//!
+//! A field that is due is gone before a handler sees its hash, so nothing here asks whether one is.
+
+use crate::call::Call;
+use crate::clock::Now;
+use crate::commands::expiry::ExpiryUnit;
+use crate::error::Error;
+use crate::spec::*;
+use redstart_protocol::parse_i64;
+
+/// The commands of this file.
+pub static COMMANDS: &[&Command] = &[
+    &HEXPIRE,
+    &HPEXPIRE,
+    &HEXPIREAT,
+    &HPEXPIREAT,
+    &HTTL,
+    &HPTTL,
+    &HEXPIRETIME,
+    &HPEXPIRETIME,
+    &HPERSIST,
+];
+
+/// The latest Unix time at which a field can expire, in milliseconds: Redis keeps 46 bits.
+const LATEST_MS: i64 = (1 << 46) - 1;
+
+/// The replies of HTTL and its kind, HPERSIST and HEXPIRE about a field.
+const NO_FIELD: i64 = -2;
+const NO_DEADLINE: i64 = -1;
+const REFUSED: i64 = 0;
+const DONE: i64 = 1;
+const DELETED: i64 = 2;
+
+/// HEXPIRE key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
+pub static HEXPIRE: Command = Command {
+    name: "hexpire",
+    group: Group::Hash,
+    arity: Arity::AtLeast(6),
+    flags: WRITE | DENYOOM | FAST,
+    keys: &[KeySpec::at(1, RW | UPDATE)],
+    doc: Doc {
+        since: "7.4.0",
+        complexity: "O(N) with N fields given.",
+        summary: "Lets fields of a hash expire in so many seconds.",
+        syntax: "key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]",
+    },
+    run: Run::Data(|call| expire(call, ExpiryUnit { seconds: true, absolute: false })),
+};
+
+/// HPEXPIRE key milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
+pub static HPEXPIRE: Command = Command {
+    name: "hpexpire",
+    group: Group::Hash,
+    arity: Arity::AtLeast(6),
+    flags: WRITE | DENYOOM | FAST,
+    keys: &[KeySpec::at(1, RW | UPDATE)],
+    doc: Doc {
+        since: "7.4.0",
+        complexity: "O(N) with N fields given.",
+        summary: "Lets fields of a hash expire in so many milliseconds.",
+        syntax: "key milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]",
+    },
+    run: Run::Data(|call| expire(call, ExpiryUnit { seconds: false, absolute: false })),
+};
+
+/// HEXPIREAT key unix-time-seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
+pub static HEXPIREAT: Command = Command {
+    name: "hexpireat",
+    group: Group::Hash,
+    arity: Arity::AtLeast(6),
+    flags: WRITE | DENYOOM | FAST,
+    keys: &[KeySpec::at(1, RW | UPDATE)],
+    doc: Doc {
+        since: "7.4.0",
+        complexity: "O(N) with N fields given.",
+        summary: "Lets fields of a hash expire at a Unix time in seconds.",
+        syntax: "key unix-time-seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]",
+    },
+    run: Run::Data(|call| expire(call, ExpiryUnit { seconds: true, absolute: true })),
+};
+
+/// HPEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
+pub static HPEXPIREAT: Command = Command {
+    name: "hpexpireat",
+    group: Group::Hash,
+    arity: Arity::AtLeast(6),
+    flags: WRITE | DENYOOM | FAST,
+    keys: &[KeySpec::at(1, RW | UPDATE)],
+    doc: Doc {
+        since: "7.4.0",
+        complexity: "O(N) with N fields given.",
+        summary: "Lets fields of a hash expire at a Unix time in milliseconds.",
+        syntax: "key unix-time-milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]",
+    },
+    run: Run::Data(|call| expire(call, ExpiryUnit { seconds: false, absolute: true })),
+};
+
+/// The Unix time in milliseconds that `text` gives in `unit`; it may have passed.
+pub fn wall_time(text: &[u8], unit: ExpiryUnit, now: Now, command: &str) -> Result<i64, Error> {
+    let given = parse_i64(text).ok_or(Error::NOT_INTEGER)?;
+    if given < 0 {
+        return Err(Error::EXPIRE_NEGATIVE);
+    }
+    let base_ms = if unit.absolute { 0 } else { now.wall_ms };
+    let at_ms = given.checked_mul(if unit.seconds { 1000 } else { 1 });
+    let at_ms = at_ms.and_then(|ms| ms.checked_add(base_ms)).filter(|ms| *ms <= LATEST_MS);
+    at_ms.ok_or_else(|| Error::invalid_expire(command))
+}
+
+/// Where the fields begin, behind `FIELDS numfields` at `at`.
+///
+/// # Errors
+/// FIELDS is not there, or its count is not that of the arguments behind it; `uncounted` when it
+/// is no count at all.
+pub fn fields_from(call: &Call<'_>, at: usize, uncounted: Error) -> Result<usize, Error> {
+    let word = call.args.get(at).filter(|word| word.eq_ignore_ascii_case(b"FIELDS"));
+    word.ok_or(Error::NO_FIELDS)?;
+    let Some(count) = call.args.get(at + 1) else {
+        return Err(Error::wrong_arity(call.command.name));
+    };
+    let count = parse_i64(count).filter(|count| *count > 0).ok_or(uncounted)?;
+    let from = at + 2;
+    if count as u64 != (call.args.len() - from) as u64 {
+        return Err(Error::FIELD_COUNT_MISMATCH);
+    }
+    Ok(from)
+}
+
+/// On what a deadline is set.
+#[derive(Clone, Copy)]
+enum Condition {
+    Always,
+    Nx,
+    Xx,
+    Gt,
+    Lt,
+}
+
+impl Condition {
+    fn parse(word: &[u8]) -> Condition {
+        let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+        match () {
+            () if is("NX") => Condition::Nx,
+            () if is("XX") => Condition::Xx,
+            () if is("GT") => Condition::Gt,
+            () if is("LT") => Condition::Lt,
+            () => Condition::Always,
+        }
+    }
+
+    /// Whether the deadline `new_ms` may take the place of `old_ms`, zero being none, which is
+    /// later than any.
+    fn holds(self, new_ms: u64, old_ms: u64) -> bool {
+        match self {
+            Condition::Always => true,
+            Condition::Nx => old_ms == 0,
+            Condition::Xx => old_ms != 0,
+            Condition::Gt => old_ms != 0 && new_ms > old_ms,
+            Condition::Lt => old_ms == 0 || new_ms < old_ms,
+        }
+    }
+}
+
+fn expire(call: &mut Call<'_>, unit: ExpiryUnit) -> Result<(), Error> {
+    let (key, args, now) = (call.key(0), call.args, call.now());
+    let slot = call.space.find_hash(key)?;
+    let at_ms = wall_time(args.at(2), unit, now, call.command.name)?;
+    let condition = Condition::parse(args.at(3));
+    let word = if matches!(condition, Condition::Always) { 3 } else { 4 };
+    let from = fields_from(call, word, Error::NUM_FIELDS)?;
+    let (mut set, mut deleted) = (Vec::new(), Vec::new());
+    call.reply.array(args.len() - from);
+    let Some(slot) = slot else {
+        (from..args.len()).for_each(|_| call.reply.integer(NO_FIELD));
+        return Ok(());
+    };
+    let (hasher, deadline_ms, passed) =
+        (call.space.hasher(), now.deadline(at_ms), at_ms <= now.wall_ms);
+    let reply = &mut *call.reply;
+    call.space.change_hash(key, Some(slot), |hash| {
+        for field in args.iter().skip(from) {
+            let done = match hash.deadline_ms(field, hasher) {
+                None => NO_FIELD,
+                Some(old_ms) if !condition.holds(deadline_ms, old_ms) => REFUSED,
+                Some(_) if passed => {
+                    hash.remove(field, hasher);
+                    deleted.push(field);
+                    DELETED
+                }
+                Some(_) => {
+                    hash.set_deadline(field, deadline_ms, hasher);
+                    set.push(field);
+                    DONE
+                }
+            };
+            reply.integer(done);
+        }
+        set.len() + deleted.len() > 0
+    });
+    emit_deleted(call, &deleted);
+    emit_expire(call, at_ms, &set);
+    Ok(())
+}
+
+/// Tells that fields are gone.
+pub fn emit_deleted(call: &mut Call<'_>, fields: &[&[u8]]) {
+    let key = call.key(0).bytes;
+    if !fields.is_empty() {
+        call.space.emit(|| [&b"HDEL"[..], key].into_iter().chain(fields.iter().copied()));
+    }
+}
+
+/// Tells that fields expire at a Unix time in milliseconds.
+pub fn emit_expire(call: &mut Call<'_>, at_ms: i64, fields: &[&[u8]]) {
+    let key = call.key(0).bytes;
+    if !fields.is_empty() && call.space.listened_to() {
+        let (at, count) = (at_ms.to_string(), fields.len().to_string());
+        let head = [&b"HPEXPIREAT"[..], key, at.as_bytes(), b"FIELDS", count.as_bytes()];
+        call.space.emit(|| head.into_iter().chain(fields.iter().copied()));
+    }
+}
+
+/// Tells that fields do not expire any more.
+pub fn emit_persist(call: &mut Call<'_>, fields: &[&[u8]]) {
+    let key = call.key(0).bytes;
+    if !fields.is_empty() && call.space.listened_to() {
+        let count = fields.len().to_string();
+        let head = [&b"HPERSIST"[..], key, b"FIELDS", count.as_bytes()];
+        call.space.emit(|| head.into_iter().chain(fields.iter().copied()));
+    }
+}
+
+/// HTTL key FIELDS numfields field [field ...]
+pub static HTTL: Command = Command {
+    name: "httl",
+    group: Group::Hash,
+    arity: Arity::AtLeast(5),
+    flags: READONLY | FAST | NONDETERMINISTIC,
+    keys: &[KeySpec::at(1, RO | ACCESS)],
+    doc: Doc {
+        since: "7.4.0",
+        complexity: "O(N) with N fields given.",
+        summary: "Tells in how many seconds fields of a hash expire.",
+        syntax: "key FIELDS numfields field [field ...]",
+    },
+    run: Run::Data(|call| tell(call, |deadline_ms, now| seconds_up(left(deadline_ms, now)))),
+};
+
+/// HPTTL key FIELDS numfields field [field ...]
+pub static HPTTL: Command = Command {
+    name: "hpttl",
+    group: Group::Hash,
+    arity: Arity::AtLeast(5),
+    flags: READONLY | FAST | NONDETERMINISTIC,
+    keys: &[KeySpec::at(1, RO | ACCESS)],
+    doc: Doc {
+        since: "7.4.0",
+        complexity: "O(N) with N fields given.",
+        summary: "Tells in how many milliseconds fields of a hash expire.",
+        syntax: "key FIELDS numfields field [field ...]",
+    },
+    run: Run::Data(|call| tell(call, left)),
+};
+
+/// HEXPIRETIME key FIELDS numfields field [field ...]
+pub static HEXPIRETIME: Command = Command {
+    name: "hexpiretime",
+    group: Group::Hash,
+    arity: Arity::AtLeast(5),
+    flags: READONLY | FAST,
+    keys: &[KeySpec::at(1, RO | ACCESS)],
+    doc: Doc {
+        since: "7.4.0",
+        complexity: "O(N) with N fields given.",
+        summary: "Tells the Unix time in seconds at which fields of a hash expire.",
+        syntax: "key FIELDS numfields field [field ...]",
+    },
+    run: Run::Data(|call| tell(call, |deadline_ms, now| seconds_up(now.wall(deadline_ms)))),
+};
+
+/// HPEXPIRETIME key FIELDS numfields field [field ...]
+pub static HPEXPIRETIME: Command = Command {
+    name: "hpexpiretime",
+    group: Group::Hash,
+    arity: Arity::AtLeast(5),
+    flags: READONLY | FAST,
+    keys: &[KeySpec::at(1, RO | ACCESS)],
+    doc: Doc {
+        since: "7.4.0",
+        complexity: "O(N) with N fields given.",
+        summary: "Tells the Unix time in milliseconds at which fields of a hash expire.",
+        syntax: "key FIELDS numfields field [field ...]",
+    },
+    run: Run::Data(|call| tell(call, |deadline_ms, now| now.wall(deadline_ms))),
+};
+
+/// Replies what `time` makes of each field's deadline.
+fn tell(call: &mut Call<'_>, time: fn(u64, Now) -> i64) -> Result<(), Error> {
+    let (key, now, hasher) = (call.key(0), call.now(), call.space.hasher());
+    // A wrong type comes first.
+    let from = fields_from(call, 2, Error::FIELD_COUNT);
+    let hash = call.space.look_hash(key)?;
+    let from = from?;
+    call.reply.array(call.args.len() - from);
+    for field in call.args.iter().skip(from) {
+        let told = match hash.and_then(|hash| hash.deadline_ms(field, hasher)) {
+            None => NO_FIELD,
+            Some(0) => NO_DEADLINE,
+            Some(deadline_ms) => time(deadline_ms, now),
+        };
+        call.reply.integer(told);
+    }
+    Ok(())
+}
+
+/// The milliseconds that are left.
+fn left(deadline_ms: u64, now: Now) -> i64 {
+    i64::try_from(deadline_ms.saturating_sub(now.mono_ms)).unwrap_or(i64::MAX)
+}
+
+/// Milliseconds in seconds, begun ones counted.
+fn seconds_up(ms: i64) -> i64 {
+    ms.saturating_add(999) / 1000
+}
+
+/// HPERSIST key FIELDS numfields field [field ...]
+pub static HPERSIST: Command = Command {
+    name: "hpersist",
+    group: Group::Hash,
+    arity: Arity::AtLeast(5),
+    flags: WRITE | FAST,
+    keys: &[KeySpec::at(1, RW | UPDATE)],
+    doc: Doc {
+        since: "7.4.0",
+        complexity: "O(N) with N fields given.",
+        summary: "Takes the times to live of fields of a hash away.",
+        syntax: "key FIELDS numfields field [field ...]",
+    },
+    run: Run::Data(persist),
+};
+
+fn persist(call: &mut Call<'_>) -> Result<(), Error> {
+    let (key, args, hasher) = (call.key(0), call.args, call.space.hasher());
+    let slot = call.space.find_hash(key)?;
+    let from = fields_from(call, 2, Error::FIELD_COUNT)?;
+    call.reply.array(args.len() - from);
+    let Some(slot) = slot else {
+        (from..args.len()).for_each(|_| call.reply.integer(NO_FIELD));
+        return Ok(());
+    };
+    let mut changed = Vec::new();
+    let reply = &mut *call.reply;
+    call.space.change_hash(key, Some(slot), |hash| {
+        for field in args.iter().skip(from) {
+            let done = match hash.deadline_ms(field, hasher) {
+                None => NO_FIELD,
+                Some(0) => NO_DEADLINE,
+                Some(_) => {
+                    hash.set_deadline(field, 0, hasher);
+                    changed.push(field);
+                    DONE
+                }
+            };
+            reply.integer(done);
+        }
+        !changed.is_empty()
+    });
+    emit_persist(call, &changed);
+    Ok(())
+}

@@ -1,0 +1,253 @@
+//! A hash as a whole: all of its fields, some of them drawn, a walk over it.
+
+use crate::call::Call;
+use crate::commands::scan::{Filter, parse_cursor};
+use crate::commands::string::write_value;
+use crate::entry::Value;
+use crate::error::Error;
+use crate::spec::*;
+use redstart_protocol::{Protocol, Reply, parse_i64};
+
+/// The commands of this file.
+pub static COMMANDS: &[&Command] = &[&HGETALL, &HKEYS, &HVALS, &HRANDFIELD, &HSCAN];
+
+/// HGETALL key
+pub static HGETALL: Command = Command {
+    name: "hgetall",
+    group: Group::Hash,
+    arity: Arity::Exactly(2),
+    flags: READONLY | NONDETERMINISTIC,
+    keys: &[KeySpec::at(1, RO | ACCESS)],
+    doc: Doc {
+        since: "2.0.0",
+        complexity: "O(N) with N fields in the hash.",
+        summary: "Returns all fields of a hash with their values.",
+        syntax: "key",
+    },
+    run: Run::Data(|call| list(call, Part::Both)),
+};
+
+/// HKEYS key
+pub static HKEYS: Command = Command {
+    name: "hkeys",
+    group: Group::Hash,
+    arity: Arity::Exactly(2),
+    flags: READONLY | NONDETERMINISTIC,
+    keys: &[KeySpec::at(1, RO | ACCESS)],
+    doc: Doc {
+        since: "2.0.0",
+        complexity: "O(N) with N fields in the hash.",
+        summary: "Returns all fields of a hash.",
+        syntax: "key",
+    },
+    run: Run::Data(|call| list(call, Part::Field)),
+};
+
+/// HVALS key
+pub static HVALS: Command = Command {
+    name: "hvals",
+    group: Group::Hash,
+    arity: Arity::Exactly(2),
+    flags: READONLY | NONDETERMINISTIC,
+    keys: &[KeySpec::at(1, RO | ACCESS)],
+    doc: Doc {
+        since: "2.0.0",
+        complexity: "O(N) with N fields in the hash.",
+        summary: "Returns the values of all fields of a hash.",
+        syntax: "key",
+    },
+    run: Run::Data(|call| list(call, Part::Value)),
+};
+
+/// What of a pair is wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Field,
+    Value,
+    Both,
+}
+
+impl Part {
+    #[inline]
+    fn write(self, reply: &mut Reply, field: &[u8], value: Value<'_>) {
+        if self != Part::Value {
+            reply.bulk(field);
+        }
+        if self != Part::Field {
+            write_value(reply, value);
+        }
+    }
+}
+
+fn list(call: &mut Call<'_>, part: Part) -> Result<(), Error> {
+    let key = call.key(0);
+    let hash = call.space.read_hash(key)?;
+    let len = hash.map_or(0, |hash| hash.len());
+    match part {
+        Part::Both => call.reply.map(len),
+        Part::Field | Part::Value => call.reply.array(len),
+    }
+    if let Some(hash) = hash {
+        hash.for_each(|field, value| part.write(call.reply, field, value));
+    }
+    Ok(())
+}
+
+/// HRANDFIELD key [count [WITHVALUES]]
+pub static HRANDFIELD: Command = Command {
+    name: "hrandfield",
+    group: Group::Hash,
+    arity: Arity::AtLeast(2),
+    flags: READONLY | NONDETERMINISTIC,
+    keys: &[KeySpec::at(1, RO | ACCESS)],
+    doc: Doc {
+        since: "6.2.0",
+        complexity: "O(N) with N fields returned.",
+        summary: "Returns fields of a hash, drawn at random.",
+        syntax: "key [count [WITHVALUES]]",
+    },
+    run: Run::Data(random),
+};
+
+fn random(call: &mut Call<'_>) -> Result<(), Error> {
+    let (count, part) = match call.args.len() {
+        2 => (None, Part::Field),
+        _ => random_options(call)?,
+    };
+    let seed = call.space.random().u64(..);
+    let mut random = fastrand::Rng::with_seed(seed);
+    let key = call.key(0);
+    let Some(hash) = call.space.read_hash(key)? else {
+        match count {
+            None => call.reply.null(),
+            Some(_) => call.reply.array(0),
+        }
+        return Ok(());
+    };
+    let (reply, len) = (&mut *call.reply, hash.len());
+    // RESP3 has a pair as an array of its own, RESP2 all of them in a row.
+    let nested = part == Part::Both && reply.protocol() == Protocol::Resp3;
+    let head = |reply: &mut Reply, pairs: usize| {
+        reply.array(if part == Part::Both && !nested { 2 * pairs } else { pairs });
+    };
+    let write = |reply: &mut Reply, field: &[u8], value: Value<'_>| {
+        if nested {
+            reply.array(2);
+        }
+        part.write(reply, field, value);
+    };
+    match count {
+        None => hash.draw(1, &mut random, |field, _| {
+            reply.bulk(field);
+            true
+        }),
+        Some(0) => reply.array(0),
+        Some(count @ ..0) => {
+            let (mark, start, most) =
+                (reply.mark(), reply.len(), call.options.string_bytes_max() as usize);
+            let mut fits = true;
+            head(reply, count.unsigned_abs() as usize);
+            hash.draw(count.unsigned_abs(), &mut random, |field, value| {
+                write(reply, field, value);
+                fits = reply.len() - start <= most;
+                fits
+            });
+            if !fits {
+                reply.rewind(mark);
+                return Err(Error::OUT_OF_RANGE);
+            }
+        }
+        Some(count) if count as u64 >= len as u64 => {
+            head(reply, len);
+            hash.for_each(|field, value| write(reply, field, value));
+        }
+        Some(count) => {
+            head(reply, count as usize);
+            hash.draw_distinct(count as usize, &mut random, |field, value| {
+                write(reply, field, value);
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The count, and whether values are wanted too.
+fn random_options(call: &Call<'_>) -> Result<(Option<i64>, Part), Error> {
+    let count = parse_i64(call.args.at(2)).ok_or(Error::NOT_INTEGER)?;
+    if count == i64::MIN {
+        return Err(Error::NOT_NEGATABLE);
+    }
+    match call.args.get(3) {
+        None => Ok((Some(count), Part::Field)),
+        Some(word) if call.args.len() == 4 && word.eq_ignore_ascii_case(b"WITHVALUES") => {
+            if count.unsigned_abs() > i64::MAX as u64 / 2 {
+                return Err(Error::OUT_OF_RANGE);
+            }
+            Ok((Some(count), Part::Both))
+        }
+        Some(_) => Err(Error::SYNTAX),
+    }
+}
+
+/// HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]
+pub static HSCAN: Command = Command {
+    name: "hscan",
+    group: Group::Hash,
+    arity: Arity::AtLeast(3),
+    flags: READONLY | NONDETERMINISTIC,
+    keys: &[KeySpec::at(1, RO | ACCESS)],
+    doc: Doc {
+        since: "2.8.0",
+        complexity: "O(1) a call, O(N) for a whole scan over N fields.",
+        summary: "Walks over the fields of a hash, some of them in each call.",
+        syntax: "key cursor [MATCH pattern] [COUNT count] [NOVALUES]",
+    },
+    run: Run::Data(scan),
+};
+
+fn scan(call: &mut Call<'_>) -> Result<(), Error> {
+    let cursor = parse_cursor(call.args.at(2)).ok_or(Error::INVALID_CURSOR)?;
+    let (key, args, hasher) = (call.key(0), call.args, call.space.hasher());
+    let Some(hash) = call.space.read_hash(key)? else {
+        call.reply.array(2);
+        call.reply.bulk(b"0");
+        call.reply.array(0);
+        return Ok(());
+    };
+    let (mut count, mut filter, mut part) = (10, Filter::default(), Part::Both);
+    let mut at = 3;
+    while let Some(word) = args.get(at) {
+        let value = args.get(at + 1);
+        at += 2;
+        if let Some(value) = value
+            && word.eq_ignore_ascii_case(b"COUNT")
+        {
+            count = parse_i64(value).ok_or(Error::NOT_INTEGER)?;
+            if count < 1 {
+                return Err(Error::SYNTAX);
+            }
+        } else if let Some(value) = value
+            && word.eq_ignore_ascii_case(b"MATCH")
+        {
+            filter = Filter::new(value);
+        } else if word.eq_ignore_ascii_case(b"NOVALUES") {
+            part = Part::Field;
+            at -= 1;
+        } else {
+            return Err(Error::SYNTAX);
+        }
+    }
+    let mut found = Vec::new();
+    let next = hash.scan(cursor, count as u64, hasher, |field, value| {
+        if filter.passes(field) {
+            found.push((field, value));
+        }
+    });
+    call.reply.array(2);
+    call.reply.bulk(next.to_string().as_bytes());
+    call.reply.array(found.len() * if part == Part::Both { 2 } else { 1 });
+    for (field, value) in found {
+        part.write(call.reply, field, value);
+    }
+    Ok(())
+}
