@@ -14,6 +14,7 @@ pub mod arguments;
 pub mod error;
 pub mod file;
 pub mod list;
+pub mod rewrite;
 pub mod table;
 pub mod value;
 mod words;

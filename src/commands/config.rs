@@ -7,7 +7,7 @@ use redstart_engine::{Command, Error};
 use redstart_protocol::Args;
 
 /// The commands of this file.
-pub static COMMANDS: &[&SessionCommand] = &[&GET, &SET, &RESETSTAT, &HELP];
+pub static COMMANDS: &[&SessionCommand] = &[&GET, &SET, &RESETSTAT, &REWRITE, &HELP];
 
 /// CONFIG subcommand
 pub static CONFIG: Command = Command {
@@ -22,7 +22,7 @@ pub static CONFIG: Command = Command {
         summary: "Holds what is about the server's parameters.",
         syntax: "",
     },
-    run: Run::Subcommands(&[&GET.spec, &SET.spec, &RESETSTAT.spec, &HELP.spec]),
+    run: Run::Subcommands(&[&GET.spec, &SET.spec, &RESETSTAT.spec, &REWRITE.spec, &HELP.spec]),
 };
 
 const GUARDED: Flags = ADMIN | NOSCRIPT | LOADING | STALE;
@@ -111,6 +111,33 @@ static RESETSTAT: SessionCommand = SessionCommand {
     },
 };
 
+/// CONFIG REWRITE
+static REWRITE: SessionCommand = SessionCommand {
+    spec: declare(
+        "rewrite",
+        Group::Server,
+        Arity::Exactly(2),
+        GUARDED,
+        Doc {
+            since: "2.8.0",
+            complexity: "O(N) with N lines of the file.",
+            summary: "Brings the configuration file up to date.",
+            syntax: "",
+        },
+    ),
+    run: rewrite,
+};
+
+fn rewrite(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
+    let config = context.session.server.config.read();
+    let none = || Error::text("ERR The server is running without a config file");
+    let path = config.file().ok_or_else(none)?;
+    let written = crate::config::rewrite::rewrite(&config, path);
+    written.map_err(|error| Error::text(format!("ERR Rewriting config file: {error}")))?;
+    context.session.out.ok();
+    Ok(())
+}
+
 /// CONFIG HELP
 static HELP: SessionCommand = SessionCommand {
     spec: declare(
@@ -138,4 +165,6 @@ const LINES: &[&str] = &[
     "    Change parameters, all of them or none.",
     "RESETSTAT",
     "    Set the counters that INFO tells back to zero.",
+    "REWRITE",
+    "    Bring the configuration file up to date.",
 ];
