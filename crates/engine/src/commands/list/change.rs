@@ -109,6 +109,17 @@ fn lrem(call: &mut Call<'_>) -> Result<(), Error> {
     };
     let from = if count < 0 { End::Tail } else { End::Head };
     let most = if count == 0 { usize::MAX } else { count.unsigned_abs() as usize };
+    let list = list_of(call.space.entry(key, slot))?;
+    let first = if count < 0 { list.len() - 1 } else { 0 };
+    // Whoever watches the key is told of a change, so there has to be one.
+    let found = list.walk(first, from, |element| match element.as_bytes() == value {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    });
+    if found.is_continue() {
+        call.reply.integer(0);
+        return Ok(());
+    }
     let (removed, emptied) = modify(&mut call.space, key, slot, |list| {
         let removed = list.remove_equal(value, most, from, limit);
         (removed, list.is_empty())
@@ -116,9 +127,7 @@ fn lrem(call: &mut Call<'_>) -> Result<(), Error> {
     if emptied {
         call.space.remove(key, slot);
     }
-    if removed > 0 {
-        call.emit_as_is();
-    }
+    call.emit_as_is();
     call.reply.integer(removed as i64);
     Ok(())
 }
