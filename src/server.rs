@@ -62,6 +62,8 @@ pub struct Live {
     pub keepalive_s: AtomicUsize,
     /// Whether clients from elsewhere are refused while nobody set a password.
     pub protected: AtomicBool,
+    /// Whether expired keys are left alone until they are asked for (DEBUG SET-ACTIVE-EXPIRE).
+    pub expiry_waits: AtomicBool,
 }
 
 /// A connection on its way to a worker.

@@ -97,6 +97,9 @@ async fn tick(server: &'static Server, index: usize, workers: usize) {
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         interval.tick().await;
+        if server.live.expiry_waits.load(Ordering::Relaxed) {
+            continue;
+        }
         loop {
             let now = server.clock.now();
             let more = with(|worker| {

@@ -6,6 +6,7 @@ use crate::session::Context;
 use redstart_engine::Error;
 use redstart_engine::spec::*;
 use redstart_protocol::{Args, Protocol, Reply};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// The commands of this file.
@@ -49,6 +50,11 @@ fn debug(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
             let seconds = text.parse().unwrap_or(0.0f64).clamp(0.0, SLEEP_MAX_S);
             // It is meant to hold up whoever shares this worker.
             std::thread::sleep(Duration::from_secs_f64(seconds));
+            out.ok();
+        }
+        (word, 3) if is(word, "set-active-expire") => {
+            let waits = !args[2].starts_with(b"1");
+            session.server.live.expiry_waits.store(waits, Relaxed);
             out.ok();
         }
         (word, 3) if is(word, "error") => out.error_bytes(&args[2]),
@@ -114,6 +120,8 @@ const LINES: &[&str] = &[
     "PROTOCOL <type>",
     "    Answer with a value of this type: string, integer, double, bignum, null, array, set,",
     "    map, push, verbatim, true or false.",
+    "SET-ACTIVE-EXPIRE (0|1)",
+    "    Leave expired keys alone until they are asked for, or remove them in time.",
     "SLEEP <seconds>",
     "    Do nothing for so long; fractions are allowed.",
 ];
