@@ -14,7 +14,7 @@
 //! A word in capitals is a token; what follows it in the same brackets is what it introduces.
 //! `x [x ...]` is `x` once or more. `<a | b>` is a choice that must be made.
 
-use crate::spec::{Begin, Command, Find, KeySpec};
+use crate::spec::{Begin, Command, Find};
 
 /// A name made of the parts' names is at most so long.
 const NAME_BYTES_MAX: usize = 35;
@@ -69,13 +69,9 @@ impl Kind {
 pub fn arguments(command: &Command, first: usize) -> Vec<Argument> {
     let mut words = Words::of(command.doc.syntax);
     let mut arguments = sequence(parse(&mut words));
-    let mut place = Place { keys: command.keys, at: Some(first), float: is_float(command) };
+    let mut place = Place { command, at: Some(first) };
     place.walk(&mut arguments);
     arguments
-}
-
-fn is_float(command: &Command) -> bool {
-    command.name.ends_with("float")
 }
 
 /// What the brackets say, before names mean anything.
@@ -214,7 +210,7 @@ fn choice_name(arguments: &[Argument]) -> String {
         Some("NX" | "XX") => "condition".into(),
         Some("EX" | "PX") => "expiration".into(),
         Some("ASYNC") => "async".into(),
-        Some("WITHSCORES") => "withscores".into(),
+        Some("BEFORE" | "LEFT" | "MIN") => "where".into(),
         _ => joined(arguments),
     }
 }
@@ -252,7 +248,7 @@ fn pure_token(token: &str) -> Argument {
 }
 
 fn plain(name: &str) -> Argument {
-    argument(name.to_lowercase(), Kind::Plain(type_of(name)), None)
+    argument(name.to_lowercase(), Kind::Plain("string"), None)
 }
 
 fn argument(name: String, kind: Kind, token: Option<&str>) -> Argument {
@@ -260,10 +256,11 @@ fn argument(name: String, kind: Kind, token: Option<&str>) -> Argument {
     Argument { name, kind, token, optional: false, multiple: false, multiple_token: false }
 }
 
-/// The type that an argument of this name has.
-fn type_of(name: &str) -> &'static str {
+/// The type that an argument of this name has in a command.
+fn type_of(name: &str, command: &Command) -> &'static str {
     const INTEGERS: &[&str] = &[
         "bit",
+        "bits",
         "client-id",
         "count",
         "cursor",
@@ -271,6 +268,9 @@ fn type_of(name: &str) -> &'static str {
         "decrement",
         "destination-db",
         "end",
+        "entries-added",
+        "entries-read",
+        "frequency",
         "increment",
         "index",
         "index1",
@@ -279,8 +279,14 @@ fn type_of(name: &str) -> &'static str {
         "limit",
         "maxage",
         "milliseconds",
+        "min-idle-time",
         "min-match-len",
+        "ms",
+        "num-matches",
+        "numfields",
         "numkeys",
+        "numlocal",
+        "numreplicas",
         "offset",
         "port",
         "protover",
@@ -291,10 +297,16 @@ fn type_of(name: &str) -> &'static str {
         "timeout",
         "ttl",
         "version",
+        "weight",
     ];
-    const DOUBLES: &[&str] = &["latitude", "longitude", "radius", "score", "weight"];
+    const DOUBLES: &[&str] = &["height", "latitude", "longitude", "radius", "score", "width"];
+    let group = command.group.name();
     match name {
         "pattern" => "pattern",
+        "increment" if command.name.ends_with("float") => "double",
+        "timeout" if matches!(group, "list" | "sorted-set") => "double",
+        "start" | "stop" | "end" if group == "stream" || command.name == "zrange" => "string",
+        "min" | "max" if command.name.contains("score") || command.name == "zcount" => "double",
         _ if name.starts_with("unix-time") => "unix-time",
         _ if INTEGERS.contains(&name) => "integer",
         _ if DOUBLES.contains(&name) => "double",
@@ -304,9 +316,8 @@ fn type_of(name: &str) -> &'static str {
 
 /// Where among the arguments of a request the walk stands, as long as that can be told.
 struct Place<'a> {
-    keys: &'a [KeySpec],
+    command: &'a Command,
     at: Option<usize>,
-    float: bool,
 }
 
 impl Place<'_> {
@@ -323,9 +334,7 @@ impl Place<'_> {
         let token = argument.token.clone();
         match &mut argument.kind {
             Kind::Plain(kind) => {
-                if self.float && argument.name == "increment" {
-                    *kind = "double";
-                }
+                *kind = type_of(&argument.name, self.command);
                 if let Some(spec) = self.key_here(token.as_deref()) {
                     argument.kind = Kind::Key(spec);
                 }
@@ -349,7 +358,7 @@ impl Place<'_> {
 
     /// The spec that declares the argument here a key.
     fn key_here(&self, token: Option<&str>) -> Option<usize> {
-        self.keys.iter().position(|spec| match spec.begin {
+        self.command.keys.iter().position(|spec| match spec.begin {
             Begin::Keyword(word, _) => token == Some(word),
             Begin::Index(begin) => self.at.is_some_and(|at| {
                 let begin = begin as usize;

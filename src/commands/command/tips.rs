@@ -14,9 +14,12 @@ const RANDOM_ORDER: &str = "nondeterministic_output_order";
 /// The tips of a command, by its full name.
 pub fn of(name: &str) -> &'static [&'static str] {
     match name {
-        "ping" => &[ALL_SHARDS, ALL_SUCCEEDED],
+        "ping" | "flushall" | "flushdb" | "memory|purge" | "function|delete" | "function|flush"
+        | "function|load" | "function|restore" => &[ALL_SHARDS, ALL_SUCCEEDED],
         "dbsize" => &[ALL_SHARDS, SUM],
-        "flushall" | "flushdb" => &[ALL_SHARDS, ALL_SUCCEEDED],
+        "wait" => &[ALL_SHARDS, LEAST],
+        "script|exists" => &[ALL_SHARDS, "response_policy:agg_logical_and"],
+        "script|kill" | "function|kill" => &[ALL_SHARDS, "response_policy:one_succeeded"],
         "keys" => &[ALL_SHARDS, RANDOM_ORDER],
         "randomkey" => &[ALL_SHARDS, RANDOM],
         "scan" => &[RANDOM, "request_policy:special"],
@@ -24,11 +27,25 @@ pub fn of(name: &str) -> &'static [&'static str] {
         "mset" => &[MULTI_SHARD, ALL_SUCCEEDED],
         "msetnx" => &[MULTI_SHARD, LEAST],
         "del" | "unlink" | "exists" | "touch" => &[MULTI_SHARD, SUM],
-        "config|set" => &[ALL_NODES, ALL_SUCCEEDED],
-        "info" => &[RANDOM, ALL_SHARDS, SPECIAL],
-        "command" | "command|list" | "command|info" | "command|docs" => &[RANDOM_ORDER],
-        "ttl" | "pttl" | "time" | "client|info" | "client|list" => &[RANDOM],
-        "object|encoding" | "object|freq" | "object|idletime" | "object|refcount" => &[RANDOM],
+        "config|set" | "latency|reset" | "script|flush" | "script|load" | "slowlog|reset" => {
+            &[ALL_NODES, ALL_SUCCEEDED]
+        }
+        "slowlog|len" => &[ALL_NODES, SUM, RANDOM],
+        "slowlog|get" => &[ALL_NODES, RANDOM],
+        "info" | "memory|doctor" | "memory|malloc-stats" | "memory|stats" | "function|stats" => {
+            &[RANDOM, ALL_SHARDS, SPECIAL]
+        }
+        "latency|doctor" | "latency|graph" | "latency|histogram" | "latency|history"
+        | "latency|latest" => &[RANDOM, ALL_NODES, SPECIAL],
+        "command" | "command|list" | "command|info" | "command|docs" | "function|list"
+        | "module|list" | "hgetall" | "hkeys" | "hvals" | "sdiff" | "sinter" | "smembers"
+        | "sunion" => &[RANDOM_ORDER],
+        "client|info" | "client|list" | "object|encoding" | "object|freq" | "object|idletime"
+        | "object|refcount" | "dump" | "lastsave" | "migrate" | "pttl" | "time" | "ttl"
+        | "hrandfield" | "hscan" | "spop" | "srandmember" | "sscan" | "xadd" | "xautoclaim"
+        | "xclaim" | "xinfo|consumers" | "xpending" | "xtrim" | "zrandmember" | "zscan" => {
+            &[RANDOM]
+        }
         _ => &[],
     }
 }
