@@ -261,8 +261,8 @@ mod tests {
         let seen: Vec<_> =
             packed.iter().map(|p| (p.field.len(), p.value.len(), p.deadline_ms)).collect();
         assert_eq!(seen, model);
-        while let Some(pair) = packed.iter().nth(1) {
-            let place = pair.place.clone();
+        while packed.count() > 1 {
+            let place = packed.iter().nth(1).map(|pair| pair.place).unwrap();
             packed.remove(place);
             model.remove(1);
             let last = packed.iter().last().map(|p| (p.field.len(), p.value.len(), p.deadline_ms));
