@@ -6,15 +6,18 @@ use parking_lot::Mutex;
 use redstart_engine::commands;
 use redstart_engine::driver::Driver;
 use redstart_engine::effects::{Effect, Sink};
+use redstart_engine::entry::Entry;
 use redstart_engine::spec::{Run, WRITE};
+use redstart_engine::value::Object;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 const DATABASES: usize = 3;
 
-/// What is drawn from. In capitals between blanks: `K` a key, `V` a value, `I` an integer, `F` a
-/// float, `O` an offset, `D` a database, `S` and `M` a time in seconds and milliseconds, `AT` and
-/// `PAT` the same as Unix times, `DIGEST` sixteen digits; `a|b` is one of the two.
+/// What is drawn from. In capitals between blanks: `K` a key, `H` one that is often a hash, `A` a
+/// field, `V` a value, `I` an integer, `F` a float, `O` an offset, `D` a database, `S` and `M` a
+/// time in seconds and milliseconds, `AT` and `PAT` the same as Unix times, `DIGEST` sixteen
+/// digits; `a|b` is one of the two.
 const TEMPLATES: &[&str] = &[
     "set K V",
     "set K V NX|XX",
@@ -51,7 +54,32 @@ const TEMPLATES: &[&str] = &[
     "delex K IFEQ|IFNE V",
     "delex K IFDEQ|IFDNE DIGEST",
     "delifeq K V",
-    "del|unlink K K",
+    "hset|hmset H A V A V",
+    "hsetnx H A V",
+    "hset|hsetnx H A I",
+    "hincrby H A I",
+    "hincrbyfloat H A F",
+    "hdel H A A",
+    "hexpire H S FIELDS 2 A A",
+    "hexpire H S NX|XX|GT|LT FIELDS 1 A",
+    "hpexpire H M FIELDS 2 A A",
+    "hpexpire H M NX|XX|GT|LT FIELDS 2 A A",
+    "hexpireat H AT FIELDS 1 A",
+    "hpexpireat H PAT FIELDS 2 A A",
+    "hpersist H FIELDS 2 A A",
+    "hgetdel H FIELDS 2 A A",
+    "hgetex H FIELDS 1 A",
+    "hgetex H PERSIST FIELDS 2 A A",
+    "hgetex H EX S FIELDS 1 A",
+    "hgetex H PX M FIELDS 2 A A",
+    "hgetex H PXAT PAT FIELDS 2 A A",
+    "hsetex H FIELDS 2 A V A V",
+    "hsetex H FNX|FXX FIELDS 2 A V A V",
+    "hsetex H KEEPTTL FIELDS 1 A V",
+    "hsetex H FNX|FXX PX M FIELDS 2 A V A V",
+    "hsetex H EXAT AT FIELDS 1 A V",
+    "hsetex H PXAT PAT FIELDS 2 A V A V",
+    "del|unlink K|H K",
     "expire K S",
     "pexpire K M",
     "pexpire K M NX|XX|GT|LT",
@@ -60,7 +88,9 @@ const TEMPLATES: &[&str] = &[
     "pexpireat K PAT NX|XX|GT|LT",
     "persist K",
     "rename K K",
+    "rename K|H H",
     "renamenx K K",
+    "copy H H REPLACE",
     "copy K K",
     "copy K K DB D REPLACE",
     "move K D",
@@ -98,6 +128,8 @@ fn word(word: &str, random: &mut fastrand::Rng, wall_ms: i64) -> Vec<u8> {
     let millis = random.i64(1..400);
     let number = match word {
         "K" => return vec![b'k', random.u8(b'0'..b'8')],
+        "H" => return vec![b'h', random.u8(b'0'..b'4')],
+        "A" => return vec![b'a', random.u8(b'0'..b'8')],
         "V" => return value(random),
         "F" => return random.choice(["0.1", "-2.5", "1e3", "7"]).unwrap_or("0").into(),
         "DIGEST" => return random.choice(["0", "f"]).unwrap_or("0").repeat(16).into(),
@@ -110,10 +142,33 @@ fn word(word: &str, random: &mut fastrand::Rng, wall_ms: i64) -> Vec<u8> {
         "PAT" => wall_ms + random.i64(-100..400),
         _ => {
             let words: Vec<&str> = word.split('|').collect();
-            return words[random.usize(..words.len())].into();
+            match words[random.usize(..words.len())] {
+                "K" => return vec![b'k', random.u8(b'0'..b'8')],
+                "H" => return vec![b'h', random.u8(b'0'..b'4')],
+                word => return word.into(),
+            }
         }
     };
     number.to_string().into_bytes()
+}
+
+/// A value with all that is in it.
+fn contents(entry: &Entry) -> Vec<u8> {
+    match entry.object() {
+        None => entry.value().to_vec(),
+        Some(Object::Hash(hash)) => {
+            let fields: BTreeMap<_, _> = hash
+                .iter_timed()
+                .map(|(field, value, deadline_ms)| (field, (value.to_vec(), deadline_ms)))
+                .collect();
+            format!("{fields:?}").into_bytes()
+        }
+        Some(Object::List(list)) => {
+            let elements: Vec<_> =
+                (0..list.len()).map(|at| list.get(at).map(|e| e.as_bytes().to_vec())).collect();
+            format!("{elements:?}").into_bytes()
+        }
+    }
 }
 
 type State = BTreeMap<(usize, Vec<u8>), (Vec<u8>, u64)>;
@@ -126,7 +181,7 @@ fn state(driver: &Driver) -> State {
         for (db, part) in view.shard_at(index).dbs() {
             for entry in part.table.iter() {
                 let key = (db, entry.key().to_vec());
-                state.insert(key, (entry.value().to_vec(), entry.deadline_ms()));
+                state.insert(key, (contents(entry), entry.deadline_ms()));
             }
         }
     }
@@ -259,6 +314,28 @@ fn effects_name_absolute_times_and_whole_results() {
         (&["SET k 1 PX 10", "INCRBYFLOAT k 0.5"], &["SET k 1.5 PXAT 1700000000010"]),
         (&["SET k v", "DELEX k IFEQ v"], &["DEL k"]),
         (&["SET k v", "DELIFEQ k w"], &[]),
+        (&["HSET h a 1", "HSETNX h a 2"], &[]),
+        (&["HINCRBYFLOAT h a 0.5"], &["HSET h a 0.5"]),
+        (
+            &["HSETEX h PX 9 FIELDS 1 a 1", "HINCRBYFLOAT h a 0.5"],
+            &["HSETEX h KEEPTTL FIELDS 1 a 1.5"],
+        ),
+        (&["HSET h a 1", "HDEL h x"], &[]),
+        (&["HSET h a 1", "HDEL h x a"], &["HDEL h x a"]),
+        (
+            &["HSET h a 1 b 2", "HPEXPIRE h 100 FIELDS 3 a x b"],
+            &["HPEXPIREAT h 1700000000100 FIELDS 2 a b"],
+        ),
+        (&["HSET h a 1", "HEXPIRE h 0 FIELDS 1 a"], &["HDEL h a"]),
+        (&["HSET h a 1", "HEXPIRE h 9 XX FIELDS 1 a"], &[]),
+        (&["HSET h a 1", "HPERSIST h FIELDS 1 a"], &[]),
+        (&["HSETEX h EX 1 FIELDS 1 a 1", "HPERSIST h FIELDS 1 a"], &["HPERSIST h FIELDS 1 a"]),
+        (&["HSETEX h FNX EX 1 FIELDS 1 a 1"], &["HSETEX h PXAT 1700000001000 FIELDS 1 a 1"]),
+        (&["HSETEX h FXX EX 1 FIELDS 1 a 1"], &[]),
+        (&["HSET h a 1", "HSETEX h PXAT 1 FIELDS 1 a 2"], &["HDEL h a"]),
+        (&["HSET h a 1", "HGETDEL h FIELDS 2 a b"], &["HDEL h a"]),
+        (&["HSET h a 1", "HGETEX h FIELDS 1 a"], &[]),
+        (&["HSET h a 1", "HGETEX h PX 5 FIELDS 1 a"], &["HPEXPIREAT h 1700000000005 FIELDS 1 a"]),
     ];
     for (lines, effects) in cases {
         assert_eq!(told(lines), *effects, "{lines:?}");
