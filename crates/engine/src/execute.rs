@@ -1,13 +1,13 @@
 //! Runs one prepared request: locks what its keys need, calls the handler, hands on the effects,
 //! unlocks, and only then frees.
 
-use crate::call::{Call, KeyAt, Space};
+use crate::call::{Call, Key, KeyAt, Space};
 use crate::clock::Now;
 use crate::effects::{Effects, Sink};
 use crate::entry::Entry;
 use crate::error::Error;
-use crate::hasher::SHARDS;
-use crate::keys::each_key;
+use crate::hasher::{SHARDS, hash_in};
+use crate::keys::{each_key, reaches_anywhere};
 use crate::keyspace::{Keyspace, View};
 use crate::options::Options;
 use crate::registry::{KeyShape, Registered};
@@ -110,9 +110,16 @@ impl Engine {
                 keys.push(KeyAt { arg: 1, hash: hasher.hash(&args[1]) });
                 Ok(())
             }
-            KeyShape::Specs => each_key(registered.command, args, |at, _| {
-                keys.push(KeyAt { arg: at as u32, hash: hasher.hash(&args[at]) });
-            }),
+            KeyShape::Specs => {
+                each_key(registered.command, args, |at, _| {
+                    keys.push(KeyAt { arg: at as u32, hash: hasher.hash(&args[at]) });
+                })?;
+                if reaches_anywhere(registered.command, args) {
+                    // Behind the keys that are named, something in every shard.
+                    keys.extend((0..SHARDS).map(|index| KeyAt { arg: 0, hash: hash_in(index) }));
+                }
+                Ok(())
+            }
         }
     }
 
@@ -177,6 +184,20 @@ impl Engine {
             call.space.local.stats.errors.add(1);
             error.write(call.reply);
         }
+    }
+
+    /// Removes a key if its deadline has passed, under its lock.
+    pub fn expire_if_due(
+        &self,
+        view: &mut View,
+        local: &mut Local,
+        now: Now,
+        db: usize,
+        key: Key<'_>,
+    ) {
+        self.begin(local);
+        Space { now, db, view, local }.find(key);
+        self.commit(local);
     }
 
     /// Removes what has expired in one shard, at most `limit` keys and fields, under its lock.

@@ -46,6 +46,11 @@ pub fn shard_of(hash: u64) -> usize {
     (hash >> (64 - SHARD_BITS)) as usize
 }
 
+/// Some hash that belongs to a shard.
+pub fn hash_in(shard: usize) -> u64 {
+    (shard as u64) << (64 - SHARD_BITS)
+}
+
 /// The 30 bits below the shard's, of which a directory uses the upper ones.
 #[inline]
 pub fn prefix_of(hash: u64) -> u32 {

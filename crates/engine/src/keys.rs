@@ -2,7 +2,7 @@
 //! that they cannot disagree about what a key is.
 
 use crate::error::Error;
-use crate::spec::{Access, Begin, Command, Find, KeySpec};
+use crate::spec::{Access, Begin, Command, Find, KeySpec, REACHES};
 use redstart_protocol::{Args, parse_i64};
 
 /// Calls `f` with the argument index of every key, in the order of the specs.
@@ -15,6 +15,13 @@ pub fn each_key(
     mut f: impl FnMut(usize, Access),
 ) -> Result<(), Error> {
     command.keys.iter().try_for_each(|spec| each_of_spec(spec, args, &mut f))
+}
+
+/// Whether these arguments make the command reach for keys that none of them names.
+pub fn reaches_anywhere(command: &Command, args: Args<'_>) -> bool {
+    let reaches =
+        |spec: &KeySpec| matches!(spec.find, Find::Anywhere) && begin(spec, args).is_some();
+    command.is(REACHES) && command.keys.iter().any(reaches)
 }
 
 fn each_of_spec(
@@ -34,6 +41,7 @@ fn each_of_spec(
                 f(at, spec.access);
             });
         }
+        Find::Anywhere => {}
         Find::KeyNum { first, step } => {
             let count = args.get(begin).and_then(parse_i64).ok_or(Error::GETKEYS_INVALID)?;
             let room = args.len().saturating_sub(begin + first as usize).div_ceil(step as usize);
@@ -50,6 +58,7 @@ fn each_of_spec(
 fn begin(spec: &KeySpec, args: Args<'_>) -> Option<usize> {
     let at = match spec.begin {
         Begin::Index(at) => at as usize,
+        Begin::Search(search) => search(args)?,
         Begin::Keyword(word, from) => {
             let is = |at: &usize| args[*at].eq_ignore_ascii_case(word.as_bytes());
             let from_end = (args.len() as i64 + from as i64).max(0) as usize;

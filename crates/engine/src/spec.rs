@@ -5,6 +5,7 @@
 
 use crate::call::Call;
 use crate::error::Error;
+use redstart_protocol::Args;
 
 /// How many arguments a command takes, its name included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +109,8 @@ pub const NO_ASYNC_LOADING: Flags = 1 << 16;
 pub const WHOLE_KEYSPACE: Flags = 1 << 17;
 /// Walks over the shards one at a time: the keyspace as a whole, at no single moment.
 pub const WALKS: Flags = 1 << 20;
+/// Some of its arguments make it reach for all shards: it has a [`Find::Anywhere`].
+pub const REACHES: Flags = 1 << 21;
 /// Dangerous by ACL category although not for administrators.
 pub const DANGEROUS: Flags = 1 << 18;
 /// Its replies are random or come in random order (a tip in COMMAND INFO).
@@ -186,6 +189,8 @@ pub enum Begin {
     Index(u16),
     /// Behind a keyword, searched from an index (negative: from the end backwards).
     Keyword(&'static str, i16),
+    /// Where a function finds it: COMMAND tells that it is unknown.
+    Search(fn(Args<'_>) -> Option<usize>),
 }
 
 /// How many keys there are from the beginning on.
@@ -205,6 +210,8 @@ pub enum Find {
         /// The distance between keys.
         step: u16,
     },
+    /// Keys that no argument names, anywhere in the keyspace.
+    Anywhere,
 }
 
 impl KeySpec {

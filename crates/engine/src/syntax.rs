@@ -360,6 +360,7 @@ impl Place<'_> {
     fn key_here(&self, token: Option<&str>) -> Option<usize> {
         self.command.keys.iter().position(|spec| match spec.begin {
             Begin::Keyword(word, _) => token == Some(word),
+            Begin::Search(_) => false,
             Begin::Index(begin) => self.at.is_some_and(|at| {
                 let begin = begin as usize;
                 match spec.find {
@@ -369,6 +370,7 @@ impl Place<'_> {
                     }
                     Find::Range { .. } => at == begin,
                     Find::KeyNum { first, .. } => at == begin + first as usize,
+                    Find::Anywhere => false,
                 }
             }),
         })

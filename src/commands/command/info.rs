@@ -99,6 +99,7 @@ fn categories_of(command: &Command, container: Option<&Command>) -> Vec<&'static
         "@fast" => command.is(FAST),
         "@slow" => !command.is(FAST),
         "@blocking" => command.is(BLOCKING),
+        "@set" | "@sortedset" | "@list" => command.is(REACHES),
         "@dangerous" => command.is(ADMIN) || command.is(DANGEROUS),
         _ => false,
     };
@@ -135,6 +136,8 @@ fn group_category(command: &Command, container: Option<&Command>) -> Option<&'st
     match command.group.name() {
         _ if is_command => Some("@connection"),
         "server" if command.is(WHOLE_KEYSPACE | WALKS) => Some("@keyspace"),
+        // SORT is about the types that it sorts.
+        "generic" if command.is(REACHES) => None,
         "generic" => Some("@keyspace"),
         "sorted-set" => Some("@sortedset"),
         "transactions" => Some("@transaction"),
@@ -163,9 +166,12 @@ fn key_spec(out: &mut Reply, spec: &KeySpec, note: Option<&str>) {
             "keyword",
             &[("keyword", Field::Word(keyword)), ("startfrom", Field::Number(from.into()))],
         ),
+        Begin::Search(_) => part(out, "unknown", &[]),
     }
     out.bulk(b"find_keys");
     match spec.find {
+        _ if matches!(spec.begin, Begin::Search(_)) => part(out, "unknown", &[]),
+        Find::Anywhere => part(out, "unknown", &[]),
         Find::Range { last, step } => part(
             out,
             "range",

@@ -7,12 +7,13 @@ pub mod key;
 pub mod list;
 pub mod object;
 pub mod scan;
+pub mod sort;
 pub mod string;
 
 use crate::spec::Command;
 
 /// All data commands.
 pub fn all() -> impl Iterator<Item = &'static Command> {
-    let tables = [string::COMMANDS, list::COMMANDS, object::COMMANDS].into_iter().flatten();
+    let tables = [string::COMMANDS, list::COMMANDS, object::COMMANDS, sort::COMMANDS].into_iter().flatten();
     tables.copied().chain(key::commands()).chain(hash::commands())
 }
