@@ -1,1 +1,19 @@
-//! placeholder
+//! Bytes on disk: the snapshot's format, the log's, and the storage that both are written to.
+//!
+//! Sans-IO: what touches a disk is behind [`storage::Storage`], which the server implements with
+//! files and tests with memory that fails and crashes on purpose. No thread and no clock either:
+//! deadlines become wall time by the [`Now`](redstart_engine::Now) that is passed in.
+//!
+//! What is read was written by somebody else, perhaps: nothing is believed before its checksum is
+//! right, and then nothing is allocated that the file's own size does not account for.
+
+pub mod checksum;
+mod codec;
+pub mod fault;
+pub mod log;
+pub mod names;
+pub mod record;
+pub mod snapshot;
+pub mod storage;
+
+pub use fault::{Fault, ReadError};

@@ -1,0 +1,53 @@
+//! What is wrong with a file, and where.
+
+use std::fmt;
+use std::io;
+
+/// The first thing that is wrong with a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The file's name.
+    pub file: String,
+    /// Where in it, in bytes from its beginning.
+    pub offset: u64,
+    /// What.
+    pub what: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, at byte {}: {}", self.file, self.offset, self.what)
+    }
+}
+
+/// Why a file could not be read.
+#[derive(Debug)]
+pub enum ReadError {
+    /// The storage failed.
+    Io(io::Error),
+    /// The file is not what it has to be.
+    Fault(Fault),
+}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> ReadError {
+        ReadError::Io(error)
+    }
+}
+
+impl From<Fault> for ReadError {
+    fn from(fault: Fault) -> ReadError {
+        ReadError::Fault(fault)
+    }
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReadError::Io(error) => error.fmt(f),
+            ReadError::Fault(fault) => fault.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {}

@@ -1,0 +1,96 @@
+//! An entry as bytes: database, key, deadline as wall time, value. One file beside this one knows
+//! one type of value, and a type to come adds a file and a line in each of the three enums.
+//!
+//! What is written and what is read are mirror images: one borrows the keyspace's structures, the
+//! other the file's bytes. The tests hold them against each other.
+
+mod hash;
+mod list;
+
+use crate::codec::{self, Blob};
+use redstart_engine::Now;
+use redstart_engine::entry::{Entry, NewValue, Value};
+use redstart_engine::hasher::Hasher;
+use redstart_engine::options::Options;
+use redstart_engine::value::Object;
+use serde::{Deserialize, Serialize};
+
+/// What values are built by: the settings that decide their encodings, and the keyspace's hasher.
+#[derive(Clone, Copy)]
+pub struct Builder<'a> {
+    /// The engine's settings.
+    pub options: &'a Options,
+    /// The hasher of the keyspace that they go to.
+    pub hasher: &'a Hasher,
+    /// The moment, which ties wall time to the deadlines' clock.
+    pub now: Now,
+}
+
+#[derive(Serialize)]
+struct Out<'a> {
+    db: u32,
+    key: Blob<'a>,
+    at_ms: Option<i64>,
+    value: ValueOut<'a>,
+}
+
+#[derive(Serialize)]
+enum ValueOut<'a> {
+    Text(Blob<'a>),
+    Integer(i64),
+    List(list::Out<'a>),
+    Hash(hash::Out<'a>),
+}
+
+#[derive(Deserialize)]
+struct In<'a> {
+    db: u32,
+    #[serde(borrow)]
+    key: Blob<'a>,
+    at_ms: Option<i64>,
+    value: ValueIn<'a>,
+}
+
+#[derive(Deserialize)]
+enum ValueIn<'a> {
+    #[serde(borrow)]
+    Text(Blob<'a>),
+    Integer(i64),
+    #[serde(borrow)]
+    List(list::In<'a>),
+    #[serde(borrow)]
+    Hash(hash::In<'a>),
+}
+
+/// Appends an entry to `to`; `now` ties its deadlines to wall time.
+pub fn encode(db: usize, entry: &Entry, now: Now, to: &mut Vec<u8>) {
+    let deadline_ms = entry.deadline_ms();
+    let value = match entry.object() {
+        Some(Object::List(list)) => ValueOut::List(list::Out(list)),
+        Some(Object::Hash(hash)) => ValueOut::Hash(hash::Out { hash, now }),
+        None => match entry.value() {
+            Value::Int(n) => ValueOut::Integer(n),
+            Value::Inline(bytes) => ValueOut::Text(Blob(bytes)),
+            Value::Large(bytes) => ValueOut::Text(Blob(bytes)),
+        },
+    };
+    let at_ms = (deadline_ms != 0).then(|| now.wall(deadline_ms));
+    codec::encode(&Out { db: db as u32, key: Blob(entry.key()), at_ms, value }, to);
+}
+
+/// Reads an entry from the beginning of `from`: its database, itself, and the bytes it took.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn decode(from: &[u8], builder: Builder<'_>) -> Result<(usize, Entry, usize), String> {
+    let (record, used): (In<'_>, usize) = codec::decode(from)?;
+    let object = |object| NewValue::Object(Box::new(object));
+    let value = match record.value {
+        ValueIn::Text(Blob(bytes)) => NewValue::Str(bytes),
+        ValueIn::Integer(n) => NewValue::Int(n),
+        ValueIn::List(list) => object(Object::List(list.build(builder)?)),
+        ValueIn::Hash(hash) => object(Object::Hash(hash.build(builder)?)),
+    };
+    let deadline_ms = record.at_ms.map_or(0, |at_ms| builder.now.deadline(at_ms));
+    Ok((record.db as usize, Entry::new(record.key.0, value, deadline_ms), used))
+}

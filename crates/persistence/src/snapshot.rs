@@ -1,0 +1,66 @@
+//! The snapshot's format.
+//!
+//! ```text
+//! file     "REDSTART" | version u32 | section ... | trailer section        (all little endian)
+//! section  kind u8 | count u32 | length u64 | checksum u64 | payload
+//! ```
+//!
+//! The first section is the header, the last one the trailer, those between hold `count` entries
+//! each. A checksum covers its section's number, kind, count, length and payload; the trailer
+//! counts sections, entries and bytes; nothing follows it. So a file that is cut, or differs by a
+//! bit anywhere, or has its sections in another order, is not read as a snapshot.
+//!
+//! A snapshot is written under another name and gets its own when it is whole and safe.
+
+mod read;
+mod write;
+
+pub use read::{Reader, Section, decode};
+pub use write::{Writer, pump};
+
+use serde::{Deserialize, Serialize};
+
+/// The first bytes of every snapshot.
+pub const MAGIC: &[u8; 8] = b"REDSTART";
+/// The version that is written, and the newest that is read.
+pub const VERSION: u32 = 1;
+
+/// Bytes before the first section.
+const START: usize = MAGIC.len() + 4;
+/// Bytes of a section before its payload.
+const FRAME: usize = 1 + 4 + 8 + 8;
+
+const HEADER: u8 = 1;
+const ENTRIES: u8 = 2;
+const TRAILER: u8 = 3;
+
+/// What a snapshot says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// The version of Redstart that wrote it.
+    pub writer: String,
+    /// The moment that it holds, in milliseconds since the Unix epoch.
+    pub wall_ms: i64,
+    /// The last record of the log whose effect it holds; zero without a log.
+    pub sequence: u64,
+}
+
+/// What a snapshot holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Sections, the trailer not counted.
+    pub sections: u64,
+    /// Entries.
+    pub entries: u64,
+    /// Bytes before the trailer.
+    pub bytes: u64,
+}
+
+/// What a section's checksum covers besides the payload.
+fn seal(number: u64, kind: u8, count: u32, len: u64) -> [u8; 21] {
+    let mut frame = [kind; 21];
+    frame[1..9].copy_from_slice(&number.to_le_bytes());
+    frame[9..13].copy_from_slice(&count.to_le_bytes());
+    frame[13..].copy_from_slice(&len.to_le_bytes());
+    frame
+}

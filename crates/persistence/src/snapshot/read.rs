@@ -1,0 +1,178 @@
+//! Reading a snapshot, strictly.
+
+use super::{Counts, ENTRIES, FRAME, HEADER, Header, MAGIC, START, TRAILER, VERSION, seal};
+use crate::checksum::checksum;
+use crate::codec;
+use crate::fault::{Fault, ReadError};
+use crate::record::{self, Builder};
+use crate::storage::Storage;
+use redstart_engine::entry::Entry;
+use std::io::Read;
+
+/// A snapshot that is being read.
+pub struct Reader {
+    file: String,
+    input: Box<dyn Read + Send>,
+    len: u64,
+    /// Bytes read so far.
+    at: u64,
+    header: Header,
+    counts: Counts,
+}
+
+/// Some entries, as they lie in the file; their checksum is right.
+pub struct Section {
+    /// Where the payload lies in the file.
+    pub offset: u64,
+    /// How many entries.
+    pub count: u32,
+    /// The entries.
+    pub payload: Vec<u8>,
+}
+
+/// A section of any kind.
+struct Any {
+    kind: u8,
+    section: Section,
+}
+
+impl Reader {
+    /// Opens a snapshot and reads its header.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no snapshot of a known version.
+    pub fn open(storage: &dyn Storage, name: &str) -> Result<Reader, ReadError> {
+        let (input, len) = storage.open(name)?;
+        let (file, header, counts) = (name.to_owned(), Header::default(), Counts::default());
+        let mut reader = Reader { file, input, len, at: 0, header, counts };
+        let mut start = [0; START];
+        reader.fill(&mut start)?;
+        let (magic, version) = start.split_at(MAGIC.len());
+        if magic != MAGIC {
+            return Err(reader.fault(0, "it is not a snapshot of Redstart").into());
+        }
+        if version != VERSION.to_le_bytes() {
+            return Err(reader.fault(MAGIC.len() as u64, "its version is not known").into());
+        }
+        let Any { kind, section } = reader.read_section()?;
+        if kind != HEADER || section.count != 0 {
+            return Err(reader.fault(START as u64, "it does not begin with a header").into());
+        }
+        let header = codec::decode_all(&section.payload);
+        reader.header = header.map_err(|what| reader.fault(section.offset, &what))?;
+        Ok(reader)
+    }
+
+    /// What the snapshot says of itself.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// What has been read so far; once all has been, what the snapshot holds.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// The file's length in bytes.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether the file is empty, which no snapshot is.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The next section of entries; None when all of them have been read and counted.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn next_section(&mut self) -> Result<Option<Section>, ReadError> {
+        let before = self.counts;
+        let Any { kind, section } = self.read_section()?;
+        let start = section.offset - FRAME as u64;
+        match kind {
+            ENTRIES => Ok(Some(section)),
+            TRAILER => {
+                let counts: Counts = codec::decode_all(&section.payload)
+                    .map_err(|what| self.fault(section.offset, &what))?;
+                if counts != before || section.count != 0 {
+                    return Err(self.fault(start, "its counts are not right").into());
+                }
+                if self.at != self.len {
+                    return Err(self.fault(self.at, "there are bytes behind its end").into());
+                }
+                self.counts = before;
+                Ok(None)
+            }
+            _ => Err(self.fault(start, "a section of an unknown kind").into()),
+        }
+    }
+
+    fn read_section(&mut self) -> Result<Any, ReadError> {
+        let start = self.at;
+        let mut frame = [0; FRAME];
+        self.fill(&mut frame)?;
+        let (kind, rest) = (frame[0], &frame[1..]);
+        let mut number = [0; 8];
+        number[..4].copy_from_slice(&rest[..4]);
+        let count = u64::from_le_bytes(number) as u32;
+        number.copy_from_slice(&rest[4..12]);
+        let len = u64::from_le_bytes(number);
+        number.copy_from_slice(&rest[12..]);
+        let sum = u64::from_le_bytes(number);
+        if len > self.len - self.at {
+            return Err(self.fault(start, "a section is longer than the file").into());
+        }
+        let offset = self.at;
+        let mut payload = vec![0; len as usize];
+        self.fill(&mut payload)?;
+        if checksum(&seal(self.counts.sections, kind, count, len), &payload) != sum {
+            return Err(self.fault(start, "a section's checksum is not right").into());
+        }
+        self.counts.sections += 1;
+        self.counts.entries += u64::from(count);
+        self.counts.bytes = self.at;
+        Ok(Any { kind, section: Section { offset, count, payload } })
+    }
+
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), ReadError> {
+        if bytes.len() as u64 > self.len - self.at {
+            return Err(self.fault(self.len, "the file ends too early").into());
+        }
+        self.input.read_exact(bytes)?;
+        self.at += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// A fault of this file.
+    pub fn fault(&self, offset: u64, what: &str) -> Fault {
+        Fault { file: self.file.clone(), offset, what: what.to_owned() }
+    }
+}
+
+/// Reads the entries of a section, each with its database.
+///
+/// # Errors
+/// Where in the payload something is wrong, and what.
+pub fn decode(
+    section: &Section,
+    builder: Builder<'_>,
+    entries: &mut Vec<(usize, Entry)>,
+) -> Result<(), (u64, String)> {
+    let mut at = 0;
+    for _ in 0..section.count {
+        let place = section.offset + at as u64;
+        let read = record::decode(&section.payload[at..], builder);
+        let (db, entry, used) = read.map_err(|what| (place, what))?;
+        if db >= builder.options.databases() {
+            return Err((place, format!("there is no database {db}: see `databases`")));
+        }
+        entries.push((db, entry));
+        at += used;
+    }
+    match section.payload.len() - at {
+        0 => Ok(()),
+        more => Err((section.offset + at as u64, format!("{more} bytes too many"))),
+    }
+}

@@ -1,0 +1,161 @@
+//! Writing a snapshot.
+
+use super::{Counts, ENTRIES, FRAME, HEADER, Header, MAGIC, START, TRAILER, VERSION, seal};
+use crate::checksum::checksum;
+use crate::codec;
+use crate::names::unfinished;
+use crate::record;
+use crate::storage::{Output, Storage};
+use redstart_engine::Now;
+use redstart_engine::entry::Entry;
+use redstart_engine::snapshot::Snapshot;
+use std::io;
+use std::sync::Arc;
+
+/// A section is written once it holds so many bytes.
+const SECTION: usize = 256 * 1024;
+
+/// A snapshot that is being written.
+pub struct Writer<'s> {
+    storage: &'s dyn Storage,
+    output: Arc<dyn Output>,
+    name: String,
+    now: Now,
+    /// The section that grows, its frame left free.
+    section: Vec<u8>,
+    count: u32,
+    counts: Counts,
+}
+
+impl<'s> Writer<'s> {
+    /// Begins the snapshot that will be called `name`; `now` is the moment that it holds.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn create(
+        storage: &'s dyn Storage,
+        name: &str,
+        header: &Header,
+        now: Now,
+    ) -> io::Result<Self> {
+        let output = storage.create(&unfinished(name))?;
+        let section = Vec::with_capacity(SECTION + SECTION / 4);
+        let counts = Counts::default();
+        let name = name.to_owned();
+        let mut writer = Writer { storage, output, name, now, section, count: 0, counts };
+        writer.section.extend_from_slice(MAGIC);
+        writer.section.extend_from_slice(&VERSION.to_le_bytes());
+        writer.section.extend_from_slice(&[0; FRAME]);
+        codec::encode(header, &mut writer.section);
+        match writer.write_section(HEADER, START) {
+            Ok(()) => Ok(writer),
+            Err(error) => {
+                writer.abandon();
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes an entry: copies it and nothing else, so a lock may be held.
+    pub fn entry(&mut self, db: usize, entry: &Entry) {
+        record::encode(db, entry, self.now, &mut self.section);
+        self.count += 1;
+    }
+
+    /// Writes out what has been taken, if it is enough for a section.
+    ///
+    /// # Errors
+    /// When the storage fails; the snapshot is then to be given up.
+    pub fn write_full(&mut self) -> io::Result<()> {
+        if self.section.len() < SECTION {
+            return Ok(());
+        }
+        self.write_section(ENTRIES, 0)
+    }
+
+    /// Writes the section whose frame lies at `at` in the buffer.
+    fn write_section(&mut self, kind: u8, at: usize) -> io::Result<()> {
+        let (frame, payload) = self.section[at..].split_at_mut(FRAME);
+        let len = payload.len() as u64;
+        let sum = checksum(&seal(self.counts.sections, kind, self.count, len), payload);
+        frame[0] = kind;
+        frame[1..5].copy_from_slice(&self.count.to_le_bytes());
+        frame[5..13].copy_from_slice(&len.to_le_bytes());
+        frame[13..].copy_from_slice(&sum.to_le_bytes());
+        self.output.write(&self.section)?;
+        self.counts.sections += 1;
+        self.counts.entries += u64::from(self.count);
+        self.counts.bytes += self.section.len() as u64;
+        self.count = 0;
+        self.section.clear();
+        self.section.extend_from_slice(&[0; FRAME]);
+        Ok(())
+    }
+
+    /// How many bytes have been written.
+    pub fn bytes(&self) -> u64 {
+        self.counts.bytes
+    }
+
+    /// Ends the snapshot: when this returns, it has its name and is safe.
+    ///
+    /// # Errors
+    /// When the storage fails: then there is no such snapshot, and an older one of that name is
+    /// still there, unless the directory alone could not be made safe.
+    pub fn finish(mut self) -> io::Result<Counts> {
+        let (storage, name) = (self.storage, std::mem::take(&mut self.name));
+        let finished = self.write_rest().and_then(|counts| {
+            self.output.sync()?;
+            storage.rename(&unfinished(&name), &name)?;
+            Ok(counts)
+        });
+        if finished.is_err() {
+            remove_unfinished(storage, &name);
+        }
+        let counts = finished?;
+        storage.sync_directory()?;
+        Ok(counts)
+    }
+
+    fn write_rest(&mut self) -> io::Result<Counts> {
+        if self.count > 0 {
+            self.write_section(ENTRIES, 0)?;
+        }
+        let counts = self.counts;
+        codec::encode(&counts, &mut self.section);
+        self.write_section(TRAILER, 0)?;
+        Ok(counts)
+    }
+
+    /// Gives the snapshot up.
+    pub fn abandon(self) {
+        remove_unfinished(self.storage, &self.name);
+    }
+}
+
+fn remove_unfinished(storage: &dyn Storage, name: &str) {
+    // What cannot be removed now is overwritten by the next one.
+    let _ = storage.remove(&unfinished(name));
+}
+
+/// Brings a snapshot of the keyspace to its end. Calls `between` after each step with the bytes
+/// written so far and the part of the keyspace that was walked; it may wait there, or fail.
+///
+/// # Errors
+/// When the storage or `between` fails; nothing is left of the snapshot then.
+pub fn pump(
+    mut snapshot: Snapshot,
+    mut writer: Writer<'_>,
+    mut between: impl FnMut(u64, f64) -> io::Result<()>,
+) -> io::Result<Counts> {
+    while snapshot.step(&mut |db, entry| writer.entry(db, entry)) {
+        let written =
+            writer.write_full().and_then(|()| between(writer.bytes(), snapshot.progress()));
+        if let Err(error) = written {
+            writer.abandon();
+            snapshot.abandon();
+            return Err(error);
+        }
+    }
+    writer.finish()
+}

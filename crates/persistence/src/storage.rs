@@ -1,0 +1,46 @@
+//! What a disk does, as far as it is needed: one flat directory of files that grow.
+//!
+//! A file's bytes are safe from a power cut once [`Output::sync`] returned, and its name once
+//! [`Storage::sync_directory`] did. Safe from a killed process they are once written.
+
+pub mod memory;
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+/// A directory.
+pub trait Storage: Send + Sync {
+    /// Makes an empty file; one of that name that is there is emptied.
+    fn create(&self, name: &str) -> io::Result<Arc<dyn Output>>;
+
+    /// Opens a file to write behind its first `len` bytes; what is beyond them is cut off.
+    fn append(&self, name: &str, len: u64) -> io::Result<Arc<dyn Output>>;
+
+    /// Opens a file for reading, and tells its length in bytes.
+    fn open(&self, name: &str) -> io::Result<(Box<dyn Read + Send>, u64)>;
+
+    /// Gives a file another name, in place of any other file.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a file.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Makes creations, renamings and removals safe.
+    fn sync_directory(&self) -> io::Result<()>;
+
+    /// The names of all files.
+    fn list(&self) -> io::Result<Vec<String>>;
+}
+
+/// A file that is written to.
+pub trait Output: Send + Sync {
+    /// Appends bytes. When it fails, some of them may have been written.
+    fn write(&self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Cuts the file to its first `len` bytes; what is written next follows them.
+    fn cut(&self, len: u64) -> io::Result<()>;
+
+    /// Makes the bytes safe. After a failure nobody knows which of them are, and to try again
+    /// would tell nothing.
+    fn sync(&self) -> io::Result<()>;
+}

@@ -1,0 +1,201 @@
+//! Snapshots hold one moment, however the keyspace changes meanwhile; and what is not a whole
+//! snapshot is never read as one.
+
+mod common;
+
+use common::{load, state};
+use redstart_engine::driver::Driver;
+use redstart_persistence::snapshot::{Counts, Header, Writer, pump};
+use redstart_persistence::storage::Storage;
+use redstart_persistence::storage::memory::{Faults, Memory};
+
+const NAME: &str = "dump.redstart";
+
+fn writer<'s>(driver: &Driver, storage: &'s dyn Storage) -> Writer<'s> {
+    let header = Header { writer: "test".into(), wall_ms: driver.now.wall_ms, sequence: 7 };
+    Writer::create(storage, NAME, &header, driver.now).expect("memory takes it")
+}
+
+fn save(driver: &Driver, storage: &dyn Storage) -> std::io::Result<Counts> {
+    let header = Header { writer: "test".into(), wall_ms: driver.now.wall_ms, sequence: 7 };
+    let writer = Writer::create(storage, NAME, &header, driver.now)?;
+    let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| ());
+    pump(snapshot, writer, |_, _| Ok(()))
+}
+
+/// A little of everything.
+fn fill(driver: &mut Driver) {
+    let long = format!("SET long {}", "x".repeat(6000));
+    for line in [
+        "SET text hello",
+        "SET number -12345",
+        "SET volatile v PX 5000",
+        "RPUSH list a b c 17",
+        "HSET hash f 1 g two",
+        "HPEXPIRE hash 90000 FIELDS 1 f",
+        "PEXPIRE hash 100000",
+        &long,
+    ] {
+        let reply = driver.line(line);
+        assert!(!reply.starts_with('-'), "{line}: {reply}");
+    }
+    driver.db = 3;
+    driver.line("SET elsewhere 1");
+    driver.call(&[b"SET", &[b'k'; 300], b""]);
+    let fields: Vec<String> = (0..600).map(|n| format!("f{n} v{n}")).collect();
+    driver.line(&format!("HSET large {}", fields.join(" ")));
+    let elements: Vec<String> = (0..3000).map(|n| format!("element-{n}")).collect();
+    driver.line(&format!("RPUSH long-list {}", elements.join(" ")));
+    driver.db = 0;
+}
+
+#[test]
+fn everything_comes_back() {
+    let mut driver = Driver::new(1);
+    fill(&mut driver);
+    let storage = Memory::default();
+    let counts = save(&driver, &storage).unwrap();
+    let loaded = Driver::new(2);
+    assert_eq!(load(&loaded, &storage, NAME).unwrap(), counts);
+    assert_eq!(state(&loaded), state(&driver));
+    assert_eq!(counts.entries, 10);
+    // Deadlines that come back are kept.
+    let mut loaded = loaded;
+    loaded.advance(5000);
+    assert_eq!(loaded.line("EXISTS volatile"), ":0\r\n");
+}
+
+#[test]
+fn no_cut_and_no_flipped_bit_goes_unnoticed() {
+    let mut driver = Driver::new(1);
+    for line in ["SET a 1 PX 70000", "SET b text", "RPUSH l x y", "HSET h f v"] {
+        driver.line(line);
+    }
+    let storage = Memory::default();
+    save(&driver, &storage).unwrap();
+    let whole = storage.bytes(NAME).unwrap();
+    let target = Driver::new(2);
+    let refused = |bytes: &[u8]| {
+        storage.put(NAME, bytes);
+        load(&target, &storage, NAME).is_err()
+    };
+    for len in 0..whole.len() {
+        assert!(refused(&whole[..len]), "cut to {len} of {} bytes", whole.len());
+    }
+    let mut flipped = whole.clone();
+    for bit in 0..whole.len() * 8 {
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert!(refused(&flipped), "bit {} of byte {} flipped", bit % 8, bit / 8);
+        flipped[bit / 8] ^= 1 << (bit % 8);
+    }
+    assert!(refused(&[&whole[..], b"x"].concat()));
+}
+
+#[test]
+fn whatever_fails_the_old_snapshot_or_the_new_one_is_there() {
+    let mut driver = Driver::new(1);
+    driver.line("SET which old");
+    let storage = Memory::default();
+    save(&driver, &storage).unwrap();
+    let old = storage.bytes(NAME).unwrap();
+    let mut random = fastrand::Rng::with_seed(5);
+    fill(&mut driver);
+    let mut saved = false;
+    for at in 1.. {
+        let disk = Memory::default();
+        disk.put(NAME, &old);
+        disk.set_faults(Faults { at: Some(at), ..Faults::default() });
+        let result = save(&driver, &disk);
+        for _ in 0..8 {
+            let after = disk.crash(&mut random);
+            let loaded = Driver::new(2);
+            let entries = load(&loaded, &after, NAME).unwrap().entries;
+            assert!(entries == 1 && result.is_err() || entries == 11, "fault {at}: {entries}");
+        }
+        if result.is_ok() {
+            saved = true;
+            break;
+        }
+    }
+    assert!(saved);
+    storage.set_faults(Faults { space: Some(100), ..Faults::default() });
+    assert_eq!(save(&driver, &storage).unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+    assert_eq!(storage.list().unwrap(), [NAME]);
+}
+
+/// Random commands; the transfers between `a` and `b` keep their sum.
+fn disturb(driver: &mut Driver, random: &mut fastrand::Rng) {
+    driver.db = random.usize(..3);
+    let (key, other) = (random.u32(..400), random.u32(..400));
+    let line = match random.u32(..22) {
+        0..6 => format!("SET k{key} {}", random.u32(..)),
+        6 => format!("SET k{key} {} PX {}", "y".repeat(random.usize(..90)), random.u32(1..900)),
+        7 => format!("DEL k{key} k{other}"),
+        8 => format!("APPEND k{key} {other}"),
+        9 => format!("RENAME k{key} k{other}"),
+        10 => format!("COPY k{key} k{other} DB {} REPLACE", random.u32(..3)),
+        11 => format!("MOVE k{key} {}", random.u32(..3)),
+        12 => format!("RPUSH l{key} {other} x"),
+        13 => format!("LPOP l{key}"),
+        14 => format!("HSET h{key} f{} {other}", other % 5),
+        15 => format!("HDEL h{key} f{}", other % 5),
+        16 => format!("PEXPIRE h{key} {}", random.u32(1..900)),
+        17 => format!("PERSIST k{key}"),
+        18 => format!("HPEXPIRE h{key} {} FIELDS 1 f{}", random.u32(1..900), other % 5),
+        19 if random.u32(..20) == 0 => format!("SWAPDB {} {}", key % 3, other % 3),
+        20 if random.u32(..60) == 0 => "FLUSHDB".into(),
+        20 if random.u32(..120) == 0 => "FLUSHALL".into(),
+        _ => format!("INCRBY n{key} {other}"),
+    };
+    driver.line(&line);
+    if random.u32(..10) == 0 {
+        driver.advance(random.u64(..20));
+    }
+}
+
+#[test]
+fn a_snapshot_is_one_moment() {
+    for seed in 0..12 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut driver = Driver::new(seed);
+        for _ in 0..random.usize(..3000) {
+            disturb(&mut driver, &mut random);
+        }
+        for round in 0..4 {
+            let storage = Memory::default();
+            let mut writer = writer(&driver, &storage);
+            let (mut snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| ());
+            let moment = state(&driver);
+            let now = driver.now;
+            let each = [0, 1, 3, 20][round];
+            while snapshot.step(&mut |db, entry| writer.entry(db, entry)) {
+                writer.write_full().unwrap();
+                (0..random.usize(..=each)).for_each(|_| disturb(&mut driver, &mut random));
+            }
+            let counts = writer.finish().unwrap();
+            assert_eq!(counts.entries as usize, moment.len(), "seed {seed}, round {round}");
+            let mut loaded = Driver::new(99);
+            loaded.now = now;
+            load(&loaded, &storage, NAME).unwrap();
+            assert_eq!(state(&loaded), moment, "seed {seed}, round {round}");
+        }
+    }
+}
+
+#[test]
+fn a_snapshot_that_is_given_up_leaves_the_next_one_whole() {
+    let mut driver = Driver::new(3);
+    fill(&mut driver);
+    let (mut snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| ());
+    for _ in 0..300 {
+        snapshot.step(&mut |_, _| {});
+    }
+    driver.line("SET text other");
+    snapshot.abandon();
+    driver.line("SET later 1");
+    let storage = Memory::default();
+    save(&driver, &storage).unwrap();
+    let loaded = Driver::new(4);
+    load(&loaded, &storage, NAME).unwrap();
+    assert_eq!(state(&loaded), state(&driver));
+}
