@@ -205,9 +205,10 @@ impl<'a> Space<'a> {
         slot
     }
 
-    /// Tells those who watch the key that it changes.
+    /// Counts a change of the key, and tells those who watch it.
     #[inline]
     fn touch_watches(&mut self, key: Key<'_>) {
+        self.local.stats.changes.add(1);
         let db = self.db;
         self.view.shard(key.hash).watches.touch(db, key.bytes);
     }
@@ -396,6 +397,7 @@ impl<'a> Space<'a> {
 
     /// Keeps something to be dropped after the unlock.
     pub fn discard_db(&mut self, db: Db) {
+        self.local.stats.changes.add(db.table.len() as u64);
         let db = db.hand_over().map(crate::execute::Garbage::Db);
         self.local.garbage.extend(db);
     }

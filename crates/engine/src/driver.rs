@@ -29,11 +29,17 @@ pub struct Driver {
 impl Driver {
     /// An empty engine with every data command.
     pub fn new(seed: u64) -> Driver {
+        let engine = Box::leak(Box::new(Engine::new([seed, !seed])));
+        Driver::of(engine, seed, Now::new(1_000_000, 1_700_000_000_000))
+    }
+
+    /// A caller of an engine that is there already: what replays a log.
+    pub fn of(engine: &'static Engine, seed: u64, now: Now) -> Driver {
         let registry = Registry::new(crate::commands::all());
         let stats = Arc::new(Stats::new(registry.len()));
         Driver {
-            engine: Box::leak(Box::new(Engine::new([seed, !seed]))),
-            now: Now::new(1_000_000, 1_700_000_000_000),
+            engine,
+            now,
             db: 0,
             protocol: Protocol::Resp2,
             registry,

@@ -15,6 +15,7 @@ use crate::shard::{Db, Due};
 use crate::spec::{Command, DataRun, WALKS, WHOLE_KEYSPACE};
 use crate::stats::Stats;
 use redstart_protocol::{Args, Reply};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 /// The data model as a whole: what all workers share.
@@ -24,6 +25,7 @@ pub struct Engine {
     /// Settings that handlers read.
     pub options: Options,
     sink: OnceLock<Arc<dyn Sink>>,
+    listening: AtomicBool,
 }
 
 /// What is dropped after the unlock.
@@ -83,12 +85,19 @@ pub struct Prepared<'a> {
 impl Engine {
     /// An empty data model.
     pub fn new(seed: [u64; 2]) -> Engine {
-        Engine { keyspace: Keyspace::new(seed), options: Options::default(), sink: OnceLock::new() }
+        let (sink, listening) = (OnceLock::new(), AtomicBool::new(false));
+        Engine { keyspace: Keyspace::new(seed), options: Options::default(), sink, listening }
     }
 
     /// Lets a sink listen to the effects from now on. At most one, for good.
     pub fn listen(&self, sink: Arc<dyn Sink>) {
         assert!(self.sink.set(sink).is_ok(), "the effects have a listener already");
+        self.set_listening(true);
+    }
+
+    /// Whether the sink listens from now on. To be exact about "now", hold all shards.
+    pub fn set_listening(&self, listening: bool) {
+        self.listening.store(listening, Relaxed);
     }
 
     /// Appends the keys of a request, hashed, to `keys`.
@@ -153,7 +162,7 @@ impl Engine {
     /// Begins a unit of the effect stream; the shards that it needs are locked.
     #[inline]
     pub fn begin(&self, local: &mut Local) {
-        local.effects.begin(self.sink.get().is_some());
+        local.effects.begin(self.listening.load(Relaxed));
     }
 
     /// Ends a unit of the effect stream, with the shards still locked.

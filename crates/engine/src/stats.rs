@@ -37,6 +37,8 @@ pub struct Stats {
     pub errors: Counter,
     pub net_input_bytes: Counter,
     pub net_output_bytes: Counter,
+    /// Changes of keys, which save points count.
+    pub changes: Counter,
     /// Calls of each command, by its id in the registry.
     pub calls: Box<[Counter]>,
 }
@@ -52,6 +54,7 @@ impl Stats {
             errors: Counter::default(),
             net_input_bytes: Counter::default(),
             net_output_bytes: Counter::default(),
+            changes: Counter::default(),
             calls: (0..commands).map(|_| Counter::default()).collect(),
         }
     }
