@@ -3,7 +3,10 @@
 //!
 //! | command | what may differ |
 //! | --- | --- |
-//! | KEYS | the order of the elements |
+//! | KEYS, HKEYS, HVALS | the order of the elements |
+//! | HGETALL | the order of the pairs |
+//! | HSCAN | of a whole hash, the order of the fields; of a part, which ones |
+//! | HRANDFIELD | which fields, not how many |
 //! | SCAN 0 | the order, and how many calls a full loop takes; both loops are run to their end |
 //! | SCAN with another cursor | the cursor and the elements: a cursor is a server's own |
 //! | COMMAND, but GETKEYS | everything but the reply's type: each server has its own commands |
@@ -13,6 +16,8 @@
 //! | DBSIZE | nothing in the end; but both count keys that they have yet to notice as |
 //! |  | expired, so the keys are touched before it, and the subject may be asked again |
 //! |  | for [`NOTICE_MS`] |
+//! | SORT, SORT_RO | the oracle may refuse numbers: it does so for a while after one that was too |
+//! |  | large or small for it, because it looks at an `errno` that it did not clear |
 
 use crate::deadline::{ABSOLUTE_S, ABSOLUTE_SPAN_S};
 use crate::reply::{Reply, decode};
@@ -30,6 +35,12 @@ pub enum Rule {
     Exact,
     /// As sorted elements.
     Unordered,
+    /// As sorted pairs of elements.
+    Pairs,
+    /// As many elements, of the same shape.
+    Drawn,
+    /// A cursor and elements: all of them in any order, or some of them.
+    ScanPart,
     /// As numbers, with this tolerance.
     Remaining(i64),
     /// As numbers with this tolerance, except deadlines that were given as absolute times;
@@ -43,6 +54,8 @@ pub enum Rule {
     Kind,
     /// Needs a look at all keys, with nothing else in flight.
     RandomKey,
+    /// Exact, but the oracle may say that it was given no numbers.
+    Sorted,
     /// Exact, once both have noticed what has expired, with nothing else in flight.
     Counted,
 }
@@ -51,11 +64,16 @@ impl Rule {
     /// The rule for a command's replies.
     pub fn of(command: &Command) -> Rule {
         // Most names fail here, without a comparison.
-        if !matches!(command.name().first(), Some(b) if b"cCkKsSrRtTpPeEdD".contains(b)) {
+        if !matches!(command.name().first(), Some(b) if b"cCkKsSrRtTpPeEdDhH".contains(b)) {
             return Rule::Exact;
         }
         let table = [
             ("KEYS", Rule::Unordered),
+            ("HKEYS", Rule::Unordered),
+            ("HVALS", Rule::Unordered),
+            ("HGETALL", Rule::Pairs),
+            ("HRANDFIELD", Rule::Drawn),
+            ("HSCAN", Rule::ScanPart),
             ("COMMAND", Rule::Kind),
             ("SCAN", Rule::ScanShape),
             ("RANDOMKEY", Rule::RandomKey),
@@ -64,6 +82,8 @@ impl Rule {
             ("EXPIRETIME", Rule::Instant(1)),
             ("PEXPIRETIME", Rule::Instant(1000)),
             ("DBSIZE", Rule::Counted),
+            ("SORT", Rule::Sorted),
+            ("SORT_RO", Rule::Sorted),
         ];
         let found = table.into_iter().find(|(name, _)| command.is(name));
         match found.map_or(Rule::Exact, |(_, rule)| rule) {
@@ -92,6 +112,10 @@ pub fn same(rule: Rule, oracle: &[u8], subject: &[u8]) -> bool {
     if matches!(rule, Rule::Exact | Rule::Counted) {
         return false;
     }
+    if rule == Rule::Sorted {
+        let refused = b"-ERR One or more scores can't be converted into double\r\n";
+        return oracle == refused && subject.starts_with(b"*");
+    }
     let (Ok(oracle), Ok(subject)) = (decode(oracle), decode(subject)) else { return false };
     match (rule, oracle, subject) {
         (Rule::Unordered, Reply::Aggregate(a, mut x), Reply::Aggregate(b, mut y)) => {
@@ -99,6 +123,14 @@ pub fn same(rule: Rule, oracle: &[u8], subject: &[u8]) -> bool {
             y.sort_unstable();
             a == b && x == y
         }
+        (Rule::Pairs, Reply::Aggregate(a, x), Reply::Aggregate(b, y)) => {
+            a == b && sorted_pairs(&x) == sorted_pairs(&y)
+        }
+        (Rule::Drawn, x, y) => is_alike(&x, &y),
+        (Rule::ScanPart, x, y) => match (scan_page(&x), scan_page(&y)) {
+            (Some((b"0", x)), Some((b"0", y))) => sorted_pairs(x) == sorted_pairs(y),
+            (x, y) => x.is_some() && y.is_some(),
+        },
         (Rule::Remaining(tolerance), Reply::Integer(x), Reply::Integer(y)) => {
             x >= 0 && y >= 0 && x.abs_diff(y) <= tolerance as u64
         }
@@ -114,6 +146,24 @@ pub fn same(rule: Rule, oracle: &[u8], subject: &[u8]) -> bool {
         (Rule::Kind, Reply::Integer(_), Reply::Integer(_)) => true,
         (Rule::RandomKey, Reply::Bulk(_), Reply::Bulk(_)) => true,
         _ => false,
+    }
+}
+
+/// Elements by twos, sorted.
+fn sorted_pairs(elements: &[Reply]) -> Vec<&[Reply]> {
+    let mut pairs: Vec<&[Reply]> = elements.chunks(2).collect();
+    pairs.sort_unstable();
+    pairs
+}
+
+/// Whether two replies have the same shape, whatever text is in them.
+fn is_alike(x: &Reply, y: &Reply) -> bool {
+    match (x, y) {
+        (Reply::Aggregate(a, x), Reply::Aggregate(b, y)) => {
+            a == b && x.len() == y.len() && x.iter().zip(y).all(|(x, y)| is_alike(x, y))
+        }
+        (Reply::Bulk(_), Reply::Bulk(_)) => true,
+        (x, y) => x == y,
     }
 }
 
@@ -144,6 +194,7 @@ mod tests {
         assert_eq!(rule("scan 7"), Rule::ScanShape);
         assert_eq!(rule("scan"), Rule::ScanShape);
         assert_eq!(rule("command"), Rule::Kind);
+        assert_eq!(rule("hGetAll h"), Rule::Pairs);
         assert_eq!(rule("command getkeys get a"), Rule::Exact);
     }
 
@@ -154,6 +205,21 @@ mod tests {
         assert!(!same(Rule::Exact, one, other));
         assert!(!same(Rule::Unordered, one, b"*3\r\n+b\r\n+a\r\n+a\r\n"));
         assert!(!same(Rule::Unordered, b"~1\r\n+a\r\n", b"*1\r\n+a\r\n"));
+    }
+
+    #[test]
+    fn pairs_stay_together() {
+        let (one, other) = (b"*4\r\n:1\r\n:2\r\n:3\r\n:4\r\n", b"*4\r\n:3\r\n:4\r\n:1\r\n:2\r\n");
+        assert!(same(Rule::Pairs, one, other));
+        assert!(!same(Rule::Pairs, one, b"*4\r\n:1\r\n:4\r\n:3\r\n:2\r\n"));
+        assert!(!same(Rule::Pairs, b"%2\r\n:1\r\n:2\r\n:3\r\n:4\r\n", other));
+    }
+
+    #[test]
+    fn what_is_drawn_is_alike() {
+        assert!(same(Rule::Drawn, b"*1\r\n$1\r\na\r\n", b"*1\r\n$2\r\nbc\r\n"));
+        assert!(!same(Rule::Drawn, b"*1\r\n$1\r\na\r\n", b"*0\r\n"));
+        assert!(!same(Rule::Drawn, b"$1\r\na\r\n", b"$-1\r\n"));
     }
 
     #[test]

@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 const DATABASES: usize = 3;
 
-/// What is drawn from. In capitals between blanks: `K` a key, `H` one that is often a hash, `A` a
-/// field, `V` a value, `I` an integer, `F` a float, `O` an offset, `D` a database, `S` and `M` a
+/// What is drawn from. In capitals between blanks: `K` a key, `H` and `L` one that is often a hash
+/// or a list, `A` a field, `V` a value, `I` an integer, `F` a float, `O` an offset, `D` a database, `S` and `M` a
 /// time in seconds and milliseconds, `AT` and `PAT` the same as Unix times, `DIGEST` sixteen
 /// digits; `a|b` is one of the two.
 const TEMPLATES: &[&str] = &[
@@ -94,6 +94,23 @@ const TEMPLATES: &[&str] = &[
     "copy K K",
     "copy K K DB D REPLACE",
     "move K D",
+    "lpush|rpush L V V V",
+    "lpush|rpush L I I I",
+    "rpush K V",
+    "lpushx|rpushx L V V",
+    "lpop|rpop L",
+    "lpop|rpop L 2",
+    "lmpop 2 K L LEFT|RIGHT",
+    "lmpop 2 L L LEFT|RIGHT COUNT 3",
+    "lset L I V",
+    "linsert L BEFORE|AFTER V V",
+    "lrem L I V",
+    "ltrim L 0|1 -1|7",
+    "lmove L L LEFT|RIGHT LEFT|RIGHT",
+    "rpoplpush L L|K",
+    "sort L STORE L",
+    "sort L ALPHA STORE L",
+    "sort L BY k* GET k* GET # ALPHA STORE L",
     "swapdb D D",
     "flushdb",
     "flushall",
@@ -129,6 +146,7 @@ fn word(word: &str, random: &mut fastrand::Rng, wall_ms: i64) -> Vec<u8> {
     let number = match word {
         "K" => return vec![b'k', random.u8(b'0'..b'8')],
         "H" => return vec![b'h', random.u8(b'0'..b'4')],
+        "L" => return vec![b'l', random.u8(b'0'..b'4')],
         "A" => return vec![b'a', random.u8(b'0'..b'8')],
         "V" => return value(random),
         "F" => return random.choice(["0.1", "-2.5", "1e3", "7"]).unwrap_or("0").into(),
@@ -145,6 +163,7 @@ fn word(word: &str, random: &mut fastrand::Rng, wall_ms: i64) -> Vec<u8> {
             match words[random.usize(..words.len())] {
                 "K" => return vec![b'k', random.u8(b'0'..b'8')],
                 "H" => return vec![b'h', random.u8(b'0'..b'4')],
+                "L" => return vec![b'l', random.u8(b'0'..b'4')],
                 word => return word.into(),
             }
         }
@@ -313,6 +332,15 @@ fn effects_name_absolute_times_and_whole_results() {
         (&["SET k v", "INCR k"], &[]),
         (&["SET k 1 PX 10", "INCRBYFLOAT k 0.5"], &["SET k 1.5 PXAT 1700000000010"]),
         (&["SET k v", "DELEX k IFEQ v"], &["DEL k"]),
+        (&["RPUSH l a b"], &["RPUSH l a b"]),
+        (&["LPUSHX l a b"], &[]),
+        (&["RPUSH l a b", "LPOP l 0"], &[]),
+        (&["RPUSH l a b", "LMPOP 2 x l RIGHT COUNT 9"], &["RPOP l 2"]),
+        (&["RPUSH l a b", "LREM l 0 c"], &[]),
+        (&["RPUSH l a b", "LMOVE l m LEFT RIGHT"], &["LMOVE l m LEFT RIGHT"]),
+        (&["RPUSH l 2 1", "SORT l STORE l"], &["DEL l", "RPUSH l 1 2"]),
+        (&["RPUSH l 2 1", "SORT l BY w_* STORE m"], &["RPUSH m 1 2"]),
+        (&["SET m v", "SORT l STORE m"], &["DEL m"]),
         (&["SET k v", "DELIFEQ k w"], &[]),
         (&["HSET h a 1", "HSETNX h a 2"], &[]),
         (&["HINCRBYFLOAT h a 0.5"], &["HSET h a 0.5"]),

@@ -5,7 +5,9 @@
 //! care about wrong arity. A new family is a file with a table, and a line in [`FAMILIES`].
 
 mod connection;
+mod hash;
 mod key;
+mod list;
 mod string;
 
 use crate::deadline;
@@ -24,8 +26,13 @@ pub struct Generator {
 }
 
 /// Every family: its name and its table.
-pub const FAMILIES: [(&str, &[Generator]); 3] =
-    [("string", string::TABLE), ("key", key::TABLE), ("connection", connection::TABLE)];
+pub const FAMILIES: &[(&str, &[Generator])] = &[
+    ("string", string::TABLE),
+    ("hash", hash::TABLE),
+    ("list", list::TABLE),
+    ("key", key::TABLE),
+    ("connection", connection::TABLE),
+];
 
 /// The generators that a run draws from.
 #[derive(Debug, Clone)]
