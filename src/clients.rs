@@ -3,7 +3,9 @@
 //! Each connection writes its own line with relaxed stores; others read it. Killing sets a flag
 //! and wakes the connection's task, which then ends by itself.
 
+use crate::mailbox::Mailbox;
 use atomic_waker::AtomicWaker;
+use bytes::Bytes;
 use parking_lot::Mutex;
 use redstart_engine::Error;
 use std::collections::BTreeMap;
@@ -80,6 +82,10 @@ pub struct ClientInfo {
     pub marks: AtomicU8,
     /// What the client said of itself.
     pub names: Mutex<Names>,
+    /// What others sent to it.
+    pub mail: Mailbox,
+    /// Channels, patterns and shard channels that it listens to.
+    pub listening: [AtomicUsize; 3],
     killed: AtomicBool,
     waker: AtomicWaker,
 }
@@ -103,6 +109,16 @@ impl ClientInfo {
         first
     }
 
+    /// Sends bytes to the client: its task writes them between two replies. One that lets too
+    /// much pile up is ended.
+    pub fn deliver(&self, message: Bytes) {
+        const WAITING_MAX: usize = 32 << 20;
+        if self.mail.put(message) > WAITING_MAX {
+            self.kill();
+        }
+        self.waker.wake();
+    }
+
     /// The bytes that the client takes.
     pub fn memory(&self) -> usize {
         let buffers = [&self.input_bytes, &self.output_bytes];
@@ -112,11 +128,15 @@ impl ClientInfo {
 
     /// What the client is there for.
     pub fn kind(&self) -> Kind {
-        Kind::Normal
+        let listens = self.listening.iter().any(|count| count.load(Ordering::Relaxed) > 0);
+        if listens { Kind::PubSub } else { Kind::Normal }
     }
 
     /// The letters of CLIENT LIST's `flags`.
     pub fn flags(&self) -> &'static str {
+        if self.kind() == Kind::PubSub {
+            return "P";
+        }
         match self.marks.load(Ordering::Relaxed) {
             EVICTABLE_NOT => "e",
             TOUCH_NOT => "T",
@@ -176,6 +196,8 @@ impl Clients {
             output_bytes: AtomicUsize::new(0),
             marks: AtomicU8::new(0),
             names: Mutex::default(),
+            mail: Mailbox::default(),
+            listening: Default::default(),
             killed: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         });

@@ -106,6 +106,9 @@ fn poll_requests(
     if session.info.is_killed(cx.waker()) {
         return Poll::Ready(Ok(false));
     }
+    if session.info.mail.take(&mut session.out) {
+        return Poll::Ready(Ok(true));
+    }
     if session.input_waits {
         worker::with(|worker| dispatch::run_kept(session, worker));
         return Poll::Ready(Ok(true));

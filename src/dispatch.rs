@@ -12,11 +12,13 @@
 use crate::session::{Context, Quiet, Session};
 use crate::worker::{Worker, take_out_garbage};
 use bytes::Bytes;
+use redstart_engine::call::KeyAt;
 use redstart_engine::execute::Prepared;
+use redstart_engine::keyspace::View;
 use redstart_engine::registry::KeyShape;
-use redstart_engine::spec::{NO_AUTH, Run};
+use redstart_engine::spec::{NO_AUTH, NO_MULTI, Run};
 use redstart_engine::{Command, Error, Now};
-use redstart_protocol::{Args, Step};
+use redstart_protocol::{Args, Protocol, Step};
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -29,6 +31,19 @@ const SHARED_MIN: u32 = 64 * 1024;
 
 /// Different first words of errors that are counted: clients make them up, too.
 const ERROR_CODES_MAX: usize = 128;
+
+/// What a client that listens may still say in RESP2, where replies and messages look alike.
+const LISTENER_COMMANDS: [&str; 9] = [
+    "subscribe",
+    "psubscribe",
+    "ssubscribe",
+    "unsubscribe",
+    "punsubscribe",
+    "sunsubscribe",
+    "ping",
+    "quit",
+    "reset",
+];
 
 /// A request of the batch.
 pub struct Request {
@@ -224,6 +239,9 @@ fn execute(
         What::Command(id) => id,
         what => {
             stats.errors.add(1);
+            if let Some(queue) = &mut session.queue {
+                queue.fail();
+            }
             return refuse(session, what, args);
         }
     };
@@ -231,6 +249,18 @@ fn execute(
     if !session.authenticated && !registered.command.is(NO_AUTH) {
         stats.errors.add(1);
         return session.out.error("NOAUTH Authentication required.");
+    }
+    if session.listens() && session.out.protocol() == Protocol::Resp2 {
+        let name = registered.command.name;
+        if !LISTENER_COMMANDS.contains(&name) {
+            return session.out.error(&format!(
+                "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / \
+                 QUIT / RESET are allowed in this context"
+            ));
+        }
+    }
+    if session.queue.is_some() && queues(registered.command) {
+        return enqueue(session, id, args, keys);
     }
     stats.calls[id as usize].add(1);
     match registered.command.run {
@@ -241,15 +271,41 @@ fn execute(
         }
         Run::Session | Run::Subcommands(_) => {
             session.info.last_command.store(id, Relaxed);
-            let mut context = Context { session, local: &mut worker.local, now: *now };
-            if let Err(error) = server.handlers.run(id, &mut context, args) {
-                context.local.stats.errors.add(1);
-                error.write(&mut context.session.out);
-            }
+            let mut context =
+                Context { session, local: &mut worker.local, now: *now, held: None };
+            run_session(&mut context, id, args, None);
             // It may have taken its time.
             *now = server.clock.now();
         }
     }
+}
+
+/// Runs a session command; `held` are the shards that a transaction holds.
+pub fn run_session(context: &mut Context<'_>, id: u16, args: Args<'_>, held: Option<&mut View>) {
+    let Context { session, local, now, .. } = context;
+    let handlers = &session.server.handlers;
+    let mut context = Context { session, local, now: *now, held };
+    if let Err(error) = handlers.run(id, &mut context, args) {
+        context.local.stats.errors.add(1);
+        error.write(&mut context.session.out);
+    }
+}
+
+/// Whether a command waits for EXEC inside a transaction.
+fn queues(command: &Command) -> bool {
+    !matches!(command.name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
+}
+
+/// Queues a request until EXEC.
+fn enqueue(session: &mut Session, id: u16, args: Args<'_>, keys: &[KeyAt]) {
+    let command = session.server.registry.at(id).command;
+    let Some(queue) = &mut session.queue else { return };
+    if command.is(NO_MULTI) {
+        queue.fail();
+        return session.out.error("ERR Command not allowed inside a transaction");
+    }
+    queue.push(id, args, keys);
+    session.out.simple("QUEUED");
 }
 
 /// Counts an error reply, which begins at `start`, by its first word, for INFO.

@@ -6,6 +6,7 @@
 use crate::config::Setting;
 use crate::server::Server;
 use crate::session::Context;
+use redstart_engine::keyspace::View;
 use redstart_engine::hasher::SHARDS;
 use redstart_engine::stats::{Counter, Stats};
 use std::fmt::Write;
@@ -71,14 +72,14 @@ impl Lines {
 }
 
 /// The text of the sections that are named, in any case; of the default ones if there are none.
-pub fn text<'a>(context: &Context<'_>, names: impl Iterator<Item = &'a [u8]>) -> String {
+pub fn text<'a>(context: &mut Context<'_>, names: impl Iterator<Item = &'a [u8]>) -> String {
     let names: Vec<Vec<u8>> = names.map(<[u8]>::to_ascii_lowercase).collect();
     let named = |name: &str| names.iter().any(|given| given == name.as_bytes());
     let default = names.is_empty() || named("default");
     let (all, everything) = (named("all"), named("everything"));
     let server = context.session.server;
     let facts =
-        Facts { server, now: context.now, totals: Totals::of(server), process: Process::now() };
+        Facts { server, now: context.now, totals: Totals::of(server, context.held.as_deref_mut()), process: Process::now() };
     let mut lines = Lines::default();
     for section in SECTIONS {
         let told =
@@ -297,10 +298,14 @@ struct Totals {
 }
 
 impl Totals {
-    fn of(server: &'static Server) -> Totals {
+    fn of(server: &'static Server, held: Option<&mut View>) -> Totals {
         let clients: usize = server.clients.all().iter().map(|client| client.memory()).sum();
         let mut totals = Totals { dbs: Vec::new(), used: clients, overhead: clients, clients };
-        let mut view = server.engine.keyspace.walk();
+        let mut walk = None;
+        let view = match held {
+            Some(view) => view,
+            None => walk.insert(server.engine.keyspace.walk()),
+        };
         for shard in 0..SHARDS {
             for (index, db) in view.shard_at(shard).dbs() {
                 if totals.dbs.len() <= index {

@@ -9,13 +9,16 @@ mod connection;
 mod dispatch;
 mod info;
 mod log;
+mod mailbox;
 mod ping;
+mod pubsub;
 mod random;
 mod rates;
 mod reclaim;
 mod server;
 mod session;
 mod settings;
+mod transaction;
 mod worker;
 
 use config::{Config, Setting};

@@ -5,6 +5,7 @@ use crate::clock::Clock;
 use crate::commands::Handlers;
 use crate::config::Config;
 use crate::rates::{Rates, Sums};
+use crate::pubsub::PubSub;
 use crate::reclaim::Reclaimer;
 use crate::worker;
 use parking_lot::{Mutex, RwLock};
@@ -26,6 +27,8 @@ pub struct Server {
     pub handlers: Handlers,
     /// Connected clients.
     pub clients: Clients,
+    /// Channels.
+    pub pubsub: PubSub,
     /// Every worker's counters.
     pub stats: Vec<Arc<Stats>>,
     /// The clocks.
@@ -137,6 +140,7 @@ pub fn serve(config: Config) -> io::Result<()> {
         handlers: Handlers::of(&registry),
         registry,
         clients: Clients::default(),
+        pubsub: PubSub::default(),
         stats,
         clock: Clock::start(),
         config: RwLock::new(config),

@@ -3,10 +3,13 @@
 
 use crate::clients::ClientInfo;
 use crate::server::Server;
-use bytes::BytesMut;
+use crate::transaction::{Queue, Watching};
+use bytes::{Bytes, BytesMut};
 use redstart_engine::execute::Local;
+use redstart_engine::keyspace::View;
 use redstart_engine::{Error, Now};
 use redstart_protocol::{Limits, Mark, Parser, Protocol, Reply};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -42,6 +45,12 @@ pub struct Session {
     pub closing: bool,
     /// What is answered.
     pub quiet: Quiet,
+    /// The transaction that the client is in.
+    pub queue: Option<Box<Queue>>,
+    /// What the client watches.
+    pub watching: Watching,
+    /// The channels, patterns and shard channels that the client listens to.
+    pub listening: [BTreeSet<Bytes>; 3],
 }
 
 /// What is not answered (CLIENT REPLY).
@@ -65,6 +74,8 @@ pub struct Context<'a> {
     pub local: &'a mut Local,
     /// The moment.
     pub now: Now,
+    /// All shards, where a transaction that holds them runs the command.
+    pub held: Option<&'a mut View>,
 }
 
 impl Session {
@@ -84,6 +95,9 @@ impl Session {
             wanted: 0,
             closing: false,
             quiet: Quiet::No,
+            queue: None,
+            watching: Watching::default(),
+            listening: Default::default(),
         }
     }
 
@@ -143,6 +157,8 @@ impl Session {
 
     /// Back to the state of a new connection (RESET).
     pub fn reset(&mut self) {
+        self.discard();
+        self.stop_all_listening();
         self.select(0);
         self.speak(Protocol::Resp2);
         self.authenticated = !self.server.live.password_set.load(Relaxed);
@@ -150,5 +166,27 @@ impl Session {
         self.quiet = Quiet::No;
         self.info.marks.store(0, Relaxed);
         self.info.names.lock().name.clear();
+    }
+
+    /// Whether the client listens to anything.
+    #[inline]
+    pub fn listens(&self) -> bool {
+        self.listening.iter().any(|names| !names.is_empty())
+    }
+
+    /// Lets others know how much the client listens to.
+    pub fn note_listening(&self) {
+        for (count, names) in self.info.listening.iter().zip(&self.listening) {
+            count.store(names.len(), Relaxed);
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.discard();
+        if self.listens() {
+            self.stop_all_listening();
+        }
     }
 }

@@ -31,8 +31,19 @@ static PING: SessionCommand = SessionCommand {
     run: ping,
 };
 
+/// Whether replies have to look like messages, since nothing else tells them apart.
+fn listens_in_resp2(session: &Session) -> bool {
+    session.listens() && session.out.protocol() == Protocol::Resp2
+}
+
 fn ping(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     match args.len() {
+        1 | 2 if listens_in_resp2(context.session) => {
+            let out = &mut context.session.out;
+            out.array(2);
+            out.bulk(b"pong");
+            out.bulk(args.get(1).unwrap_or_default());
+        }
         1 => context.session.out.simple("PONG"),
         2 => context.session.out.bulk(&args[1]),
         _ => return Err(Error::wrong_arity("ping")),

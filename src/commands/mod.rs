@@ -8,7 +8,9 @@ mod connection;
 mod debug;
 #[cfg(test)]
 mod markdown;
+mod pubsub;
 mod server;
+mod transaction;
 
 use crate::session::Context;
 use redstart_engine::spec::{Arity, Doc, Flags, Group, Run};
@@ -34,14 +36,16 @@ fn all() -> impl Iterator<Item = &'static SessionCommand> {
         command::COMMANDS,
         config::COMMANDS,
         debug::COMMANDS,
+        pubsub::COMMANDS,
         server::COMMANDS,
+        transaction::COMMANDS,
     ];
     families.into_iter().flatten().copied()
 }
 
 /// Containers of session subcommands that do nothing without one.
 fn containers() -> impl Iterator<Item = &'static Command> {
-    [&client::CLIENT, &config::CONFIG].into_iter()
+    [&client::CLIENT, &config::CONFIG, &pubsub::PUBSUB_COMMAND].into_iter()
 }
 
 /// The declaration of a session command: those have no keys, and the session runs them.

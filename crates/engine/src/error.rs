@@ -166,6 +166,13 @@ impl Error {
         Error::quoting("ERR unknown subcommand '", &name[..name.len().min(128)], &after)
     }
 
+    /// A subcommand of `container` with arguments that it does not take.
+    pub fn subcommand_syntax(container: &str, name: &[u8]) -> Error {
+        let before = "ERR unknown subcommand or wrong number of arguments for '";
+        let after = format!("'. Try {} HELP.", container.to_uppercase());
+        Error::quoting(before, &name[..name.len().min(128)], &after)
+    }
+
     /// A command that does not exist, with the beginning of its arguments, at most 128 bytes of
     /// each part as Redis shows them.
     pub fn unknown_command<'a>(mut args: impl Iterator<Item = &'a [u8]>) -> Error {

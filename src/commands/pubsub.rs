@@ -1,0 +1,364 @@
+//! SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE and their ends; PUBLISH, SPUBLISH, PUBSUB.
+
+use super::{SessionCommand, declare};
+use crate::pubsub::Kind;
+use crate::session::{Context, Session};
+use bytes::Bytes;
+use redstart_engine::spec::*;
+use redstart_engine::{Command, Error};
+use redstart_protocol::Args;
+
+/// The commands of this file.
+pub static COMMANDS: &[&SessionCommand] = &[
+    &SUBSCRIBE,
+    &PSUBSCRIBE,
+    &SSUBSCRIBE,
+    &UNSUBSCRIBE,
+    &PUNSUBSCRIBE,
+    &SUNSUBSCRIBE,
+    &PUBLISH,
+    &SPUBLISH,
+    &CHANNELS,
+    &NUMSUB,
+    &NUMPAT,
+    &SHARDCHANNELS,
+    &SHARDNUMSUB,
+    &HELP,
+];
+
+const LISTEN: Flags = PUBSUB | NOSCRIPT | LOADING | STALE;
+
+const fn listening(
+    name: &'static str,
+    arity: Arity,
+    since: &'static str,
+    summary: &'static str,
+    syntax: &'static str,
+) -> Command {
+    let complexity = "O(N) where N is the number of channels or patterns";
+    let doc = Doc { since, complexity, summary, syntax };
+    declare(name, Group::PubSub, arity, LISTEN, doc)
+}
+
+/// SUBSCRIBE channel [channel ...]
+static SUBSCRIBE: SessionCommand = SessionCommand {
+    spec: listening(
+        "subscribe",
+        Arity::AtLeast(2),
+        "2.0.0",
+        "Listens to channels.",
+        "channel [channel ...]",
+    ),
+    run: |context, args| subscribe(context, args, Kind::Channel),
+};
+
+/// PSUBSCRIBE pattern [pattern ...]
+static PSUBSCRIBE: SessionCommand = SessionCommand {
+    spec: listening(
+        "psubscribe",
+        Arity::AtLeast(2),
+        "2.0.0",
+        "Listens to all channels that match patterns.",
+        "pattern [pattern ...]",
+    ),
+    run: |context, args| subscribe(context, args, Kind::Pattern),
+};
+
+/// SSUBSCRIBE shardchannel [shardchannel ...]
+static SSUBSCRIBE: SessionCommand = SessionCommand {
+    spec: listening(
+        "ssubscribe",
+        Arity::AtLeast(2),
+        "7.0.0",
+        "Listens to shard channels.",
+        "shardchannel [shardchannel ...]",
+    ),
+    run: |context, args| subscribe(context, args, Kind::Shard),
+};
+
+/// UNSUBSCRIBE [channel [channel ...]]
+static UNSUBSCRIBE: SessionCommand = SessionCommand {
+    spec: listening(
+        "unsubscribe",
+        Arity::AtLeast(1),
+        "2.0.0",
+        "Listens to channels no more, or to none.",
+        "[channel [channel ...]]",
+    ),
+    run: |context, args| unsubscribe(context, args, Kind::Channel),
+};
+
+/// PUNSUBSCRIBE [pattern [pattern ...]]
+static PUNSUBSCRIBE: SessionCommand = SessionCommand {
+    spec: listening(
+        "punsubscribe",
+        Arity::AtLeast(1),
+        "2.0.0",
+        "Listens to patterns no more, or to none.",
+        "[pattern [pattern ...]]",
+    ),
+    run: |context, args| unsubscribe(context, args, Kind::Pattern),
+};
+
+/// SUNSUBSCRIBE [shardchannel [shardchannel ...]]
+static SUNSUBSCRIBE: SessionCommand = SessionCommand {
+    spec: listening(
+        "sunsubscribe",
+        Arity::AtLeast(1),
+        "7.0.0",
+        "Listens to shard channels no more, or to none.",
+        "[shardchannel [shardchannel ...]]",
+    ),
+    run: |context, args| unsubscribe(context, args, Kind::Shard),
+};
+
+fn subscribe(context: &mut Context<'_>, args: Args<'_>, kind: Kind) -> Result<(), Error> {
+    for name in args.iter().skip(1) {
+        let session = &mut *context.session;
+        if !session.listening[kind as usize].contains(name) {
+            let name = Bytes::copy_from_slice(name);
+            session.server.pubsub.add(kind, &name, &session.info);
+            session.listening[kind as usize].insert(name);
+        }
+        confirm(session, kind, kind.subscribed(), Some(name));
+    }
+    Ok(())
+}
+
+fn unsubscribe(context: &mut Context<'_>, args: Args<'_>, kind: Kind) -> Result<(), Error> {
+    let session = &mut *context.session;
+    let all = args.len() == 1;
+    let names: Vec<Bytes> = match all {
+        true => session.listening[kind as usize].iter().cloned().collect(),
+        false => args.iter().skip(1).map(Bytes::copy_from_slice).collect(),
+    };
+    if names.is_empty() {
+        confirm(session, kind, kind.unsubscribed(), None);
+    }
+    for name in names {
+        session.stop_listening(kind, &name);
+        confirm(session, kind, kind.unsubscribed(), Some(&name));
+    }
+    Ok(())
+}
+
+/// The word, the name, and how many subscriptions are left (shard channels count apart).
+fn confirm(session: &mut Session, kind: Kind, word: &str, name: Option<&[u8]>) {
+    let count = match kind {
+        Kind::Shard => session.listening[Kind::Shard as usize].len(),
+        _ => session.listening[..2].iter().map(|names| names.len()).sum(),
+    };
+    let out = &mut session.out;
+    out.push(3);
+    out.bulk(word.as_bytes());
+    match name {
+        Some(name) => out.bulk(name),
+        None => out.null(),
+    }
+    out.integer(count as i64);
+    session.note_listening();
+}
+
+impl Session {
+    /// Ends the listening to one name.
+    pub fn stop_listening(&mut self, kind: Kind, name: &[u8]) {
+        if self.listening[kind as usize].remove(name) {
+            self.server.pubsub.remove(kind, name, self.info.id);
+        }
+    }
+
+    /// Ends all listening.
+    pub fn stop_all_listening(&mut self) {
+        for kind in Kind::ALL {
+            for name in std::mem::take(&mut self.listening[kind as usize]) {
+                self.server.pubsub.remove(kind, &name, self.info.id);
+            }
+        }
+        self.note_listening();
+    }
+}
+
+/// PUBLISH channel message
+static PUBLISH: SessionCommand = SessionCommand {
+    spec: declare(
+        "publish",
+        Group::PubSub,
+        Arity::Exactly(3),
+        PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE,
+        Doc {
+            since: "2.0.0",
+            complexity: "O(N+M) where N is the number of listeners and M that of patterns",
+            summary: "Sends a message to all who listen to a channel.",
+            syntax: "channel message",
+        },
+    ),
+    run: |context, args| publish(context, args, Kind::Channel),
+};
+
+/// SPUBLISH shardchannel message
+static SPUBLISH: SessionCommand = SessionCommand {
+    spec: declare(
+        "spublish",
+        Group::PubSub,
+        Arity::Exactly(3),
+        PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE,
+        Doc {
+            since: "7.0.0",
+            complexity: "O(N) where N is the number of listeners",
+            summary: "Sends a message to all who listen to a shard channel.",
+            syntax: "shardchannel message",
+        },
+    ),
+    run: |context, args| publish(context, args, Kind::Shard),
+};
+
+fn publish(context: &mut Context<'_>, args: Args<'_>, kind: Kind) -> Result<(), Error> {
+    let count = context.session.server.pubsub.publish(kind, &args[1], &args[2]);
+    context.session.out.integer(count as i64);
+    Ok(())
+}
+
+/// PUBSUB
+pub static PUBSUB_COMMAND: Command = Command {
+    run: Run::Subcommands(&[
+        &CHANNELS.spec,
+        &HELP.spec,
+        &NUMPAT.spec,
+        &NUMSUB.spec,
+        &SHARDCHANNELS.spec,
+        &SHARDNUMSUB.spec,
+    ]),
+    ..asking("pubsub", Arity::AtLeast(2), "2.8.0", "Depends on subcommand.", "Tells of channels.", "")
+};
+
+const fn asking(
+    name: &'static str,
+    arity: Arity,
+    since: &'static str,
+    complexity: &'static str,
+    summary: &'static str,
+    syntax: &'static str,
+) -> Command {
+    let doc = Doc { since, complexity, summary, syntax };
+    declare(name, Group::PubSub, arity, PUBSUB | LOADING | STALE, doc)
+}
+
+const PER_CHANNEL: &str = "O(N) where N is the number of channels";
+
+/// PUBSUB CHANNELS [pattern]
+static CHANNELS: SessionCommand = SessionCommand {
+    spec: asking(
+        "channels",
+        Arity::AtLeast(2),
+        "2.8.0",
+        PER_CHANNEL,
+        "Lists the channels that somebody listens to.",
+        "[pattern]",
+    ),
+    run: |context, args| channels(context, args, Kind::Channel),
+};
+
+/// PUBSUB SHARDCHANNELS [pattern]
+static SHARDCHANNELS: SessionCommand = SessionCommand {
+    spec: asking(
+        "shardchannels",
+        Arity::AtLeast(2),
+        "7.0.0",
+        PER_CHANNEL,
+        "Lists the shard channels that somebody listens to.",
+        "[pattern]",
+    ),
+    run: |context, args| channels(context, args, Kind::Shard),
+};
+
+fn channels(context: &mut Context<'_>, args: Args<'_>, kind: Kind) -> Result<(), Error> {
+    if args.len() > 3 {
+        return Err(Error::subcommand_syntax("pubsub", &args[1]));
+    }
+    let session = &mut *context.session;
+    let names = session.server.pubsub.names(kind, args.get(2));
+    session.out.array(names.len());
+    names.iter().for_each(|name| session.out.bulk(name));
+    Ok(())
+}
+
+/// PUBSUB NUMSUB [channel [channel ...]]
+static NUMSUB: SessionCommand = SessionCommand {
+    spec: asking(
+        "numsub",
+        Arity::AtLeast(2),
+        "2.8.0",
+        "O(N) for N names",
+        "Counts those who listen to channels.",
+        "[channel [channel ...]]",
+    ),
+    run: |context, args| counts(context, args, Kind::Channel),
+};
+
+/// PUBSUB SHARDNUMSUB [shardchannel [shardchannel ...]]
+static SHARDNUMSUB: SessionCommand = SessionCommand {
+    spec: asking(
+        "shardnumsub",
+        Arity::AtLeast(2),
+        "7.0.0",
+        "O(N) for N names",
+        "Counts those who listen to shard channels.",
+        "[shardchannel [shardchannel ...]]",
+    ),
+    run: |context, args| counts(context, args, Kind::Shard),
+};
+
+fn counts(context: &mut Context<'_>, args: Args<'_>, kind: Kind) -> Result<(), Error> {
+    let session = &mut *context.session;
+    session.out.array((args.len() - 2) * 2);
+    for name in args.iter().skip(2) {
+        session.out.bulk(name);
+        session.out.integer(session.server.pubsub.count(kind, name) as i64);
+    }
+    Ok(())
+}
+
+/// PUBSUB NUMPAT
+static NUMPAT: SessionCommand = SessionCommand {
+    spec: asking(
+        "numpat",
+        Arity::Exactly(2),
+        "2.8.0",
+        "O(1)",
+        "Counts the patterns that somebody listens to.",
+        "",
+    ),
+    run: |context, _| {
+        let count = context.session.server.pubsub.len(Kind::Pattern);
+        context.session.out.integer(count as i64);
+        Ok(())
+    },
+};
+
+/// PUBSUB HELP
+static HELP: SessionCommand = SessionCommand {
+    spec: asking("help", Arity::Exactly(2), "6.2.0", "O(1)", "Tells what PUBSUB can do.", ""),
+    run: |context, _| {
+        const LINES: [&str; 13] = [
+            "PUBSUB <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+            "CHANNELS [<pattern>]",
+            "    Return the currently active channels matching a <pattern> (default: '*').",
+            "NUMPAT",
+            "    Return number of subscriptions to patterns.",
+            "NUMSUB [<channel> ...]",
+            "    Return the number of subscribers for the specified channels, excluding",
+            "    pattern subscriptions(default: no channels).",
+            "SHARDCHANNELS [<pattern>]",
+            "    Return the currently active shard level channels matching a <pattern> \
+             (default: '*').",
+            "SHARDNUMSUB [<shardchannel> ...]",
+            "    Return the number of subscribers for the specified shard level channel(s)",
+            "HELP",
+        ];
+        let out = &mut context.session.out;
+        out.array(LINES.len() + 1);
+        LINES.iter().for_each(|line| out.simple(line));
+        out.simple("    Prints this help.");
+        Ok(())
+    },
+};

@@ -1,0 +1,164 @@
+//! A client's transaction: what it watches and what it has queued.
+//!
+//! EXEC takes the locks of all queued and watched keys at once, ascending, looks whether anything
+//! that is watched has changed, and runs the queue as one unit. So a transaction is atomic and
+//! isolated, and two that share no shard run on different cores at once.
+
+use crate::dispatch;
+use crate::session::{Context, Session};
+use redstart_engine::call::KeyAt;
+use redstart_engine::execute::Prepared;
+use redstart_engine::keyspace::View;
+use redstart_engine::spec::{FAST, Run, WALKS, WHOLE_KEYSPACE};
+use redstart_engine::watch::Watch;
+use redstart_engine::{Error, Key};
+use redstart_protocol::{Args, OwnedArgs};
+
+/// What a client has asked for between MULTI and EXEC.
+#[derive(Default)]
+pub struct Queue {
+    requests: Vec<Queued>,
+    /// Whether a request was refused meanwhile, so that EXEC will be.
+    failed: bool,
+}
+
+struct Queued {
+    id: u16,
+    args: OwnedArgs,
+    keys: Vec<KeyAt>,
+}
+
+/// What a client watches.
+#[derive(Default)]
+pub struct Watching {
+    watch: Watch,
+    keys: Vec<(usize, u64, Box<[u8]>)>,
+}
+
+impl Queue {
+    /// Adds a request.
+    pub fn push(&mut self, id: u16, args: Args<'_>, keys: &[KeyAt]) {
+        self.requests.push(Queued { id, args: OwnedArgs::from(args), keys: keys.to_vec() });
+    }
+
+    /// A request was refused: EXEC will be, too.
+    pub fn fail(&mut self) {
+        self.failed = true;
+    }
+
+    /// The number of requests.
+    pub fn len(&self) -> usize {
+        self.requests.len()
+    }
+}
+
+impl Session {
+    /// Watches a key of the selected database, unless it is watched already.
+    pub fn watch(&mut self, key: &[u8]) {
+        let keyspace = &self.server.engine.keyspace;
+        let hash = keyspace.hasher().hash(key);
+        let watching = &mut self.watching;
+        if watching.keys.iter().any(|(db, _, name)| *db == self.db && **name == *key) {
+            return;
+        }
+        let mut view = keyspace.lock([hash].into_iter());
+        view.shard(hash).watches.add(self.db, hash, key, &watching.watch);
+        watching.keys.push((self.db, hash, key.into()));
+    }
+
+    /// Watches nothing any more.
+    pub fn unwatch(&mut self) {
+        for (db, hash, key) in std::mem::take(&mut self.watching).keys_of() {
+            let mut view = self.server.engine.keyspace.lock([hash].into_iter());
+            view.shard(hash).watches.remove(db, &key.0, &key.1);
+        }
+    }
+
+    /// Leaves the transaction, if there is one, and what it watches.
+    pub fn discard(&mut self) {
+        self.queue = None;
+        self.unwatch();
+    }
+}
+
+impl Watching {
+    /// Each watched key with the watch.
+    fn keys_of(self) -> impl Iterator<Item = (usize, u64, (Box<[u8]>, Watch))> {
+        let watch = self.watch;
+        self.keys.into_iter().map(move |(db, hash, key)| (db, hash, (key, watch.clone())))
+    }
+}
+
+/// EXEC.
+///
+/// # Errors
+/// When there is no transaction, or a request of it was refused.
+pub fn exec(context: &mut Context<'_>) -> Result<(), Error> {
+    let Some(queue) = context.session.queue.take() else {
+        return Err(Error::text("ERR EXEC without MULTI"));
+    };
+    if queue.failed {
+        context.session.unwatch();
+        let text = "EXECABORT Transaction discarded because of previous errors.";
+        return Err(Error::text(text));
+    }
+    let watching = std::mem::take(&mut context.session.watching);
+    let mut view = lock(context.session, &queue, &watching);
+    if is_broken(context, &mut view, watching) {
+        context.session.out.null_array();
+        return Ok(());
+    }
+    context.session.out.array(queue.requests.len());
+    let engine = &context.session.server.engine;
+    engine.begin(context.local);
+    for request in &queue.requests {
+        run(context, &mut view, request);
+    }
+    engine.commit(context.local);
+    Ok(())
+}
+
+/// The locks of everything that is queued and watched.
+fn lock(session: &Session, queue: &Queue, watching: &Watching) -> View {
+    let server = session.server;
+    let wants_all = |queued: &Queued| {
+        let command = server.registry.at(queued.id).command;
+        let looks_around = matches!(command.run, Run::Session) && !command.is(FAST);
+        command.is(WHOLE_KEYSPACE) || command.is(WALKS) || looks_around
+    };
+    if queue.requests.iter().any(wants_all) {
+        return server.engine.keyspace.lock_all();
+    }
+    let queued = queue.requests.iter().flat_map(|queued| queued.keys.iter().map(|key| key.hash));
+    server.engine.keyspace.lock(queued.chain(watching.keys.iter().map(|(_, hash, _)| *hash)))
+}
+
+/// Whether something that is watched has changed or expired. Ends the watch.
+fn is_broken(context: &mut Context<'_>, view: &mut View, watching: Watching) -> bool {
+    let engine = &context.session.server.engine;
+    let watch = watching.watch.clone();
+    for (db, hash, (key, watch)) in watching.keys_of() {
+        engine.expire_if_due(view, context.local, context.now, db, Key { bytes: &key, hash });
+        view.shard(hash).watches.remove(db, &key, &watch);
+    }
+    watch.is_broken()
+}
+
+/// Runs one queued request under the transaction's locks.
+fn run(context: &mut Context<'_>, view: &mut View, request: &Queued) {
+    let session = &mut *context.session;
+    let server = session.server;
+    let command = server.registry.at(request.id).command;
+    let args = request.args.as_args();
+    context.local.stats.calls[request.id as usize].add(1);
+    match command.run {
+        Run::Data(run) => {
+            let prepared = Prepared { command, run, args, keys: &request.keys, db: session.db };
+            let engine = &server.engine;
+            engine.run_in(view, context.local, prepared, context.now, &mut session.out);
+        }
+        Run::Session | Run::Subcommands(_) => {
+            dispatch::run_session(context, request.id, args, Some(view));
+        }
+    }
+}
