@@ -5,10 +5,10 @@
 //! | --- | --- |
 //! | KEYS, HKEYS, HVALS | the order of the elements |
 //! | HGETALL | the order of the pairs |
-//! | HSCAN | of a whole hash, the order of the fields; of a part, which ones |
+//! | HSCAN 0 | of a whole hash, the order of the fields; of a part, which ones |
 //! | HRANDFIELD | which fields, not how many |
 //! | SCAN 0 | the order, and how many calls a full loop takes; both loops are run to their end |
-//! | SCAN with another cursor | the cursor and the elements: a cursor is a server's own |
+//! | SCAN, HSCAN with another cursor | the cursor and the elements: a cursor is a server's own |
 //! | COMMAND, but GETKEYS | everything but the reply's type: each server has its own commands |
 //! | RANDOMKEY | which key, as long as it is one of the oracle's KEYS |
 //! | TTL, PTTL | [`TOLERANCE_MS`] |
@@ -88,6 +88,7 @@ impl Rule {
         let found = table.into_iter().find(|(name, _)| command.is(name));
         match found.map_or(Rule::Exact, |(_, rule)| rule) {
             Rule::ScanShape if command.args.get(1).is_some_and(|c| c == b"0") => Rule::ScanLoop,
+            Rule::ScanPart if command.args.get(2).is_none_or(|c| c != b"0") => Rule::ScanShape,
             Rule::Kind if asks_for_keys(command) => Rule::Exact,
             rule => rule,
         }
