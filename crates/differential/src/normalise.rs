@@ -11,6 +11,7 @@
 //! | SCAN, HSCAN with another cursor | the cursor and the elements: a cursor is a server's own |
 //! | COMMAND, but GETKEYS | everything but the reply's type: each server has its own commands |
 //! | RANDOMKEY | which key, as long as it is one of the oracle's KEYS |
+//! | OBJECT ENCODING | a short list is a quicklist to Redis 7.0, and a listpack since |
 //! | TTL, PTTL | [`TOLERANCE_MS`] |
 //! | EXPIRETIME, PEXPIRETIME | the same, if the deadline was given relative to now |
 //! | DBSIZE | nothing in the end; but both count keys that they have yet to notice as |
@@ -37,6 +38,8 @@ pub enum Rule {
     Unordered,
     /// As sorted pairs of elements.
     Pairs,
+    /// As names of encodings.
+    Encoding,
     /// As many elements, of the same shape.
     Drawn,
     /// A cursor and elements: all of them in any order, or some of them.
@@ -64,7 +67,7 @@ impl Rule {
     /// The rule for a command's replies.
     pub fn of(command: &Command) -> Rule {
         // Most names fail here, without a comparison.
-        if !matches!(command.name().first(), Some(b) if b"cCkKsSrRtTpPeEdDhH".contains(b)) {
+        if !matches!(command.name().first(), Some(b) if b"cCkKsSrRtTpPeEdDhHoO".contains(b)) {
             return Rule::Exact;
         }
         let table = [
@@ -74,6 +77,7 @@ impl Rule {
             ("HGETALL", Rule::Pairs),
             ("HRANDFIELD", Rule::Drawn),
             ("HSCAN", Rule::ScanPart),
+            ("OBJECT", Rule::Encoding),
             ("COMMAND", Rule::Kind),
             ("SCAN", Rule::ScanShape),
             ("RANDOMKEY", Rule::RandomKey),
@@ -127,6 +131,7 @@ pub fn same(rule: Rule, oracle: &[u8], subject: &[u8]) -> bool {
         (Rule::Pairs, Reply::Aggregate(a, x), Reply::Aggregate(b, y)) => {
             a == b && sorted_pairs(&x) == sorted_pairs(&y)
         }
+        (Rule::Encoding, Reply::Bulk(x), Reply::Bulk(y)) => x == b"quicklist" && y == b"listpack",
         (Rule::Drawn, x, y) => is_alike(&x, &y),
         (Rule::ScanPart, x, y) => match (scan_page(&x), scan_page(&y)) {
             (Some((b"0", x)), Some((b"0", y))) => sorted_pairs(x) == sorted_pairs(y),
