@@ -122,12 +122,13 @@ fn sort(source: &mut Source, command: &mut Command, may_store: bool) {
     let by = source.chance(40);
     let limits = source.chance(40) && !by;
     // Redis takes a number for none when an earlier one was too large for it (see `normalise`):
-    // what is stored is sorted as text.
+    // what is stored is sorted as text, even when one word of it gets lost.
     let stores = may_store && source.chance(30);
-    let alphabetic = if stores { 100 } else { 60 };
+    let alphabetic = if stores { 100 } else { 40 };
     source.options(
         command,
         &[
+            (alphabetic, Choice::Word("ALPHA")),
             (alphabetic, Choice::Word("ALPHA")),
             (30, Choice::Word("DESC")),
             (10, Choice::Word("ASC")),
