@@ -39,6 +39,12 @@ pub async fn serve(server: &'static Server, handover: Handover) -> io::Result<()
         if !session.out.is_empty() {
             // Every connection that is ready is read before the first reply is written.
             tokio::task::yield_now().await;
+            if server.persist.holds_replies() {
+                let mark = std::mem::take(&mut session.log_mark);
+                if !server.persist.release(mark).await {
+                    return Ok(());
+                }
+            }
             flush(&mut stream, &mut session).await?;
         }
         if session.closing {
@@ -113,7 +119,7 @@ fn poll_requests(
         worker::with(|worker| dispatch::run_kept(session, worker));
         return Poll::Ready(Ok(true));
     }
-    if session.input.is_empty() {
+    if session.input.len() + session.wanted <= worker::READ_BYTES / 2 {
         return poll_shared(stream, session, cx);
     }
     session.reserve_input();
@@ -128,7 +134,8 @@ fn poll_requests(
     Poll::Ready(Ok(read > 0))
 }
 
-/// Reads into the worker's buffer and runs the requests there.
+/// Reads into the worker's buffer, behind what is kept of an earlier read, and runs the requests
+/// there.
 fn poll_shared(
     stream: &mut TcpStream,
     session: &mut Session,
@@ -136,12 +143,15 @@ fn poll_shared(
 ) -> Poll<io::Result<bool>> {
     worker::with(|worker| {
         let mut input = std::mem::take(&mut worker.input);
-        let mut buffer = ReadBuf::new(&mut input);
+        let kept = session.input.len();
+        let mut buffer = ReadBuf::new(&mut input[kept..]);
         let polled = Pin::new(stream).poll_read(cx, &mut buffer);
         let read = buffer.filled().len();
         if read > 0 {
             worker.local.stats.net_input_bytes.add(read as u64);
-            dispatch::run_shared(session, worker, &mut input[..read]);
+            input[..kept].copy_from_slice(&session.input);
+            session.input.clear();
+            dispatch::run_shared(session, worker, &mut input[..kept + read]);
         }
         worker.input = input;
         polled.map_ok(|()| read > 0)

@@ -9,9 +9,10 @@
 //! By pass 3 everything that the batch touches is in the cache or on its way. A request is one of
 //! a batch even when it is alone. The batch ends early where the rest could depend on what runs.
 
+use crate::persist;
 use crate::session::{Context, Quiet, Session};
 use crate::worker::{Worker, take_out_garbage};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use redstart_engine::call::KeyAt;
 use redstart_engine::execute::Prepared;
 use redstart_engine::keyspace::View;
@@ -92,6 +93,8 @@ pub fn run_shared(session: &mut Session, worker: &mut Worker, input: &mut [u8]) 
         session.input.extend_from_slice(&input[used..]);
     } else {
         session.input_waits = false;
+        session.wanted = 0;
+        session.input = BytesMut::new();
     }
     session.info.input_bytes.store(session.input.len(), Relaxed);
 }
@@ -116,7 +119,9 @@ pub fn run_kept(session: &mut Session, worker: &mut Worker) {
             break;
         }
     }
-    if !input.is_empty() {
+    if input.is_empty() {
+        session.wanted = 0;
+    } else {
         session.input = input;
     }
     session.info.input_bytes.store(session.input.len(), Relaxed);
@@ -212,6 +217,7 @@ fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>)
             break;
         }
     }
+    session.log_mark = session.log_mark.max(persist::take_mark());
     note(session, &batch);
     worker.batch = batch;
     take_out_garbage(worker, server);
@@ -258,6 +264,15 @@ fn execute(
                  QUIT / RESET are allowed in this context"
             ));
         }
+    }
+    if server.persist.refuses()
+        && let Some(error) = server.persist.refusal(registered.command)
+    {
+        stats.errors.add(1);
+        if let Some(queue) = &mut session.queue {
+            queue.fail();
+        }
+        return error.write(&mut session.out);
     }
     if session.queue.is_some() && queues(registered.command) {
         return enqueue(session, id, args, keys);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// The least that is read at a time into a connection's own input, in bytes.
-const READ_MIN: usize = 16 * 1024;
+const READ_MIN: usize = 64 * 1024;
 
 const UNPLAIN_NAME: &str =
     "ERR Client names cannot contain spaces, newlines or special characters.";
@@ -45,6 +45,8 @@ pub struct Session {
     pub closing: bool,
     /// What is answered.
     pub quiet: Quiet,
+    /// The last record of the log that the replies in `out` depend on; zero for none.
+    pub log_mark: u64,
     /// The transaction that the client is in.
     pub queue: Option<Box<Queue>>,
     /// What the client watches.
@@ -95,6 +97,7 @@ impl Session {
             wanted: 0,
             closing: false,
             quiet: Quiet::No,
+            log_mark: 0,
             queue: None,
             watching: Watching::default(),
             listening: Default::default(),

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 /// How often expired keys are looked for, in milliseconds.
 const TICK_MS: u64 = 10;
 /// Bytes read from a socket at a time.
-const READ_BYTES: usize = 64 * 1024;
+pub const READ_BYTES: usize = 256 * 1024;
 
 /// What the connections of a worker share.
 pub struct Worker {
@@ -97,6 +97,10 @@ async fn tick(server: &'static Server, index: usize, workers: usize) {
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         interval.tick().await;
+        // What is being loaded is not changed until all of it is there.
+        if server.persist.is_loading() {
+            continue;
+        }
         if server.live.expiry_waits.load(Ordering::Relaxed) {
             continue;
         }

@@ -402,6 +402,14 @@ impl Entry {
                     }
                     return None;
                 }
+                NewValue::Str(bytes) if shape.kind == KIND_LARGE => {
+                    if let Some(large) = self.large_mut()
+                        && large.len() == bytes.len()
+                    {
+                        write_shared(large, bytes.len(), 0, bytes);
+                        return None;
+                    }
+                }
                 _ => {}
             }
         }
