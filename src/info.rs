@@ -184,20 +184,10 @@ fn memory(lines: &mut Lines, facts: &Facts) {
     lines.put("lazyfree_pending_objects", 0);
 }
 
-fn persistence(lines: &mut Lines, _: &Facts) {
-    lines.put("loading", 0);
-    lines.put("async_loading", 0);
-    lines.put("rdb_bgsave_in_progress", 0);
-    lines.put("rdb_last_bgsave_status", "ok");
-    lines.put("rdb_last_bgsave_time_sec", -1);
-    lines.put("rdb_current_bgsave_time_sec", -1);
-    lines.put("aof_enabled", 0);
-    lines.put("aof_rewrite_in_progress", 0);
-    lines.put("aof_rewrite_scheduled", 0);
-    lines.put("aof_last_rewrite_time_sec", -1);
-    lines.put("aof_current_rewrite_time_sec", -1);
-    lines.put("aof_last_bgrewrite_status", "ok");
-    lines.put("aof_last_write_status", "ok");
+fn persistence(lines: &mut Lines, facts: &Facts) {
+    for (name, value) in crate::persist::info_fields(facts.server) {
+        lines.put(name, value);
+    }
 }
 
 fn stats(lines: &mut Lines, facts: &Facts) {

@@ -1,4 +1,5 @@
-//! `redstart`: reads its settings and serves. `redstart ping` asks a server whether it does.
+//! `redstart`: reads its settings and serves. `redstart ping` asks a server whether it does,
+//! `redstart check` files whether they are whole.
 
 mod allocator;
 mod clients;
@@ -10,6 +11,7 @@ mod dispatch;
 mod info;
 mod log;
 mod mailbox;
+mod persist;
 mod ping;
 mod pubsub;
 mod random;
@@ -32,6 +34,9 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.first().is_some_and(|first| first == "ping") {
         return ping::run(&arguments[1..]);
+    }
+    if arguments.first().is_some_and(|first| first == "check") {
+        return persist::check(&arguments[1..]);
     }
     let config = Config::stub(&arguments);
     let served = prepare(&config).and_then(|()| server::serve(config));

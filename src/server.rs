@@ -4,6 +4,7 @@ use crate::clients::Clients;
 use crate::clock::Clock;
 use crate::commands::Handlers;
 use crate::config::Config;
+use crate::persist::{self, Persist};
 use crate::rates::{Rates, Sums};
 use crate::pubsub::PubSub;
 use crate::reclaim::Reclaimer;
@@ -49,6 +50,8 @@ pub struct Server {
     pub memory_peak: AtomicUsize,
     /// How much is going on.
     pub rates: Rates,
+    /// What is kept on disk.
+    pub persist: Persist,
     stop: Notify,
 }
 
@@ -151,10 +154,13 @@ pub fn serve(config: Config) -> io::Result<()> {
         errors: Mutex::default(),
         memory_peak: AtomicUsize::new(0),
         rates: Rates::default(),
+        persist: Persist::default(),
         stop: Notify::new(),
     }));
     crate::settings::apply_once(&server.config.read(), &server.engine.options);
     server.apply_config();
+    persist::start(server)?;
+    persist::follow_config(server)?;
     let workers = (0..threads)
         .map(|index| worker::spawn(server, index, threads))
         .collect::<io::Result<Vec<_>>>()?;
@@ -164,6 +170,9 @@ pub fn serve(config: Config) -> io::Result<()> {
             let listener = tokio::net::TcpListener::from_std(listener)?;
             tokio::spawn(accept(listener, workers.clone()));
         }
+        // Clients are told meanwhile that data is being loaded.
+        let loading = tokio::task::spawn_blocking(move || persist::load(server));
+        loading.await?.map_err(io::Error::other)?;
         crate::log::notice(format_args!(
             "Ready to accept connections on port {} with {threads} worker(s)",
             server.port
@@ -179,12 +188,13 @@ async fn until_stopped(server: &'static Server) -> io::Result<()> {
     let mut tick = tokio::time::interval(std::time::Duration::from_millis(100));
     loop {
         tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            _ = terminate.recv() => if persist::shutdown(server, persist::How::default()) { break },
+            _ = interrupt.recv() => if persist::shutdown(server, persist::How::default()) { break },
             () = server.stop.notified() => break,
             _ = tick.tick() => {
                 server.clock.follow_wall();
                 server.sample_rates();
+                persist::tick(server);
             }
         }
     }

@@ -86,6 +86,8 @@ fn set(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let changed = session.server.config.write().set_many(&pairs, caller);
     changed.map_err(|error| Error::text(format!("ERR {error}")))?;
     session.server.apply_config();
+    crate::persist::follow_config(session.server)
+        .map_err(|error| Error::text(format!("ERR CONFIG SET failed - {error}")))?;
     session.out.ok();
     Ok(())
 }

@@ -9,6 +9,7 @@ mod debug;
 #[cfg(test)]
 mod markdown;
 mod pubsub;
+mod persistence;
 mod server;
 mod transaction;
 
@@ -37,6 +38,7 @@ fn all() -> impl Iterator<Item = &'static SessionCommand> {
         config::COMMANDS,
         debug::COMMANDS,
         pubsub::COMMANDS,
+        persistence::COMMANDS,
         server::COMMANDS,
         transaction::COMMANDS,
     ];

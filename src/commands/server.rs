@@ -1,6 +1,7 @@
 //! TIME, INFO, SHUTDOWN, LOLWUT: the server as a whole.
 
 use super::{SessionCommand, declare, is};
+use crate::persist;
 use crate::session::Context;
 use redstart_engine::Error;
 use redstart_engine::spec::*;
@@ -72,24 +73,30 @@ static SHUTDOWN: SessionCommand = SessionCommand {
 };
 
 fn shutdown(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
-    let (mut save, mut nosave, mut abort, mut other) = (false, false, false, false);
+    let (mut save, mut nosave, mut abort, mut now, mut force) = (false, false, false, false, false);
     for word in args.iter().skip(1) {
         match word {
             word if is(word, "save") => save = true,
             word if is(word, "nosave") => nosave = true,
             word if is(word, "abort") => abort = true,
-            word if is(word, "now") || is(word, "force") => other = true,
+            word if is(word, "now") => now = true,
+            word if is(word, "force") => force = true,
             _ => return Err(Error::SYNTAX),
         }
     }
-    if save && nosave || abort && (save || nosave || other) {
+    if save && nosave || abort && (save || nosave || now || force) {
         return Err(Error::SYNTAX);
     }
     if abort {
         return Err(Error::text("ERR No shutdown in progress."));
     }
+    let server = context.session.server;
+    let how = persist::How { save: (save || nosave).then_some(save), force };
+    if !persist::shutdown(server, how) {
+        return Err(Error::text("ERR Errors trying to SHUTDOWN. Check logs."));
+    }
     context.session.closing = true;
-    context.session.server.shutdown();
+    server.shutdown();
     Ok(())
 }
 

@@ -23,7 +23,6 @@ const NO_TLS: &str = "TLS is not supported";
 const NO_CLUSTER: &str = "cluster mode is not supported";
 const NO_REPLICATION: &str = "replication is not supported";
 const NO_ACL_FILE: &str = "ACL files are not supported";
-const NO_LOG: &str = "the append-only log is not supported";
 const NO_SYSLOG: &str = "the system log is not supported";
 
 /// One parameter.
@@ -219,7 +218,7 @@ parameters! {
     Appenddirname = param("appenddirname", "appendonlydir", Text(is_directory_name)).immutable();
     Appendfilename = param("appendfilename", "appendonly.aof", Text(is_file_name)).immutable();
     Appendfsync = param("appendfsync", "everysec", Choice(&["everysec", "always", "no"]));
-    Appendonly = param("appendonly", "no", YesNo).refused(NO_LOG);
+    Appendonly = param("appendonly", "no", YesNo);
     AutoAofRewriteMinSize = param("auto-aof-rewrite-min-size", "67108864", Memory(0, LONG));
     AutoAofRewritePercentage = param("auto-aof-rewrite-percentage", "100", Integer(0, INT));
     BgsaveCpulist = param("bgsave_cpulist", "", Text(any)).immutable().without_effect();

@@ -80,7 +80,8 @@ impl Storage for Directory {
         let mut names = Vec::new();
         for entry in self.named("", fs::read_dir(&self.0))? {
             let entry = entry?;
-            if let (true, Ok(name)) = (entry.file_type()?.is_file(), entry.file_name().into_string())
+            if let (true, Ok(name)) =
+                (entry.file_type()?.is_file(), entry.file_name().into_string())
             {
                 names.push(name);
             }

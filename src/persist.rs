@@ -1,0 +1,330 @@
+//! Durability, the server's side of it: who writes what to the disk when, and what clients may
+//! rely on meanwhile.
+//!
+//! ```text
+//!   save      a snapshot in `dir`: SAVE, BGSAVE, save points, the end      persist/save.rs
+//!   append    the log in `appenddirname`: its threads, its rewriting       persist/append.rs
+//!   recover   what is loaded at the start                                  persist/recover.rs
+//!   release   when a reply may leave                                       here
+//! ```
+//!
+//! Two looks at one atomic, the gate, are all that a batch of requests pays while nothing is the
+//! matter: one before a command runs (is it refused?), one before replies leave (must they wait?).
+//!
+//! A snapshot is taken by one thread at a time, which holds `job` for as long.
+
+mod append;
+mod check;
+mod files;
+mod info;
+mod recover;
+mod save;
+
+pub use append::{Waited, wait_for_log};
+pub use check::run as check;
+pub use info::fields as info_fields;
+pub use recover::load;
+pub use save::{Begun, How, begin_rewrite, begin_save, is_saving, last_save_s, save_now, shutdown};
+
+use crate::config::{Config, Setting};
+use crate::server::Server;
+use files::Directory;
+use parking_lot::{Condvar, Mutex};
+use redstart_engine::spec::{LOADING, WRITE};
+use redstart_engine::{Command, Error};
+use redstart_persistence::log::{Log, State};
+use redstart_persistence::names;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::*};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Data is being loaded.
+const IS_LOADING: u8 = 1;
+/// The server saves a last time: what happens from now on is not told to anybody.
+const IS_STOPPING: u8 = 2;
+/// Replies wait for the log.
+const IS_LOGGING: u8 = 4;
+/// The log cannot be written.
+const LOG_FAILS: u8 = 8;
+/// Snapshots cannot be written, and that is to be noticed.
+const SAVE_FAILS: u8 = 16;
+
+/// Bits that have commands refused.
+const REFUSING: u8 = IS_LOADING | LOG_FAILS | SAVE_FAILS;
+/// Bits that have replies wait.
+const HOLDING: u8 = IS_STOPPING | IS_LOGGING;
+
+const SAVE_MISCONF: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently \
+    unable to persist to disk. Commands that may modify the data set are disabled, because this \
+    instance is configured to report errors during writes if RDB snapshotting fails \
+    (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB \
+    error.";
+
+/// When the log is made safe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Policy {
+    /// When the system likes.
+    No,
+    /// About once a second.
+    Everysec,
+    /// Before the reply leaves.
+    Always,
+}
+
+/// Everything about durability that the server's threads share.
+pub struct Persist {
+    gate: AtomicU8,
+    policy: AtomicU8,
+    log: Arc<Log>,
+    /// Held by whoever takes a snapshot.
+    job: Mutex<()>,
+    /// Whether the running BGSAVE is to be given up.
+    cancel: AtomicBool,
+    status: Mutex<Status>,
+    loading: Loading,
+    /// Whether somebody waits for a sync, and the way to wake the thread that makes it.
+    asked: Mutex<bool>,
+    ask: Condvar,
+    /// Changes whenever the log got further, or into trouble.
+    progress: watch::Sender<()>,
+}
+
+/// How far loading is.
+#[derive(Default)]
+struct Loading {
+    total_bytes: AtomicU64,
+    bytes: AtomicU64,
+    keys: AtomicU64,
+}
+
+/// What is going on and how it went.
+#[derive(Clone, Debug, Default)]
+struct Status {
+    save: Job,
+    rewrite: Job,
+    /// Changes by the last snapshot.
+    changes_saved: u64,
+    /// When the last snapshot was finished, in seconds since the Unix epoch.
+    last_save_s: i64,
+    /// Bytes of the log's base.
+    base_bytes: u64,
+}
+
+/// A kind of background job.
+#[derive(Clone, Debug, Default)]
+struct Job {
+    /// When it began, in monotonic milliseconds.
+    since_ms: Option<u64>,
+    scheduled: bool,
+    failed: bool,
+    /// How long the last one took, in seconds.
+    took_s: Option<u64>,
+    /// When the last one was tried, in monotonic milliseconds.
+    tried_ms: u64,
+    /// How many succeeded.
+    done: u64,
+}
+
+impl Default for Persist {
+    fn default() -> Persist {
+        Persist {
+            gate: AtomicU8::new(IS_LOADING),
+            policy: AtomicU8::new(Policy::Everysec as u8),
+            log: Arc::default(),
+            job: Mutex::default(),
+            cancel: AtomicBool::new(false),
+            status: Mutex::default(),
+            loading: Loading::default(),
+            asked: Mutex::new(false),
+            ask: Condvar::new(),
+            progress: watch::Sender::new(()),
+        }
+    }
+}
+
+impl Persist {
+    /// Whether data is being loaded: then nothing expires by itself.
+    pub fn is_loading(&self) -> bool {
+        self.gate.load(Relaxed) & IS_LOADING != 0
+    }
+
+    /// Whether anything refuses commands.
+    #[inline]
+    pub fn refuses(&self) -> bool {
+        self.gate.load(Relaxed) & REFUSING != 0
+    }
+
+    /// Why a command may not run now, if so.
+    #[cold]
+    pub fn refusal(&self, command: &Command) -> Option<Error> {
+        let gate = self.gate.load(Relaxed);
+        if gate & IS_LOADING != 0 && !command.is(LOADING) {
+            return Some(Error::text("LOADING Redis is loading the dataset in memory"));
+        }
+        // PING tells health checks about it.
+        if !command.is(WRITE) && command.name != "ping" {
+            return None;
+        }
+        if gate & SAVE_FAILS != 0 {
+            return Some(Error::text(SAVE_MISCONF));
+        }
+        if gate & LOG_FAILS != 0
+            && let State::Unwritten(text) | State::Broken(text) = self.log.state()
+        {
+            return Some(Error::text(format!("MISCONF Errors writing to the AOF file: {text}")));
+        }
+        None
+    }
+
+    /// Whether replies have to be released.
+    #[inline]
+    pub fn holds_replies(&self) -> bool {
+        // Sequenced with the flip of the last snapshot by the shards' locks.
+        self.gate.load(Acquire) & HOLDING != 0
+    }
+
+    /// Waits until replies may leave; `mark` is the last record that their requests made. False
+    /// when they must never leave, because what they tell is not as durable as promised.
+    pub async fn release(&self, mark: u64) -> bool {
+        while self.gate.load(Acquire) & IS_STOPPING != 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        if self.gate.load(Acquire) & IS_LOGGING == 0 {
+            return true;
+        }
+        // What others wrote may have been read, too; but while the log fails, reading goes on.
+        let target = self.log.appended();
+        if self.log.write_out(target).is_err() {
+            self.notice_log();
+        }
+        if self.log.written() < mark {
+            return false;
+        }
+        if self.policy() != Policy::Always {
+            return true;
+        }
+        let mut progress = self.progress.subscribe();
+        while self.log.synced() < target {
+            if self.log.state() != State::Fine {
+                self.notice_log();
+                return self.log.synced() >= mark;
+            }
+            self.ask_for_sync();
+            if progress.changed().await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn policy(&self) -> Policy {
+        match self.policy.load(Relaxed) {
+            0 => Policy::No,
+            1 => Policy::Everysec,
+            _ => Policy::Always,
+        }
+    }
+
+    fn ask_for_sync(&self) {
+        let mut asked = self.asked.lock();
+        if !*asked {
+            *asked = true;
+            self.ask.notify_one();
+        }
+    }
+
+    fn open(&self, bits: u8) {
+        self.gate.fetch_and(!bits, AcqRel);
+    }
+
+    fn close(&self, bits: u8) {
+        self.gate.fetch_or(bits, AcqRel);
+    }
+
+    fn set(&self, bits: u8, on: bool) {
+        if on { self.close(bits) } else { self.open(bits) }
+    }
+
+    fn is_logging(&self) -> bool {
+        self.gate.load(Acquire) & IS_LOGGING != 0
+    }
+
+    /// Lets the gate follow the log's state, and wakes who waits for it.
+    fn notice_log(&self) {
+        let fails = self.is_logging() && self.log.state() != State::Fine;
+        if fails && self.gate.load(Acquire) & LOG_FAILS == 0 {
+            let state = self.log.state();
+            crate::log::warning(format_args!("The log cannot be written: {state:?}"));
+        }
+        self.set(LOG_FAILS, fails);
+        self.progress.send_replace(());
+    }
+}
+
+/// Where snapshots are kept, and the name of the present one.
+fn dump_place(config: &Config) -> (Directory, String) {
+    let name = String::from_utf8_lossy(config.text(Setting::Dbfilename));
+    (Directory::new(path(config.text(Setting::Dir))), names::dump(&name))
+}
+
+/// Where the log is kept, and what its files' names begin with.
+fn log_place(config: &Config) -> (Directory, String) {
+    let directory = path(config.text(Setting::Dir)).join(path(config.text(Setting::Appenddirname)));
+    let name = String::from_utf8_lossy(config.text(Setting::Appendfilename));
+    (Directory::new(directory), names::prefix(&name).to_owned())
+}
+
+fn path(text: &[u8]) -> PathBuf {
+    PathBuf::from(std::ffi::OsStr::from_bytes(text))
+}
+
+/// Lets durability follow the settings, after the start and after every CONFIG SET.
+///
+/// # Errors
+/// When the log is to be written and cannot be begun.
+pub fn follow_config(server: &'static Server) -> io::Result<()> {
+    let persist = &server.persist;
+    let config = server.config.read();
+    let policy = match config.choice(Setting::Appendfsync) {
+        "always" => Policy::Always,
+        "no" => Policy::No,
+        _ => Policy::Everysec,
+    };
+    persist.policy.store(policy as u8, Relaxed);
+    let wanted = config.is(Setting::Appendonly);
+    drop(config);
+    save::follow_failure(server);
+    if persist.is_loading() || wanted == persist.is_logging() {
+        return Ok(());
+    }
+    if wanted { append::turn_on(server) } else { append::turn_off(server) }
+}
+
+/// What is done every tenth of a second: save points, scheduled jobs, the log's growth.
+pub fn tick(server: &'static Server) {
+    if !server.persist.is_loading() {
+        save::tick(server);
+        append::tick(server);
+    }
+}
+
+/// Starts the threads.
+///
+/// # Errors
+/// When the system has no thread to give.
+pub fn start(server: &'static Server) -> io::Result<()> {
+    server.engine.listen(Arc::new(append::Appender(server.persist.log.clone())));
+    server.engine.set_listening(false);
+    append::start(server)
+}
+
+/// The last record that this worker made since it was last asked; zero for none.
+#[inline]
+pub fn take_mark() -> u64 {
+    append::take_mark()
+}

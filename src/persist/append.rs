@@ -1,0 +1,266 @@
+//! The log at work: who writes and syncs it, how it is rewritten, how it is turned on and off.
+//!
+//! Workers write it themselves, before their replies leave, one for all that has gathered. One
+//! thread makes it safe, for all who wait at once, and writes what no reply waits for (expired
+//! keys). When the log fails, that thread tries again, and rewrites it if nothing else helps.
+
+use super::save::{self, Moment};
+use super::{IS_LOGGING, Persist, Policy, log_place};
+use crate::config::Setting;
+use crate::log;
+use crate::server::Server;
+use redstart_engine::effects::{Effect, Sink};
+use redstart_persistence::log::{Log, Start, State};
+use redstart_persistence::names::{self, Plan};
+use redstart_persistence::storage::Storage;
+use std::cell::Cell;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often the log is looked after.
+const TICK: Duration = Duration::from_millis(100);
+/// How often `everysec` makes it safe: so that with the sync itself it is a second at most.
+const EVERY: Duration = Duration::from_millis(700);
+/// How long a failing log is left alone.
+const RETRY: Duration = Duration::from_secs(1);
+
+thread_local! {
+    /// The last record that this thread made since the mark was taken.
+    static MARK: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The log as the effects' listener.
+pub struct Appender(pub Arc<Log>);
+
+impl Sink for Appender {
+    fn append(&self, unit: &[Effect]) {
+        self.0.append(unit);
+        MARK.set(self.0.appended());
+    }
+}
+
+/// See [`super::take_mark`].
+#[inline]
+pub fn take_mark() -> u64 {
+    MARK.replace(0)
+}
+
+/// Starts the thread that looks after the log.
+pub fn start(server: &'static Server) -> io::Result<()> {
+    let body = move || look_after(server);
+    std::thread::Builder::new().name("log".into()).spawn(body).map(drop)
+}
+
+fn look_after(server: &'static Server) {
+    let persist = &server.persist;
+    let (mut synced, mut tried) = (Instant::now(), Instant::now());
+    loop {
+        {
+            let mut asked = persist.asked.lock();
+            if !*asked {
+                persist.ask.wait_for(&mut asked, TICK);
+            }
+            *asked = false;
+        }
+        if !persist.is_logging() {
+            continue;
+        }
+        if persist.log.state() == State::Fine {
+            if persist.log.write_out(persist.log.appended()).is_ok() {
+                let due = match persist.policy() {
+                    Policy::No => false,
+                    Policy::Everysec => synced.elapsed() >= EVERY,
+                    Policy::Always => true,
+                };
+                if due {
+                    synced = Instant::now();
+                    // What failed shows in the state.
+                    let _ = persist.log.sync();
+                }
+            }
+            persist.notice_log();
+        } else if tried.elapsed() >= RETRY {
+            tried = Instant::now();
+            recover(server);
+        }
+    }
+}
+
+/// Tries to get the log out of its trouble.
+fn recover(server: &'static Server) {
+    let persist = &server.persist;
+    match persist.log.state() {
+        State::Fine => {}
+        State::Unwritten(_) => {
+            if persist.log.retry().is_ok() {
+                log::notice("The log can be written again.");
+            }
+        }
+        State::Broken(_) => {
+            save::note_rewrite(server);
+            if rewrite(server).is_ok() {
+                log::notice("The log was begun anew, and can be written again.");
+            }
+        }
+    }
+    persist.notice_log();
+}
+
+/// Replaces the log by a snapshot and what follows it. Its beginning has been noted.
+pub fn rewrite(server: &'static Server) -> io::Result<()> {
+    let result = rewrite_with(server, || ());
+    let end_ms = server.clock.now().mono_ms;
+    let mut status = server.persist.status.lock();
+    let began_ms = status.rewrite.since_ms.take().unwrap_or(end_ms);
+    status.rewrite.took_s = Some((end_ms - began_ms) / 1000);
+    status.rewrite.failed = result.is_err();
+    status.rewrite.done += u64::from(result.is_ok());
+    match &result {
+        Ok(()) => log::notice(format_args!("The log was rewritten in {} ms", end_ms - began_ms)),
+        Err(error) => log::warning(format_args!("Rewriting the log failed: {error}")),
+    }
+    result
+}
+
+fn rewrite_with(server: &'static Server, at_flip: impl FnOnce()) -> io::Result<()> {
+    let persist = &server.persist;
+    let _job = persist.job.lock();
+    let (directory, prefix) = log_place(&server.config.read());
+    directory.make()?;
+    let start = Start { storage: &directory, prefix: &prefix };
+    let fine = persist.log.state() == State::Fine;
+    if fine {
+        skip_stale(&persist.log, &directory, &prefix)?;
+        // The old segment ends before the base's moment, so that it is superfluous afterwards.
+        persist.log.rotate(&start)?;
+    }
+    let name = |moment: &Moment| names::base(&prefix, moment.sequence);
+    let (counts, moment) = save::take(server, &directory, name, at_flip)?;
+    if !fine {
+        persist.log.restart(&start, moment.sequence)?;
+    }
+    persist.status.lock().base_bytes = counts.bytes;
+    for name in Plan::of(&prefix, &directory.list()?).superfluous {
+        directory.remove(&name)?;
+    }
+    directory.sync_directory()
+}
+
+/// A log that begins beside the files of an earlier one goes on behind them, so that the newest
+/// base is the one with the highest number.
+fn skip_stale(log: &Log, storage: &dyn Storage, prefix: &str) -> io::Result<()> {
+    if log.appended() > 0 {
+        return Ok(());
+    }
+    let plan = Plan::of(prefix, &storage.list()?);
+    let mut highest = plan.base.unwrap_or(0);
+    for first in plan.segments {
+        // More records than bytes there are not.
+        let (_, len) = storage.open(&names::segment(prefix, first))?;
+        highest = highest.max(first + len);
+    }
+    log.resume(highest);
+    Ok(())
+}
+
+/// Begins the log of a server that runs: a base in the background, and records from its moment
+/// on.
+pub fn turn_on(server: &'static Server) -> io::Result<()> {
+    let (directory, _) = log_place(&server.config.read());
+    directory.make()?;
+    save::note_rewrite(server);
+    let body = move || {
+        let begun = rewrite_with(server, || {
+            server.engine.set_listening(true);
+            server.persist.close(IS_LOGGING);
+        });
+        let mut status = server.persist.status.lock();
+        status.rewrite.since_ms = None;
+        status.rewrite.failed = begun.is_err();
+        if let Err(error) = begun {
+            log::warning(format_args!("The log could not be begun: {error}"));
+        }
+    };
+    std::thread::Builder::new().name("log-begin".into()).spawn(body).map(drop)
+}
+
+/// Ends the log of a server that runs.
+pub fn turn_off(server: &'static Server) -> io::Result<()> {
+    finish(&server.persist);
+    let all = server.engine.keyspace.lock_all();
+    server.engine.set_listening(false);
+    drop(all);
+    finish(&server.persist);
+    server.persist.open(IS_LOGGING);
+    server.persist.notice_log();
+    Ok(())
+}
+
+/// Lets a log begin at the start, once everything has been loaded.
+pub fn listen(server: &'static Server) {
+    server.engine.set_listening(true);
+    server.persist.close(IS_LOGGING);
+}
+
+/// A first base, of what was loaded from elsewhere.
+pub fn first_base(server: &'static Server) -> io::Result<()> {
+    rewrite_with(server, || ())
+}
+
+/// Makes everything safe that has been appended; false when that fails.
+pub fn finish(persist: &Persist) -> bool {
+    if !persist.is_logging() {
+        return true;
+    }
+    persist.log.write_out(persist.log.appended()).is_ok() && persist.log.sync().is_ok()
+}
+
+/// Rewrites the log when it has grown by as much as the settings say.
+pub fn tick(server: &'static Server) {
+    if !server.persist.is_logging() || server.persist.log.state() != State::Fine {
+        return;
+    }
+    let config = server.config.read();
+    let percentage = config.integer(Setting::AutoAofRewritePercentage) as u64;
+    let least = config.count(Setting::AutoAofRewriteMinSize) as u64;
+    drop(config);
+    let (grown, status) = (server.persist.log.size(), server.persist.status.lock().clone());
+    let retry_ms = status.rewrite.tried_ms + RETRY.as_millis() as u64 * 5;
+    if percentage == 0
+        || status.rewrite.since_ms.is_some()
+        || status.rewrite.failed && server.clock.now().mono_ms < retry_ms
+    {
+        return;
+    }
+    let limit = (status.base_bytes / 100).saturating_mul(percentage);
+    if status.base_bytes + grown > least && grown > limit {
+        log::notice(format_args!("The log has grown to {grown} bytes. Rewriting..."));
+        if let Err(error) = save::begin_rewrite(server) {
+            log::warning(format_args!("A background job could not be started: {error}"));
+        }
+    }
+}
+
+/// What WAITAOF found.
+pub enum Waited {
+    /// Everything is safe here.
+    Safe,
+    /// It could not be made safe.
+    Failed,
+    /// There is no log.
+    NoLog,
+}
+
+/// Makes everything safe that was appended before; blocks for as long as a sync takes.
+pub fn wait_for_log(server: &Server) -> Waited {
+    let persist = &server.persist;
+    if !persist.is_logging() {
+        return Waited::NoLog;
+    }
+    if finish(persist) {
+        return Waited::Safe;
+    }
+    persist.notice_log();
+    Waited::Failed
+}

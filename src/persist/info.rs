@@ -1,0 +1,64 @@
+//! What INFO tells about durability.
+
+use super::{LOG_FAILS, save};
+use crate::server::Server;
+use std::sync::atomic::Ordering::*;
+
+/// The fields of the section `Persistence`, in order.
+pub fn fields(server: &Server) -> Vec<(&'static str, String)> {
+    let persist = &server.persist;
+    let status = persist.status.lock().clone();
+    let now_ms = server.clock.now().mono_ms;
+    let flag = |on: bool| u8::from(on).to_string();
+    let seconds = |time: Option<u64>| time.map_or("-1".to_owned(), |time| time.to_string());
+    let well = |failed: bool| if failed { "err" } else { "ok" }.to_owned();
+    let since = |began_ms: u64| now_ms.saturating_sub(began_ms) / 1000;
+    let changed = save::changes(server).saturating_sub(status.changes_saved);
+    let (save, rewrite) = (&status.save, &status.rewrite);
+    let logging = persist.is_logging();
+    let mut fields = vec![
+        ("loading", flag(persist.is_loading())),
+        ("async_loading", "0".into()),
+        ("rdb_changes_since_last_save", changed.to_string()),
+        ("rdb_bgsave_in_progress", flag(save.since_ms.is_some())),
+        ("rdb_last_save_time", status.last_save_s.to_string()),
+        ("rdb_last_bgsave_status", well(save.failed)),
+        ("rdb_last_bgsave_time_sec", seconds(save.took_s)),
+        ("rdb_current_bgsave_time_sec", seconds(save.since_ms.map(since))),
+        ("rdb_saves", save.done.to_string()),
+        ("rdb_last_load_keys_expired", "0".into()),
+        ("rdb_last_load_keys_loaded", persist.loading.keys.load(Relaxed).to_string()),
+        ("aof_enabled", flag(logging)),
+        ("aof_rewrite_in_progress", flag(rewrite.since_ms.is_some())),
+        ("aof_rewrite_scheduled", flag(rewrite.scheduled)),
+        ("aof_last_rewrite_time_sec", seconds(rewrite.took_s)),
+        ("aof_current_rewrite_time_sec", seconds(rewrite.since_ms.map(since))),
+        ("aof_last_bgrewrite_status", well(rewrite.failed)),
+        ("aof_rewrites", rewrite.done.to_string()),
+        ("aof_last_write_status", well(persist.gate.load(Relaxed) & LOG_FAILS != 0)),
+    ];
+    if logging {
+        let log = &persist.log;
+        fields.extend([
+            ("aof_current_size", (status.base_bytes + log.size()).to_string()),
+            ("aof_base_size", status.base_bytes.to_string()),
+            ("aof_pending_rewrite", flag(rewrite.scheduled)),
+            ("aof_buffer_length", log.waiting().to_string()),
+            ("aof_records", log.appended().to_string()),
+            ("aof_records_written", log.written().to_string()),
+            ("aof_records_synced", log.synced().to_string()),
+            ("aof_fsyncs", log.syncs().to_string()),
+        ]);
+    }
+    if persist.is_loading() {
+        let (total, bytes) =
+            (persist.loading.total_bytes.load(Relaxed), persist.loading.bytes.load(Relaxed));
+        let percent = 100.0 * bytes as f64 / total.max(1) as f64;
+        fields.extend([
+            ("loading_total_bytes", total.to_string()),
+            ("loading_loaded_bytes", bytes.to_string()),
+            ("loading_loaded_perc", format!("{percent:.2}")),
+        ]);
+    }
+    fields
+}

@@ -1,0 +1,274 @@
+//! Snapshots: by SAVE and BGSAVE, by save points, at the end.
+
+use super::{IS_STOPPING, Job, SAVE_FAILS, append, dump_place};
+use crate::config::Setting;
+use crate::log;
+use crate::server::Server;
+use redstart_engine::Now;
+use redstart_persistence::snapshot::{Counts, Header, Writer, pump};
+use redstart_persistence::storage::Storage;
+use std::io;
+use std::sync::atomic::Ordering::*;
+
+/// How long save points wait after a snapshot failed, in milliseconds.
+const RETRY_MS: u64 = 5000;
+
+/// What became of the wish for a background job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// It began.
+    Now,
+    /// It begins when the other one has ended.
+    Scheduled,
+    /// One of its kind is under way.
+    Already,
+    /// One of the other kind is under way.
+    Other,
+}
+
+/// How the server is to end.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct How {
+    /// Save, or do not; None as the save points tell.
+    pub save: Option<bool>,
+    /// End even if that fails.
+    pub force: bool,
+}
+
+/// A snapshot's moment: the clocks, the log's last record, the changes so far.
+pub struct Moment {
+    pub now: Now,
+    pub sequence: u64,
+    pub changes: u64,
+}
+
+/// When the last snapshot was finished, in seconds since the Unix epoch.
+pub fn last_save_s(server: &Server) -> i64 {
+    server.persist.status.lock().last_save_s
+}
+
+/// Changes of keys since the start.
+pub fn changes(server: &Server) -> u64 {
+    server.stats.iter().map(|stats| stats.changes.value()).sum()
+}
+
+/// Takes a snapshot into a file whose name may tell the moment. `job` is held.
+pub fn take(
+    server: &'static Server,
+    storage: &dyn Storage,
+    name: impl FnOnce(&Moment) -> String,
+    at_flip: impl FnOnce(),
+) -> io::Result<(Counts, Moment)> {
+    let persist = &server.persist;
+    let (snapshot, moment) = server.engine.keyspace.begin_snapshot(|| {
+        at_flip();
+        let (now, sequence) = (server.clock.now(), persist.log.appended());
+        Moment { now, sequence, changes: changes(server) }
+    });
+    let header = Header {
+        writer: env!("CARGO_PKG_VERSION").to_owned(),
+        wall_ms: moment.now.wall_ms,
+        sequence: moment.sequence,
+    };
+    let writer = match Writer::create(storage, &name(&moment), &header, moment.now) {
+        Ok(writer) => writer,
+        Err(error) => {
+            snapshot.abandon();
+            return Err(error);
+        }
+    };
+    let counts = pump(snapshot, writer, |_, _| match persist.cancel.load(Relaxed) {
+        true => Err(io::Error::other("it was given up")),
+        false => Ok(()),
+    })?;
+    Ok((counts, moment))
+}
+
+/// Saves on this thread.
+///
+/// # Errors
+/// When that fails. The log of the server has been told.
+pub fn save_now(server: &'static Server) -> io::Result<()> {
+    server.persist.status.lock().save.begin(server);
+    run(server)
+}
+
+/// Whether a snapshot is being saved.
+pub fn is_saving(server: &Server) -> bool {
+    server.persist.status.lock().save.since_ms.is_some()
+}
+
+/// Whether a snapshot is being written, for itself or for the log.
+fn is_working(server: &Server) -> bool {
+    let status = server.persist.status.lock();
+    status.save.since_ms.is_some() || status.rewrite.since_ms.is_some()
+}
+
+impl Job {
+    fn begin(&mut self, server: &Server) {
+        let now_ms = server.clock.now().mono_ms;
+        (self.since_ms, self.tried_ms, self.scheduled) = (Some(now_ms), now_ms, false);
+    }
+}
+
+/// Saves a snapshot whose beginning has been noted.
+fn run(server: &'static Server) -> io::Result<()> {
+    let persist = &server.persist;
+    let _job = persist.job.lock();
+    persist.cancel.store(false, Relaxed);
+    let (directory, name) = dump_place(&server.config.read());
+    let result = take(server, &directory, |_| name, || ());
+    let end_ms = server.clock.now().mono_ms;
+    let mut status = persist.status.lock();
+    let began_ms = status.save.since_ms.take().unwrap_or(end_ms);
+    status.save.took_s = Some((end_ms - began_ms) / 1000);
+    let cancelled = persist.cancel.swap(false, Relaxed);
+    status.save.failed = result.is_err() && !cancelled;
+    let result = result.map(|(counts, moment)| {
+        status.changes_saved = moment.changes;
+        status.last_save_s = (crate::clock::wall_us() / 1_000_000) as i64;
+        status.save.done += 1;
+        log::notice(format_args!(
+            "DB saved on disk: {} keys, {} bytes, {} ms",
+            counts.entries,
+            counts.bytes,
+            end_ms - began_ms
+        ));
+    });
+    drop(status);
+    if let Err(error) = &result {
+        log::warning(format_args!("Saving the snapshot failed: {error}"));
+    }
+    follow_failure(server);
+    result
+}
+
+/// Begins to save in the background.
+///
+/// # Errors
+/// When the system has no thread to give.
+pub fn begin_save(server: &'static Server, schedule: bool) -> io::Result<Begun> {
+    {
+        let mut status = server.persist.status.lock();
+        if status.save.since_ms.is_some() {
+            return Ok(Begun::Already);
+        }
+        if status.rewrite.since_ms.is_some() {
+            status.save.scheduled |= schedule;
+            return Ok(if schedule { Begun::Scheduled } else { Begun::Other });
+        }
+        status.save.begin(server);
+    }
+    spawn(server, "save", |server| drop(run(server)), |status| &mut status.save)?;
+    Ok(Begun::Now)
+}
+
+/// Begins to rewrite the log in the background.
+///
+/// # Errors
+/// When the system has no thread to give.
+pub fn begin_rewrite(server: &'static Server) -> io::Result<Begun> {
+    {
+        let mut status = server.persist.status.lock();
+        if status.rewrite.since_ms.is_some() {
+            return Ok(Begun::Already);
+        }
+        if status.save.since_ms.is_some() {
+            status.rewrite.scheduled = true;
+            return Ok(Begun::Scheduled);
+        }
+        status.rewrite.begin(server);
+    }
+    let body = |server| drop(append::rewrite(server));
+    spawn(server, "rewrite", body, |status| &mut status.rewrite)?;
+    Ok(Begun::Now)
+}
+
+/// Notes that the log is being rewritten.
+pub fn note_rewrite(server: &Server) {
+    server.persist.status.lock().rewrite.begin(server);
+}
+
+fn spawn(
+    server: &'static Server,
+    name: &str,
+    body: fn(&'static Server),
+    job: fn(&mut super::Status) -> &mut Job,
+) -> io::Result<()> {
+    let spawned = std::thread::Builder::new().name(name.into()).spawn(move || body(server));
+    if spawned.is_err() {
+        job(&mut server.persist.status.lock()).since_ms = None;
+    }
+    spawned.map(drop)
+}
+
+/// Refuses writes after a snapshot failed, if the settings say so.
+pub fn follow_failure(server: &Server) {
+    let failed = server.persist.status.lock().save.failed;
+    let config = server.config.read();
+    let minds = config.is(Setting::StopWritesOnBgsaveError) && !config.save_points().is_empty();
+    server.persist.set(SAVE_FAILS, failed && minds);
+}
+
+/// Begins what is due: what was scheduled, then the save points.
+pub fn tick(server: &'static Server) {
+    let status = server.persist.status.lock().clone();
+    if status.save.since_ms.is_some() || status.rewrite.since_ms.is_some() {
+        return;
+    }
+    if status.save.scheduled {
+        report(begin_save(server, true));
+    } else if status.rewrite.scheduled {
+        report(begin_rewrite(server));
+    } else if is_due(server, &status) {
+        report(begin_save(server, false));
+    }
+}
+
+fn is_due(server: &Server, status: &super::Status) -> bool {
+    let now_ms = server.clock.now().mono_ms;
+    if status.save.failed && now_ms < status.save.tried_ms + RETRY_MS {
+        return false;
+    }
+    let changed = changes(server).saturating_sub(status.changes_saved);
+    let since_s = (crate::clock::wall_us() / 1_000_000) as i64 - status.last_save_s;
+    let config = server.config.read();
+    let met = |&(seconds, least): &(i64, i32)| since_s > seconds && changed >= least.max(1) as u64;
+    let due = config.save_points().iter().find(|point| met(point));
+    if let Some((seconds, least)) = due {
+        log::notice(format_args!("{least} changes in {seconds} seconds. Saving..."));
+    }
+    due.is_some()
+}
+
+fn report(begun: io::Result<Begun>) {
+    if let Err(error) = begun {
+        log::warning(format_args!("A background job could not be started: {error}"));
+    }
+}
+
+/// Does what has to be done before the process may end. From the snapshot's moment on, no reply
+/// leaves any more. False when that failed, and the server goes on.
+pub fn shutdown(server: &'static Server, how: How) -> bool {
+    let persist = &server.persist;
+    let loading = persist.is_loading();
+    persist.close(IS_STOPPING);
+    if is_working(server) {
+        log::warning("There is a snapshot being saved. It is given up.");
+        persist.cancel.store(true, Relaxed);
+    }
+    let points = !server.config.read().save_points().is_empty();
+    let saves = how.save.unwrap_or(points) && !loading;
+    let mut whole = append::finish(persist);
+    if saves {
+        log::notice("Saving the final snapshot before exiting.");
+        whole &= save_now(server).is_ok();
+    }
+    if !whole && !how.force {
+        log::warning("Error trying to save the DB, can't exit.");
+        persist.cancel.store(false, Relaxed);
+        persist.open(IS_STOPPING);
+        return false;
+    }
+    true
+}
