@@ -30,6 +30,9 @@ const BUCKETS_MAX: usize = 1 << HOME_BITS;
 /// Entries at which a segment of the largest size splits: 95 % full.
 const SEGMENT_FULL: usize = BUCKETS_MAX * SLOTS * 95 / 100;
 
+/// A table with no more slots than these stays when its last entry goes.
+const SMALL_SLOTS: usize = 2 * SLOTS;
+
 const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 /// The tag bytes of the word, without the count of the displaced.
@@ -254,13 +257,19 @@ impl Table {
     /// Asks the processor to fetch the entries in the home bucket that may be the key's.
     #[inline]
     pub fn prefetch_entry(&self, hash: u64) {
+        self.each_candidate(hash, Entry::prefetch);
+    }
+
+    /// Calls `f` with the entries in the home bucket that may be the key's: mostly one, its own.
+    #[inline]
+    pub fn each_candidate(&self, hash: u64, mut f: impl FnMut(&Entry)) {
         let Some(index) = self.segment_index(hash) else { return };
         let segment = &self.segments[index];
         let bucket = &segment.buckets[segment.home(hash)];
         let mut candidates = bucket.candidates(tag_of(hash));
         while candidates != 0 {
             if let Some(entry) = &bucket.entries[candidates.trailing_zeros() as usize / 8] {
-                entry.prefetch();
+                f(entry);
             }
             candidates &= candidates - 1;
         }
@@ -332,7 +341,8 @@ impl Table {
             .take(hash, slot.bucket as usize, slot.slot as usize)
             .expect("a slot that was found holds an entry until the table is changed");
         self.len -= 1;
-        if self.len == 0 {
+        // A small table is kept: keys that come and go, as locks do, cost it nothing.
+        if self.len == 0 && self.capacity().1 > SMALL_SLOTS {
             *self = Table::default();
         }
         entry
