@@ -17,6 +17,7 @@
 //! Deadlines further away than 2^31 ms (24 days) are noted as that far, and noted again when that
 //! time comes.
 
+use crate::entry::size_class;
 use crate::hasher::{home_of, prefix_of, tag_of};
 
 /// How far ahead of the base a deadline can be told, in milliseconds.
@@ -104,7 +105,11 @@ impl Expires {
 
     fn clear_if_unused(&mut self) {
         if self.volatile + self.timed == 0 {
-            self.heap = Vec::new();
+            // A short one is kept: keys that come and go, as locks do, cost it nothing.
+            self.heap.clear();
+            if self.heap.capacity() > SLACK {
+                self.heap = Vec::new();
+            }
         }
     }
 
@@ -158,9 +163,11 @@ impl Expires {
     fn push(&mut self, print: u64, deadline_ms: u64) {
         let item = self.item(print, deadline_ms);
         if self.heap.len() == self.heap.capacity() {
-            // Small steps: a shard's heap is short, and half-empty vectors would cost a
+            // Small steps, each to the end of a size class: half-empty vectors would cost a
             // million volatile keys four bytes each.
-            self.heap.reserve_exact((self.heap.len() / 8).max(4));
+            let wanted = self.heap.len() + self.heap.len() / 16 + 4;
+            let capacity = size_class(wanted * size_of::<u64>()) / size_of::<u64>();
+            self.heap.reserve_exact(capacity - self.heap.len());
         }
         self.heap.push(item);
         let mut at = self.heap.len() - 1;
