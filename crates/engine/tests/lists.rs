@@ -13,13 +13,16 @@ const LIMITS: [Limit; 3] = [
     Limit { bytes: 8192, count: 5 },
 ];
 
+/// An element in short: its length, and the byte that it repeats.
+type Short = (usize, u8);
+
 #[derive(Clone, Debug)]
 enum Step {
-    Push(End, Vec<u8>, usize),
+    Push(End, Short, usize),
     Pop(End),
     Get(usize),
-    Set(usize, Vec<u8>),
-    Insert(usize, Vec<u8>, usize),
+    Set(usize, Short),
+    Insert(usize, Short, usize),
     Remove(usize, usize),
     RemoveEqual(usize, usize, End),
     Walk(usize, End),
@@ -30,7 +33,7 @@ fn end() -> impl Strategy<Value = End> {
     prop_oneof![Just(End::Head), Just(End::Tail)]
 }
 
-fn element() -> impl Strategy<Value = Vec<u8>> {
+fn element() -> impl Strategy<Value = Short> {
     let len = prop_oneof![
         10 => Just(16usize),
         10 => 0..4usize,
@@ -39,7 +42,7 @@ fn element() -> impl Strategy<Value = Vec<u8>> {
         1 => 8100..8300usize,
         1 => Just(20_000usize),
     ];
-    (len, b'a'..b'd').prop_map(|(len, byte)| vec![byte; len])
+    (len, b'a'..b'd')
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -58,10 +61,23 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn walked(list: &List, index: usize, from: End) -> Vec<Vec<u8>> {
+fn long((len, byte): Short) -> Vec<u8> {
+    vec![byte; len]
+}
+
+fn short(bytes: &[u8]) -> Short {
+    assert!(bytes.iter().all(|byte| *byte == bytes[0]));
+    (bytes.len(), bytes.first().copied().unwrap_or(b'a'))
+}
+
+fn shorts<'a>(model: impl Iterator<Item = &'a Vec<u8>>) -> Vec<Short> {
+    model.map(|bytes| short(bytes)).collect()
+}
+
+fn walked(list: &List, index: usize, from: End) -> Vec<Short> {
     let mut seen = Vec::new();
     let _ = list.walk(index, from, |element| {
-        seen.push(element.as_bytes().to_vec());
+        seen.push(short(element.as_bytes()));
         ControlFlow::<()>::Continue(())
     });
     seen
@@ -84,6 +100,7 @@ fn run(list: &mut List, model: &mut VecDeque<Vec<u8>>, step: &Step, limit: Limit
     let len = model.len().max(1);
     match step {
         Step::Push(end, value, count) => {
+            let value = &long(*value);
             list.extend(*end, std::iter::repeat_n(&value[..], *count), limit);
             for _ in 0..*count {
                 match end {
@@ -97,20 +114,23 @@ fn run(list: &mut List, model: &mut VecDeque<Vec<u8>>, step: &Step, limit: Limit
                 End::Head => model.pop_front(),
                 End::Tail => model.pop_back(),
             };
-            assert_eq!(list.end(*end).map(|e| e.as_bytes().to_vec()), expected);
+            let found = list.end(*end).map(|e| short(e.as_bytes()));
+            assert_eq!(found, expected.as_deref().map(short));
             if expected.is_some() {
                 list.remove_end(*end, limit);
             }
         }
         Step::Get(index) => {
-            let found = list.get(index % len).map(|e| e.as_bytes().to_vec());
-            assert_eq!(found.as_ref(), model.get(index % len));
+            let found = list.get(index % len).map(|e| short(e.as_bytes()));
+            assert_eq!(found, model.get(index % len).map(|bytes| short(bytes)));
         }
         Step::Set(index, value) if !model.is_empty() => {
+            let value = &long(*value);
             list.set(index % len, value, limit);
             model[index % len] = value.clone();
         }
         Step::Insert(index, value, count) => {
+            let value = &long(*value);
             for _ in 0..*count {
                 let index = index % (model.len() + 1);
                 list.insert(index, value, limit);
@@ -130,9 +150,9 @@ fn run(list: &mut List, model: &mut VecDeque<Vec<u8>>, step: &Step, limit: Limit
         }
         Step::Walk(index, from) if !model.is_empty() => {
             let index = index % len;
-            let expected: Vec<_> = match from {
-                End::Head => model.iter().skip(index).cloned().collect(),
-                End::Tail => model.iter().take(index + 1).rev().cloned().collect(),
+            let expected = match from {
+                End::Head => shorts(model.iter().skip(index)),
+                End::Tail => shorts(model.iter().take(index + 1).rev()),
             };
             assert_eq!(walked(list, index, *from), expected);
         }
@@ -151,7 +171,7 @@ proptest! {
             list.check();
             assert_eq!(list.len(), model.len());
         }
-        assert_eq!(walked(&list, 0, End::Head), model.iter().cloned().collect::<Vec<_>>());
+        assert_eq!(walked(&list, 0, End::Head), shorts(model.iter()));
         // To the last element and down to nothing again.
         let count = model.len();
         list.remove(0, count, LIMITS[limit]);

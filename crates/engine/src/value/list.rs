@@ -213,9 +213,10 @@ impl List {
     /// The element at an end.
     #[inline]
     pub fn end(&self, end: End) -> Option<Element<'_>> {
-        match end {
-            End::Head => self.get(0),
-            End::Tail => self.get(self.len().checked_sub(1)?),
+        match (&self.0, end) {
+            (Repr::Nodes(nodes), _) => nodes.end(end),
+            (_, End::Head) => self.get(0),
+            (_, End::Tail) => self.get(self.len().checked_sub(1)?),
         }
     }
 
@@ -258,6 +259,14 @@ impl List {
     /// Removes the element at an end, which there must be.
     #[inline]
     pub fn remove_end(&mut self, end: End, limit: Limit) {
+        let popped = match &mut self.0 {
+            Repr::Packed(chunk) => chunk.try_pop(end),
+            // One chunk may be small enough to be all there is.
+            Repr::Nodes(nodes) => nodes.is_long() && nodes.try_pop(end),
+        };
+        if popped {
+            return;
+        }
         let index = match end {
             End::Head => 0,
             End::Tail => self.len() - 1,

@@ -7,6 +7,9 @@ use crate::spec::*;
 use crate::table::Slot;
 use crate::value::list::{End, List};
 
+/// From this size on an element may be kept by reference to the request, in bytes.
+const SHARED_MIN: usize = 8192;
+
 /// What becomes of a push to a key that does not exist.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum IfMissing {
@@ -96,10 +99,10 @@ fn add(call: &mut Call<'_>, key: Key<'_>, slot: Option<Slot>, end: End, from: us
     let (args, limit) = (call.args, limit(call));
     let extend = |list: &mut List| {
         // A large one, alone in its request, is kept as it came in.
-        if let (Some(shared), true) = (args.shared(from), args.len() == from + 1) {
-            list.push_shared(end, shared, limit);
-        } else {
-            list.extend(end, args.from(from).iter(), limit);
+        match args.len() - from {
+            1 if args[from].len() < SHARED_MIN => list.push(end, args.at(from), limit),
+            1 if let Some(shared) = args.shared(from) => list.push_shared(end, shared, limit),
+            _ => list.extend(end, args.from(from).iter(), limit),
         }
         list.len()
     };

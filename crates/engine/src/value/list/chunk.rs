@@ -156,6 +156,67 @@ impl Chunk {
         self.0.meta_mut().count += 1;
     }
 
+    /// Adds an element at one end where that changes neither block nor form, as nearly always;
+    /// false, and nothing done, elsewhere.
+    #[inline]
+    pub fn try_push(&mut self, end: End, value: &[u8]) -> bool {
+        let meta = self.0.meta();
+        let (start, last) = (usize::from(meta.start), usize::from(meta.end));
+        let count = usize::from(meta.count);
+        let size = match meta.form {
+            Form::Mixed => framed(value.len()),
+            Form::Even if value.len() * count == last - start => value.len(),
+            Form::Even => return false,
+        };
+        let bytes = self.0.bytes_mut();
+        let at = match end {
+            End::Head => start.checked_sub(size),
+            End::Tail => Some(last).filter(|at| at + size <= bytes.len()),
+        };
+        // A huge element has no bytes to be changed.
+        let fits = (1..COUNT_MAX).contains(&count) && !bytes.is_empty();
+        let Some(at) = at.filter(|_| fits) else { return false };
+        let room = &mut bytes[at..at + size];
+        match meta.form {
+            Form::Even => room.copy_from_slice(value),
+            Form::Mixed => write_framed(room, value),
+        }
+        let meta = self.0.meta_mut();
+        meta.count += 1;
+        match end {
+            End::Head => meta.start = at as u16,
+            End::Tail => meta.end = (at + size) as u16,
+        }
+        true
+    }
+
+    /// Removes the element at one end where that does not change the block; false, and nothing
+    /// done, elsewhere.
+    #[inline]
+    pub fn try_pop(&mut self, end: End) -> bool {
+        let meta = self.0.meta();
+        let bytes = self.0.bytes();
+        let used = &bytes[usize::from(meta.start)..usize::from(meta.end)];
+        if meta.count < 2 {
+            return false;
+        }
+        let size = match (meta.form, end) {
+            (Form::Even, _) => used.len() / usize::from(meta.count),
+            (Form::Mixed, End::Head) => framed(length_at(used)),
+            (Form::Mixed, End::Tail) => framed(length_before(used)),
+        };
+        if used.len() - size < bytes.len() / 4 && bytes.len() > SHRINK_MIN {
+            return false;
+        }
+        let meta = self.0.meta_mut();
+        meta.count -= 1;
+        match end {
+            End::Head => meta.start += size as u16,
+            End::Tail => meta.end -= size as u16,
+        }
+        true
+    }
+
     /// Adds an element that fits at one end.
     #[inline]
     pub fn push(&mut self, end: End, value: &[u8]) {

@@ -111,15 +111,21 @@ impl Nodes {
                 End::Head => group.chunks.front_mut(),
                 End::Tail => group.chunks.back_mut(),
             };
-            if let Some(chunk) = chunk
-                && chunk.fits(value.len())
-            {
-                self.bytes -= chunk.allocated();
-                chunk.push(end, value);
-                self.bytes += chunk.allocated();
-                group.len += 1;
-                self.len += 1;
-                return;
+            if let Some(chunk) = chunk {
+                let fits = chunk.try_push(end, value) || {
+                    let fits = chunk.fits(value.len());
+                    if fits {
+                        self.bytes -= chunk.allocated();
+                        chunk.push(end, value);
+                        self.bytes += chunk.allocated();
+                    }
+                    fits
+                };
+                if fits {
+                    group.len += 1;
+                    self.len += 1;
+                    return;
+                }
             }
         }
         let mut chunk = Chunk::with_capacity(value.len().clamp(CHUNK_START, BLOCK_MAX));
@@ -129,6 +135,44 @@ impl Nodes {
             chunk.push(end, value);
         }
         self.push_chunk(end, chunk);
+    }
+
+    /// Whether there are several chunks.
+    #[inline]
+    pub fn is_long(&self) -> bool {
+        self.groups.len() > 1 || self.groups.front().is_some_and(|group| group.chunks.len() > 1)
+    }
+
+    /// The element at an end.
+    #[inline]
+    pub fn end(&self, end: End) -> Option<Element<'_>> {
+        match end {
+            End::Head => Some(self.groups.front()?.chunks.front()?.get(0)),
+            End::Tail => {
+                let chunk = self.groups.back()?.chunks.back()?;
+                Some(chunk.get(chunk.len() - 1))
+            }
+        }
+    }
+
+    /// Removes the element at an end where nothing else has to change; false elsewhere.
+    #[inline]
+    pub fn try_pop(&mut self, end: End) -> bool {
+        let group = match end {
+            End::Head => self.groups.front_mut(),
+            End::Tail => self.groups.back_mut(),
+        };
+        let Some(group) = group else { return false };
+        let chunk = match end {
+            End::Head => group.chunks.front_mut(),
+            End::Tail => group.chunks.back_mut(),
+        };
+        let popped = chunk.is_some_and(|chunk| chunk.try_pop(end));
+        if popped {
+            group.len -= 1;
+            self.len -= 1;
+        }
+        popped
     }
 
     /// Adds a chunk at an end.
