@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! pass 1   parse, look the command up, check arity, hash the keys, fetch their buckets
-//! pass 2   match tags, fetch the entries
+//! pass 2   match tags, fetch the entries, and of hashes the fields
 //! pass 3   execute in order: gates, locks, handler, reply
 //! ```
 //!
@@ -10,14 +10,17 @@
 //! a batch even when it is alone. The batch ends early where the rest could depend on what runs.
 
 use crate::persist;
+use crate::server::Server;
 use crate::session::{Context, Quiet, Session};
+use crate::stopwatch::Stopwatch;
 use crate::worker::{Worker, take_out_garbage};
 use bytes::{Bytes, BytesMut};
 use redstart_engine::call::KeyAt;
 use redstart_engine::execute::Prepared;
 use redstart_engine::keyspace::View;
 use redstart_engine::registry::KeyShape;
-use redstart_engine::spec::{NO_AUTH, NO_MULTI, Run};
+use redstart_engine::spec::{Group, NO_AUTH, NO_MULTI, Run};
+use redstart_engine::stats::Stats;
 use redstart_engine::{Command, Error, Now};
 use redstart_protocol::{Args, Protocol, Step};
 use std::ops::Range;
@@ -51,6 +54,17 @@ pub struct Request {
     what: What,
     args: Range<usize>,
     keys: Range<usize>,
+}
+
+impl Request {
+    /// Whether it may share a reading of the clock with others.
+    #[inline]
+    fn is_short(&self, server: &Server) -> bool {
+        match self.what {
+            What::Command(id) => server.short.is(id, self.args.len()),
+            _ => true,
+        }
+    }
 }
 
 /// What a request asks for.
@@ -143,7 +157,7 @@ fn parse_batch(
     spans.clear();
     keys.clear();
     batch.clear();
-    let mut at = from;
+    let (mut at, mut parts) = (from, false);
     while batch.len() < most && at < input.len() {
         let first = spans.len();
         match session.parser.parse(input, at, spans, &limits) {
@@ -171,6 +185,7 @@ fn parse_batch(
                 if server.engine.hash_keys(found, args, keys).is_err() {
                     keys.truncate(first_key);
                 }
+                parts |= found.command.group == Group::Hash;
                 if found.keys != KeyShape::None {
                     for key in &keys[first_key..] {
                         server.engine.keyspace.prefetch_bucket(session.db, key.hash);
@@ -188,8 +203,33 @@ fn parse_batch(
         for key in keys.iter() {
             server.engine.keyspace.prefetch_entry(session.db, key.hash);
         }
+        if parts {
+            fetch_fields(session, worker, input);
+        }
     }
     (at > from).then_some(at)
+}
+
+/// What pass 2 does for requests about hashes besides: fetches the hash that the key's entry
+/// points at, and in a large one the field's entry.
+fn fetch_fields(session: &Session, worker: &Worker, input: &[u8]) {
+    let server = session.server;
+    let keyspace = &server.engine.keyspace;
+    let each = |f: &mut dyn FnMut(u64, &[u8])| {
+        for request in &worker.batch {
+            let What::Command(id) = request.what else { continue };
+            let is_hash = server.registry.at(id).command.group == Group::Hash;
+            if let (true, Some(key)) = (is_hash, worker.keys[request.keys.clone()].first()) {
+                let args = Args::new(input, &worker.spans[request.args.clone()]);
+                f(key.hash, args.get(2).unwrap_or_default());
+            }
+        }
+    };
+    let mut more = false;
+    each(&mut |hash, field| more |= keyspace.prefetch_value(session.db, hash, field));
+    if more {
+        each(&mut |hash, field| keyspace.prefetch_field(session.db, hash, field));
+    }
 }
 
 /// Pass 3.
@@ -200,15 +240,28 @@ fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>)
         *session.out.buf_mut() = spare;
     }
     let server = session.server;
-    let mut now = server.clock.now();
+    let now_ns = server.clock.mono_ns();
+    let (mut watch, mut now) = (Stopwatch::start(server, now_ns), server.clock.moment(now_ns));
     session.info.active_ms.store(now.mono_ms, Relaxed);
     let batch = std::mem::take(&mut worker.batch);
+    let mut ran = std::mem::take(&mut worker.ran);
     for request in &batch {
         let (mark, start) = (session.out.mark(), session.out.buf_mut().len());
         let errors = session.out.errors();
-        execute(session, worker, request, source, &mut now);
+        let alone = watch.is_precise() || !request.is_short(server);
+        if alone && !ran.is_empty() {
+            watch.settle(session, &worker.local.stats, &mut ran, None);
+        }
+        let before = ran.len();
+        execute(session, worker, request, source, &mut now, &mut ran);
         if session.out.errors() != errors {
-            count_error(session, start);
+            let has_run = ran.len() > before;
+            let failure = Failure { start, errors, has_run };
+            count_error(session, &worker.local.stats, request, failure);
+        }
+        if alone && !ran.is_empty() {
+            let args = arguments(worker, request, source);
+            watch.settle(session, &worker.local.stats, &mut ran, Some(args));
         }
         if session.quiet != Quiet::No {
             session.keep_quiet(mark);
@@ -217,13 +270,30 @@ fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>)
             break;
         }
     }
+    if !ran.is_empty() {
+        // A reply that ends the connection may have left the rest of the batch alone.
+        let last = batch.last().filter(|_| !session.closing);
+        let args = last.map(|request| arguments(worker, request, source));
+        watch.settle(session, &worker.local.stats, &mut ran, args);
+    }
     session.log_mark = session.log_mark.max(persist::take_mark());
     note(session, &batch);
-    worker.batch = batch;
+    (worker.batch, worker.ran) = (batch, ran);
     take_out_garbage(worker, server);
 }
 
-/// Runs one request of the batch and writes its reply.
+/// A request's arguments.
+#[inline]
+fn arguments<'a>(worker: &'a Worker, request: &Request, source: Source<'a>) -> Args<'a> {
+    let spans = &worker.spans[request.args.clone()];
+    match source {
+        Source::Borrowed(bytes) => Args::new(bytes, spans),
+        Source::Shared(bytes) => Args::with_shared(bytes, spans),
+    }
+}
+
+/// Runs one request of the batch and writes its reply; its command is added to `ran` unless it is
+/// refused.
 #[inline]
 fn execute(
     session: &mut Session,
@@ -231,6 +301,7 @@ fn execute(
     request: &Request,
     source: Source<'_>,
     now: &mut Now,
+    ran: &mut Vec<u16>,
 ) {
     let server = session.server;
     let spans = &worker.spans[request.args.clone()];
@@ -278,6 +349,7 @@ fn execute(
         return enqueue(session, id, args, keys);
     }
     stats.calls[id as usize].add(1);
+    ran.push(id);
     match registered.command.run {
         Run::Data(run) => {
             let command = registered.command;
@@ -323,9 +395,22 @@ fn enqueue(session: &mut Session, id: u16, args: Args<'_>, keys: &[KeyAt]) {
     session.out.simple("QUEUED");
 }
 
-/// Counts an error reply, which begins at `start`, by its first word, for INFO.
+/// An error reply: where it begins, how many there were before, whether the command was run.
+struct Failure {
+    start: usize,
+    errors: u32,
+    has_run: bool,
+}
+
+/// Counts an error reply by its first word, and for its command, for INFO.
 #[cold]
-fn count_error(session: &mut Session, start: usize) {
+fn count_error(session: &mut Session, stats: &Stats, request: &Request, failure: Failure) {
+    let Failure { start, errors, has_run } = failure;
+    stats.error_replies.add(session.out.errors().wrapping_sub(errors).into());
+    if let What::Command(id) | What::WrongArity(id) = request.what {
+        let times = &stats.times[id as usize];
+        if has_run { times.failed.add(1) } else { times.rejected.add(1) }
+    }
     let reply = &session.out.buf_mut()[start..];
     let Some(text) = reply.strip_prefix(b"-") else { return };
     let is_end = |byte: &u8| matches!(byte, b' ' | b'\r');

@@ -11,14 +11,16 @@
 //!
 //! A string of up to [`INLINE_MAX`] bytes lies inline behind the key; an integer is an 8-byte
 //! payload; a longer string is a payload pointing at reference-counted [`Bytes`], so that a reply
-//! can keep it without a copy. A value of the same size is overwritten in place.
+//! can keep it without a copy; a value that is more than a string is a payload as large as an
+//! [`Object`]. A value of the same size is overwritten in place.
 //!
 //! This file holds `unsafe`: the block is raw memory. The invariants, kept by this file alone:
 //! the header always describes the block's layout exactly (`Layout` is recomputed from it to
-//! free), every length in it was checked when the block was made, and a payload pointer is owned.
+//! free), every length in it was checked when the block was made, and a payload is owned.
 #![allow(unsafe_code)]
 
 use crate::error::Error;
+use crate::hasher::Hasher;
 use crate::value::{Object, Type};
 use bytes::Bytes;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
@@ -43,6 +45,8 @@ const WIDE: u8 = 2;
 const RAW: u8 = 4;
 /// The entry's side of the last snapshot's flip (`snapshot.rs`).
 const EPOCH: u8 = 8;
+
+const _: () = assert!(size_of::<Object>() == 24 && align_of::<Object>() == WORD);
 
 /// An owned entry: a thin pointer to its block.
 pub struct Entry(NonNull<u8>);
@@ -96,7 +100,18 @@ impl Shape {
         HEADER
             + WORD * usize::from(self.flags & EXPIRES != 0)
             + WORD * usize::from(self.wide())
-            + WORD * usize::from(self.kind != KIND_INLINE)
+            + self.payload_len()
+    }
+    fn payload_len(&self) -> usize {
+        match self.kind {
+            KIND_INLINE => 0,
+            KIND_OBJECT => size_of::<Object>(),
+            _ => WORD,
+        }
+    }
+    /// Where the payload begins, at a multiple of a word.
+    fn payload_at(&self) -> usize {
+        self.key_at() - self.payload_len()
     }
     fn size(&self) -> usize {
         self.key_at() + self.key_len + self.value_len
@@ -150,8 +165,7 @@ impl Entry {
                     (entry.word(shape.key_at() - WORD) as *mut *mut Bytes).write(payload);
                 }
                 NewValue::Object(object) => {
-                    let payload = Box::into_raw(object);
-                    (entry.word(shape.key_at() - WORD) as *mut *mut Object).write(payload);
+                    (entry.word(shape.payload_at()) as *mut Object).write(*object);
                 }
             }
         }
@@ -241,7 +255,7 @@ impl Entry {
             return None;
         }
         // SAFETY: the payload of a KIND_OBJECT block is an owned, valid `Object`.
-        Some(unsafe { &**(self.word(shape.key_at() - WORD) as *const *const Object) })
+        Some(unsafe { &*(self.word(shape.payload_at()) as *const Object) })
     }
 
     /// Mutable access to the value that is more than a string.
@@ -252,7 +266,7 @@ impl Entry {
             return None;
         }
         // SAFETY: the payload of a KIND_OBJECT block is an owned, valid `Object`.
-        Some(unsafe { &mut **(self.word(shape.key_at() - WORD) as *mut *mut Object) })
+        Some(unsafe { &mut *(self.word(shape.payload_at()) as *mut Object) })
     }
 
     /// The type.
@@ -276,11 +290,11 @@ impl Entry {
         // SAFETY: `old` is not dropped, so the payload that is taken over here has one owner,
         // and its block is freed once, with the layout that its header describes.
         let object = unsafe {
-            let payload = *(old.word(shape.key_at() - WORD) as *mut *mut Object);
+            let object = (old.word(shape.payload_at()) as *mut Object).read();
             dealloc(old.0.as_ptr(), shape.layout());
-            Box::from_raw(payload)
+            object
         };
-        Entry::new(key, NewValue::Object(object), deadline_ms)
+        Entry::new(key, NewValue::Object(Box::new(object)), deadline_ms)
     }
 
     /// The value, to be stored once more: long strings by reference, objects copied.
@@ -521,7 +535,7 @@ impl Entry {
     pub fn allocated(&self) -> usize {
         let own = size_class(self.shape().size());
         if let Some(object) = self.object() {
-            return own + size_of::<Object>() + object.allocated();
+            return own + object.allocated();
         }
         match self.value() {
             Value::Large(bytes) => own + size_class(bytes.len()) + size_of::<Bytes>(),
@@ -535,6 +549,13 @@ impl Entry {
             Some(object) => object.parts() >= 64,
             None => matches!(self.value(), Value::Large(bytes) if bytes.len() >= 1 << 20),
         }
+    }
+
+    /// Asks the processor to fetch what of the value lies outside the block. See
+    /// [`Object::prefetch`].
+    #[inline]
+    pub fn prefetch_value(&self, field: &[u8], hasher: &Hasher) -> bool {
+        self.object().is_some_and(|object| object.prefetch(field, hasher))
     }
 
     /// Asks the processor to fetch the first two lines of the block.
@@ -562,7 +583,7 @@ impl Drop for Entry {
             if shape.kind == KIND_LARGE {
                 drop(Box::from_raw(*(self.word(shape.key_at() - WORD) as *mut *mut Bytes)));
             } else if shape.kind == KIND_OBJECT {
-                drop(Box::from_raw(*(self.word(shape.key_at() - WORD) as *mut *mut Object)));
+                (self.word(shape.payload_at()) as *mut Object).drop_in_place();
             }
             dealloc(self.0.as_ptr(), shape.layout());
         }

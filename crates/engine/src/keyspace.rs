@@ -66,6 +66,31 @@ impl Keyspace {
         }
     }
 
+    /// Third pass of a batch: fetch what of the value lies outside the entry, which is in the
+    /// cache by now. Returns whether [`Keyspace::prefetch_field`] has more to fetch.
+    #[inline]
+    pub fn prefetch_value(&self, db: usize, hash: u64, field: &[u8]) -> bool {
+        let mut more = false;
+        if let Some(db) = self.shards[shard_of(hash)].0.lock().db(db) {
+            db.table.each_candidate(hash, |entry| {
+                more |= entry.prefetch_value(field, &self.hasher);
+            });
+        }
+        more
+    }
+
+    /// Fourth pass of a batch, for large values: fetch the field.
+    #[inline]
+    pub fn prefetch_field(&self, db: usize, hash: u64, field: &[u8]) {
+        if let Some(db) = self.shards[shard_of(hash)].0.lock().db(db) {
+            db.table.each_candidate(hash, |entry| {
+                if let Some(object) = entry.object() {
+                    object.prefetch_field(field, &self.hasher);
+                }
+            });
+        }
+    }
+
     /// Locks the shards of the given hashes, ascending.
     #[inline]
     pub fn lock(&'static self, mut hashes: impl Iterator<Item = u64>) -> View {

@@ -7,6 +7,7 @@ pub mod hash;
 pub mod list;
 pub mod packed;
 
+use crate::hasher::Hasher;
 use hash::Hash;
 use list::List;
 
@@ -80,6 +81,24 @@ impl Object {
         match self {
             Object::List(_) => 0,
             Object::Hash(hash) => hash.next_deadline_ms(),
+        }
+    }
+
+    /// Asks the processor to fetch where a field's value begins to be searched. Returns whether
+    /// [`Object::prefetch_field`] has more to fetch once that has come.
+    #[inline]
+    pub fn prefetch(&self, field: &[u8], hasher: &Hasher) -> bool {
+        match self {
+            Object::List(_) => false,
+            Object::Hash(hash) => hash.prefetch(field, hasher),
+        }
+    }
+
+    /// Asks the processor to fetch a field of a large value.
+    #[inline]
+    pub fn prefetch_field(&self, field: &[u8], hasher: &Hasher) {
+        if let Object::Hash(hash) = self {
+            hash.prefetch_field(field, hasher);
         }
     }
 }

@@ -136,6 +136,24 @@ impl Hash {
         }
     }
 
+    /// See [`crate::value::Object::prefetch`].
+    #[inline]
+    pub fn prefetch(&self, field: &[u8], hasher: &Hasher) -> bool {
+        match self.packed() {
+            Ok(packed) => packed.prefetch(),
+            Err(large) => large.prefetch(field, hasher),
+        }
+        self.packed().is_err()
+    }
+
+    /// See [`crate::value::Object::prefetch_field`].
+    #[inline]
+    pub fn prefetch_field(&self, field: &[u8], hasher: &Hasher) {
+        if let Err(large) = self.packed() {
+            large.prefetch_field(field, hasher);
+        }
+    }
+
     /// A field's value.
     #[inline]
     pub fn get(&self, field: &[u8], hasher: &Hasher) -> Option<Value<'_>> {

@@ -165,6 +165,14 @@ impl Packed {
         Err(passed)
     }
 
+    /// Asks the processor to fetch the first lines of the pairs.
+    #[inline]
+    pub fn prefetch(&self) {
+        for line in self.bytes.chunks(64).take(4) {
+            crate::entry::prefetch(line.as_ptr());
+        }
+    }
+
     /// Makes room for so many bytes of pairs at once.
     pub fn reserve(&mut self, bytes: usize) {
         let needed = self.bytes.len() + bytes;

@@ -47,6 +47,16 @@ impl Large {
         Some(self.fields.table.at(slot))
     }
 
+    /// Asks the processor to fetch the bucket of a field.
+    pub fn prefetch(&self, field: &[u8], hasher: &Hasher) {
+        self.fields.table.prefetch_bucket(hasher.hash(field));
+    }
+
+    /// Asks the processor to fetch a field's entry, whose bucket is in the cache by now.
+    pub fn prefetch_field(&self, field: &[u8], hasher: &Hasher) {
+        self.fields.table.prefetch_entry(hasher.hash(field));
+    }
+
     /// A field's value.
     pub fn get(&self, field: &[u8], hasher: &Hasher) -> Option<Value<'_>> {
         self.entry(field, hasher).map(Entry::value)
