@@ -10,7 +10,7 @@
 #![allow(unsafe_code)]
 
 use libmimalloc_sys::{
-    mi_free, mi_malloc, mi_malloc_aligned, mi_realloc, mi_realloc_aligned, mi_zalloc,
+    mi_collect, mi_free, mi_malloc, mi_malloc_aligned, mi_realloc, mi_realloc_aligned, mi_zalloc,
     mi_zalloc_aligned,
 };
 use std::alloc::{GlobalAlloc, Layout};
@@ -20,6 +20,12 @@ const PLAIN_ALIGN: usize = 8;
 
 /// mimalloc.
 pub struct Mimalloc;
+
+/// Gives what this thread no longer needs back to the system.
+pub fn purge() {
+    // SAFETY: it may be called at any time, on any thread.
+    unsafe { mi_collect(true) }
+}
 
 // SAFETY: mimalloc's blocks are as large as asked, aligned to 8 bytes by the plain functions and
 // to any power of two by the aligned ones; each is freed and grown by the same library.

@@ -21,20 +21,27 @@ impl Clock {
     /// Clocks that start now.
     pub fn start() -> Clock {
         let clock = Clock { start: Instant::now(), wall_offset_ms: AtomicI64::new(0) };
-        clock.wall_offset_ms.store(wall_ms() - clock.mono_ms() as i64, Relaxed);
+        clock.wall_offset_ms.store(wall_ms() - clock.now().mono_ms as i64, Relaxed);
         clock
     }
 
     /// The present.
     #[inline]
     pub fn now(&self) -> Now {
-        let mono_ms = self.mono_ms();
-        Now::new(mono_ms, mono_ms as i64 + self.wall_offset_ms.load(Relaxed))
+        self.moment(self.mono_ns())
     }
 
+    /// Nanoseconds since the start of the clock.
     #[inline]
-    fn mono_ms(&self) -> u64 {
-        self.start.elapsed().as_millis() as u64 + START_MS
+    pub fn mono_ns(&self) -> u64 {
+        self.start.elapsed().as_nanos() as u64
+    }
+
+    /// The moment of a reading of [`Clock::mono_ns`].
+    #[inline]
+    pub fn moment(&self, mono_ns: u64) -> Now {
+        let mono_ms = mono_ns / 1_000_000 + START_MS;
+        Now::new(mono_ms, mono_ms as i64 + self.wall_offset_ms.load(Relaxed))
     }
 
     /// How long the server has run.

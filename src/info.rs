@@ -4,6 +4,7 @@
 //! count of their entries and tables, and what the system says of the process.
 
 use crate::config::Setting;
+use crate::histogram::Histogram;
 use crate::server::Server;
 use crate::session::Context;
 use redstart_engine::keyspace::View;
@@ -42,6 +43,7 @@ static SECTIONS: &[Section] = &[
     Section { all: false, ..section("modules", "Modules", |_, _| {}) },
     Section { default: false, ..section("commandstats", "Commandstats", command_stats) },
     section("errorstats", "Errorstats", error_stats),
+    Section { default: false, ..section("latencystats", "Latencystats", latency_stats) },
     section("cluster", "Cluster", |lines, _| lines.put("cluster_enabled", 0)),
     section("keyspace", "Keyspace", keyspace),
 ];
@@ -205,7 +207,7 @@ fn stats(lines: &mut Lines, facts: &Facts) {
     lines.put("instantaneous_output_kbps", format_args!("{output_kb:.2}"));
     lines.put("rejected_connections", clients.rejected.load(Relaxed));
     lines.put("expired_keys", sum(|stats| &stats.expired_keys));
-    lines.put("evicted_keys", 0);
+    lines.put("evicted_keys", sum(|stats| &stats.evicted_keys));
     lines.put("evicted_clients", 0);
     lines.put("keyspace_hits", sum(|stats| &stats.keyspace_hits));
     lines.put("keyspace_misses", sum(|stats| &stats.keyspace_misses));
@@ -213,7 +215,7 @@ fn stats(lines: &mut Lines, facts: &Facts) {
     lines.put("pubsub_patterns", 0);
     lines.put("latest_fork_usec", 0);
     lines.put("total_forks", 0);
-    lines.put("total_error_replies", sum(|stats| &stats.errors));
+    lines.put("total_error_replies", sum(|stats| &stats.error_replies));
 }
 
 fn replication(lines: &mut Lines, facts: &Facts) {
@@ -239,12 +241,47 @@ fn cpu(lines: &mut Lines, facts: &Facts) {
 
 fn command_stats(lines: &mut Lines, facts: &Facts) {
     for registered in facts.server.registry.iter() {
-        let of = |stats: &std::sync::Arc<Stats>| stats.calls[registered.id as usize].value();
-        let calls: u64 = facts.server.stats.iter().map(of).sum();
-        if calls > 0 {
-            let name = format!("cmdstat_{}", registered.full_name());
-            lines.put(&name, format_args!("calls={calls}"));
+        let sum = |count: fn(&Stats, usize) -> u64| -> u64 {
+            let stats = facts.server.stats.iter();
+            stats.map(|stats| count(stats, registered.id as usize)).sum()
+        };
+        let calls = sum(|stats, id| stats.calls[id].value());
+        let rejected = sum(|stats, id| stats.times[id].rejected.value());
+        let failed = sum(|stats, id| stats.times[id].failed.value());
+        if calls + rejected + failed == 0 {
+            continue;
         }
+        let us = sum(|stats, id| stats.times[id].ns.value()) as f64 / 1000.0;
+        let mean_us = us / calls.max(1) as f64;
+        let name = format!("cmdstat_{}", registered.full_name());
+        let value = format_args!(
+            "calls={calls},usec={us:.0},usec_per_call={mean_us:.2},\
+             rejected_calls={rejected},failed_calls={failed}"
+        );
+        lines.put(&name, value);
+    }
+}
+
+fn latency_stats(lines: &mut Lines, facts: &Facts) {
+    let config = facts.server.config.read();
+    if !config.is(Setting::LatencyTracking) {
+        return;
+    }
+    for registered in facts.server.registry.iter() {
+        let histogram = Histogram::of(facts.server, registered.id);
+        if histogram.calls == 0 {
+            continue;
+        }
+        let shown: Vec<String> = config
+            .percentiles()
+            .iter()
+            .map(|percentile| {
+                let us = histogram.percentile(*percentile) as f64 / 1000.0;
+                format!("p{percentile}={us:.3}")
+            })
+            .collect();
+        let name = format!("latency_percentiles_usec_{}", registered.full_name());
+        lines.put(&name, shown.join(","));
     }
 }
 
@@ -257,7 +294,7 @@ fn error_stats(lines: &mut Lines, facts: &Facts) {
 
 fn keyspace(lines: &mut Lines, facts: &Facts) {
     for (index, db) in facts.totals.dbs.iter().enumerate() {
-        let Keys { keys, volatile, deadline_sum } = *db;
+        let Keys { keys, volatile, deadline_sum, .. } = *db;
         if keys == 0 {
             continue;
         }
@@ -270,25 +307,34 @@ fn keyspace(lines: &mut Lines, facts: &Facts) {
 
 /// What a database holds.
 #[derive(Clone, Copy, Default)]
-struct Keys {
-    keys: usize,
-    volatile: usize,
-    deadline_sum: u128,
+pub struct Keys {
+    /// Keys.
+    pub keys: usize,
+    /// Those with a deadline.
+    pub volatile: usize,
+    /// The sum of the deadlines, in monotonic milliseconds.
+    pub deadline_sum: u128,
+    /// Bytes of the table without its entries.
+    pub main_bytes: usize,
+    /// Bytes of the index of deadlines.
+    pub expires_bytes: usize,
 }
 
 /// Sums over all shards, one shard at a time.
-struct Totals {
-    dbs: Vec<Keys>,
+pub struct Totals {
+    /// What each database holds.
+    pub dbs: Vec<Keys>,
     /// Bytes of entries, tables and clients.
-    used: usize,
+    pub used: usize,
     /// The part of it that is neither key nor value.
-    overhead: usize,
+    pub overhead: usize,
     /// The part of it that is clients'.
-    clients: usize,
+    pub clients: usize,
 }
 
 impl Totals {
-    fn of(server: &'static Server, held: Option<&mut View>) -> Totals {
+    /// Adds everything up, under the locks that are held or one lock at a time.
+    pub fn of(server: &'static Server, held: Option<&mut View>) -> Totals {
         let clients: usize = server.clients.all().iter().map(|client| client.memory()).sum();
         let mut totals = Totals { dbs: Vec::new(), used: clients, overhead: clients, clients };
         let mut walk = None;
@@ -305,6 +351,8 @@ impl Totals {
                 sum.keys += db.table.len();
                 sum.volatile += db.expires().volatile();
                 sum.deadline_sum += db.expires().deadline_sum();
+                sum.main_bytes += db.table.overhead();
+                sum.expires_bytes += db.expires().allocated();
                 totals.used += db.allocated();
                 totals.overhead += db.overhead();
             }
@@ -315,18 +363,20 @@ impl Totals {
 
 /// What the system says of the process.
 #[derive(Default)]
-struct Process {
+pub struct Process {
     /// Bytes in memory.
-    resident: Option<usize>,
+    pub resident: Option<usize>,
     /// Bytes that the machine has.
-    machine: Option<usize>,
-    user_s: f64,
-    system_s: f64,
+    pub machine: Option<usize>,
+    /// Seconds of processor time in the program.
+    pub user_s: f64,
+    /// Seconds of processor time in the system.
+    pub system_s: f64,
 }
 
 impl Process {
     /// Linux tells all of it under `/proc`; elsewhere the processor time is all user time.
-    fn now() -> Process {
+    pub fn now() -> Process {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
         let kilobytes = |text: &str, name: &str| -> Option<usize> {
             let line = text.lines().find_map(|line| line.strip_prefix(name))?;

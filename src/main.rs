@@ -8,7 +8,9 @@ mod commands;
 mod config;
 mod connection;
 mod dispatch;
+mod histogram;
 mod info;
+mod latency;
 mod log;
 mod mailbox;
 mod persist;
@@ -20,6 +22,8 @@ mod reclaim;
 mod server;
 mod session;
 mod settings;
+mod slowlog;
+mod stopwatch;
 mod transaction;
 mod worker;
 

@@ -7,7 +7,10 @@ use crate::config::Config;
 use crate::persist::{self, Persist};
 use crate::rates::{Rates, Sums};
 use crate::pubsub::PubSub;
+use crate::latency::Monitor;
 use crate::reclaim::Reclaimer;
+use crate::slowlog::Slowlog;
+use crate::stopwatch::Short;
 use crate::worker;
 use parking_lot::{Mutex, RwLock};
 use redstart_engine::stats::Stats;
@@ -15,7 +18,7 @@ use redstart_engine::{Engine, Registry};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::{Notify, mpsc};
 
 /// What all workers share.
@@ -50,6 +53,12 @@ pub struct Server {
     pub memory_peak: AtomicUsize,
     /// How much is going on.
     pub rates: Rates,
+    /// Which commands are short.
+    pub short: Short,
+    /// The commands that were slow.
+    pub slowlog: Slowlog,
+    /// What made clients wait.
+    pub latency: Monitor,
     /// What is kept on disk.
     pub persist: Persist,
     stop: Notify,
@@ -68,6 +77,16 @@ pub struct Live {
     pub keepalive_s: AtomicUsize,
     /// Whether clients from elsewhere are refused while nobody set a password.
     pub protected: AtomicBool,
+    /// Seconds after which an idle client is closed; zero is never.
+    pub timeout_s: AtomicU64,
+    /// From how long on a command may be slow, in nanoseconds.
+    pub slow_ns: AtomicU64,
+    /// From how long on a command goes to the slow log, in microseconds; negative is never.
+    pub slower_us: AtomicI64,
+    /// From how long on the latency monitor notes something, in milliseconds; zero is never.
+    pub latency_threshold_ms: AtomicU64,
+    /// Whether the latencies of commands are counted.
+    pub tracks_latency: AtomicBool,
     /// Whether expired keys are left alone until they are asked for (DEBUG SET-ACTIVE-EXPIRE).
     pub expiry_waits: AtomicBool,
 }
@@ -122,7 +141,7 @@ impl Server {
     /// The settings that the hot path reads follow the configuration.
     pub fn apply_config(&self) {
         let config = self.config.read();
-        crate::settings::apply(&config, &self.live, &self.engine.options);
+        crate::settings::apply(&config, self);
     }
 }
 
@@ -136,6 +155,7 @@ pub fn serve(config: Config) -> io::Result<()> {
     let registry = crate::commands::registry();
     let threads = settings.threads;
     let stats: Vec<_> = (0..threads).map(|_| Arc::new(Stats::new(registry.len()))).collect();
+    let short = Short::of(&registry);
     let mut random = fastrand::Rng::new();
     // The server lives as long as the process: no reference to it is ever counted.
     let server: &'static Server = Box::leak(Box::new(Server {
@@ -154,6 +174,9 @@ pub fn serve(config: Config) -> io::Result<()> {
         errors: Mutex::default(),
         memory_peak: AtomicUsize::new(0),
         rates: Rates::default(),
+        short,
+        slowlog: Slowlog::default(),
+        latency: Monitor::default(),
         persist: Persist::default(),
         stop: Notify::new(),
     }));

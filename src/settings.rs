@@ -1,7 +1,7 @@
 //! From configuration to what the code reads: once at start, and after every CONFIG SET.
 
 use crate::config::{Config, Setting};
-use crate::server::Live;
+use crate::server::Server;
 use redstart_engine::options::Options;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
 use std::sync::atomic::Ordering::Relaxed;
@@ -54,14 +54,31 @@ pub fn apply_once(config: &Config, options: &Options) {
     options.set_databases(config.count(Setting::Databases));
 }
 
-/// Copies what the hot path reads.
-pub fn apply(config: &Config, live: &Live, options: &Options) {
+/// Copies what is read without looking into the configuration.
+pub fn apply(config: &Config, server: &Server) {
+    let Server { live, engine, slowlog, .. } = server;
     live.maxclients.store(config.count(Setting::Maxclients), Relaxed);
     live.keepalive_s.store(config.count(Setting::TcpKeepalive), Relaxed);
+    live.timeout_s.store(config.count(Setting::Timeout) as u64, Relaxed);
     live.protected.store(config.is(Setting::ProtectedMode), Relaxed);
     live.password_set.store(!config.text(Setting::Requirepass).is_empty(), Relaxed);
+    live.tracks_latency.store(config.is(Setting::LatencyTracking), Relaxed);
+    let slower_us = config.integer(Setting::SlowlogLogSlowerThan);
+    let latency_ms = config.count(Setting::LatencyMonitorThreshold) as u64;
+    live.slower_us.store(slower_us, Relaxed);
+    live.latency_threshold_ms.store(latency_ms, Relaxed);
+    let slow_ns = u64::try_from(slower_us).map_or(u64::MAX, |us| us.saturating_mul(1000));
+    let latency_ns = match latency_ms {
+        0 => u64::MAX,
+        ms => ms.saturating_mul(1_000_000),
+    };
+    live.slow_ns.store(slow_ns.min(latency_ns), Relaxed);
+    slowlog.set_len_max(config.count(Setting::SlowlogMaxLen));
     let bulk_bytes_max = config.count(Setting::ProtoMaxBulkLen);
     live.bulk_bytes_max.store(bulk_bytes_max, Relaxed);
+    let options = &engine.options;
     options.set_string_bytes_max(bulk_bytes_max as u64);
     options.set_list_packed_max(config.integer(Setting::ListMaxListpackSize));
+    options.set_hash_packed_fields_max(config.count(Setting::HashMaxListpackEntries));
+    options.set_hash_packed_bytes_max(config.count(Setting::HashMaxListpackValue));
 }

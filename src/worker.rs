@@ -32,6 +32,8 @@ pub struct Worker {
     pub keys: Vec<KeyAt>,
     /// Requests of the batch that runs.
     pub batch: Vec<crate::dispatch::Request>,
+    /// Commands of the batch that ran and whose time is not noted yet.
+    pub ran: Vec<u16>,
     /// Output buffers that no connection needs now.
     pub spare: Vec<Vec<u8>>,
 }
@@ -66,6 +68,7 @@ pub fn spawn(server: &'static Server, index: usize, workers: usize) -> io::Resul
             spans: Vec::new(),
             keys: Vec::new(),
             batch: Vec::new(),
+            ran: Vec::new(),
             spare: Vec::new(),
         }));
         runtime.block_on(async {

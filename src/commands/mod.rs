@@ -6,11 +6,14 @@ mod command;
 mod config;
 mod connection;
 mod debug;
+mod latency;
 #[cfg(test)]
 mod markdown;
+mod memory;
 mod pubsub;
 mod persistence;
 mod server;
+mod slowlog;
 mod transaction;
 
 use crate::session::Context;
@@ -37,9 +40,12 @@ fn all() -> impl Iterator<Item = &'static SessionCommand> {
         command::COMMANDS,
         config::COMMANDS,
         debug::COMMANDS,
+        latency::COMMANDS,
+        memory::COMMANDS,
         pubsub::COMMANDS,
         persistence::COMMANDS,
         server::COMMANDS,
+        slowlog::COMMANDS,
         transaction::COMMANDS,
     ];
     families.into_iter().flatten().copied()
@@ -47,7 +53,8 @@ fn all() -> impl Iterator<Item = &'static SessionCommand> {
 
 /// Containers of session subcommands that do nothing without one.
 fn containers() -> impl Iterator<Item = &'static Command> {
-    [&client::CLIENT, &config::CONFIG, &pubsub::PUBSUB_COMMAND].into_iter()
+    [&client::CLIENT, &config::CONFIG, &pubsub::PUBSUB_COMMAND,
+     &latency::LATENCY, &memory::MEMORY, &slowlog::SLOWLOG].into_iter()
 }
 
 /// The declaration of a session command: those have no keys, and the session runs them.

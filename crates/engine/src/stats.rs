@@ -1,6 +1,7 @@
 //! Counters of one worker. Only that worker writes them, without a locked instruction; INFO sums
 //! all workers' counters by relaxed loads.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A counter with one writer.
@@ -33,14 +34,78 @@ pub struct Stats {
     pub keyspace_hits: Counter,
     pub keyspace_misses: Counter,
     pub expired_keys: Counter,
+    pub evicted_keys: Counter,
     pub commands: Counter,
     pub errors: Counter,
+    /// Error replies, those inside transactions included.
+    pub error_replies: Counter,
     pub net_input_bytes: Counter,
     pub net_output_bytes: Counter,
     /// Changes of keys, which save points count.
     pub changes: Counter,
     /// Calls of each command, by its id in the registry.
     pub calls: Box<[Counter]>,
+    /// What else is known of the calls of each command.
+    pub times: Box<[Times]>,
+}
+
+/// How the calls of one command went.
+#[derive(Debug, Default)]
+pub struct Times {
+    /// How long they took, in nanoseconds.
+    pub ns: Counter,
+    /// Those that ended in an error.
+    pub failed: Counter,
+    /// Those that were refused before they ran.
+    pub rejected: Counter,
+    histogram: OnceLock<Box<[Counter]>>,
+}
+
+/// Buckets for each doubling of a duration: a duration is told to a 32nd.
+const STEPS: u64 = 32;
+/// The shortest and the longest duration that are told apart, in nanoseconds, as powers of two.
+const SHORTEST: u32 = 5;
+const LONGEST: u32 = 37;
+/// The buckets of a histogram.
+pub const BUCKETS: usize = (LONGEST - SHORTEST) as usize * STEPS as usize;
+
+/// The bucket of a duration.
+#[inline]
+pub fn bucket_of(ns: u64) -> usize {
+    let ns = ns.clamp(1 << SHORTEST, (1 << LONGEST) - 1);
+    let power = ns.ilog2();
+    let step = (ns >> (power - SHORTEST)) & (STEPS - 1);
+    (u64::from(power - SHORTEST) * STEPS + step) as usize
+}
+
+/// The longest duration of a bucket, in nanoseconds.
+pub fn longest_of(bucket: usize) -> u64 {
+    let (power, step) = (bucket as u64 / STEPS, bucket as u64 % STEPS);
+    ((STEPS + step + 1) << power) - 1
+}
+
+impl Times {
+    /// Adds `calls` calls that took `ns` each, whose bucket is `bucket`; None is not to be told.
+    #[inline]
+    pub fn add(&self, calls: u64, ns: u64, bucket: Option<usize>) {
+        self.ns.add(calls * ns);
+        if let Some(bucket) = bucket {
+            let make = || (0..BUCKETS).map(|_| Counter::default()).collect();
+            self.histogram.get_or_init(make)[bucket].add(calls);
+        }
+    }
+
+    /// Adds the histogram's counts to `sums`, which has [`BUCKETS`] places.
+    pub fn sum_into(&self, sums: &mut [u64]) {
+        let counts = self.histogram.get().map_or(&[][..], |counts| counts);
+        sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count.value());
+    }
+
+    /// Sets everything back to zero.
+    pub fn reset(&self) {
+        [&self.ns, &self.failed, &self.rejected].into_iter().for_each(Counter::reset);
+        self.histogram.get().into_iter().flatten().for_each(Counter::reset);
+    }
 }
 
 impl Stats {
@@ -50,12 +115,15 @@ impl Stats {
             keyspace_hits: Counter::default(),
             keyspace_misses: Counter::default(),
             expired_keys: Counter::default(),
+            evicted_keys: Counter::default(),
             commands: Counter::default(),
             errors: Counter::default(),
+            error_replies: Counter::default(),
             net_input_bytes: Counter::default(),
             net_output_bytes: Counter::default(),
             changes: Counter::default(),
             calls: (0..commands).map(|_| Counter::default()).collect(),
+            times: (0..commands).map(|_| Times::default()).collect(),
         }
     }
 
@@ -65,11 +133,29 @@ impl Stats {
             &self.keyspace_hits,
             &self.keyspace_misses,
             &self.expired_keys,
+            &self.evicted_keys,
             &self.commands,
             &self.errors,
+            &self.error_replies,
             &self.net_input_bytes,
             &self.net_output_bytes,
         ];
         named.into_iter().chain(&self.calls).for_each(Counter::reset);
+        self.times.iter().for_each(Times::reset);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_holds_its_durations() {
+        for ns in [0, 31, 32, 33, 63, 64, 1000, 123_456, 10_000_000_000, 1 << 36] {
+            let bucket = bucket_of(ns);
+            assert!(longest_of(bucket) >= ns, "{ns}");
+            assert!(bucket == 0 || longest_of(bucket - 1) < ns, "{ns}");
+        }
+        assert_eq!(bucket_of(u64::MAX), BUCKETS - 1);
     }
 }

@@ -1,0 +1,242 @@
+//! MEMORY: what takes how much of it.
+
+use super::{SessionCommand, declare, help, is};
+use crate::info::{Process, Totals};
+use crate::session::Context;
+use redstart_engine::call::Call;
+use redstart_engine::spec::*;
+use redstart_engine::{Command, Error};
+use redstart_protocol::{Args, parse_i64};
+
+/// The session commands of this file.
+pub static COMMANDS: &[&SessionCommand] = &[&DOCTOR, &HELP, &MALLOC_STATS, &PURGE, &STATS];
+
+/// MEMORY subcommand
+pub static MEMORY: Command = Command {
+    name: "memory",
+    group: Group::Server,
+    arity: Arity::AtLeast(2),
+    flags: 0,
+    keys: &[],
+    doc: Doc {
+        since: "4.0.0",
+        complexity: "Depends on the subcommand.",
+        summary: "Holds what is about memory.",
+        syntax: "",
+    },
+    run: Run::Subcommands(&[
+        &DOCTOR.spec,
+        &HELP.spec,
+        &MALLOC_STATS.spec,
+        &PURGE.spec,
+        &STATS.spec,
+        &USAGE,
+    ]),
+};
+
+const fn subcommand(name: &'static str, summary: &'static str) -> Command {
+    let doc = Doc { since: "4.0.0", complexity: "O(1)", summary, syntax: "" };
+    declare(name, Group::Server, Arity::Exactly(2), 0, doc)
+}
+
+/// MEMORY USAGE key [SAMPLES count]
+static USAGE: Command = Command {
+    name: "usage",
+    group: Group::Server,
+    arity: Arity::AtLeast(3),
+    flags: READONLY,
+    keys: &[KeySpec::at(2, RO)],
+    doc: Doc {
+        since: "4.0.0",
+        complexity: "O(1): every value knows its size.",
+        summary: "Tells the bytes that a key and its value take.",
+        syntax: "key [SAMPLES count]",
+    },
+    run: Run::Data(usage),
+};
+
+fn usage(call: &mut Call<'_>) -> Result<(), Error> {
+    let mut at = 3;
+    while at < call.args.len() {
+        match call.args.get(at + 1) {
+            Some(count) if is(&call.args[at], "samples") => {
+                // Accepted and not needed: nothing is estimated.
+                match parse_i64(count) {
+                    None => return Err(Error::NOT_INTEGER),
+                    Some(..=-1) => return Err(Error::SYNTAX),
+                    Some(0..) => at += 2,
+                }
+            }
+            _ => return Err(Error::SYNTAX),
+        }
+    }
+    let key = call.key(0);
+    match call.space.find(key) {
+        Some(slot) => {
+            let bytes = call.space.entry(key, slot).allocated() + SLOT_BYTES;
+            call.reply.integer(bytes as i64);
+        }
+        None => call.reply.null(),
+    }
+    Ok(())
+}
+
+/// What the table keeps for an entry: its place in a bucket, as full as buckets are on average.
+const SLOT_BYTES: usize = 12;
+
+/// MEMORY STATS
+static STATS: SessionCommand =
+    SessionCommand { spec: subcommand("stats", "Tells where the memory has gone."), run: stats };
+
+/// A figure of MEMORY STATS.
+enum Figure {
+    Count(i64),
+    Ratio(f64),
+    Db { main: usize, expires: usize },
+}
+
+fn stats(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
+    use Figure::{Count, Db, Ratio};
+    use std::sync::atomic::Ordering::Relaxed;
+    let server = context.session.server;
+    let totals = Totals::of(server, context.held.as_deref_mut());
+    let peak = server.memory_peak.fetch_max(totals.used, Relaxed).max(totals.used);
+    let resident = Process::now().resident.unwrap_or(totals.used);
+    let keys = totals.dbs.iter().map(|db| db.keys).sum::<usize>();
+    let dataset = totals.used - totals.overhead;
+    let bytes = |bytes: usize| Count(bytes as i64);
+    let share = |part: usize, whole: usize| Ratio(part as f64 * 100.0 / whole.max(1) as f64);
+    let ratio = Ratio(resident as f64 / totals.used.max(1) as f64);
+    let surplus = Count(resident as i64 - totals.used as i64);
+    let mut figures = vec![
+        ("peak.allocated".to_owned(), bytes(peak)),
+        ("total.allocated".to_owned(), bytes(totals.used)),
+    ];
+    let mut put = |name: &str, figure| figures.push((name.to_owned(), figure));
+    put("startup.allocated", Count(0));
+    put("replication.backlog", Count(0));
+    put("clients.slaves", Count(0));
+    put("clients.normal", bytes(totals.clients));
+    for name in ["cluster.links", "aof.buffer", "lua.caches", "functions.caches"] {
+        put(name, Count(0));
+    }
+    for (index, db) in totals.dbs.iter().enumerate().filter(|(_, db)| db.keys > 0) {
+        put(&format!("db.{index}"), Db { main: db.main_bytes, expires: db.expires_bytes });
+    }
+    put("overhead.total", bytes(totals.overhead));
+    put("keys.count", bytes(keys));
+    put("keys.bytes-per-key", bytes(totals.used.checked_div(keys).unwrap_or(0)));
+    put("dataset.bytes", bytes(dataset));
+    put("dataset.percentage", share(dataset, totals.used));
+    put("peak.percentage", share(totals.used, peak));
+    put("allocator.allocated", bytes(totals.used));
+    put("allocator.active", bytes(resident));
+    put("allocator.resident", bytes(resident));
+    put("allocator-fragmentation.ratio", Ratio(1.0));
+    put("allocator-fragmentation.bytes", Count(0));
+    put("allocator-rss.ratio", Ratio(1.0));
+    put("allocator-rss.bytes", Count(0));
+    put("rss-overhead.ratio", Ratio(1.0));
+    put("rss-overhead.bytes", Count(0));
+    put("fragmentation", ratio);
+    put("fragmentation.bytes", surplus);
+    let out = &mut context.session.out;
+    out.map(figures.len());
+    for (name, figure) in figures {
+        out.bulk(name.as_bytes());
+        match figure {
+            Count(count) => out.integer(count),
+            Ratio(ratio) => out.double(ratio),
+            Db { main, expires } => {
+                out.map(3);
+                out.bulk(b"overhead.hashtable.main");
+                out.integer(main as i64);
+                out.bulk(b"overhead.hashtable.expires");
+                out.integer(expires as i64);
+                out.bulk(b"overhead.hashtable.slot-to-keys");
+                out.integer(0);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// MEMORY DOCTOR
+static DOCTOR: SessionCommand = SessionCommand {
+    spec: subcommand("doctor", "Tells whether memory is used well."),
+    run: |context, _| {
+        let totals = Totals::of(context.session.server, context.held.as_deref_mut());
+        let resident = Process::now().resident.unwrap_or(totals.used);
+        let text = if totals.used < 5 << 20 {
+            "There is too little data to tell anything about its use of memory.".to_owned()
+        } else if resident > totals.used + totals.used / 2 {
+            format!(
+                "The process holds {:.1} times what the data takes. After much was deleted \
+                 MEMORY PURGE may give some of it back.",
+                resident as f64 / totals.used as f64
+            )
+        } else if totals.clients > totals.used / 4 {
+            "Clients' buffers take more than a quarter of the memory: look at CLIENT LIST for \
+             those that do not read their replies."
+                .to_owned()
+        } else {
+            "Nothing is wrong with the use of memory.".to_owned()
+        };
+        context.session.out.verbatim("txt", text.as_bytes());
+        Ok(())
+    },
+};
+
+/// MEMORY MALLOC-STATS
+static MALLOC_STATS: SessionCommand = SessionCommand {
+    spec: subcommand("malloc-stats", "Tells what the allocator knows."),
+    run: |context, _| {
+        let resident = Process::now().resident.unwrap_or(0);
+        let text = format!("The allocator is mimalloc; the process holds {resident} bytes.\n");
+        context.session.out.verbatim("txt", text.as_bytes());
+        Ok(())
+    },
+};
+
+/// MEMORY PURGE
+static PURGE: SessionCommand = SessionCommand {
+    spec: subcommand("purge", "Gives memory that is not used back to the system."),
+    run: |context, _| {
+        crate::allocator::purge();
+        context.session.out.ok();
+        Ok(())
+    },
+};
+
+/// MEMORY HELP
+static HELP: SessionCommand = SessionCommand {
+    spec: declare(
+        "help",
+        Group::Server,
+        Arity::Exactly(2),
+        LOADING | STALE,
+        Doc {
+            since: "4.0.0",
+            complexity: "O(1)",
+            summary: "Tells what the subcommands do.",
+            syntax: "",
+        },
+    ),
+    run: |context, _| {
+        help(&mut context.session.out, "MEMORY", LINES);
+        Ok(())
+    },
+};
+
+const LINES: &[&str] = &[
+    "DOCTOR",
+    "    Tell whether memory is used well.",
+    "MALLOC-STATS",
+    "    Tell what the allocator knows.",
+    "PURGE",
+    "    Give memory that is not used back to the system.",
+    "STATS",
+    "    Tell where the memory has gone.",
+    "USAGE <key> [SAMPLES <count>]",
+    "    Tell the bytes that a key and its value take.",
+];
