@@ -8,6 +8,7 @@ use atomic_waker::AtomicWaker;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use redstart_engine::Error;
+use redstart_engine::waiters::Waiter;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -86,6 +87,8 @@ pub struct ClientInfo {
     pub mail: Mailbox,
     /// Channels, patterns and shard channels that it listens to.
     pub listening: [AtomicUsize; 3],
+    /// What it waits in, if its command does.
+    pub waiter: Mutex<Option<Arc<Waiter>>>,
     killed: AtomicBool,
     waker: AtomicWaker,
 }
@@ -105,8 +108,22 @@ impl ClientInfo {
     /// Ends the connection: its task is woken and stops. False when that was already asked for.
     pub fn kill(&self) -> bool {
         let first = !self.killed.swap(true, Ordering::AcqRel);
+        // Nothing is given to it from now on.
+        if let Some(waiter) = &*self.waiter.lock() {
+            waiter.claim();
+        }
         self.waker.wake();
         first
+    }
+
+    /// Lets the connection's task look what there is.
+    pub fn wake(&self) {
+        self.waker.wake();
+    }
+
+    /// Whether it waits in a command.
+    pub fn is_blocked(&self) -> bool {
+        self.waiter.lock().is_some()
     }
 
     /// Sends bytes to the client: its task writes them between two replies. One that lets too
@@ -198,6 +215,7 @@ impl Clients {
             names: Mutex::default(),
             mail: Mailbox::default(),
             listening: Default::default(),
+            waiter: Mutex::default(),
             killed: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         });
@@ -208,6 +226,11 @@ impl Clients {
     /// Removes a client that has gone.
     pub fn remove(&self, id: u64) {
         self.list.lock().remove(&id);
+    }
+
+    /// A client by its number.
+    pub fn find(&self, id: u64) -> Option<Arc<ClientInfo>> {
+        self.list.lock().get(&id).cloned()
     }
 
     /// All clients, the oldest first.

@@ -21,6 +21,8 @@ use tokio::net::TcpStream;
 
 /// An output buffer beyond this size is given back to the allocator, in bytes.
 const KEEP_BYTES: usize = 64 * 1024;
+/// Input that is kept of a client while it waits in a command, in bytes.
+const BLOCKED_INPUT_MAX: usize = 1 << 20;
 /// The parts of one vectored write: what Linux takes at a time.
 const PARTS_MAX: usize = 1024;
 
@@ -115,6 +117,9 @@ fn poll_requests(
     if session.info.mail.take(&mut session.out) {
         return Poll::Ready(Ok(true));
     }
+    if session.blocked.is_some() {
+        return poll_blocked(stream, session, cx);
+    }
     if session.input_waits {
         worker::with(|worker| dispatch::run_kept(session, worker));
         return Poll::Ready(Ok(true));
@@ -132,6 +137,36 @@ fn poll_requests(
         });
     }
     Poll::Ready(Ok(read > 0))
+}
+
+/// Waits for the end of the command that the client waits in; what arrives meanwhile is kept. A
+/// client that sends too much is not read from, so that it is not seen to have gone either.
+fn poll_blocked(
+    stream: &mut TcpStream,
+    session: &mut Session,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<bool>> {
+    if session.poll_blocked(cx).is_ready() {
+        if session.input_waits {
+            worker::with(|worker| dispatch::run_kept(session, worker));
+        }
+        return Poll::Ready(Ok(true));
+    }
+    while session.input.len() < BLOCKED_INPUT_MAX {
+        let read = worker::with(|worker| {
+            let mut buffer = ReadBuf::new(&mut worker.input);
+            let polled = Pin::new(&mut *stream).poll_read(cx, &mut buffer);
+            session.input.extend_from_slice(buffer.filled());
+            polled.map_ok(|()| buffer.filled().len())
+        });
+        let read = ready!(read)?;
+        if read == 0 {
+            return Poll::Ready(Ok(false));
+        }
+        session.input_waits = true;
+        worker::with(|worker| worker.local.stats.net_input_bytes.add(read as u64));
+    }
+    Poll::Pending
 }
 
 /// Reads into the worker's buffer, behind what is kept of an earlier read, and runs the requests

@@ -9,6 +9,7 @@
 //! By pass 3 everything that the batch touches is in the cache or on its way. A request is one of
 //! a batch even when it is alone. The batch ends early where the rest could depend on what runs.
 
+use crate::blocked;
 use crate::persist;
 use crate::server::Server;
 use crate::session::{Context, Quiet, Session};
@@ -98,7 +99,7 @@ pub fn run_shared(session: &mut Session, worker: &mut Worker, input: &mut [u8]) 
         if session.closing {
             return;
         }
-        if session.out.len() > OUTPUT_FLUSH {
+        if session.out.len() > OUTPUT_FLUSH || session.blocked.is_some() {
             session.input_waits = true;
             break;
         }
@@ -128,7 +129,8 @@ pub fn run_kept(session: &mut Session, worker: &mut Worker) {
         if session.closing {
             return;
         }
-        if session.out.len() > OUTPUT_FLUSH && !input.is_empty() {
+        let stops = session.out.len() > OUTPUT_FLUSH || session.blocked.is_some();
+        if stops && !input.is_empty() {
             session.input_waits = true;
             break;
         }
@@ -198,6 +200,12 @@ fn parse_batch(
             Err(container) => What::UnknownSubcommand(container),
         };
         batch.push(Request { what, args: first..spans.len(), keys: first_key..keys.len() });
+        // What stands behind a command that waits is not even looked at before the wait ends.
+        if let What::Command(id) = what
+            && blocked::may_block(server.registry.at(id).command)
+        {
+            break;
+        }
     }
     if keys.len() > 1 {
         for key in keys.iter() {
@@ -354,6 +362,9 @@ fn execute(
         Run::Data(run) => {
             let command = registered.command;
             let prepared = Prepared { command, run, args, keys, db: session.db };
+            if blocked::may_block(command) {
+                return blocked::run(session, &mut worker.local, prepared, *now);
+            }
             server.engine.run(&mut worker.local, prepared, *now, &mut session.out);
         }
         Run::Session | Run::Subcommands(_) => {

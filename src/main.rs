@@ -2,6 +2,7 @@
 //! `redstart check` files whether they are whole.
 
 mod allocator;
+mod blocked;
 mod clients;
 mod clock;
 mod commands;

@@ -188,6 +188,11 @@ impl Persist {
         self.gate.load(Acquire) & HOLDING != 0
     }
 
+    /// The last record that anybody made: what another worker did for a client is not behind it.
+    pub fn last_mark(&self) -> u64 {
+        self.log.appended()
+    }
+
     /// Waits until replies may leave; `mark` is the last record that their requests made. False
     /// when they must never leave, because what they tell is not as durable as promised.
     pub async fn release(&self, mark: u64) -> bool {

@@ -1,6 +1,7 @@
 //! What the server keeps of one connection: the client's settings, the input that is not whole
 //! yet, and the output that is not written yet.
 
+use crate::blocked::Blocked;
 use crate::clients::ClientInfo;
 use crate::server::Server;
 use crate::transaction::{Queue, Watching};
@@ -51,6 +52,8 @@ pub struct Session {
     pub queue: Option<Box<Queue>>,
     /// What the client watches.
     pub watching: Watching,
+    /// The command that the client waits in.
+    pub blocked: Option<Blocked>,
     /// The channels, patterns and shard channels that the client listens to.
     pub listening: [BTreeSet<Bytes>; 3],
 }
@@ -100,6 +103,7 @@ impl Session {
             log_mark: 0,
             queue: None,
             watching: Watching::default(),
+            blocked: None,
             listening: Default::default(),
         }
     }

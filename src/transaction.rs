@@ -115,6 +115,7 @@ pub fn exec(context: &mut Context<'_>) -> Result<(), Error> {
         run(context, &mut view, request);
     }
     engine.commit(context.local);
+    engine.serve(view, context.local, context.now);
     Ok(())
 }
 

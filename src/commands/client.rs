@@ -1,9 +1,10 @@
 //! CLIENT: what a connection says of itself, and what it may know of others and do to them.
 //!
-//! Absent: PAUSE and UNPAUSE, tracking, and UNBLOCK, which waits for the commands that block.
+//! Absent: PAUSE and UNPAUSE, and tracking.
 
 mod kill;
 mod list;
+mod unblock;
 
 use super::{SessionCommand, declare, help, is};
 use crate::clients::{EVICTABLE_NOT, TOUCH_NOT};
@@ -22,6 +23,7 @@ pub static COMMANDS: &[&SessionCommand] = &[
     &list::INFO,
     &list::LIST,
     &kill::KILL,
+    &unblock::UNBLOCK,
     &NO_EVICT,
     &NO_TOUCH,
     &REPLY,
@@ -49,6 +51,7 @@ pub static CLIENT: Command = Command {
         &list::INFO.spec,
         &list::LIST.spec,
         &kill::KILL.spec,
+        &unblock::UNBLOCK.spec,
         &NO_EVICT.spec,
         &NO_TOUCH.spec,
         &REPLY.spec,
@@ -291,4 +294,6 @@ const LINES: &[&str] = &[
     "    Tell which library the client uses.",
     "SETNAME <name>",
     "    Name this connection.",
+    "UNBLOCK <client-id> [TIMEOUT|ERROR]",
+    "    End the wait of that connection, by default as if its time were up.",
 ];

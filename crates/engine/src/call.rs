@@ -7,7 +7,7 @@ use crate::clock::Now;
 use crate::entry::{Entry, NewValue, Value};
 use crate::error::Error;
 use crate::execute::Local;
-use crate::hasher::{Hasher, shard_of};
+use crate::hasher::{Hasher, SHARDS, shard_of};
 use crate::keyspace::View;
 use crate::options::Options;
 use crate::shard::{Db, Due};
@@ -15,6 +15,7 @@ use crate::spec::Command;
 use crate::table::Slot;
 use crate::value::Object;
 use crate::value::hash::{Hash, Limits};
+use crate::waiters::Wait;
 use redstart_protocol::{Args, Reply};
 
 /// A key of the request: its name and its hash.
@@ -74,6 +75,21 @@ impl<'a> Call<'a> {
     #[inline]
     pub fn value(&self, at: usize) -> NewValue<'a> {
         new_value(self.args, at)
+    }
+
+    /// Lets the client wait, if it can. A transaction or a script cannot: it goes on with `false`.
+    pub fn wait(&mut self, wait: Wait) -> bool {
+        let may_wait = self.space.local.may_wait;
+        if may_wait {
+            self.space.local.wait = Some(wait);
+        }
+        may_wait
+    }
+
+    /// Whether others already wait for a key, so that this client has to queue behind them.
+    pub fn must_queue(&mut self, key: Key<'_>) -> bool {
+        let Space { db, view, local, .. } = &mut self.space;
+        local.may_wait && view.shard(key.hash).waiters.wants(*db, key.bytes)
     }
 
     /// Emits this request as its own effect: it does the same again when it is replayed.
@@ -242,6 +258,7 @@ impl<'a> Space<'a> {
         let hasher = self.view.keyspace().hasher();
         let shard = self.view.shard(key.hash);
         shard.watches.touch(self.db, key.bytes);
+        shard.waiters.note(self.db, key.hash, key.bytes, &mut self.local.ready);
         let db = shard.db_mut(self.db);
         let (slot, old) = match slot {
             Some(slot) => (slot, db.replace(key.hash, slot, value, deadline_ms, hasher)),
@@ -384,9 +401,19 @@ impl<'a> Space<'a> {
         }
         let (hasher, wake_ms) = (self.view.keyspace().hasher(), entry.wake_ms());
         self.touch_watches(key);
-        self.view.shard(key.hash).db_mut(self.db).insert(key.hash, entry, hasher);
+        let shard = self.view.shard(key.hash);
+        shard.waiters.note(self.db, key.hash, key.bytes, &mut self.local.ready);
+        shard.db_mut(self.db).insert(key.hash, entry, hasher);
         if wake_ms != 0 {
             self.view.publish_earlier(shard_of(key.hash), wake_ms);
+        }
+    }
+
+    /// Two databases were exchanged: those who wait for keys of either may have something now.
+    pub fn note_exchanged(&mut self, a: usize, b: usize) {
+        for index in 0..SHARDS {
+            let waiters = &self.view.shard_at(index).waiters;
+            [a, b].iter().for_each(|db| waiters.note_db(*db, &mut self.local.ready));
         }
     }
 

@@ -102,6 +102,10 @@ texts! {
     NOT_POSITIVE = "ERR value is out of range, must be positive";
     /// A COUNT that may not be zero either.
     COUNT_NOT_POSITIVE = "ERR count should be greater than 0";
+    /// A time to wait that is no number.
+    TIMEOUT_NOT_FLOAT = "ERR timeout is not a float or out of range";
+    /// A time to wait before now, or beyond all times.
+    TIMEOUT_NEGATIVE = "ERR timeout is negative";
     /// An index beyond the ends of a list.
     INDEX = "ERR index out of range";
     /// LPOS with a RANK of zero.

@@ -14,8 +14,9 @@ use crate::registry::{KeyShape, Registered};
 use crate::shard::{Db, Due};
 use crate::spec::{Command, DataRun, WALKS, WHOLE_KEYSPACE};
 use crate::stats::Stats;
+use crate::waiters::{Ready, Wait};
 use redstart_protocol::{Args, Reply};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 /// The data model as a whole: what all workers share.
@@ -26,6 +27,7 @@ pub struct Engine {
     pub options: Options,
     sink: OnceLock<Arc<dyn Sink>>,
     listening: AtomicBool,
+    waiters: AtomicU64,
 }
 
 /// What is dropped after the unlock.
@@ -45,6 +47,12 @@ pub struct Local {
     pub garbage: Vec<Garbage>,
     pub(crate) random: fastrand::Rng,
     pub(crate) effects: Effects,
+    /// Keys that have come to be in this unit and that somebody waits for.
+    pub(crate) ready: Vec<Ready>,
+    /// Whether the request that runs may wait.
+    pub(crate) may_wait: bool,
+    /// What it wants to wait for.
+    pub(crate) wait: Option<Wait>,
 }
 
 impl Local {
@@ -55,6 +63,9 @@ impl Local {
             garbage: Vec::new(),
             random: fastrand::Rng::with_seed(seed),
             effects: Effects::default(),
+            ready: Vec::new(),
+            may_wait: false,
+            wait: None,
         }
     }
 
@@ -85,8 +96,13 @@ pub struct Prepared<'a> {
 impl Engine {
     /// An empty data model.
     pub fn new(seed: [u64; 2]) -> Engine {
-        let (sink, listening) = (OnceLock::new(), AtomicBool::new(false));
-        Engine { keyspace: Keyspace::new(seed), options: Options::default(), sink, listening }
+        Engine {
+            keyspace: Keyspace::new(seed),
+            options: Options::default(),
+            sink: OnceLock::new(),
+            listening: AtomicBool::new(false),
+            waiters: AtomicU64::new(0),
+        }
     }
 
     /// Lets a sink listen to the effects from now on. At most one, for good.
@@ -157,6 +173,12 @@ impl Engine {
         self.begin(local);
         self.run_in(&mut view, local, request, now, reply);
         self.commit(local);
+        self.serve(view, local, now);
+    }
+
+    /// The next waiter's place in its queues; the shards of its keys are locked.
+    pub(crate) fn next_waiter(&self) -> u64 {
+        self.waiters.fetch_add(1, Relaxed) + 1
     }
 
     /// Begins a unit of the effect stream; the shards that it needs are locked.

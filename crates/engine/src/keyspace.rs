@@ -156,6 +156,19 @@ impl View {
         self.keyspace
     }
 
+    /// Whether the shard of a hash stays locked as long as the view lives.
+    pub fn holds(&self, hash: u64) -> bool {
+        let index = shard_of(hash);
+        match &self.guards {
+            Guards::One(only, _) => *only == index,
+            Guards::Several(guards) => {
+                guards.binary_search_by_key(&index, |(index, _)| *index).is_ok()
+            }
+            Guards::All(_) => true,
+            Guards::Walking(_) => false,
+        }
+    }
+
     /// The shard that a hash belongs to.
     ///
     /// # Panics

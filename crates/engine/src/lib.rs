@@ -29,6 +29,7 @@ pub mod stats;
 pub mod syntax;
 pub mod table;
 pub mod value;
+pub mod waiters;
 pub mod watch;
 
 pub use call::{Call, Key};

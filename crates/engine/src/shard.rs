@@ -9,6 +9,7 @@ use crate::expires::{Expires, fingerprint};
 use crate::hasher::Hasher;
 use crate::snapshot::Saving;
 use crate::table::{Slot, Table};
+use crate::waiters::Waiters;
 use crate::watch::Watches;
 use crate::value::Object;
 
@@ -257,6 +258,8 @@ pub struct Shard {
     others: Vec<Option<Box<Db>>>,
     /// Who watches keys of this shard.
     pub watches: Watches,
+    /// Who waits for keys of this shard.
+    pub waiters: Waiters,
 }
 
 impl Shard {

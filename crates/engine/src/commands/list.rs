@@ -3,6 +3,7 @@
 //!
 //! A list exists while it has elements: whoever takes the last one removes the key.
 
+mod blocking;
 mod change;
 mod look;
 mod place;
@@ -20,6 +21,11 @@ use redstart_protocol::{Reply, parse_i64};
 
 /// The commands of the family.
 pub static COMMANDS: &[&Command] = &[
+    &blocking::BLMOVE,
+    &blocking::BLMPOP,
+    &blocking::BLPOP,
+    &blocking::BRPOP,
+    &blocking::BRPOPLPUSH,
     &change::LINSERT,
     &change::LREM,
     &change::LSET,

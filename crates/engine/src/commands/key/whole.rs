@@ -264,6 +264,7 @@ fn swap_db(call: &mut Call<'_>) -> Result<(), Error> {
         for index in 0..SHARDS {
             call.space.view().shard_at(index).swap(first, second);
         }
+        call.space.note_exchanged(first, second);
         call.emit_as_is();
     }
     call.reply.ok();

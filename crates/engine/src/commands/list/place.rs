@@ -23,7 +23,7 @@ pub static LMOVE: Command = Command {
     },
     run: Run::Data(|call| {
         let (from, to) = (parse_end(call.args.at(3))?, parse_end(call.args.at(4))?);
-        shift(call, from, to)
+        shift_as_is(call, from, to)
     }),
 };
 
@@ -41,7 +41,7 @@ pub static RPOPLPUSH: Command = Command {
                   it.",
         syntax: "source destination",
     },
-    run: Run::Data(|call| shift(call, End::Tail, End::Head)),
+    run: Run::Data(|call| shift_as_is(call, End::Tail, End::Head)),
 };
 
 /// An element that outlives its removal.
@@ -50,12 +50,20 @@ enum Kept {
     Shared(Bytes),
 }
 
-fn shift(call: &mut Call<'_>, from: End, to: End) -> Result<(), Error> {
-    let (source, target, limit) = (call.key(0), call.key(1), limit(call));
+fn shift_as_is(call: &mut Call<'_>, from: End, to: End) -> Result<(), Error> {
+    let source = call.key(0);
     if find_list(&mut call.space, source)?.is_none() {
         call.reply.null();
         return Ok(());
     }
+    shift(call, from, to)?;
+    call.emit_as_is();
+    Ok(())
+}
+
+/// Moves an element of the first key, which is a list, to the second one, and replies with it.
+pub fn shift(call: &mut Call<'_>, from: End, to: End) -> Result<(), Error> {
+    let (source, target, limit) = (call.key(0), call.key(1), limit(call));
     // A target that has expired is removed here, which may move the source.
     find_list(&mut call.space, target)?;
     let Some(slot) = find_list(&mut call.space, source)? else { return Ok(()) };
@@ -92,6 +100,5 @@ fn shift(call: &mut Call<'_>, from: End, to: End) -> Result<(), Error> {
         Kept::Copied(bytes) => call.reply.bulk(bytes),
         Kept::Shared(bytes) => call.reply.bulk_shared(bytes),
     }
-    call.emit_as_is();
     Ok(())
 }

@@ -60,7 +60,7 @@ fn pop(call: &mut Call<'_>, end: End) -> Result<(), Error> {
         None => pop_one(call, key, slot, end),
         Some(0) => call.reply.array(0),
         Some(most) => {
-            pop_some(call, key, slot, end, most);
+            pop_several(call, key, slot, end, most);
         }
     }
     if most != Some(0) {
@@ -69,7 +69,8 @@ fn pop(call: &mut Call<'_>, end: End) -> Result<(), Error> {
     Ok(())
 }
 
-fn pop_one(call: &mut Call<'_>, key: Key<'_>, slot: Slot, end: End) {
+/// Replies with the element at an end and removes it.
+pub fn pop_one(call: &mut Call<'_>, key: Key<'_>, slot: Slot, end: End) {
     let limit = limit(call);
     let reply = &mut *call.reply;
     let emptied = modify(&mut call.space, key, slot, |list| {
@@ -89,7 +90,7 @@ fn pop_one(call: &mut Call<'_>, key: Key<'_>, slot: Slot, end: End) {
 }
 
 /// Replies with up to `most` elements from an end and removes them; returns how many there were.
-fn pop_some(call: &mut Call<'_>, key: Key<'_>, slot: Slot, end: End, most: usize) -> usize {
+fn pop_several(call: &mut Call<'_>, key: Key<'_>, slot: Slot, end: End, most: usize) -> usize {
     let Ok(list) = list_of(call.space.entry(key, slot)) else { return 0 };
     let (len, popped) = (list.len(), list.len().min(most));
     let reply = &mut *call.reply;
@@ -122,9 +123,18 @@ pub static LMPOP: Command = Command {
     run: Run::Data(lmpop),
 };
 
-fn lmpop(call: &mut Call<'_>) -> Result<(), Error> {
-    let keys = count(call, 1, 1, Error::NUMKEYS)?;
-    let at = keys.checked_add(2).filter(|at| *at < call.args.len()).ok_or(Error::SYNTAX)?;
+/// What LMPOP takes: from which end, and how many at most.
+#[derive(Clone, Copy)]
+pub struct Taken {
+    end: End,
+    most: usize,
+}
+
+/// Reads `numkeys key [key ...] <LEFT | RIGHT> [COUNT count]` from argument `first` on.
+pub fn parse_some(call: &Call<'_>, first: usize) -> Result<Taken, Error> {
+    let keys = count(call, first, 1, Error::NUMKEYS)?;
+    let at = keys.checked_add(first + 1).filter(|at| *at < call.args.len());
+    let at = at.ok_or(Error::SYNTAX)?;
     let end = parse_end(call.args.at(at))?;
     let most = match call.args.len() - at - 1 {
         0 => 1,
@@ -138,16 +148,27 @@ fn lmpop(call: &mut Call<'_>) -> Result<(), Error> {
             most
         }
     };
+    Ok(Taken { end, most })
+}
+
+fn lmpop(call: &mut Call<'_>) -> Result<(), Error> {
+    let taken = parse_some(call, 1)?;
     for key in call.keys() {
-        let Some(slot) = find_list(&mut call.space, key)? else { continue };
-        call.reply.array(2);
-        call.reply.bulk(key.bytes);
-        let popped = pop_some(call, key, slot, end, most);
-        let name: &[u8] = if end == End::Head { b"LPOP" } else { b"RPOP" };
-        let mut digits = itoa::Buffer::new();
-        call.space.emit(|| [name, key.bytes, digits.format(popped).as_bytes()]);
-        return Ok(());
+        if let Some(slot) = find_list(&mut call.space, key)? {
+            pop_some(call, key, slot, taken);
+            return Ok(());
+        }
     }
     call.reply.null_array();
     Ok(())
+}
+
+/// The key and some elements of it.
+pub fn pop_some(call: &mut Call<'_>, key: Key<'_>, slot: Slot, Taken { end, most }: Taken) {
+    call.reply.array(2);
+    call.reply.bulk(key.bytes);
+    let popped = pop_several(call, key, slot, end, most);
+    let name: &[u8] = if end == End::Head { b"LPOP" } else { b"RPOP" };
+    let mut digits = itoa::Buffer::new();
+    call.space.emit(|| [name, key.bytes, digits.format(popped).as_bytes()]);
 }

@@ -1,0 +1,227 @@
+//! List commands that wait: BLPOP, BRPOP, BLMPOP, BLMOVE, BRPOPLPUSH.
+//!
+//! Each first tries what its namesake without the B does. When there is nothing, or others wait
+//! for it already, the client joins the queues of its keys and is served by whoever makes one of
+//! them a list. A key of another type is an error at the first try and is waited through later.
+//! In the effect stream they are the commands that did the same without waiting.
+
+use super::place::shift;
+use super::pop::{parse_some, pop_one, pop_some};
+use super::{find_list, parse_end};
+use crate::call::{Call, Key};
+use crate::error::Error;
+use crate::spec::*;
+use crate::table::Slot;
+use crate::value::list::End;
+use crate::waiters::{Serve, Wait, Waiter};
+use redstart_protocol::parse_f64;
+
+/// BLPOP key [key ...] timeout
+pub static BLPOP: Command = Command {
+    name: "blpop",
+    group: Group::List,
+    arity: Arity::AtLeast(3),
+    flags: WRITE | NOSCRIPT | BLOCKING,
+    keys: ALL_BUT_LAST,
+    doc: Doc {
+        since: "2.0.0",
+        complexity: "O(N) with N keys.",
+        summary: "Takes the first element off the first list that there is, or waits for one.",
+        syntax: "key [key ...] timeout",
+    },
+    run: Run::Data(|call| pop_or_wait(call, End::Head)),
+};
+
+/// BRPOP key [key ...] timeout
+pub static BRPOP: Command = Command {
+    name: "brpop",
+    group: Group::List,
+    arity: Arity::AtLeast(3),
+    flags: WRITE | NOSCRIPT | BLOCKING,
+    keys: ALL_BUT_LAST,
+    doc: Doc {
+        since: "2.0.0",
+        complexity: "O(N) with N keys.",
+        summary: "Takes the last element off the first list that there is, or waits for one.",
+        syntax: "key [key ...] timeout",
+    },
+    run: Run::Data(|call| pop_or_wait(call, End::Tail)),
+};
+
+const ALL_BUT_LAST: &[KeySpec] = &[KeySpec {
+    begin: Begin::Index(1),
+    find: Find::Range { last: -2, step: 1 },
+    access: RW | ACCESS | DELETE,
+}];
+
+fn pop_or_wait(call: &mut Call<'_>, end: End) -> Result<(), Error> {
+    let timeout_ms = timeout(call, call.args.len() - 1)?;
+    for key in call.keys() {
+        if let Some(slot) = find_list(&mut call.space, key)?
+            && !call.must_queue(key)
+        {
+            give_one(call, key, slot, end);
+            return Ok(());
+        }
+    }
+    let serve: Serve = match end {
+        End::Head => |call, n, waiter| serve_one(call, n, waiter, End::Head),
+        End::Tail => |call, n, waiter| serve_one(call, n, waiter, End::Tail),
+    };
+    let keys = 0..call.keys().len();
+    if !call.wait(Wait { keys, serve, timeout_ms }) {
+        call.reply.null_array();
+    }
+    Ok(())
+}
+
+fn serve_one(call: &mut Call<'_>, n: usize, waiter: &Waiter, end: End) -> Result<bool, Error> {
+    let key = call.key(n);
+    let Some(slot) = claim(call, key, waiter) else { return Ok(false) };
+    give_one(call, key, slot, end);
+    Ok(true)
+}
+
+/// Where the list is that a waiter is to be served from, if there is one and the waiter still
+/// waits.
+fn claim(call: &mut Call<'_>, key: Key<'_>, waiter: &Waiter) -> Option<Slot> {
+    find_list(&mut call.space, key).ok().flatten().filter(|_| waiter.claim())
+}
+
+/// The key and one element of it.
+fn give_one(call: &mut Call<'_>, key: Key<'_>, slot: Slot, end: End) {
+    call.reply.array(2);
+    call.reply.bulk(key.bytes);
+    pop_one(call, key, slot, end);
+    let name: &[u8] = if end == End::Head { b"LPOP" } else { b"RPOP" };
+    call.space.emit(|| [name, key.bytes]);
+}
+
+/// BLMPOP timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]
+pub static BLMPOP: Command = Command {
+    name: "blmpop",
+    group: Group::List,
+    arity: Arity::AtLeast(5),
+    flags: WRITE | BLOCKING,
+    keys: &[KeySpec::counted(2, 1, RW | ACCESS | DELETE)],
+    doc: Doc {
+        since: "7.0.0",
+        complexity: "O(N+M) with N keys and M elements to return.",
+        summary: "Takes elements off the first list that there is, or waits for one.",
+        syntax: "timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]",
+    },
+    run: Run::Data(pop_some_or_wait),
+};
+
+fn pop_some_or_wait(call: &mut Call<'_>) -> Result<(), Error> {
+    let some = parse_some(call, 2)?;
+    let timeout_ms = timeout(call, 1)?;
+    for key in call.keys() {
+        if let Some(slot) = find_list(&mut call.space, key)?
+            && !call.must_queue(key)
+        {
+            pop_some(call, key, slot, some);
+            return Ok(());
+        }
+    }
+    let keys = 0..call.keys().len();
+    if !call.wait(Wait { keys, serve: serve_some, timeout_ms }) {
+        call.reply.null_array();
+    }
+    Ok(())
+}
+
+fn serve_some(call: &mut Call<'_>, n: usize, waiter: &Waiter) -> Result<bool, Error> {
+    let (key, some) = (call.key(n), parse_some(call, 2)?);
+    let Some(slot) = claim(call, key, waiter) else { return Ok(false) };
+    pop_some(call, key, slot, some);
+    Ok(true)
+}
+
+/// BLMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout
+pub static BLMOVE: Command = Command {
+    name: "blmove",
+    group: Group::List,
+    arity: Arity::Exactly(6),
+    flags: WRITE | DENYOOM | NOSCRIPT | BLOCKING,
+    keys: FROM_AND_TO,
+    doc: Doc {
+        since: "6.2.0",
+        complexity: "O(1)",
+        summary: "Moves an element from one end of a list to one of another, or waits for one.",
+        syntax: "source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout",
+    },
+    run: Run::Data(|call| {
+        ends(call)?;
+        move_or_wait(call, 5)
+    }),
+};
+
+/// BRPOPLPUSH source destination timeout
+pub static BRPOPLPUSH: Command = Command {
+    name: "brpoplpush",
+    group: Group::List,
+    arity: Arity::Exactly(4),
+    flags: WRITE | DENYOOM | NOSCRIPT | BLOCKING,
+    keys: FROM_AND_TO,
+    doc: Doc {
+        since: "2.2.0",
+        complexity: "O(1)",
+        summary: "Moves the last element of a list to the head of another, or waits for one.",
+        syntax: "source destination timeout",
+    },
+    run: Run::Data(|call| move_or_wait(call, 3)),
+};
+
+const FROM_AND_TO: &[KeySpec] =
+    &[KeySpec::at(1, RW | ACCESS | DELETE), KeySpec::at(2, RW | INSERT)];
+
+/// Which end is taken from, and which is added to.
+fn ends(call: &Call<'_>) -> Result<(End, End), Error> {
+    match call.args.len() {
+        4 => Ok((End::Tail, End::Head)),
+        _ => Ok((parse_end(call.args.at(3))?, parse_end(call.args.at(4))?)),
+    }
+}
+
+fn move_or_wait(call: &mut Call<'_>, timeout_at: usize) -> Result<(), Error> {
+    let timeout_ms = timeout(call, timeout_at)?;
+    let source = call.key(0);
+    if find_list(&mut call.space, source)?.is_some() && !call.must_queue(source) {
+        return give_moved(call);
+    }
+    if !call.wait(Wait { keys: 0..1, serve: serve_moved, timeout_ms }) {
+        call.reply.null();
+    }
+    Ok(())
+}
+
+fn serve_moved(call: &mut Call<'_>, n: usize, waiter: &Waiter) -> Result<bool, Error> {
+    if claim(call, call.key(n), waiter).is_none() {
+        return Ok(false);
+    }
+    give_moved(call).map(|()| true)
+}
+
+fn give_moved(call: &mut Call<'_>) -> Result<(), Error> {
+    let (from, to) = ends(call)?;
+    shift(call, from, to)?;
+    let (source, target) = (call.key(0).bytes, call.key(1).bytes);
+    let (from, to) = (word(from), word(to));
+    call.space.emit(|| [b"LMOVE", source, target, from, to]);
+    Ok(())
+}
+
+fn word(end: End) -> &'static [u8] {
+    if end == End::Head { b"LEFT" } else { b"RIGHT" }
+}
+
+/// Argument `at`, in seconds, as a time to wait in milliseconds; zero is for ever.
+fn timeout(call: &Call<'_>, at: usize) -> Result<u64, Error> {
+    let seconds = parse_f64(call.args.at(at)).filter(|seconds| !seconds.is_nan());
+    let timeout_ms = (seconds.ok_or(Error::TIMEOUT_NOT_FLOAT)? * 1000.0).ceil();
+    if timeout_ms < 0.0 || timeout_ms > i64::MAX as f64 {
+        return Err(Error::TIMEOUT_NEGATIVE);
+    }
+    Ok(timeout_ms as u64)
+}

@@ -1,0 +1,108 @@
+//! A client that waits in a command: BLPOP and its kind.
+//!
+//! The client's requests behind it stay in its input until the wait ends. Meanwhile its task
+//! sleeps: what wakes it is the answer, its own timer, the death of the connection, or mail. Whoever
+//! ends the wait claims it first, so that it ends once; see `engine/src/waiters.rs`.
+
+use crate::clients::ClientInfo;
+use crate::session::{Quiet, Session};
+use redstart_engine::execute::{Local, Prepared};
+use redstart_engine::spec::BLOCKING;
+use redstart_engine::waiters::{Waiter, Wake};
+use redstart_engine::{Command, Engine, Now};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::Sleep;
+
+/// A longer wait is cut to this: thirty years.
+const LONGEST: Duration = Duration::from_secs(30 * 365 * 86_400);
+
+/// A wait.
+pub struct Blocked {
+    engine: &'static Engine,
+    waiter: Arc<Waiter>,
+    info: Arc<ClientInfo>,
+    timer: Option<Pin<Box<Sleep>>>,
+    /// Whether the client wants no answer.
+    quiet: bool,
+}
+
+impl Wake for ClientInfo {
+    fn wake(&self) {
+        ClientInfo::wake(self);
+    }
+}
+
+/// Whether a command may wait.
+#[inline]
+pub fn may_block(command: &Command) -> bool {
+    command.is(BLOCKING)
+}
+
+/// Runs a request that may wait.
+pub fn run(session: &mut Session, local: &mut Local, request: Prepared<'_>, now: Now) {
+    let engine = &session.server.engine;
+    let info = &session.info;
+    let client = || info.clone() as Arc<dyn Wake>;
+    let waiter = engine.run_blocking(local, request, now, &mut session.out, client);
+    let Some(waiter) = waiter else { return };
+    let timer = (waiter.deadline_ms != 0).then(|| {
+        let left = Duration::from_millis(waiter.deadline_ms.saturating_sub(now.mono_ms));
+        Box::pin(tokio::time::sleep(left.min(LONGEST)))
+    });
+    *info.waiter.lock() = Some(waiter.clone());
+    let quiet = matches!(session.quiet, Quiet::This | Quiet::Always);
+    session.blocked = Some(Blocked { engine, waiter, info: info.clone(), timer, quiet });
+}
+
+impl Session {
+    /// Waits for the end of the wait, and writes the answer.
+    pub fn poll_blocked(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(blocked) = &mut self.blocked else { return Poll::Ready(()) };
+        if let Some(timer) = &mut blocked.timer
+            && timer.as_mut().poll(cx).is_ready()
+        {
+            blocked.timer = None;
+            time_out(&blocked.waiter);
+        }
+        let Some(answer) = blocked.waiter.answered() else { return Poll::Pending };
+        if !blocked.quiet {
+            self.out.raw(&answer);
+        }
+        self.blocked = None;
+        // What is given was taken by another client's worker.
+        if self.server.persist.holds_replies() {
+            self.log_mark = self.log_mark.max(self.server.persist.last_mark());
+        }
+        Poll::Ready(())
+    }
+}
+
+/// Ends a wait without anything to give, unless somebody else is ending it. Returns whether it
+/// was this that ended it.
+pub fn time_out(waiter: &Waiter) -> bool {
+    let claimed = waiter.claim();
+    if claimed {
+        waiter.answer(waiter.reply(|reply| reply.null_array()));
+    }
+    claimed
+}
+
+/// Ends a wait with an error, as [`time_out`] does.
+pub fn fail(waiter: &Waiter, text: &str) -> bool {
+    let claimed = waiter.claim();
+    if claimed {
+        waiter.answer(waiter.reply(|reply| reply.error(text)));
+    }
+    claimed
+}
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        self.waiter.claim();
+        *self.info.waiter.lock() = None;
+        self.engine.leave_queues(&self.waiter);
+    }
+}
