@@ -16,10 +16,10 @@ def free_port():
 
 
 class Server:
-    def __init__(self, *args):
-        self.port = free_port()
+    def __init__(self, *args, binary=None, port=None):
+        self.port = port or free_port()
         self.directory = tempfile.mkdtemp(prefix="redstart-clients-")
-        binary = os.environ.get("REDSTART_BIN", "")
+        binary = binary or os.environ.get("REDSTART_BIN", "")
         if not binary:
             raise RuntimeError("REDSTART_BIN must name the server's program")
         command = [binary, "--port", str(self.port), "--bind", "127.0.0.1"]

@@ -1,0 +1,165 @@
+"""Runs the test suites that libraries ship in their source distributions, as pinned in
+suites.toml, first on redis-server and then on the server that REDSTART_BIN names, and tells every
+test whose outcome differs. `suites/run` prepares the environments and calls it.
+
+A difference counts only if it stays when the test is run a second time, alone: suites have tests
+that depend on time. A test that passes on redis-server and fails on Redstart is a defect, unless
+suites.toml excuses it with a reason; the exit status says whether there is one.
+"""
+
+import argparse
+import fnmatch
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import xml.etree.ElementTree as tree
+
+here = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(here.parent / "python"))
+
+from server import Server, free_port  # noqa: E402
+
+
+def outcomes(report):
+    """What became of each test, by its name: passed, skipped or failed with the last line said."""
+    found = {}
+    for case in tree.parse(report).iter("testcase"):
+        name = f"{case.get('classname')}::{case.get('name')}"
+        outcome = ("passed", "")
+        for child in case:
+            if child.tag in ("failure", "error"):
+                said = (child.get("message") or child.text or "").strip().splitlines()
+                outcome = ("failed", said[0][:200] if said else "")
+            elif child.tag == "skipped":
+                outcome = ("skipped", (child.get("message") or "")[:200])
+        found[name] = outcome
+    return found
+
+
+class Suite:
+    def __init__(self, name, settings, tools):
+        self.name, self.settings = name, settings
+        self.python = tools / f"suite-{name}" / "bin" / "python"
+        archive = next((tools / "sdists").glob(settings["archive"]))
+        self.folder = tools / "suites" / name
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        with tarfile.open(archive) as packed:
+            packed.extractall(self.folder, filter="data")
+        self.sources = next(self.folder.iterdir())
+        self.port = free_port()
+        self._put_own_port_into_tests()
+
+    def _put_own_port_into_tests(self):
+        """Suites that name a port in their text get a free one: nothing else is changed."""
+        fixed = self.settings.get("port")
+        files = self.sources.glob("tests/**/*.py") if fixed else ()
+        for file in files:
+            text = file.read_text()
+            if str(fixed) in text:
+                file.write_text(text.replace(str(fixed), str(self.port)))
+
+    def run(self, binary, label, only=()):
+        """One run of the suite, or of the tests whose names are given."""
+        report = self.folder / f"{label}.xml"
+        report.unlink(missing_ok=True)
+        shims = self.folder / f"bin-{label}"
+        shims.mkdir(exist_ok=True)
+        # Suites that start `redis-server` themselves get the server under test by that name.
+        shim = shims / "redis-server"
+        shim.unlink(missing_ok=True)
+        shim.symlink_to(shutil.which(binary))
+        options = [word.format(port=self.port) for word in self.settings.get("server", [])]
+        server = None
+        if self.settings.get("starts_server", True):
+            server = Server(*options, binary=binary, port=self.port)
+        fill = {"port": str(self.port), "directory": str(self.folder)}
+        environment = {**os.environ, "PATH": f"{shims}:{os.environ['PATH']}"}
+        for key, value in self.settings.get("environment", {}).items():
+            environment[key] = value.format_map(fill)
+        command = [self.python, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        command += ["-o", "junit_family=xunit1", f"--junitxml={report}"]
+        command += [word.format_map(fill) for word in self.settings["arguments"]]
+        for pattern in self.settings.get("deselect", []):
+            command.append(f"--deselect={pattern}")
+        if only:
+            chosen = self.folder / "only.json"
+            chosen.write_text(json.dumps(sorted(only)))
+            environment["SUITE_ONLY"] = str(chosen)
+        environment["PYTHONPATH"] = str(here)
+        command += ["-p", "chosen"]
+        try:
+            with open(self.folder / f"{label}.log", "wb") as log:
+                subprocess.run(
+                    command, cwd=self.sources, env=environment, stdin=subprocess.DEVNULL,
+                    stdout=log, stderr=log, timeout=self.settings.get("timeout", 900),
+                    check=False,
+                )
+        except subprocess.TimeoutExpired:
+            print(f"{self.name}: {label} took too long")
+        finally:
+            if server:
+                server.stop()
+        if not report.exists():
+            tail = (self.folder / f"{label}.log").read_text(errors="replace")[-1500:]
+            raise RuntimeError(f"{self.name} on {label} wrote no report:\n{tail}")
+        return outcomes(report)
+
+    def excuse(self, test):
+        for pattern, reason in self.settings.get("excused", {}).items():
+            if fnmatch.fnmatchcase(test, pattern):
+                return reason
+        return None
+
+
+def count(found):
+    kinds = [kind for kind, _ in found.values()]
+    return " ".join(f"{kinds.count(kind)} {kind}" for kind in ("passed", "failed", "skipped"))
+
+
+def compare(suite, binary):
+    """Prints the differences; the number of unexcused failures."""
+    oracle = suite.run("redis-server", "redis")
+    ours = suite.run(binary, "redstart")
+    print(f"== {suite.name}\n   redis-server: {count(oracle)}\n   Redstart:     {count(ours)}")
+    # A test that Redis skips for its age runs on Redstart, which tells a newer version.
+    suspects = {
+        test for test, (kind, _) in ours.items()
+        if kind == "failed" and oracle.get(test, ("absent", ""))[0] != "failed"
+    }
+    suspects |= {test for test, (kind, _) in oracle.items() if kind == "passed"} - set(ours)
+    if suspects:
+        again = suite.run(binary, "redstart-again", suspects)
+        suspects = {test for test in suspects if again.get(test, ("absent", ""))[0] != "passed"}
+    defects = 0
+    for test in sorted(suspects):
+        reason = suite.excuse(test)
+        defects += reason is None
+        before = oracle.get(test, ("absent", ""))[0]
+        said = ours.get(test, ("absent", ""))[1]
+        verdict = f"excused: {reason}" if reason else "DEFECT"
+        print(f"   {verdict}: {test} ({before} on redis-server): {said}")
+    return defects
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tools", type=pathlib.Path, required=True)
+    parser.add_argument("suites", nargs="*")
+    options = parser.parse_args()
+    settings = tomllib.loads((here / "suites.toml").read_text())
+    binary = os.environ["REDSTART_BIN"]
+    defects = 0
+    for name in options.suites or settings:
+        defects += compare(Suite(name, settings[name], options.tools), binary)
+        sys.stdout.flush()
+    print(f"{defects} defects")
+    sys.exit(defects > 0)
+
+
+main()
