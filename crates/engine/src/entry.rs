@@ -19,12 +19,16 @@
 //! free), every length in it was checked when the block was made, and a payload is owned.
 #![allow(unsafe_code)]
 
+mod value;
+
 use crate::error::Error;
 use crate::hasher::Hasher;
 use crate::value::{Object, Type};
 use bytes::Bytes;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 use std::ptr::NonNull;
+pub use value::{NewValue, Value};
+use value::{own_if_large, rewritten, write_shared};
 
 /// The longest string kept inline behind its key, in bytes.
 pub const INLINE_MAX: usize = 4096;
@@ -56,32 +60,6 @@ pub struct Entry(NonNull<u8>);
 unsafe impl Send for Entry {}
 // SAFETY: as above.
 unsafe impl Sync for Entry {}
-
-/// A value to be stored.
-#[derive(Clone, Debug)]
-pub enum NewValue<'a> {
-    /// A string that is copied.
-    Str(&'a [u8]),
-    /// A string that was changed in place: the same, but never an `embstr` again.
-    Raw(&'a [u8]),
-    /// An integer.
-    Int(i64),
-    /// A long string that is taken as it is.
-    Shared(Bytes),
-    /// A value that is more than a string.
-    Object(Box<Object>),
-}
-
-/// A stored value, borrowed.
-#[derive(Clone, Copy, Debug)]
-pub enum Value<'a> {
-    /// A string in the entry.
-    Inline(&'a [u8]),
-    /// An integer, which reads as its decimal string.
-    Int(i64),
-    /// A long, reference-counted string.
-    Large(&'a Bytes),
-}
 
 /// The sizes that a block's layout follows from.
 #[derive(Clone, Copy)]
@@ -590,38 +568,6 @@ impl Drop for Entry {
     }
 }
 
-/// Strings too long for inline become shared ones.
-fn own_if_large(value: NewValue<'_>) -> NewValue<'_> {
-    match value {
-        NewValue::Str(bytes) | NewValue::Raw(bytes) if bytes.len() > INLINE_MAX => {
-            NewValue::Shared(Bytes::copy_from_slice(bytes))
-        }
-        other => other,
-    }
-}
-
-/// See [`Entry::write_at`]; `len` is the length that the string then has.
-fn write_shared(shared: &mut Bytes, len: usize, at: usize, bytes: &[u8]) {
-    *shared = match std::mem::take(shared).try_into_mut() {
-        Ok(mut own) if own.capacity() >= len => {
-            own.resize(len, 0);
-            own[at..at + bytes.len()].copy_from_slice(bytes);
-            own.freeze()
-        }
-        Ok(full) => Bytes::from(rewritten(&full, len, at, bytes)),
-        Err(held) => Bytes::from(rewritten(&held, len, at, bytes)),
-    };
-}
-
-/// A copy of `old`, `len` bytes long, with `bytes` at `at`, and room up to the size class's end.
-fn rewritten(old: &[u8], len: usize, at: usize, bytes: &[u8]) -> Vec<u8> {
-    let mut text = vec![0; size_class(len)];
-    text.truncate(len);
-    text[..old.len()].copy_from_slice(old);
-    text[at..at + bytes.len()].copy_from_slice(bytes);
-    text
-}
-
 /// Asks the processor to fetch the cache line at `at`. Never faults, whatever the address.
 #[inline]
 pub fn prefetch(at: *const u8) {
@@ -641,46 +587,6 @@ pub fn size_class(size: usize) -> usize {
         return size.next_multiple_of(8);
     }
     size.next_multiple_of(size.next_power_of_two() / 8)
-}
-
-impl<'a> Value<'a> {
-    /// The length of the string in bytes.
-    pub fn len(&self) -> usize {
-        match self {
-            Value::Inline(bytes) => bytes.len(),
-            Value::Large(bytes) => bytes.len(),
-            Value::Int(n) => itoa::Buffer::new().format(*n).len(),
-        }
-    }
-
-    /// Whether the string is empty.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Calls `f` with the string's bytes.
-    #[inline]
-    pub fn with<R>(&self, f: impl FnOnce(&[u8]) -> R) -> R {
-        match self {
-            Value::Inline(bytes) => f(bytes),
-            Value::Large(bytes) => f(bytes),
-            Value::Int(n) => f(itoa::Buffer::new().format(*n).as_bytes()),
-        }
-    }
-
-    /// The string's bytes, copied.
-    pub fn to_vec(&self) -> Vec<u8> {
-        self.with(<[u8]>::to_vec)
-    }
-
-    /// The same value, to be stored again.
-    pub fn to_new(&self) -> NewValue<'a> {
-        match self {
-            Value::Inline(bytes) => NewValue::Str(bytes),
-            Value::Int(n) => NewValue::Int(*n),
-            Value::Large(bytes) => NewValue::Shared((*bytes).clone()),
-        }
-    }
 }
 
 #[cfg(test)]
