@@ -241,13 +241,11 @@ impl Log {
     pub fn rotate(&self, start: &Start<'_>) -> io::Result<u64> {
         // Most of it is made safe while nobody has to wait.
         let failed = |Failed| io::Error::other("the log could not be written");
-        let mut back = match self.back.lock().output.is_some() {
-            true => {
-                self.sync().map_err(failed)?;
-                self.back.lock()
-            }
-            false => self.back.lock(),
-        };
+        let is_open = self.back.lock().output.is_some();
+        if is_open {
+            self.sync().map_err(failed)?;
+        }
+        let mut back = self.back.lock();
         if *self.state.lock() != State::Fine {
             return Err(failed(Failed));
         }
