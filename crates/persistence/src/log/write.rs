@@ -36,7 +36,8 @@ pub enum State {
     Fine,
     /// A write failed; what it was to write is kept.
     Unwritten(String),
-    /// A sync failed, or what a failed write left behind could not be cut off.
+    /// A sync failed, what a failed write left behind could not be cut off, or nobody knows
+    /// whether a new segment has its name.
     Broken(String),
 }
 
@@ -284,8 +285,13 @@ impl Log {
         let output = storage.create(&unfinished(&name))?;
         output.write(&segment_start(last + 1))?;
         output.sync()?;
-        storage.rename(&unfinished(&name), &name)?;
-        storage.sync_directory()?;
+        // If this fails, the segment may be there or not after a power cut: nothing may be added
+        // to the one before it any more.
+        let named = storage.rename(&unfinished(&name), &name);
+        if let Err(error) = named.and_then(|()| storage.sync_directory()) {
+            *self.state.lock() = State::Broken(error.to_string());
+            return Err(error);
+        }
         (back.output, back.len) = (Some(output), START as u64);
         self.size.store(back.len, Relaxed);
         Ok(())
