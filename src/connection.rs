@@ -40,7 +40,10 @@ pub async fn serve(server: &'static Server, handover: Handover) -> io::Result<()
         }
         if !session.out.is_empty() {
             // Every connection that is ready is read before the first reply is written.
-            tokio::task::yield_now().await;
+            if let Some(reads) = worker::with(|worker| worker.turns.should_wait()) {
+                tokio::task::yield_now().await;
+                worker::with(|worker| worker.turns.waited(reads));
+            }
             if server.persist.holds_replies() {
                 let mark = std::mem::take(&mut session.log_mark);
                 if !server.persist.release(mark).await {
@@ -133,6 +136,7 @@ fn poll_requests(
     if read > 0 {
         worker::with(|worker| {
             worker.local.stats.net_input_bytes.add(read as u64);
+            worker.turns.read(session.info.id);
             dispatch::run_kept(session, worker);
         });
     }
@@ -184,6 +188,7 @@ fn poll_shared(
         let read = buffer.filled().len();
         if read > 0 {
             worker.local.stats.net_input_bytes.add(read as u64);
+            worker.turns.read(session.info.id);
             input[..kept].copy_from_slice(&session.input);
             session.input.clear();
             dispatch::run_shared(session, worker, &mut input[..kept + read]);

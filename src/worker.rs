@@ -36,6 +36,49 @@ pub struct Worker {
     pub ran: Vec<u16>,
     /// Output buffers that no connection needs now.
     pub spare: Vec<Vec<u8>>,
+    /// Who reads, and whether anybody else does.
+    pub turns: Turns,
+}
+
+/// Tells a connection whether it is worth waiting for others before it writes. Waiting makes one
+/// batch of all that are ready, but costs a connection that is alone a system call.
+#[derive(Default)]
+pub struct Turns {
+    last: u64,
+    reads: u64,
+    alone: u32,
+}
+
+/// Writes without waiting after a connection was found alone, before it waits again to see.
+const ALONE_WRITES: u32 = 32;
+
+impl Turns {
+    /// A connection has read something.
+    #[inline]
+    pub fn read(&mut self, id: u64) {
+        self.reads += 1;
+        if self.last != id {
+            (self.last, self.alone) = (id, 0);
+        }
+    }
+
+    /// Whether the connection that read last should let others read before it writes.
+    #[inline]
+    pub fn should_wait(&mut self) -> Option<u64> {
+        if self.alone > 0 {
+            self.alone -= 1;
+            return None;
+        }
+        Some(self.reads)
+    }
+
+    /// The connection has waited; `reads` is what it was told before.
+    #[inline]
+    pub fn waited(&mut self, reads: u64) {
+        if self.reads == reads {
+            self.alone = ALONE_WRITES;
+        }
+    }
 }
 
 thread_local! {
@@ -70,6 +113,7 @@ pub fn spawn(server: &'static Server, index: usize, workers: usize) -> io::Resul
             batch: Vec::new(),
             ran: Vec::new(),
             spare: Vec::new(),
+            turns: Turns::default(),
         }));
         runtime.block_on(async {
             tokio::spawn(tick(server, index, workers));
