@@ -20,6 +20,7 @@ mod pubsub;
 mod random;
 mod rates;
 mod reclaim;
+mod scripting;
 mod server;
 mod session;
 mod settings;

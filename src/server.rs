@@ -33,6 +33,8 @@ pub struct Server {
     pub clients: Clients,
     /// Channels.
     pub pubsub: PubSub,
+    /// Scripts and functions.
+    pub scripts: crate::scripting::store::Store,
     /// Every worker's counters.
     pub stats: Vec<Arc<Stats>>,
     /// The clocks.
@@ -164,6 +166,7 @@ pub fn serve(config: Config) -> io::Result<()> {
         registry,
         clients: Clients::default(),
         pubsub: PubSub::default(),
+        scripts: Default::default(),
         stats,
         clock: Clock::start(),
         config: RwLock::new(config),

@@ -12,6 +12,7 @@ mod markdown;
 mod memory;
 mod pubsub;
 mod persistence;
+mod scripting;
 mod server;
 mod slowlog;
 mod transaction;
@@ -44,6 +45,7 @@ fn all() -> impl Iterator<Item = &'static SessionCommand> {
         memory::COMMANDS,
         pubsub::COMMANDS,
         persistence::COMMANDS,
+        scripting::COMMANDS,
         server::COMMANDS,
         slowlog::COMMANDS,
         transaction::COMMANDS,
@@ -54,7 +56,7 @@ fn all() -> impl Iterator<Item = &'static SessionCommand> {
 /// Containers of session subcommands that do nothing without one.
 fn containers() -> impl Iterator<Item = &'static Command> {
     [&client::CLIENT, &config::CONFIG, &pubsub::PUBSUB_COMMAND,
-     &latency::LATENCY, &memory::MEMORY, &slowlog::SLOWLOG].into_iter()
+     &latency::LATENCY, &memory::MEMORY, &scripting::SCRIPT, &slowlog::SLOWLOG].into_iter()
 }
 
 /// The declaration of a session command: those have no keys, and the session runs them.

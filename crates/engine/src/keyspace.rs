@@ -178,6 +178,18 @@ impl View {
         self.shard_at(shard_of(hash))
     }
 
+    /// The index of the shard that a hash belongs to.
+    #[inline]
+    pub fn index_of(hash: u64) -> usize {
+        shard_of(hash)
+    }
+
+    /// Whether all shards are locked.
+    #[inline]
+    pub fn holds_all(&self) -> bool {
+        matches!(self.guards, Guards::All(_))
+    }
+
     /// A shard by its index; panics as [`View::shard`] does.
     #[inline]
     pub fn shard_at(&mut self, index: usize) -> &mut Shard {

@@ -97,6 +97,12 @@ impl<'a> Args<'a> {
         Args { spans: self.spans.get(n..).unwrap_or_default(), ..*self }
     }
 
+    /// The first `n` arguments, or all when there are fewer.
+    #[inline]
+    pub fn first(&self, n: usize) -> Args<'a> {
+        Args { spans: &self.spans[..n.min(self.spans.len())], ..*self }
+    }
+
     /// Argument `i` by reference to the shared buffer, where that saves more than it costs: the
     /// request is backed by [`Bytes`], and the argument is at least half of them, so that the
     /// buffer which it keeps alive is at most twice its size.

@@ -1,0 +1,264 @@
+//! EVAL, EVALSHA, EVAL_RO, EVALSHA_RO, SCRIPT.
+
+use super::{SessionCommand, declare, help, is};
+use crate::scripting::store::Kind;
+use crate::scripting::{self, Given, unhex};
+use redstart_engine::spec::*;
+use redstart_engine::{Command, Error};
+
+/// The commands of this file.
+pub static COMMANDS: &[&SessionCommand] = &[
+    &EVAL,
+    &EVALSHA,
+    &EVAL_RO,
+    &EVALSHA_RO,
+    &SCRIPT_DEBUG,
+    &SCRIPT_EXISTS,
+    &SCRIPT_FLUSH,
+    &SCRIPT_KILL,
+    &SCRIPT_LOAD,
+    &SCRIPT_HELP,
+];
+
+const RUNS: Flags = NOSCRIPT | STALE | SKIP_MONITOR;
+
+const fn running(
+    name: &'static str,
+    flags: Flags,
+    access: &'static [KeySpec],
+    since: &'static str,
+    summary: &'static str,
+    syntax: &'static str,
+) -> Command {
+    let complexity = "Depends on the script that is executed.";
+    let doc = Doc { since, complexity, summary, syntax };
+    Command { keys: access, ..declare(name, Group::Scripting, Arity::AtLeast(3), flags, doc) }
+}
+
+/// The keys of a request that runs a script which may write.
+pub const KEYS: &[KeySpec] = &[KeySpec::counted(2, 1, RW | ACCESS | UPDATE)];
+/// The keys of one that may not.
+pub const KEYS_RO: &[KeySpec] = &[KeySpec::counted(2, 1, RO | ACCESS)];
+
+/// EVAL script numkeys [key [key ...]] [arg [arg ...]]
+static EVAL: SessionCommand = SessionCommand {
+    spec: running(
+        "eval",
+        RUNS,
+        KEYS,
+        "2.6.0",
+        "Runs a script.",
+        "script numkeys [key [key ...]] [arg [arg ...]]",
+    ),
+    run: |context, args| scripting::eval(context, Given::Text(args.at(1)), args, false),
+};
+
+/// EVALSHA sha1 numkeys [key [key ...]] [arg [arg ...]]
+static EVALSHA: SessionCommand = SessionCommand {
+    spec: running(
+        "evalsha",
+        RUNS,
+        KEYS,
+        "2.6.0",
+        "Runs a script that the server knows, named by the SHA1 of its text.",
+        "sha1 numkeys [key [key ...]] [arg [arg ...]]",
+    ),
+    run: |context, args| scripting::eval(context, Given::Digest(args.at(1)), args, false),
+};
+
+/// EVAL_RO script numkeys [key [key ...]] [arg [arg ...]]
+static EVAL_RO: SessionCommand = SessionCommand {
+    spec: running(
+        "eval_ro",
+        READONLY | RUNS,
+        KEYS_RO,
+        "7.0.0",
+        "Runs a script that must not write.",
+        "script numkeys [key [key ...]] [arg [arg ...]]",
+    ),
+    run: |context, args| scripting::eval(context, Given::Text(args.at(1)), args, true),
+};
+
+/// EVALSHA_RO sha1 numkeys [key [key ...]] [arg [arg ...]]
+static EVALSHA_RO: SessionCommand = SessionCommand {
+    spec: running(
+        "evalsha_ro",
+        READONLY | RUNS,
+        KEYS_RO,
+        "7.0.0",
+        "Runs a script that the server knows and that must not write.",
+        "sha1 numkeys [key [key ...]] [arg [arg ...]]",
+    ),
+    run: |context, args| scripting::eval(context, Given::Digest(args.at(1)), args, true),
+};
+
+/// SCRIPT
+pub static SCRIPT: Command = Command {
+    name: "script",
+    group: Group::Scripting,
+    arity: Arity::AtLeast(2),
+    flags: 0,
+    keys: &[],
+    doc: Doc {
+        since: "2.6.0",
+        complexity: "Depends on subcommand.",
+        summary: "The scripts that the server knows.",
+        syntax: "",
+    },
+    run: Run::Subcommands(&[
+        &SCRIPT_DEBUG.spec,
+        &SCRIPT_EXISTS.spec,
+        &SCRIPT_FLUSH.spec,
+        &SCRIPT_KILL.spec,
+        &SCRIPT_LOAD.spec,
+        &SCRIPT_HELP.spec,
+    ]),
+};
+
+const fn script(name: &'static str, arity: Arity, flags: Flags, doc: Doc) -> Command {
+    declare(name, Group::Scripting, arity, NOSCRIPT | flags, doc)
+}
+
+/// SCRIPT DEBUG <YES | SYNC | NO>
+static SCRIPT_DEBUG: SessionCommand = SessionCommand {
+    spec: script(
+        "debug",
+        Arity::Exactly(3),
+        0,
+        Doc {
+            since: "3.2.0",
+            complexity: "O(1)",
+            summary: "Does nothing: there is no debugger.",
+            syntax: "<YES | SYNC | NO>",
+        },
+    ),
+    run: |context, args| {
+        if !["yes", "sync", "no"].iter().any(|mode| is(&args[2], mode)) {
+            return Err(Error::text("ERR Use SCRIPT DEBUG YES/SYNC/NO"));
+        }
+        context.session.out.ok();
+        Ok(())
+    },
+};
+
+/// SCRIPT EXISTS sha1 [sha1 ...]
+static SCRIPT_EXISTS: SessionCommand = SessionCommand {
+    spec: script(
+        "exists",
+        Arity::AtLeast(3),
+        0,
+        Doc {
+            since: "2.6.0",
+            complexity: "O(N) with N being the number of scripts to check.",
+            summary: "Tells which scripts the server knows.",
+            syntax: "sha1 [sha1 ...]",
+        },
+    ),
+    run: |context, args| {
+        let server = context.session.server;
+        context.session.out.array(args.len() - 2);
+        for name in args.from(2).iter() {
+            let known = unhex(name).is_some_and(|digest| server.scripts.get(&digest).is_some());
+            context.session.out.integer(known.into());
+        }
+        Ok(())
+    },
+};
+
+/// SCRIPT FLUSH [ASYNC | SYNC]
+static SCRIPT_FLUSH: SessionCommand = SessionCommand {
+    spec: script(
+        "flush",
+        Arity::AtLeast(2),
+        0,
+        Doc {
+            since: "2.6.0",
+            complexity: "O(N) with N being the number of scripts in cache",
+            summary: "Forgets all scripts.",
+            syntax: "[ASYNC | SYNC]",
+        },
+    ),
+    run: |context, args| {
+        let known = args.get(2).is_none_or(|mode| is(mode, "sync") || is(mode, "async"));
+        if args.len() > 3 || !known {
+            return Err(Error::text("ERR SCRIPT FLUSH only support SYNC|ASYNC option"));
+        }
+        context.session.server.scripts.flush();
+        context.session.out.ok();
+        Ok(())
+    },
+};
+
+/// SCRIPT KILL
+static SCRIPT_KILL: SessionCommand = SessionCommand {
+    spec: script(
+        "kill",
+        Arity::Exactly(2),
+        ALLOW_BUSY,
+        Doc {
+            since: "2.6.0",
+            complexity: "O(1)",
+            summary: "Ends scripts that run for too long, if they have not written anything.",
+            syntax: "",
+        },
+    ),
+    run: |context, _| kill(context, Kind::Script),
+};
+
+/// SCRIPT KILL and FUNCTION KILL.
+pub fn kill(context: &mut crate::session::Context<'_>, kind: Kind) -> Result<(), Error> {
+    let server = context.session.server;
+    let after_ms = server.config.read().integer(crate::config::Setting::BusyReplyThreshold);
+    server.scripts.kill(kind, server.clock.now().mono_ms, after_ms as u64)?;
+    context.session.out.ok();
+    Ok(())
+}
+
+/// SCRIPT LOAD script
+static SCRIPT_LOAD: SessionCommand = SessionCommand {
+    spec: script(
+        "load",
+        Arity::Exactly(3),
+        STALE,
+        Doc {
+            since: "2.6.0",
+            complexity: "O(N) with N being the length in bytes of the script body.",
+            summary: "Makes a script known to the server.",
+            syntax: "script",
+        },
+    ),
+    run: |context, args| {
+        let digest = scripting::load(context, args.at(2))?;
+        context.session.out.bulk(digest.as_bytes());
+        Ok(())
+    },
+};
+
+/// SCRIPT HELP
+static SCRIPT_HELP: SessionCommand = SessionCommand {
+    spec: script(
+        "help",
+        Arity::Exactly(2),
+        LOADING | STALE,
+        Doc { since: "5.0.0", complexity: "O(1)", summary: "Lists the subcommands.", syntax: "" },
+    ),
+    run: |context, _| {
+        help(
+            &mut context.session.out,
+            "SCRIPT",
+            &[
+                "DEBUG (YES|SYNC|NO)",
+                "    Accepted, without effect.",
+                "EXISTS <sha1> [<sha1> ...]",
+                "    Tell which of the scripts are known.",
+                "FLUSH [ASYNC|SYNC]",
+                "    Forget all scripts.",
+                "KILL",
+                "    End a script that runs for too long.",
+                "LOAD <script>",
+                "    Make a script known without running it.",
+            ],
+        );
+        Ok(())
+    },
+};

@@ -1,0 +1,227 @@
+//! `redis.call` from the host's side: a command's arguments out of Lua, its run under the
+//! script's locks, its reply into Lua.
+
+use super::convert;
+use super::store::Running;
+use crate::dispatch;
+use crate::session::{Context, Session};
+use mlua::{Lua, MultiValue, Value};
+use redstart_engine::call::KeyAt;
+use redstart_engine::execute::{Local, Prepared};
+use redstart_engine::keyspace::View;
+use redstart_engine::registry::Registered;
+use redstart_engine::spec::{FAST, MAY_REPLICATE, NOSCRIPT, Run, WALKS, WHOLE_KEYSPACE, WRITE};
+use redstart_engine::{Error, Now};
+use redstart_protocol::{Args, DOUBLE_TEXT_MAX, Protocol, Span, format_f64};
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// From this magnitude on, `%.17g` writes an integer with an exponent.
+const PLAIN_INTEGER_MAX: u64 = 100_000_000_000_000_000;
+
+/// The text of an error for a script, without a dash in front.
+pub type Failure = Cow<'static, [u8]>;
+
+/// What the commands of the script that runs work with.
+pub struct State {
+    /// The client that they run as.
+    pub session: Session,
+    /// What is lent by the worker while a script runs.
+    pub lent: Option<Lent>,
+    /// Whether the script must not write.
+    pub read_only: bool,
+    /// Whether to note keys outside the declared shards although they are locked.
+    pub learning: bool,
+    /// Shards of the declared keys, while learning.
+    pub declared: Vec<usize>,
+    /// How it went.
+    pub course: Course,
+    /// Set when the script has to end: every call of it fails, and so does every loop.
+    pub over: Rc<Cell<bool>>,
+    /// What others know of it.
+    pub running: Arc<Running>,
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+    keys: Vec<KeyAt>,
+}
+
+/// What the worker lends.
+pub struct Lent {
+    /// The locked shards.
+    pub view: View,
+    /// The worker's part of the engine.
+    pub local: Local,
+    /// The moment: it does not pass while the script runs.
+    pub now: Now,
+}
+
+/// How a script's run went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Course {
+    /// It stayed within its declared keys.
+    Declared,
+    /// It used other keys, whose shards were locked.
+    Beyond,
+    /// It asked for a shard that is not locked before it wrote anything: it must start again.
+    Restart,
+    /// It asked for one after it had written.
+    Stray,
+}
+
+impl State {
+    /// The state of a worker where no script runs.
+    pub fn new(session: Session, over: Rc<Cell<bool>>, running: Arc<Running>) -> State {
+        State {
+            session,
+            lent: None,
+            read_only: false,
+            learning: false,
+            declared: Vec::new(),
+            course: Course::Declared,
+            over,
+            running,
+            bytes: Vec::new(),
+            spans: Vec::new(),
+            keys: Vec::new(),
+        }
+    }
+
+    /// Runs a command and returns its reply.
+    pub fn call(&mut self, lua: &Lua, args: &MultiValue) -> Result<Value, Failure> {
+        self.gather(args)?;
+        if self.over.get() {
+            return Err(Cow::Borrowed(STOPPED));
+        }
+        self.run()?;
+        let out = &mut self.session.out;
+        let resp3 = out.protocol() == Protocol::Resp3;
+        let value = match out.contiguous() {
+            Some(bytes) => convert::from_reply(lua, bytes, resp3),
+            None => convert::from_reply(lua, &out.to_vec(), resp3),
+        };
+        out.clear();
+        value
+    }
+
+    /// Copies the arguments, which are strings and numbers.
+    fn gather(&mut self, args: &MultiValue) -> Result<(), Failure> {
+        self.bytes.clear();
+        self.spans.clear();
+        if args.is_empty() {
+            return Err(Cow::Borrowed(NO_ARGUMENT));
+        }
+        for arg in args {
+            let start = self.bytes.len();
+            match arg {
+                Value::String(text) => self.bytes.extend_from_slice(&text.as_bytes()),
+                Value::Integer(n) if n.unsigned_abs() < PLAIN_INTEGER_MAX => {
+                    self.bytes.extend_from_slice(itoa::Buffer::new().format(*n).as_bytes());
+                }
+                Value::Integer(n) => self.add_number(*n as f64),
+                Value::Number(n) => self.add_number(*n),
+                _ => return Err(Cow::Borrowed(BAD_ARGUMENT)),
+            }
+            if self.bytes.len() > u32::MAX as usize {
+                return Err(Cow::Borrowed(TOO_LONG));
+            }
+            let len = (self.bytes.len() - start) as u32;
+            self.spans.push(Span { start: start as u32, len });
+        }
+        Ok(())
+    }
+
+    fn add_number(&mut self, value: f64) {
+        let mut text = [0; DOUBLE_TEXT_MAX];
+        self.bytes.extend_from_slice(format_f64(value, &mut text).as_bytes());
+    }
+
+    /// Runs the gathered command; its reply is in the session's output.
+    fn run(&mut self) -> Result<(), Failure> {
+        let server = self.session.server;
+        let args = Args::new(&self.bytes, &self.spans);
+        let Ok(Some(&registered)) = server.registry.resolve(args) else {
+            return Err(Cow::Borrowed(UNKNOWN));
+        };
+        let command = registered.command;
+        if !command.arity.accepts(args.len()) {
+            return Err(Cow::Borrowed(WRONG_ARITY));
+        }
+        if command.is(NOSCRIPT) {
+            return Err(Cow::Borrowed(NOT_ALLOWED));
+        }
+        let writes = command.is(WRITE | MAY_REPLICATE);
+        if writes && self.read_only {
+            return Err(Cow::Borrowed(READ_ONLY));
+        }
+        self.keys.clear();
+        if server.engine.hash_keys(&registered, args, &mut self.keys).is_err() {
+            self.keys.clear();
+        }
+        self.check_reach(&registered)?;
+        if writes {
+            self.running.wrote.store(true, Relaxed);
+        }
+        let Some(Lent { view, local, now }) = &mut self.lent else {
+            return Err(Cow::Borrowed(NOT_RUNNING));
+        };
+        local.stats.calls[registered.id as usize].add(1);
+        let args = Args::new(&self.bytes, &self.spans);
+        match command.run {
+            Run::Data(run) => {
+                let db = self.session.db;
+                let prepared = Prepared { command, run, args, keys: &self.keys, db };
+                server.engine.run_in(view, local, prepared, *now, &mut self.session.out);
+            }
+            Run::Session | Run::Subcommands(_) => {
+                let mut context =
+                    Context { session: &mut self.session, local, now: *now, held: None };
+                dispatch::run_session(&mut context, registered.id, args, Some(view));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the command stays within the shards that are locked.
+    fn check_reach(&mut self, registered: &Registered) -> Result<(), Failure> {
+        let Some(Lent { view, .. }) = &self.lent else {
+            return Err(Cow::Borrowed(NOT_RUNNING));
+        };
+        let command = registered.command;
+        let looks_around = matches!(command.run, Run::Session) && !command.is(FAST);
+        let everywhere = command.is(WHOLE_KEYSPACE | WALKS) || looks_around;
+        if view.holds_all() {
+            let within = |key: &KeyAt| self.declared.contains(&View::index_of(key.hash));
+            if self.learning && (everywhere || !self.keys.iter().all(within)) {
+                self.course = Course::Beyond;
+            }
+            return Ok(());
+        }
+        if !everywhere && self.keys.iter().all(|key| view.holds(key.hash)) {
+            return Ok(());
+        }
+        self.over.set(true);
+        let wrote = self.running.wrote.load(Relaxed);
+        self.course = if wrote { Course::Stray } else { Course::Restart };
+        Err(Cow::Borrowed(STRAYED))
+    }
+}
+
+/// What a command of a script is told when it asks for more than it may have.
+pub fn stray_error() -> Error {
+    Error::bytes(STRAYED.to_vec())
+}
+
+const NO_ARGUMENT: &[u8] = b"ERR Please specify at least one argument for this redis lib call";
+const BAD_ARGUMENT: &[u8] = b"ERR Lua redis lib command arguments must be strings or integers";
+const TOO_LONG: &[u8] = b"ERR The arguments of a command from script exceed 4 GiB";
+const UNKNOWN: &[u8] = b"ERR Unknown Redis command called from script";
+const WRONG_ARITY: &[u8] = b"ERR Wrong number of args calling Redis command from script";
+const NOT_ALLOWED: &[u8] = b"ERR This Redis command is not allowed from script";
+const READ_ONLY: &[u8] = b"ERR Write commands are not allowed from read-only scripts.";
+const NOT_RUNNING: &[u8] = b"ERR redis.call/pcall can only be called inside a script invocation";
+const STOPPED: &[u8] = b"ERR Error running script: it was ended";
+const STRAYED: &[u8] = b"ERR The script reached for a key that it did not declare after it had \
+    written. It has never done so before; from now on it may.";

@@ -1,0 +1,204 @@
+//! Values between Lua and RESP, by the rules of scripts.
+//!
+//! From a reply: an integer is a number, a bulk string a string, an array a table, a status
+//! `{ok=}`, an error `{err=}`, RESP2's nulls `false`, RESP3's `nil`, and RESP3's other types tables
+//! with one field that names the type. To a reply: the same backwards; numbers are truncated, and
+//! an array ends where a nil is.
+
+use super::call::Failure;
+use mlua::{Lua, Table, Value};
+use redstart_protocol::Reply;
+use redstart_protocol::{parse_f64, parse_i64};
+use std::borrow::Cow;
+
+/// Tables in tables beyond this are no reply.
+const DEPTH_MAX: usize = 1000;
+
+const TOO_DEEP: &str = "ERR reached lua stack limit";
+const NO_MEMORY: &[u8] = b"ERR not enough memory";
+
+/// A reply as a Lua value; an error reply is the failure.
+pub fn from_reply(lua: &Lua, bytes: &[u8], resp3: bool) -> Result<Value, Failure> {
+    if let [b'-', text @ .., b'\r', b'\n'] = bytes {
+        return Err(Cow::Owned(text.to_vec()));
+    }
+    let mut reader = Reader { lua, bytes, at: 0, resp3 };
+    reader.value().map_err(|_| Cow::Borrowed(NO_MEMORY))
+}
+
+/// Reads a reply that this server has written: it is well formed.
+struct Reader<'a> {
+    lua: &'a Lua,
+    bytes: &'a [u8],
+    at: usize,
+    resp3: bool,
+}
+
+impl<'a> Reader<'a> {
+    fn line(&mut self) -> &'a [u8] {
+        let rest = &self.bytes[self.at..];
+        let end = memchr::memchr(b'\r', rest).unwrap_or(rest.len());
+        self.at += end + 2;
+        &rest[..end]
+    }
+
+    fn sized(&mut self, len: usize) -> &'a [u8] {
+        let text = &self.bytes[self.at..self.at + len];
+        self.at += len + 2;
+        text
+    }
+
+    fn string(&self, text: &[u8]) -> mlua::Result<Value> {
+        self.lua.create_string(text).map(Value::String)
+    }
+
+    fn null(&self) -> Value {
+        if self.resp3 { Value::Nil } else { Value::Boolean(false) }
+    }
+
+    fn single(&self, field: &str, value: Value) -> mlua::Result<Value> {
+        let table = self.lua.create_table_with_capacity(0, 1)?;
+        table.raw_set(field, value)?;
+        Ok(Value::Table(table))
+    }
+
+    fn value(&mut self) -> mlua::Result<Value> {
+        let kind = self.bytes.get(self.at).copied().unwrap_or(b'_');
+        self.at += 1;
+        let line = self.line();
+        let len = parse_i64(line).unwrap_or(-1);
+        match kind {
+            b':' => Ok(Value::Number(len as f64)),
+            b'+' => self.single("ok", self.string(line)?),
+            b'-' => self.single("err", self.string(line)?),
+            b'#' => Ok(Value::Boolean(line == b"t")),
+            b',' => self.single("double", Value::Number(parse_f64(line).unwrap_or(f64::NAN))),
+            b'(' => self.single("big_number", self.string(line)?),
+            b'$' if len >= 0 => {
+                let text = self.sized(len as usize);
+                self.string(text)
+            }
+            b'=' if len >= 4 => self.verbatim(len as usize),
+            b'*' | b'>' if len >= 0 => {
+                let table = self.lua.create_table_with_capacity(len as usize, 0)?;
+                for n in 1..=len {
+                    let value = self.value()?;
+                    table.raw_set(n, value)?;
+                }
+                Ok(Value::Table(table))
+            }
+            b'%' | b'~' if len >= 0 => self.keyed(kind, len as usize),
+            _ => Ok(self.null()),
+        }
+    }
+
+    fn verbatim(&mut self, len: usize) -> mlua::Result<Value> {
+        let text = self.sized(len);
+        let inner = self.lua.create_table_with_capacity(0, 2)?;
+        inner.raw_set("format", self.string(&text[..3])?)?;
+        inner.raw_set("string", self.string(&text[4..])?)?;
+        self.single("verbatim_string", Value::Table(inner))
+    }
+
+    fn keyed(&mut self, kind: u8, len: usize) -> mlua::Result<Value> {
+        let inner = self.lua.create_table_with_capacity(0, len)?;
+        for _ in 0..len {
+            let key = self.value()?;
+            let value = if kind == b'%' { self.value()? } else { Value::Boolean(true) };
+            inner.raw_set(key, value)?;
+        }
+        self.single(if kind == b'%' { "map" } else { "set" }, Value::Table(inner))
+    }
+}
+
+/// Writes a Lua value as a reply; `script_resp3` is what the script chose by `redis.setresp`.
+pub fn to_reply(value: &Value, out: &mut Reply, script_resp3: bool) {
+    let mark = out.mark();
+    if write(value, out, script_resp3, 0).is_err() {
+        out.rewind(mark);
+        out.error(TOO_DEEP);
+    }
+}
+
+struct TooDeep;
+
+fn write(value: &Value, out: &mut Reply, resp3: bool, depth: usize) -> Result<(), TooDeep> {
+    if depth > DEPTH_MAX {
+        return Err(TooDeep);
+    }
+    match value {
+        Value::String(text) => out.bulk(&text.as_bytes()),
+        Value::Integer(n) => out.integer(*n),
+        Value::Number(n) => out.integer(truncated(*n)),
+        Value::Boolean(value) if resp3 => out.boolean(*value),
+        Value::Boolean(true) => out.integer(1),
+        Value::Table(table) => return write_table(table, out, resp3, depth),
+        _ => out.null(),
+    }
+    Ok(())
+}
+
+/// A number as C casts it on the machines that Redis runs on.
+fn truncated(n: f64) -> i64 {
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    if (-LIMIT..LIMIT).contains(&n) { n as i64 } else { i64::MIN }
+}
+
+fn field(table: &Table, name: &str) -> Value {
+    table.raw_get(name).unwrap_or(Value::Nil)
+}
+
+fn text_field(table: &Table, name: &str) -> Option<mlua::String> {
+    match field(table, name) {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn write_table(table: &Table, out: &mut Reply, resp3: bool, depth: usize) -> Result<(), TooDeep> {
+    if write_typed(table, out, resp3, depth)? {
+        return Ok(());
+    }
+    let count = (1..).take_while(|n| !matches!(table.raw_get(*n), Ok(Value::Nil) | Err(_))).count();
+    out.array(count);
+    for n in 1..=count {
+        let item = table.raw_get(n).unwrap_or(Value::Nil);
+        write(&item, out, resp3, depth + 1)?;
+    }
+    Ok(())
+}
+
+/// Writes a table that stands for a type; false when it is none.
+fn write_typed(table: &Table, out: &mut Reply, resp3: bool, depth: usize) -> Result<bool, TooDeep> {
+    if let Some(text) = text_field(table, "err") {
+        out.error_bytes(&text.as_bytes());
+    } else if let Some(text) = text_field(table, "ok") {
+        out.simple_bytes(&text.as_bytes());
+    } else if let value @ (Value::Number(_) | Value::Integer(_)) = field(table, "double") {
+        out.double(value.as_f64().unwrap_or(f64::NAN));
+    } else if let Value::Table(map) = field(table, "map") {
+        let pairs: Vec<(Value, Value)> = map.pairs().filter_map(Result::ok).collect();
+        out.map(pairs.len());
+        for (key, value) in &pairs {
+            write(key, out, resp3, depth + 1)?;
+            write(value, out, resp3, depth + 1)?;
+        }
+    } else if let Value::Table(set) = field(table, "set") {
+        let members: Vec<(Value, Value)> = set.pairs().filter_map(Result::ok).collect();
+        out.set(members.len());
+        for (member, _) in &members {
+            write(member, out, resp3, depth + 1)?;
+        }
+    } else if let Some(digits) = text_field(table, "big_number") {
+        out.big_number(&digits.to_string_lossy().replace(['\r', '\n'], " "));
+    } else if let Value::Table(inner) = field(table, "verbatim_string")
+        && let Some(text) = text_field(&inner, "string")
+        && let Some(format) = text_field(&inner, "format")
+        && format.as_bytes().len() == 3
+    {
+        out.verbatim(&format.to_string_lossy(), &text.as_bytes());
+    } else {
+        return Ok(false);
+    }
+    Ok(true)
+}

@@ -1,0 +1,5 @@
+//! Libraries of functions.
+
+/// The libraries that a worker has loaded.
+#[derive(Default)]
+pub struct Loaded;

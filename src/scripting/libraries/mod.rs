@@ -1,0 +1,161 @@
+//! What the prelude gets from the host: the functions behind `redis`, and the libraries of scripts.
+
+use super::call::State;
+use super::{digest, hex, runtime};
+use crate::server::Server;
+use mlua::{Lua, MultiValue, Table, Value};
+use redstart_protocol::Protocol;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+pub mod number;
+
+/// A value, or nothing and the text of an error.
+type Answer = (Value, Option<mlua::String>);
+
+/// The table that the prelude is given.
+///
+/// # Errors
+/// When there is no memory.
+pub fn host(
+    lua: &Lua,
+    server: &'static Server,
+    state: &Rc<RefCell<State>>,
+    globals: &Table,
+) -> mlua::Result<Table> {
+    let host = lua.create_table()?;
+    let of_call = state.clone();
+    let call = move |lua: &Lua, args: MultiValue| -> mlua::Result<Answer> {
+        match of_call.borrow_mut().call(lua, &args) {
+            Ok(value) => Ok((value, None)),
+            Err(text) => failed(lua, &text),
+        }
+    };
+    host.set("call", lua.create_function(call)?)?;
+    let globals = globals.clone();
+    let compile = move |lua: &Lua, (text, name): (mlua::String, Option<String>)| {
+        let name = name.unwrap_or_else(|| "=user_script".into());
+        match runtime::compile(lua, &globals, &text.as_bytes(), &name) {
+            Ok(function) => Ok((Value::Function(function), None)),
+            Err(error) => failed(lua, runtime::describe(&error).as_bytes()),
+        }
+    };
+    host.set("compile", lua.create_function(compile)?)?;
+    let format = |lua: &Lua, value: f64| lua.create_string(number::general(value, 14));
+    host.set("format_number", lua.create_function(format)?)?;
+    add_functions(lua, server, state, &host)?;
+    host.set("constants", constants(lua, server)?)?;
+    host.set("libraries", libraries(lua)?)?;
+    Ok(host)
+}
+
+fn failed(lua: &Lua, text: &[u8]) -> mlua::Result<Answer> {
+    Ok((Value::Nil, Some(lua.create_string(text)?)))
+}
+
+/// The functions of `redis` that tell errors as tables.
+fn add_functions(
+    lua: &Lua,
+    server: &'static Server,
+    state: &Rc<RefCell<State>>,
+    host: &Table,
+) -> mlua::Result<()> {
+    let sha1hex = |lua: &Lua, args: MultiValue| match (args.len(), args.front()) {
+        (1, Some(value)) => {
+            let text = lua.coerce_string(value.clone())?;
+            let sum = text.map_or_else(|| digest(b""), |text| digest(&text.as_bytes()));
+            Ok((Value::String(lua.create_string(hex(&sum))?), None))
+        }
+        _ => failed(lua, b"ERR wrong number of arguments"),
+    };
+    host.set("sha1hex", lua.create_function(sha1hex)?)?;
+    let of_resp = state.clone();
+    let setresp = move |lua: &Lua, args: MultiValue| {
+        let protocol = match (args.len(), args.front().and_then(Value::as_i64)) {
+            (1, Some(2)) => Protocol::Resp2,
+            (1, Some(3)) => Protocol::Resp3,
+            (1, _) => return failed(lua, b"ERR RESP version must be 2 or 3."),
+            _ => return failed(lua, b"ERR redis.setresp() requires one argument."),
+        };
+        of_resp.borrow_mut().session.out.set_protocol(protocol);
+        Ok((Value::Nil, None))
+    };
+    host.set("setresp", lua.create_function(setresp)?)?;
+    let set_repl = |lua: &Lua, args: MultiValue| match (args.len(), args.front()) {
+        (1, Some(flags)) if flags.as_i64().is_some_and(|flags| (0..=3).contains(&flags)) => {
+            Ok((Value::Nil, None))
+        }
+        (1, _) => failed(lua, BAD_REPL),
+        _ => failed(lua, b"ERR redis.set_repl() requires two arguments."),
+    };
+    host.set("set_repl", lua.create_function(set_repl)?)?;
+    host.set("log", lua.create_function(log)?)?;
+    let acl_check_cmd = move |lua: &Lua, args: MultiValue| {
+        let Some(name) = args.front().and_then(Value::as_string) else {
+            return failed(
+                lua,
+                b"ERR Please specify at least one argument for this redis lib call",
+            );
+        };
+        if server.registry.get_full(&name.as_bytes()).is_none() {
+            return failed(lua, b"ERR Invalid command passed to redis.acl_check_cmd()");
+        }
+        Ok((Value::Boolean(true), None))
+    };
+    host.set("acl_check_cmd", lua.create_function(acl_check_cmd)?)
+}
+
+const BAD_REPL: &[u8] =
+    b"ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.";
+
+/// `redis.log(level, text, ...)`.
+fn log(lua: &Lua, args: MultiValue) -> mlua::Result<Answer> {
+    if args.len() < 2 {
+        return failed(lua, b"ERR redis.log() requires two arguments or more.");
+    }
+    let Some(level) = args.front().and_then(Value::as_i64) else {
+        return failed(lua, b"ERR First argument must be a number (log level).");
+    };
+    if !(0..=3).contains(&level) {
+        return failed(lua, b"ERR Invalid debug level.");
+    }
+    let texts =
+        args.into_iter().skip(1).filter_map(|value| lua.coerce_string(value).ok().flatten());
+    let text = texts.map(|text| text.to_string_lossy()).collect::<Vec<_>>().join(" ");
+    match level {
+        3 => crate::log::warning(text),
+        2 => crate::log::notice(text),
+        _ => {}
+    }
+    Ok((Value::Nil, None))
+}
+
+fn constants(lua: &Lua, server: &Server) -> mlua::Result<Table> {
+    let version = server.redis_version();
+    let part = |n: usize| version.split('.').nth(n).and_then(|part| part.parse::<i64>().ok());
+    let number = (0..3).fold(0, |sum, n| sum << 8 | part(n).unwrap_or(0));
+    let constants = lua.create_table()?;
+    for (name, value) in [
+        ("LOG_DEBUG", 0),
+        ("LOG_VERBOSE", 1),
+        ("LOG_NOTICE", 2),
+        ("LOG_WARNING", 3),
+        ("REPL_NONE", 0),
+        ("REPL_AOF", 1),
+        ("REPL_SLAVE", 2),
+        ("REPL_REPLICA", 2),
+        ("REPL_ALL", 3),
+        ("REDIS_VERSION_NUM", number),
+    ] {
+        constants.set(name, value)?;
+    }
+    constants.set("REDIS_VERSION", version)?;
+    Ok(constants)
+}
+
+/// The libraries by name: functions that return the text of an error, or nothing, in front of
+/// their results.
+fn libraries(lua: &Lua) -> mlua::Result<Table> {
+    let libraries = lua.create_table()?;
+    Ok(libraries)
+}

@@ -1,0 +1,58 @@
+//! Scripts: EVAL and its kin, run by Luau.
+//!
+//! Each worker has one Lua state ([`runtime`]) with the scripts it has compiled; the texts are in
+//! one map of the server ([`store`]), so that EVALSHA finds a script on whichever worker. A script
+//! runs whole, as one unit of effects, under locks that are taken before it begins:
+//!
+//! - A script that was never seen to its end holds all shards, and it is noted whether it stayed
+//!   within the shards of its declared keys.
+//! - One that did runs under these alone, and so beside others.
+//! - If such a one reaches for another shard before it has written anything, it starts again with
+//!   all of them, and unseen: so far it has only read. From then on it always holds all.
+//! - If it has written already, it ends with an error that says so: it cannot start again, and
+//!   waiting for a shard out of order could wait for ever. From then on it holds all.
+//!
+//! Limits: a script that runs for long stops its worker's other clients, and those of other
+//! workers as soon as they ask for a shard that it holds. SCRIPT KILL therefore has to come from a
+//! client of another worker; with `--threads 1`, only a signal ends a script that never ends.
+
+mod call;
+mod convert;
+pub mod functions;
+mod libraries;
+mod run;
+mod runtime;
+pub mod shebang;
+pub mod store;
+
+pub use run::{Given, eval, load};
+
+/// The most that the scripts of a worker may hold in memory, in bytes.
+const MEMORY_MAX: usize = 512 << 20;
+
+/// The SHA-1 of a script's text.
+pub type Digest = [u8; 20];
+
+/// The digest of a text.
+pub fn digest(text: &[u8]) -> Digest {
+    use sha1::Digest as _;
+    sha1::Sha1::digest(text).into()
+}
+
+/// A digest in hexadecimal.
+pub fn hex(digest: &Digest) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads a digest as EVALSHA and SCRIPT EXISTS take it.
+pub fn unhex(text: &[u8]) -> Option<Digest> {
+    let mut digest = [0; 20];
+    if text.len() != 40 {
+        return None;
+    }
+    for (byte, pair) in digest.iter_mut().zip(text.chunks_exact(2)) {
+        let digit = |at: usize| char::from(pair[at]).to_digit(16);
+        *byte = (digit(0)? << 4 | digit(1)?) as u8;
+    }
+    Some(digest)
+}

@@ -1,0 +1,281 @@
+//! One run of a script: which locks it takes, what it is lent, and what becomes of its result.
+
+use super::call::{Course, Lent, State, stray_error};
+use super::runtime::{Compiled, Runtime};
+use super::store::{Reach, Script};
+use super::{Digest, convert, digest, hex, shebang, unhex};
+use crate::server::Server;
+use crate::session::{Context, Session};
+use mlua::{Function, Value};
+use redstart_engine::keyspace::View;
+use redstart_engine::{Error, Local};
+use redstart_protocol::{Args, Protocol, Reply, parse_i64};
+use std::cell::RefCell;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// What a script is told that somebody has ended.
+pub const KILLED: &str = "Script killed by user with SCRIPT KILL.";
+
+const NO_SCRIPT: &str = "NOSCRIPT No matching script. Please use EVAL.";
+
+/// Which script to run.
+#[derive(Clone, Copy)]
+pub enum Given<'a> {
+    /// This text.
+    Text(&'a [u8]),
+    /// The one with this digest, in hexadecimal.
+    Digest(&'a [u8]),
+}
+
+thread_local! {
+    static RUNTIME: RefCell<Option<Runtime>> = const { RefCell::new(None) };
+}
+
+/// Runs `f` with this worker's Lua state, which is made when it is first needed.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn with<R>(
+    context: &mut Context<'_>,
+    f: impl FnOnce(&mut Context<'_>, &mut Runtime) -> R,
+) -> Result<R, Error> {
+    RUNTIME.with_borrow_mut(|runtime| {
+        if runtime.is_none() {
+            let server = context.session.server;
+            let session = Session::new(server, context.session.info.clone());
+            let made = Runtime::new(server, session);
+            *runtime = Some(made.map_err(|error| Error::text(format!("ERR {error}")))?);
+        }
+        let runtime = runtime.as_mut().expect("it was just made");
+        Ok(f(context, runtime))
+    })
+}
+
+/// The keys and arguments of a request whose count of keys is argument `at`.
+///
+/// # Errors
+/// When the count is none.
+pub fn split(args: Args<'_>, at: usize) -> Result<(Args<'_>, Args<'_>), Error> {
+    let count = parse_i64(&args[at]).ok_or(Error::NOT_INTEGER)?;
+    let rest = args.from(at + 1);
+    if count > rest.len() as i64 {
+        return Err(Error::text("ERR Number of keys can't be greater than number of args"));
+    }
+    let Ok(count) = usize::try_from(count) else {
+        return Err(Error::text("ERR Number of keys can't be negative"));
+    };
+    Ok((rest.first(count), rest.from(count)))
+}
+
+/// EVAL, EVALSHA and their read-only forms.
+///
+/// # Errors
+/// When there is no such script, it is no Lua, or the request is not right.
+pub fn eval(
+    context: &mut Context<'_>,
+    given: Given<'_>,
+    args: Args<'_>,
+    read_only: bool,
+) -> Result<(), Error> {
+    let (keys, argv) = split(args, 2)?;
+    with(context, |context, runtime| {
+        let (script, function) = find(context.session.server, runtime, given)?;
+        let no_writes = script.flags.is_some_and(|flags| flags & shebang::NO_WRITES != 0);
+        if read_only && script.flags.is_some() && !no_writes {
+            return Err(Error::text(
+                "ERR Can not execute a script with write flag using *_ro command.",
+            ));
+        }
+        runtime.give(keys, argv).map_err(|_| Error::text("ERR not enough memory"))?;
+        let run =
+            Run { script: &script, function: &function, keys, read_only: read_only | no_writes };
+        run.run(context, runtime, ());
+        Ok(())
+    })?
+}
+
+/// Finds a script, or adds it.
+fn find(server: &Server, runtime: &mut Runtime, given: Given<'_>) -> Result<Compiled, Error> {
+    match given {
+        Given::Digest(text) => {
+            let digest = unhex(text).ok_or(Error::text(NO_SCRIPT))?;
+            runtime.find(server, &digest)?.ok_or(Error::text(NO_SCRIPT))
+        }
+        Given::Text(text) => add(server, runtime, text, false).map(|(_, compiled)| compiled),
+    }
+}
+
+/// Compiles a text and adds it to the scripts, if it is not there.
+fn add(
+    server: &Server,
+    runtime: &mut Runtime,
+    text: &[u8],
+    pinned: bool,
+) -> Result<(Digest, Compiled), Error> {
+    let digest = digest(text);
+    if let Some(compiled) = runtime.find(server, &digest)? {
+        if pinned {
+            server.scripts.pin(digest, &compiled.0);
+        }
+        return Ok((digest, compiled));
+    }
+    let script = Script::new(text, &digest)?;
+    let function = runtime.compile(text)?;
+    let script = server.scripts.add(digest, script, pinned);
+    Ok((digest, runtime.keep(digest, script, function)))
+}
+
+/// SCRIPT LOAD: adds a script and returns its digest.
+///
+/// # Errors
+/// When it is no Lua.
+pub fn load(context: &mut Context<'_>, text: &[u8]) -> Result<String, Error> {
+    with(context, |context, runtime| {
+        add(context.session.server, runtime, text, true).map(|(digest, _)| hex(&digest))
+    })?
+}
+
+/// A script that is to run.
+pub struct Run<'a> {
+    /// The script, or the function's own account of the shards that it needs.
+    pub script: &'a Script,
+    /// What to call.
+    pub function: &'a Function,
+    /// The declared keys.
+    pub keys: Args<'a>,
+    /// Whether it must not write.
+    pub read_only: bool,
+}
+
+impl Run<'_> {
+    /// Runs it, with all shards if it turns out to need them, and replies.
+    pub fn run(
+        &self,
+        context: &mut Context<'_>,
+        runtime: &mut Runtime,
+        args: impl mlua::IntoLuaMulti + Clone,
+    ) {
+        let server = context.session.server;
+        let keyspace = &server.engine.keyspace;
+        let hasher = keyspace.hasher();
+        let held = context
+            .held
+            .as_deref_mut()
+            .map(|view| (std::mem::replace(view, keyspace.lock(std::iter::empty()))));
+        let is_held = held.is_some();
+        let mut view = held.unwrap_or_else(|| match self.script.reach() {
+            Reach::Declared => keyspace.lock(self.keys.iter().map(|key| hasher.hash(key))),
+            _ => keyspace.lock_all(),
+        });
+        self.prepare(context, runtime);
+        let (mut result, mut course);
+        loop {
+            (result, view, course) = self.attempt(context, runtime, view, args.clone());
+            if course != Course::Restart || is_held {
+                break;
+            }
+            drop(view);
+            self.script.learn(Reach::Everywhere);
+            view = keyspace.lock_all();
+        }
+        match context.held.as_deref_mut() {
+            Some(held) => *held = view,
+            None => drop(view),
+        }
+        self.script.learn(match course {
+            Course::Declared => Reach::Declared,
+            _ => Reach::Everywhere,
+        });
+        let resp3 = runtime.state.borrow().session.out.protocol() == Protocol::Resp3;
+        self.reply(&mut context.session.out, result, course, resp3);
+        runtime.tidy();
+    }
+
+    /// The script's client becomes like the one that runs it.
+    fn prepare(&self, context: &Context<'_>, runtime: &Runtime) {
+        let mut state = runtime.state.borrow_mut();
+        let State { session, read_only, learning, declared, .. } = &mut *state;
+        session.info = context.session.info.clone();
+        session.authenticated = context.session.authenticated;
+        if session.user != context.session.user {
+            session.user = context.session.user.clone();
+        }
+        *read_only = self.read_only;
+        *learning = self.script.reach() == Reach::Unknown;
+        declared.clear();
+        if *learning {
+            let hasher = session.server.engine.keyspace.hasher();
+            declared.extend(self.keys.iter().map(|key| View::index_of(hasher.hash(key))));
+        }
+    }
+
+    /// Runs it once, under locks that are held.
+    fn attempt(
+        &self,
+        context: &mut Context<'_>,
+        runtime: &Runtime,
+        view: View,
+        args: impl mlua::IntoLuaMulti,
+    ) -> (Result<Value, Value>, View, Course) {
+        let server = context.session.server;
+        let idle = Local::new(context.local.stats.clone(), 0);
+        let mut local = std::mem::replace(context.local, idle);
+        let nested = context.held.is_some();
+        if !nested {
+            server.engine.begin(&mut local);
+        }
+        runtime.over.set(false);
+        runtime.running.kill.store(false, Relaxed);
+        runtime.running.wrote.store(false, Relaxed);
+        runtime.running.since_ms.store(context.now.mono_ms.max(1), Relaxed);
+        {
+            let mut state = runtime.state.borrow_mut();
+            state.session.db = context.session.db;
+            state.session.out.set_protocol(Protocol::Resp2);
+            state.course = Course::Declared;
+            state.lent = Some(Lent { view, local, now: context.now });
+        }
+        let result = runtime.run(self.function, args);
+        let mut state = runtime.state.borrow_mut();
+        let Lent { view, mut local, .. } = state.lent.take().expect("it was lent for the run");
+        let course = state.course;
+        drop(state);
+        runtime.running.since_ms.store(0, Relaxed);
+        if !nested {
+            server.engine.commit(&mut local);
+        }
+        *context.local = local;
+        let selected = context.session.db;
+        context.session.info.db.store(selected, Relaxed);
+        (result, view, course)
+    }
+
+    /// Answers with the result.
+    fn reply(&self, out: &mut Reply, result: Result<Value, Value>, course: Course, resp3: bool) {
+        if course == Course::Stray {
+            return stray_error().write(out);
+        }
+        match result {
+            Ok(value) => convert::to_reply(&value, out, resp3),
+            Err(failure) => out.error_bytes(&self.told(&failure)),
+        }
+    }
+
+    /// An error that the script did not catch, with where it happened.
+    fn told(&self, failure: &Value) -> Vec<u8> {
+        let Value::Table(table) = failure else { return b"ERR unknown error".to_vec() };
+        let text = |name: &str| match table.raw_get(name) {
+            Ok(Value::String(text)) => Some(text.as_bytes().to_vec()),
+            Ok(Value::Integer(n)) => Some(n.to_string().into_bytes()),
+            _ => None,
+        };
+        let mut told = text("err").unwrap_or_else(|| b"ERR unknown error".to_vec());
+        if let (Some(source), Some(line)) = (text("source"), text("line")) {
+            let name = self.script.name.as_bytes();
+            for part in [b" script: ", name, b", on ", &source, b":", &line, b"."] {
+                told.extend_from_slice(part);
+            }
+        }
+        told
+    }
+}
