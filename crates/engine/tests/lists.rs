@@ -3,6 +3,8 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use redstart_engine::driver::Driver;
+use redstart_engine::hasher::SHARDS;
 use redstart_engine::value::list::{End, Limit, List};
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -219,4 +221,34 @@ fn a_million_elements_are_found_by_index() {
     }
     assert_eq!(list.encoding(), "quicklist");
     list.check();
+}
+
+#[test]
+fn the_bytes_of_lists_are_counted_as_they_change() {
+    let mut driver = Driver::new(7);
+    let mut random = fastrand::Rng::with_seed(7);
+    for _ in 0..20_000 {
+        let key = [b'k', random.u8(b'0'..b'4')];
+        let value = vec![b'v'; [3, 3, 16, 200, 9000][random.usize(..5)]];
+        let index = random.usize(..300).to_string();
+        match random.u8(..10) {
+            0..4 => driver.call(&[b"RPUSH", &key, &value, &value, &value]),
+            4 => driver.call(&[b"LPOP", &key]),
+            5 => driver.call(&[b"LSET", &key, index.as_bytes(), &value]),
+            6 => driver.call(&[b"LINSERT", &key, b"BEFORE", &value, &value]),
+            7 => driver.call(&[b"LREM", &key, b"-2", &value]),
+            8 => driver.call(&[b"LMOVE", &key, b"k1", b"LEFT", b"RIGHT"]),
+            _ => driver.call(&[b"LTRIM", &key, b"1", b"400"]),
+        };
+    }
+    let mut view = driver.engine.keyspace.lock_all();
+    let mut lists = 0;
+    for index in 0..SHARDS {
+        for (_, part) in view.shard_at(index).dbs() {
+            let entries = part.table.iter().map(|entry| entry.allocated()).sum::<usize>();
+            assert_eq!(part.allocated() - part.overhead(), entries);
+            lists += part.table.len();
+        }
+    }
+    assert!(lists > 1);
 }

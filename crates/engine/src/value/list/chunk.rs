@@ -506,7 +506,7 @@ impl Chunk {
         let head_can = new <= old + start;
         let tail_can = new <= old + capacity - end;
         let bytes = self.0.bytes_mut();
-        if head_moves && head_can || !tail_can && head_can {
+        if head_can && (head_moves || !tail_can) {
             let to = start + old - new;
             if at > start {
                 bytes.copy_within(start..at, to);
