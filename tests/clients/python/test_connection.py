@@ -183,23 +183,6 @@ def test_from_an_address(server, connect):
     r.close()
 
 
-def test_asyncio(server, connect):
-    import asyncio
-
-    import redis.asyncio
-
-    connect()
-
-    async def work():
-        r = redis.asyncio.Redis(host="127.0.0.1", port=server.port, decode_responses=True)
-        await asyncio.gather(*(r.set(f"k{i}", i) for i in range(50)))
-        assert await r.mget(*(f"k{i}" for i in range(50))) == [str(i) for i in range(50)]
-        assert len([key async for key in r.scan_iter("k*")]) == 50
-        await r.aclose()
-
-    asyncio.run(work())
-
-
 def test_bytes_that_are_no_requests_end_the_connection(server):
     import socket
 
