@@ -12,6 +12,7 @@ mod dispatch;
 mod histogram;
 mod info;
 mod latency;
+mod listen;
 mod log;
 mod mailbox;
 mod persist;
@@ -25,18 +26,21 @@ mod server;
 mod session;
 mod settings;
 mod slowlog;
+mod socket;
 mod stopwatch;
 mod transaction;
 mod worker;
 
 use config::{Config, Setting};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
 #[global_allocator]
 static ALLOCATOR: allocator::Mimalloc = allocator::Mimalloc;
 
 fn main() -> ExitCode {
+    end_on_panic();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.first().is_some_and(|first| first == "ping") {
         return ping::run(&arguments[1..]);
@@ -56,11 +60,27 @@ fn main() -> ExitCode {
     }
 }
 
+/// A panic ends the process as soon as it is told: a half-changed shard is never carried on from.
+fn end_on_panic() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tell(panic);
+        std::process::abort();
+    }));
+}
+
 /// What has to be done before anything is served: the log, the working directory.
 fn prepare(config: &Config) -> io::Result<()> {
+    let dir = std::ffi::OsStr::from_bytes(config.text(Setting::Dir));
+    std::env::set_current_dir(dir)?;
     let logfile = String::from_utf8_lossy(config.text(Setting::Logfile));
     if !logfile.is_empty() {
         log::to_file(&logfile)?;
+    }
+    let wanted = config.count(Setting::Maxclients) as u64;
+    let reached = settings::reserve_descriptors(wanted);
+    if reached < wanted {
+        log::warning(format_args!("The system has room for {reached} clients only"));
     }
     if config.is(Setting::Daemonize) {
         log::warning("daemonize has no effect: run redstart under a supervisor");

@@ -6,6 +6,7 @@
 //! an array ends where a nil is.
 
 use super::call::Failure;
+use super::libraries::argument::as_number;
 use mlua::{Lua, Table, Value};
 use redstart_protocol::Reply;
 use redstart_protocol::{parse_f64, parse_i64};
@@ -174,8 +175,8 @@ fn write_typed(table: &Table, out: &mut Reply, resp3: bool, depth: usize) -> Res
         out.error_bytes(&text.as_bytes());
     } else if let Some(text) = text_field(table, "ok") {
         out.simple_bytes(&text.as_bytes());
-    } else if let value @ (Value::Number(_) | Value::Integer(_)) = field(table, "double") {
-        out.double(value.as_f64().unwrap_or(f64::NAN));
+    } else if let Some(value) = as_number(&field(table, "double")) {
+        out.double(value);
     } else if let Value::Table(map) = field(table, "map") {
         let pairs: Vec<(Value, Value)> = map.pairs().filter_map(Result::ok).collect();
         out.map(pairs.len());

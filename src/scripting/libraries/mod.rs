@@ -8,7 +8,13 @@ use redstart_protocol::Protocol;
 use std::cell::RefCell;
 use std::rc::Rc;
 
+pub mod argument;
+mod bit;
+mod cjson;
+mod cjson_decode;
+mod cmsgpack;
 pub mod number;
+mod structure;
 
 /// A value, or nothing and the text of an error.
 type Answer = (Value, Option<mlua::String>);
@@ -157,5 +163,9 @@ fn constants(lua: &Lua, server: &Server) -> mlua::Result<Table> {
 /// their results.
 fn libraries(lua: &Lua) -> mlua::Result<Table> {
     let libraries = lua.create_table()?;
+    libraries.set("bit", bit::library(lua)?)?;
+    libraries.set("cjson", cjson::library(lua)?)?;
+    libraries.set("cmsgpack", cmsgpack::library(lua)?)?;
+    libraries.set("struct", structure::library(lua)?)?;
     Ok(libraries)
 }

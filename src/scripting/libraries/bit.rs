@@ -1,0 +1,63 @@
+//! `bit`: arithmetic on the 32 bits of a number, as Mike Pall's BitOp defines it.
+
+use super::argument::{Fault, Given, add};
+use mlua::{Lua, Table, Value};
+
+/// Adding this moves the integer part of a double into its lowest 32 bits, rounded.
+const SHIFT: f64 = 6_755_399_441_055_744.0;
+
+fn bits(lua: &Lua, given: &Given<'_>, at: usize) -> Result<u32, Fault> {
+    Ok((given.number(lua, at)? + SHIFT).to_bits() as u32)
+}
+
+fn number(bits: u32) -> Value {
+    Value::Number(f64::from(bits as i32))
+}
+
+/// The library.
+///
+/// # Errors
+/// When there is no memory.
+pub fn library(lua: &Lua) -> mlua::Result<Table> {
+    let library = lua.create_table()?;
+    let unary: [(&str, fn(u32) -> u32); 3] =
+        [("tobit", |n| n), ("bnot", |n| !n), ("bswap", u32::swap_bytes)];
+    for (name, f) in unary {
+        add(lua, &library, name, move |lua, given| Ok(vec![number(f(bits(lua, &given, 1)?))]))?;
+    }
+    let folds: [(&str, fn(u32, u32) -> u32); 3] =
+        [("band", |a, b| a & b), ("bor", |a, b| a | b), ("bxor", |a, b| a ^ b)];
+    for (name, f) in folds {
+        add(lua, &library, name, move |lua, given| {
+            let mut result = bits(lua, &given, 1)?;
+            for at in 2..=given.values.len() {
+                result = f(result, bits(lua, &given, at)?);
+            }
+            Ok(vec![number(result)])
+        })?;
+    }
+    let shifts: [(&str, fn(u32, u32) -> u32); 5] = [
+        ("lshift", |n, by| n << by),
+        ("rshift", |n, by| n >> by),
+        ("arshift", |n, by| (n as i32 >> by) as u32),
+        ("rol", u32::rotate_left),
+        ("ror", u32::rotate_right),
+    ];
+    for (name, f) in shifts {
+        add(lua, &library, name, move |lua, given| {
+            let (n, by) = (bits(lua, &given, 1)?, bits(lua, &given, 2)?);
+            Ok(vec![number(f(n, by & 31))])
+        })?;
+    }
+    add(lua, &library, "tohex", |lua, given| {
+        let n = bits(lua, &given, 1)?;
+        let digits = match given.values.get(1) {
+            None => 8,
+            Some(_) => bits(lua, &given, 2)? as i32,
+        };
+        let width = (digits.unsigned_abs() as usize).min(8);
+        let text = if digits < 0 { format!("{n:08X}") } else { format!("{n:08x}") };
+        Ok(vec![Value::String(lua.create_string(&text[8 - width..])?)])
+    })?;
+    Ok(library)
+}
