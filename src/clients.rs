@@ -4,13 +4,13 @@
 //! and wakes the connection's task, which then ends by itself.
 
 use crate::mailbox::Mailbox;
+use crate::socket::Address;
 use atomic_waker::AtomicWaker;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use redstart_engine::Error;
 use redstart_engine::waiters::Waiter;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 
@@ -58,9 +58,9 @@ pub struct ClientInfo {
     /// Counts from 1 over all connections.
     pub id: u64,
     /// Where the client is.
-    pub addr: SocketAddr,
+    pub addr: Address,
     /// Where it connected to.
-    pub laddr: SocketAddr,
+    pub laddr: Address,
     /// The socket's file descriptor.
     pub fd: i32,
     /// When it connected, in monotonic milliseconds.
@@ -149,6 +149,11 @@ impl ClientInfo {
         if listens { Kind::PubSub } else { Kind::Normal }
     }
 
+    /// Whether `timeout` is about this client.
+    pub fn may_time_out(&self) -> bool {
+        self.kind() == Kind::Normal
+    }
+
     /// The letters of CLIENT LIST's `flags`.
     pub fn flags(&self) -> &'static str {
         if self.kind() == Kind::PubSub {
@@ -185,8 +190,8 @@ impl Clients {
     /// Adds a client, if there are fewer than `max`.
     pub fn add(
         &self,
-        addr: SocketAddr,
-        laddr: SocketAddr,
+        addr: Address,
+        laddr: Address,
         fd: i32,
         now_ms: u64,
         max: usize,

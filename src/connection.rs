@@ -8,6 +8,7 @@ use crate::clients::ClientInfo;
 use crate::dispatch;
 use crate::server::{Handover, Server};
 use crate::session::Session;
+use crate::socket::{Accepted, Address, Socket};
 use crate::worker;
 use std::future::poll_fn;
 use std::io::{self, IoSlice, Write};
@@ -17,7 +18,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 /// An output buffer beyond this size is given back to the allocator, in bytes.
 const KEEP_BYTES: usize = 64 * 1024;
@@ -74,33 +74,38 @@ impl Drop for Leave {
 fn admit(
     server: &Server,
     handover: Handover,
-) -> io::Result<Option<(TcpStream, Arc<ClientInfo>)>> {
+) -> io::Result<Option<(Socket, Arc<ClientInfo>)>> {
     let Handover { stream, addr } = handover;
-    let refuse = |mut stream: std::net::TcpStream, text: &str| {
+    let refuse = |mut stream: Accepted, text: &str| {
         // A client that does not even take this is gone already.
         let _ = stream.write_all(text.as_bytes());
         Ok(None)
     };
-    let elsewhere = !addr.ip().to_canonical().is_loopback();
+    let elsewhere = !addr.is_local();
     let open = !server.live.password_set.load(Relaxed);
     if elsewhere && open && server.live.protected.load(Relaxed) {
         return refuse(stream, DENIED);
     }
-    let laddr = stream.local_addr()?;
+    let laddr = match &stream {
+        Accepted::Tcp(stream) => Address::Tcp(stream.local_addr()?),
+        Accepted::Unix(_) => addr.clone(),
+    };
     let fd = std::os::fd::AsRawFd::as_raw_fd(&stream);
     let (max, now_ms) = (server.live.maxclients.load(Relaxed), server.clock.now().mono_ms);
     let Some(info) = server.clients.add(addr, laddr, fd, now_ms, max) else {
         return refuse(stream, "-ERR max number of clients reached\r\n");
     };
-    stream.set_nodelay(true)?;
-    let keepalive_s = server.live.keepalive_s.load(Relaxed) as u64;
-    if keepalive_s > 0 {
-        let keepalive = socket2::TcpKeepalive::new()
-            .with_time(Duration::from_secs(keepalive_s))
-            .with_interval(Duration::from_secs((keepalive_s / 3).max(1)));
-        socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+    if let Accepted::Tcp(stream) = &stream {
+        stream.set_nodelay(true)?;
+        let keepalive_s = server.live.keepalive_s.load(Relaxed) as u64;
+        if keepalive_s > 0 {
+            let keepalive = socket2::TcpKeepalive::new()
+                .with_time(Duration::from_secs(keepalive_s))
+                .with_interval(Duration::from_secs((keepalive_s / 3).max(1)));
+            socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive)?;
+        }
     }
-    Ok(Some((TcpStream::from_std(stream)?, info)))
+    Ok(Some((stream.register()?, info)))
 }
 
 const DENIED: &str = "-DENIED Redis is running in protected mode because protected mode is \
@@ -110,7 +115,7 @@ const DENIED: &str = "-DENIED Redis is running in protected mode because protect
 
 /// Reads once and runs every whole request. False when the connection is at its end.
 fn poll_requests(
-    stream: &mut TcpStream,
+    stream: &mut Socket,
     session: &mut Session,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<bool>> {
@@ -146,7 +151,7 @@ fn poll_requests(
 /// Waits for the end of the command that the client waits in; what arrives meanwhile is kept. A
 /// client that sends too much is not read from, so that it is not seen to have gone either.
 fn poll_blocked(
-    stream: &mut TcpStream,
+    stream: &mut Socket,
     session: &mut Session,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<bool>> {
@@ -176,7 +181,7 @@ fn poll_blocked(
 /// Reads into the worker's buffer, behind what is kept of an earlier read, and runs the requests
 /// there.
 fn poll_shared(
-    stream: &mut TcpStream,
+    stream: &mut Socket,
     session: &mut Session,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<bool>> {
@@ -199,7 +204,7 @@ fn poll_shared(
 }
 
 /// Writes all replies.
-async fn flush(stream: &mut TcpStream, session: &mut Session) -> io::Result<()> {
+async fn flush(stream: &mut Socket, session: &mut Session) -> io::Result<()> {
     let total = session.out.len();
     let mut written = 0;
     while written < total {
@@ -232,7 +237,7 @@ async fn flush(stream: &mut TcpStream, session: &mut Session) -> io::Result<()> 
 
 /// Ends a connection so that the last reply arrives: what the client still sends is read and
 /// thrown away for a moment, because closing with unread input would reset the connection.
-async fn linger(stream: &mut TcpStream) -> io::Result<()> {
+async fn linger(stream: &mut Socket) -> io::Result<()> {
     poll_fn(|cx| Pin::new(&mut *stream).poll_shutdown(cx)).await?;
     let drain = async {
         let mut waste = [0u8; 4096];

@@ -115,7 +115,7 @@ fn server(lines: &mut Lines, facts: &Facts) {
     lines.put("process_id", std::process::id());
     lines.put("process_supervised", "no");
     lines.put("run_id", &server.run_id);
-    lines.put("tcp_port", server.port);
+    lines.put("tcp_port", config.integer(Setting::Port));
     lines.put("server_time_usec", crate::clock::wall_us());
     lines.put("uptime_in_seconds", uptime_s);
     lines.put("uptime_in_days", uptime_s / 86_400);

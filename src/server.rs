@@ -8,15 +8,16 @@ use crate::persist::{self, Persist};
 use crate::rates::{Rates, Sums};
 use crate::pubsub::PubSub;
 use crate::latency::Monitor;
+use crate::listen::{Bound, Listeners, Rebinder};
 use crate::reclaim::Reclaimer;
 use crate::slowlog::Slowlog;
+use crate::socket::{Accepted, Address};
 use crate::stopwatch::Short;
 use crate::worker;
 use parking_lot::{Mutex, RwLock};
 use redstart_engine::stats::Stats;
 use redstart_engine::{Engine, Registry};
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::{Notify, mpsc};
@@ -55,6 +56,8 @@ pub struct Server {
     pub memory_peak: AtomicUsize,
     /// How much is going on.
     pub rates: Rates,
+    /// Changes where clients connect.
+    pub rebinder: Rebinder,
     /// Which commands are short.
     pub short: Short,
     /// The commands that were slow.
@@ -96,9 +99,9 @@ pub struct Live {
 /// A connection on its way to a worker.
 pub struct Handover {
     /// The socket.
-    pub stream: std::net::TcpStream,
+    pub stream: Accepted,
     /// Where the client is.
-    pub addr: SocketAddr,
+    pub addr: Address,
 }
 
 /// A worker as the acceptor sees it.
@@ -132,6 +135,21 @@ impl Server {
         self.rates.sample(self.clock.now().mono_ms, sums);
     }
 
+    /// Closes clients that have been idle for longer than `timeout`; those that listen may be.
+    fn close_idle(&self) {
+        let timeout_ms = self.live.timeout_s.load(Ordering::Relaxed).saturating_mul(1000);
+        if timeout_ms == 0 {
+            return;
+        }
+        let now_ms = self.clock.now().mono_ms;
+        for client in self.clients.all() {
+            let idle_ms = now_ms.saturating_sub(client.active_ms.load(Ordering::Relaxed));
+            if idle_ms > timeout_ms && client.may_time_out() {
+                client.kill();
+            }
+        }
+    }
+
     /// Sets the counters that INFO tells back to zero.
     pub fn reset_stats(&self) {
         self.stats.iter().for_each(|stats| stats.reset());
@@ -153,7 +171,7 @@ impl Server {
 /// When an address cannot be bound or a thread cannot be started.
 pub fn serve(config: Config) -> io::Result<()> {
     let settings = crate::settings::Startup::of(&config)?;
-    let listeners = listen(&settings)?;
+    let bound = Bound::new(&settings)?;
     let registry = crate::commands::registry();
     let threads = settings.threads;
     let stats: Vec<_> = (0..threads).map(|_| Arc::new(Stats::new(registry.len()))).collect();
@@ -177,6 +195,7 @@ pub fn serve(config: Config) -> io::Result<()> {
         errors: Mutex::default(),
         memory_peak: AtomicUsize::new(0),
         rates: Rates::default(),
+        rebinder: Rebinder::default(),
         short,
         slowlog: Slowlog::default(),
         latency: Monitor::default(),
@@ -192,10 +211,10 @@ pub fn serve(config: Config) -> io::Result<()> {
         .collect::<io::Result<Vec<_>>>()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        for listener in listeners {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            tokio::spawn(accept(listener, workers.clone()));
-        }
+        let (requests, rebinds) = mpsc::unbounded_channel();
+        server.rebinder.connect(requests);
+        let listeners = Listeners::start(bound, workers)?;
+        tokio::spawn(rebind(listeners, rebinds));
         // Clients are told meanwhile that data is being loaded.
         let loading = tokio::task::spawn_blocking(move || persist::load(server));
         loading.await?.map_err(io::Error::other)?;
@@ -205,6 +224,17 @@ pub fn serve(config: Config) -> io::Result<()> {
         ));
         until_stopped(server).await
     })
+}
+
+/// Listens elsewhere when CONFIG SET says so.
+async fn rebind(
+    mut listeners: Listeners,
+    mut rebinds: mpsc::UnboundedReceiver<crate::listen::Request>,
+) {
+    while let Some((settings, answer)) = rebinds.recv().await {
+        // Who asked may have lost patience.
+        let _ = answer.send(listeners.rebind(&settings).await);
+    }
 }
 
 async fn until_stopped(server: &'static Server) -> io::Result<()> {
@@ -220,64 +250,11 @@ async fn until_stopped(server: &'static Server) -> io::Result<()> {
             _ = tick.tick() => {
                 server.clock.follow_wall();
                 server.sample_rates();
+                server.close_idle();
                 persist::tick(server);
             }
         }
     }
     crate::log::warning("Redstart is now ready to exit, bye bye...");
     Ok(())
-}
-
-/// Binds every address of the bind list; one that starts with `-` may be missing.
-fn listen(settings: &crate::settings::Startup) -> io::Result<Vec<TcpListener>> {
-    let mut listeners = Vec::new();
-    if settings.port == 0 {
-        return Ok(listeners);
-    }
-    for (address, optional) in &settings.bind {
-        match listen_at(SocketAddr::new(*address, settings.port), settings.backlog) {
-            Ok(listener) => listeners.push(listener),
-            Err(_) if *optional && !listeners.is_empty() => {}
-            Err(error) => {
-                let text = format!("could not listen on {address} port {}: {error}", settings.port);
-                return Err(io::Error::new(error.kind(), text));
-            }
-        }
-    }
-    Ok(listeners)
-}
-
-fn listen_at(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
-    use socket2::{Domain, Protocol, Socket, Type};
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(backlog)?;
-    Ok(socket.into())
-}
-
-/// Hands every new connection to the least loaded worker.
-async fn accept(
-    listener: tokio::net::TcpListener,
-    workers: Vec<Arc<WorkerHandle>>,
-) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, addr)) => {
-                let least = workers.iter().min_by_key(|worker| worker.load.load(Ordering::Relaxed));
-                let worker = least.expect("there is at least one worker");
-                if let Ok(stream) = stream.into_std() {
-                    worker.load.fetch_add(1, Ordering::Relaxed);
-                    // The worker only goes when the process does.
-                    let _ = worker.queue.send(Handover { stream, addr });
-                }
-            }
-            // Out of descriptors, or the client is gone already: others may do better.
-            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
-        }
-    }
 }

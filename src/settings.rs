@@ -1,9 +1,12 @@
 //! From configuration to what the code reads: once at start, and after every CONFIG SET.
 
-use crate::config::{Config, Setting};
+use crate::config::error::system_text;
+use crate::config::{Changes, Config, SetError, Setting};
 use crate::server::Server;
 use redstart_engine::options::Options;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// What is fixed at start.
@@ -12,6 +15,10 @@ pub struct Startup {
     pub port: u16,
     /// Addresses to listen at, and whether each may be missing.
     pub bind: Vec<(IpAddr, bool)>,
+    /// The path of the unix socket, if there is to be one.
+    pub unix_path: Option<String>,
+    /// Its permissions; zero leaves them to the system.
+    pub unix_mode: u32,
     /// Connections that may wait to be accepted.
     pub backlog: i32,
     /// Workers.
@@ -43,10 +50,88 @@ impl Startup {
         Ok(Startup {
             port: config.integer(Setting::Port) as u16,
             bind,
+            unix_path: Some(config.text(Setting::Unixsocket))
+                .filter(|path| !path.is_empty())
+                .map(|path| String::from_utf8_lossy(path).into_owned()),
+            unix_mode: config.count(Setting::Unixsocketperm) as u32,
             backlog: config.integer(Setting::TcpBacklog) as i32,
             threads: config.count(Setting::Threads).max(1),
         })
     }
+}
+
+impl Startup {
+    /// The addresses to listen at, and whether each may be missing.
+    pub fn addresses(&self) -> Vec<(SocketAddr, bool)> {
+        let with_port =
+            |(ip, optional): &(IpAddr, bool)| (SocketAddr::new(*ip, self.port), *optional);
+        if self.port == 0 { Vec::new() } else { self.bind.iter().map(with_port).collect() }
+    }
+}
+
+/// Descriptors that are needed beside those of clients.
+const OWN_DESCRIPTORS: u64 = 32;
+
+/// Makes room for `clients` connections among the descriptors that the process may have. Returns
+/// how many there is room for.
+pub fn reserve_descriptors(clients: u64) -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let wanted = clients.saturating_add(OWN_DESCRIPTORS);
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current.is_none_or(|current| current >= wanted) {
+        return clients;
+    }
+    // Beyond the hard limit only a privileged process gets; others take what they may have.
+    for most in [maximum.map(|most| most.max(wanted)), maximum] {
+        let reached = most.map_or(wanted, |most| most.min(wanted));
+        let limit = Rlimit { current: Some(reached), maximum: most };
+        if setrlimit(Resource::Nofile, limit).is_ok() {
+            return reached.saturating_sub(OWN_DESCRIPTORS);
+        }
+    }
+    current.unwrap_or(wanted).saturating_sub(OWN_DESCRIPTORS)
+}
+
+/// Takes on what a CONFIG SET changed and what may fail.
+///
+/// # Errors
+/// What could not be taken on, and why; nothing else is then.
+pub fn take_on(server: &'static Server, changes: &Changes) -> Result<(), SetError> {
+    let failed =
+        |setting, error: &std::io::Error| Err(SetError::not_applied(setting, system_text(error)));
+    if changes.contains(Setting::Maxclients) {
+        let wanted = server.config.read().count(Setting::Maxclients) as u64;
+        let reached = reserve_descriptors(wanted);
+        if reached < wanted {
+            let text = format!(
+                "The operating system is not able to handle the specified number of clients, \
+                 try with {reached}"
+            );
+            return Err(SetError::not_applied(Setting::Maxclients, text));
+        }
+    }
+    if changes.contains(Setting::Dir) {
+        let dir = server.config.read().text(Setting::Dir).to_vec();
+        let dir = Path::new(std::ffi::OsStr::from_bytes(&dir)).to_owned();
+        if let Err(error) = std::env::set_current_dir(dir) {
+            return failed(Setting::Dir, &error);
+        }
+    }
+    if changes.contains(Setting::Port) || changes.contains(Setting::Bind) {
+        let name = match changes.contains(Setting::Port) {
+            true => Setting::Port,
+            false => Setting::Bind,
+        };
+        let settings = Startup::of(&server.config.read());
+        if settings.and_then(|settings| server.rebinder.rebind(settings)).is_err() {
+            let text = match name {
+                Setting::Port => "Unable to listen on this port. Check server logs.",
+                _ => "Failed to bind to specified addresses.",
+            };
+            return Err(SetError::not_applied(name, text));
+        }
+    }
+    Ok(())
 }
 
 /// Copies what is fixed at start to the engine.

@@ -79,13 +79,18 @@ fn set(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let words: Vec<&[u8]> = args.iter().skip(2).collect();
     let (pairs, []) = words.as_chunks::<2>() else { return Err(Error::SYNTAX) };
     let pairs: Vec<_> = pairs.iter().map(|[name, value]| (*name, *value)).collect();
-    let caller = match session.info.addr.ip().to_canonical().is_loopback() {
+    let caller = match session.info.addr.is_local() {
         true => Caller::Local,
         false => Caller::Remote,
     };
-    let changed = session.server.config.write().set_many(&pairs, caller);
-    changed.map_err(|error| Error::text(format!("ERR {error}")))?;
-    session.server.apply_config();
+    let server = session.server;
+    let refused = |error| Error::text(format!("ERR {error}"));
+    let changes = server.config.write().set_many(&pairs, caller).map_err(refused)?;
+    if let Err(error) = crate::settings::take_on(server, &changes) {
+        server.config.write().undo(changes);
+        return Err(refused(error));
+    }
+    server.apply_config();
     crate::persist::follow_config(session.server)
         .map_err(|error| Error::text(format!("ERR CONFIG SET failed - {error}")))?;
     session.out.ok();

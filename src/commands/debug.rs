@@ -36,7 +36,7 @@ fn debug(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let session = &mut *context.session;
     let allowed = match session.server.config.read().choice(Setting::EnableDebugCommand) {
         "yes" => true,
-        "local" => session.info.addr.ip().to_canonical().is_loopback(),
+        "local" => session.info.addr.is_local(),
         _ => false,
     };
     if !allowed {

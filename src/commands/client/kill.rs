@@ -76,13 +76,13 @@ impl<'a> Filter<'a> {
     }
 
     fn fits(&self, client: &ClientInfo, session: &Session, now_ms: u64) -> bool {
-        let is = |filter: Option<&[u8]>, addr: std::net::SocketAddr| {
+        let is = |filter: Option<&[u8]>, addr: &crate::socket::Address| {
             filter.is_none_or(|text| text == addr.to_string().as_bytes())
         };
         self.id.is_none_or(|id| id == client.id)
             && self.kind.is_none_or(|kind| kind == client.kind())
-            && is(self.addr, client.addr)
-            && is(self.laddr, client.laddr)
+            && is(self.addr, &client.addr)
+            && is(self.laddr, &client.laddr)
             && now_ms.saturating_sub(client.connected_ms) / 1000 >= self.age_s
             && (self.with_me || client.id != session.info.id)
     }
