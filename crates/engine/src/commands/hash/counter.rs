@@ -59,7 +59,8 @@ pub static HINCRBYFLOAT: Command = Command {
     doc: Doc {
         since: "2.6.0",
         complexity: "O(1)",
-        summary: "Adds a floating point number to the value of a field; a missing field counts as zero.",
+        summary: "Adds a floating point number to the value of a field; a missing field counts as \
+                  zero.",
         syntax: "key field increment",
     },
     run: Run::Data(add_float),

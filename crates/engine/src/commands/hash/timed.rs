@@ -66,7 +66,8 @@ pub static HGETEX: Command = Command {
     doc: Doc {
         since: "8.0.0",
         complexity: "O(N) with N fields given.",
-        summary: "Returns the values of fields of a hash and, if told so, changes their times to live.",
+        summary: "Returns the values of fields of a hash and, if told so, changes their times to \
+                  live.",
         syntax: "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | \
                  PXAT unix-time-milliseconds | PERSIST] FIELDS numfields field [field ...]",
     },
@@ -128,7 +129,7 @@ fn get_and_expire(call: &mut Call<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// HSETEX key [FNX | FXX] [EX seconds | ... | KEEPTTL] FIELDS numfields field value [field value ...]
+/// HSETEX key [FNX | FXX] [EX seconds | ... | KEEPTTL] FIELDS numfields field value ...
 pub static HSETEX: Command = Command {
     name: "hsetex",
     group: Group::Hash,
