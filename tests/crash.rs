@@ -1,0 +1,232 @@
+//! A killed server has everything that it acknowledged, no hole and nothing invented, under every
+//! policy of the log; a server that ends well has everything; damaged files are refused by name
+//! and offset.
+//!
+//! The short form runs with the other tests; `REDSTART_CRASH_ROUNDS=1000` (`make crash`) is the
+//! long one.
+
+#[path = "crash/process.rs"]
+mod process;
+#[allow(dead_code, reason = "each test binary uses a part")]
+mod support;
+#[path = "crash/writer.rs"]
+mod writer;
+
+use process::{Process, scratch};
+use std::thread;
+use std::time::Duration;
+use support::resp::Value;
+use writer::Writer;
+
+const WRITERS: usize = 16;
+
+fn rounds(short: usize) -> usize {
+    let rounds = std::env::var("REDSTART_CRASH_ROUNDS").ok();
+    rounds.and_then(|rounds| rounds.parse().ok()).unwrap_or(short)
+}
+
+/// Kills the server under load `rounds` times and looks each time what it still knows.
+fn kill_under_load(policy: &str, rounds: usize, seed: u64) {
+    let directory = scratch(policy);
+    let args = ["--appendonly", "yes", "--appendfsync", policy, "--save", ""];
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut writers: Vec<Writer> = (0..WRITERS).map(Writer::new).collect();
+    let mut acknowledged = 0;
+    for round in 0..rounds {
+        let mut server = Process::start(&directory, &args);
+        if random.u32(..4) == 0 {
+            // It may still be loading.
+            thread::sleep(Duration::from_millis(random.u64(..30)));
+            server.kill();
+            server = Process::start(&directory, &args);
+        }
+        server.wait_until_ready();
+        let mut client = server.client();
+        for writer in &mut writers {
+            writer.verify(&mut client).unwrap_or_else(|error| panic!("round {round}: {error}"));
+        }
+        let (port, life_ms, jobs) = (server.port(), random.u64(20..250), random.u32(..3));
+        thread::scope(|scope| {
+            for writer in &mut writers {
+                let seed = random.u64(..);
+                scope.spawn(move || writer.write_until_closed(port, seed));
+            }
+            for _ in 0..jobs {
+                thread::sleep(Duration::from_millis(life_ms / 4));
+                let job = ["BGREWRITEAOF", "BGSAVE"][random.usize(..2)];
+                client.call(&[job]).expect("the server lives");
+            }
+            thread::sleep(Duration::from_millis(life_ms));
+            server.kill();
+        });
+        acknowledged += writers.iter().map(Writer::acknowledged_now).sum::<u64>();
+    }
+    assert!(acknowledged > 0, "nothing was ever acknowledged");
+    std::fs::remove_dir_all(&directory).expect("the directory is ours");
+}
+
+#[test]
+fn killed_with_appendfsync_always() {
+    kill_under_load("always", rounds(6), 1);
+}
+
+#[test]
+fn killed_with_appendfsync_everysec() {
+    kill_under_load("everysec", rounds(6), 2);
+}
+
+#[test]
+fn killed_with_appendfsync_no() {
+    kill_under_load("no", rounds(6), 3);
+}
+
+/// What was acknowledged before SIGTERM or SHUTDOWN is there after it, without a log.
+#[test]
+fn what_ends_well_keeps_everything() {
+    let directory = scratch("term");
+    let mut writers: Vec<Writer> = (0..WRITERS).map(Writer::new).collect();
+    for round in 0..rounds(6).min(100) {
+        let mut server = Process::start(&directory, &["--save", "3600 1"]);
+        server.wait_until_ready();
+        let mut client = server.client();
+        for writer in &mut writers {
+            writer.verify(&mut client).unwrap_or_else(|error| panic!("round {round}: {error}"));
+        }
+        let port = server.port();
+        thread::scope(|scope| {
+            for (seed, writer) in writers.iter_mut().enumerate() {
+                scope.spawn(move || writer.write_until_closed(port, seed as u64));
+            }
+            thread::sleep(Duration::from_millis(60));
+            if round % 2 == 0 {
+                server.terminate();
+            } else {
+                // It closes instead of answering.
+                client.call(&["SHUTDOWN"]).expect_err("a server that ended says nothing");
+            }
+            assert!(server.wait().success());
+        });
+    }
+    std::fs::remove_dir_all(&directory).expect("the directory is ours");
+}
+
+/// With snapshots alone, a killed server has exactly the last one that was acknowledged, or one
+/// that was under way.
+#[test]
+fn killed_with_snapshots_alone() {
+    let directory = scratch("snapshot");
+    let mut random = fastrand::Rng::with_seed(4);
+    let mut saved = 0;
+    for _ in 0..rounds(6).min(100) {
+        let mut server = Process::start(&directory, &["--save", ""]);
+        server.wait_until_ready();
+        let mut client = server.client();
+        let found = client.call(&["GET", "n"]).expect("it lives");
+        let found = match found {
+            Value::Bulk(text) => String::from_utf8_lossy(&text).parse().expect("a number"),
+            _ => 0,
+        };
+        assert!(found >= saved, "{saved} was saved, {found} is there");
+        saved = found;
+        for n in found + 1..found + 40 {
+            client.call(&["SET", "n", &n.to_string()]).expect("it lives");
+            if random.u32(..8) == 0 {
+                client.call(&["SAVE"]).expect("it lives");
+                saved = n;
+            }
+        }
+        let _ = client.call(&["BGSAVE"]);
+        thread::sleep(Duration::from_millis(random.u64(..8)));
+        server.kill();
+    }
+    std::fs::remove_dir_all(&directory).expect("the directory is ours");
+}
+
+/// The sum of accounts between which money is moved is the same in every snapshot.
+#[test]
+fn snapshots_under_transfers_have_the_exact_sum() {
+    const ACCOUNTS: usize = 2000;
+    let directory = scratch("transfers");
+    let mut server = Process::start(&directory, &["--save", ""]);
+    server.wait_until_ready();
+    let mut client = server.client();
+    for account in 0..ACCOUNTS {
+        client.call(&["SET", &format!("account:{account}"), "1000"]).expect("it lives");
+    }
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let relaxed = std::sync::atomic::Ordering::Relaxed;
+    thread::scope(|scope| {
+        for seed in 0..4 {
+            let (port, stop) = (server.port(), &stop);
+            scope.spawn(move || {
+                let mut random = fastrand::Rng::with_seed(seed);
+                while !stop.load(relaxed) {
+                    writer::transfer(port, &mut random, ACCOUNTS, stop);
+                }
+            });
+        }
+        for round in 0..rounds(8).min(200) {
+            client.call(&["SAVE"]).expect("it lives");
+            let copy = scratch(&format!("transfers-{round}"));
+            std::fs::copy(directory.join("dump.redstart"), copy.join("dump.redstart"))
+                .expect("the snapshot is there");
+            let mut other = Process::start(&copy, &["--save", ""]);
+            other.wait_until_ready();
+            let mut reader = other.client();
+            let sum: i64 = (0..ACCOUNTS)
+                .map(|account| {
+                    let reply = reader.call(&["GET", &format!("account:{account}")]);
+                    let Ok(Value::Bulk(text)) = reply else { panic!("{account}: {reply:?}") };
+                    String::from_utf8_lossy(&text).parse::<i64>().expect("a number")
+                })
+                .sum();
+            assert_eq!(sum, 1000 * ACCOUNTS as i64, "snapshot {round}");
+            other.kill();
+            std::fs::remove_dir_all(&copy).expect("the directory is ours");
+        }
+        stop.store(true, relaxed);
+    });
+    server.kill();
+    std::fs::remove_dir_all(&directory).expect("the directory is ours");
+}
+
+/// A torn end is cut off with a warning; damage in the middle names the file and the place.
+#[test]
+fn damaged_logs_are_refused_and_torn_ones_cut() {
+    let directory = scratch("damage");
+    let args = ["--appendonly", "yes", "--save", ""];
+    let mut server = Process::start(&directory, &args);
+    server.wait_until_ready();
+    let mut client = server.client();
+    for n in 0..50 {
+        client.call(&["RPUSH", "list", &format!("element-{n}")]).expect("it lives");
+    }
+    server.kill();
+    let segment = directory.join("appendonlydir/appendonly.00000000000000000001.log");
+    let whole = std::fs::read(&segment).expect("the segment is there");
+    let check = |file: &std::path::Path| {
+        let program = env!("CARGO_BIN_EXE_redstart");
+        std::process::Command::new(program).arg("check").arg(file).output().expect("it runs")
+    };
+    assert!(check(&segment).status.success());
+
+    std::fs::write(&segment, &whole[..whole.len() - 3]).expect("it is ours");
+    assert!(!check(&segment).status.success());
+    let mut server = Process::start(&directory, &args);
+    server.wait_until_ready();
+    let length = server.client().call(&["RPUSH", "list", "element-49"]);
+    assert!(matches!(length, Ok(Value::Int(50))), "{length:?}");
+    server.kill();
+    assert!(server.output().contains("bytes are cut off"));
+
+    let mut damaged = whole.clone();
+    damaged[whole.len() / 2] ^= 4;
+    std::fs::write(&segment, &damaged).expect("it is ours");
+    let mut server = Process::start(&directory, &args);
+    assert!(!server.wait().success());
+    let output = server.output();
+    assert!(output.contains("appendonly.00000000000000000001.log, at byte"), "{output}");
+    let report = String::from_utf8_lossy(&check(&segment).stderr).into_owned();
+    assert!(report.contains("at byte"), "{report}");
+    std::fs::remove_dir_all(&directory).expect("the directory is ours");
+}

@@ -1,0 +1,110 @@
+//! A server that is meant to be killed and started again over the same files.
+
+use crate::support::client::Client;
+use crate::support::resp::Value;
+use std::fs::OpenOptions;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An empty directory for this test.
+pub fn scratch(name: &str) -> PathBuf {
+    let name = format!("redstart-crash-{}-{name}", std::process::id());
+    let directory = std::env::temp_dir().join(name);
+    let _ = std::fs::remove_dir_all(&directory);
+    std::fs::create_dir_all(&directory).expect("the directory for temporary files is there");
+    directory
+}
+
+/// A server process.
+pub struct Process {
+    child: Child,
+    port: u16,
+    output: PathBuf,
+}
+
+impl Process {
+    /// Starts the server with its files in `directory`; does not wait for it.
+    pub fn start(directory: &Path, args: &[&str]) -> Process {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there is a free port");
+        let port = listener.local_addr().expect("it is bound").port();
+        drop(listener);
+        let output = directory.join("output.txt");
+        let log = OpenOptions::new().create(true).append(true).open(&output);
+        let log = log.expect("the directory is ours");
+        let child = Command::new(env!("CARGO_BIN_EXE_redstart"))
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--threads", "2"])
+            .args(args)
+            .current_dir(directory)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("it is open"))
+            .stderr(log)
+            .spawn()
+            .expect("the server's binary was built");
+        Process { child, port, output }
+    }
+
+    /// Waits until commands are answered.
+    pub fn wait_until_ready(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            let pong = Client::connect(self.port).and_then(|mut client| client.call(&["PING"]));
+            if matches!(pong, Ok(Value::Simple(_))) {
+                return;
+            }
+            let ended = self.child.try_wait().expect("it is our child");
+            assert!(ended.is_none(), "the server ended: {}", self.output());
+            thread::sleep(Duration::from_millis(5));
+        }
+        panic!("the server did not start: {}", self.output());
+    }
+
+    /// A new connection.
+    pub fn client(&self) -> Client {
+        Client::connect(self.port).expect("the server is ready")
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// SIGTERM.
+    pub fn terminate(&self) {
+        let sent = Command::new("kill").arg(self.child.id().to_string()).status();
+        assert!(sent.is_ok_and(|status| status.success()));
+    }
+
+    /// Waits for the end.
+    pub fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().expect("it is our child") {
+                return status;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        panic!("the server did not end: {}", self.output());
+    }
+
+    /// What this server and its forerunners said.
+    pub fn output(&self) -> String {
+        std::fs::read_to_string(&self.output).unwrap_or_default()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
