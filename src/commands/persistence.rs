@@ -85,7 +85,7 @@ static LASTSAVE: SessionCommand = SessionCommand {
         "lastsave",
         Group::Server,
         Arity::Exactly(1),
-        LOADING | STALE | FAST,
+        LOADING | STALE | FAST | DANGEROUS,
         Doc {
             since: "1.0.0",
             complexity: "O(1)",

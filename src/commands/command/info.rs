@@ -95,7 +95,7 @@ fn categories_of(command: &Command, container: Option<&Command>) -> Vec<&'static
         "@read" => command.is(READONLY) && !scripting,
         "@write" => command.is(WRITE) && !scripting,
         "@pubsub" => command.is(PUBSUB),
-        "@admin" => command.is(ADMIN),
+        "@admin" => command.is(ADMIN) || command.name == "lastsave",
         "@fast" => command.is(FAST),
         "@slow" => !command.is(FAST),
         "@blocking" => command.is(BLOCKING),
