@@ -6,6 +6,7 @@ mod command;
 mod config;
 mod connection;
 mod debug;
+mod function;
 mod latency;
 #[cfg(test)]
 mod markdown;
@@ -41,6 +42,7 @@ fn all() -> impl Iterator<Item = &'static SessionCommand> {
         command::COMMANDS,
         config::COMMANDS,
         debug::COMMANDS,
+        function::COMMANDS,
         latency::COMMANDS,
         memory::COMMANDS,
         pubsub::COMMANDS,
@@ -55,7 +57,7 @@ fn all() -> impl Iterator<Item = &'static SessionCommand> {
 
 /// Containers of session subcommands that do nothing without one.
 fn containers() -> impl Iterator<Item = &'static Command> {
-    [&client::CLIENT, &config::CONFIG, &pubsub::PUBSUB_COMMAND,
+    [&client::CLIENT, &config::CONFIG, &function::FUNCTION, &pubsub::PUBSUB_COMMAND,
      &latency::LATENCY, &memory::MEMORY, &scripting::SCRIPT, &slowlog::SLOWLOG].into_iter()
 }
 

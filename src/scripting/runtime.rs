@@ -2,7 +2,7 @@
 
 use super::call::State;
 use super::store::{Running, Script};
-use super::{Digest, MEMORY_MAX, libraries, shebang};
+use super::{Digest, MEMORY_MAX, functions, libraries, shebang};
 use crate::server::Server;
 use crate::session::Session;
 use mlua::{ChunkMode, Compiler, Function, Lua, LuaOptions, StdLib, Table, Value, VmState};
@@ -45,7 +45,7 @@ pub struct Runtime {
     /// The server's generation of scripts that `compiled` is of.
     pub generation: u64,
     /// Libraries of functions.
-    pub functions: super::functions::Loaded,
+    pub functions: functions::Loaded,
     compiled: HashMap<Digest, Compiled>,
     globals: Table,
     runner: Function,
@@ -67,9 +67,10 @@ impl Runtime {
         server.scripts.register(running.clone());
         let state = Rc::new(RefCell::new(State::new(session, over.clone(), running.clone())));
         let globals = lua.create_table()?;
-        let host = libraries::host(&lua, server, &state, &globals)?;
+        let registrar = functions::Registrar::default();
+        let host = libraries::host(&lua, server, &state, &globals, &registrar)?;
         let prelude = lua.load(include_str!("prelude.luau")).set_name("=prelude");
-        let runner = prelude.call((host, globals.clone()))?;
+        let (runner, library): (Function, Table) = prelude.call((host, globals.clone()))?;
         globals.set_safeenv(true);
         globals.set_readonly(true);
         let names = [lua.create_string("KEYS")?, lua.create_string("ARGV")?];
@@ -79,7 +80,7 @@ impl Runtime {
             over,
             running,
             generation: 0,
-            functions: Default::default(),
+            functions: functions::Loaded::new(registrar, runner.clone(), library),
             compiled: HashMap::new(),
             globals,
             runner,
@@ -99,11 +100,6 @@ impl Runtime {
             }
             Ok(VmState::Continue)
         });
-    }
-
-    /// The table in which scripts run.
-    pub fn globals(&self) -> &Table {
-        &self.globals
     }
 
     /// The compiled script of a digest.

@@ -41,9 +41,13 @@ impl Script {
     /// When its first line is not one that scripts may have.
     pub fn new(text: &[u8], digest: &Digest) -> Result<Script, Error> {
         let flags = shebang::of_script(text)?;
+        Ok(Script { text: text.into(), ..Script::named(hex(digest), flags) })
+    }
+
+    /// A script without a text, that nobody has run.
+    pub fn named(name: String, flags: Option<shebang::Flags>) -> Script {
         let reach = AtomicU8::new(Reach::Unknown as u8);
-        let pinned = AtomicBool::new(false);
-        Ok(Script { text: text.into(), name: hex(digest), flags, reach, pinned })
+        Script { text: Box::default(), name, flags, reach, pinned: AtomicBool::new(false) }
     }
 
     /// Which shards it needs.
@@ -81,6 +85,8 @@ pub struct Store {
     scripts: RwLock<HashMap<Digest, Arc<Script>>>,
     /// Counts the times that all scripts were forgotten: workers then forget theirs.
     pub generation: AtomicU64,
+    /// Libraries of functions.
+    pub functions: super::functions::Catalogue,
     running: Mutex<Vec<Arc<Running>>>,
     passing: Mutex<VecDeque<Digest>>,
 }

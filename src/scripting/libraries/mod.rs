@@ -1,7 +1,8 @@
 //! What the prelude gets from the host: the functions behind `redis`, and the libraries of scripts.
 
 use super::call::State;
-use super::{digest, hex, runtime};
+use super::functions::Registrar;
+use super::{digest, functions, hex, runtime};
 use crate::server::Server;
 use mlua::{Lua, MultiValue, Table, Value};
 use redstart_protocol::Protocol;
@@ -28,8 +29,15 @@ pub fn host(
     server: &'static Server,
     state: &Rc<RefCell<State>>,
     globals: &Table,
+    registrar: &Registrar,
 ) -> mlua::Result<Table> {
     let host = lua.create_table()?;
+    let registrar = registrar.clone();
+    let register = move |lua: &Lua, args: MultiValue| match functions::register(&registrar, &args) {
+        Ok(()) => Ok((Value::Nil, None)),
+        Err(text) => failed(lua, &text),
+    };
+    host.set("register_function", lua.create_function(register)?)?;
     let of_call = state.clone();
     let call = move |lua: &Lua, args: MultiValue| -> mlua::Result<Answer> {
         match of_call.borrow_mut().call(lua, &args) {

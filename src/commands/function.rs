@@ -1,0 +1,395 @@
+//! FCALL, FCALL_RO, FUNCTION.
+
+use super::scripting::{KEYS, KEYS_RO, kill};
+use super::{SessionCommand, declare, help, is};
+use crate::scripting::functions::{self, About, Libraries};
+use crate::scripting::payload;
+use crate::scripting::shebang::FLAG_NAMES;
+use crate::scripting::store::Kind;
+use crate::session::Context;
+use redstart_engine::glob;
+use redstart_engine::spec::*;
+use redstart_engine::{Command, Error};
+use redstart_protocol::{Args, Reply};
+
+/// The commands of this file.
+pub static COMMANDS: &[&SessionCommand] = &[
+    &FCALL,
+    &FCALL_RO,
+    &FUNCTION_DELETE,
+    &FUNCTION_DUMP,
+    &FUNCTION_FLUSH,
+    &FUNCTION_HELP,
+    &FUNCTION_KILL,
+    &FUNCTION_LIST,
+    &FUNCTION_LOAD,
+    &FUNCTION_RESTORE,
+    &FUNCTION_STATS,
+];
+
+/// FCALL function numkeys [key [key ...]] [arg [arg ...]]
+static FCALL: SessionCommand = SessionCommand {
+    spec: Command {
+        keys: KEYS,
+        ..declare(
+            "fcall",
+            Group::Scripting,
+            Arity::AtLeast(3),
+            NOSCRIPT | STALE | SKIP_MONITOR,
+            Doc {
+                since: "7.0.0",
+                complexity: "Depends on the function that is executed.",
+                summary: "Calls a function.",
+                syntax: "function numkeys [key [key ...]] [arg [arg ...]]",
+            },
+        )
+    },
+    run: |context, args| functions::call(context, args, false),
+};
+
+/// FCALL_RO function numkeys [key [key ...]] [arg [arg ...]]
+static FCALL_RO: SessionCommand = SessionCommand {
+    spec: Command {
+        keys: KEYS_RO,
+        ..declare(
+            "fcall_ro",
+            Group::Scripting,
+            Arity::AtLeast(3),
+            READONLY | NOSCRIPT | STALE | SKIP_MONITOR,
+            Doc {
+                since: "7.0.0",
+                complexity: "Depends on the function that is executed.",
+                summary: "Calls a function that must not write.",
+                syntax: "function numkeys [key [key ...]] [arg [arg ...]]",
+            },
+        )
+    },
+    run: |context, args| functions::call(context, args, true),
+};
+
+/// FUNCTION
+pub static FUNCTION: Command = Command {
+    name: "function",
+    group: Group::Scripting,
+    arity: Arity::AtLeast(2),
+    flags: 0,
+    keys: &[],
+    doc: Doc {
+        since: "7.0.0",
+        complexity: "Depends on subcommand.",
+        summary: "Libraries of functions.",
+        syntax: "",
+    },
+    run: Run::Subcommands(&[
+        &FUNCTION_DELETE.spec,
+        &FUNCTION_DUMP.spec,
+        &FUNCTION_FLUSH.spec,
+        &FUNCTION_HELP.spec,
+        &FUNCTION_KILL.spec,
+        &FUNCTION_LIST.spec,
+        &FUNCTION_LOAD.spec,
+        &FUNCTION_RESTORE.spec,
+        &FUNCTION_STATS.spec,
+    ]),
+};
+
+const fn function(
+    name: &'static str,
+    arity: Arity,
+    flags: Flags,
+    complexity: &'static str,
+    summary: &'static str,
+    syntax: &'static str,
+) -> Command {
+    let doc = Doc { since: "7.0.0", complexity, summary, syntax };
+    declare(name, Group::Scripting, arity, NOSCRIPT | flags, doc)
+}
+
+/// FUNCTION DELETE library-name
+static FUNCTION_DELETE: SessionCommand = SessionCommand {
+    spec: function(
+        "delete",
+        Arity::Exactly(3),
+        WRITE,
+        "O(1)",
+        "Removes a library and its functions.",
+        "library-name",
+    ),
+    run: |context, args| {
+        change(context, |_, libraries| match libraries.remove(&args[2]) {
+            Some(_) => Ok(()),
+            None => Err(Error::text("ERR Library not found")),
+        })?;
+        context.session.out.ok();
+        Ok(())
+    },
+};
+
+/// FUNCTION DUMP
+static FUNCTION_DUMP: SessionCommand = SessionCommand {
+    spec: function(
+        "dump",
+        Arity::Exactly(2),
+        0,
+        "O(N) where N is the number of functions",
+        "Gives all libraries as bytes for FUNCTION RESTORE.",
+        "",
+    ),
+    run: |context, _| {
+        let libraries = context.session.server.scripts.functions.libraries.read();
+        let dump = payload::write(libraries.values().map(|library| &library.code[..]));
+        context.session.out.bulk(&dump);
+        Ok(())
+    },
+};
+
+/// FUNCTION FLUSH [ASYNC | SYNC]
+static FUNCTION_FLUSH: SessionCommand = SessionCommand {
+    spec: function(
+        "flush",
+        Arity::AtLeast(2),
+        WRITE,
+        "O(N) where N is the number of functions deleted",
+        "Removes all libraries.",
+        "[ASYNC | SYNC]",
+    ),
+    run: |context, args| {
+        let known = args.get(2).is_none_or(|mode| is(mode, "sync") || is(mode, "async"));
+        if args.len() > 3 || !known {
+            return Err(Error::text("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"));
+        }
+        context.session.server.scripts.functions.set(Libraries::new());
+        context.session.out.ok();
+        Ok(())
+    },
+};
+
+/// FUNCTION KILL
+static FUNCTION_KILL: SessionCommand = SessionCommand {
+    spec: function(
+        "kill",
+        Arity::Exactly(2),
+        ALLOW_BUSY,
+        "O(1)",
+        "Ends functions that run for too long, if they have not written anything.",
+        "",
+    ),
+    run: |context, _| kill(context, Kind::Function),
+};
+
+/// FUNCTION LIST [LIBRARYNAME library-name-pattern] [WITHCODE]
+static FUNCTION_LIST: SessionCommand = SessionCommand {
+    spec: function(
+        "list",
+        Arity::AtLeast(2),
+        0,
+        "O(N) where N is the number of functions",
+        "Lists libraries and their functions.",
+        "[LIBRARYNAME library-name-pattern] [WITHCODE]",
+    ),
+    run: list,
+};
+
+fn list(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
+    let (mut pattern, mut with_code, mut at) = (None, false, 2);
+    while at < args.len() {
+        if is(&args[at], "withcode") && !with_code {
+            with_code = true;
+        } else if is(&args[at], "libraryname") && pattern.is_none() {
+            at += 1;
+            let text = "ERR library name argument was not given";
+            pattern = Some(args.get(at).ok_or(Error::text(text))?);
+        } else {
+            return Err(Error::quoting("ERR Unknown argument ", &args[at], ""));
+        }
+        at += 1;
+    }
+    let libraries = context.session.server.scripts.functions.libraries.read();
+    let wanted = |name: &[u8]| pattern.is_none_or(|pattern| glob::matches(pattern, name, glob::Case::Sensitive));
+    let chosen: Vec<_> = libraries.iter().filter(|(name, _)| wanted(name)).collect();
+    let out = &mut context.session.out;
+    out.array(chosen.len());
+    for (name, library) in chosen {
+        out.map(3 + usize::from(with_code));
+        out.bulk(b"library_name");
+        out.bulk(name);
+        out.bulk(b"engine");
+        out.bulk(b"LUA");
+        out.bulk(b"functions");
+        out.array(library.functions.len());
+        library.functions.iter().for_each(|about| tell(about, out));
+        if with_code {
+            out.bulk(b"library_code");
+            out.bulk(&library.code);
+        }
+    }
+    Ok(())
+}
+
+fn tell(about: &About, out: &mut Reply) {
+    out.map(3);
+    out.bulk(b"name");
+    out.bulk(&about.name);
+    out.bulk(b"description");
+    match &about.description {
+        Some(text) => out.bulk(text),
+        None => out.null(),
+    }
+    out.bulk(b"flags");
+    let flags: Vec<_> = FLAG_NAMES.iter().filter(|(flag, _)| about.flags & flag != 0).collect();
+    out.set(flags.len());
+    flags.iter().for_each(|(_, name)| out.simple(name));
+}
+
+/// FUNCTION LOAD [REPLACE] function-code
+static FUNCTION_LOAD: SessionCommand = SessionCommand {
+    spec: function(
+        "load",
+        Arity::AtLeast(3),
+        WRITE | DENYOOM,
+        "O(1) (considering compilation time is redundant)",
+        "Adds a library.",
+        "[REPLACE] function-code",
+    ),
+    run: |context, args| {
+        let options = args.len() - 1;
+        let bad = (2..options).find(|&at| at > 2 || !is(&args[at], "replace"));
+        if let Some(at) = bad {
+            return Err(Error::quoting("ERR Unknown option given: ", &args[at], ""));
+        }
+        let replace = options > 2;
+        let name = change(context, |context, libraries| {
+            functions::add(context, libraries, &args[options], replace)
+        })?;
+        context.session.out.bulk(&name);
+        Ok(())
+    },
+};
+
+/// Changes the libraries, all or nothing.
+fn change<R>(
+    context: &mut Context<'_>,
+    f: impl FnOnce(&mut Context<'_>, &mut Libraries) -> Result<R, Error>,
+) -> Result<R, Error> {
+    let functions = &context.session.server.scripts.functions;
+    let mut libraries = functions.libraries.read().clone();
+    let result = f(context, &mut libraries)?;
+    functions.set(libraries);
+    Ok(result)
+}
+
+/// FUNCTION RESTORE serialized-value [FLUSH | APPEND | REPLACE]
+static FUNCTION_RESTORE: SessionCommand = SessionCommand {
+    spec: function(
+        "restore",
+        Arity::AtLeast(3),
+        WRITE | DENYOOM,
+        "O(N) where N is the number of functions on the payload",
+        "Takes back libraries from what FUNCTION DUMP gave.",
+        "serialized-value [FLUSH | APPEND | REPLACE]",
+    ),
+    run: |context, args| {
+        let policy = args.get(3).unwrap_or(b"append");
+        let known = ["flush", "append", "replace"].iter().any(|word| is(policy, word));
+        if args.len() > 4 || !known {
+            return Err(Error::text(
+                "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.",
+            ));
+        }
+        let texts = payload::read(&args[2])?;
+        change(context, |context, libraries| {
+            if is(policy, "flush") {
+                libraries.clear();
+            }
+            texts.iter().try_for_each(|text| {
+                let name = functions::library_name(text)?;
+                if !is(policy, "replace") && libraries.contains_key(&name) {
+                    return Err(Error::quoting("ERR Library ", &name, " already exists"));
+                }
+                functions::add(context, libraries, text, true).map(drop)
+            })
+        })?;
+        context.session.out.ok();
+        Ok(())
+    },
+};
+
+/// FUNCTION STATS
+static FUNCTION_STATS: SessionCommand = SessionCommand {
+    spec: function(
+        "stats",
+        Arity::Exactly(2),
+        ALLOW_BUSY,
+        "O(1)",
+        "Tells which function runs now, and how many there are.",
+        "",
+    ),
+    run: |context, _| {
+        let server = context.session.server;
+        let running = server.scripts.running_function(server.clock.now().mono_ms);
+        let out = &mut context.session.out;
+        out.map(2);
+        out.bulk(b"running_script");
+        match running {
+            None => out.null(),
+            Some((name, request, duration_ms)) => {
+                out.map(3);
+                out.bulk(b"name");
+                out.bulk(&name);
+                out.bulk(b"command");
+                out.array(request.len());
+                request.iter().for_each(|arg| out.bulk(arg));
+                out.bulk(b"duration_ms");
+                out.integer(duration_ms as i64);
+            }
+        }
+        let libraries = server.scripts.functions.libraries.read();
+        let functions: usize = libraries.values().map(|library| library.functions.len()).sum();
+        out.bulk(b"engines");
+        out.map(1);
+        out.bulk(b"LUA");
+        out.map(2);
+        out.bulk(b"libraries_count");
+        out.integer(libraries.len() as i64);
+        out.bulk(b"functions_count");
+        out.integer(functions as i64);
+        Ok(())
+    },
+};
+
+/// FUNCTION HELP
+static FUNCTION_HELP: SessionCommand = SessionCommand {
+    spec: function(
+        "help",
+        Arity::Exactly(2),
+        LOADING | STALE,
+        "O(1)",
+        "Lists the subcommands.",
+        "",
+    ),
+    run: |context, _| {
+        help(
+            &mut context.session.out,
+            "FUNCTION",
+            &[
+                "LOAD [REPLACE] <FUNCTION CODE>",
+                "    Add a library.",
+                "DELETE <LIBRARY NAME>",
+                "    Remove a library.",
+                "LIST [LIBRARYNAME PATTERN] [WITHCODE]",
+                "    List libraries and their functions.",
+                "STATS",
+                "    Tell which function runs now, and how many there are.",
+                "KILL",
+                "    End a function that runs for too long.",
+                "FLUSH [ASYNC|SYNC]",
+                "    Remove all libraries.",
+                "DUMP",
+                "    Give all libraries as bytes.",
+                "RESTORE <PAYLOAD> [FLUSH|APPEND|REPLACE]",
+                "    Take back libraries that DUMP gave.",
+            ],
+        );
+        Ok(())
+    },
+};
