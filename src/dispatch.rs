@@ -20,7 +20,7 @@ use redstart_engine::call::KeyAt;
 use redstart_engine::execute::Prepared;
 use redstart_engine::keyspace::View;
 use redstart_engine::registry::KeyShape;
-use redstart_engine::spec::{Group, NO_AUTH, NO_MULTI, Run};
+use redstart_engine::spec::{DENYOOM, Group, NO_AUTH, NO_MULTI, Run};
 use redstart_engine::stats::Stats;
 use redstart_engine::{Command, Error, Now};
 use redstart_protocol::{Args, Protocol, Step};
@@ -317,7 +317,6 @@ fn execute(
         Source::Borrowed(bytes) => Args::new(bytes, spans),
         Source::Shared(bytes) => Args::with_shared(bytes, spans),
     };
-    let keys = &worker.keys[request.keys.clone()];
     let stats = &worker.local.stats;
     stats.commands.add(1);
     let id = match request.what {
@@ -353,6 +352,23 @@ fn execute(
         }
         return error.write(&mut session.out);
     }
+    if server.evictor.is_on()
+        && registered.command.is(DENYOOM)
+        && !has_room(server, worker, request, source, *now)
+    {
+        if let Some(queue) = &mut session.queue {
+            queue.fail();
+        }
+        worker.local.stats.errors.add(1);
+        return Error::OUT_OF_MEMORY.write(&mut session.out);
+    }
+    let stats = &worker.local.stats;
+    let spans = &worker.spans[request.args.clone()];
+    let args = match source {
+        Source::Borrowed(bytes) => Args::new(bytes, spans),
+        Source::Shared(bytes) => Args::with_shared(bytes, spans),
+    };
+    let keys = &worker.keys[request.keys.clone()];
     if session.queue.is_some() && queues(registered.command) {
         return enqueue(session, id, args, keys);
     }
@@ -376,6 +392,19 @@ fn execute(
             *now = server.clock.now();
         }
     }
+}
+
+/// Whether there is, or can be made, room for a request that needs some.
+#[cold]
+fn has_room(
+    server: &'static Server,
+    worker: &mut Worker,
+    request: &Request,
+    source: Source<'_>,
+    now: Now,
+) -> bool {
+    let bytes = arguments(worker, request, source).iter().map(<[u8]>::len).sum();
+    server.evictor.make_room(server, worker, bytes, now)
 }
 
 /// Runs a session command; `held` are the shards that a transaction holds.

@@ -9,6 +9,7 @@ mod commands;
 mod config;
 mod connection;
 mod dispatch;
+mod evict;
 mod histogram;
 mod info;
 mod latency;

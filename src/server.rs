@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::persist::{self, Persist};
 use crate::rates::{Rates, Sums};
 use crate::pubsub::PubSub;
+use crate::evict::Evictor;
 use crate::latency::Monitor;
 use crate::listen::{Bound, Listeners, Rebinder};
 use crate::reclaim::Reclaimer;
@@ -56,6 +57,8 @@ pub struct Server {
     pub memory_peak: AtomicUsize,
     /// How much is going on.
     pub rates: Rates,
+    /// Keeps within `maxmemory`.
+    pub evictor: Evictor,
     /// Changes where clients connect.
     pub rebinder: Rebinder,
     /// Which commands are short.
@@ -195,6 +198,7 @@ pub fn serve(config: Config) -> io::Result<()> {
         errors: Mutex::default(),
         memory_peak: AtomicUsize::new(0),
         rates: Rates::default(),
+        evictor: Evictor::default(),
         rebinder: Rebinder::default(),
         short,
         slowlog: Slowlog::default(),

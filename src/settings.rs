@@ -110,6 +110,12 @@ pub fn take_on(server: &'static Server, changes: &Changes) -> Result<(), SetErro
             return Err(SetError::not_applied(Setting::Maxclients, text));
         }
     }
+    if changes.contains(Setting::MaxmemoryPolicy)
+        && server.config.read().choice(Setting::MaxmemoryPolicy).ends_with("lfu")
+    {
+        let text = "policies by frequency of use are not supported";
+        return Err(SetError::not_applied(Setting::MaxmemoryPolicy, text));
+    }
     if changes.contains(Setting::Dir) {
         let dir = server.config.read().text(Setting::Dir).to_vec();
         let dir = Path::new(std::ffi::OsStr::from_bytes(&dir)).to_owned();
@@ -159,6 +165,7 @@ pub fn apply(config: &Config, server: &Server) {
     };
     live.slow_ns.store(slow_ns.min(latency_ns), Relaxed);
     slowlog.set_len_max(config.count(Setting::SlowlogMaxLen));
+    server.evictor.configure(config);
     let bulk_bytes_max = config.count(Setting::ProtoMaxBulkLen);
     live.bulk_bytes_max.store(bulk_bytes_max, Relaxed);
     let options = &engine.options;

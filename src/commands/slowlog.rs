@@ -55,7 +55,10 @@ fn get(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
             Some(count @ -1..) => count,
             _ => return Err(Error::text(OUT_OF_RANGE)),
         },
-        _ => return Err(Error::wrong_arity("slowlog|get")),
+        _ => {
+            let before = "ERR unknown subcommand or wrong number of arguments for '";
+            return Err(Error::quoting(before, &args[1], "'. Try SLOWLOG HELP."));
+        }
     };
     let entries = session.server.slowlog.newest(usize::try_from(count).unwrap_or(usize::MAX));
     let out = &mut session.out;

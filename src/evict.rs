@@ -1,0 +1,216 @@
+//! Keeping within `maxmemory`: keys are evicted by the worker that is about to write.
+//!
+//! Every shard counts its bytes; their sum is taken when the requests since the last one could
+//! have used up what was left, at most once a millisecond. So the path of a request only adds up
+//! the bytes of its arguments. When the sum is too large, keys are evicted until some room is
+//! free, so that the next sum is not due at once; at most so many keys for one request, and the
+//! next goes on. A key is chosen among a few that are drawn from shards drawn at random.
+//!
+//! Absent: the policies by frequency (LFU); CONFIG SET refuses them.
+
+use crate::config::{Config, Setting};
+use crate::server::Server;
+use crate::worker::Worker;
+use redstart_engine::Now;
+use redstart_engine::call::KeyAt;
+use redstart_engine::execute::Prepared;
+use redstart_engine::hasher::SHARDS;
+use redstart_engine::spec::Run;
+use redstart_protocol::{OwnedArgs, Protocol, Reply};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+/// Keys evicted for one request at most.
+const KEYS_MAX: usize = 64;
+/// What an entry may take beside its bytes.
+const ENTRY_BYTES: usize = 64;
+/// Slots looked at in a shard for one that fits.
+const SLOTS_MAX: usize = 32;
+
+/// Which key goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Rank {
+    /// None.
+    Never,
+    /// The one that was not used for longest.
+    Idle,
+    /// Any.
+    Random,
+    /// The one that expires next.
+    Deadline,
+}
+
+/// The limit, and how near it is.
+#[derive(Default)]
+pub struct Evictor {
+    /// `maxmemory`; zero is no limit.
+    limit: AtomicUsize,
+    rank: AtomicU8,
+    volatile_only: AtomicBool,
+    samples: AtomicUsize,
+    /// The last sum.
+    used: AtomicUsize,
+    /// Bytes of arguments since.
+    since: AtomicUsize,
+    /// When it was taken, in monotonic milliseconds.
+    taken_ms: AtomicU64,
+    /// Whether nothing could be evicted then.
+    stuck: AtomicBool,
+}
+
+/// A key that may go.
+struct Candidate {
+    score: u64,
+    db: usize,
+    key: Vec<u8>,
+}
+
+impl Evictor {
+    /// Follows the configuration.
+    pub fn configure(&self, config: &Config) {
+        let policy = config.choice(Setting::MaxmemoryPolicy);
+        let rank = match policy.split_once('-') {
+            Some((_, "lru" | "lfu")) => Rank::Idle,
+            Some((_, "random")) => Rank::Random,
+            Some((_, "ttl")) => Rank::Deadline,
+            _ => Rank::Never,
+        };
+        self.rank.store(rank as u8, Relaxed);
+        self.volatile_only.store(policy.starts_with("volatile"), Relaxed);
+        self.samples.store(config.count(Setting::MaxmemorySamples), Relaxed);
+        self.limit.store(config.count(Setting::Maxmemory), Relaxed);
+        self.since.store(usize::MAX / 2, Relaxed);
+        self.taken_ms.store(0, Relaxed);
+    }
+
+    /// Whether there is a limit.
+    #[inline]
+    pub fn is_on(&self) -> bool {
+        self.limit.load(Relaxed) != 0
+    }
+
+    /// Makes room for a request of so many bytes; false when there is none to be made.
+    pub fn make_room(
+        &self,
+        server: &'static Server,
+        worker: &mut Worker,
+        bytes: usize,
+        now: Now,
+    ) -> bool {
+        let limit = self.limit.load(Relaxed);
+        let since = self.since.fetch_add(bytes + ENTRY_BYTES, Relaxed).saturating_add(bytes);
+        if self.used.load(Relaxed).saturating_add(since) <= limit {
+            return true;
+        }
+        if self.taken_ms.swap(now.mono_ms, Relaxed) == now.mono_ms {
+            return !self.stuck.load(Relaxed);
+        }
+        let mut used = sum(server);
+        self.since.store(0, Relaxed);
+        // Some room beyond what is asked for, so that the next sum is not due at once.
+        let room = (limit / 64).min(4 << 20);
+        let mut made = true;
+        if used > limit.saturating_sub(room / 2) {
+            let mut evicted = 0;
+            while used > limit.saturating_sub(room) && evicted < KEYS_MAX {
+                let Some(freed) = self.evict(server, worker, now) else { break };
+                used = used.saturating_sub(freed);
+                evicted += 1;
+            }
+            worker.local.stats.evicted_keys.add(evicted as u64);
+            made = used <= limit || evicted > 0;
+            if evicted == KEYS_MAX {
+                // There is more to do: the next request goes on at once.
+                self.taken_ms.store(0, Relaxed);
+            }
+        }
+        self.used.store(used, Relaxed);
+        self.stuck.store(!made, Relaxed);
+        made
+    }
+
+    /// Removes the best of a few keys; None when there is none that may go. Returns the bytes
+    /// that its shard has lost.
+    fn evict(&self, server: &'static Server, worker: &mut Worker, now: Now) -> Option<usize> {
+        let Candidate { db, key, .. } = self.choose(server, now)?;
+        let registered = server.registry.get(b"del")?;
+        let Run::Data(run) = registered.command.run else { return None };
+        let hash = server.engine.keyspace.hasher().hash(&key);
+        let args = OwnedArgs::from_slices(&[b"DEL", &key]);
+        let shard = redstart_engine::hasher::shard_of(hash);
+        let before = bytes_of(server, shard);
+        let prepared = Prepared {
+            command: registered.command,
+            run,
+            args: args.as_args(),
+            keys: &[KeyAt { arg: 1, hash }],
+            db,
+        };
+        server.engine.run(&mut worker.local, prepared, now, &mut Reply::new(Protocol::Resp2));
+        Some(before.saturating_sub(bytes_of(server, shard)))
+    }
+
+    /// The best of a few keys.
+    fn choose(&self, server: &'static Server, now: Now) -> Option<Candidate> {
+        let rank = self.rank.load(Relaxed);
+        if rank == Rank::Never as u8 {
+            return None;
+        }
+        let mut best: Option<Candidate> = None;
+        let (mut drawn, mut at) = (0, fastrand::usize(..SHARDS));
+        for _ in 0..SHARDS {
+            if let Some(candidate) = self.draw(server, at, rank, now) {
+                drawn += 1;
+                if best.as_ref().is_none_or(|best| best.score < candidate.score) {
+                    best = Some(candidate);
+                }
+            }
+            if drawn >= self.samples.load(Relaxed) {
+                break;
+            }
+            at = (at + 1) % SHARDS;
+        }
+        best
+    }
+
+    /// Draws a key of a shard.
+    fn draw(&self, server: &'static Server, at: usize, rank: u8, now: Now) -> Option<Candidate> {
+        let volatile_only = self.volatile_only.load(Relaxed);
+        let mut view = server.engine.keyspace.lock_shard(at);
+        let shard = view.shard_at(at);
+        let fits = |db: &&(usize, &redstart_engine::shard::Db)| {
+            !db.1.table.is_empty() && (!volatile_only || db.1.expires().volatile() > 0)
+        };
+        let dbs = shard.dbs().filter(|db| fits(&db)).count();
+        let (index, db) = shard.dbs().filter(|db| fits(&db)).nth(fastrand::usize(..dbs.max(1)))?;
+        let (_, slots) = db.table.capacity();
+        let start = fastrand::usize(..slots);
+        let looked = if volatile_only { slots } else { SLOTS_MAX.min(slots) };
+        let may_go =
+            |entry: &&redstart_engine::entry::Entry| !volatile_only || entry.deadline_ms() != 0;
+        let drawn = (0..looked).filter_map(|n| db.table.nth((start + n) % slots)).find(may_go);
+        let entry = match drawn {
+            Some(entry) => entry,
+            None => db.table.iter().find(may_go)?,
+        };
+        let score = match rank {
+            rank if rank == Rank::Idle as u8 => {
+                (now.access_clock().wrapping_sub(entry.age()) & 0x00ff_ffff).into()
+            }
+            rank if rank == Rank::Deadline as u8 => u64::MAX - entry.deadline_ms(),
+            _ => 0,
+        };
+        Some(Candidate { score, db: index, key: entry.key().to_vec() })
+    }
+}
+
+/// The bytes that all data takes.
+fn sum(server: &'static Server) -> usize {
+    (0..SHARDS).map(|index| bytes_of(server, index)).sum()
+}
+
+/// The bytes that a shard's data takes.
+fn bytes_of(server: &'static Server, index: usize) -> usize {
+    let mut view = server.engine.keyspace.lock_shard(index);
+    view.shard_at(index).dbs().map(|(_, db)| db.allocated()).sum()
+}
