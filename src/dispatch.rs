@@ -476,6 +476,15 @@ fn note(session: &Session, batch: &[Request]) {
 #[cold]
 fn refuse(session: &mut Session, what: What, args: Args<'_>) {
     let registry = &session.server.registry;
+    if let What::WrongArity(id) = what
+        && registry.at(id).command.name == "exec"
+    {
+        // An EXEC that fails in any way ends the transaction, and says so.
+        session.discard();
+        let reason = "EXECABORT Transaction discarded because of: wrong number of arguments for \
+                      'exec' command";
+        return session.out.error(reason);
+    }
     let error = match what {
         What::Breach(breach) => {
             session.closing = true;
