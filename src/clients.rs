@@ -12,7 +12,7 @@ use redstart_engine::Error;
 use redstart_engine::waiters::Waiter;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 
 /// A mark: the client stays when memory is short (CLIENT NO-EVICT).
 pub const EVICTABLE_NOT: u8 = 1;
@@ -87,6 +87,10 @@ pub struct ClientInfo {
     pub mail: Mailbox,
     /// Channels, patterns and shard channels that it listens to.
     pub listening: [AtomicUsize; 3],
+    /// Requests that its transaction has queued; -1 without one.
+    pub queued: AtomicI64,
+    /// Keys that it watches.
+    pub watched: AtomicUsize,
     /// What it waits in, if its command does.
     pub waiter: Mutex<Option<Arc<Waiter>>>,
     killed: AtomicBool,
@@ -126,6 +130,11 @@ impl ClientInfo {
         self.waiter.lock().is_some()
     }
 
+    /// Whether its wait ends by itself.
+    pub fn times_out(&self) -> bool {
+        self.waiter.lock().as_ref().is_some_and(|waiter| waiter.deadline_ms != 0)
+    }
+
     /// Sends bytes to the client: its task writes them between two replies. One that lets too
     /// much pile up is ended.
     pub fn deliver(&self, message: Bytes) {
@@ -155,16 +164,17 @@ impl ClientInfo {
     }
 
     /// The letters of CLIENT LIST's `flags`.
-    pub fn flags(&self) -> &'static str {
-        if self.kind() == Kind::PubSub {
-            return "P";
-        }
-        match self.marks.load(Ordering::Relaxed) {
-            EVICTABLE_NOT => "e",
-            TOUCH_NOT => "T",
-            0 => "N",
-            _ => "eT",
-        }
+    pub fn flags(&self) -> String {
+        let marks = self.marks.load(Ordering::Relaxed);
+        let letters = [
+            ('P', self.kind() == Kind::PubSub),
+            ('x', self.queued.load(Ordering::Relaxed) >= 0),
+            ('b', self.is_blocked()),
+            ('e', marks & EVICTABLE_NOT != 0),
+            ('T', marks & TOUCH_NOT != 0),
+        ];
+        let set: String = letters.iter().filter(|(_, set)| *set).map(|(letter, _)| letter).collect();
+        if set.is_empty() { "N".into() } else { set }
     }
 
     /// Whether the connection is to end. Registers the task to be woken when that is said.
@@ -220,6 +230,8 @@ impl Clients {
             names: Mutex::default(),
             mail: Mailbox::default(),
             listening: Default::default(),
+            queued: AtomicI64::new(-1),
+            watched: AtomicUsize::new(0),
             waiter: Mutex::default(),
             killed: AtomicBool::new(false),
             waker: AtomicWaker::new(),

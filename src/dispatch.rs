@@ -432,6 +432,7 @@ fn enqueue(session: &mut Session, id: u16, args: Args<'_>, keys: &[KeyAt]) {
         return session.out.error("ERR Command not allowed inside a transaction");
     }
     queue.push(id, args, keys);
+    session.note_transaction();
     session.out.simple("QUEUED");
 }
 

@@ -3,14 +3,17 @@
 //! Only what is known is told. Counters are summed over the workers; memory is what the shards
 //! count of their entries and tables, and what the system says of the process.
 
+use crate::clients::ClientInfo;
 use crate::config::Setting;
 use crate::histogram::Histogram;
+use crate::pubsub::Kind;
 use crate::server::Server;
 use crate::session::Context;
 use redstart_engine::keyspace::View;
 use redstart_engine::hasher::SHARDS;
 use redstart_engine::stats::{Counter, Stats};
 use std::fmt::Write;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// A section: its name, its title, whether it is told by default, whether `all` tells it, and
@@ -135,7 +138,7 @@ fn os() -> String {
 
 fn clients(lines: &mut Lines, facts: &Facts) {
     let clients = facts.server.clients.all();
-    let most = |size: fn(&crate::clients::ClientInfo) -> usize| {
+    let most = |size: fn(&ClientInfo) -> usize| {
         clients.iter().map(|client| size(client)).max().unwrap_or(0)
     };
     lines.put("connected_clients", facts.server.clients.len());
@@ -145,9 +148,13 @@ fn clients(lines: &mut Lines, facts: &Facts) {
     lines.put("client_recent_max_input_buffer", input);
     let output = most(|client| client.output_bytes.load(Relaxed));
     lines.put("client_recent_max_output_buffer", output);
-    for name in ["blocked_clients", "tracking_clients", "clients_in_timeout_table"] {
-        lines.put(name, 0);
-    }
+    let waiting = |timed: bool| {
+        let waits = |client: &&Arc<ClientInfo>| client.is_blocked() && (!timed || client.times_out());
+        clients.iter().filter(waits).count()
+    };
+    lines.put("blocked_clients", waiting(false));
+    lines.put("tracking_clients", 0);
+    lines.put("clients_in_timeout_table", waiting(true));
 }
 
 fn memory(lines: &mut Lines, facts: &Facts) {
@@ -211,8 +218,9 @@ fn stats(lines: &mut Lines, facts: &Facts) {
     lines.put("evicted_clients", 0);
     lines.put("keyspace_hits", sum(|stats| &stats.keyspace_hits));
     lines.put("keyspace_misses", sum(|stats| &stats.keyspace_misses));
-    lines.put("pubsub_channels", 0);
-    lines.put("pubsub_patterns", 0);
+    lines.put("pubsub_channels", facts.server.pubsub.len(Kind::Channel));
+    lines.put("pubsub_patterns", facts.server.pubsub.len(Kind::Pattern));
+    lines.put("pubsubshard_channels", facts.server.pubsub.len(Kind::Shard));
     lines.put("latest_fork_usec", 0);
     lines.put("total_forks", 0);
     lines.put("total_error_replies", sum(|stats| &stats.error_replies));

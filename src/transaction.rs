@@ -13,6 +13,7 @@ use redstart_engine::spec::{FAST, Run, WALKS, WHOLE_KEYSPACE};
 use redstart_engine::watch::Watch;
 use redstart_engine::{Error, Key};
 use redstart_protocol::{Args, OwnedArgs};
+use std::sync::atomic::Ordering::Relaxed;
 
 /// What a client has asked for between MULTI and EXEC.
 #[derive(Default)]
@@ -64,6 +65,14 @@ impl Session {
         let mut view = keyspace.lock([hash].into_iter());
         view.shard(hash).watches.add(self.db, hash, key, &watching.watch);
         watching.keys.push((self.db, hash, key.into()));
+        self.note_transaction();
+    }
+
+    /// Lets others know what is queued and watched.
+    pub fn note_transaction(&self) {
+        let queued = self.queue.as_ref().map_or(-1, |queue| queue.len() as i64);
+        self.info.queued.store(queued, Relaxed);
+        self.info.watched.store(self.watching.keys.len(), Relaxed);
     }
 
     /// Watches nothing any more.
@@ -72,6 +81,7 @@ impl Session {
             let mut view = self.server.engine.keyspace.lock([hash].into_iter());
             view.shard(hash).watches.remove(db, &key.0, &key.1);
         }
+        self.note_transaction();
     }
 
     /// Leaves the transaction, if there is one, and what it watches.
@@ -103,6 +113,7 @@ pub fn exec(context: &mut Context<'_>) -> Result<(), Error> {
         return Err(Error::text(text));
     }
     let watching = std::mem::take(&mut context.session.watching);
+    context.session.note_transaction();
     let mut view = lock(context.session, &queue, &watching);
     if is_broken(context, &mut view, watching) {
         context.session.out.null_array();

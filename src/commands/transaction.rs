@@ -27,6 +27,7 @@ static MULTI: SessionCommand = SessionCommand {
             return Err(Error::text("ERR MULTI calls can not be nested"));
         }
         context.session.queue = Some(Box::new(Queue::default()));
+        context.session.note_transaction();
         context.session.out.ok();
         Ok(())
     },

@@ -99,11 +99,11 @@ fn line(text: &mut Vec<u8>, client: &ClientInfo, server: &Server, now_ms: u64) {
     put("idle", &seconds(client.active_ms.load(Relaxed)));
     put("flags", &client.flags());
     put("db", &client.db.load(Relaxed));
-    for name in ["sub", "psub", "ssub"] {
-        put(name, &0);
+    for (name, count) in ["sub", "psub", "ssub"].iter().zip(&client.listening) {
+        put(name, &count.load(Relaxed));
     }
-    put("multi", &-1);
-    put("watch", &0);
+    put("multi", &client.queued.load(Relaxed));
+    put("watch", &client.watched.load(Relaxed));
     put("qbuf", &input);
     for name in ["qbuf-free", "argv-mem", "multi-mem"] {
         put(name, &0);
