@@ -180,7 +180,7 @@ impl Run<'_> {
         }
         match context.held.as_deref_mut() {
             Some(held) => *held = view,
-            None => drop(view),
+            None => context.session.server.engine.serve(view, context.local, context.now),
         }
         self.script.learn(match course {
             Course::Declared => Reach::Declared,
