@@ -1,11 +1,14 @@
 //! DEBUG: what test suites ask of a server. Off unless `enable-debug-command` says otherwise.
 
+mod data;
+
 use super::{SessionCommand, declare, help, is};
 use crate::config::Setting;
 use crate::session::Context;
 use redstart_engine::Error;
+use redstart_engine::glob::{self, Case};
 use redstart_engine::spec::*;
-use redstart_protocol::{Args, Protocol, Reply};
+use redstart_protocol::{Args, Protocol, Reply, parse_i64};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -44,6 +47,32 @@ fn debug(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     }
     let out = &mut session.out;
     match (&args[1], args.len()) {
+        (word, 2) if is(word, "digest") => data::digest_all(context),
+        (word, 2..) if is(word, "digest-value") => {
+            data::digest_values(context, args.from(2).iter());
+        }
+        (word, 3 | 4) if is(word, "object") => return data::object(context, &args[2]),
+        (word, 3..=5) if is(word, "populate") => return populate(context, args),
+        (word, 3 | 4) if is(word, "htstats") => {
+            let db = parse_i64(&args[2]).and_then(|db| usize::try_from(db).ok());
+            let most = session.server.engine.options.databases();
+            let db = db.filter(|db| *db < most);
+            data::table_stats(context, db.ok_or_else(|| Error::text(OUT_OF_RANGE))?);
+        }
+        (word, 3 | 4) if is(word, "htstats-key") => return data::value_stats(context, &args[2]),
+        (word, 4) if is(word, "stringmatch-len") => {
+            let matches = glob::matches(&args[2], &args[3], Case::Sensitive);
+            out.integer(matches.into());
+        }
+        (word, 3) if is(word, "log") => {
+            crate::log::warning(format_args!("DEBUG LOG: {}", String::from_utf8_lossy(&args[2])));
+            out.ok();
+        }
+        (word, 3 | 4) if ACCEPTED.iter().any(|accepted| is(word, accepted)) => out.ok(),
+        (word, 2) if is(word, "jmap") => out.ok(),
+        (word, _) if REFUSED.iter().any(|refused| is(word, refused)) => {
+            return Err(Error::quoting("ERR DEBUG ", word, " is not supported"));
+        }
         (word, 2) if is(word, "help") => help(out, "DEBUG", LINES),
         (word, 3) if is(word, "sleep") => {
             let text = std::str::from_utf8(&args[2]).unwrap_or_default();
@@ -66,6 +95,28 @@ fn debug(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// What only steers Redis's own machinery: there is nothing here that it could change.
+const ACCEPTED: [&str; 5] = [
+    "quicklist-packed-threshold",
+    "replybuffer",
+    "pause-cron",
+    "set-disable-deny-scripts",
+    "config-rewrite-force-all",
+];
+
+/// What would end or harm the process.
+const REFUSED: [&str; 7] =
+    ["segfault", "panic", "assert", "oom", "restart", "crash-and-recover", "leak"];
+
+const OUT_OF_RANGE: &str = "ERR Out of range database";
+
+fn populate(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
+    let count = parse_i64(&args[2]).ok_or(Error::NOT_INTEGER)?;
+    let size = args.get(4).map(|size| parse_i64(size).ok_or(Error::NOT_INTEGER)).transpose()?;
+    let size = size.and_then(|size| usize::try_from(size).ok());
+    data::populate(context, count, args.get(3).unwrap_or(b"key"), size)
 }
 
 const NOT_ALLOWED: &str = "ERR DEBUG command not allowed. If the enable-debug-command option is \
@@ -115,8 +166,22 @@ const UNKNOWN_TYPE: &str = "ERR Wrong protocol type name. Please use one of the 
     string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false";
 
 const LINES: &[&str] = &[
+    "DIGEST",
+    "    Tell a number made of all keys and values, the same for the same data.",
+    "DIGEST-VALUE <key> [<key> ...]",
+    "    Tell such numbers of single values.",
     "ERROR <text>",
     "    Answer with this error.",
+    "HTSTATS <dbid>",
+    "    Tell how the table of a database is filled.",
+    "HTSTATS-KEY <key>",
+    "    Tell how a large value's table is filled.",
+    "LOG <text>",
+    "    Write a line to the server's log.",
+    "OBJECT <key>",
+    "    Tell what is known of a key beside its value.",
+    "POPULATE <count> [<prefix>] [<size>]",
+    "    Make so many keys.",
     "PROTOCOL <type>",
     "    Answer with a value of this type: string, integer, double, bignum, null, array, set,",
     "    map, push, verbatim, true or false.",
@@ -124,4 +189,6 @@ const LINES: &[&str] = &[
     "    Leave expired keys alone until they are asked for, or remove them in time.",
     "SLEEP <seconds>",
     "    Do nothing for so long; fractions are allowed.",
+    "STRINGMATCH-LEN <pattern> <string>",
+    "    Tell whether the pattern fits.",
 ];

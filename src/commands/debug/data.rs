@@ -1,0 +1,211 @@
+//! DEBUG subcommands that look at keys and values, or make some.
+
+use crate::session::Context;
+use redstart_engine::Error;
+use redstart_engine::call::KeyAt;
+use redstart_engine::entry::Entry;
+use redstart_engine::execute::Prepared;
+use redstart_engine::hasher::SHARDS;
+use redstart_engine::keyspace::View;
+use redstart_engine::spec::Run;
+use redstart_engine::value::Object;
+use redstart_protocol::{OwnedArgs, Protocol, Reply};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::ControlFlow;
+
+/// Keys that POPULATE makes at most.
+const POPULATE_MAX: i64 = 1 << 32;
+
+/// A digest in forty hexadecimal digits: 160 bits, which are added up by exclusive or.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Digest([u64; 3]);
+
+impl Digest {
+    /// The digest of parts in this order.
+    fn of(parts: &[&[u8]]) -> Digest {
+        let word = |seed: u64| {
+            let mut hasher = DefaultHasher::new();
+            seed.hash(&mut hasher);
+            parts.hash(&mut hasher);
+            hasher.finish()
+        };
+        Digest([word(1), word(2), word(3) >> 32])
+    }
+
+    fn add(&mut self, other: Digest) {
+        self.0.iter_mut().zip(other.0).for_each(|(mine, others)| *mine ^= others);
+    }
+
+    fn bytes(self) -> Vec<u8> {
+        self.0.iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+
+    /// The digits.
+    pub fn text(self) -> String {
+        format!("{:016x}{:016x}{:08x}", self.0[0], self.0[1], self.0[2])
+    }
+}
+
+/// The digest of a value and of whether it expires. Where the order of the parts is nobody's
+/// choice it does not matter.
+fn digest(entry: &Entry) -> Digest {
+    let mut sum = match entry.object() {
+        None => Digest::of(&[b"string", &entry.value().to_vec()]),
+        Some(Object::List(list)) => {
+            let mut all = Digest::of(&[b"list"]);
+            let end = redstart_engine::value::list::End::Head;
+            let _ = list.walk::<()>(0, end, |element| {
+                all = Digest::of(&[&all.bytes(), element.as_bytes()]);
+                ControlFlow::Continue(())
+            });
+            all
+        }
+        Some(Object::Hash(hash)) => {
+            let mut all = Digest::of(&[b"hash"]);
+            hash.for_each(|field, value| all.add(Digest::of(&[field, &value.to_vec()])));
+            all
+        }
+        #[allow(unreachable_patterns, reason = "types that have no digest of their own yet")]
+        Some(_) => Digest::of(&[b"other"]),
+    };
+    if entry.deadline_ms() != 0 {
+        sum.add(Digest::of(&[b"expires"]));
+    }
+    sum
+}
+
+/// Runs `f` with the shards that a transaction holds, or one at a time.
+fn with_view<R>(context: &mut Context<'_>, f: impl FnOnce(&mut View) -> R) -> R {
+    match context.held.as_deref_mut() {
+        Some(view) => f(view),
+        None => f(&mut context.session.server.engine.keyspace.walk()),
+    }
+}
+
+/// Runs `f` with a key's entry, if there is one that has not expired.
+fn with_entry<R>(context: &mut Context<'_>, key: &[u8], f: impl FnOnce(&Entry) -> R) -> Option<R> {
+    let hash = context.session.server.engine.keyspace.hasher().hash(key);
+    let (db, now_ms) = (context.session.db, context.now.mono_ms);
+    with_view(context, |view| {
+        let db = view.shard(hash).db(db)?;
+        let entry = db.table.at(db.table.find(hash, key)?);
+        let expired = (1..=now_ms).contains(&entry.deadline_ms());
+        (!expired).then(|| f(entry))
+    })
+}
+
+/// DEBUG OBJECT.
+pub fn object(context: &mut Context<'_>, key: &[u8]) -> Result<(), Error> {
+    let clock = context.now.access_clock();
+    let text = with_entry(context, key, |entry| {
+        let idle_s = clock.wrapping_sub(entry.age()) & 0x00ff_ffff;
+        let (encoding, bytes, age) = (entry.encoding(), entry.allocated(), entry.age());
+        format!(
+            "Value at:0x0 refcount:1 encoding:{encoding} serializedlength:{bytes} lru:{age} \
+             lru_seconds_idle:{idle_s}"
+        )
+    });
+    let text = text.ok_or(Error::NO_SUCH_KEY)?;
+    context.session.out.simple(&text);
+    Ok(())
+}
+
+/// DEBUG DIGEST.
+pub fn digest_all(context: &mut Context<'_>) {
+    let now_ms = context.now.mono_ms;
+    let sum = with_view(context, |view| {
+        let mut sum = Digest::default();
+        for shard in 0..SHARDS {
+            for (index, db) in view.shard_at(shard).dbs() {
+                let live = |e: &&Entry| !(1..=now_ms).contains(&e.deadline_ms());
+                for entry in db.table.iter().filter(live) {
+                    let index = (index as u64).to_le_bytes();
+                    sum.add(Digest::of(&[&index, entry.key(), &digest(entry).bytes()]));
+                }
+            }
+        }
+        sum
+    });
+    context.session.out.simple(&sum.text());
+}
+
+/// DEBUG DIGEST-VALUE.
+pub fn digest_values<'a>(context: &mut Context<'_>, keys: impl ExactSizeIterator<Item = &'a [u8]>) {
+    context.session.out.array(keys.len());
+    for key in keys {
+        let sum = with_entry(context, key, digest).unwrap_or_default();
+        context.session.out.simple(&sum.text());
+    }
+}
+
+/// DEBUG POPULATE: makes the keys `prefix:0`, `prefix:1` ..., which are left alone where they are.
+pub fn populate(
+    context: &mut Context<'_>,
+    count: i64,
+    prefix: &[u8],
+    size: Option<usize>,
+) -> Result<(), Error> {
+    if context.held.is_some() || !(0..=POPULATE_MAX).contains(&count) {
+        return Err(Error::text("ERR value is out of range, must be positive"));
+    }
+    let server = context.session.server;
+    let Some(registered) = server.registry.get(b"set") else { return Ok(()) };
+    let Run::Data(run) = registered.command.run else { return Ok(()) };
+    for number in 0..count {
+        let key = [prefix, format!(":{number}").as_bytes()].concat();
+        let mut value = format!("value:{number}").into_bytes();
+        if let Some(size) = size {
+            value.resize(size, 0);
+        }
+        let args = OwnedArgs::from_slices(&[b"SET", &key, &value, b"NX"]);
+        let hash = server.engine.keyspace.hasher().hash(&key);
+        let prepared = Prepared {
+            command: registered.command,
+            run,
+            args: args.as_args(),
+            keys: &[KeyAt { arg: 1, hash }],
+            db: context.session.db,
+        };
+        let mut reply = Reply::new(Protocol::Resp2);
+        server.engine.run(context.local, prepared, context.now, &mut reply);
+    }
+    context.session.out.ok();
+    Ok(())
+}
+
+/// DEBUG HTSTATS: how the table of a database is filled.
+pub fn table_stats(context: &mut Context<'_>, db: usize) {
+    let text = with_view(context, |view| {
+        let (mut keys, mut volatile, mut segments, mut slots) = (0, 0, 0, 0);
+        for shard in 0..SHARDS {
+            if let Some(db) = view.shard_at(shard).db(db) {
+                keys += db.table.len();
+                volatile += db.expires().volatile();
+                segments += db.table.capacity().0;
+                slots += db.table.capacity().1;
+            }
+        }
+        format!(
+            "[Dictionary HT]\nShards: {SHARDS}\n segments: {segments}\n table size: {slots}\n \
+             number of elements: {keys}\n[Expires HT]\n number of elements: {volatile}\n"
+        )
+    });
+    context.session.out.verbatim("txt", text.as_bytes());
+}
+
+/// DEBUG HTSTATS-KEY.
+pub fn value_stats(context: &mut Context<'_>, key: &[u8]) -> Result<(), Error> {
+    let found = with_entry(context, key, |entry| {
+        let parts = entry.object().filter(|object| object.encoding() == "hashtable");
+        parts.map(Object::parts)
+    });
+    let parts = found.ok_or(Error::NO_SUCH_KEY)?.ok_or_else(|| {
+        Error::text(
+            "ERR The value stored at the specified key is not represented using an hash \
+            table",
+        )
+    })?;
+    let text = format!("[Hash table]\n number of parts: {parts}\n");
+    context.session.out.verbatim("txt", text.as_bytes());
+    Ok(())
+}
