@@ -282,7 +282,6 @@ fn lines_that_end_the_start() {
         ("dir no-such-directory", "No such file or directory"),
         ("replicaof a b", "Invalid master port"),
         ("replicaof 127.0.0.1 6379", "replication is not supported"),
-        ("appendonly yes", "the append-only log is not supported"),
         ("cluster-enabled yes", "cluster mode is not supported"),
         ("sentinel monitor x", "sentinel directive while not in sentinel mode"),
         ("user foo on", "users cannot be declared in the configuration"),

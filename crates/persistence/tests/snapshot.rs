@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{load, state};
+use common::{disturb, load, state};
 use redstart_engine::driver::Driver;
 use redstart_persistence::snapshot::{Counts, Header, Writer, pump};
 use redstart_persistence::storage::Storage;
@@ -121,36 +121,6 @@ fn whatever_fails_the_old_snapshot_or_the_new_one_is_there() {
     storage.set_faults(Faults { space: Some(100), ..Faults::default() });
     assert_eq!(save(&driver, &storage).unwrap_err().kind(), std::io::ErrorKind::StorageFull);
     assert_eq!(storage.list().unwrap(), [NAME]);
-}
-
-/// Random commands; the transfers between `a` and `b` keep their sum.
-fn disturb(driver: &mut Driver, random: &mut fastrand::Rng) {
-    driver.db = random.usize(..3);
-    let (key, other) = (random.u32(..400), random.u32(..400));
-    let line = match random.u32(..22) {
-        0..6 => format!("SET k{key} {}", random.u32(..)),
-        6 => format!("SET k{key} {} PX {}", "y".repeat(random.usize(..90)), random.u32(1..900)),
-        7 => format!("DEL k{key} k{other}"),
-        8 => format!("APPEND k{key} {other}"),
-        9 => format!("RENAME k{key} k{other}"),
-        10 => format!("COPY k{key} k{other} DB {} REPLACE", random.u32(..3)),
-        11 => format!("MOVE k{key} {}", random.u32(..3)),
-        12 => format!("RPUSH l{key} {other} x"),
-        13 => format!("LPOP l{key}"),
-        14 => format!("HSET h{key} f{} {other}", other % 5),
-        15 => format!("HDEL h{key} f{}", other % 5),
-        16 => format!("PEXPIRE h{key} {}", random.u32(1..900)),
-        17 => format!("PERSIST k{key}"),
-        18 => format!("HPEXPIRE h{key} {} FIELDS 1 f{}", random.u32(1..900), other % 5),
-        19 if random.u32(..20) == 0 => format!("SWAPDB {} {}", key % 3, other % 3),
-        20 if random.u32(..60) == 0 => "FLUSHDB".into(),
-        20 if random.u32(..120) == 0 => "FLUSHALL".into(),
-        _ => format!("INCRBY n{key} {other}"),
-    };
-    driver.line(&line);
-    if random.u32(..10) == 0 {
-        driver.advance(random.u64(..20));
-    }
 }
 
 #[test]

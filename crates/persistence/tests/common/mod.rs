@@ -1,4 +1,6 @@
-//! What the tests of files share: loading into an engine, and what an engine holds, as text.
+//! What the tests of files share: loading into an engine, what an engine holds, as text, and
+//! commands that change it.
+#![allow(dead_code, reason = "each test binary uses a part")]
 
 use redstart_engine::driver::Driver;
 use redstart_engine::hasher::SHARDS;
@@ -61,4 +63,34 @@ pub fn state(driver: &Driver) -> BTreeMap<(usize, Vec<u8>), String> {
         }
     }
     all
+}
+
+/// A random command, sometimes with time that passes behind it.
+pub fn disturb(driver: &mut Driver, random: &mut fastrand::Rng) {
+    driver.db = random.usize(..3);
+    let (key, other) = (random.u32(..400), random.u32(..400));
+    let line = match random.u32(..22) {
+        0..6 => format!("SET k{key} {}", random.u32(..)),
+        6 => format!("SET k{key} {} PX {}", "y".repeat(random.usize(..90)), random.u32(1..900)),
+        7 => format!("DEL k{key} k{other}"),
+        8 => format!("APPEND k{key} {other}"),
+        9 => format!("RENAME k{key} k{other}"),
+        10 => format!("COPY k{key} k{other} DB {} REPLACE", random.u32(..3)),
+        11 => format!("MOVE k{key} {}", random.u32(..3)),
+        12 => format!("RPUSH l{key} {other} x"),
+        13 => format!("LPOP l{key}"),
+        14 => format!("HSET h{key} f{} {other}", other % 5),
+        15 => format!("HDEL h{key} f{}", other % 5),
+        16 => format!("PEXPIRE h{key} {}", random.u32(1..900)),
+        17 => format!("PERSIST k{key}"),
+        18 => format!("HPEXPIRE h{key} {} FIELDS 1 f{}", random.u32(1..900), other % 5),
+        19 if random.u32(..20) == 0 => format!("SWAPDB {} {}", key % 3, other % 3),
+        20 if random.u32(..60) == 0 => "FLUSHDB".into(),
+        20 if random.u32(..120) == 0 => "FLUSHALL".into(),
+        _ => format!("INCRBY n{key} {other}"),
+    };
+    driver.line(&line);
+    if random.u32(..10) == 0 {
+        driver.advance(random.u64(..20));
+    }
 }

@@ -176,7 +176,7 @@ fn expire(call: &mut Call<'_>, unit: ExpiryUnit) -> Result<(), Error> {
         return Ok(());
     };
     let (hasher, deadline_ms, passed) =
-        (call.space.hasher(), now.deadline(at_ms), at_ms <= now.wall_ms);
+        (call.space.hasher(), now.deadline(at_ms), now.has_come(at_ms));
     let reply = &mut *call.reply;
     call.space.change_hash(key, Some(slot), |hash| {
         for field in args.iter().skip(from) {

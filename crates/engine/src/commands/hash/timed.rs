@@ -113,7 +113,7 @@ fn get_and_expire(call: &mut Call<'_>) -> Result<(), Error> {
                 Change::None => continue,
                 Change::Persist if hash.deadline_ms(field, hasher) == Some(0) => continue,
                 Change::Persist => hash.set_deadline(field, 0, hasher),
-                Change::At(at_ms) if at_ms <= now.wall_ms => hash.remove(field, hasher),
+                Change::At(at_ms) if now.has_come(at_ms) => hash.remove(field, hasher),
                 Change::At(at_ms) => hash.set_deadline(field, now.deadline(at_ms), hasher),
             };
             changed.push(field);
@@ -123,7 +123,7 @@ fn get_and_expire(call: &mut Call<'_>) -> Result<(), Error> {
     match change {
         Change::None => {}
         Change::Persist => emit_persist(call, &changed),
-        Change::At(at_ms) if at_ms <= now.wall_ms => emit_deleted(call, &changed),
+        Change::At(at_ms) if now.has_come(at_ms) => emit_deleted(call, &changed),
         Change::At(at_ms) => emit_expire(call, at_ms, &changed),
     }
     Ok(())
@@ -217,7 +217,7 @@ fn set_and_expire(call: &mut Call<'_>) -> Result<(), Error> {
         }
     }
     call.reply.integer(1);
-    if options.at_ms.is_some_and(|at_ms| at_ms <= now.wall_ms) {
+    if options.at_ms.is_some_and(|at_ms| now.has_come(at_ms)) {
         // What would have expired by now is not set at all.
         if let Some(slot) = slot {
             let fields: Vec<&[u8]> = pairs().map(|at| args.at(at)).collect();
