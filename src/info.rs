@@ -69,6 +69,11 @@ impl Lines {
         let _ = write!(self.0, "{name}:{value}\r\n");
     }
 
+    /// What Redis counts and there is none of.
+    fn zeros(&mut self, names: &[&str]) {
+        names.iter().for_each(|name| self.put(name, 0));
+    }
+
     /// A count of bytes, and the same for people.
     fn bytes(&mut self, name: &str, bytes: usize) {
         self.put(name, bytes);
@@ -115,6 +120,8 @@ fn server(lines: &mut Lines, facts: &Facts) {
     lines.put("arch_bits", usize::BITS);
     lines.put("monotonic_clock", "POSIX clock_gettime");
     lines.put("multiplexing_api", if cfg!(target_os = "linux") { "epoll" } else { "kqueue" });
+    lines.put("atomicvar_api", "c11-builtin");
+    lines.put("gcc_version", "0.0.0");
     lines.put("process_id", std::process::id());
     lines.put("process_supervised", "no");
     lines.put("run_id", &server.run_id);
@@ -124,6 +131,7 @@ fn server(lines: &mut Lines, facts: &Facts) {
     lines.put("uptime_in_days", uptime_s / 86_400);
     lines.put("hz", hz);
     lines.put("configured_hz", hz);
+    lines.put("lru_clock", facts.now.access_clock());
     lines.put("executable", std::env::current_exe().unwrap_or_default().display());
     lines.put("config_file", config.file().unwrap_or("".as_ref()).display());
     lines.put("io_threads_active", 0);
@@ -172,25 +180,34 @@ fn memory(lines: &mut Lines, facts: &Facts) {
     lines.put("used_memory_startup", 0);
     lines.put("used_memory_dataset", dataset);
     lines.put("used_memory_dataset_perc", format_args!("{:.2}%", share(dataset, used)));
+    lines.put("allocator_allocated", used);
+    lines.put("allocator_active", rss);
+    lines.put("allocator_resident", rss);
     if let Some(total) = facts.process.machine {
         lines.bytes("total_system_memory", total);
     }
-    lines.bytes("used_memory_lua", 0);
+    lines.zeros(&["used_memory_lua", "used_memory_vm_eval"]);
+    lines.put("used_memory_lua_human", human(0));
+    lines.zeros(&["used_memory_scripts_eval", "number_of_cached_scripts"]);
+    lines.zeros(&["number_of_functions", "number_of_libraries", "used_memory_vm_functions"]);
+    lines.bytes("used_memory_vm_total", 0);
+    lines.zeros(&["used_memory_functions"]);
     lines.bytes("used_memory_scripts", 0);
-    lines.put("number_of_cached_scripts", 0);
     lines.bytes("maxmemory", config.count(Setting::Maxmemory));
     lines.put("maxmemory_policy", config.choice(Setting::MaxmemoryPolicy));
     let ratio = rss as f64 / used.max(1) as f64;
+    for name in ["allocator_frag", "allocator_rss", "rss_overhead"] {
+        lines.put(&format!("{name}_ratio"), "1.00");
+        lines.put(&format!("{name}_bytes"), 0);
+    }
     lines.put("mem_fragmentation_ratio", format_args!("{ratio:.2}"));
     lines.put("mem_fragmentation_bytes", rss as i64 - used as i64);
-    lines.put("mem_not_counted_for_evict", 0);
-    lines.put("mem_replication_backlog", 0);
-    lines.put("mem_clients_slaves", 0);
+    lines.zeros(&["mem_not_counted_for_evict", "mem_replication_backlog"]);
+    lines.zeros(&["mem_total_replication_buffers", "mem_clients_slaves"]);
     lines.put("mem_clients_normal", facts.totals.clients);
-    lines.put("mem_aof_buffer", 0);
+    lines.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
     lines.put("mem_allocator", "mimalloc");
-    lines.put("active_defrag_running", 0);
-    lines.put("lazyfree_pending_objects", 0);
+    lines.zeros(&["active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects"]);
 }
 
 fn persistence(lines: &mut Lines, facts: &Facts) {
@@ -210,20 +227,35 @@ fn stats(lines: &mut Lines, facts: &Facts) {
     lines.put("instantaneous_ops_per_sec", commands);
     lines.put("total_net_input_bytes", sum(|stats| &stats.net_input_bytes));
     lines.put("total_net_output_bytes", sum(|stats| &stats.net_output_bytes));
+    lines.zeros(&["total_net_repl_input_bytes", "total_net_repl_output_bytes"]);
     lines.put("instantaneous_input_kbps", format_args!("{input_kb:.2}"));
     lines.put("instantaneous_output_kbps", format_args!("{output_kb:.2}"));
+    lines.put("instantaneous_input_repl_kbps", "0.00");
+    lines.put("instantaneous_output_repl_kbps", "0.00");
     lines.put("rejected_connections", clients.rejected.load(Relaxed));
+    lines.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
     lines.put("expired_keys", sum(|stats| &stats.expired_keys));
+    lines.put("expired_stale_perc", "0.00");
+    lines.zeros(&["expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"]);
     lines.put("evicted_keys", sum(|stats| &stats.evicted_keys));
-    lines.put("evicted_clients", 0);
+    lines.zeros(&["evicted_clients", "total_eviction_exceeded_time"]);
+    lines.zeros(&["current_eviction_exceeded_time"]);
     lines.put("keyspace_hits", sum(|stats| &stats.keyspace_hits));
     lines.put("keyspace_misses", sum(|stats| &stats.keyspace_misses));
     lines.put("pubsub_channels", facts.server.pubsub.len(Kind::Channel));
     lines.put("pubsub_patterns", facts.server.pubsub.len(Kind::Pattern));
     lines.put("pubsubshard_channels", facts.server.pubsub.len(Kind::Shard));
-    lines.put("latest_fork_usec", 0);
-    lines.put("total_forks", 0);
+    lines.zeros(&["latest_fork_usec", "total_forks", "migrate_cached_sockets"]);
+    lines.zeros(&["slave_expires_tracked_keys", "active_defrag_hits", "active_defrag_misses"]);
+    lines.zeros(&["active_defrag_key_hits", "active_defrag_key_misses"]);
+    lines.zeros(&["total_active_defrag_time", "current_active_defrag_time"]);
+    lines.zeros(&["tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"]);
+    lines.zeros(&["unexpected_error_replies"]);
     lines.put("total_error_replies", sum(|stats| &stats.error_replies));
+    lines.zeros(&["dump_payload_sanitizations", "total_reads_processed"]);
+    lines.zeros(&["total_writes_processed", "io_threaded_reads_processed"]);
+    lines.zeros(&["io_threaded_writes_processed", "reply_buffer_shrinks"]);
+    lines.zeros(&["reply_buffer_expands"]);
 }
 
 fn replication(lines: &mut Lines, facts: &Facts) {
@@ -245,6 +277,9 @@ fn cpu(lines: &mut Lines, facts: &Facts) {
     lines.put("used_cpu_user", format_args!("{:.6}", facts.process.user_s));
     lines.put("used_cpu_sys_children", "0.000000");
     lines.put("used_cpu_user_children", "0.000000");
+    // There is no main thread that does the work: these are the process's, too.
+    lines.put("used_cpu_sys_main_thread", format_args!("{:.6}", facts.process.system_s));
+    lines.put("used_cpu_user_main_thread", format_args!("{:.6}", facts.process.user_s));
 }
 
 fn command_stats(lines: &mut Lines, facts: &Facts) {
