@@ -41,6 +41,9 @@ fuzz: ## Run every fuzz target for FUZZ_SECONDS each
 			fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -timeout=10 || exit 1; \
 	done
 
+crash: ## Kill servers a thousand times under each policy, and look what they still know
+	REDSTART_CRASH_ROUNDS=1000 $(CARGO) test --test crash -- --test-threads 2
+
 compat: build ## Ten million random commands against redis-server, then the client tests
 	$(CARGO) run --profile quick -p redstart-differential -- --commands 10000000 \
 		--redstart target/release/redstart
