@@ -176,6 +176,8 @@ impl Persist {
         if gate & LOG_FAILS != 0
             && let State::Unwritten(text) | State::Broken(text) = self.log.state()
         {
+            // As the system words it, without the number.
+            let text = text.split(" (os error").next().unwrap_or_default();
             return Some(Error::text(format!("MISCONF Errors writing to the AOF file: {text}")));
         }
         None
