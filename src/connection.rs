@@ -145,7 +145,8 @@ fn poll_requests(
             dispatch::run_kept(session, worker);
         });
     }
-    Poll::Ready(Ok(read > 0))
+    let fits = session.input.len() <= session.server.live.input_bytes_max.load(Relaxed);
+    Poll::Ready(Ok(read > 0 && fits))
 }
 
 /// Waits for the end of the command that the client waits in; what arrives meanwhile is kept. A

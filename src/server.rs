@@ -81,6 +81,8 @@ pub struct Live {
     pub maxclients: AtomicUsize,
     /// The longest argument in bytes.
     pub bulk_bytes_max: AtomicUsize,
+    /// The most input that a client may let pile up, in bytes.
+    pub input_bytes_max: AtomicUsize,
     /// Keepalive probes of client sockets, in seconds; zero is none.
     pub keepalive_s: AtomicUsize,
     /// Whether clients from elsewhere are refused while nobody set a password.

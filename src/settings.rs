@@ -165,6 +165,7 @@ pub fn apply(config: &Config, server: &Server) {
     };
     live.slow_ns.store(slow_ns.min(latency_ns), Relaxed);
     slowlog.set_len_max(config.count(Setting::SlowlogMaxLen));
+    live.input_bytes_max.store(config.count(Setting::ClientQueryBufferLimit), Relaxed);
     server.evictor.configure(config);
     let bulk_bytes_max = config.count(Setting::ProtoMaxBulkLen);
     live.bulk_bytes_max.store(bulk_bytes_max, Relaxed);

@@ -191,9 +191,11 @@ macro_rules! parameters {
 parameters! {
     AclPubsubDefault = param("acl-pubsub-default", "resetchannels", Choice(&[
         "allchannels", "resetchannels",
-    ]));
+    ]))
+        .without_effect();
     Aclfile = param("aclfile", "", Text(any)).immutable().refused(NO_ACL_FILE);
-    AcllogMaxLen = param("acllog-max-len", "128", Integer(0, LONG));
+    AcllogMaxLen = param("acllog-max-len", "128", Integer(0, LONG))
+        .without_effect();
     ActiveDefragCycleMax = param("active-defrag-cycle-max", "25", Integer(1, 99)).without_effect();
     ActiveDefragCycleMin = param("active-defrag-cycle-min", "1", Integer(1, 99)).without_effect();
     ActiveDefragIgnoreBytes = param("active-defrag-ignore-bytes", "104857600", Memory(1, LONG))
@@ -231,7 +233,8 @@ parameters! {
         "client-output-buffer-limit",
         "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
         OutputLimits,
-    );
+    )
+        .without_effect();
     ClientQueryBufferLimit = param("client-query-buffer-limit", "1073741824", Memory(MIB, LONG));
     ClusterAllowPubsubshardWhenDown = param("cluster-allow-pubsubshard-when-down", "yes", YesNo)
         .without_effect();
@@ -287,7 +290,8 @@ parameters! {
     HashMaxListpackValue = param("hash-max-listpack-value", "64", Memory(0, LONG))
         .alias("hash-max-ziplist-value");
     HideUserDataFromLog = param("hide-user-data-from-log", "no", YesNo).without_effect();
-    HllSparseMaxBytes = param("hll-sparse-max-bytes", "3000", Memory(0, LONG));
+    HllSparseMaxBytes = param("hll-sparse-max-bytes", "3000", Memory(0, LONG))
+        .without_effect();
     Hz = param("hz", "10", Hertz).without_effect();
     IgnoreWarnings = param("ignore-warnings", "", Text(any)).without_effect();
     IoThreads = param("io-threads", "1", Integer(1, 128)).immutable().without_effect();
@@ -303,9 +307,12 @@ parameters! {
     LazyfreeLazyServerDel = param("lazyfree-lazy-server-del", "no", YesNo).without_effect();
     LazyfreeLazyUserDel = param("lazyfree-lazy-user-del", "no", YesNo).without_effect();
     LazyfreeLazyUserFlush = param("lazyfree-lazy-user-flush", "no", YesNo).without_effect();
-    LfuDecayTime = param("lfu-decay-time", "1", Integer(0, INT));
-    LfuLogFactor = param("lfu-log-factor", "10", Integer(0, INT));
-    ListCompressDepth = param("list-compress-depth", "0", Integer(0, INT));
+    LfuDecayTime = param("lfu-decay-time", "1", Integer(0, INT))
+        .without_effect();
+    LfuLogFactor = param("lfu-log-factor", "10", Integer(0, INT))
+        .without_effect();
+    ListCompressDepth = param("list-compress-depth", "0", Integer(0, INT))
+        .without_effect();
     ListMaxListpackSize = param("list-max-listpack-size", "-2", Integer(INT_MIN, INT))
         .alias("list-max-ziplist-size");
     LoadingProcessEventsIntervalBytes =
@@ -313,7 +320,8 @@ parameters! {
             .hidden().without_effect();
     LocaleCollate = param("locale-collate", "", Text(any)).without_effect();
     Logfile = param("logfile", "", Text(any)).immutable();
-    Loglevel = param("loglevel", "notice", Choice(&["debug", "verbose", "notice", "warning"]));
+    Loglevel = param("loglevel", "notice", Choice(&["debug", "verbose", "notice", "warning"]))
+        .without_effect();
     LuaEnableDeprecatedApi = param("lua-enable-deprecated-api", "no", YesNo)
         .hidden().immutable().without_effect();
     Masterauth = param("masterauth", "", Text(any)).sensitive().without_effect();
@@ -324,7 +332,8 @@ parameters! {
         .without_effect();
     Maxclients = param("maxclients", "10000", Integer(1, UINT));
     Maxmemory = param("maxmemory", "0", Memory(0, ULONG));
-    MaxmemoryClients = param("maxmemory-clients", "0", MemoryOrPercent);
+    MaxmemoryClients = param("maxmemory-clients", "0", MemoryOrPercent)
+        .without_effect();
     MaxmemoryEvictionTenacity = param("maxmemory-eviction-tenacity", "10", Integer(0, 100))
         .without_effect();
     MaxmemoryPolicy = param("maxmemory-policy", "noeviction", Choice(&[
@@ -337,7 +346,8 @@ parameters! {
     MinReplicasToWrite = param("min-replicas-to-write", "0", Integer(0, INT))
         .alias("min-slaves-to-write").without_effect();
     NoAppendfsyncOnRewrite = param("no-appendfsync-on-rewrite", "no", YesNo).without_effect();
-    NotifyKeyspaceEvents = param("notify-keyspace-events", "", Events);
+    NotifyKeyspaceEvents = param("notify-keyspace-events", "", Events)
+        .without_effect();
     OomScoreAdj = param("oom-score-adj", "no", Choice(&["no", "yes", "relative=yes", "absolute"]))
         .without_effect();
     OomScoreAdjValues = param("oom-score-adj-values", "0 200 800", OomScores).without_effect();
@@ -355,8 +365,10 @@ parameters! {
     RdbKeySaveDelay = param("rdb-key-save-delay", "0", Integer(INT_MIN, INT))
         .hidden().without_effect();
     RdbSaveIncrementalFsync = param("rdb-save-incremental-fsync", "yes", YesNo).without_effect();
-    Rdbchecksum = param("rdbchecksum", "yes", YesNo).immutable();
-    Rdbcompression = param("rdbcompression", "yes", YesNo);
+    Rdbchecksum = param("rdbchecksum", "yes", YesNo).immutable()
+        .without_effect();
+    Rdbcompression = param("rdbcompression", "yes", YesNo)
+        .without_effect();
     RedisVersion = param("redis-version", "7.4.0", Text(is_version));
     ReplBacklogSize = param("repl-backlog-size", "1048576", Memory(1, LONG)).without_effect();
     ReplBacklogTtl = param("repl-backlog-ttl", "3600", Integer(0, LONG)).without_effect();
@@ -392,26 +404,35 @@ parameters! {
     Replicaof = param("replicaof", "", Primary)
         .alias("slaveof").immutable().refused(NO_REPLICATION);
     Requirepass = param("requirepass", "", Text(any)).sensitive();
-    SanitizeDumpPayload = param("sanitize-dump-payload", "no", Choice(&["no", "yes", "clients"]));
+    SanitizeDumpPayload = param("sanitize-dump-payload", "no", Choice(&["no", "yes", "clients"]))
+        .without_effect();
     Save = param("save", "3600 1 300 100 60 10000", Save);
     ServerCpulist = param("server_cpulist", "", Text(any)).immutable().without_effect();
-    SetMaxIntsetEntries = param("set-max-intset-entries", "512", Integer(0, LONG));
-    SetMaxListpackEntries = param("set-max-listpack-entries", "128", Integer(0, LONG));
-    SetMaxListpackValue = param("set-max-listpack-value", "64", Memory(0, LONG));
+    SetMaxIntsetEntries = param("set-max-intset-entries", "512", Integer(0, LONG))
+        .without_effect();
+    SetMaxListpackEntries = param("set-max-listpack-entries", "128", Integer(0, LONG))
+        .without_effect();
+    SetMaxListpackValue = param("set-max-listpack-value", "64", Memory(0, LONG))
+        .without_effect();
     SetProcTitle = param("set-proc-title", "yes", YesNo).immutable().without_effect();
     ShutdownOnSigint = param("shutdown-on-sigint", "default", Flags(&[
         "default", "save", "nosave", "now", "force",
-    ]));
+    ]))
+        .without_effect();
     ShutdownOnSigterm = param("shutdown-on-sigterm", "default", Flags(&[
         "default", "save", "nosave", "now", "force",
-    ]));
-    ShutdownTimeout = param("shutdown-timeout", "10", Integer(0, INT));
+    ]))
+        .without_effect();
+    ShutdownTimeout = param("shutdown-timeout", "10", Integer(0, INT))
+        .without_effect();
     SlowlogLogSlowerThan = param("slowlog-log-slower-than", "10000", Integer(-1, LONG));
     SlowlogMaxLen = param("slowlog-max-len", "128", Integer(0, LONG));
     SocketMarkId = param("socket-mark-id", "0", Integer(0, UINT)).immutable().without_effect();
     StopWritesOnBgsaveError = param("stop-writes-on-bgsave-error", "yes", YesNo);
-    StreamNodeMaxBytes = param("stream-node-max-bytes", "4096", Memory(0, LONG));
-    StreamNodeMaxEntries = param("stream-node-max-entries", "100", Integer(0, LONG));
+    StreamNodeMaxBytes = param("stream-node-max-bytes", "4096", Memory(0, LONG))
+        .without_effect();
+    StreamNodeMaxEntries = param("stream-node-max-entries", "100", Integer(0, LONG))
+        .without_effect();
     Supervised = param("supervised", "no", Choice(&["upstart", "systemd", "auto", "no"]))
         .immutable().without_effect();
     SyslogEnabled = param("syslog-enabled", "no", YesNo).immutable().refused(NO_SYSLOG);
@@ -447,13 +468,16 @@ parameters! {
     TlsSessionCacheTimeout = param("tls-session-cache-timeout", "300", Integer(0, INT))
         .without_effect();
     TlsSessionCaching = param("tls-session-caching", "yes", YesNo).without_effect();
-    TrackingTableMaxKeys = param("tracking-table-max-keys", "1000000", Integer(0, LONG));
+    TrackingTableMaxKeys = param("tracking-table-max-keys", "1000000", Integer(0, LONG))
+        .without_effect();
     Unixsocket = param("unixsocket", "", Text(any)).immutable();
     Unixsocketperm = param("unixsocketperm", "0", Octal(0o777)).immutable();
     UseExitOnPanic = param("use-exit-on-panic", "no", YesNo).hidden().without_effect();
     WatchdogPeriod = param("watchdog-period", "0", Integer(0, INT)).hidden().without_effect();
     ZsetMaxListpackEntries = param("zset-max-listpack-entries", "128", Integer(0, LONG))
-        .alias("zset-max-ziplist-entries");
+        .alias("zset-max-ziplist-entries")
+        .without_effect();
     ZsetMaxListpackValue = param("zset-max-listpack-value", "64", Memory(0, LONG))
-        .alias("zset-max-ziplist-value");
+        .alias("zset-max-ziplist-value")
+        .without_effect();
 }

@@ -332,3 +332,17 @@ fn the_last_word_is_the_arguments() {
     let values = [Setting::Timeout, Setting::Hz, Setting::Port].map(|name| config.integer(name));
     assert_eq!(values, [1, 12, 3]);
 }
+
+#[test]
+fn the_parameters_without_effect_are_listed() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/parameters.md");
+    let text = std::fs::read_to_string(path).expect("the list is a file of the repository");
+    let listed: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("- ")).collect();
+    let named = |wanted: fn(Effect) -> bool| {
+        let of = TABLE.iter().filter(move |(_, param)| wanted(param.effect));
+        of.map(|(_, param)| format!("`{}`", param.name))
+    };
+    let without = named(|effect| effect == Effect::None);
+    let refused = named(|effect| matches!(effect, Effect::Refused(_)));
+    assert_eq!(listed, without.chain(refused).collect::<Vec<_>>());
+}
