@@ -114,6 +114,17 @@ fn damage(command: &mut Command, source: &mut Source) {
         8 if count > 2 => command.args.swap(victim, count - 1),
         _ => command.args.truncate(1),
     }
+    keep_small(command);
+}
+
+/// A count far below zero asks HRANDFIELD for that many fields: more than memory holds.
+fn keep_small(command: &mut Command) {
+    let count = command.args.get(2).and_then(|count| std::str::from_utf8(count).ok()?.parse().ok());
+    if command.is("HRANDFIELD")
+        && count.is_some_and(|count: i64| (-(1 << 62)..-1000).contains(&count))
+    {
+        command.args[2] = b"-40".to_vec();
+    }
 }
 
 #[cfg(test)]
