@@ -5,6 +5,8 @@
 //! The short form runs with the other tests; `REDSTART_CRASH_ROUNDS=1000` (`make crash`) is the
 //! long one.
 
+#[path = "crash/faults.rs"]
+mod faults;
 #[path = "crash/process.rs"]
 mod process;
 #[allow(dead_code, reason = "each test binary uses a part")]
