@@ -100,6 +100,7 @@ struct Loading {
     total_bytes: AtomicU64,
     bytes: AtomicU64,
     keys: AtomicU64,
+    expired: AtomicU64,
 }
 
 /// What is going on and how it went.

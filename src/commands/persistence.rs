@@ -137,7 +137,7 @@ static WAITAOF: SessionCommand = SessionCommand {
         "waitaof",
         Group::Generic,
         Arity::Exactly(4),
-        BLOCKING,
+        BLOCKING | NOSCRIPT,
         Doc {
             since: "7.2.0",
             complexity: "O(1)",
@@ -157,7 +157,8 @@ fn wait_aof(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     if timeout_ms < 0 {
         return Err(Error::text("ERR timeout is negative"));
     }
-    let safe = match persist::wait_for_log(context.session.server) {
+    // A transaction holds locks, and does not wait.
+    let safe = match persist::wait_for_log(context.session.server, context.held.is_some()) {
         Waited::Safe => 1,
         Waited::Failed => 0,
         Waited::NoLog if local > 0 => {

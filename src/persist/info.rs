@@ -26,7 +26,7 @@ pub fn fields(server: &Server) -> Vec<(&'static str, String)> {
         ("rdb_last_bgsave_time_sec", seconds(save.took_s)),
         ("rdb_current_bgsave_time_sec", seconds(save.since_ms.map(since))),
         ("rdb_saves", save.done.to_string()),
-        ("rdb_last_load_keys_expired", "0".into()),
+        ("rdb_last_load_keys_expired", persist.loading.expired.load(Relaxed).to_string()),
         ("rdb_last_load_keys_loaded", persist.loading.keys.load(Relaxed).to_string()),
         ("aof_enabled", flag(logging)),
         ("aof_rewrite_in_progress", flag(rewrite.since_ms.is_some())),

@@ -53,6 +53,8 @@ pub fn load(server: &'static Server) -> Result<(), ReadError> {
     }
     server.persist.status.lock().last_save_s = (crate::clock::wall_us() / 1_000_000) as i64;
     server.persist.open(IS_LOADING);
+    // They may have been changed meanwhile.
+    super::follow_config(server)?;
     Ok(())
 }
 
@@ -61,11 +63,20 @@ fn load_dump(
     directory: &dyn Storage,
     name: &str,
 ) -> Result<(), ReadError> {
-    match load_snapshot(server, directory, name) {
+    match load_snapshot(server, directory, name, Expired::Drop) {
         Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
         Ok(_) => Ok(()),
     }
+}
+
+/// What becomes of keys whose deadline has passed since they were saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expired {
+    /// Nothing asks for them any more.
+    Drop,
+    /// The records that follow may know better.
+    Keep,
 }
 
 /// Loads a snapshot; returns what it holds.
@@ -73,6 +84,7 @@ fn load_snapshot(
     server: &'static Server,
     storage: &dyn Storage,
     name: &str,
+    expired: Expired,
 ) -> Result<Counts, ReadError> {
     let mut reader = Reader::open(storage, name)?;
     let loading = &server.persist.loading;
@@ -85,7 +97,7 @@ fn load_snapshot(
             scope.spawn(|| {
                 loop {
                     let Ok(section) = receive.lock().recv() else { break };
-                    if let Err((offset, what)) = put_in(server, &section) {
+                    if let Err((offset, what)) = put_in(server, &section, expired) {
                         let fault = Fault { file: name.to_owned(), offset, what };
                         failed.lock().get_or_insert(ReadError::Fault(fault));
                     }
@@ -108,16 +120,27 @@ fn load_snapshot(
 }
 
 /// Decodes the entries of a section and puts them in.
-fn put_in(server: &'static Server, section: &Section) -> Result<(), (u64, String)> {
+fn put_in(
+    server: &'static Server,
+    section: &Section,
+    expired: Expired,
+) -> Result<(), (u64, String)> {
     let engine = &server.engine;
     let (options, hasher) = (&engine.options, engine.keyspace.hasher());
-    let builder = Builder { options, hasher, now: server.clock.now() };
+    let now = server.clock.now();
+    let builder = Builder { options, hasher, now };
     let mut entries = Vec::with_capacity(section.count.min(1 << 16) as usize);
     decode(section, builder, &mut entries)?;
+    if expired == Expired::Drop {
+        let lives = |ms: u64| ms == 0 || ms > now.mono_ms;
+        entries.retain(|(_, entry)| lives(entry.deadline_ms()));
+    }
+    let (loaded, all) = (entries.len() as u64, u64::from(section.count));
     if !engine.keyspace.restore(&mut entries) {
         return Err((section.offset, "a key occurs twice".into()));
     }
-    server.persist.loading.keys.fetch_add(section.count.into(), Relaxed);
+    server.persist.loading.keys.fetch_add(loaded, Relaxed);
+    server.persist.loading.expired.fetch_add(all - loaded, Relaxed);
     Ok(())
 }
 
@@ -131,7 +154,7 @@ fn load_log(
     let persist = &server.persist;
     let base = plan.base.unwrap_or(0);
     if plan.base.is_some() {
-        let counts = load_snapshot(server, storage, &names::base(prefix, base))?;
+        let counts = load_snapshot(server, storage, &names::base(prefix, base), Expired::Keep)?;
         persist.status.lock().base_bytes = counts.bytes;
     }
     let mut next = base + 1;

@@ -92,5 +92,7 @@ pub fn decode(from: &[u8], builder: Builder<'_>) -> Result<(usize, Entry, usize)
         ValueIn::Hash(hash) => object(Object::Hash(hash.build(builder)?)),
     };
     let deadline_ms = record.at_ms.map_or(0, |at_ms| builder.now.deadline(at_ms));
-    Ok((record.db as usize, Entry::new(record.key.0, value, deadline_ms), used))
+    let mut entry = Entry::new(record.key.0, value, deadline_ms);
+    entry.touch(builder.now.access_clock());
+    Ok((record.db as usize, entry, used))
 }
