@@ -57,9 +57,10 @@ class Suite:
         self._put_own_port_into_tests()
 
     def _put_own_port_into_tests(self):
-        """Suites that name a port in their text get a free one: nothing else is changed."""
+        """Suites that name a port in their text, or leave it to the library's default, get a free
+        one in tests and library: nothing else is changed."""
         fixed = self.settings.get("port")
-        files = self.sources.glob("tests/**/*.py") if fixed else ()
+        files = self.sources.glob("**/*.py") if fixed else ()
         for file in files:
             text = file.read_text()
             if str(fixed) in text:
