@@ -121,7 +121,7 @@ fn damage(command: &mut Command, source: &mut Source) {
 fn keep_small(command: &mut Command) {
     let count = command.args.get(2).and_then(|count| std::str::from_utf8(count).ok()?.parse().ok());
     if command.is("HRANDFIELD")
-        && count.is_some_and(|count: i64| (-(1 << 62)..-1000).contains(&count))
+        && count.is_some_and(|count: i64| (-i64::MAX..-1000).contains(&count))
     {
         command.args[2] = b"-40".to_vec();
     }
