@@ -1,6 +1,6 @@
 //! FCALL, FCALL_RO, FUNCTION.
 
-use super::scripting::{KEYS, KEYS_RO, kill};
+use super::scripting::{KEYS, KEYS_RO, RUNS, kill};
 use super::{SessionCommand, declare, help, is};
 use crate::scripting::functions::{self, About, Libraries};
 use crate::scripting::payload;
@@ -35,7 +35,7 @@ static FCALL: SessionCommand = SessionCommand {
             "fcall",
             Group::Scripting,
             Arity::AtLeast(3),
-            NOSCRIPT | STALE | SKIP_MONITOR,
+            RUNS,
             Doc {
                 since: "7.0.0",
                 complexity: "Depends on the function that is executed.",
@@ -55,7 +55,7 @@ static FCALL_RO: SessionCommand = SessionCommand {
             "fcall_ro",
             Group::Scripting,
             Arity::AtLeast(3),
-            READONLY | NOSCRIPT | STALE | SKIP_MONITOR,
+            READONLY | RUNS,
             Doc {
                 since: "7.0.0",
                 complexity: "Depends on the function that is executed.",
@@ -102,7 +102,7 @@ const fn function(
     syntax: &'static str,
 ) -> Command {
     let doc = Doc { since: "7.0.0", complexity, summary, syntax };
-    declare(name, Group::Scripting, arity, NOSCRIPT | flags, doc)
+    declare(name, Group::Scripting, arity, flags, doc)
 }
 
 /// FUNCTION DELETE library-name
@@ -110,7 +110,7 @@ static FUNCTION_DELETE: SessionCommand = SessionCommand {
     spec: function(
         "delete",
         Arity::Exactly(3),
-        WRITE,
+        NOSCRIPT | WRITE,
         "O(1)",
         "Removes a library and its functions.",
         "library-name",
@@ -130,7 +130,7 @@ static FUNCTION_DUMP: SessionCommand = SessionCommand {
     spec: function(
         "dump",
         Arity::Exactly(2),
-        0,
+        NOSCRIPT,
         "O(N) where N is the number of functions",
         "Gives all libraries as bytes for FUNCTION RESTORE.",
         "",
@@ -148,7 +148,7 @@ static FUNCTION_FLUSH: SessionCommand = SessionCommand {
     spec: function(
         "flush",
         Arity::AtLeast(2),
-        WRITE,
+        NOSCRIPT | WRITE,
         "O(N) where N is the number of functions deleted",
         "Removes all libraries.",
         "[ASYNC | SYNC]",
@@ -169,7 +169,7 @@ static FUNCTION_KILL: SessionCommand = SessionCommand {
     spec: function(
         "kill",
         Arity::Exactly(2),
-        ALLOW_BUSY,
+        NOSCRIPT | ALLOW_BUSY,
         "O(1)",
         "Ends functions that run for too long, if they have not written anything.",
         "",
@@ -182,7 +182,7 @@ static FUNCTION_LIST: SessionCommand = SessionCommand {
     spec: function(
         "list",
         Arity::AtLeast(2),
-        0,
+        NOSCRIPT,
         "O(N) where N is the number of functions",
         "Lists libraries and their functions.",
         "[LIBRARYNAME library-name-pattern] [WITHCODE]",
@@ -205,7 +205,9 @@ fn list(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
         at += 1;
     }
     let libraries = context.session.server.scripts.functions.libraries.read();
-    let wanted = |name: &[u8]| pattern.is_none_or(|pattern| glob::matches(pattern, name, glob::Case::Sensitive));
+    let wanted = |name: &[u8]| {
+        pattern.is_none_or(|pattern| glob::matches(pattern, name, glob::Case::Sensitive))
+    };
     let chosen: Vec<_> = libraries.iter().filter(|(name, _)| wanted(name)).collect();
     let out = &mut context.session.out;
     out.array(chosen.len());
@@ -246,7 +248,7 @@ static FUNCTION_LOAD: SessionCommand = SessionCommand {
     spec: function(
         "load",
         Arity::AtLeast(3),
-        WRITE | DENYOOM,
+        NOSCRIPT | WRITE | DENYOOM,
         "O(1) (considering compilation time is redundant)",
         "Adds a library.",
         "[REPLACE] function-code",
@@ -283,7 +285,7 @@ static FUNCTION_RESTORE: SessionCommand = SessionCommand {
     spec: function(
         "restore",
         Arity::AtLeast(3),
-        WRITE | DENYOOM,
+        NOSCRIPT | WRITE | DENYOOM,
         "O(N) where N is the number of functions on the payload",
         "Takes back libraries from what FUNCTION DUMP gave.",
         "serialized-value [FLUSH | APPEND | REPLACE]",
@@ -319,7 +321,7 @@ static FUNCTION_STATS: SessionCommand = SessionCommand {
     spec: function(
         "stats",
         Arity::Exactly(2),
-        ALLOW_BUSY,
+        NOSCRIPT | ALLOW_BUSY,
         "O(1)",
         "Tells which function runs now, and how many there are.",
         "",

@@ -20,7 +20,8 @@ pub static COMMANDS: &[&SessionCommand] = &[
     &SCRIPT_HELP,
 ];
 
-const RUNS: Flags = NOSCRIPT | STALE | SKIP_MONITOR;
+/// What all commands that run scripts are.
+pub const RUNS: Flags = NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS;
 
 const fn running(
     name: &'static str,
@@ -116,7 +117,7 @@ pub static SCRIPT: Command = Command {
 };
 
 const fn script(name: &'static str, arity: Arity, flags: Flags, doc: Doc) -> Command {
-    declare(name, Group::Scripting, arity, NOSCRIPT | flags, doc)
+    declare(name, Group::Scripting, arity, flags, doc)
 }
 
 /// SCRIPT DEBUG <YES | SYNC | NO>
@@ -124,7 +125,7 @@ static SCRIPT_DEBUG: SessionCommand = SessionCommand {
     spec: script(
         "debug",
         Arity::Exactly(3),
-        0,
+        NOSCRIPT,
         Doc {
             since: "3.2.0",
             complexity: "O(1)",
@@ -146,7 +147,7 @@ static SCRIPT_EXISTS: SessionCommand = SessionCommand {
     spec: script(
         "exists",
         Arity::AtLeast(3),
-        0,
+        NOSCRIPT,
         Doc {
             since: "2.6.0",
             complexity: "O(N) with N being the number of scripts to check.",
@@ -170,7 +171,7 @@ static SCRIPT_FLUSH: SessionCommand = SessionCommand {
     spec: script(
         "flush",
         Arity::AtLeast(2),
-        0,
+        NOSCRIPT,
         Doc {
             since: "2.6.0",
             complexity: "O(N) with N being the number of scripts in cache",
@@ -194,7 +195,7 @@ static SCRIPT_KILL: SessionCommand = SessionCommand {
     spec: script(
         "kill",
         Arity::Exactly(2),
-        ALLOW_BUSY,
+        NOSCRIPT | ALLOW_BUSY,
         Doc {
             since: "2.6.0",
             complexity: "O(1)",
@@ -219,7 +220,7 @@ static SCRIPT_LOAD: SessionCommand = SessionCommand {
     spec: script(
         "load",
         Arity::Exactly(3),
-        STALE,
+        NOSCRIPT | STALE,
         Doc {
             since: "2.6.0",
             complexity: "O(N) with N being the length in bytes of the script body.",

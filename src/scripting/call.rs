@@ -69,6 +69,8 @@ pub enum Course {
     Restart,
     /// It asked for one after it had written.
     Stray,
+    /// Somebody ended it.
+    Killed,
 }
 
 impl State {

@@ -161,7 +161,7 @@ impl Run<'_> {
         let held = context
             .held
             .as_deref_mut()
-            .map(|view| (std::mem::replace(view, keyspace.lock(std::iter::empty()))));
+            .map(|view| std::mem::replace(view, keyspace.lock(std::iter::empty())));
         let is_held = held.is_some();
         let mut view = held.unwrap_or_else(|| match self.script.reach() {
             Reach::Declared => keyspace.lock(self.keys.iter().map(|key| hasher.hash(key))),
@@ -182,10 +182,13 @@ impl Run<'_> {
             Some(held) => *held = view,
             None => context.session.server.engine.serve(view, context.local, context.now),
         }
-        self.script.learn(match course {
-            Course::Declared => Reach::Declared,
-            _ => Reach::Everywhere,
-        });
+        match course {
+            Course::Declared => self.script.learn(Reach::Declared),
+            Course::Killed => {}
+            Course::Beyond | Course::Restart | Course::Stray => {
+                self.script.learn(Reach::Everywhere);
+            }
+        }
         let resp3 = runtime.state.borrow().session.out.protocol() == Protocol::Resp3;
         self.reply(&mut context.session.out, result, course, resp3);
         runtime.tidy();
@@ -238,8 +241,10 @@ impl Run<'_> {
         let result = runtime.run(self.function, args);
         let mut state = runtime.state.borrow_mut();
         let Lent { view, mut local, .. } = state.lent.take().expect("it was lent for the run");
-        let course = state.course;
+        let was_killed = result.is_err() && runtime.running.kill.load(Relaxed);
+        let course = if was_killed { Course::Killed } else { state.course };
         drop(state);
+        runtime.over.set(false);
         runtime.running.since_ms.store(0, Relaxed);
         if !nested {
             server.engine.commit(&mut local);
@@ -252,8 +257,10 @@ impl Run<'_> {
 
     /// Answers with the result.
     fn reply(&self, out: &mut Reply, result: Result<Value, Value>, course: Course, resp3: bool) {
-        if course == Course::Stray {
-            return stray_error().write(out);
+        match course {
+            Course::Stray => return stray_error().write(out),
+            Course::Killed => return out.error(&format!("ERR Error running script: {KILLED}")),
+            Course::Declared | Course::Beyond | Course::Restart => {}
         }
         match result {
             Ok(value) => convert::to_reply(&value, out, resp3),

@@ -115,6 +115,8 @@ pub const REACHES: Flags = 1 << 21;
 pub const DANGEROUS: Flags = 1 << 18;
 /// Its replies are random or come in random order (a tip in COMMAND INFO).
 pub const NONDETERMINISTIC: Flags = 1 << 19;
+/// Its count of keys may be zero.
+pub const NO_MANDATORY_KEYS: Flags = 1 << 22;
 
 /// The flags that COMMAND INFO lists, in its order.
 pub const FLAG_NAMES: &[(Flags, &str)] = &[
@@ -133,6 +135,7 @@ pub const FLAG_NAMES: &[(Flags, &str)] = &[
     (NO_AUTH, "no_auth"),
     (MAY_REPLICATE, "may_replicate"),
     (NO_ASYNC_LOADING, "no_async_loading"),
+    (NO_MANDATORY_KEYS, "no_mandatory_keys"),
     (NO_MULTI, "no_multi"),
     (ALLOW_BUSY, "allow_busy"),
 ];

@@ -93,7 +93,7 @@ fn categories_of(command: &Command, container: Option<&Command>) -> Vec<&'static
     let scripting = own == Some("@scripting");
     let is = |category: &str| match category {
         "@read" => command.is(READONLY) && !scripting,
-        "@write" => command.is(WRITE) && !scripting,
+        "@write" => command.is(WRITE),
         "@pubsub" => command.is(PUBSUB),
         "@admin" => command.is(ADMIN) || command.name == "lastsave",
         "@fast" => command.is(FAST),
