@@ -15,6 +15,13 @@
 //! Limits: a script that runs for long stops its worker's other clients, and those of other
 //! workers as soon as they ask for a shard that it holds. SCRIPT KILL therefore has to come from a
 //! client of another worker; with `--threads 1`, only a signal ends a script that never ends.
+//! A single pattern match or `string.rep` cannot be interrupted.
+//!
+//! What stays different from Lua 5.1: a number that `..` joins to a string is written with all its
+//! digits instead of by `%.14g` (`tostring`, `string.format` and `table.concat` write it as ever);
+//! errors of the language itself (syntax, calls of nil) have Luau's words; `string.dump` refuses;
+//! tables are walked in another order, which the keys of `cjson.encode` show. Functions are not
+//! in snapshots or the log.
 
 mod call;
 mod convert;
