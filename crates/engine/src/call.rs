@@ -383,8 +383,12 @@ impl<'a> Space<'a> {
 
     /// Removes an entry; what is large about it is freed after the unlock.
     pub fn remove(&mut self, key: Key<'_>, slot: Slot) {
-        let entry = self.take(key, slot);
-        self.local.discard(entry);
+        let hasher = self.view.keyspace().hasher();
+        self.touch_watches(key);
+        let db = self.view.shard(key.hash).db_mut(self.db);
+        if let Some(entry) = db.remove(key.hash, slot, hasher) {
+            self.local.discard(entry);
+        }
     }
 
     /// Takes an entry out.

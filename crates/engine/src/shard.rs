@@ -28,6 +28,16 @@ pub struct Db {
 }
 
 impl Db {
+    /// Called with an entry that is gone and that nobody wants: a snapshot that has yet to save it
+    /// gets the entry itself, which for a large one is far cheaper than a copy.
+    #[inline]
+    fn hand_over_old(&mut self, old: Entry) -> Option<Entry> {
+        match &mut self.saving {
+            Some(saving) => saving.keep_owned(old, self.epoch),
+            None => Some(old),
+        }
+    }
+
     /// Called before an entry changes or goes: a snapshot that has yet to save it gets it first.
     #[inline]
     fn keep(&mut self, slot: Slot) {
@@ -74,7 +84,11 @@ impl Db {
         deadline_ms: u64,
         hasher: &Hasher,
     ) -> Option<Entry> {
-        self.keep(slot);
+        // A large value is never overwritten in place: it is handed over below.
+        let hands_over = self.saving.is_some() && self.table.at(slot).object().is_some();
+        if !hands_over {
+            self.keep(slot);
+        }
         let entry = self.table.at_mut(slot);
         let old_ms = entry.deadline_ms();
         let old_entry = entry.replace(value, deadline_ms);
@@ -89,7 +103,7 @@ impl Db {
             self.change_deadline(hash, old_ms, deadline_ms, hasher);
         }
         self.change_inner(hash, inner_ms.0, inner_ms.1, hasher);
-        old_entry
+        if hands_over { old_entry.and_then(|old| self.hand_over_old(old)) } else { old_entry }
     }
 
     /// Changes an entry in place by `f`, which may change its size but not its deadline.
@@ -136,6 +150,16 @@ impl Db {
     /// Takes an entry out.
     pub fn take(&mut self, hash: u64, slot: Slot, hasher: &Hasher) -> Entry {
         self.keep(slot);
+        self.take_kept(hash, slot, hasher)
+    }
+
+    /// Removes an entry. Comes back with it, to be dropped, unless a snapshot has it now.
+    pub fn remove(&mut self, hash: u64, slot: Slot, hasher: &Hasher) -> Option<Entry> {
+        let entry = self.take_kept(hash, slot, hasher);
+        self.hand_over_old(entry)
+    }
+
+    fn take_kept(&mut self, hash: u64, slot: Slot, hasher: &Hasher) -> Entry {
         let entry = self.table.take(hash, slot);
         self.entry_bytes -= entry.allocated();
         if entry.deadline_ms() != 0 {

@@ -57,6 +57,21 @@ impl Saving {
         }
     }
 
+    /// As [`Saving::keep`], for an entry that nobody else wants: comes back with it if it is not
+    /// owed.
+    #[cold]
+    pub(crate) fn keep_owned(&mut self, entry: Entry, epoch: bool) -> Option<Entry> {
+        if entry.epoch() == epoch {
+            return Some(entry);
+        }
+        let is_heavy = entry.is_heavy();
+        self.kept.push(entry);
+        if self.kept.len() >= BATCH || is_heavy {
+            self.hand_over();
+        }
+        None
+    }
+
     fn hand_over(&mut self) {
         if !self.kept.is_empty() {
             let kept = std::mem::take(&mut self.kept);

@@ -1,0 +1,66 @@
+//! Snapshots that released versions wrote, and that every later version must still load. One file
+//! a format in `snapshots/golden`; `REDSTART_WRITE_GOLDEN=1` writes the present format's anew.
+
+mod common;
+
+use common::{load, state};
+use redstart_engine::driver::Driver;
+use redstart_persistence::snapshot::{Header, VERSION, Writer, pump};
+use redstart_persistence::storage::memory::Memory;
+use std::path::PathBuf;
+
+/// What every golden file holds, as commands.
+const LINES: [&str; 9] = [
+    "SET text hello",
+    "SET number -12345",
+    "SET volatile v PXAT 4102444800000",
+    "RPUSH list a b c 17",
+    "HSET hash f 1 g two",
+    "HPEXPIREAT hash 4102444800000 FIELDS 1 f",
+    "SET long xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    "SET moved 1",
+    "MOVE moved 7",
+];
+
+fn file(version: u32) -> PathBuf {
+    let name = format!("../../snapshots/golden/format-{version}.redstart");
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn filled() -> Driver {
+    let mut driver = Driver::new(1);
+    for line in LINES {
+        let reply = driver.line(line);
+        assert!(!reply.starts_with('-'), "{line}: {reply}");
+    }
+    driver
+}
+
+#[test]
+fn every_released_format_is_still_read() {
+    let (driver, storage) = (filled(), Memory::default());
+    if std::env::var_os("REDSTART_WRITE_GOLDEN").is_some() {
+        let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| ());
+        let header = Header { writer: "golden".into(), wall_ms: driver.now.wall_ms, sequence: 0 };
+        let writer = Writer::create(&storage, "golden", &header, driver.now).unwrap();
+        pump(snapshot, writer, |_, _| Ok(())).unwrap();
+        let bytes = storage.bytes("golden").expect("it was written");
+        std::io::Write::write_all(&mut create(file(VERSION)), &bytes).unwrap();
+    }
+    for version in 1..=VERSION {
+        storage.put("golden", &bytes_of(file(version)));
+        let loaded = Driver::new(2);
+        load(&loaded, &storage, "golden").unwrap();
+        assert_eq!(state(&loaded), state(&driver), "format {version}");
+    }
+}
+
+#[allow(clippy::disallowed_types, reason = "tests may read files")]
+fn create(path: PathBuf) -> std::fs::File {
+    std::fs::File::create(path).expect("the directory is there")
+}
+
+#[allow(clippy::disallowed_methods, reason = "tests may read files")]
+fn bytes_of(path: PathBuf) -> Vec<u8> {
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
