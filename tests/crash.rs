@@ -232,3 +232,52 @@ fn damaged_logs_are_refused_and_torn_ones_cut() {
     assert!(report.contains("at byte"), "{report}");
     std::fs::remove_dir_all(&directory).expect("the directory is ours");
 }
+
+/// The log of a server that runs is turned on, off and on again; and nothing that is wrong with it
+/// at a start is passed over.
+#[test]
+fn a_log_is_turned_on_and_off_while_the_server_runs() {
+    let directory = scratch("toggle");
+    let mut server = Process::start(&directory, &["--save", ""]);
+    server.wait_until_ready();
+    let mut client = server.client();
+    let mut ask = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        client.call(&words).unwrap_or_else(|error| panic!("{line}: {error:?}"))
+    };
+    for round in 0..3 {
+        ask(&format!("SET before:{round} 1"));
+        ask("CONFIG SET appendonly yes");
+        ask(&format!("SET while:{round} 1"));
+        let based = || {
+            let names = std::fs::read_dir(directory.join("appendonlydir")).expect("it was made");
+            let mut names = names.filter_map(|name| name.ok()?.file_name().into_string().ok());
+            names.any(|name| name.ends_with(".base"))
+        };
+        while !based() {
+            thread::sleep(Duration::from_millis(5));
+        }
+        thread::sleep(Duration::from_millis(300));
+        ask(&format!("SET after:{round} 1"));
+        if round < 2 {
+            ask("CONFIG SET appendonly no");
+            ask(&format!("SET off:{round} 1"));
+        }
+    }
+    server.kill();
+    let args = ["--appendonly", "yes", "--save", ""];
+    let mut server = Process::start(&directory, &args);
+    server.wait_until_ready();
+    assert_eq!(server.client().call(&["DBSIZE"]).ok(), Some(Value::Int(11)));
+    server.kill();
+    let folder = std::fs::read_dir(directory.join("appendonlydir")).expect("it is there");
+    for file in folder.filter_map(Result::ok) {
+        if file.path().extension().is_some_and(|ending| ending == "base") {
+            std::fs::remove_file(file.path()).expect("it is ours");
+        }
+    }
+    let mut server = Process::start(&directory, &args);
+    assert!(!server.wait().success());
+    assert!(server.output().contains("no base before them"), "{}", server.output());
+    std::fs::remove_dir_all(&directory).expect("the directory is ours");
+}

@@ -175,6 +175,11 @@ pub fn turn_on(server: &'static Server) -> io::Result<()> {
             server.engine.set_listening(true);
             server.persist.close(IS_LOGGING);
         });
+        if begun.is_err() {
+            // Without a base, what is logged is worth nothing.
+            server.engine.set_listening(false);
+            server.persist.open(IS_LOGGING);
+        }
         let mut status = server.persist.status.lock();
         status.rewrite.since_ms = None;
         status.rewrite.failed = begun.is_err();
@@ -215,12 +220,25 @@ pub fn finish(persist: &Persist) -> bool {
     persist.log.write_out(persist.log.appended()).is_ok() && persist.log.sync().is_ok()
 }
 
-/// Rewrites the log when it has grown by as much as the settings say.
+/// Rewrites the log when it has grown by as much as the settings say; begins one that is wanted
+/// and could not be begun.
 pub fn tick(server: &'static Server) {
-    if !server.persist.is_logging() || server.persist.log.state() != State::Fine {
+    let config = server.config.read();
+    if !server.persist.is_logging() {
+        let wanted = config.is(Setting::Appendonly);
+        drop(config);
+        let job = server.persist.status.lock().rewrite.clone();
+        let due_ms = job.tried_ms + RETRY.as_millis() as u64 * 5;
+        if wanted && job.since_ms.is_none() && server.clock.now().mono_ms >= due_ms {
+            if let Err(error) = turn_on(server) {
+                log::warning(format_args!("The log could not be begun: {error}"));
+            }
+        }
         return;
     }
-    let config = server.config.read();
+    if server.persist.log.state() != State::Fine {
+        return;
+    }
     let percentage = config.integer(Setting::AutoAofRewritePercentage) as u64;
     let least = config.count(Setting::AutoAofRewriteMinSize) as u64;
     drop(config);

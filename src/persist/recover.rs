@@ -36,7 +36,7 @@ pub fn load(server: &'static Server) -> Result<(), ReadError> {
     if logs {
         log_directory.make()?;
         let plan = Plan::of(&prefix, &log_directory.list()?);
-        if plan.is_empty() {
+        if is_unbegun(&log_directory, &prefix, &plan)? {
             load_dump(server, &directory, &name)?;
             append::first_base(server)?;
         } else {
@@ -142,6 +142,26 @@ fn put_in(
     server.persist.loading.keys.fetch_add(loaded, Relaxed);
     server.persist.loading.expired.fetch_add(all - loaded, Relaxed);
     Ok(())
+}
+
+/// Whether the log's directory holds nothing yet, but perhaps a segment that no record ever
+/// reached.
+///
+/// # Errors
+/// Records without a base: turning the log on ended half-way, or somebody removed the base.
+fn is_unbegun(storage: &dyn Storage, prefix: &str, plan: &Plan) -> Result<bool, ReadError> {
+    if plan.base.is_some() {
+        return Ok(false);
+    }
+    for &first in &plan.segments {
+        let file = names::segment(prefix, first);
+        if !SegmentReader::open(storage, &file, first)?.is_empty() {
+            let what = "there are records, but no base before them; move the file away to start \
+                        from the snapshot";
+            return Err(Fault { file, offset: 0, what: what.to_owned() }.into());
+        }
+    }
+    Ok(true)
 }
 
 /// Loads the base and replays the segments, and opens the log behind them.
