@@ -7,6 +7,7 @@
 use crate::clients::ClientInfo;
 use bytes::Bytes;
 use parking_lot::Mutex;
+use redstart_engine::events::{Classes, Event, KEYEVENT, KEYSPACE};
 use redstart_engine::glob::{self, Case};
 use redstart_protocol::{Protocol, Reply};
 use std::collections::BTreeMap;
@@ -83,9 +84,20 @@ impl PubSub {
         count
     }
 
-    /// Whether anybody listens to anything.
-    pub fn is_silent(&self) -> bool {
-        self.lists.lock().iter().all(BTreeMap::is_empty)
+    /// Publishes what has happened to keys, under the names that `classes` ask for.
+    #[cold]
+    pub fn publish_events(&self, classes: Classes, events: Vec<Event>) {
+        for Event { db, name, key } in events {
+            if classes & KEYSPACE != 0 {
+                let mut channel = format!("__keyspace@{db}__:").into_bytes();
+                channel.extend_from_slice(&key);
+                self.publish(Kind::Channel, &channel, name.as_bytes());
+            }
+            if classes & KEYEVENT != 0 {
+                let channel = format!("__keyevent@{db}__:{name}");
+                self.publish(Kind::Channel, channel.as_bytes(), &key);
+            }
+        }
     }
 
     /// The names that somebody listens to, those that match `pattern`.

@@ -3,6 +3,7 @@
 use crate::config::error::system_text;
 use crate::config::{Changes, Config, SetError, Setting};
 use crate::server::Server;
+use redstart_engine::events::{KEYEVENT, KEYSPACE};
 use redstart_engine::options::Options;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::os::unix::ffi::OsStrExt;
@@ -169,6 +170,9 @@ pub fn apply(config: &Config, server: &Server) {
     server.evictor.configure(config);
     let bulk_bytes_max = config.count(Setting::ProtoMaxBulkLen);
     live.bulk_bytes_max.store(bulk_bytes_max, Relaxed);
+    // Without K and E nobody is told anything.
+    let (events, told) = (config.events(), KEYSPACE | KEYEVENT);
+    engine.set_events(if events & told == 0 { 0 } else { events });
     let options = &engine.options;
     options.set_string_bytes_max(bulk_bytes_max as u64);
     options.set_list_packed_max(config.integer(Setting::ListMaxListpackSize));

@@ -166,10 +166,14 @@ async fn tick(server: &'static Server, index: usize, workers: usize) {
     }
 }
 
-/// Hands what is to be dropped to the thread that drops.
+/// Hands what is to be dropped to the thread that drops, and what has happened to keys to those who
+/// listen.
 #[inline]
 pub fn take_out_garbage(worker: &mut Worker, server: &Server) {
     if !worker.local.garbage.is_empty() {
         server.reclaimer.drop_later(std::mem::take(&mut worker.local.garbage));
+    }
+    if let Some(events) = worker.local.take_events() {
+        server.pubsub.publish_events(server.engine.events(), events);
     }
 }

@@ -6,6 +6,7 @@
 use crate::clock::Now;
 use crate::entry::{Entry, NewValue, Value};
 use crate::error::Error;
+use crate::events::{MISSED, NEW};
 use crate::execute::Local;
 use crate::hasher::{Hasher, SHARDS, shard_of};
 use crate::keyspace::View;
@@ -179,7 +180,8 @@ impl<'a> Space<'a> {
             Some(Due::Entry(entry)) => {
                 self.local.stats.expired_keys.add(1);
                 self.local.discard(entry);
-                self.emit(|| [&b"DEL"[..], key.bytes]);
+                self.local.effects.push_expired(self.db, key.bytes);
+                self.view.shard(hash).watches.touch(self.db, key.bytes);
                 None
             }
             Some(Due::Fields { key, fields }) => {
@@ -218,7 +220,18 @@ impl<'a> Space<'a> {
     fn find_counted(&mut self, key: Key<'_>) -> Option<Slot> {
         let slot = self.find(key);
         self.count(slot.is_some());
+        if slot.is_none() {
+            self.note_miss(key);
+        }
         slot
+    }
+
+    /// Tells those who want to know that a key was looked for in vain.
+    #[inline]
+    pub fn note_miss(&mut self, key: Key<'_>) {
+        if self.local.effects.events_wanted() {
+            self.local.effects.events.note(MISSED, self.db, "keymiss", key.bytes);
+        }
     }
 
     /// Counts a change of the key, and tells those who watch it.
@@ -263,6 +276,9 @@ impl<'a> Space<'a> {
         let (slot, old) = match slot {
             Some(slot) => (slot, db.replace(key.hash, slot, value, deadline_ms, hasher)),
             None => {
+                if self.local.effects.events_wanted() {
+                    self.local.effects.events.note(NEW, self.db, "new", key.bytes);
+                }
                 let entry = Entry::new(key.bytes, value, deadline_ms);
                 (db.insert(key.hash, entry, hasher), None)
             }
@@ -389,6 +405,9 @@ impl<'a> Space<'a> {
         if let Some(entry) = db.remove(key.hash, slot, hasher) {
             self.local.discard(entry);
         }
+        if self.local.effects.events_wanted() {
+            self.local.effects.events.note_removed(self.db, key.bytes);
+        }
     }
 
     /// Takes an entry out.
@@ -405,6 +424,9 @@ impl<'a> Space<'a> {
         }
         let (hasher, wake_ms) = (self.view.keyspace().hasher(), entry.wake_ms());
         self.touch_watches(key);
+        if self.local.effects.events_wanted() {
+            self.local.effects.events.note(NEW, self.db, "new", key.bytes);
+        }
         let shard = self.view.shard(key.hash);
         shard.waiters.note(self.db, key.hash, key.bytes, &mut self.local.ready);
         shard.db_mut(self.db).insert(key.hash, entry, hasher);

@@ -6,6 +6,7 @@ use crate::clock::Now;
 use crate::effects::{Effects, Sink};
 use crate::entry::Entry;
 use crate::error::Error;
+use crate::events::{Classes, Event};
 use crate::hasher::{SHARDS, hash_in};
 use crate::keys::{each_key, reaches_anywhere};
 use crate::keyspace::{Keyspace, View};
@@ -16,7 +17,7 @@ use crate::spec::{Command, DataRun, WALKS, WHOLE_KEYSPACE};
 use crate::stats::Stats;
 use crate::waiters::{Ready, Wait};
 use redstart_protocol::{Args, Reply};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 /// The data model as a whole: what all workers share.
@@ -27,6 +28,7 @@ pub struct Engine {
     pub options: Options,
     sink: OnceLock<Arc<dyn Sink>>,
     listening: AtomicBool,
+    events: AtomicU16,
     waiters: AtomicU64,
 }
 
@@ -69,6 +71,13 @@ impl Local {
         }
     }
 
+    /// What has happened to keys since this was last asked, to be published. Asked after the unlock.
+    #[inline]
+    pub fn take_events(&mut self) -> Option<Vec<Event>> {
+        let events = &mut self.effects.events;
+        if events.is_empty() { None } else { Some(events.take()) }
+    }
+
     /// Drops an entry: at once when it is small, after the unlock when that takes time.
     #[inline]
     pub(crate) fn discard(&mut self, entry: Entry) {
@@ -101,6 +110,7 @@ impl Engine {
             options: Options::default(),
             sink: OnceLock::new(),
             listening: AtomicBool::new(false),
+            events: AtomicU16::new(0),
             waiters: AtomicU64::new(0),
         }
     }
@@ -114,6 +124,16 @@ impl Engine {
     /// Whether the sink listens from now on. To be exact about "now", hold all shards.
     pub fn set_listening(&self, listening: bool) {
         self.listening.store(listening, Relaxed);
+    }
+
+    /// The classes of keyspace events that are wanted from now on.
+    pub fn set_events(&self, wanted: Classes) {
+        self.events.store(wanted, Relaxed);
+    }
+
+    /// The classes of keyspace events that are wanted.
+    pub fn events(&self) -> Classes {
+        self.events.load(Relaxed)
     }
 
     /// Appends the keys of a request, hashed, to `keys`.
@@ -184,7 +204,7 @@ impl Engine {
     /// Begins a unit of the effect stream; the shards that it needs are locked.
     #[inline]
     pub fn begin(&self, local: &mut Local) {
-        local.effects.begin(self.listening.load(Relaxed));
+        local.effects.begin(self.listening.load(Relaxed), self.events.load(Relaxed));
     }
 
     /// Ends a unit of the effect stream, with the shards still locked.
@@ -203,6 +223,10 @@ impl Engine {
         now: Now,
         reply: &mut Reply,
     ) {
+        if local.effects.events_wanted() {
+            let keeps_ttl = request.args.iter().any(|arg| arg.eq_ignore_ascii_case(b"KEEPTTL"));
+            local.effects.events.begin(request.command.name, keeps_ttl);
+        }
         let mut call = Call {
             command: request.command,
             args: request.args,
@@ -250,7 +274,7 @@ impl Engine {
                 match db_part.expire_one(now.mono_ms, hasher, limit - count) {
                     Some(Due::Entry(entry)) => {
                         view.shard_at(index).watches.touch(db, entry.key());
-                        local.effects.push(db, || [&b"DEL"[..], entry.key()]);
+                        local.effects.push_expired(db, entry.key());
                         removed.push(entry);
                         count += 1;
                     }

@@ -12,6 +12,7 @@ pub mod driver;
 pub mod effects;
 pub mod entry;
 pub mod error;
+pub mod events;
 pub mod execute;
 pub mod expires;
 pub mod glob;

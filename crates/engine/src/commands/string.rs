@@ -116,6 +116,9 @@ fn set(call: &mut Call<'_>) -> Result<(), Error> {
     let looks = options.returns_old || options.condition.compares();
     if looks {
         call.space.count(slot.is_some());
+        if slot.is_none() {
+            call.space.note_miss(key);
+        }
     }
     let stored = match slot {
         Some(slot) if looks => Some(call.space.entry(key, slot).string()?),
