@@ -229,10 +229,12 @@ pub fn tick(server: &'static Server) {
         drop(config);
         let job = server.persist.status.lock().rewrite.clone();
         let due_ms = job.tried_ms + RETRY.as_millis() as u64 * 5;
-        if wanted && job.since_ms.is_none() && server.clock.now().mono_ms >= due_ms {
-            if let Err(error) = turn_on(server) {
-                log::warning(format_args!("The log could not be begun: {error}"));
-            }
+        let is_due = job.since_ms.is_none() && server.clock.now().mono_ms >= due_ms;
+        if wanted
+            && is_due
+            && let Err(error) = turn_on(server)
+        {
+            log::warning(format_args!("The log could not be begun: {error}"));
         }
         return;
     }
