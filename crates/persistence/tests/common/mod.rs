@@ -87,6 +87,8 @@ pub fn disturb(driver: &mut Driver, random: &mut fastrand::Rng) {
         19 if random.u32(..20) == 0 => format!("SWAPDB {} {}", key % 3, other % 3),
         20 if random.u32(..60) == 0 => "FLUSHDB".into(),
         20 if random.u32(..120) == 0 => "FLUSHALL".into(),
+        19 => format!("SETRANGE k{key} {} zz", random.usize(..6000)),
+        20 => format!("SET k{key} {}", "big".repeat(random.usize(1300..1600))),
         _ => format!("INCRBY n{key} {other}"),
     };
     driver.line(&line);
