@@ -252,6 +252,7 @@ fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>)
     let (mut watch, mut now) = (Stopwatch::start(server, now_ns), server.clock.moment(now_ns));
     session.info.active_ms.store(now.mono_ms, Relaxed);
     let batch = std::mem::take(&mut worker.batch);
+    worker.local.stats.commands.add(batch.len() as u64);
     let mut ran = std::mem::take(&mut worker.ran);
     for request in &batch {
         let (mark, start) = (session.out.mark(), session.out.buf_mut().len());
@@ -318,7 +319,6 @@ fn execute(
         Source::Shared(bytes) => Args::with_shared(bytes, spans),
     };
     let stats = &worker.local.stats;
-    stats.commands.add(1);
     let id = match request.what {
         What::Command(id) => id,
         what => {

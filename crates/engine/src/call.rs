@@ -286,6 +286,10 @@ impl<'a> Space<'a> {
         let entry = db.table.at_mut(slot);
         entry.touch(clock);
         let wake_ms = entry.wake_ms();
+        let moved = db.table.take_moved() && self.db == 0;
+        if moved {
+            self.view.publish_hints(shard_of(key.hash));
+        }
         if wake_ms != 0 {
             self.view.publish_earlier(shard_of(key.hash), wake_ms);
         }

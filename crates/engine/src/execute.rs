@@ -171,7 +171,11 @@ impl Engine {
     /// Locks what a request needs.
     #[inline]
     pub fn lock(&'static self, command: &Command, keys: &[KeyAt]) -> View {
-        if command.is(WHOLE_KEYSPACE) {
+        if let [key] = keys
+            && !command.is(WHOLE_KEYSPACE | WALKS)
+        {
+            self.keyspace.lock_one(key.hash)
+        } else if command.is(WHOLE_KEYSPACE) {
             self.keyspace.lock_all()
         } else if command.is(WALKS) {
             self.keyspace.walk()

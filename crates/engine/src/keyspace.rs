@@ -17,11 +17,16 @@
 //! Deliberately absent: a lock for the whole keyspace (taking all shards is that), reader locks
 //! (a read notes its access in the entry), and lock-free reads.
 
-use crate::hasher::{Hasher, SHARDS, shard_of};
+use crate::hasher::{Hasher, SHARD_BITS, SHARDS, shard_of};
 use crate::shard::Shard;
+use crate::table::prefetch_by_hint;
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+/// How many bits of the hash below the shard's a hint is found by: exact up to 16 segments a
+/// shard, which is five million keys; beyond that some prefetches are in vain.
+const HINT_BITS: u32 = 4;
 
 /// A shard on cache lines of its own.
 #[repr(align(64))]
@@ -32,6 +37,8 @@ struct Padded(Mutex<Shard>);
 pub struct Keyspace {
     shards: Box<[Padded]>,
     next_ms: Box<[AtomicU64]>,
+    /// Where the buckets of database 0 lie, by the hash's first bits; see `Table::hint`.
+    hints: Box<[AtomicUsize]>,
     hasher: Hasher,
 }
 
@@ -41,6 +48,7 @@ impl Keyspace {
         Keyspace {
             shards: (0..SHARDS).map(|_| Padded::default()).collect(),
             next_ms: (0..SHARDS).map(|_| AtomicU64::new(u64::MAX)).collect(),
+            hints: (0..SHARDS << HINT_BITS).map(|_| AtomicUsize::new(0)).collect(),
             hasher: Hasher::new(seed),
         }
     }
@@ -50,10 +58,14 @@ impl Keyspace {
         &self.hasher
     }
 
-    /// First pass of a batch: fetch the key's home bucket.
+    /// First pass of a batch: fetch the key's home bucket; in database 0 by a hint, without the
+    /// lock.
     #[inline]
     pub fn prefetch_bucket(&self, db: usize, hash: u64) {
-        if let Some(db) = self.shards[shard_of(hash)].0.lock().db(db) {
+        if db == 0 {
+            let hint = &self.hints[(hash >> (64 - SHARD_BITS - HINT_BITS)) as usize];
+            prefetch_by_hint(hint.load(Relaxed), hash);
+        } else if let Some(db) = self.shards[shard_of(hash)].0.lock().db(db) {
             db.table.prefetch_bucket(hash);
         }
     }
@@ -89,6 +101,13 @@ impl Keyspace {
                 }
             });
         }
+    }
+
+    /// Locks the shard of one hash.
+    #[inline]
+    pub fn lock_one(&'static self, hash: u64) -> View {
+        let index = shard_of(hash);
+        View { keyspace: self, guards: Guards::One(index, self.shards[index].0.lock()) }
     }
 
     /// Locks the shards of the given hashes, ascending.
@@ -221,6 +240,18 @@ impl View {
         let published = &self.keyspace.next_ms[index];
         if deadline_ms < published.load(Relaxed) {
             published.store(deadline_ms, Relaxed);
+        }
+    }
+
+    /// Publishes where the buckets of a shard's database 0 lie now.
+    #[cold]
+    pub fn publish_hints(&mut self, index: usize) {
+        let keyspace = self.keyspace;
+        let Some(db) = self.shard_at(index).db(0) else { return };
+        for part in 0..1 << HINT_BITS {
+            let first = index << HINT_BITS | part;
+            let hash = (first as u64) << (64 - SHARD_BITS - HINT_BITS);
+            keyspace.hints[first].store(db.table.hint(hash), Relaxed);
         }
     }
 

@@ -184,6 +184,16 @@ impl Segment {
     }
 }
 
+/// Fetches the home bucket of a hash by a hint. One that is out of date fetches in vain.
+#[inline]
+pub fn prefetch_by_hint(hint: usize, hash: u64) {
+    if hint != 0 {
+        let (buckets, bits) = (hint & !63, hint & 63);
+        let home = (home_of(hash) << bits) >> HOME_BITS;
+        crate::entry::prefetch(std::ptr::without_provenance(buckets + home * size_of::<Bucket>()));
+    }
+}
+
 /// An extendible table of entries.
 #[derive(Clone, Default)]
 pub struct Table {
@@ -193,6 +203,8 @@ pub struct Table {
     /// Buckets in all segments.
     buckets: usize,
     len: usize,
+    /// Whether buckets have moved since [`Table::take_moved`] was last asked.
+    moved: bool,
 }
 
 /// A position in the order in which a table is scanned: by home bucket, then by prefix. It is a
@@ -242,6 +254,21 @@ impl Table {
         }
         let at = prefix_of(hash) >> (PREFIX_BITS - self.directory_bits());
         Some(self.directory[at as usize] as usize)
+    }
+
+    /// Whether buckets have moved since this was last asked, so that hints are out of date.
+    #[inline]
+    pub fn take_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
+    }
+
+    /// Where the buckets of a hash's segment lie, for a prefetch without the table: their address,
+    /// and in its six low bits, which are zero, the binary logarithm of their number. Zero when
+    /// there are none.
+    pub fn hint(&self, hash: u64) -> usize {
+        let Some(index) = self.segment_index(hash) else { return 0 };
+        let buckets = &self.segments[index].buckets;
+        buckets.as_ptr().addr() | buckets.len().trailing_zeros() as usize
     }
 
     /// Asks the processor to fetch the home bucket of a hash.
@@ -323,6 +350,7 @@ impl Table {
             self.directory.push(0);
             self.segments.push(Segment::new(1, 0));
             self.buckets = 1;
+            self.moved = true;
         }
         let segment = loop {
             let index = self.segment_index(hash).expect("the directory is not empty");
@@ -351,6 +379,7 @@ impl Table {
     /// Doubles a small segment or splits a large one. False when neither is possible: all the
     /// prefix bits are used up, and the segment's last free slots have to do.
     fn grow(&mut self, index: usize, hash: u64, hasher: &Hasher) -> bool {
+        self.moved = true;
         let (buckets, depth) = (self.segments[index].buckets.len(), self.segments[index].depth);
         if buckets < BUCKETS_MAX {
             let old = &mut self.segments[index];
