@@ -12,7 +12,9 @@ use redstart_engine::Error;
 use redstart_engine::waiters::Waiter;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering,
+};
 
 /// A mark: the client stays when memory is short (CLIENT NO-EVICT).
 pub const EVICTABLE_NOT: u8 = 1;
@@ -173,7 +175,8 @@ impl ClientInfo {
             ('e', marks & EVICTABLE_NOT != 0),
             ('T', marks & TOUCH_NOT != 0),
         ];
-        let set: String = letters.iter().filter(|(_, set)| *set).map(|(letter, _)| letter).collect();
+        let set: String =
+            letters.iter().filter(|(_, set)| *set).map(|(letter, _)| letter).collect();
         if set.is_empty() { "N".into() } else { set }
     }
 

@@ -71,10 +71,7 @@ impl Drop for Leave {
 }
 
 /// Sets the socket up, or refuses the client.
-fn admit(
-    server: &Server,
-    handover: Handover,
-) -> io::Result<Option<(Socket, Arc<ClientInfo>)>> {
+fn admit(server: &Server, handover: Handover) -> io::Result<Option<(Socket, Arc<ClientInfo>)>> {
     let Handover { stream, addr } = handover;
     let refuse = |mut stream: Accepted, text: &str| {
         // A client that does not even take this is gone already.

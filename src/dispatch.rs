@@ -385,8 +385,7 @@ fn execute(
         }
         Run::Session | Run::Subcommands(_) => {
             session.info.last_command.store(id, Relaxed);
-            let mut context =
-                Context { session, local: &mut worker.local, now: *now, held: None };
+            let mut context = Context { session, local: &mut worker.local, now: *now, held: None };
             run_session(&mut context, id, args, None);
             // It may have taken its time.
             *now = server.clock.now();

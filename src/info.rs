@@ -9,8 +9,8 @@ use crate::histogram::Histogram;
 use crate::pubsub::Kind;
 use crate::server::Server;
 use crate::session::Context;
-use redstart_engine::keyspace::View;
 use redstart_engine::hasher::SHARDS;
+use redstart_engine::keyspace::View;
 use redstart_engine::stats::{Counter, Stats};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -88,8 +88,12 @@ pub fn text<'a>(context: &mut Context<'_>, names: impl Iterator<Item = &'a [u8]>
     let default = names.is_empty() || named("default");
     let (all, everything) = (named("all"), named("everything"));
     let server = context.session.server;
-    let facts =
-        Facts { server, now: context.now, totals: Totals::of(server, context.held.as_deref_mut()), process: Process::now() };
+    let facts = Facts {
+        server,
+        now: context.now,
+        totals: Totals::of(server, context.held.as_deref_mut()),
+        process: Process::now(),
+    };
     let mut lines = Lines::default();
     for section in SECTIONS {
         let told =
@@ -157,7 +161,8 @@ fn clients(lines: &mut Lines, facts: &Facts) {
     let output = most(|client| client.output_bytes.load(Relaxed));
     lines.put("client_recent_max_output_buffer", output);
     let waiting = |timed: bool| {
-        let waits = |client: &&Arc<ClientInfo>| client.is_blocked() && (!timed || client.times_out());
+        let waits =
+            |client: &&Arc<ClientInfo>| client.is_blocked() && (!timed || client.times_out());
         clients.iter().filter(waits).count()
     };
     lines.put("blocked_clients", waiting(false));

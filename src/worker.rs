@@ -98,7 +98,11 @@ pub fn with<R>(f: impl FnOnce(&mut Worker) -> R) -> R {
 ///
 /// # Errors
 /// When the system has no thread to give.
-pub fn spawn(server: &'static Server, index: usize, workers: usize) -> io::Result<Arc<WorkerHandle>> {
+pub fn spawn(
+    server: &'static Server,
+    index: usize,
+    workers: usize,
+) -> io::Result<Arc<WorkerHandle>> {
     let (queue, connections) = mpsc::unbounded_channel();
     let load = Arc::new(AtomicUsize::new(0));
     let handle = Arc::new(WorkerHandle { queue, load: load.clone() });

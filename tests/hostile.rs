@@ -68,7 +68,12 @@ fn every_breach_is_an_error_and_a_close() {
     for (bytes, text) in breaches {
         let answer = String::from_utf8_lossy(&until_closed(server.port(), bytes)).into_owned();
         let wanted = format!("-ERR Protocol error: {text}\r\n");
-        assert_eq!(answer, wanted, "for {:?}", String::from_utf8_lossy(&bytes[..bytes.len().min(40)]));
+        assert_eq!(
+            answer,
+            wanted,
+            "for {:?}",
+            String::from_utf8_lossy(&bytes[..bytes.len().min(40)])
+        );
     }
     assert_served(&mut Client::connect(server.port()).expect("connects"));
 }
@@ -97,7 +102,8 @@ fn announced_lengths_reserve_nothing() {
     let before = resident(&mut client);
     let mut waiting = Vec::new();
     for _ in 0..50 {
-        for start in ["*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$536870912\r\nx", "*1000000\r\n$3\r\nDEL\r\n"] {
+        for start in ["*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$536870912\r\nx", "*1000000\r\n$3\r\nDEL\r\n"]
+        {
             let mut stream = TcpStream::connect(("127.0.0.1", server.port())).expect("connects");
             stream.write_all(start.as_bytes()).expect("sends");
             waiting.push(stream);
@@ -176,7 +182,9 @@ fn many_arguments_in_many_reads_are_parsed_once() {
     // Quadratic parsing would take minutes; this bound is no measurement.
     assert!(start.elapsed() < Duration::from_secs(30));
     let mut client = Client::connect(server.port()).expect("connects");
-    assert!(matches!(client.call(&["DBSIZE"]).expect("answers"), Value::Int(n) if n == PAIRS as i64));
+    assert!(
+        matches!(client.call(&["DBSIZE"]).expect("answers"), Value::Int(n) if n == PAIRS as i64)
+    );
 }
 
 #[test]

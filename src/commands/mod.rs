@@ -11,8 +11,8 @@ mod latency;
 #[cfg(test)]
 mod markdown;
 mod memory;
-mod pubsub;
 mod persistence;
+mod pubsub;
 mod scripting;
 mod server;
 mod slowlog;
@@ -57,8 +57,17 @@ fn all() -> impl Iterator<Item = &'static SessionCommand> {
 
 /// Containers of session subcommands that do nothing without one.
 fn containers() -> impl Iterator<Item = &'static Command> {
-    [&client::CLIENT, &config::CONFIG, &function::FUNCTION, &pubsub::PUBSUB_COMMAND,
-     &latency::LATENCY, &memory::MEMORY, &scripting::SCRIPT, &slowlog::SLOWLOG].into_iter()
+    [
+        &client::CLIENT,
+        &config::CONFIG,
+        &function::FUNCTION,
+        &pubsub::PUBSUB_COMMAND,
+        &latency::LATENCY,
+        &memory::MEMORY,
+        &scripting::SCRIPT,
+        &slowlog::SLOWLOG,
+    ]
+    .into_iter()
 }
 
 /// The declaration of a session command: those have no keys, and the session runs them.

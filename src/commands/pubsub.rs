@@ -228,7 +228,14 @@ pub static PUBSUB_COMMAND: Command = Command {
         &SHARDCHANNELS.spec,
         &SHARDNUMSUB.spec,
     ]),
-    ..asking("pubsub", Arity::AtLeast(2), "2.8.0", "Depends on subcommand.", "Tells of channels.", "")
+    ..asking(
+        "pubsub",
+        Arity::AtLeast(2),
+        "2.8.0",
+        "Depends on subcommand.",
+        "Tells of channels.",
+        "",
+    )
 };
 
 const fn asking(

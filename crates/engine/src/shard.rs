@@ -9,9 +9,9 @@ use crate::expires::{Expires, fingerprint};
 use crate::hasher::Hasher;
 use crate::snapshot::Saving;
 use crate::table::{Slot, Table};
+use crate::value::Object;
 use crate::waiters::Waiters;
 use crate::watch::Watches;
-use crate::value::Object;
 
 /// One shard's part of one database.
 #[derive(Clone, Default)]
