@@ -28,6 +28,14 @@ pub static COMMANDS: &[&SessionCommand] = &[
 
 const LISTEN: Flags = PUBSUB | NOSCRIPT | LOADING | STALE;
 
+const KEY_ONE: &[KeySpec] = &[KeySpec::at(1, NOT_KEY)];
+const KEY_LIST: &[KeySpec] = &[KeySpec::from(1, 1, NOT_KEY)];
+
+/// A command whose channels a cluster would route as it does keys.
+const fn routed(keys: &'static [KeySpec], command: Command) -> Command {
+    Command { keys, ..command }
+}
+
 const fn listening(
     name: &'static str,
     arity: Arity,
@@ -66,12 +74,15 @@ static PSUBSCRIBE: SessionCommand = SessionCommand {
 
 /// SSUBSCRIBE shardchannel [shardchannel ...]
 static SSUBSCRIBE: SessionCommand = SessionCommand {
-    spec: listening(
-        "ssubscribe",
-        Arity::AtLeast(2),
-        "7.0.0",
-        "Listens to shard channels.",
-        "shardchannel [shardchannel ...]",
+    spec: routed(
+        KEY_LIST,
+        listening(
+            "ssubscribe",
+            Arity::AtLeast(2),
+            "7.0.0",
+            "Listens to shard channels.",
+            "shardchannel [shardchannel ...]",
+        ),
     ),
     run: |context, args| subscribe(context, args, Kind::Shard),
 };
@@ -102,12 +113,15 @@ static PUNSUBSCRIBE: SessionCommand = SessionCommand {
 
 /// SUNSUBSCRIBE [shardchannel [shardchannel ...]]
 static SUNSUBSCRIBE: SessionCommand = SessionCommand {
-    spec: listening(
-        "sunsubscribe",
-        Arity::AtLeast(1),
-        "7.0.0",
-        "Listens to shard channels no more, or to none.",
-        "[shardchannel [shardchannel ...]]",
+    spec: routed(
+        KEY_LIST,
+        listening(
+            "sunsubscribe",
+            Arity::AtLeast(1),
+            "7.0.0",
+            "Listens to shard channels no more, or to none.",
+            "[shardchannel [shardchannel ...]]",
+        ),
     ),
     run: |context, args| unsubscribe(context, args, Kind::Shard),
 };
@@ -197,17 +211,20 @@ static PUBLISH: SessionCommand = SessionCommand {
 
 /// SPUBLISH shardchannel message
 static SPUBLISH: SessionCommand = SessionCommand {
-    spec: declare(
-        "spublish",
-        Group::PubSub,
-        Arity::Exactly(3),
-        PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE,
-        Doc {
-            since: "7.0.0",
-            complexity: "O(N) where N is the number of listeners",
-            summary: "Sends a message to all who listen to a shard channel.",
-            syntax: "shardchannel message",
-        },
+    spec: routed(
+        KEY_ONE,
+        declare(
+            "spublish",
+            Group::PubSub,
+            Arity::Exactly(3),
+            PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE,
+            Doc {
+                since: "7.0.0",
+                complexity: "O(N) where N is the number of listeners",
+                summary: "Sends a message to all who listen to a shard channel.",
+                syntax: "shardchannel message",
+            },
+        ),
     ),
     run: |context, args| publish(context, args, Kind::Shard),
 };
@@ -228,6 +245,7 @@ pub static PUBSUB_COMMAND: Command = Command {
         &SHARDCHANNELS.spec,
         &SHARDNUMSUB.spec,
     ]),
+    flags: 0,
     ..asking(
         "pubsub",
         Arity::AtLeast(2),
@@ -344,7 +362,10 @@ static NUMPAT: SessionCommand = SessionCommand {
 
 /// PUBSUB HELP
 static HELP: SessionCommand = SessionCommand {
-    spec: asking("help", Arity::Exactly(2), "6.2.0", "O(1)", "Tells what PUBSUB can do.", ""),
+    spec: Command {
+        flags: LOADING | STALE,
+        ..asking("help", Arity::Exactly(2), "6.2.0", "O(1)", "Tells what PUBSUB can do.", "")
+    },
     run: |context, _| {
         const LINES: [&str; 13] = [
             "PUBSUB <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",

@@ -2,7 +2,7 @@
 //! that they cannot disagree about what a key is.
 
 use crate::error::Error;
-use crate::spec::{Access, Begin, Command, Find, KeySpec, REACHES};
+use crate::spec::{Access, Begin, Command, Find, KeySpec, NOT_KEY, REACHES};
 use redstart_protocol::{Args, parse_i64};
 
 /// Calls `f` with the argument index of every key, in the order of the specs.
@@ -14,7 +14,8 @@ pub fn each_key(
     args: Args<'_>,
     mut f: impl FnMut(usize, Access),
 ) -> Result<(), Error> {
-    command.keys.iter().try_for_each(|spec| each_of_spec(spec, args, &mut f))
+    let keys = command.keys.iter().filter(|spec| spec.access & NOT_KEY == 0);
+    keys.into_iter().try_for_each(|spec| each_of_spec(spec, args, &mut f))
 }
 
 /// Whether these arguments make the command reach for keys that none of them names.

@@ -3,7 +3,7 @@
 //! Open addressing over a table at most a quarter full, hashed by length and four of the letters
 //! in lower case; one comparison confirms. Subcommands are found in their container.
 
-use crate::spec::{Begin, Find};
+use crate::spec::{Begin, Find, NOT_KEY};
 use crate::spec::{Command, KeySpec, Run};
 use redstart_protocol::Args;
 
@@ -168,7 +168,7 @@ impl Registry {
 
 fn key_shape(keys: &'static [KeySpec]) -> KeyShape {
     match keys {
-        [] => KeyShape::None,
+        keys if keys.iter().all(|spec| spec.access & NOT_KEY != 0) => KeyShape::None,
         [KeySpec { begin: Begin::Index(1), find: Find::Range { last: 0, .. }, .. }] => {
             KeyShape::First
         }

@@ -133,7 +133,6 @@ pub const FLAG_NAMES: &[(Flags, &str)] = &[
     (SKIP_SLOWLOG, "skip_slowlog"),
     (FAST, "fast"),
     (NO_AUTH, "no_auth"),
-    (MAY_REPLICATE, "may_replicate"),
     (NO_ASYNC_LOADING, "no_async_loading"),
     (NO_MANDATORY_KEYS, "no_mandatory_keys"),
     (NO_MULTI, "no_multi"),
@@ -161,6 +160,9 @@ pub const DELETE: Access = 1 << 7;
 /// The flags depend on the arguments.
 pub const VARIABLE: Access = 1 << 8;
 
+/// Not a key, but routed like one in a cluster: a shard channel.
+pub const NOT_KEY: Access = 1 << 9;
+
 /// The names of key-spec flags, in COMMAND's order.
 pub const ACCESS_NAMES: &[(Access, &str)] = &[
     (RO, "RO"),
@@ -171,6 +173,7 @@ pub const ACCESS_NAMES: &[(Access, &str)] = &[
     (UPDATE, "update"),
     (INSERT, "insert"),
     (DELETE, "delete"),
+    (NOT_KEY, "not_key"),
     (VARIABLE, "variable_flags"),
 ];
 

@@ -90,6 +90,8 @@ fn categories_of(command: &Command, container: Option<&Command>) -> Vec<&'static
     // A container without flags is no command: nothing but its slowness is told.
     let is_mere_container = command.flags == 0 && !command.subcommands().is_empty();
     let own = if is_mere_container { None } else { group_category(command, container) };
+    // Of channels, only what is flagged so is about them.
+    let own = own.filter(|own| *own != "@pubsub");
     let scripting = own == Some("@scripting");
     let is = |category: &str| match category {
         "@read" => command.is(READONLY) && !scripting,

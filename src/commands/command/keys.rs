@@ -64,17 +64,21 @@ fn keys<'a>(context: &Context<'_>, args: Args<'a>) -> Result<Vec<(&'a [u8], Acce
     let registry = &context.session.server.registry;
     let Ok(Some(found)) = registry.resolve(args) else { return Err(Error::INVALID_COMMAND) };
     let command = found.command;
-    if command.keys.is_empty() {
+    if command.keys.iter().all(|spec| spec.access & NOT_KEY != 0) {
         return Err(Error::NO_KEY_ARGUMENTS);
     }
     if !command.arity.accepts(args.len()) {
         return Err(Error::GETKEYS_ARITY);
     }
     let mut keys = Vec::new();
-    each_key(command, args, |at, access| keys.push((args.at(at), settled(command, args, access))))?;
-    match keys[..] {
-        [] => Err(Error::GETKEYS_INVALID),
-        _ => Ok(keys),
+    let told = each_key(command, args, |at, access| {
+        keys.push((args.at(at), settled(command, args, access)));
+    });
+    match told {
+        Err(_) if command.is(NO_MANDATORY_KEYS) => Ok(Vec::new()),
+        Err(error) => Err(error),
+        Ok(()) if keys.is_empty() && !command.is(NO_MANDATORY_KEYS) => Err(Error::GETKEYS_INVALID),
+        Ok(()) => Ok(keys),
     }
 }
 
