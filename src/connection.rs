@@ -31,7 +31,7 @@ const PARTS_MAX: usize = 1024;
 /// # Errors
 /// When the socket fails.
 pub async fn serve(server: &'static Server, handover: Handover) -> io::Result<()> {
-    let Some((mut stream, info)) = admit(&server, handover)? else { return Ok(()) };
+    let Some((mut stream, info)) = admit(server, handover)? else { return Ok(()) };
     let _leave = Leave { server, info: info.clone() };
     let mut session = Session::new(server, info);
     loop {

@@ -23,7 +23,7 @@ use redstart_engine::registry::KeyShape;
 use redstart_engine::spec::{DENYOOM, Group, NO_AUTH, NO_MULTI, Run};
 use redstart_engine::stats::Stats;
 use redstart_engine::{Command, Error, Now};
-use redstart_protocol::{Args, Protocol, Step};
+use redstart_protocol::{Args, Protocol, Span, Step};
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -269,7 +269,7 @@ fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>)
             count_error(session, &worker.local.stats, request, failure);
         }
         if alone && !ran.is_empty() {
-            let args = arguments(worker, request, source);
+            let args = arguments(&worker.spans, request, source);
             watch.settle(session, &worker.local.stats, &mut ran, Some(args));
         }
         if session.quiet != Quiet::No {
@@ -282,7 +282,7 @@ fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>)
     if !ran.is_empty() {
         // A reply that ends the connection may have left the rest of the batch alone.
         let last = batch.last().filter(|_| !session.closing);
-        let args = last.map(|request| arguments(worker, request, source));
+        let args = last.map(|request| arguments(&worker.spans, request, source));
         watch.settle(session, &worker.local.stats, &mut ran, args);
     }
     session.log_mark = session.log_mark.max(persist::take_mark());
@@ -293,8 +293,8 @@ fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>)
 
 /// A request's arguments.
 #[inline]
-fn arguments<'a>(worker: &'a Worker, request: &Request, source: Source<'a>) -> Args<'a> {
-    let spans = &worker.spans[request.args.clone()];
+fn arguments<'a>(spans: &'a [Span], request: &Request, source: Source<'a>) -> Args<'a> {
+    let spans = &spans[request.args.clone()];
     match source {
         Source::Borrowed(bytes) => Args::new(bytes, spans),
         Source::Shared(bytes) => Args::with_shared(bytes, spans),
@@ -313,61 +313,26 @@ fn execute(
     ran: &mut Vec<u16>,
 ) {
     let server = session.server;
-    let spans = &worker.spans[request.args.clone()];
-    let args = match source {
-        Source::Borrowed(bytes) => Args::new(bytes, spans),
-        Source::Shared(bytes) => Args::with_shared(bytes, spans),
-    };
-    let stats = &worker.local.stats;
     let id = match request.what {
         What::Command(id) => id,
         what => {
-            stats.errors.add(1);
+            worker.local.stats.errors.add(1);
             if let Some(queue) = &mut session.queue {
                 queue.fail();
             }
-            return refuse(session, what, args);
+            return refuse(session, what, arguments(&worker.spans, request, source));
         }
     };
     let registered = server.registry.at(id);
-    if !session.authenticated && !registered.command.is(NO_AUTH) {
-        stats.errors.add(1);
-        return session.out.error("NOAUTH Authentication required.");
-    }
-    if session.listens() && session.out.protocol() == Protocol::Resp2 {
-        let name = registered.command.name;
-        if !LISTENER_COMMANDS.contains(&name) {
-            return session.out.error(&format!(
-                "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / \
-                 QUIT / RESET are allowed in this context"
-            ));
-        }
-    }
-    if server.persist.refuses()
-        && let Some(error) = server.persist.refusal(registered.command)
-    {
-        stats.errors.add(1);
+    if let Err(error) = gate(session, worker, request, source, registered.command, *now) {
+        worker.local.stats.errors.add(1);
         if let Some(queue) = &mut session.queue {
             queue.fail();
         }
         return error.write(&mut session.out);
     }
-    if server.evictor.is_on()
-        && registered.command.is(DENYOOM)
-        && !has_room(server, worker, request, source, *now)
-    {
-        if let Some(queue) = &mut session.queue {
-            queue.fail();
-        }
-        worker.local.stats.errors.add(1);
-        return Error::OUT_OF_MEMORY.write(&mut session.out);
-    }
+    let args = arguments(&worker.spans, request, source);
     let stats = &worker.local.stats;
-    let spans = &worker.spans[request.args.clone()];
-    let args = match source {
-        Source::Borrowed(bytes) => Args::new(bytes, spans),
-        Source::Shared(bytes) => Args::with_shared(bytes, spans),
-    };
     let keys = &worker.keys[request.keys.clone()];
     if session.queue.is_some() && queues(registered.command) {
         return enqueue(session, id, args, keys);
@@ -393,6 +358,41 @@ fn execute(
     }
 }
 
+/// Whether the client may run a command now: it is known, says what a listener may say, and there
+/// is a disk and memory for it.
+#[inline]
+fn gate(
+    session: &Session,
+    worker: &mut Worker,
+    request: &Request,
+    source: Source<'_>,
+    command: &Command,
+    now: Now,
+) -> Result<(), Error> {
+    let server = session.server;
+    if !session.authenticated && !command.is(NO_AUTH) {
+        return Err(Error::NO_AUTH);
+    }
+    if session.listens()
+        && session.out.protocol() == Protocol::Resp2
+        && !LISTENER_COMMANDS.contains(&command.name)
+    {
+        return Err(Error::listening(command.name));
+    }
+    if server.persist.refuses()
+        && let Some(error) = server.persist.refusal(command)
+    {
+        return Err(error);
+    }
+    if server.evictor.is_on()
+        && command.is(DENYOOM)
+        && !has_room(server, worker, request, source, now)
+    {
+        return Err(Error::OUT_OF_MEMORY);
+    }
+    Ok(())
+}
+
 /// Whether there is, or can be made, room for a request that needs some.
 #[cold]
 fn has_room(
@@ -402,7 +402,7 @@ fn has_room(
     source: Source<'_>,
     now: Now,
 ) -> bool {
-    let bytes = arguments(worker, request, source).iter().map(<[u8]>::len).sum();
+    let bytes = arguments(&worker.spans, request, source).iter().map(<[u8]>::len).sum();
     server.evictor.make_room(server, worker, bytes, now)
 }
 

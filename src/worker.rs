@@ -159,7 +159,7 @@ async fn tick(server: &'static Server, index: usize, workers: usize) {
             let now = server.clock.now();
             let more = with(|worker| {
                 let more = server.engine.expire(&mut worker.local, index, workers, now);
-                take_out_garbage(worker, &server);
+                take_out_garbage(worker, server);
                 more
             });
             if !more {

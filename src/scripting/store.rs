@@ -76,8 +76,11 @@ pub struct Running {
     /// Whether somebody asked it to end.
     pub kill: AtomicBool,
     /// The function that runs and the request that called it; none for a script.
-    pub function: Mutex<Option<(Vec<u8>, Vec<Vec<u8>>)>>,
+    pub function: Mutex<Option<Called>>,
 }
+
+/// A function's name, and the request that called it.
+pub type Called = (Vec<u8>, Vec<Vec<u8>>);
 
 /// All scripts.
 #[derive(Default)]

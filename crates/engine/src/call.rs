@@ -481,6 +481,6 @@ impl<'a> Space<'a> {
     /// Whether somebody listens to the effects.
     #[inline]
     pub fn listened_to(&self) -> bool {
-        self.local.effects.listening()
+        self.local.effects.made()
     }
 }

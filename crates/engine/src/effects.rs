@@ -43,9 +43,9 @@ impl Effects {
         self.events.want(events);
     }
 
-    /// Whether anybody listens, to effects or to events.
+    /// Whether effects are made at all: somebody listens to them, or to events read off them.
     #[inline]
-    pub fn listening(&self) -> bool {
+    pub fn made(&self) -> bool {
         self.made
     }
 

@@ -129,6 +129,8 @@ texts! {
     NOT_LFU = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please \
         note that when switching between policies at runtime LRU and LFU data will take some time \
         to adjust.";
+    /// The client has to authenticate first.
+    NO_AUTH = "NOAUTH Authentication required.";
     /// Memory is out.
     OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
 }
@@ -168,6 +170,14 @@ impl Error {
     pub fn unknown_subcommand(container: &str, name: &[u8]) -> Error {
         let after = format!("'. Try {} HELP.", container.to_uppercase());
         Error::quoting("ERR unknown subcommand '", &name[..name.len().min(128)], &after)
+    }
+
+    /// A client that listens says something else, where replies and messages look alike.
+    pub fn listening(name: &str) -> Error {
+        Error::text(format!(
+            "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \
+             RESET are allowed in this context"
+        ))
     }
 
     /// A subcommand of `container` with arguments that it does not take.

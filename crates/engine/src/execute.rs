@@ -71,7 +71,8 @@ impl Local {
         }
     }
 
-    /// What has happened to keys since this was last asked, to be published. Asked after the unlock.
+    /// What has happened to keys since this was last asked, to be published. Asked after the
+    /// unlock.
     #[inline]
     pub fn take_events(&mut self) -> Option<Vec<Event>> {
         let events = &mut self.effects.events;

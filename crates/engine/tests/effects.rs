@@ -15,7 +15,8 @@ use std::sync::Arc;
 const DATABASES: usize = 3;
 
 /// What is drawn from. In capitals between blanks: `K` a key, `H` and `L` one that is often a hash
-/// or a list, `A` a field, `V` a value, `I` an integer, `F` a float, `O` an offset, `D` a database, `S` and `M` a
+/// or a list, `A` a field, `V` a value, `I` an integer, `F` a float, `O` an offset, `D` a
+/// database, `S` and `M` a
 /// time in seconds and milliseconds, `AT` and `PAT` the same as Unix times, `DIGEST` sixteen
 /// digits; `a|b` is one of the two.
 const TEMPLATES: &[&str] = &[
@@ -301,6 +302,7 @@ fn told(lines: &[&str]) -> Vec<String> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn effects_name_absolute_times_and_whole_results() {
     let cases: &[(&[&str], &[&str])] = &[
         (&["SET k v"], &["SET k v"]),

@@ -1,4 +1,5 @@
-//! Expiry as a whole, through commands, on the virtual clock: everything is gone at its deadline and
+//! Expiry as a whole, through commands, on the virtual clock: everything is gone at its deadline
+//! and
 //! nothing before, and what the shards publish is never later than the truth.
 
 use redstart_engine::driver::Driver;

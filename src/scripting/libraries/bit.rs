@@ -3,6 +3,9 @@
 use super::argument::{Fault, Given, add};
 use mlua::{Lua, Table, Value};
 
+type Unary = fn(u32) -> u32;
+type Binary = fn(u32, u32) -> u32;
+
 /// Adding this moves the integer part of a double into its lowest 32 bits, rounded.
 const SHIFT: f64 = 6_755_399_441_055_744.0;
 
@@ -20,12 +23,12 @@ fn number(bits: u32) -> Value {
 /// When there is no memory.
 pub fn library(lua: &Lua) -> mlua::Result<Table> {
     let library = lua.create_table()?;
-    let unary: [(&str, fn(u32) -> u32); 3] =
+    let unary: [(&str, Unary); 3] =
         [("tobit", |n| n), ("bnot", |n| !n), ("bswap", u32::swap_bytes)];
     for (name, f) in unary {
         add(lua, &library, name, move |lua, given| Ok(vec![number(f(bits(lua, &given, 1)?))]))?;
     }
-    let folds: [(&str, fn(u32, u32) -> u32); 3] =
+    let folds: [(&str, Binary); 3] =
         [("band", |a, b| a & b), ("bor", |a, b| a | b), ("bxor", |a, b| a ^ b)];
     for (name, f) in folds {
         add(lua, &library, name, move |lua, given| {
@@ -36,7 +39,7 @@ pub fn library(lua: &Lua) -> mlua::Result<Table> {
             Ok(vec![number(result)])
         })?;
     }
-    let shifts: [(&str, fn(u32, u32) -> u32); 5] = [
+    let shifts: [(&str, Binary); 5] = [
         ("lshift", |n, by| n << by),
         ("rshift", |n, by| n >> by),
         ("arshift", |n, by| (n as i32 >> by) as u32),

@@ -7,6 +7,8 @@ use mlua::{Lua, Table, Value};
 use std::cell::RefCell;
 use std::rc::Rc;
 
+type Flag = fn(&mut Settings) -> &mut bool;
+
 /// What scripts can set; it stays set for the worker's next scripts.
 pub struct Settings {
     sparse_convert: bool,
@@ -97,7 +99,7 @@ fn add_settings(lua: &Lua, library: &Table, settings: &Shared) -> mlua::Result<(
             Ok(vec![number(*field(s))])
         })?;
     }
-    let flags: [(&'static str, fn(&mut Settings) -> &mut bool); 2] = [
+    let flags: [(&'static str, Flag); 2] = [
         ("encode_keep_buffer", |s| &mut s.keep_buffer),
         ("decode_invalid_numbers", |s| &mut s.decode_invalid),
     ];

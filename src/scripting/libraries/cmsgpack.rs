@@ -37,7 +37,7 @@ fn pack_value(value: &Value, out: &mut Vec<u8>, depth: usize) -> Result<(), Faul
 
 fn pack_integer(n: i64, out: &mut Vec<u8>) {
     match n {
-        0..=127 | -32..=-1 => out.push(n as u8),
+        -32..=127 => out.push(n as u8),
         128..=0xff => head(out, 0xcc, n as u64, 1),
         0x100..=0xffff => head(out, 0xcd, n as u64, 2),
         0x1_0000..=0xffff_ffff => head(out, 0xce, n as u64, 4),
@@ -66,7 +66,7 @@ fn pack_table(table: &Table, out: &mut Vec<u8>, depth: usize) -> Result<(), Faul
     {
         match count {
             ..=15 => out.push(0x90 | count as u8),
-            ..=0xffff => head(out, 0xdc, count as u64, 2),
+            16..=0xffff => head(out, 0xdc, count as u64, 2),
             _ => head(out, 0xdd, count as u64, 4),
         }
         for at in 1..=count {
