@@ -32,6 +32,11 @@ impl Startup {
     /// # Errors
     /// When an address of the bind list is none.
     pub fn of(config: &Config) -> std::io::Result<Startup> {
+        let policy = config.choice(Setting::MaxmemoryPolicy);
+        if policy.ends_with("lfu") {
+            let text = format!("maxmemory-policy {policy} is not supported: use an lru policy");
+            return Err(std::io::Error::new(std::io::ErrorKind::Unsupported, text));
+        }
         let mut bind = Vec::new();
         for (address, optional) in config.addresses() {
             let text = String::from_utf8_lossy(address);

@@ -108,7 +108,12 @@ fn note_slow(session: &Session, id: u16, ns: u64, args: Option<Args<'_>>) {
         server.latency.add(if command.is(FAST) { "fast-command" } else { "command" }, ms);
     }
     let slower_us = server.live.slower_us.load(Relaxed);
-    let is_secret = matches!(command.name, "auth" | "hello" | "exec");
+    let tells_password = |args: &Args<'_>| {
+        let words = ["requirepass", "masterauth"];
+        args.iter().any(|arg| words.iter().any(|word| arg.eq_ignore_ascii_case(word.as_bytes())))
+    };
+    let is_secret = matches!(command.name, "auth" | "hello" | "exec")
+        || args.as_ref().is_some_and(tells_password);
     if let Some(args) = args
         && slower_us >= 0
         && ns / 1000 >= slower_us as u64
