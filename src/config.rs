@@ -77,13 +77,6 @@ impl Config {
     }
 }
 
-impl Config {
-    /// [`Config::from_arguments`] for arguments that are text.
-    pub fn stub(arguments: &[String]) -> Self {
-        Self::from_arguments(arguments.iter().map(OsString::from))
-    }
-}
-
 /// What a CONFIG SET changed, and what it was before.
 #[derive(Debug)]
 pub struct Changes(Vec<(Setting, Value, bool)>);

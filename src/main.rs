@@ -33,6 +33,7 @@ mod transaction;
 mod worker;
 
 use config::{Config, Setting};
+use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
@@ -42,14 +43,15 @@ static ALLOCATOR: allocator::Mimalloc = allocator::Mimalloc;
 
 fn main() -> ExitCode {
     end_on_panic();
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let lossy = |argument: OsString| argument.to_string_lossy().into_owned();
+    let arguments: Vec<String> = std::env::args_os().skip(1).map(lossy).collect();
     if arguments.first().is_some_and(|first| first == "ping") {
         return ping::run(&arguments[1..]);
     }
     if arguments.first().is_some_and(|first| first == "check") {
         return persist::check(&arguments[1..]);
     }
-    let config = Config::stub(&arguments);
+    let config = Config::from_arguments(std::env::args_os().skip(1));
     let served = prepare(&config).and_then(|()| server::serve(config));
     match served {
         Ok(()) => ExitCode::SUCCESS,

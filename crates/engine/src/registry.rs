@@ -3,8 +3,7 @@
 //! Open addressing over a table at most a quarter full, hashed by length and four of the letters
 //! in lower case; one comparison confirms. Subcommands are found in their container.
 
-use crate::spec::{Begin, Find, NOT_KEY};
-use crate::spec::{Command, KeySpec, Run};
+use crate::spec::{Begin, Command, Find, KeySpec, NOT_KEY, Run};
 use redstart_protocol::Args;
 
 /// How the hot path finds the keys of a command.
