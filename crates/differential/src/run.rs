@@ -202,8 +202,7 @@ fn report(pair: &mut Pair, stream: &Stream, found: Difference) -> String {
         case.smallest.steps.drain(..tail);
         return format!("# did not happen again: the last {TAIL} steps\n{}", case.describe());
     }
-    let steps = shrink::steps(steps, &mut |steps| case.fails(steps));
-    shrink::arguments(steps, &mut |steps| case.fails(steps));
+    shrink::stream(steps, &mut |steps| case.fails(steps));
     case.describe()
 }
 
