@@ -67,8 +67,8 @@ pub enum Course {
     Beyond,
     /// It asked for a shard that is not locked before it wrote anything: it must start again.
     Restart,
-    /// It asked for one after it had written.
-    Stray,
+    /// It asked for one after it had written, and crossed with another that did so.
+    Crossed,
     /// Somebody ended it.
     Killed,
 }
@@ -186,9 +186,9 @@ impl State {
         Ok(())
     }
 
-    /// Whether the command stays within the shards that are locked.
+    /// Sees to it that the shards that the command needs are locked.
     fn check_reach(&mut self, registered: &Registered) -> Result<(), Failure> {
-        let Some(Lent { view, .. }) = &self.lent else {
+        let Some(Lent { view, .. }) = &mut self.lent else {
             return Err(Cow::Borrowed(NOT_RUNNING));
         };
         let command = registered.command;
@@ -204,16 +204,26 @@ impl State {
         if !everywhere && self.keys.iter().all(|key| view.holds(key.hash)) {
             return Ok(());
         }
+        if self.running.wrote.load(Relaxed) {
+            let reached = match everywhere {
+                true => view.escalate_to_all(),
+                false => view.escalate(self.keys.iter().map(|key| View::index_of(key.hash))),
+            };
+            self.course = if reached.is_ok() { Course::Beyond } else { Course::Crossed };
+            if reached.is_ok() {
+                return Ok(());
+            }
+        } else {
+            self.course = Course::Restart;
+        }
         self.over.set(true);
-        let wrote = self.running.wrote.load(Relaxed);
-        self.course = if wrote { Course::Stray } else { Course::Restart };
-        Err(Cow::Borrowed(STRAYED))
+        Err(Cow::Borrowed(CROSSED))
     }
 }
 
-/// What a command of a script is told when it asks for more than it may have.
-pub fn stray_error() -> Error {
-    Error::bytes(STRAYED.to_vec())
+/// What a script is told that crossed with another one.
+pub fn crossed_error() -> Error {
+    Error::bytes(CROSSED.to_vec())
 }
 
 const NO_ARGUMENT: &[u8] = b"ERR Please specify at least one argument for this redis lib call";
@@ -225,5 +235,6 @@ const NOT_ALLOWED: &[u8] = b"ERR This Redis command is not allowed from script";
 const READ_ONLY: &[u8] = b"ERR Write commands are not allowed from read-only scripts.";
 const NOT_RUNNING: &[u8] = b"ERR redis.call/pcall can only be called inside a script invocation";
 const STOPPED: &[u8] = b"ERR Error running script: it was ended";
-const STRAYED: &[u8] = b"ERR The script reached for a key that it did not declare after it had \
-    written. It has never done so before; from now on it may.";
+const CROSSED: &[u8] = b"ERR The script had written and then reached for a key that it did not \
+    declare, while another script did so the other way round: one of both had to end. Neither has \
+    done so before; from now on both may.";

@@ -9,8 +9,10 @@
 //! - One that did runs under these alone, and so beside others.
 //! - If such a one reaches for another shard before it has written anything, it starts again with
 //!   all of them, and unseen: so far it has only read. From then on it always holds all.
-//! - If it has written already, it ends with an error that says so: it cannot start again, and
-//!   waiting for a shard out of order could wait for ever. From then on it holds all.
+//! - If it has written already, it cannot start again. It waits for the shard out of order, as
+//!   `engine/src/keyspace/escalation.rs` says. Two that do so for each other's shards cannot both
+//!   go on: one ends with an error, as any script may after some of its writes. From then on
+//!   either holds all.
 //!
 //! Limits: a script that runs for long stops its worker's other clients, and those of other
 //! workers as soon as they ask for a shard that it holds. SCRIPT KILL therefore has to come from a

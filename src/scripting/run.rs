@@ -1,6 +1,6 @@
 //! One run of a script: which locks it takes, what it is lent, and what becomes of its result.
 
-use super::call::{Course, Lent, State, stray_error};
+use super::call::{Course, Lent, State, crossed_error};
 use super::runtime::{Compiled, Runtime};
 use super::store::{Reach, Script};
 use super::{Digest, convert, digest, hex, shebang, unhex};
@@ -185,7 +185,7 @@ impl Run<'_> {
         match course {
             Course::Declared => self.script.learn(Reach::Declared),
             Course::Killed => {}
-            Course::Beyond | Course::Restart | Course::Stray => {
+            Course::Beyond | Course::Restart | Course::Crossed => {
                 self.script.learn(Reach::Everywhere);
             }
         }
@@ -258,7 +258,7 @@ impl Run<'_> {
     /// Answers with the result.
     fn reply(&self, out: &mut Reply, result: Result<Value, Value>, course: Course, resp3: bool) {
         match course {
-            Course::Stray => return stray_error().write(out),
+            Course::Crossed => return crossed_error().write(out),
             Course::Killed => return out.error(&format!("ERR Error running script: {KILLED}")),
             Course::Declared | Course::Beyond | Course::Restart => {}
         }

@@ -5,6 +5,8 @@
 //! 1. A key belongs to one shard in every database, by the upper bits of its hash.
 //! 2. Whoever needs shards locks all of them before it reads or changes anything, in ascending
 //!    order, and unlocks them together at its end. So nobody waits for somebody who waits for him.
+//!    One exception: a script that has written may need more, and then waits for it out of order,
+//!    while those who have yet to begin give way ([`Escalation`]).
 //! 3. [`View`] is the only road to a key. It panics when it is asked for a shard that it did not
 //!    lock: the command's key declaration is wrong.
 //! 4. Under a lock: no IO, no await, no large free. What is to be freed goes to the worker's
@@ -17,16 +19,26 @@
 //! Deliberately absent: a lock for the whole keyspace (taking all shards is that), reader locks
 //! (a read notes its access in the entry), and lock-free reads.
 
+mod escalation;
+
+pub use escalation::{Crossed, Escalation};
+
 use crate::hasher::{Hasher, SHARD_BITS, SHARDS, shard_of};
 use crate::shard::Shard;
+use crate::sync::{Mutex, MutexGuard};
 use crate::table::prefetch_by_hint;
-use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 /// How many bits of the hash below the shard's a hint is found by: exact up to 16 segments a
 /// shard, which is five million keys; beyond that some prefetches are in vain.
 const HINT_BITS: u32 = 4;
+
+/// How often who waits for a shard with others in hand looks whether it has to give way.
+const PATIENCE: Duration = Duration::from_millis(1);
+
+type Guard = MutexGuard<'static, Shard>;
 
 /// A shard on cache lines of its own.
 #[repr(align(64))]
@@ -40,6 +52,7 @@ pub struct Keyspace {
     /// Where the buckets of database 0 lie, by the hash's first bits; see `Table::hint`.
     hints: Box<[AtomicUsize]>,
     hasher: Hasher,
+    escalation: Escalation,
 }
 
 impl Keyspace {
@@ -50,6 +63,7 @@ impl Keyspace {
             next_ms: (0..SHARDS).map(|_| AtomicU64::new(u64::MAX)).collect(),
             hints: (0..SHARDS << HINT_BITS).map(|_| AtomicUsize::new(0)).collect(),
             hasher: Hasher::new(seed),
+            escalation: Escalation::default(),
         }
     }
 
@@ -123,8 +137,8 @@ impl Keyspace {
                 indices.extend(hashes.map(shard_of));
                 indices.sort_unstable();
                 indices.dedup();
-                let lock = |&index: &usize| (index, self.shards[index].0.lock());
-                Guards::Several(indices.iter().map(lock).collect())
+                let pair = |index, guard| (index, guard);
+                Guards::Several(self.lock_ascending(indices.iter().copied(), pair))
             }
         };
         View { keyspace: self, guards }
@@ -132,8 +146,64 @@ impl Keyspace {
 
     /// Locks all shards, ascending.
     pub fn lock_all(&'static self) -> View {
-        let guards = self.shards.iter().map(|shard| shard.0.lock()).collect();
+        let guards = self.lock_ascending(0..SHARDS, |_, guard| guard);
         View { keyspace: self, guards: Guards::All(guards) }
+    }
+
+    /// Locks shards that are given in ascending order.
+    fn lock_ascending<G>(
+        &'static self,
+        indices: impl ExactSizeIterator<Item = usize> + Clone,
+        keep: impl Fn(usize, Guard) -> G,
+    ) -> Vec<G> {
+        let mut guards = Vec::with_capacity(indices.len());
+        'anew: loop {
+            for index in indices.clone() {
+                let free = self.shards[index].0.try_lock();
+                match free.or_else(|| self.wait_in_order(index, guards.is_empty())) {
+                    Some(guard) => guards.push(keep(index, guard)),
+                    None => {
+                        guards.clear();
+                        self.escalation.wait_until_over();
+                        continue 'anew;
+                    }
+                }
+            }
+            return guards;
+        }
+    }
+
+    /// Waits for a shard that somebody else has. None when it has to give way: somebody waits out
+    /// of order, perhaps for what is in hand here.
+    #[cold]
+    fn wait_in_order(&'static self, index: usize, empty_handed: bool) -> Option<Guard> {
+        let shard = &self.shards[index].0;
+        if empty_handed {
+            return Some(shard.lock());
+        }
+        while !self.escalation.is_raised() {
+            if let Some(guard) = shard.try_lock_for(PATIENCE) {
+                return Some(guard);
+            }
+        }
+        None
+    }
+
+    /// Waits for a shard with others in hand, whatever their order.
+    fn wait_out_of_order(
+        &'static self,
+        index: usize,
+        held: &[(usize, Guard)],
+    ) -> Result<Guard, Crossed> {
+        let shard = &self.shards[index].0;
+        if let Some(guard) = shard.try_lock() {
+            return Ok(guard);
+        }
+        let held: Vec<usize> = held.iter().map(|(index, _)| *index).collect();
+        if held.is_empty() {
+            return Ok(shard.lock());
+        }
+        self.escalation.wait(index, held, || shard.lock())
     }
 
     /// Locks whichever shard is asked for, one at a time: for walks over the keyspace that need
@@ -155,11 +225,17 @@ impl Keyspace {
 }
 
 enum Guards {
-    One(usize, MutexGuard<'static, Shard>),
-    Several(Vec<(usize, MutexGuard<'static, Shard>)>),
-    All(Vec<MutexGuard<'static, Shard>>),
+    One(usize, Guard),
+    /// Ascending by index.
+    Several(Vec<(usize, Guard)>),
+    All(Vec<Guard>),
     /// One at a time, the last one asked for: never two, so never out of order.
-    Walking(Option<(usize, MutexGuard<'static, Shard>)>),
+    Walking(Option<(usize, Guard)>),
+}
+
+/// Where a shard is among those that are locked, or would be.
+fn find(guards: &[(usize, Guard)], index: usize) -> Result<usize, usize> {
+    guards.binary_search_by_key(&index, |(index, _)| *index)
 }
 
 /// Locked shards: the only road to a key.
@@ -180,12 +256,54 @@ impl View {
         let index = shard_of(hash);
         match &self.guards {
             Guards::One(only, _) => *only == index,
-            Guards::Several(guards) => {
-                guards.binary_search_by_key(&index, |(index, _)| *index).is_ok()
-            }
+            Guards::Several(guards) => find(guards, index).is_ok(),
             Guards::All(_) => true,
             Guards::Walking(_) => false,
         }
+    }
+
+    /// Locks further shards, out of order if need be, until the view is dropped; for who has
+    /// changed something already, and so cannot begin again.
+    ///
+    /// # Errors
+    /// When others do the same, and would wait for this as this for them. Whoever is told so must
+    /// end and change nothing more.
+    pub fn escalate(&mut self, indices: impl Iterator<Item = usize>) -> Result<(), Crossed> {
+        let none = Guards::Walking(None);
+        let mut guards = match std::mem::replace(&mut self.guards, none) {
+            Guards::One(index, guard) => vec![(index, guard)],
+            Guards::Several(guards) => guards,
+            all @ Guards::All(_) => {
+                self.guards = all;
+                return Ok(());
+            }
+            Guards::Walking(_) => panic!("who walks from shard to shard has changed nothing"),
+        };
+        let mut result = Ok(());
+        for index in indices {
+            let Err(place) = find(&guards, index) else { continue };
+            match self.keyspace.wait_out_of_order(index, &guards) {
+                Ok(guard) => guards.insert(place, (index, guard)),
+                Err(crossed) => {
+                    result = Err(crossed);
+                    break;
+                }
+            }
+        }
+        self.guards = if guards.len() == SHARDS {
+            Guards::All(guards.into_iter().map(|(_, guard)| guard).collect())
+        } else {
+            Guards::Several(guards)
+        };
+        result
+    }
+
+    /// Locks all further shards, as [`View::escalate`] does.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn escalate_to_all(&mut self) -> Result<(), Crossed> {
+        self.escalate(0..SHARDS)
     }
 
     /// The shard that a hash belongs to.
@@ -218,8 +336,7 @@ impl View {
                 guard
             }
             Guards::Several(guards) => {
-                let at = guards
-                    .binary_search_by_key(&index, |(index, _)| *index)
+                let at = find(guards, index)
                     .expect("a command reached for a key that it did not declare");
                 &mut guards[at].1
             }

@@ -27,6 +27,7 @@ pub mod shard;
 pub mod snapshot;
 pub mod spec;
 pub mod stats;
+pub mod sync;
 pub mod syntax;
 pub mod table;
 pub mod value;

@@ -15,14 +15,13 @@ use crate::error::Error;
 use crate::execute::{Engine, Local, Prepared};
 use crate::keyspace::View;
 use crate::spec::Command;
+use crate::sync::{AtomicU8, Mutex, Ordering};
 use bytes::Bytes;
 use hashbrown::HashMap;
-use parking_lot::Mutex;
 use redstart_protocol::{OwnedArgs, Protocol, Reply};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 
 /// Serves a waiter from its `n`th declared key, whose shard is locked. It looks whether there is
 /// anything to give, claims the waiter, and only then changes something and replies. False when
