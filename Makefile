@@ -4,7 +4,7 @@ CARGO ?= cargo
 PORT ?= 6379
 FUZZ_SECONDS ?= 60
 
-.PHONY: help run build test check bench fuzz compat crash setup docs
+.PHONY: help run build test check bench fuzz compat crash model setup docs
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -39,6 +39,12 @@ fuzz: ## Run every fuzz target for FUZZ_SECONDS each
 		mkdir -p target/fuzz-corpus/$$target; \
 		$(CARGO) fuzz run --sanitizer none $$target target/fuzz-corpus/$$target \
 			fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -timeout=10 || exit 1; \
+	done
+
+model: ## Try a million interleavings of each check of the locks and of clients that wait
+	$(CARGO) test -p redstart-model --no-run
+	@for round in 1 2 3 4 5 6 7 8 9 10; do \
+		REDSTART_SCHEDULES=100000 $(CARGO) test -q -p redstart-model || exit 1; \
 	done
 
 crash: ## Kill servers a thousand times under each policy, and look what they still know
