@@ -180,6 +180,8 @@ pub fn apply(config: &Config, server: &Server) {
     engine.set_events(if events & told == 0 { 0 } else { events });
     let options = &engine.options;
     options.set_string_bytes_max(bulk_bytes_max as u64);
+    options.set_rdb_version(config.count(Setting::RdbVersion) as u16);
+    options.set_compresses(config.is(Setting::Rdbcompression));
     options.set_list_packed_max(config.integer(Setting::ListMaxListpackSize));
     options.set_hash_packed_fields_max(config.count(Setting::HashMaxListpackEntries));
     options.set_hash_packed_bytes_max(config.count(Setting::HashMaxListpackValue));

@@ -3,13 +3,13 @@
 use super::scripting::{KEYS, KEYS_RO, RUNS, kill};
 use super::{SessionCommand, declare, help, is};
 use crate::scripting::functions::{self, About, Libraries};
-use crate::scripting::payload;
 use crate::scripting::shebang::FLAG_NAMES;
 use crate::scripting::store::Kind;
 use crate::session::Context;
 use redstart_engine::glob;
 use redstart_engine::spec::*;
 use redstart_engine::{Command, Error};
+use redstart_persistence::rdb::payload::{self, Refused};
 use redstart_protocol::{Args, Reply};
 
 /// The commands of this file.
@@ -137,7 +137,7 @@ static FUNCTION_DUMP: SessionCommand = SessionCommand {
     ),
     run: |context, _| {
         let libraries = context.session.server.scripts.functions.libraries.read();
-        let dump = payload::write(libraries.values().map(|library| &library.code[..]));
+        let dump = payload::dump_functions(libraries.values().map(|library| &library.code[..]));
         context.session.out.bulk(&dump);
         Ok(())
     },
@@ -298,7 +298,11 @@ static FUNCTION_RESTORE: SessionCommand = SessionCommand {
                 "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.",
             ));
         }
-        let texts = payload::read(&args[2])?;
+        let texts = payload::restore_functions(&args[2]).map_err(|refused| match refused {
+            Refused::Footer => Error::PAYLOAD_FOOTER,
+            Refused::Body => Error::text("ERR Failed loading library code"),
+            Refused::NoFunction => Error::text("ERR given type is not a function"),
+        })?;
         change(context, |context, libraries| {
             if is(policy, "flush") {
                 libraries.clear();

@@ -89,7 +89,8 @@ pub fn registry() -> Registry {
         parents.iter().any(|c| c.subcommands().iter().any(|sub| std::ptr::eq(*sub, spec)))
     };
     let top: Vec<_> = session().filter(|spec| !is_sub(spec)).collect();
-    let data = redstart_engine::commands::all();
+    let files = redstart_persistence::commands::COMMANDS.iter().copied();
+    let data = redstart_engine::commands::all().chain(files);
     Registry::new(data.chain(top).chain(containers()))
 }
 

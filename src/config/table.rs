@@ -367,8 +367,8 @@ parameters! {
     RdbSaveIncrementalFsync = param("rdb-save-incremental-fsync", "yes", YesNo).without_effect();
     Rdbchecksum = param("rdbchecksum", "yes", YesNo).immutable()
         .without_effect();
-    Rdbcompression = param("rdbcompression", "yes", YesNo)
-        .without_effect();
+    RdbVersion = param("rdb-version", "10", Integer(10, 12));
+    Rdbcompression = param("rdbcompression", "yes", YesNo);
     RedisVersion = param("redis-version", "7.4.0", Text(is_version));
     ReplBacklogSize = param("repl-backlog-size", "1048576", Memory(1, LONG)).without_effect();
     ReplBacklogTtl = param("repl-backlog-ttl", "3600", Integer(0, LONG)).without_effect();

@@ -11,6 +11,7 @@ use crate::log;
 use crate::server::Server;
 use parking_lot::Mutex;
 use redstart_engine::driver::Driver;
+use redstart_persistence::commands::COMMANDS;
 use redstart_persistence::log::{End, SegmentReader, decode as decode_record};
 use redstart_persistence::names::{self, Plan};
 use redstart_persistence::record::Builder;
@@ -222,7 +223,8 @@ fn replay(
     from: u64,
     name: &str,
 ) -> Result<End, ReadError> {
-    let mut driver = Driver::of(&server.engine, fastrand::u64(..), server.clock.now().replaying());
+    let now = server.clock.now().replaying();
+    let mut driver = Driver::of(&server.engine, fastrand::u64(..), now, COMMANDS);
     let mut payload = Vec::new();
     loop {
         let offset = reader.offset();

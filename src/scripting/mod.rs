@@ -29,7 +29,6 @@ mod call;
 mod convert;
 pub mod functions;
 mod libraries;
-pub mod payload;
 mod run;
 mod runtime;
 pub mod shebang;

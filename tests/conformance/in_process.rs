@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use redstart_engine::driver::Driver;
+use redstart_engine::{Engine, Now};
 
 use super::target::{Protocol, Target};
 use crate::support::client::Failure;
@@ -29,7 +30,9 @@ impl InProcess {
 }
 
 fn driver(protocol: Protocol) -> Driver {
-    let mut driver = Driver::new(SEED);
+    let engine = Box::leak(Box::new(Engine::new([SEED, !SEED])));
+    let now = Now::new(1_000_000, 1_700_000_000_000);
+    let mut driver = Driver::of(engine, SEED, now, redstart_persistence::commands::COMMANDS);
     driver.protocol = match protocol {
         Protocol::Resp2 => redstart_protocol::Protocol::Resp2,
         Protocol::Resp3 => redstart_protocol::Protocol::Resp3,

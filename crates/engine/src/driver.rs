@@ -7,7 +7,7 @@ use crate::clock::Now;
 use crate::error::Error;
 use crate::execute::{Engine, Local, Prepared};
 use crate::registry::Registry;
-use crate::spec::Run;
+use crate::spec::{Command, Run};
 use crate::stats::Stats;
 use redstart_protocol::{OwnedArgs, Protocol, Reply};
 use std::sync::Arc;
@@ -30,12 +30,12 @@ impl Driver {
     /// An empty engine with every data command.
     pub fn new(seed: u64) -> Driver {
         let engine = Box::leak(Box::new(Engine::new([seed, !seed])));
-        Driver::of(engine, seed, Now::new(1_000_000, 1_700_000_000_000))
+        Driver::of(engine, seed, Now::new(1_000_000, 1_700_000_000_000), &[])
     }
 
-    /// A caller of an engine that is there already: what replays a log.
-    pub fn of(engine: &'static Engine, seed: u64, now: Now) -> Driver {
-        let registry = Registry::new(crate::commands::all());
+    /// A caller of an engine that is there already (what replays a log), who knows `more` commands.
+    pub fn of(engine: &'static Engine, seed: u64, now: Now, more: &[&'static Command]) -> Driver {
+        let registry = Registry::new(crate::commands::all().chain(more.iter().copied()));
         let stats = Arc::new(Stats::new(registry.len()));
         Driver {
             engine,

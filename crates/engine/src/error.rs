@@ -129,6 +129,18 @@ texts! {
     NOT_LFU = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please \
         note that when switching between policies at runtime LRU and LFU data will take some time \
         to adjust.";
+    /// RESTORE of a key that is there.
+    BUSY_KEY = "BUSYKEY Target key name already exists.";
+    /// RESTORE of what was damaged on its way, or is from a newer version.
+    PAYLOAD_FOOTER = "ERR DUMP payload version or checksum are wrong";
+    /// RESTORE of what is no value.
+    PAYLOAD_BODY = "ERR Bad data format";
+    /// RESTORE with a time to live before now.
+    RESTORE_TTL_NEGATIVE = "ERR Invalid TTL value, must be >= 0";
+    /// RESTORE with a time of last use in the future.
+    IDLETIME_NEGATIVE = "ERR Invalid IDLETIME value, must be >= 0";
+    /// RESTORE with a frequency that is none.
+    FREQUENCY_RANGE = "ERR Invalid FREQ value, must be >= 0 and <= 255";
     /// The client has to authenticate first.
     NO_AUTH = "NOAUTH Authentication required.";
     /// Memory is out.

@@ -143,6 +143,10 @@ impl Events {
                 self.note(GENERIC, db, "rename_from", &key);
                 self.note(GENERIC, db, "rename_to", &args[2]);
             }
+            b"restore" => {
+                self.removed.clear();
+                self.note(GENERIC, db, "restore", &key);
+            }
             b"copy" => {
                 self.removed.clear();
                 let to = args.get(4).map_or(db, |index| index_of(index).unwrap_or(db));

@@ -1,6 +1,8 @@
 //! Settings that handlers need, set by CONFIG and read without a lock.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU16, AtomicU64, AtomicUsize, Ordering::Relaxed,
+};
 
 /// The engine's settings. Relaxed loads: a change is seen by the requests that follow.
 #[derive(Debug)]
@@ -10,6 +12,8 @@ pub struct Options {
     hash_packed_fields_max: AtomicUsize,
     hash_packed_bytes_max: AtomicUsize,
     list_packed_max: AtomicI64,
+    rdb_version: AtomicU16,
+    compresses: AtomicBool,
 }
 
 impl Default for Options {
@@ -20,6 +24,8 @@ impl Default for Options {
             hash_packed_fields_max: AtomicUsize::new(512),
             hash_packed_bytes_max: AtomicUsize::new(64),
             list_packed_max: AtomicI64::new(-2),
+            rdb_version: AtomicU16::new(10),
+            compresses: AtomicBool::new(true),
         }
     }
 }
@@ -74,5 +80,25 @@ impl Options {
     /// Sets up to where a list is packed.
     pub fn set_list_packed_max(&self, setting: i64) {
         self.list_packed_max.store(setting, Relaxed);
+    }
+
+    /// The version of Redis's format that DUMP writes (`rdb-version`).
+    pub fn rdb_version(&self) -> u16 {
+        self.rdb_version.load(Relaxed)
+    }
+
+    /// Sets the version of Redis's format.
+    pub fn set_rdb_version(&self, version: u16) {
+        self.rdb_version.store(version, Relaxed);
+    }
+
+    /// Whether strings in Redis's format are compressed (`rdbcompression`).
+    pub fn compresses(&self) -> bool {
+        self.compresses.load(Relaxed)
+    }
+
+    /// Sets whether strings are compressed.
+    pub fn set_compresses(&self, compresses: bool) {
+        self.compresses.store(compresses, Relaxed);
     }
 }

@@ -9,9 +9,11 @@
 
 pub mod checksum;
 mod codec;
+pub mod commands;
 pub mod fault;
 pub mod log;
 pub mod names;
+pub mod rdb;
 pub mod record;
 pub mod snapshot;
 pub mod storage;

@@ -1,0 +1,274 @@
+//! Hashes: field by field, as a zipmap, a ziplist or a listpack; and with the deadlines of fields,
+//! field by field or as a listpack of three elements each.
+
+use super::input::Input;
+use super::listpack::{Growing, Listpack};
+use super::output::Output;
+use super::value::{Encoding, Loaded};
+use super::ziplist::Ziplist;
+use super::zipmap::Zipmap;
+use super::{Item, VERSION_MAX, VERSION_MIN};
+use crate::fault::ReadError;
+use crate::record::Builder;
+use redstart_engine::Now;
+use redstart_engine::entry::NewValue;
+use redstart_engine::value::Object;
+use redstart_engine::value::hash::{Hash, Limits, Ttl};
+
+const PLAIN: u8 = 4;
+const LISTPACK: u8 = 16;
+/// Field by field, each with its deadline above the earliest one, which comes first.
+const TIMED: u8 = 24;
+
+pub static ENCODINGS: &[Encoding] = &[
+    (PLAIN, read_plain),
+    (9, read_zipmap),
+    (13, read_ziplist),
+    (LISTPACK, read_listpack),
+    (22, |input, builder| read_timed(input, builder, Base::None)),
+    (23, |input, builder| read_timed_listpack(input, builder, Base::None)),
+    (TIMED, |input, builder| read_timed(input, builder, Base::Earliest)),
+    (25, |input, builder| read_timed_listpack(input, builder, Base::Earliest)),
+];
+
+/// Valkey's own, with a deadline behind each value.
+pub static VALKEY: Encoding = (22, read_valkey);
+
+/// A larger listpack is not written, in bytes: a hash's are small, unless somebody sets it so.
+const LISTPACK_MAX: usize = 64 << 20;
+
+/// What is earlier than the deadlines of fields.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Base {
+    /// They are whole.
+    None,
+    /// The earliest one stands in front.
+    Earliest,
+}
+
+/// A hash that is being read.
+struct Growth<'b> {
+    hash: Hash,
+    limits: Limits<'b>,
+    builder: Builder<'b>,
+}
+
+impl<'b> Growth<'b> {
+    fn new(builder: Builder<'b>) -> Growth<'b> {
+        let limits = Limits {
+            fields: builder.options.hash_packed_fields_max(),
+            bytes: builder.options.hash_packed_bytes_max(),
+            hasher: builder.hasher,
+        };
+        Growth { hash: Hash::default(), limits, builder }
+    }
+
+    fn add(&mut self, field: &[u8], value: &[u8]) -> Result<(), &'static str> {
+        match self.hash.set(field, NewValue::Str(value), Ttl::Clear, self.limits) {
+            true => Ok(()),
+            false => Err("a field occurs twice"),
+        }
+    }
+
+    fn add_timed(&mut self, field: &[u8], value: &[u8], at_ms: i64) -> Result<(), &'static str> {
+        self.add(field, value)?;
+        let deadline_ms = self.builder.now.deadline(at_ms);
+        self.hash.set_deadline(field, deadline_ms, self.builder.hasher);
+        Ok(())
+    }
+
+    fn add_items(&mut self, field: Item<'_>, value: Item<'_>) -> Result<(), &'static str> {
+        field.with(|field| value.with(|value| self.add(field, value)))
+    }
+
+    fn finish(self) -> Result<Loaded, &'static str> {
+        if self.hash.is_empty() {
+            return Err("a hash without fields");
+        }
+        Ok(Loaded::Object(Box::new(Object::Hash(self.hash))))
+    }
+}
+
+/// Reads a string and what is packed in it.
+fn read_packed(
+    input: &mut Input<'_>,
+    builder: Builder<'_>,
+    f: impl FnOnce(&[u8], &mut Growth<'_>) -> Result<(), &'static str>,
+) -> Result<Loaded, ReadError> {
+    let offset = input.at();
+    let bytes = input.string()?;
+    let mut growth = Growth::new(builder);
+    let read = f(&bytes, &mut growth).and_then(|()| growth.finish());
+    read.map_err(|what| input.fault(offset, what))
+}
+
+fn read_plain(input: &mut Input<'_>, builder: Builder<'_>) -> Result<Loaded, ReadError> {
+    let mut growth = Growth::new(builder);
+    for _ in 0..input.count(2)? {
+        let offset = input.at();
+        let (field, value) = (input.string()?, input.string()?);
+        growth.add(&field, &value).map_err(|what| input.fault(offset, what))?;
+    }
+    growth.finish().map_err(|what| input.fault(input.at(), what))
+}
+
+fn read_zipmap(input: &mut Input<'_>, builder: Builder<'_>) -> Result<Loaded, ReadError> {
+    read_packed(input, builder, |bytes, growth| {
+        let mut zipmap = Zipmap::open(bytes)?;
+        while let Some((field, value)) = zipmap.next()? {
+            growth.add(field, value)?;
+        }
+        Ok(())
+    })
+}
+
+const HALF: &str = "a field without a value";
+
+fn read_ziplist(input: &mut Input<'_>, builder: Builder<'_>) -> Result<Loaded, ReadError> {
+    read_packed(input, builder, |bytes, growth| {
+        let mut ziplist = Ziplist::open(bytes)?;
+        while let Some(field) = ziplist.next()? {
+            growth.add_items(field, ziplist.next()?.ok_or(HALF)?)?;
+        }
+        Ok(())
+    })
+}
+
+fn read_listpack(input: &mut Input<'_>, builder: Builder<'_>) -> Result<Loaded, ReadError> {
+    read_packed(input, builder, |bytes, growth| {
+        let mut listpack = Listpack::open(bytes)?;
+        while let Some(field) = listpack.next()? {
+            growth.add_items(field, listpack.next()?.ok_or(HALF)?)?;
+        }
+        Ok(())
+    })
+}
+
+fn read_timed(
+    input: &mut Input<'_>,
+    builder: Builder<'_>,
+    base: Base,
+) -> Result<Loaded, ReadError> {
+    let earliest_ms = match base {
+        Base::None => 1,
+        Base::Earliest => input.time_ms()?,
+    };
+    let mut growth = Growth::new(builder);
+    for _ in 0..input.count(3)? {
+        let offset = input.at();
+        let time = input.length()?;
+        let (field, value) = (input.string()?, input.string()?);
+        let added = match time {
+            0 => growth.add(&field, &value),
+            // One more than what is above the earliest, so that zero is none.
+            _ => match earliest_ms.checked_add_unsigned(time - 1) {
+                Some(at_ms) if at_ms > 0 => growth.add_timed(&field, &value, at_ms),
+                _ => Err(NO_TIME),
+            },
+        };
+        added.map_err(|what| input.fault(offset, what))?;
+    }
+    growth.finish().map_err(|what| input.fault(input.at(), what))
+}
+
+const NO_TIME: &str = "the time of a field is none";
+
+fn read_timed_listpack(
+    input: &mut Input<'_>,
+    builder: Builder<'_>,
+    base: Base,
+) -> Result<Loaded, ReadError> {
+    if base == Base::Earliest {
+        // It stands in the listpack, too.
+        input.time_ms()?;
+    }
+    read_packed(input, builder, |bytes, growth| {
+        let mut listpack = Listpack::open(bytes)?;
+        while let Some(field) = listpack.next()? {
+            let value = listpack.next()?.ok_or(HALF)?;
+            match listpack.next()?.ok_or("a field without a time")? {
+                Item::Number(0) => growth.add_items(field, value)?,
+                Item::Number(at_ms @ 1..) => {
+                    field.with(|field| value.with(|value| growth.add_timed(field, value, at_ms)))?
+                }
+                _ => return Err(NO_TIME),
+            }
+        }
+        Ok(())
+    })
+}
+
+fn read_valkey(input: &mut Input<'_>, builder: Builder<'_>) -> Result<Loaded, ReadError> {
+    let mut growth = Growth::new(builder);
+    for _ in 0..input.count(10)? {
+        let offset = input.at();
+        let (field, value) = (input.string()?, input.string()?);
+        let added = match input.time_ms()? {
+            -1 => growth.add(&field, &value),
+            at_ms @ 0.. => growth.add_timed(&field, &value, at_ms),
+            _ => Err(NO_TIME),
+        };
+        added.map_err(|what| input.fault(offset, what))?;
+    }
+    growth.finish().map_err(|what| input.fault(input.at(), what))
+}
+
+/// Whether a field has a deadline.
+fn is_timed(hash: &Hash) -> bool {
+    hash.next_deadline_ms() != 0
+}
+
+/// The lowest version that can hold a hash.
+pub fn version_needed(hash: &Hash) -> u16 {
+    if is_timed(hash) { VERSION_MAX } else { VERSION_MIN }
+}
+
+/// What a hash is written as.
+pub fn written(hash: &Hash) -> u8 {
+    if is_timed(hash) {
+        TIMED
+    } else if hash.encoding() == "hashtable" || hash.allocated() > LISTPACK_MAX {
+        PLAIN
+    } else {
+        LISTPACK
+    }
+}
+
+pub fn write(hash: &Hash, now: Now, out: &mut Output) {
+    match written(hash) {
+        LISTPACK => {
+            let mut listpack = Growing::default();
+            hash.for_each(|field, value| {
+                listpack.push(field);
+                value.with(|value| listpack.push(value));
+            });
+            out.string(&listpack.finish());
+        }
+        PLAIN => {
+            out.length(hash.len() as u64);
+            hash.for_each(|field, value| {
+                out.string(field);
+                value.with(|value| out.string(value));
+            });
+        }
+        _ => write_timed(hash, now, out),
+    }
+}
+
+fn write_timed(hash: &Hash, now: Now, out: &mut Output) {
+    // The index may be early, never late; but what is written has to be exact.
+    let deadlines = hash.iter_timed().map(|(_, _, deadline_ms)| deadline_ms);
+    let earliest = deadlines.filter(|&deadline_ms| deadline_ms != 0).min();
+    let earliest_ms = earliest.map_or(1, |deadline_ms| now.wall(deadline_ms).max(1));
+    out.raw(&earliest_ms.to_le_bytes());
+    out.length(hash.len() as u64);
+    for (field, value, deadline_ms) in hash.iter_timed() {
+        let above = match deadline_ms {
+            0 => 0,
+            _ => now.wall(deadline_ms).max(1).abs_diff(earliest_ms) + 1,
+        };
+        out.length(above);
+        out.string(field);
+        value.with(|value| out.string(value));
+    }
+}

@@ -1,0 +1,116 @@
+//! What DUMP gives and RESTORE takes, and the same of libraries of functions.
+//!
+//! ```text
+//! type | value | version, two bytes, low first | CRC-64, eight bytes, low first
+//! F5 | text | ... | version | CRC-64                      (FUNCTION DUMP)
+//! ```
+
+use super::input::Input;
+use super::output::{Compression, Output};
+use super::value::Loaded;
+use super::{VERSION_MAX, VERSION_MIN, VERSION_VALKEY, crc64, opcode, value};
+use crate::record::Builder;
+use redstart_engine::Now;
+use redstart_engine::entry::Entry;
+
+/// Why a payload is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It was damaged on its way, or is from a version that is not known.
+    Footer,
+    /// It is whole, but not a value.
+    Body,
+    /// It is whole, but holds something else than libraries.
+    NoFunction,
+}
+
+const FOOTER: usize = 2 + 8;
+
+/// A value as a payload.
+pub fn dump(entry: &Entry, now: Now, version: u16, compression: Compression) -> Vec<u8> {
+    let mut out = Output::new(compression);
+    out.raw(&[value::kind(entry)]);
+    value::write(entry, now, &mut out);
+    finish(out, version.max(value::version_needed(entry)))
+}
+
+fn finish(mut out: Output, version: u16) -> Vec<u8> {
+    out.raw(&version.to_le_bytes());
+    let sum = crc64(0, &out.bytes);
+    out.raw(&sum.to_le_bytes());
+    out.take()
+}
+
+/// The body and the version of a payload whose checksum is right.
+fn open(payload: &[u8]) -> Result<(&[u8], u16), Refused> {
+    let Some((summed, sum)) = payload.split_last_chunk::<8>() else { return Err(Refused::Footer) };
+    let Some((body, version)) = summed.split_last_chunk::<2>() else {
+        return Err(Refused::Footer);
+    };
+    let version = u16::from_le_bytes(*version);
+    let known = version <= VERSION_MAX || version == VERSION_VALKEY;
+    if !known || u64::from_le_bytes(*sum) != crc64(0, summed) {
+        return Err(Refused::Footer);
+    }
+    debug_assert!(payload.len() >= FOOTER);
+    Ok((body, version))
+}
+
+/// The value in a payload.
+///
+/// # Errors
+/// Why it is refused.
+pub fn restore(payload: &[u8], builder: Builder<'_>) -> Result<Loaded, Refused> {
+    let (body, version) = open(payload)?;
+    let mut input = Input::new("", Box::new(body), body.len() as u64);
+    let mut read = || {
+        let kind = input.byte()?;
+        value::read(&mut input, kind, version, builder)
+    };
+    let value = read().map_err(|_| Refused::Body)?;
+    if input.is_empty() { Ok(value) } else { Err(Refused::Body) }
+}
+
+/// The texts of libraries as a payload.
+pub fn dump_functions<'a>(texts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut out = Output::new(Compression::Lzf);
+    for text in texts {
+        out.raw(&[opcode::FUNCTION]);
+        out.string(text);
+    }
+    finish(out, VERSION_MIN)
+}
+
+/// The texts of libraries in a payload.
+///
+/// # Errors
+/// Why it is refused.
+pub fn restore_functions(payload: &[u8]) -> Result<Vec<Vec<u8>>, Refused> {
+    let (body, _) = open(payload)?;
+    let mut input = Input::new("", Box::new(body), body.len() as u64);
+    let mut texts = Vec::new();
+    while !input.is_empty() {
+        if input.byte().map_err(|_| Refused::Body)? != opcode::FUNCTION {
+            return Err(Refused::NoFunction);
+        }
+        texts.push(input.string().map_err(|_| Refused::Body)?);
+    }
+    Ok(texts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_come_back() {
+        for len in [1, 63, 64, 16_383, 16_384] {
+            let text: Vec<u8> = (0..len).map(|n| (n * n / 7) as u8).collect();
+            let dumped = dump_functions([&text[..]].into_iter());
+            assert_eq!(restore_functions(&dumped), Ok(vec![text]));
+        }
+        let empty = [0x0a, 0x00, 0x5d, 0x9b, 0x5c, 0x40, 0x0f, 0x7f, 0xa2, 0xda];
+        assert_eq!(dump_functions(std::iter::empty()), empty);
+        assert_eq!(restore_functions(b"abc"), Err(Refused::Footer));
+    }
+}

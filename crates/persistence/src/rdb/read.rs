@@ -1,0 +1,229 @@
+//! Reading a file of Redis's, part by part.
+
+use super::input::Input;
+use super::{MAGIC, MAGIC_VALKEY, VERSION_MAX, VERSION_VALKEY, opcode, value};
+use crate::fault::{Fault, ReadError};
+use crate::record::Builder;
+use redstart_engine::entry::Entry;
+
+/// Files from this version on end with a checksum.
+const SUMMED_FROM: u16 = 5;
+/// The most bytes of a key that a fault tells.
+const KEY_SHOWN: usize = 64;
+
+/// A part of a file that matters.
+pub enum Found {
+    /// A key with its value, and its database.
+    Entry(usize, Entry),
+    /// The text of a library of functions.
+    Library(Vec<u8>),
+}
+
+/// What a file tells of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// The format's version.
+    pub version: u16,
+    /// The server that wrote it, if it tells: its name and version.
+    pub writer: Option<String>,
+    /// Keys so far.
+    pub entries: u64,
+    /// Libraries of functions so far.
+    pub libraries: u64,
+}
+
+/// A file that is being read.
+pub struct Reader<'a> {
+    input: Input<'a>,
+    about: About,
+    db: usize,
+    ended: bool,
+}
+
+/// What stands before an entry and is about it.
+#[derive(Default)]
+struct Prelude {
+    at_ms: Option<i64>,
+    idle_s: u64,
+    any: bool,
+}
+
+impl<'a> Reader<'a> {
+    /// Begins to read, at the file's first byte.
+    ///
+    /// # Errors
+    /// When it is no such file, or of a version that is not known.
+    pub fn new(mut input: Input<'a>) -> Result<Reader<'a>, ReadError> {
+        let offset = input.at();
+        if input.left() < 9 {
+            return Err(input.fault(offset, "it is too short for an RDB file"));
+        }
+        let head: [u8; 9] = input.array()?;
+        let digits = |digits: &[u8]| {
+            let text = std::str::from_utf8(digits).ok()?;
+            text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u16>().ok())?
+        };
+        let version = if let Some(rest) = head.strip_prefix(MAGIC) {
+            digits(rest).filter(|version| (1..=VERSION_MAX).contains(version))
+        } else if let Some(rest) = head.strip_prefix(MAGIC_VALKEY) {
+            digits(rest).filter(|&version| version == VERSION_VALKEY)
+        } else {
+            return Err(input.fault(offset, "it is not an RDB file"));
+        };
+        let Some(version) = version else {
+            return Err(input.fault(offset + 5, "a version of RDB that is not known"));
+        };
+        let about = About { version, ..About::default() };
+        Ok(Reader { input, about, db: 0, ended: false })
+    }
+
+    /// What the file tells of itself, and what has been read so far.
+    pub fn about(&self) -> &About {
+        &self.about
+    }
+
+    /// How many bytes have been read.
+    pub fn at(&self) -> u64 {
+        self.input.at()
+    }
+
+    /// The input, behind the end of what was read.
+    pub fn into_input(self) -> Input<'a> {
+        self.input
+    }
+
+    /// The next part; None behind the last one, when the checksum is right.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn next(&mut self, builder: Builder<'_>) -> Result<Option<Found>, ReadError> {
+        let mut prelude = Prelude::default();
+        while !self.ended {
+            let offset = self.input.at();
+            let kind = self.input.byte()?;
+            if (opcode::SLOT_INFO..).contains(&kind) {
+                let is_about_entry = matches!(
+                    kind,
+                    opcode::IDLE | opcode::FREQUENCY | opcode::EXPIRES_MS | opcode::EXPIRES_S
+                );
+                if prelude.any && !is_about_entry {
+                    return Err(self.input.fault(offset, "a time without a key"));
+                }
+                prelude.any = is_about_entry;
+                if let Some(found) = self.special(kind, offset, &mut prelude, builder)? {
+                    return Ok(Some(found));
+                }
+                continue;
+            }
+            let entry = self.entry(kind, offset, &prelude, builder)?;
+            self.about.entries += 1;
+            return Ok(Some(Found::Entry(self.db, entry)));
+        }
+        Ok(None)
+    }
+
+    fn special(
+        &mut self,
+        kind: u8,
+        offset: u64,
+        prelude: &mut Prelude,
+        builder: Builder<'_>,
+    ) -> Result<Option<Found>, ReadError> {
+        let input = &mut self.input;
+        match kind {
+            opcode::EXPIRES_MS => prelude.at_ms = Some(input.time_ms()?),
+            opcode::EXPIRES_S => {
+                prelude.at_ms = Some(i64::from(i32::from_le_bytes(input.array()?)) * 1000);
+            }
+            opcode::IDLE => prelude.idle_s = input.length()?,
+            // Keys are not evicted by their frequency here.
+            opcode::FREQUENCY => drop(input.byte()?),
+            opcode::SELECT => {
+                let db = input.length()?;
+                if db >= builder.options.databases() as u64 {
+                    let what = format!("there is no database {db}: see `databases`");
+                    return Err(input.fault(offset, what));
+                }
+                self.db = db as usize;
+            }
+            opcode::RESIZE => {
+                input.length()?;
+                input.length()?;
+            }
+            opcode::SLOT_INFO => {
+                for _ in 0..3 {
+                    input.length()?;
+                }
+            }
+            opcode::AUX => {
+                let (name, text) = (input.string()?, input.string()?);
+                let server = match &name[..] {
+                    b"redis-ver" => "Redis",
+                    b"valkey-ver" => "Valkey",
+                    b"redstart-ver" => "Redstart",
+                    _ => return Ok(None),
+                };
+                self.about.writer = Some(format!("{server} {}", String::from_utf8_lossy(&text)));
+            }
+            opcode::FUNCTION => {
+                let text = input.string()?;
+                self.about.libraries += 1;
+                return Ok(Some(Found::Library(text)));
+            }
+            opcode::END => self.end()?,
+            opcode::MODULE_AUX => {
+                return Err(input.fault(offset, "data of a module, which do not exist here"));
+            }
+            opcode::FUNCTION_UNRELEASED => {
+                let what = "a library of functions as no released server writes it";
+                return Err(input.fault(offset, what));
+            }
+            _ => return Err(input.fault(offset, "a part of an unknown kind")),
+        }
+        Ok(None)
+    }
+
+    /// Holds the checksum against what was read.
+    fn end(&mut self) -> Result<(), ReadError> {
+        self.ended = true;
+        if self.about.version < SUMMED_FROM {
+            return Ok(());
+        }
+        let (offset, sum) = (self.input.at(), self.input.sum());
+        let told = u64::from_le_bytes(self.input.array()?);
+        // Zero tells that the server was not to sum.
+        if told != 0 && told != sum {
+            return Err(self.input.fault(offset, "the checksum is not right"));
+        }
+        Ok(())
+    }
+
+    fn entry(
+        &mut self,
+        kind: u8,
+        offset: u64,
+        prelude: &Prelude,
+        builder: Builder<'_>,
+    ) -> Result<Entry, ReadError> {
+        let key = self.input.string()?;
+        let read = value::read(&mut self.input, kind, self.about.version, builder);
+        let value = read.map_err(|error| named(error, &key, offset))?;
+        let deadline_ms = prelude.at_ms.map_or(0, |at_ms| builder.now.deadline(at_ms));
+        let mut entry = value.into_entry(&key, deadline_ms);
+        let idle_s = prelude.idle_s.min(0x00ff_ffff) as u32;
+        entry.touch(builder.now.access_clock().wrapping_sub(idle_s) & 0x00ff_ffff);
+        Ok(entry)
+    }
+}
+
+/// Adds to a fault which key's value it is in, and where that begins.
+fn named(error: ReadError, key: &[u8], offset: u64) -> ReadError {
+    match error {
+        ReadError::Fault(fault) => {
+            let shown = key[..key.len().min(KEY_SHOWN)].escape_ascii();
+            let what = format!("{} (key \"{shown}\", at byte {offset})", fault.what);
+            ReadError::Fault(Fault { what, ..fault })
+        }
+        error => error,
+    }
+}

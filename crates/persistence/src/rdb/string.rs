@@ -1,0 +1,32 @@
+//! Strings.
+
+use super::input::{Input, Text};
+use super::listpack::short_number;
+use super::output::Output;
+use super::value::{Encoding, Loaded};
+use crate::fault::ReadError;
+use crate::record::Builder;
+use redstart_engine::entry::Value;
+
+/// What is written.
+pub const WRITTEN: u8 = 0;
+
+pub static ENCODINGS: &[Encoding] = &[(WRITTEN, read)];
+
+fn read(input: &mut Input<'_>, _: Builder<'_>) -> Result<Loaded, ReadError> {
+    Ok(match input.text()? {
+        Text::Number(n) => Loaded::Number(n),
+        Text::Bytes(bytes) => match short_number(&bytes) {
+            Some(n) => Loaded::Number(n),
+            None => Loaded::Text(bytes),
+        },
+    })
+}
+
+pub fn write(value: Value<'_>, out: &mut Output) {
+    match value {
+        Value::Int(n) => out.number(n),
+        Value::Inline(bytes) => out.string(bytes),
+        Value::Large(bytes) => out.string(bytes),
+    }
+}

@@ -1,0 +1,144 @@
+//! Which types of values there are, and who reads and writes them. A type to come adds its file,
+//! a line in `ENCODINGS` and one in [`write`], and leaves [`FOREIGN`].
+
+use super::input::Input;
+use super::output::Output;
+use super::{VERSION_VALKEY, hash, list, string};
+use crate::fault::ReadError;
+use crate::record::Builder;
+use bytes::Bytes;
+use redstart_engine::Now;
+use redstart_engine::entry::{Entry, INLINE_MAX, NewValue};
+use redstart_engine::value::Object;
+
+/// A value that was read.
+pub enum Loaded {
+    /// A string.
+    Text(Vec<u8>),
+    /// A string that is a number's digits.
+    Number(i64),
+    /// Anything else.
+    Object(Box<Object>),
+}
+
+impl Loaded {
+    /// The value under its key.
+    pub fn into_entry(self, key: &[u8], deadline_ms: u64) -> Entry {
+        match self {
+            Loaded::Text(bytes) if bytes.len() > INLINE_MAX => {
+                Entry::new(key, NewValue::Shared(Bytes::from(bytes)), deadline_ms)
+            }
+            Loaded::Text(bytes) => Entry::new(key, NewValue::Str(&bytes), deadline_ms),
+            Loaded::Number(n) => Entry::new(key, NewValue::Int(n), deadline_ms),
+            Loaded::Object(object) => Entry::new(key, NewValue::Object(object), deadline_ms),
+        }
+    }
+}
+
+/// Reads a value.
+pub type Read = fn(&mut Input<'_>, Builder<'_>) -> Result<Loaded, ReadError>;
+
+/// An encoding of a type: its number, and what reads it.
+pub type Encoding = (u8, Read);
+
+/// All encodings, type by type.
+static ENCODINGS: [&[Encoding]; 3] = [string::ENCODINGS, list::ENCODINGS, hash::ENCODINGS];
+
+/// The types that exist elsewhere, by their encodings.
+static FOREIGN: &[(&[u8], &str)] = &[
+    (&[2, 11, 20], "a set"),
+    (&[3, 5, 12, 17], "a sorted set"),
+    (&[6, 7], "a module's type"),
+    (&[15, 19, 21], "a stream"),
+];
+
+/// Reads a value of the encoding `kind`, which stands at `offset` in front of the key.
+///
+/// # Errors
+/// When it is damaged or of a type that does not exist here.
+pub fn read(
+    input: &mut Input<'_>,
+    kind: u8,
+    version: u16,
+    builder: Builder<'_>,
+) -> Result<Loaded, ReadError> {
+    if version == VERSION_VALKEY && kind >= hash::VALKEY.0 {
+        return match kind == hash::VALKEY.0 {
+            true => hash::VALKEY.1(input, builder),
+            false => Err(refuse(input, kind)),
+        };
+    }
+    let known = ENCODINGS.iter().copied().flatten().find(|encoding| encoding.0 == kind);
+    match known {
+        Some((_, read)) => read(input, builder),
+        None => Err(refuse(input, kind)),
+    }
+}
+
+fn refuse(input: &mut Input<'_>, kind: u8) -> ReadError {
+    let offset = input.at();
+    let foreign = FOREIGN.iter().find(|(kinds, _)| kinds.contains(&kind));
+    let name = foreign.map_or("of an unknown type", |(_, name)| name);
+    let mut module = String::new();
+    // A module's type tells its name first, in six bits a letter.
+    if kind == 7
+        && let Ok(id) = input.length()
+    {
+        module = format!(" ({})", module_name(id));
+    }
+    let what = format!("the value is {name}{module}, encoding {kind}, which does not exist here");
+    input.fault(offset, what)
+}
+
+/// The name in a module type's number: nine letters of six bits above ten bits of a version.
+fn module_name(id: u64) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    (0..9).map(|at| char::from(LETTERS[(id >> (58 - 6 * at)) as usize & 63])).collect()
+}
+
+/// The lowest version of the format that can hold an entry's value.
+pub fn version_needed(entry: &Entry) -> u16 {
+    match entry.object() {
+        Some(Object::Hash(hash)) => hash::version_needed(hash),
+        Some(Object::List(_)) | None => super::VERSION_MIN,
+    }
+}
+
+/// The encoding's number that an entry's value is written in.
+pub fn kind(entry: &Entry) -> u8 {
+    match entry.object() {
+        Some(Object::List(_)) => list::WRITTEN,
+        Some(Object::Hash(hash)) => hash::written(hash),
+        None => string::WRITTEN,
+    }
+}
+
+/// Writes an entry's value.
+pub fn write(entry: &Entry, now: Now, out: &mut Output) {
+    match entry.object() {
+        Some(Object::List(list)) => list::write(list, out),
+        Some(Object::Hash(hash)) => hash::write(hash, now, out),
+        None => string::write(entry.value(), out),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_means_one_thing() {
+        let known = ENCODINGS.iter().copied().flatten().map(|encoding| encoding.0);
+        let foreign = FOREIGN.iter().flat_map(|(kinds, _)| kinds.iter().copied());
+        let mut all: Vec<u8> = known.chain(foreign).collect();
+        let count = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), count);
+    }
+
+    #[test]
+    fn a_module_is_named() {
+        assert_eq!(module_name(0x44_9d_a5_2b_62_c0_00_00), "RJ2lK2LAA");
+    }
+}
