@@ -49,6 +49,8 @@ const MAGIC_VALKEY: &[u8; 6] = b"VALKEY";
 
 /// What stands where a type could.
 mod opcode {
+    /// No type has this number or a higher one.
+    pub const FIRST: u8 = 128;
     pub const SLOT_INFO: u8 = 244;
     pub const FUNCTION: u8 = 245;
     pub const FUNCTION_UNRELEASED: u8 = 246;

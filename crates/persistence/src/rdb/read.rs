@@ -101,7 +101,7 @@ impl<'a> Reader<'a> {
         while !self.ended {
             let offset = self.input.at();
             let kind = self.input.byte()?;
-            if (opcode::SLOT_INFO..).contains(&kind) {
+            if kind >= opcode::FIRST {
                 let is_about_entry = matches!(
                     kind,
                     opcode::IDLE | opcode::FREQUENCY | opcode::EXPIRES_MS | opcode::EXPIRES_S

@@ -6,9 +6,12 @@ use redstart_engine::driver::Driver;
 use redstart_engine::hasher::SHARDS;
 use redstart_engine::value::Object;
 use redstart_engine::value::list::End;
+use redstart_persistence::rdb::Writer as RdbWriter;
+use redstart_persistence::rdb::{About, Compression, Found, Input, Plan, Reader as RdbReader};
 use redstart_persistence::record::Builder;
 use redstart_persistence::snapshot::{Counts, Reader, decode};
 use redstart_persistence::storage::Storage;
+use redstart_persistence::storage::memory::Memory;
 use redstart_persistence::{Fault, ReadError};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -29,6 +32,43 @@ pub fn load(driver: &Driver, storage: &dyn Storage, name: &str) -> Result<Counts
     }
     assert!(engine.keyspace.restore(&mut entries), "a key was there twice");
     Ok(reader.counts())
+}
+
+/// What builds values of an engine.
+pub fn builder(driver: &Driver) -> Builder<'_> {
+    let engine = driver.engine;
+    Builder { options: &engine.options, hasher: engine.keyspace.hasher(), now: driver.now }
+}
+
+/// Loads a file of Redis's; returns what it tells of itself and its libraries.
+pub fn load_rdb(driver: &Driver, bytes: &[u8]) -> Result<(About, Vec<Vec<u8>>), ReadError> {
+    let mut reader = RdbReader::new(Input::new("rdb", Box::new(bytes), bytes.len() as u64))?;
+    let (mut entries, mut libraries) = (Vec::new(), Vec::new());
+    while let Some(found) = reader.next(builder(driver))? {
+        match found {
+            Found::Entry(db, entry) => entries.push((db, entry)),
+            Found::Library(text) => libraries.push(text),
+        }
+    }
+    let about = reader.about().clone();
+    let input = reader.into_input();
+    if !input.is_empty() {
+        return Err(input.fault(input.at(), "there are bytes behind its end"));
+    }
+    assert!(driver.engine.keyspace.restore(&mut entries), "a key was there twice");
+    Ok((about, libraries))
+}
+
+/// Saves a file of Redis's.
+pub fn save_rdb(driver: &Driver, version: u16, compression: Compression) -> Vec<u8> {
+    let storage = Memory::default();
+    let plan = Plan { version, compression, writer: "test", now: driver.now };
+    let mut writer = RdbWriter::create(&storage, "rdb", &plan).expect("memory takes it");
+    writer.library(b"#!lua name=library\n");
+    let (mut snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| ());
+    while snapshot.step(&mut |db, entry| writer.entry(db, entry).expect("memory takes it")) {}
+    writer.finish().expect("memory takes it");
+    storage.bytes("rdb").expect("it was written")
 }
 
 /// Everything that an engine holds, with wall times.

@@ -1,0 +1,366 @@
+//! Redis's files: what is written is read again; encodings of servers of old, made by hand; what
+//! is cut, damaged or means nothing is refused where it is wrong.
+
+mod common;
+
+use common::{disturb, load_rdb, save_rdb, state};
+use proptest::prelude::*;
+use redstart_engine::driver::Driver;
+use redstart_persistence::commands::COMMANDS;
+use redstart_persistence::rdb::{Compression, Input, Reader, VERSION_MAX, crc64, payload};
+use redstart_persistence::{Fault, ReadError};
+
+const LIBRARY: &[u8] = b"#!lua name=library\n";
+
+fn driver(seed: u64) -> Driver {
+    let plain = Driver::new(seed);
+    Driver::of(plain.engine, seed, plain.now, COMMANDS)
+}
+
+#[test]
+fn everything_comes_back() {
+    for seed in 0..6 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut from = driver(seed);
+        for _ in 0..random.usize(..4000) {
+            disturb(&mut from, &mut random);
+        }
+        let compression = [Compression::None, Compression::Lzf][seed as usize % 2];
+        let bytes = save_rdb(&from, VERSION_MAX, compression);
+        let mut to = driver(99);
+        to.now = from.now;
+        let (about, libraries) = load_rdb(&to, &bytes).expect("it was written whole");
+        assert_eq!(state(&to), state(&from), "seed {seed}");
+        assert_eq!(about.entries as usize, state(&from).len());
+        assert_eq!(libraries, [LIBRARY]);
+        assert_eq!(about.writer.as_deref(), Some("Redstart test"));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn any_value_survives_dump_and_restore(
+        parts in proptest::collection::vec(
+            proptest::collection::vec(prop_oneof![any::<u8>(), Just(b'1'), Just(b'x')], 0..200),
+            1..60,
+        ),
+        number in any::<i64>(),
+        packed_max in prop_oneof![Just(-2i64), Just(3)],
+    ) {
+        let mut from = driver(1);
+        from.engine.options.set_list_packed_max(packed_max);
+        from.engine.options.set_hash_packed_fields_max(if packed_max == 3 { 3 } else { 512 });
+        let number = number.to_string();
+        from.call(&[b"SET", b"string", &parts[0]]);
+        from.call(&[b"SET", b"number", number.as_bytes()]);
+        for (n, part) in parts.iter().enumerate() {
+            from.call(&[b"RPUSH", b"list", part]);
+            from.call(&[b"HSET", b"hash", part, number.as_bytes()]);
+            from.call(&[b"HSET", b"timed", part, part]);
+            if n % 3 == 0 {
+                let at = format!("{}", 1_800_000_000_000i64 + n as i64);
+                from.call(&[b"HPEXPIREAT", b"timed", at.as_bytes(), b"FIELDS", b"1", part]);
+            }
+        }
+        let to = {
+            let mut to = driver(2);
+            to.now = from.now;
+            for key in ["string", "number", "list", "hash", "timed"] {
+                let dumped = from.call(&[b"DUMP", key.as_bytes()]);
+                let start = dumped.iter().position(|&byte| byte == b'\n').expect("a bulk") + 1;
+                let dumped = &dumped[start..dumped.len() - 2];
+                let reply = to.call(&[b"RESTORE", key.as_bytes(), b"0", dumped]);
+                prop_assert_eq!(&reply[..], b"+OK\r\n");
+            }
+            to
+        };
+        prop_assert_eq!(state(&to), state(&from));
+    }
+}
+
+/// Some of everything, small.
+fn filled() -> Driver {
+    let mut driver = driver(1);
+    for line in [
+        "SET text hello PXAT 4102444800000",
+        "SET number -12345",
+        "SET packed xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        "RPUSH list a 17 -70000 bc",
+        "HSET hash f 1 g two",
+        "HSET timed f 1 g two",
+        "HPEXPIREAT timed 4102444800000 FIELDS 1 f",
+    ] {
+        let reply = driver.line(line);
+        assert!(!reply.starts_with('-'), "{line}: {reply}");
+    }
+    driver.db = 3;
+    driver.line("SET elsewhere 1");
+    driver
+}
+
+#[test]
+fn no_cut_and_no_flipped_bit_goes_unnoticed() {
+    let whole = save_rdb(&filled(), VERSION_MAX, Compression::Lzf);
+    let target = driver(2);
+    assert!(load_rdb(&driver(3), &whole).is_ok());
+    for len in 0..whole.len() {
+        assert!(load_rdb(&target, &whole[..len]).is_err(), "cut to {len} of {}", whole.len());
+    }
+    let mut flipped = whole.clone();
+    for bit in 0..whole.len() * 8 {
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert!(load_rdb(&target, &flipped).is_err(), "bit {} of byte {}", bit % 8, bit / 8);
+        flipped[bit / 8] ^= 1 << (bit % 8);
+    }
+    assert!(load_rdb(&target, &[&whole[..], b"x"].concat()).is_err());
+    assert!(state(&target).is_empty());
+}
+
+/// Whatever is damaged under a right checksum is refused or is a value: never a panic.
+#[test]
+fn damage_under_a_right_checksum_is_survived() {
+    let whole = save_rdb(&filled(), VERSION_MAX, Compression::None);
+    let (body, target) = (&whole[..whole.len() - 8], driver(5));
+    let mut random = fastrand::Rng::with_seed(7);
+    for _ in 0..20_000 {
+        let mut damaged = body.to_vec();
+        for _ in 0..random.usize(1..4) {
+            let at = random.usize(9..damaged.len());
+            match random.u32(..3) {
+                0 => damaged[at] = random.u8(..),
+                1 => drop(damaged.remove(at)),
+                _ => damaged.insert(at, random.u8(..)),
+            }
+        }
+        let sum = crc64(0, &damaged).to_le_bytes();
+        damaged.extend_from_slice(&sum);
+        let source = Box::new(&damaged[..]);
+        let Ok(mut reader) = Reader::new(Input::new("rdb", source, damaged.len() as u64)) else {
+            continue;
+        };
+        while let Ok(Some(_)) = reader.next(common::builder(&target)) {}
+    }
+}
+
+fn string(bytes: &[u8]) -> Vec<u8> {
+    let len = u16::try_from(bytes.len()).expect("they are short");
+    let head = if len < 64 { vec![len as u8] } else { (0x4000 | len).to_be_bytes().to_vec() };
+    [&head[..], bytes].concat()
+}
+
+fn file(version: &str, parts: &[u8]) -> Vec<u8> {
+    let mut bytes = [version.as_bytes(), parts, b"\xff"].concat();
+    let sum = crc64(0, &bytes).to_le_bytes();
+    bytes.extend_from_slice(&sum);
+    bytes
+}
+
+fn entry(kind: u8, value: &[u8]) -> Vec<u8> {
+    [&[kind][..], &string(b"key"), value].concat()
+}
+
+/// A ziplist of elements that are given with their heads.
+fn ziplist(elements: &[&[u8]]) -> Vec<u8> {
+    let (mut body, mut before, mut last) = (Vec::new(), 0usize, 10);
+    for element in elements {
+        last = 10 + body.len();
+        let start = body.len();
+        match u8::try_from(before) {
+            Ok(len @ ..254) => body.push(len),
+            _ => {
+                body.push(0xfe);
+                body.extend_from_slice(&(before as u32).to_le_bytes());
+            }
+        }
+        body.extend_from_slice(element);
+        before = body.len() - start;
+    }
+    let len = (10 + body.len() + 1) as u32;
+    let count = (elements.len() as u16).to_le_bytes();
+    let head = [&len.to_le_bytes()[..], &(last as u32).to_le_bytes(), &count].concat();
+    [&head[..], &body, b"\xff"].concat()
+}
+
+fn listpack(elements: &[&[u8]]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for element in elements {
+        body.extend_from_slice(element);
+        body.push(element.len() as u8);
+    }
+    let head = ((body.len() + 7) as u32).to_le_bytes();
+    [&head[..], &(elements.len() as u16).to_le_bytes(), &body, b"\xff"].concat()
+}
+
+#[test]
+fn encodings_of_old_are_read() {
+    let long = [&[0x41u8, 0x2c][..], &[b'z'; 300]].concat();
+    let longer = [&[0x80u8, 0, 0, 0x50, 0][..], &[b'w'; 0x5000]].concat();
+    let numbers: [&[u8]; 9] = [
+        b"\x01a",
+        &long,
+        b"\xc0\x00\x80",
+        b"\xd0\x00\x00\x00\x80",
+        b"\xe0\xff\xff\xff\xff\xff\xff\xff\x7f",
+        b"\xf0\x00\x00\x80",
+        b"\xfe\x80",
+        b"\xf1",
+        b"\xfd",
+    ];
+    let list = ziplist(&numbers);
+    let huge = ziplist(&[&longer, b"\xf2"]);
+    let huge = [&[0x80][..], &(huge.len() as u32).to_be_bytes(), &huge].concat();
+    let elements =
+        format!("a {} -32768 -2147483648 9223372036854775807 -8388608 -128 0 12", "z".repeat(300));
+    let pairs = ziplist(&[b"\x01f", b"\xf8", b"\x01g", b"\x01w"]);
+    let zipmap = b"\x02\x01f\x01\x027..\x01g\x01\x00w\xff";
+    let cases: [(u8, Vec<u8>, String); 8] = [
+        (1, [&b"\x02"[..], &string(b"a"), b"\xc0\x11"].concat(), "RPUSH key a 17".into()),
+        (10, string(&list), format!("RPUSH key {elements}")),
+        (10, huge, format!("RPUSH key {} 1", "w".repeat(0x5000))),
+        (
+            14,
+            [&b"\x02"[..], &string(&list), &string(&ziplist(&[b"\xf2"]))].concat(),
+            format!("RPUSH key {elements} 1"),
+        ),
+        (4, [&b"\x02"[..], b"\x01f\xc0\x07\x01g\x01w"].concat(), "HSET key f 7 g w".into()),
+        (9, string(zipmap), "HSET key f 7 g w".into()),
+        (13, string(&pairs), "HSET key f 7 g w".into()),
+        (0, b"\xc3\x04\x09\x01xx\x60\x00x"[..].to_vec(), String::new()),
+    ];
+    for (kind, value, line) in cases {
+        for version in ["REDIS0001", "REDIS0004", "REDIS0006", "REDIS0009", "VALKEY080"] {
+            let mut bytes = file(version, &entry(kind, &value));
+            if version < "REDIS0005" {
+                bytes.truncate(bytes.len() - 8);
+            }
+            let loaded = driver(1);
+            let read = load_rdb(&loaded, &bytes);
+            if line.is_empty() {
+                assert!(read.is_err());
+                continue;
+            }
+            read.unwrap_or_else(|error| panic!("{kind} in {version}: {error}"));
+            let mut wanted = driver(2);
+            wanted.line(&line);
+            assert_eq!(state(&loaded), state(&wanted), "{kind} in {version}");
+        }
+    }
+}
+
+#[test]
+fn deadlines_of_fields_are_read() {
+    let at: i64 = 4_102_444_800_000;
+    let time = at.to_le_bytes();
+    let bytes_of = |at: i64| [&[0xf4][..], &at.to_le_bytes()].concat();
+    let packed = listpack(&[b"\x81f", b"\x07", &bytes_of(at), b"\x81g", b"\x81w", b"\x00"]);
+    let plain = b"\x02\x01\x01f\xc0\x07\x00\x01g\x01w";
+    let whole = [&b"\x02\x81"[..], &at.to_be_bytes(), b"\x01f\xc0\x07\x00\x01g\x01w"].concat();
+    let none = (-1i64).to_le_bytes();
+    let valkey = [&b"\x02\x01f\xc0\x07"[..], &time, b"\x01g\x01w", &none].concat();
+    for (version, kind, value) in [
+        ("REDIS0012", 24, [&time[..], plain].concat()),
+        ("REDIS0012", 25, [&time[..], &string(&packed)].concat()),
+        ("REDIS0012", 22, whole),
+        ("REDIS0012", 23, string(&packed)),
+        ("VALKEY080", 22, valkey),
+    ] {
+        let loaded = driver(1);
+        let read = load_rdb(&loaded, &file(version, &entry(kind, &value)));
+        read.unwrap_or_else(|error| panic!("{kind} in {version}: {error}"));
+        let mut wanted = driver(2);
+        wanted.line("HSET key f 7 g w");
+        wanted.line(&format!("HPEXPIREAT key {at} FIELDS 1 f"));
+        assert_eq!(state(&loaded), state(&wanted), "{kind} in {version}");
+    }
+}
+
+#[test]
+fn what_stands_between_entries_is_understood() {
+    let parts = [
+        &b"\xfa\x09redis-ver\x057.2.4\xfa\x0aredis-bits\xc0\x40"[..],
+        b"\xf5\x13#!lua name=library\n",
+        b"\xfe\x02\xfb\x01\x01\xf4\x01\x02\x03",
+        b"\xfd\x80\xd8\xdb\x70\x00\x01a\x01x",
+        b"\xfc\x00\xd8\xc3\x2c\xbb\x03\x00\x00\xf8\x50\x00\x00\x01b\x01y",
+        b"\xf9\x7f\x00\x01c\x01z",
+    ]
+    .concat();
+    let loaded = driver(1);
+    let (about, libraries) =
+        load_rdb(&loaded, &file("REDIS0011", &parts)).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((about.version, about.entries, about.libraries), (11, 3, 1));
+    assert_eq!(about.writer.as_deref(), Some("Redis 7.2.4"));
+    assert_eq!(libraries, [LIBRARY]);
+    let all: Vec<_> = state(&loaded).into_values().collect();
+    assert_eq!(all.len(), 3);
+    assert!(all[0].ends_with("until 1893456000000"), "{}", all[0]);
+    assert!(all[1].ends_with("until 4102444800000"), "{}", all[1]);
+    // A sum of zero is none.
+    let mut unsummed = file("REDIS0011", &parts);
+    let end = unsummed.len();
+    unsummed[end - 8..].fill(0);
+    assert!(load_rdb(&driver(2), &unsummed).is_ok());
+}
+
+fn fault(bytes: &[u8]) -> Fault {
+    match load_rdb(&driver(1), bytes) {
+        Err(ReadError::Fault(fault)) => fault,
+        Err(ReadError::Io(error)) => panic!("{error}"),
+        Ok(_) => panic!("it was read"),
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_place() {
+    let odd = string(&listpack(&[b"\x81f", b"\x81v", b"\x81g"]));
+    let twice = string(&listpack(&[b"\x81f", b"\x81v", b"\x81f", b"\x81v"]));
+    let cases: Vec<(Vec<u8>, u64, &str)> = vec![
+        (entry(2, b"\x01\x01a"), 14, "a set, encoding 2"),
+        (entry(20, b"\x01a"), 14, "a set, encoding 20"),
+        (entry(5, b"\x01\x01a"), 14, "a sorted set, encoding 5"),
+        (entry(21, b"\x01"), 14, "a stream, encoding 21"),
+        (entry(7, b"\x81\x44\x9d\xa5\x2b\x62\xc0\x00\x00"), 14, "a module's type (RJ2lK2LAA)"),
+        (entry(77, b""), 14, "an unknown type"),
+        (entry(16, &odd), 14, "a field without a value"),
+        (entry(16, &twice), 14, "a field occurs twice"),
+        (entry(4, b"\x00"), 14, "a value without elements"),
+        (entry(4, b"\x02\x01f\x01v\x01f\x01w"), 19, "a field occurs twice"),
+        (entry(1, b"\x81\xff\xff\xff\xff\xff\xff\xff\xff"), 14, "elements are announced"),
+        (entry(0, b"\x81\x7f\xff\xff\xff\xff\xff\xff\xff"), 23, "bytes are announced"),
+        (entry(0, b"\xc3\x02\x80\x7f\xff\xff\xff\x00a"), 14, "a compressed string is damaged"),
+        (entry(18, b"\x01\x03\x01a"), 15, "a part of a list is of an unknown kind"),
+        (entry(18, b"\x01\x02\x07\x07\x00\x00\x00\x00\x00\xff"), 15, "a part of a list is empty"),
+        (b"\xf7\x81\x00".to_vec(), 9, "data of a module"),
+        (b"\xf6\x01a".to_vec(), 9, "no released server"),
+        (b"\xf3".to_vec(), 9, "a part of an unknown kind"),
+        (b"\xfe\x10".to_vec(), 9, "there is no database 16"),
+        (b"\xfc\x00\x00\x00\x00\x00\x00\x00\x00\xfe\x00".to_vec(), 18, "a time without a key"),
+    ];
+    for (parts, offset, what) in cases {
+        let fault = fault(&file("REDIS0010", &parts));
+        assert!(fault.what.contains(what), "{fault}, not {what}");
+        assert_eq!(fault.offset, offset, "{fault}");
+        let is_entry = parts.len() > 4 && parts[1..].starts_with(b"\x03key");
+        assert_eq!(fault.what.contains("(key \"key\", at byte 9)"), is_entry, "{fault}");
+    }
+    assert!(fault(b"REDIS0013\xff").what.contains("a version"));
+    assert!(fault(b"REDIS0000\xff").what.contains("a version"));
+    assert!(fault(b"VALKEY081\xff").what.contains("a version"));
+    assert!(fault(b"REDSTART\x01").what.contains("not an RDB file"));
+}
+
+#[test]
+fn a_payload_ends_where_its_value_does() {
+    let of = |body: &[u8]| {
+        let mut bytes = [body, &10u16.to_le_bytes()].concat();
+        let sum = crc64(0, &bytes).to_le_bytes();
+        bytes.extend_from_slice(&sum);
+        let target = driver(1);
+        payload::restore(&bytes, common::builder(&target)).err()
+    };
+    assert_eq!(of(b"\x00\x05hello"), None);
+    assert_eq!(of(b"\x00\x05hellox"), Some(payload::Refused::Body));
+    assert_eq!(of(b"\x00\x06hello"), Some(payload::Refused::Body));
+}
