@@ -4,6 +4,7 @@
 //! and wakes the connection's task, which then ends by itself.
 
 use crate::mailbox::Mailbox;
+use crate::output::{Limits, Standing};
 use crate::socket::Address;
 use atomic_waker::AtomicWaker;
 use bytes::Bytes;
@@ -95,6 +96,12 @@ pub struct ClientInfo {
     pub watched: AtomicUsize,
     /// What it waits in, if its command does.
     pub waiter: Mutex<Option<Arc<Waiter>>>,
+    /// What it may leave unread.
+    pub limits: Arc<Limits>,
+    /// How it stands to that.
+    pub standing: Standing,
+    /// Whether it waits for the end of a pause.
+    pub postponed: AtomicBool,
     killed: AtomicBool,
     waker: AtomicWaker,
 }
@@ -127,9 +134,9 @@ impl ClientInfo {
         self.waker.wake();
     }
 
-    /// Whether it waits in a command.
+    /// Whether it waits, in a command or for the end of a pause.
     pub fn is_blocked(&self) -> bool {
-        self.waiter.lock().is_some()
+        self.postponed.load(Ordering::Acquire) || self.waiter.lock().is_some()
     }
 
     /// Whether its wait ends by itself.
@@ -140,18 +147,13 @@ impl ClientInfo {
     /// Sends bytes to the client: its task writes them between two replies. One that lets too
     /// much pile up is ended.
     pub fn deliver(&self, message: Bytes) {
-        const WAITING_MAX: usize = 32 << 20;
-        if self.mail.put(message) > WAITING_MAX {
-            self.kill();
-        }
+        self.check_output(self.mail.put(message) + self.output_bytes.load(Ordering::Relaxed));
         self.waker.wake();
     }
 
     /// The bytes that the client takes.
     pub fn memory(&self) -> usize {
-        let buffers = [&self.input_bytes, &self.output_bytes];
-        size_of::<ClientInfo>()
-            + buffers.map(|bytes| bytes.load(Ordering::Relaxed)).iter().sum::<usize>()
+        size_of::<ClientInfo>() + self.input_bytes.load(Ordering::Relaxed) + self.unread()
     }
 
     /// What the client is there for.
@@ -162,7 +164,7 @@ impl ClientInfo {
 
     /// Whether `timeout` is about this client.
     pub fn may_time_out(&self) -> bool {
-        self.kind() == Kind::Normal
+        self.kind() == Kind::Normal && !self.is_blocked()
     }
 
     /// The letters of CLIENT LIST's `flags`.
@@ -193,6 +195,10 @@ impl ClientInfo {
 pub struct Clients {
     list: Mutex<BTreeMap<u64, Arc<ClientInfo>>>,
     next_id: AtomicU64,
+    /// What clients may leave unread.
+    pub limits: Arc<Limits>,
+    /// Clients that were closed because a request of theirs was too long.
+    pub too_long: AtomicU64,
     /// Connections taken since the start.
     pub accepted: AtomicU64,
     /// Connections refused because there were too many.
@@ -236,6 +242,9 @@ impl Clients {
             queued: AtomicI64::new(-1),
             watched: AtomicUsize::new(0),
             waiter: Mutex::default(),
+            limits: self.limits.clone(),
+            standing: Standing::default(),
+            postponed: AtomicBool::new(false),
             killed: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         });
@@ -245,7 +254,9 @@ impl Clients {
 
     /// Removes a client that has gone.
     pub fn remove(&self, id: u64) {
-        self.list.lock().remove(&id);
+        if let Some(client) = self.list.lock().remove(&id) {
+            client.forget_output();
+        }
     }
 
     /// A client by its number.

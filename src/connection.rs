@@ -122,8 +122,8 @@ fn poll_requests(
     if session.info.mail.take(&mut session.out) {
         return Poll::Ready(Ok(true));
     }
-    if session.blocked.is_some() {
-        return poll_blocked(stream, session, cx);
+    if session.is_waiting() {
+        return poll_waiting(stream, session, cx);
     }
     if session.input_waits {
         worker::with(|worker| dispatch::run_kept(session, worker));
@@ -143,17 +143,20 @@ fn poll_requests(
         });
     }
     let fits = session.input.len() <= session.server.live.input_bytes_max.load(Relaxed);
+    if !fits {
+        session.server.clients.too_long.fetch_add(1, Relaxed);
+    }
     Poll::Ready(Ok(read > 0 && fits))
 }
 
-/// Waits for the end of the command that the client waits in; what arrives meanwhile is kept. A
+/// Waits for the end of what the client waits for; what arrives meanwhile is kept. A
 /// client that sends too much is not read from, so that it is not seen to have gone either.
-fn poll_blocked(
+fn poll_waiting(
     stream: &mut Socket,
     session: &mut Session,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<bool>> {
-    if session.poll_blocked(cx).is_ready() {
+    if session.poll_wait(cx).is_ready() {
         if session.input_waits {
             worker::with(|worker| dispatch::run_kept(session, worker));
         }
@@ -211,16 +214,23 @@ async fn flush(stream: &mut Socket, session: &mut Session) -> io::Result<()> {
                 return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
             }
             let stream = Pin::new(&mut *stream);
-            match session.out.contiguous() {
+            let polled = match session.out.contiguous() {
                 Some(bytes) => stream.poll_write(cx, &bytes[written..]),
                 None => {
                     let mut parts: Vec<IoSlice<'_>> = Vec::new();
                     session.out.slices(written, &mut parts);
                     stream.poll_write_vectored(cx, &parts[..parts.len().min(PARTS_MAX)])
                 }
+            };
+            if polled.is_pending() {
+                session.info.set_output(total - written);
             }
+            polled
         })
         .await?;
+    }
+    if session.info.output_bytes.load(Relaxed) != 0 {
+        session.info.set_output(0);
     }
     session.out.clear();
     let buffer = std::mem::take(session.out.buf_mut());

@@ -10,6 +10,7 @@
 //! a batch even when it is alone. The batch ends early where the rest could depend on what runs.
 
 use crate::blocked;
+use crate::clients::TOUCH_NOT;
 use crate::persist;
 use crate::server::Server;
 use crate::session::{Context, Quiet, Session};
@@ -23,7 +24,7 @@ use redstart_engine::registry::KeyShape;
 use redstart_engine::spec::{DENYOOM, Group, NO_AUTH, NO_MULTI, Run};
 use redstart_engine::stats::Stats;
 use redstart_engine::{Command, Error, Now};
-use redstart_protocol::{Args, Protocol, Span, Step};
+use redstart_protocol::{Args, Parser, Protocol, Span, Step};
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -31,6 +32,8 @@ use std::sync::atomic::Ordering::Relaxed;
 const BATCH_MAX: usize = 64;
 /// Output beyond which no further batch runs before it is written, in bytes.
 const OUTPUT_FLUSH: usize = 1 << 20;
+/// Output that no limit is about, in bytes: what Redis keeps in a client's own buffer.
+const UNCOUNTED_OUTPUT: usize = 16 * 1024;
 /// An argument from this size on may be kept by reference to the input, in bytes.
 const SHARED_MIN: u32 = 64 * 1024;
 
@@ -79,8 +82,8 @@ enum What {
     Unknown,
     /// A container without such a subcommand.
     UnknownSubcommand(&'static Command),
-    /// A breach of the protocol.
-    Breach(redstart_protocol::ProtocolError),
+    /// A breach of the protocol, and where in the input it begins.
+    Breach(redstart_protocol::ProtocolError, usize),
 }
 
 /// Where the batch's bytes are.
@@ -99,14 +102,13 @@ pub fn run_shared(session: &mut Session, worker: &mut Worker, input: &mut [u8]) 
         if session.closing {
             return;
         }
-        if session.out.len() > OUTPUT_FLUSH || session.blocked.is_some() {
+        if session.out.len() > OUTPUT_FLUSH || session.is_waiting() {
             session.input_waits = true;
             break;
         }
     }
-    if used < input.len() {
-        session.input.extend_from_slice(&input[used..]);
-    } else {
+    session.input.extend_from_slice(&input[used..]);
+    if session.input.is_empty() {
         session.input_waits = false;
         session.wanted = 0;
         session.input = BytesMut::new();
@@ -129,7 +131,11 @@ pub fn run_kept(session: &mut Session, worker: &mut Worker) {
         if session.closing {
             return;
         }
-        let stops = session.out.len() > OUTPUT_FLUSH || session.blocked.is_some();
+        if session.postponed {
+            session.input.extend_from_slice(&input);
+            input = std::mem::take(&mut session.input);
+        }
+        let stops = session.out.len() > OUTPUT_FLUSH || session.is_waiting();
         if stops && !input.is_empty() {
             session.input_waits = true;
             break;
@@ -170,7 +176,7 @@ fn parse_batch(
             }
             Err(breach) => {
                 spans.truncate(first);
-                let none = Request { what: What::Breach(breach), args: 0..0, keys: 0..0 };
+                let none = Request { what: What::Breach(breach, at), args: 0..0, keys: 0..0 };
                 batch.push(none);
                 at = input.len();
                 break;
@@ -251,10 +257,11 @@ fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>)
     let now_ns = server.clock.mono_ns();
     let (mut watch, mut now) = (Stopwatch::start(server, now_ns), server.clock.moment(now_ns));
     session.info.active_ms.store(now.mono_ms, Relaxed);
-    let batch = std::mem::take(&mut worker.batch);
+    worker.local.touches_not = session.info.marks.load(Relaxed) & TOUCH_NOT != 0;
+    let mut batch = std::mem::take(&mut worker.batch);
     worker.local.stats.commands.add(batch.len() as u64);
     let mut ran = std::mem::take(&mut worker.ran);
-    for request in &batch {
+    for (place, request) in batch.iter().enumerate() {
         let (mark, start) = (session.out.mark(), session.out.buf_mut().len());
         let errors = session.out.errors();
         let alone = watch.is_precise() || !request.is_short(server);
@@ -262,7 +269,11 @@ fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>)
             watch.settle(session, &worker.local.stats, &mut ran, None);
         }
         let before = ran.len();
-        execute(session, worker, request, source, &mut now, &mut ran);
+        if !execute(session, worker, request, source, &mut now, &mut ran) {
+            put_back(session, worker, &batch[place..], source);
+            batch.truncate(place);
+            break;
+        }
         if session.out.errors() != errors {
             let has_run = ran.len() > before;
             let failure = Failure { start, errors, has_run };
@@ -274,6 +285,10 @@ fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>)
         }
         if session.quiet != Quiet::No {
             session.keep_quiet(mark);
+        }
+        // A client that is closed for what it does not read has its last replies taken away.
+        if session.out.len() > UNCOUNTED_OUTPUT && session.info.check_output(session.out.len()) {
+            session.closing = true;
         }
         if session.closing {
             break;
@@ -301,8 +316,35 @@ fn arguments<'a>(spans: &'a [Span], request: &Request, source: Source<'a>) -> Ar
     }
 }
 
+/// Puts requests that have to wait for the end of a pause back into the session's input, which is
+/// empty; what follows them there is to be parsed from its beginning.
+#[cold]
+fn put_back(session: &mut Session, worker: &Worker, rest: &[Request], source: Source<'_>) {
+    worker.local.stats.commands.add(0u64.wrapping_sub(rest.len() as u64));
+    for request in rest {
+        if let What::Breach(_, from) = request.what {
+            let bytes = match source {
+                Source::Borrowed(bytes) => bytes,
+                Source::Shared(bytes) => bytes,
+            };
+            session.input.extend_from_slice(&bytes[from..]);
+            continue;
+        }
+        let args = arguments(&worker.spans, request, source);
+        session.input.extend_from_slice(format!("*{}\r\n", args.len()).as_bytes());
+        for arg in args.iter() {
+            session.input.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
+            session.input.extend_from_slice(arg);
+            session.input.extend_from_slice(b"\r\n");
+        }
+    }
+    session.postponed = true;
+    session.wanted = 0;
+    session.parser = Parser::default();
+}
+
 /// Runs one request of the batch and writes its reply; its command is added to `ran` unless it is
-/// refused.
+/// refused. False when it has to wait for the end of a pause.
 #[inline]
 fn execute(
     session: &mut Session,
@@ -311,7 +353,7 @@ fn execute(
     source: Source<'_>,
     now: &mut Now,
     ran: &mut Vec<u16>,
-) {
+) -> bool {
     let server = session.server;
     let id = match request.what {
         What::Command(id) => id,
@@ -320,7 +362,8 @@ fn execute(
             if let Some(queue) = &mut session.queue {
                 queue.fail();
             }
-            return refuse(session, what, arguments(&worker.spans, request, source));
+            refuse(session, what, arguments(&worker.spans, request, source));
+            return true;
         }
     };
     let registered = server.registry.at(id);
@@ -329,13 +372,21 @@ fn execute(
         if let Some(queue) = &mut session.queue {
             queue.fail();
         }
-        return error.write(&mut session.out);
+        error.write(&mut session.out);
+        return true;
     }
     let args = arguments(&worker.spans, request, source);
+    if server.pause.is_on()
+        && server.pause.holds(session, registered.command, args, *now)
+        && server.pause.wait(&session.info)
+    {
+        return false;
+    }
     let stats = &worker.local.stats;
     let keys = &worker.keys[request.keys.clone()];
     if session.queue.is_some() && queues(registered.command) {
-        return enqueue(session, id, args, keys);
+        enqueue(session, id, args, keys);
+        return true;
     }
     stats.calls[id as usize].add(1);
     ran.push(id);
@@ -344,9 +395,10 @@ fn execute(
             let command = registered.command;
             let prepared = Prepared { command, run, args, keys, db: session.db };
             if blocked::may_block(command) {
-                return blocked::run(session, &mut worker.local, prepared, *now);
+                blocked::run(session, &mut worker.local, prepared, *now);
+            } else {
+                server.engine.run(&mut worker.local, prepared, *now, &mut session.out);
             }
-            server.engine.run(&mut worker.local, prepared, *now, &mut session.out);
         }
         Run::Session | Run::Subcommands(_) => {
             session.info.last_command.store(id, Relaxed);
@@ -356,6 +408,7 @@ fn execute(
             *now = server.clock.now();
         }
     }
+    true
 }
 
 /// Whether the client may run a command now: it is known, says what a listener may say, and there
@@ -486,7 +539,7 @@ fn refuse(session: &mut Session, what: What, args: Args<'_>) {
         return session.out.error(reason);
     }
     let error = match what {
-        What::Breach(breach) => {
+        What::Breach(breach, _) => {
             session.closing = true;
             return breach.reply(&mut session.out);
         }

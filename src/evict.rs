@@ -5,8 +5,6 @@
 //! the bytes of its arguments. When the sum is too large, keys are evicted until some room is
 //! free, so that the next sum is not due at once; at most so many keys for one request, and the
 //! next goes on. A key is chosen among a few that are drawn from shards drawn at random.
-//!
-//! Absent: the policies by frequency (LFU); CONFIG SET refuses them.
 
 use crate::config::{Config, Setting};
 use crate::server::Server;
@@ -32,8 +30,8 @@ const SLOTS_MAX: usize = 32;
 enum Rank {
     /// None.
     Never,
-    /// The one that was not used for longest.
-    Idle,
+    /// The one that was not used for longest, or is used least.
+    Stale,
     /// Any.
     Random,
     /// The one that expires next.
@@ -70,7 +68,7 @@ impl Evictor {
     pub fn configure(&self, config: &Config) {
         let policy = config.choice(Setting::MaxmemoryPolicy);
         let rank = match policy.split_once('-') {
-            Some((_, "lru" | "lfu")) => Rank::Idle,
+            Some((_, "lru" | "lfu")) => Rank::Stale,
             Some((_, "random")) => Rank::Random,
             Some((_, "ttl")) => Rank::Deadline,
             _ => Rank::Never,
@@ -97,6 +95,9 @@ impl Evictor {
         bytes: usize,
         now: Now,
     ) -> bool {
+        if server.pause.is_on() {
+            return true;
+        }
         let limit = self.limit.load(Relaxed);
         let since = self.since.fetch_add(bytes + ENTRY_BYTES, Relaxed).saturating_add(bytes);
         if self.used.load(Relaxed).saturating_add(since) <= limit {
@@ -194,8 +195,8 @@ impl Evictor {
             None => db.table.iter().find(may_go)?,
         };
         let score = match rank {
-            rank if rank == Rank::Idle as u8 => {
-                (now.access_clock().wrapping_sub(entry.age()) & 0x00ff_ffff).into()
+            rank if rank == Rank::Stale as u8 => {
+                server.engine.options.aging().staleness(entry.age(), now).into()
             }
             rank if rank == Rank::Deadline as u8 => u64::MAX - entry.deadline_ms(),
             _ => 0,

@@ -6,6 +6,7 @@
 use crate::clients::ClientInfo;
 use crate::config::Setting;
 use crate::histogram::Histogram;
+use crate::pause::Mode;
 use crate::pubsub::Kind;
 use crate::server::Server;
 use crate::session::Context;
@@ -158,7 +159,7 @@ fn clients(lines: &mut Lines, facts: &Facts) {
     lines.put("maxclients", facts.server.live.maxclients.load(Relaxed));
     let input = most(|client| client.input_bytes.load(Relaxed));
     lines.put("client_recent_max_input_buffer", input);
-    let output = most(|client| client.output_bytes.load(Relaxed));
+    let output = most(|client| client.unread());
     lines.put("client_recent_max_output_buffer", output);
     let waiting = |timed: bool| {
         let waits =
@@ -168,6 +169,16 @@ fn clients(lines: &mut Lines, facts: &Facts) {
     lines.put("blocked_clients", waiting(false));
     lines.put("tracking_clients", 0);
     lines.put("clients_in_timeout_table", waiting(true));
+    let pause = facts.server.pause.now();
+    lines.put("paused_reason", if pause.is_some() { "client_pause" } else { "none" });
+    let actions = match pause {
+        None => "none",
+        Some((Mode::Write, _)) => "write",
+        Some((Mode::All, _)) => "all",
+    };
+    lines.put("paused_actions", actions);
+    let left_ms = pause.map_or(0, |(_, end_ms)| end_ms.saturating_sub(facts.now.mono_ms));
+    lines.put("paused_timeout_milliseconds", left_ms);
 }
 
 fn memory(lines: &mut Lines, facts: &Facts) {
@@ -261,6 +272,10 @@ fn stats(lines: &mut Lines, facts: &Facts) {
     lines.zeros(&["total_writes_processed", "io_threaded_reads_processed"]);
     lines.zeros(&["io_threaded_writes_processed", "reply_buffer_shrinks"]);
     lines.zeros(&["reply_buffer_expands"]);
+    let too_long = clients.too_long.load(Relaxed);
+    lines.put("client_query_buffer_limit_disconnections", too_long);
+    let unread = clients.limits.closed.load(Relaxed);
+    lines.put("client_output_buffer_limit_disconnections", unread);
 }
 
 fn replication(lines: &mut Lines, facts: &Facts) {

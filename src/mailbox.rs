@@ -31,6 +31,11 @@ impl Mailbox {
         mail.bytes
     }
 
+    /// How many bytes wait.
+    pub fn bytes(&self) -> usize {
+        if self.full.load(Ordering::Acquire) { self.mail.lock().bytes } else { 0 }
+    }
+
     /// Appends everything to `out`; false when there was nothing.
     #[inline]
     pub fn take(&self, out: &mut Reply) -> bool {

@@ -16,6 +16,8 @@ mod latency;
 mod listen;
 mod log;
 mod mailbox;
+mod output;
+mod pause;
 mod persist;
 mod ping;
 mod pubsub;

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::evict::Evictor;
 use crate::latency::Monitor;
 use crate::listen::{Bound, Listeners, Rebinder};
+use crate::pause::{self, Pause};
 use crate::persist::{self, Persist};
 use crate::pubsub::PubSub;
 use crate::rates::{Rates, Sums};
@@ -69,6 +70,8 @@ pub struct Server {
     pub latency: Monitor,
     /// What is kept on disk.
     pub persist: Persist,
+    /// The pause of commands, if there is one.
+    pub pause: Pause,
     stop: Notify,
 }
 
@@ -161,6 +164,8 @@ impl Server {
         self.errors.lock().clear();
         self.clients.accepted.store(0, Ordering::Relaxed);
         self.clients.rejected.store(0, Ordering::Relaxed);
+        self.clients.too_long.store(0, Ordering::Relaxed);
+        self.clients.limits.closed.store(0, Ordering::Relaxed);
     }
 
     /// The settings that the hot path reads follow the configuration.
@@ -206,6 +211,7 @@ pub fn serve(config: Config) -> io::Result<()> {
         slowlog: Slowlog::default(),
         latency: Monitor::default(),
         persist: Persist::default(),
+        pause: Pause::default(),
         stop: Notify::new(),
     }));
     crate::settings::apply_once(&server.config.read(), &server.engine.options);
@@ -221,6 +227,7 @@ pub fn serve(config: Config) -> io::Result<()> {
         server.rebinder.connect(requests);
         let listeners = Listeners::start(bound, workers)?;
         tokio::spawn(rebind(listeners, rebinds));
+        tokio::spawn(pause::watch(server));
         // Clients are told meanwhile that data is being loaded.
         let loading = tokio::task::spawn_blocking(move || persist::load(server));
         loading.await?.map_err(io::Error::other)?;
@@ -257,6 +264,7 @@ async fn until_stopped(server: &'static Server) -> io::Result<()> {
                 server.clock.follow_wall();
                 server.sample_rates();
                 server.close_idle();
+                crate::output::tick(server);
                 persist::tick(server);
             }
         }

@@ -12,7 +12,8 @@ use redstart_engine::{Error, Now};
 use redstart_protocol::{Limits, Mark, Parser, Protocol, Reply};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::task::{self, Poll};
 
 /// The least that is read at a time into a connection's own input, in bytes.
 const READ_MIN: usize = 64 * 1024;
@@ -54,6 +55,8 @@ pub struct Session {
     pub watching: Watching,
     /// The command that the client waits in.
     pub blocked: Option<Blocked>,
+    /// Whether the requests in `input` wait for the end of a pause.
+    pub postponed: bool,
     /// The channels, patterns and shard channels that the client listens to.
     pub listening: [BTreeSet<Bytes>; 3],
 }
@@ -104,6 +107,7 @@ impl Session {
             queue: None,
             watching: Watching::default(),
             blocked: None,
+            postponed: false,
             listening: Default::default(),
         }
     }
@@ -175,6 +179,23 @@ impl Session {
         self.info.names.lock().name.clear();
     }
 
+    /// Whether no further request runs for now.
+    #[inline]
+    pub fn is_waiting(&self) -> bool {
+        self.blocked.is_some() || self.postponed
+    }
+
+    /// Waits for the end of what the client waits for.
+    pub fn poll_wait(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
+        if self.postponed {
+            if self.info.postponed.load(Acquire) {
+                return Poll::Pending;
+            }
+            self.postponed = false;
+        }
+        self.poll_blocked(cx)
+    }
+
     /// Whether the client listens to anything.
     #[inline]
     pub fn listens(&self) -> bool {
@@ -191,6 +212,9 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        if self.postponed {
+            self.server.pause.leave(self.info.id);
+        }
         self.discard();
         if self.listens() {
             self.stop_all_listening();

@@ -3,6 +3,7 @@
 use crate::config::error::system_text;
 use crate::config::{Changes, Config, SetError, Setting};
 use crate::server::Server;
+use redstart_engine::aging::Rule;
 use redstart_engine::events::{KEYEVENT, KEYSPACE};
 use redstart_engine::options::Options;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -32,11 +33,6 @@ impl Startup {
     /// # Errors
     /// When an address of the bind list is none.
     pub fn of(config: &Config) -> std::io::Result<Startup> {
-        let policy = config.choice(Setting::MaxmemoryPolicy);
-        if policy.ends_with("lfu") {
-            let text = format!("maxmemory-policy {policy} is not supported: use an lru policy");
-            return Err(std::io::Error::new(std::io::ErrorKind::Unsupported, text));
-        }
         let mut bind = Vec::new();
         for (address, optional) in config.addresses() {
             let text = String::from_utf8_lossy(address);
@@ -116,12 +112,6 @@ pub fn take_on(server: &'static Server, changes: &Changes) -> Result<(), SetErro
             return Err(SetError::not_applied(Setting::Maxclients, text));
         }
     }
-    if changes.contains(Setting::MaxmemoryPolicy)
-        && server.config.read().choice(Setting::MaxmemoryPolicy).ends_with("lfu")
-    {
-        let text = "policies by frequency of use are not supported";
-        return Err(SetError::not_applied(Setting::MaxmemoryPolicy, text));
-    }
     if changes.contains(Setting::Dir) {
         let dir = server.config.read().text(Setting::Dir).to_vec();
         let dir = Path::new(std::ffi::OsStr::from_bytes(&dir)).to_owned();
@@ -151,6 +141,17 @@ pub fn apply_once(config: &Config, options: &Options) {
     options.set_databases(config.count(Setting::Databases));
 }
 
+/// What the ages of entries mean, which eviction goes by.
+fn aging(config: &Config) -> Rule {
+    if !config.choice(Setting::MaxmemoryPolicy).ends_with("lfu") {
+        return Rule::Idle;
+    }
+    Rule::Frequency {
+        log_factor: config.count(Setting::LfuLogFactor) as u32,
+        decay_min: config.count(Setting::LfuDecayTime) as u32,
+    }
+}
+
 /// Copies what is read without looking into the configuration.
 pub fn apply(config: &Config, server: &Server) {
     let Server { live, engine, slowlog, .. } = server;
@@ -172,6 +173,7 @@ pub fn apply(config: &Config, server: &Server) {
     live.slow_ns.store(slow_ns.min(latency_ns), Relaxed);
     slowlog.set_len_max(config.count(Setting::SlowlogMaxLen));
     live.input_bytes_max.store(config.count(Setting::ClientQueryBufferLimit), Relaxed);
+    server.clients.limits.configure(config.output_limits());
     server.evictor.configure(config);
     let bulk_bytes_max = config.count(Setting::ProtoMaxBulkLen);
     live.bulk_bytes_max.store(bulk_bytes_max, Relaxed);
@@ -179,6 +181,7 @@ pub fn apply(config: &Config, server: &Server) {
     let (events, told) = (config.events(), KEYSPACE | KEYEVENT);
     engine.set_events(if events & told == 0 { 0 } else { events });
     let options = &engine.options;
+    options.set_aging(aging(config));
     options.set_string_bytes_max(bulk_bytes_max as u64);
     options.set_rdb_version(config.count(Setting::RdbVersion) as u16);
     options.set_compresses(config.is(Setting::Rdbcompression));

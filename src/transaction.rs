@@ -47,6 +47,11 @@ impl Queue {
         self.failed = true;
     }
 
+    /// What is queued: commands by their ids, and their arguments.
+    pub fn requests(&self) -> impl Iterator<Item = (u16, Args<'_>)> {
+        self.requests.iter().map(|request| (request.id, request.args.as_args()))
+    }
+
     /// The number of requests.
     pub fn len(&self) -> usize {
         self.requests.len()
@@ -149,11 +154,13 @@ fn lock(session: &Session, queue: &Queue, watching: &Watching) -> View {
 fn is_broken(context: &mut Context<'_>, view: &mut View, watching: Watching) -> bool {
     let engine = &context.session.server.engine;
     let watch = watching.watch.clone();
+    let mut expired = false;
     for (db, hash, (key, watch)) in watching.keys_of() {
-        engine.expire_if_due(view, context.local, context.now, db, Key { bytes: &key, hash });
-        view.shard(hash).watches.remove(db, &key, &watch);
+        let key = Key { bytes: &key, hash };
+        expired |= engine.expire_if_due(view, context.local, context.now, db, key);
+        view.shard(hash).watches.remove(db, key.bytes, &watch);
     }
-    watch.is_broken()
+    expired || watch.is_broken()
 }
 
 /// Runs one queued request under the transaction's locks.

@@ -167,7 +167,7 @@ async fn tick(server: &'static Server, index: usize, workers: usize) {
         if server.persist.is_loading() {
             continue;
         }
-        if server.live.expiry_waits.load(Ordering::Relaxed) {
+        if server.live.expiry_waits.load(Ordering::Relaxed) || server.pause.is_on() {
             continue;
         }
         loop {

@@ -1,9 +1,10 @@
 //! CLIENT: what a connection says of itself, and what it may know of others and do to them.
 //!
-//! Absent: PAUSE and UNPAUSE, and tracking.
+//! Absent: tracking.
 
 mod kill;
 mod list;
+mod pause;
 mod unblock;
 
 use super::{SessionCommand, declare, help, is};
@@ -24,6 +25,8 @@ pub static COMMANDS: &[&SessionCommand] = &[
     &list::LIST,
     &kill::KILL,
     &unblock::UNBLOCK,
+    &pause::PAUSE,
+    &pause::UNPAUSE,
     &NO_EVICT,
     &NO_TOUCH,
     &REPLY,
@@ -52,6 +55,8 @@ pub static CLIENT: Command = Command {
         &list::LIST.spec,
         &kill::KILL.spec,
         &unblock::UNBLOCK.spec,
+        &pause::PAUSE.spec,
+        &pause::UNPAUSE.spec,
         &NO_EVICT.spec,
         &NO_TOUCH.spec,
         &REPLY.spec,
@@ -209,6 +214,7 @@ fn mark(context: &mut Context<'_>, args: Args<'_>, mark: u8) -> Result<(), Error
     } else {
         return Err(Error::SYNTAX);
     }
+    context.local.touches_not = marks.load(Relaxed) & TOUCH_NOT != 0;
     context.session.out.ok();
     Ok(())
 }
@@ -288,6 +294,8 @@ const LINES: &[&str] = &[
     "    Keep this connection when memory is short.",
     "NO-TOUCH (ON|OFF)",
     "    Mark this connection as one whose commands are no use of a key.",
+    "PAUSE <timeout> [WRITE|ALL]",
+    "    Let commands, or those that may write, wait for so many milliseconds.",
     "REPLY (ON|OFF|SKIP)",
     "    Answer commands, do not, or leave out one answer.",
     "SETINFO (LIB-NAME|LIB-VER) <value>",
@@ -296,4 +304,6 @@ const LINES: &[&str] = &[
     "    Name this connection.",
     "UNBLOCK <client-id> [TIMEOUT|ERROR]",
     "    End the wait of that connection, by default as if its time were up.",
+    "UNPAUSE",
+    "    End a pause.",
 ];

@@ -233,8 +233,7 @@ parameters! {
         "client-output-buffer-limit",
         "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
         OutputLimits,
-    )
-        .without_effect();
+    );
     ClientQueryBufferLimit = param("client-query-buffer-limit", "1073741824", Memory(MIB, LONG));
     ClusterAllowPubsubshardWhenDown = param("cluster-allow-pubsubshard-when-down", "yes", YesNo)
         .without_effect();
@@ -307,10 +306,8 @@ parameters! {
     LazyfreeLazyServerDel = param("lazyfree-lazy-server-del", "no", YesNo).without_effect();
     LazyfreeLazyUserDel = param("lazyfree-lazy-user-del", "no", YesNo).without_effect();
     LazyfreeLazyUserFlush = param("lazyfree-lazy-user-flush", "no", YesNo).without_effect();
-    LfuDecayTime = param("lfu-decay-time", "1", Integer(0, INT))
-        .without_effect();
-    LfuLogFactor = param("lfu-log-factor", "10", Integer(0, INT))
-        .without_effect();
+    LfuDecayTime = param("lfu-decay-time", "1", Integer(0, INT));
+    LfuLogFactor = param("lfu-log-factor", "10", Integer(0, INT));
     ListCompressDepth = param("list-compress-depth", "0", Integer(0, INT))
         .without_effect();
     ListMaxListpackSize = param("list-max-listpack-size", "-2", Integer(INT_MIN, INT))

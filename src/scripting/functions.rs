@@ -54,6 +54,13 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
+    /// What a function promises, if there is one of that name.
+    pub fn flags(&self, name: &[u8]) -> Option<Flags> {
+        let libraries = self.libraries.read();
+        let mut functions = libraries.values().flat_map(|library| &library.functions);
+        functions.find(|about| about.name.eq_ignore_ascii_case(name)).map(|about| about.flags)
+    }
+
     /// Replaces the libraries: workers notice when they next call a function.
     pub fn set(&self, libraries: Libraries) {
         *self.libraries.write() = libraries;

@@ -4,3 +4,4 @@
 pub mod client;
 pub mod resp;
 pub mod server;
+pub mod talk;

@@ -3,6 +3,7 @@
 //! A handler parses its options, fetches, checks everything, then changes, then replies. It takes
 //! no lock, reads no clock and makes no system call; all of that has happened, or happens after.
 
+use crate::aging::Rule;
 use crate::clock::Now;
 use crate::entry::{Entry, NewValue, Value};
 use crate::error::Error;
@@ -171,11 +172,22 @@ impl<'a> Space<'a> {
         Some(slot)
     }
 
-    /// Removes what is due of an entry, so that nobody sees it. Returns where the rest is.
+    /// Whether there is an entry, be it past its deadline.
+    pub(crate) fn has(&mut self, key: Key<'_>) -> bool {
+        let db = self.view.shard(key.hash).db(self.db);
+        db.is_some_and(|db| db.table.find(key.hash, key.bytes).is_some())
+    }
+
+    /// Removes what is due of an entry, so that nobody sees it. Returns where the rest is. While
+    /// the keyspace is still, a read leaves an entry where it is and does not see it.
     #[cold]
     fn expire(&mut self, key: Key<'_>, slot: Slot) -> Option<Slot> {
         let (hash, hasher, now_ms) = (key.hash, self.view.keyspace().hasher(), self.now.mono_ms);
+        let keeps = self.view.keyspace().is_still() && !self.local.writes;
         let db = self.view.shard(key.hash).db_mut(self.db);
+        if keeps && (1..=now_ms).contains(&db.table.at(slot).deadline_ms()) {
+            return None;
+        }
         match db.expire_at(hash, slot, now_ms, hasher, usize::MAX) {
             Some(Due::Entry(entry)) => {
                 self.local.stats.expired_keys.add(1);
@@ -203,10 +215,17 @@ impl<'a> Space<'a> {
     #[inline]
     pub fn read(&mut self, key: Key<'_>) -> Option<&Entry> {
         let slot = self.find_counted(key)?;
-        let clock = self.now.access_clock();
-        let entry = self.db(key).table.at_mut(slot);
-        entry.touch(clock);
+        let entry = self.view.shard(key.hash).db_mut(self.db).table.at_mut(slot);
+        self.local.note_use(entry, self.now);
         Some(entry)
+    }
+
+    /// Notes a use of a key, also of a client whose commands are none. Returns whether it is there.
+    pub fn touch(&mut self, key: Key<'_>) -> bool {
+        let touches_not = std::mem::take(&mut self.local.touches_not);
+        let is_there = self.read(key).is_some();
+        self.local.touches_not = touches_not;
+        is_there
     }
 
     /// Fetches for a look that is no access (TTL, TYPE): counts a hit or a miss.
@@ -267,8 +286,8 @@ impl<'a> Space<'a> {
         value: NewValue<'_>,
         deadline_ms: u64,
     ) -> Slot {
-        let clock = self.now.access_clock();
         let hasher = self.view.keyspace().hasher();
+        let is_new = slot.is_none();
         let shard = self.view.shard(key.hash);
         shard.watches.touch(self.db, key.bytes);
         shard.waiters.note(self.db, key.hash, key.bytes, &mut self.local.ready);
@@ -284,7 +303,11 @@ impl<'a> Space<'a> {
             }
         };
         let entry = db.table.at_mut(slot);
-        entry.touch(clock);
+        // Another value is a new one by its idle time, but as popular as the key has been.
+        match self.local.aging {
+            Rule::Frequency { .. } if !is_new => self.local.note_use(entry, self.now),
+            aging => entry.touch(aging.fresh(self.now)),
+        }
         let wake_ms = entry.wake_ms();
         let moved = db.table.take_moved() && self.db == 0;
         if moved {
@@ -302,10 +325,10 @@ impl<'a> Space<'a> {
     /// Changes an entry in place; its deadline must stay.
     #[inline]
     pub fn modify<R>(&mut self, key: Key<'_>, slot: Slot, f: impl FnOnce(&mut Entry) -> R) -> R {
-        let clock = self.now.access_clock();
         self.touch_watches(key);
-        self.db(key).modify(slot, |entry| {
-            entry.touch(clock);
+        let Space { now, db, view, local } = self;
+        view.shard(key.hash).db_mut(*db).modify(slot, |entry| {
+            local.note_use(entry, *now);
             f(entry)
         })
     }
@@ -356,10 +379,11 @@ impl<'a> Space<'a> {
             }
             return;
         };
-        let (hasher, clock) = (self.view.keyspace().hasher(), self.now.access_clock());
-        let db = self.view.shard(key.hash).db_mut(self.db);
+        let hasher = self.view.keyspace().hasher();
+        let Space { now, db, view, local } = self;
+        let db = view.shard(key.hash).db_mut(*db);
         let (changed, is_empty, wake_ms) = db.modify_timed(key.hash, slot, hasher, |entry| {
-            entry.touch(clock);
+            local.note_use(entry, *now);
             let Some(Object::Hash(hash)) = entry.object_mut() else {
                 panic!("the slot was found to hold a hash")
             };
@@ -422,7 +446,10 @@ impl<'a> Space<'a> {
     }
 
     /// Stores an entry that was made under this key, in place of any other.
-    pub fn place(&mut self, key: Key<'_>, entry: Entry) {
+    pub fn place(&mut self, key: Key<'_>, mut entry: Entry) {
+        if entry.age() == 0 {
+            entry.touch(self.local.aging.fresh(self.now));
+        }
         if let Some(slot) = self.find(key) {
             self.remove(key, slot);
         }

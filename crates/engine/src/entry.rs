@@ -260,6 +260,13 @@ impl Entry {
 
     /// The same value under another key, with another deadline. Nothing large is copied.
     pub fn renamed(self, key: &[u8], deadline_ms: u64) -> Entry {
+        let age = self.age();
+        let mut renamed = self.rekeyed(key, deadline_ms);
+        renamed.touch(age);
+        renamed
+    }
+
+    fn rekeyed(self, key: &[u8], deadline_ms: u64) -> Entry {
         if self.object().is_none() {
             return Entry::new(key, self.clone_value(), deadline_ms);
         }
@@ -341,17 +348,17 @@ impl Entry {
         }
     }
 
-    /// The access clock's reading at the last access, in seconds, 24 bits.
+    /// What is known of the entry's use, 24 bits; see [`crate::aging`].
     pub fn age(&self) -> u32 {
         (self.header() >> 40) as u32
     }
 
-    /// Notes an access.
+    /// Notes what is known of the entry's use now.
     #[inline]
-    pub fn touch(&mut self, clock: u32) {
+    pub fn touch(&mut self, age: u32) {
         let header = self.header();
-        if (header >> 40) as u32 != clock {
-            let touched = header & 0x0000_00ff_ffff_ffff | (clock as u64) << 40;
+        if (header >> 40) as u32 != age {
+            let touched = header & 0x0000_00ff_ffff_ffff | (age as u64) << 40;
             // SAFETY: the header is the first word of the block.
             unsafe { self.word(0).write(touched.to_le()) };
         }

@@ -141,6 +141,9 @@ texts! {
     IDLETIME_NEGATIVE = "ERR Invalid IDLETIME value, must be >= 0";
     /// RESTORE with a frequency that is none.
     FREQUENCY_RANGE = "ERR Invalid FREQ value, must be >= 0 and <= 255";
+    /// OBJECT IDLETIME while keys are evicted by their frequency.
+    NOT_LRU = "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that \
+        when switching between policies at runtime LRU and LFU data will take some time to adjust.";
     /// The client has to authenticate first.
     NO_AUTH = "NOAUTH Authentication required.";
     /// Memory is out.

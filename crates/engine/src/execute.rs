@@ -1,6 +1,7 @@
 //! Runs one prepared request: locks what its keys need, calls the handler, hands on the effects,
 //! unlocks, and only then frees.
 
+use crate::aging::Rule;
 use crate::call::{Call, Key, KeyAt, Space};
 use crate::clock::Now;
 use crate::effects::{Effects, Sink};
@@ -13,7 +14,7 @@ use crate::keyspace::{Keyspace, View};
 use crate::options::Options;
 use crate::registry::{KeyShape, Registered};
 use crate::shard::{Db, Due};
-use crate::spec::{Command, DataRun, WALKS, WHOLE_KEYSPACE};
+use crate::spec::{Command, DataRun, WALKS, WHOLE_KEYSPACE, WRITE};
 use crate::stats::Stats;
 use crate::waiters::{Ready, Wait};
 use redstart_protocol::{Args, Reply};
@@ -55,6 +56,12 @@ pub struct Local {
     pub(crate) may_wait: bool,
     /// What it wants to wait for.
     pub(crate) wait: Option<Wait>,
+    /// Whether the command that runs may write.
+    pub(crate) writes: bool,
+    /// What the ages of entries mean.
+    pub(crate) aging: Rule,
+    /// Whether what runs is no use of the keys that it reads and changes (CLIENT NO-TOUCH).
+    pub touches_not: bool,
 }
 
 impl Local {
@@ -68,6 +75,9 @@ impl Local {
             ready: Vec::new(),
             may_wait: false,
             wait: None,
+            writes: false,
+            aging: Rule::Idle,
+            touches_not: false,
         }
     }
 
@@ -77,6 +87,14 @@ impl Local {
     pub fn take_events(&mut self) -> Option<Vec<Event>> {
         let events = &mut self.effects.events;
         if events.is_empty() { None } else { Some(events.take()) }
+    }
+
+    /// Notes a use of an entry.
+    #[inline]
+    pub(crate) fn note_use(&mut self, entry: &mut Entry, now: Now) {
+        if !self.touches_not {
+            entry.touch(self.aging.used(entry.age(), now, &mut self.random));
+        }
     }
 
     /// Drops an entry: at once when it is small, after the unlock when that takes time.
@@ -232,6 +250,8 @@ impl Engine {
             let keeps_ttl = request.args.iter().any(|arg| arg.eq_ignore_ascii_case(b"KEEPTTL"));
             local.effects.events.begin(request.command.name, keeps_ttl);
         }
+        local.writes = request.command.is(WRITE);
+        local.aging = self.options.aging();
         let mut call = Call {
             command: request.command,
             args: request.args,
@@ -246,7 +266,8 @@ impl Engine {
         }
     }
 
-    /// Removes a key if its deadline has passed, under its lock.
+    /// Removes a key if its deadline has passed, under its lock. Returns whether it is still there
+    /// although it has.
     pub fn expire_if_due(
         &self,
         view: &mut View,
@@ -254,10 +275,13 @@ impl Engine {
         now: Now,
         db: usize,
         key: Key<'_>,
-    ) {
+    ) -> bool {
         self.begin(local);
-        Space { now, db, view, local }.find(key);
+        local.writes = false;
+        let mut space = Space { now, db, view, local };
+        let is_left = space.find(key).is_none() && space.has(key);
         self.commit(local);
+        is_left
     }
 
     /// Removes what has expired in one shard, at most `limit` keys and fields, under its lock.

@@ -28,7 +28,7 @@ use crate::shard::Shard;
 use crate::sync::{Mutex, MutexGuard};
 use crate::table::prefetch_by_hint;
 use smallvec::SmallVec;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 /// How many bits of the hash below the shard's a hint is found by: exact up to 16 segments a
@@ -53,6 +53,7 @@ pub struct Keyspace {
     hints: Box<[AtomicUsize]>,
     hasher: Hasher,
     escalation: Escalation,
+    still: AtomicBool,
 }
 
 impl Keyspace {
@@ -64,7 +65,19 @@ impl Keyspace {
             hints: (0..SHARDS << HINT_BITS).map(|_| AtomicUsize::new(0)).collect(),
             hasher: Hasher::new(seed),
             escalation: Escalation::default(),
+            still: AtomicBool::new(false),
         }
+    }
+
+    /// Whether nothing is removed from now on because its time has come, except by a write; it is
+    /// not seen all the same.
+    pub fn set_still(&self, still: bool) {
+        self.still.store(still, Relaxed);
+    }
+
+    /// Whether expired entries are left where they are.
+    pub(crate) fn is_still(&self) -> bool {
+        self.still.load(Relaxed)
     }
 
     /// The hasher of this keyspace's keys.

@@ -5,6 +5,7 @@
 //! are passed in, so that the whole data model runs in a test on a virtual clock, from a seed.
 //! The way in is [`Engine`]: it holds the keyspace and runs one prepared request at a time.
 
+pub mod aging;
 pub mod call;
 pub mod clock;
 pub mod commands;

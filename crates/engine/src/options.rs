@@ -1,5 +1,6 @@
 //! Settings that handlers need, set by CONFIG and read without a lock.
 
+use crate::aging::Rule;
 use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU16, AtomicU64, AtomicUsize, Ordering::Relaxed,
 };
@@ -14,6 +15,7 @@ pub struct Options {
     list_packed_max: AtomicI64,
     rdb_version: AtomicU16,
     compresses: AtomicBool,
+    aging: AtomicU64,
 }
 
 impl Default for Options {
@@ -26,11 +28,23 @@ impl Default for Options {
             list_packed_max: AtomicI64::new(-2),
             rdb_version: AtomicU16::new(10),
             compresses: AtomicBool::new(true),
+            aging: AtomicU64::new(Rule::Idle.pack()),
         }
     }
 }
 
 impl Options {
+    /// What the ages of entries mean.
+    #[inline]
+    pub fn aging(&self) -> Rule {
+        Rule::unpack(self.aging.load(Relaxed))
+    }
+
+    /// Sets what the ages of entries mean.
+    pub fn set_aging(&self, rule: Rule) {
+        self.aging.store(rule.pack(), Relaxed);
+    }
+
     /// The number of databases.
     pub fn databases(&self) -> usize {
         self.databases.load(Relaxed)

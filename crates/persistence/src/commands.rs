@@ -131,8 +131,9 @@ fn restore(call: &mut Call<'_>) -> Result<(), Error> {
         return Ok(());
     }
     let mut entry = value.into_entry(key.bytes, at_ms.map_or(0, |at_ms| now.deadline(at_ms)));
-    let idle_s = options.idle_s.unwrap_or(0).min(0x00ff_ffff) as u32;
-    entry.touch(now.access_clock().wrapping_sub(idle_s) & 0x00ff_ffff);
+    let idle_s = options.idle_s.map(|idle_s| u32::try_from(idle_s).unwrap_or(u32::MAX));
+    let frequency = options.frequency.map(|frequency| frequency as u8);
+    entry.touch(call.options.aging().known(idle_s, frequency, now));
     call.space.place(key, entry);
     let at_ms = at_ms.unwrap_or(0).to_string();
     let words: [&[u8]; 6] =

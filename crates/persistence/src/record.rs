@@ -93,6 +93,6 @@ pub fn decode(from: &[u8], builder: Builder<'_>) -> Result<(usize, Entry, usize)
     };
     let deadline_ms = record.at_ms.map_or(0, |at_ms| builder.now.deadline(at_ms));
     let mut entry = Entry::new(record.key.0, value, deadline_ms);
-    entry.touch(builder.now.access_clock());
+    entry.touch(builder.options.aging().fresh(builder.now));
     Ok((record.db as usize, entry, used))
 }

@@ -83,7 +83,7 @@ fn line(text: &mut Vec<u8>, client: &ClientInfo, server: &Server, now_ms: u64) {
         u16::MAX => "NULL".to_string(),
         id => server.registry.at(id).full_name(),
     };
-    let (input, output) = (client.input_bytes.load(Relaxed), client.output_bytes.load(Relaxed));
+    let (input, output) = (client.input_bytes.load(Relaxed), client.unread());
     let names = client.names.lock();
     let mut put = |name: &str, value: &dyn std::fmt::Display| {
         let space = if name == "id" { "" } else { " " };

@@ -96,9 +96,9 @@ fn with_entry<R>(context: &mut Context<'_>, key: &[u8], f: impl FnOnce(&Entry) -
 
 /// DEBUG OBJECT.
 pub fn object(context: &mut Context<'_>, key: &[u8]) -> Result<(), Error> {
-    let clock = context.now.access_clock();
+    let (now, aging) = (context.now, context.session.server.engine.options.aging());
     let text = with_entry(context, key, |entry| {
-        let idle_s = clock.wrapping_sub(entry.age()) & 0x00ff_ffff;
+        let idle_s = aging.idle_s(entry.age(), now).unwrap_or(0);
         let (encoding, bytes, age) = (entry.encoding(), entry.allocated(), entry.age());
         format!(
             "Value at:0x0 refcount:1 encoding:{encoding} serializedlength:{bytes} lru:{age} \

@@ -102,7 +102,7 @@ pub static TOUCH: Command = Command {
         summary: "Notes an access to keys, and tells how many of them exist.",
         syntax: "key [key ...]",
     },
-    run: Run::Data(|call| count(call, |space, key| space.read(key).is_some())),
+    run: Run::Data(|call| count(call, |space, key| space.touch(key))),
 };
 
 fn count(call: &mut Call<'_>, is: fn(&mut Space<'_>, Key<'_>) -> bool) -> Result<(), Error> {

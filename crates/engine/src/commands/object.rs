@@ -65,10 +65,14 @@ static FREQ: Command = Command {
 };
 
 fn freq(call: &mut Call<'_>) -> Result<(), Error> {
-    if entry(call).is_some() {
-        return Err(Error::NOT_LFU);
+    let (aging, now) = (call.options.aging(), call.now());
+    match entry(call).map(Entry::age) {
+        Some(age) => {
+            let frequency = aging.frequency(age, now).ok_or(Error::NOT_LFU)?;
+            call.reply.integer(frequency.into());
+        }
+        None => call.reply.null(),
     }
-    call.reply.null();
     Ok(())
 }
 
@@ -89,10 +93,12 @@ static IDLETIME: Command = Command {
 };
 
 fn idle_time(call: &mut Call<'_>) -> Result<(), Error> {
-    let now = call.now().access_clock();
+    let (aging, now) = (call.options.aging(), call.now());
     match entry(call).map(Entry::age) {
-        // The clock has 24 bits and goes round.
-        Some(then) => call.reply.integer((now.wrapping_sub(then) & 0x00ff_ffff).into()),
+        Some(age) => {
+            let idle_s = aging.idle_s(age, now).ok_or(Error::NOT_LRU)?;
+            call.reply.integer(idle_s.into());
+        }
         None => call.reply.null(),
     }
     Ok(())

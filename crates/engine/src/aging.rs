@@ -1,0 +1,182 @@
+//! What the 24 bits of an entry's age mean: when it was last used, or how often it is used.
+//!
+//! ```text
+//!            23            8 7         0
+//! Idle      | seconds of the last use   |
+//! Frequency | minutes       | frequency |
+//! ```
+//!
+//! A frequency is a Morris counter, after Redis's: a use makes it grow by one with a probability
+//! that falls as it grows, so that eight bits tell ten uses from a million; and it falls by one
+//! for every so many minutes since the minutes that stand beside it. A new entry begins above
+//! zero, or it would be the first to go.
+//!
+//! The meaning is the server's and not the entry's: after a change of the policy, ages mean
+//! nothing until the entries are used again.
+
+use crate::clock::Now;
+
+/// The frequency of a new entry.
+const NEW: u8 = 5;
+/// All bits of an age.
+const BITS: u32 = 0x00ff_ffff;
+/// The place of the decay time among the bits of a packed rule, and the mark of one that counts.
+const DECAY_AT: u32 = 32;
+const COUNTS: u64 = 1 << 31;
+
+/// What ages mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rule {
+    /// When the entry was last used.
+    #[default]
+    Idle,
+    /// How often it is used.
+    Frequency {
+        /// How fast the probability falls (`lfu-log-factor`).
+        log_factor: u32,
+        /// Minutes after which a frequency falls by one, zero for never (`lfu-decay-time`).
+        decay_min: u32,
+    },
+}
+
+impl Rule {
+    /// The rule in one word.
+    pub fn pack(self) -> u64 {
+        match self {
+            Rule::Idle => 0,
+            Rule::Frequency { log_factor, decay_min } => {
+                let log_factor = u64::from(log_factor).min(COUNTS - 1);
+                u64::from(decay_min) << DECAY_AT | COUNTS | log_factor
+            }
+        }
+    }
+
+    /// The rule of [`Rule::pack`].
+    #[inline]
+    pub fn unpack(word: u64) -> Rule {
+        if word == 0 {
+            return Rule::Idle;
+        }
+        Rule::Frequency {
+            log_factor: (word & (COUNTS - 1)) as u32,
+            decay_min: (word >> DECAY_AT) as u32,
+        }
+    }
+
+    /// The age of a new entry.
+    #[inline]
+    pub fn fresh(self, now: Now) -> u32 {
+        match self {
+            Rule::Idle => now.access_clock(),
+            Rule::Frequency { .. } => minutes(now) << 8 | u32::from(NEW),
+        }
+    }
+
+    /// The age of an entry of which it is known how long it was idle, or how often it is used.
+    pub fn known(self, idle_s: Option<u32>, frequency: Option<u8>, now: Now) -> u32 {
+        match (self, idle_s, frequency) {
+            (Rule::Idle, Some(idle_s), _) => {
+                now.access_clock().wrapping_sub(idle_s.min(BITS)) & BITS
+            }
+            (Rule::Frequency { .. }, _, Some(frequency)) => {
+                minutes(now) << 8 | u32::from(frequency)
+            }
+            _ => self.fresh(now),
+        }
+    }
+
+    /// The age of an entry that was just used.
+    #[inline]
+    pub fn used(self, age: u32, now: Now, random: &mut fastrand::Rng) -> u32 {
+        match self {
+            Rule::Idle => now.access_clock(),
+            Rule::Frequency { log_factor, decay_min } => {
+                let frequency = decayed(age, now, decay_min);
+                let above = f64::from(frequency.saturating_sub(NEW));
+                let grows = random.f64() * (above * f64::from(log_factor) + 1.0) < 1.0;
+                minutes(now) << 8 | u32::from(frequency.saturating_add(grows.into()))
+            }
+        }
+    }
+
+    /// How often an entry is used now; None when that is not counted.
+    pub fn frequency(self, age: u32, now: Now) -> Option<u8> {
+        match self {
+            Rule::Idle => None,
+            Rule::Frequency { decay_min, .. } => Some(decayed(age, now, decay_min)),
+        }
+    }
+
+    /// Seconds since the last use; None when that is not noted.
+    pub fn idle_s(self, age: u32, now: Now) -> Option<u32> {
+        // The clock goes round.
+        (self == Rule::Idle).then(|| now.access_clock().wrapping_sub(age) & BITS)
+    }
+
+    /// How good a candidate for eviction an entry is: the higher, the better.
+    pub fn staleness(self, age: u32, now: Now) -> u32 {
+        match self.frequency(age, now) {
+            Some(frequency) => u32::from(u8::MAX - frequency),
+            None => now.access_clock().wrapping_sub(age) & BITS,
+        }
+    }
+}
+
+/// The clock of frequencies, which goes round after 45 days.
+fn minutes(now: Now) -> u32 {
+    (now.mono_ms / 60_000) as u32 & 0xffff
+}
+
+/// The frequency in an age, less what it has lost since.
+fn decayed(age: u32, now: Now, decay_min: u32) -> u8 {
+    let since = minutes(now).wrapping_sub(age >> 8) & 0xffff;
+    let lost = since.checked_div(decay_min).unwrap_or(0);
+    (age as u8).saturating_sub(u8::try_from(lost).unwrap_or(u8::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULE: Rule = Rule::Frequency { log_factor: 10, decay_min: 1 };
+
+    fn at(minutes: u64) -> Now {
+        Now::new(minutes * 60_000 + 7, 0)
+    }
+
+    #[test]
+    fn a_rule_survives_its_word() {
+        let long = Rule::Frequency { log_factor: i32::MAX as u32, decay_min: i32::MAX as u32 };
+        let none = Rule::Frequency { log_factor: 0, decay_min: 0 };
+        for rule in [Rule::Idle, RULE, long, none] {
+            assert_eq!(Rule::unpack(rule.pack()), rule);
+        }
+    }
+
+    /// The figures that Redis documents for a factor of ten, within a wide margin.
+    #[test]
+    fn uses_are_told_apart_by_orders_of_magnitude() {
+        let mut random = fastrand::Rng::with_seed(1);
+        for (uses, low, high) in [(100, 8, 13), (1_000, 14, 22), (100_000, 130, 155)] {
+            let mut age = RULE.fresh(at(1));
+            for _ in 0..uses {
+                age = RULE.used(age, at(1), &mut random);
+            }
+            let frequency = RULE.frequency(age, at(1)).expect("it is counted");
+            assert!((low..=high).contains(&frequency), "{frequency} after {uses} uses");
+        }
+    }
+
+    #[test]
+    fn what_is_not_used_is_forgotten() {
+        let age = RULE.fresh(at(65_534));
+        assert_eq!(RULE.frequency(age, at(65_534)), Some(5));
+        // The clock goes round meanwhile.
+        assert_eq!(RULE.frequency(age, at(65_538)), Some(1));
+        assert_eq!(RULE.frequency(age, at(65_600)), Some(0));
+        let keeps = Rule::Frequency { log_factor: 10, decay_min: 0 };
+        assert_eq!(keeps.frequency(age, at(65_600)), Some(5));
+        assert!(RULE.staleness(age, at(65_600)) > RULE.staleness(age, at(65_535)));
+        assert_eq!(RULE.idle_s(age, at(65_600)), None);
+    }
+}

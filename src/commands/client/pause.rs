@@ -1,0 +1,76 @@
+//! CLIENT PAUSE and CLIENT UNPAUSE: commands wait for a while, all of them or those that may write.
+
+use crate::commands::{SessionCommand, declare, is};
+use crate::pause::Mode;
+use crate::session::Context;
+use redstart_engine::Error;
+use redstart_engine::spec::*;
+use redstart_protocol::{Args, parse_i64};
+
+/// Three hundred years.
+const LONGEST_MS: u64 = 300 * 365 * 86_400_000;
+
+const FLAGS: Flags = NOSCRIPT | LOADING | STALE | ADMIN;
+
+/// CLIENT PAUSE timeout [WRITE | ALL]
+pub static PAUSE: SessionCommand = SessionCommand {
+    spec: declare(
+        "pause",
+        Group::Connection,
+        Arity::AtLeast(3),
+        FLAGS,
+        Doc {
+            since: "3.0.0",
+            complexity: "O(1)",
+            summary: "Lets all commands, or those that may write, wait for so many milliseconds.",
+            syntax: "timeout [WRITE | ALL]",
+        },
+    ),
+    run: pause,
+};
+
+fn pause(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
+    let mode = match args.get(3) {
+        _ if args.len() > 4 => return Err(Error::subcommand_syntax("client", &args[1])),
+        None => Mode::All,
+        Some(word) if is(word, "all") => Mode::All,
+        Some(word) if is(word, "write") => Mode::Write,
+        Some(_) => return Err(Error::text("ERR CLIENT PAUSE mode must be WRITE or ALL")),
+    };
+    let timeout_ms = parse_i64(&args[2]);
+    let timeout_ms = timeout_ms.ok_or(Error::text("ERR timeout is not an integer or out of range"));
+    let negative = |_| Error::text("ERR timeout is negative");
+    let timeout_ms = u64::try_from(timeout_ms?).map_err(negative)?;
+    let server = context.session.server;
+    let end_ms = match timeout_ms {
+        0 => 0,
+        // Nobody could end one that lasts for ever.
+        ms if ms > LONGEST_MS => return Err(Error::text("ERR timeout is out of range")),
+        ms => context.now.mono_ms + ms,
+    };
+    server.pause.begin(server, mode, end_ms);
+    context.session.out.ok();
+    Ok(())
+}
+
+/// CLIENT UNPAUSE
+pub static UNPAUSE: SessionCommand = SessionCommand {
+    spec: declare(
+        "unpause",
+        Group::Connection,
+        Arity::Exactly(2),
+        FLAGS,
+        Doc {
+            since: "6.2.0",
+            complexity: "O(N) with N paused connections.",
+            summary: "Ends a pause: what waits goes on.",
+            syntax: "",
+        },
+    ),
+    run: |context, _| {
+        let server = context.session.server;
+        server.pause.end(server);
+        context.session.out.ok();
+        Ok(())
+    },
+};

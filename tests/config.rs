@@ -1,0 +1,351 @@
+//! Parameters: what Redis can change while it serves is changed here too, or refused in the same
+//! words; a configuration made for Redis starts the server, and a wrong one tells where it is wrong.
+
+#[allow(dead_code, reason = "each test binary uses a part")]
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use support::client::Client;
+use support::resp::{Kind, Value};
+use support::server::{Server, installed_redis};
+use support::talk::{call, connect, send, text};
+
+const REDSTART: &str = env!("CARGO_BIN_EXE_redstart");
+
+fn start(args: &[&str]) -> Server {
+    let mut all = vec!["--threads", "1"];
+    all.extend(args);
+    Server::start(Path::new(REDSTART), &all).expect("redstart starts")
+}
+
+/// The oracle, if it is the version whose parameters are asked for.
+fn oracle() -> Option<Server> {
+    let (program, version) = installed_redis()?;
+    let is_right = version.starts_with("7.0.");
+    is_right.then(|| Server::start(&program, &["--save", ""]).expect("redis-server starts"))
+}
+
+/// An empty directory that is removed at the end.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new() -> Directory {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name =
+            format!("redstart-config-{}-{}", std::process::id(), NUMBER.fetch_add(1, Relaxed));
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).expect("a directory is made");
+        Directory(path)
+    }
+
+    fn write(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, content).expect("a file is written");
+        path
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // What is left over is a matter of the temporary directory.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Names and values of all parameters.
+fn parameters(client: &mut Client) -> Vec<(String, String)> {
+    let Value::Items(_, items) = call(client, "CONFIG GET *") else { panic!("a list") };
+    let mut words = items.into_iter().map(text);
+    let mut pairs = Vec::new();
+    while let (Some(name), Some(value)) = (words.next(), words.next()) {
+        pairs.push((name, value));
+    }
+    pairs
+}
+
+fn set(client: &mut Client, name: &str, value: &str) -> String {
+    text(client.call(&["CONFIG", "SET", name, value]).expect("CONFIG SET answers"))
+}
+
+fn value_of(client: &mut Client, name: &str) -> Option<String> {
+    let reply = client.call(&["CONFIG", "GET", name]).expect("CONFIG GET answers");
+    let Value::Items(Kind::Array, mut items) = reply else { panic!("{reply:?}") };
+    items.pop().map(text)
+}
+
+/// Any text will do for these, so that there is no wrong value.
+const ANY_TEXT: [&str; 3] = ["masterauth", "masteruser", "requirepass"];
+/// What Redis takes by accident: no address at all, and a percentage by an overflow.
+const ACCIDENTS: [(&str, &str); 2] =
+    [("bind", "-5"), ("maxmemory-clients", "99999999999999999999")];
+const WRONG: [&str; 6] = ["wrong-value", "-5", "99999999999999999999", "", "1.5", "a b"];
+
+#[test]
+fn every_parameter_of_redis_takes_and_refuses_the_same() {
+    let Some(oracle) = oracle() else { return };
+    let server = start(&["--save", ""]);
+    let (mut redis, mut redstart) = (connect(&oracle), connect(&server));
+    let parameters = parameters(&mut redis);
+    assert!(parameters.len() > 150, "only {} parameters", parameters.len());
+    let mut different = Vec::new();
+    for (name, value) in &parameters {
+        let Some(own) = value_of(&mut redstart, name) else {
+            different.push(format!("{name} is unknown"));
+            continue;
+        };
+        let mut compare = |given: &str, here: &str, there: &str| {
+            // A value that promises what cannot be kept is refused where Redis takes it.
+            let is_refused = here.ends_with(" not supported") && there == "OK";
+            let is_accident = ACCIDENTS.contains(&(name, given));
+            if here != there && !is_refused && !is_accident {
+                different.push(format!("{name} {given:?}: {here} | {there}"));
+            }
+        };
+        let (here, there) = (set(&mut redstart, name, &own), set(&mut redis, name, value));
+        compare(value, &here, &there);
+        let wrong = if ANY_TEXT.contains(&name.as_str()) { &[][..] } else { &WRONG };
+        for given in wrong {
+            let (here, there) = (set(&mut redstart, name, given), set(&mut redis, name, given));
+            compare(given, &here, &there);
+            if here == "OK" && there == "OK" {
+                let here = value_of(&mut redstart, name).expect("it is known");
+                compare(given, &here, &value_of(&mut redis, name).expect("it is known"));
+            }
+            if here == "OK" {
+                set(&mut redstart, name, &own);
+            }
+            if there == "OK" {
+                set(&mut redis, name, value);
+            }
+        }
+    }
+    assert!(different.is_empty(), "{}", different.join("\n"));
+}
+
+/// A program's words about a configuration that cannot be right, since its last line is not.
+fn told_about(program: &Path, directory: &Directory, content: &str) -> Vec<String> {
+    let path = directory.write("wrong.conf", &format!("{content}\nno-such-directive 1\n"));
+    let Output { status, stderr, .. } =
+        Command::new(program).arg(&path).output().expect("the program runs");
+    assert!(!status.success(), "{content}: it served");
+    let told = String::from_utf8_lossy(&stderr).into_owned();
+    // Redis does not name the file.
+    let told = told.replace(&format!(" {}", path.display()), "");
+    let is_about = |line: &&str| !line.starts_with("*** FATAL") && !line.is_empty();
+    told.lines().filter(is_about).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_wrong_value_ends_the_start_where_it_stands() {
+    let directory = Directory::new();
+    let told = told_about(Path::new(REDSTART), &directory, "# one\nhz 10\ntimeout abc");
+    assert_eq!(told[0], "Reading the configuration file, at line 3");
+    assert_eq!(told[1], ">>> 'timeout abc'");
+    assert_eq!(told[2], "argument couldn't be parsed into an integer");
+    let Some(oracle) = oracle() else { return };
+    let (program, _) = installed_redis().expect("it runs");
+    let mut different = Vec::new();
+    for (name, _) in parameters(&mut connect(&oracle)) {
+        for given in ["wrong-value", "-5", "1.5", "a b"] {
+            let content = format!("# one\n{name} {given}");
+            let here = told_about(Path::new(REDSTART), &directory, &content);
+            let there = told_about(&program, &directory, &content);
+            let is_refused = here.last().is_some_and(|reason| reason.ends_with("not supported"));
+            if here != there && !is_refused {
+                different.push(format!("{name} {given}: {here:?} | {there:?}"));
+            }
+        }
+    }
+    assert!(different.is_empty(), "{}", different.join("\n"));
+}
+
+/// The directives of the redis.conf that Debian ships, its paths left out.
+const DEBIAN: &str = r#"
+bind 127.0.0.1 -::1
+protected-mode yes
+tcp-backlog 511
+timeout 0
+tcp-keepalive 300
+daemonize yes
+loglevel notice
+databases 16
+always-show-logo no
+set-proc-title yes
+proc-title-template "{title} {listen-addr} {server-mode}"
+stop-writes-on-bgsave-error yes
+rdbcompression yes
+rdbchecksum yes
+dbfilename dump.rdb
+rdb-del-sync-files no
+replica-serve-stale-data yes
+replica-read-only yes
+repl-diskless-sync yes
+repl-diskless-sync-delay 5
+repl-diskless-sync-max-replicas 0
+repl-diskless-load disabled
+repl-disable-tcp-nodelay no
+replica-priority 100
+acllog-max-len 128
+lazyfree-lazy-eviction no
+lazyfree-lazy-expire no
+lazyfree-lazy-server-del no
+replica-lazy-flush no
+lazyfree-lazy-user-del no
+lazyfree-lazy-user-flush no
+oom-score-adj no
+oom-score-adj-values 0 200 800
+disable-thp yes
+appendonly no
+appendfilename "appendonly.aof"
+appenddirname "appendonlydir"
+appendfsync everysec
+no-appendfsync-on-rewrite no
+auto-aof-rewrite-percentage 100
+auto-aof-rewrite-min-size 64mb
+aof-load-truncated yes
+aof-use-rdb-preamble yes
+aof-timestamp-enabled no
+slowlog-log-slower-than 10000
+slowlog-max-len 128
+latency-monitor-threshold 0
+notify-keyspace-events ""
+hash-max-listpack-entries 512
+hash-max-listpack-value 64
+list-max-listpack-size -2
+list-compress-depth 0
+set-max-intset-entries 512
+zset-max-listpack-entries 128
+zset-max-listpack-value 64
+hll-sparse-max-bytes 3000
+stream-node-max-bytes 4096
+stream-node-max-entries 100
+activerehashing yes
+client-output-buffer-limit normal 0 0 0
+client-output-buffer-limit replica 256mb 64mb 60
+client-output-buffer-limit pubsub 32mb 8mb 60
+hz 10
+dynamic-hz yes
+aof-rewrite-incremental-fsync yes
+rdb-save-incremental-fsync yes
+jemalloc-bg-thread yes
+"#;
+
+#[test]
+fn a_configuration_made_for_redis_starts_the_server() {
+    let directory = Directory::new();
+    let path = directory.write("redis.conf", DEBIAN);
+    let (_server, mut client) = spawn(&directory, &path);
+    assert_eq!(value_of(&mut client, "bind").as_deref(), Some("127.0.0.1 -::1"));
+    let limits = "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60";
+    assert_eq!(value_of(&mut client, "client-output-buffer-limit").as_deref(), Some(limits));
+    // The whole of it, comments and all, where it is installed and readable.
+    let shipped = Path::new("/etc/redis/redis.conf");
+    if fs::read(shipped).is_ok() {
+        let (_server, mut client) = spawn(&directory, shipped);
+        assert_eq!(value_of(&mut client, "hz").as_deref(), Some("10"));
+    }
+}
+
+#[test]
+fn several_are_set_or_none() {
+    let server = start(&["--save", ""]);
+    let mut client = connect(&server);
+    let before = parameters(&mut client);
+    for wrong in [
+        "CONFIG SET hz 50 timeout 7 maxclients wrong",
+        "CONFIG SET hz 50 timeout 7 no-such-parameter 1",
+        "CONFIG SET hz 50 timeout 7 hz 60",
+        "CONFIG SET hz 50 timeout 7 databases 3",
+        "CONFIG SET hz 50 timeout 7 dir /no/such/directory",
+        "CONFIG SET hz 50 timeout 7 bind 203.0.113.1",
+        "CONFIG SET hz 50 timeout",
+    ] {
+        assert!(matches!(call(&mut client, wrong), Value::Error(_)), "{wrong}");
+        assert_eq!(parameters(&mut client), before, "{wrong}");
+    }
+    let several = call(&mut client, "CONFIG SET hz 50 timeout 7 maxmemory 3mb");
+    assert_eq!(several, Value::Simple("OK".into()));
+    let now = ["hz", "timeout", "maxmemory"].map(|name| value_of(&mut client, name));
+    assert_eq!(now.map(Option::unwrap_or_default), ["50", "7", "3145728"]);
+}
+
+#[test]
+fn a_rewrite_keeps_comments() {
+    let directory = Directory::new();
+    let content =
+        "# Kept: a comment.\nhz 20\n\n  # Kept, too.\nsave 100 1\nsave 200 2\ntimeout 5\n";
+    let path = directory.write("own.conf", content);
+    let (mut child, mut client) = spawn(&directory, &path);
+    set(&mut client, "hz", "40");
+    set(&mut client, "maxmemory", "5mb");
+    assert_eq!(text(call(&mut client, "CONFIG REWRITE")), "OK");
+    send(&mut client, "SHUTDOWN NOSAVE");
+    child.0.wait().expect("it ends");
+    let rewritten = fs::read_to_string(&path).expect("the file is there");
+    for line in ["# Kept: a comment.", "hz 40", "  # Kept, too.", "timeout 5", "save 100 1 200 2"] {
+        assert_eq!(rewritten.lines().filter(|known| *known == line).count(), 1, "{rewritten}");
+    }
+    assert!(rewritten.lines().any(|line| line == "maxmemory 5mb" || line == "maxmemory 5242880"));
+}
+
+/// Starts the server with a configuration file, in a directory of its own.
+fn spawn(directory: &Directory, path: &Path) -> (Child, Client) {
+    let (port, dir) = (free_port().to_string(), directory.0.to_str().expect("a path in UTF-8"));
+    let own = ["--port", &port, "--threads", "1", "--dir", dir, "--logfile", "", "--pidfile", ""];
+    let child = Command::new(REDSTART)
+        .arg(path)
+        .args(own)
+        .current_dir(&directory.0)
+        .stdout(std::process::Stdio::null())
+        .spawn();
+    let child = Child(child.expect("redstart runs"));
+    let mut client = None;
+    support::talk::until("it serves", || {
+        client = Client::connect(port.parse().expect("a port")).ok();
+        client.as_mut().is_some_and(|client| client.call(&["PING"]).is_ok())
+    });
+    (child, client.expect("it serves"))
+}
+
+/// A process that does not outlive the test.
+struct Child(std::process::Child);
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // One that has left already makes both fail, which is as good.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+    listener.local_addr().expect("it is bound").port()
+}
+
+#[test]
+fn the_server_moves_to_another_port_and_address() {
+    let server = start(&["--save", "", "--bind", "127.0.0.1"]);
+    let mut client = connect(&server);
+    let port = free_port();
+    assert_eq!(set(&mut client, "port", &port.to_string()), "OK");
+    // Who is connected stays so.
+    assert_eq!(call(&mut client, "PING"), Value::Simple("PONG".into()));
+    let mut moved = Client::connect(port).expect("it listens at the new port");
+    assert_eq!(call(&mut moved, "PING"), Value::Simple("PONG".into()));
+    assert!(Client::connect(server.port()).is_err(), "it listens at the old port");
+    // A port that somebody has is refused, and nothing changes.
+    let holder = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+    let taken = holder.local_addr().expect("it is bound").port();
+    let refused = set(&mut client, "port", &taken.to_string());
+    assert!(refused.contains("Unable to listen on this port"), "{refused}");
+    assert_eq!(value_of(&mut client, "port"), Some(port.to_string()));
+    Client::connect(port).expect("it still listens");
+    assert_eq!(set(&mut client, "bind", "127.0.0.2"), "OK");
+    assert!(Client::connect(port).is_err(), "it listens at the old address");
+    assert_eq!(set(&mut client, "bind", "127.0.0.1 127.0.0.2"), "OK");
+    Client::connect(port).expect("it listens at both");
+}

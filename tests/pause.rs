@@ -1,0 +1,168 @@
+//! CLIENT PAUSE: who has to wait waits, at no cost, and all of it happens afterwards, in order.
+
+#[allow(dead_code, reason = "each test binary uses a part")]
+mod support;
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+use support::client::Client;
+use support::resp::Value;
+use support::server::Server;
+use support::talk::{call, connect, field, reply, send, until};
+
+fn start(args: &[&str]) -> Server {
+    let mut all = vec!["--save", "", "--threads", "2"];
+    all.extend(args);
+    Server::start(Path::new(env!("CARGO_BIN_EXE_redstart")), &all).expect("redstart starts")
+}
+
+fn ok() -> Value {
+    Value::Simple("OK".into())
+}
+
+fn until_blocked(control: &mut Client, count: usize) {
+    let count = count.to_string();
+    until(&format!("{count} clients wait"), || field(control, "blocked_clients") == count);
+}
+
+#[test]
+fn a_pipeline_goes_on_where_it_stopped() {
+    let server = start(&[]);
+    let (mut control, mut client) = (connect(&server), connect(&server));
+    assert_eq!(call(&mut control, "CLIENT PAUSE 60000 WRITE"), ok());
+    // Reads before the first write are answered, and what stands behind it waits with it.
+    let big = "x".repeat(100_000);
+    send(&mut client, "GET n");
+    for n in 0..200 {
+        send(&mut client, "INCR n");
+        if n % 50 == 0 {
+            send(&mut client, &format!("SET big{n} {big}"));
+        }
+    }
+    assert_eq!(reply(&mut client), Value::Nil);
+    until_blocked(&mut control, 1);
+    assert_eq!(call(&mut control, "DBSIZE"), Value::Int(0));
+    // More arrives while it waits, in pieces, and inline.
+    client.send(b"STRLEN \"big").expect("sent");
+    thread::sleep(Duration::from_millis(20));
+    client.send(b"0\"\r\nGET n\r\n").expect("sent");
+    assert_eq!(call(&mut control, "CLIENT UNPAUSE"), ok());
+    for n in 0..200 {
+        assert_eq!(reply(&mut client), Value::Int(n + 1));
+        if n % 50 == 0 {
+            assert_eq!(reply(&mut client), ok());
+        }
+    }
+    assert_eq!(reply(&mut client), Value::Int(100_000));
+    assert_eq!(reply(&mut client), Value::Bulk("200".into()));
+    assert_eq!(field(&mut control, "blocked_clients"), "0");
+}
+
+#[test]
+fn a_pause_ends_when_its_time_is_up() {
+    let server = start(&[]);
+    let (mut control, mut client) = (connect(&server), connect(&server));
+    let begin = Instant::now();
+    assert_eq!(call(&mut control, "CLIENT PAUSE 200 WRITE"), ok());
+    // A shorter and milder one changes nothing.
+    assert_eq!(call(&mut control, "CLIENT PAUSE 1 WRITE"), ok());
+    assert_eq!(call(&mut client, "SET k v"), ok());
+    assert!(begin.elapsed() >= Duration::from_millis(200));
+    assert_eq!(field(&mut control, "paused_actions"), "none");
+    // A stricter one stays strict.
+    let begin = Instant::now();
+    assert_eq!(call(&mut control, "CLIENT PAUSE 300 ALL"), ok());
+    assert_eq!(call(&mut client, "PING"), Value::Simple("PONG".into()));
+    assert!(begin.elapsed() >= Duration::from_millis(300));
+}
+
+#[test]
+fn a_pause_is_told() {
+    let server = start(&[]);
+    let (mut control, mut client) = (connect(&server), connect(&server));
+    assert_eq!(field(&mut control, "paused_reason"), "none");
+    assert_eq!(field(&mut control, "paused_timeout_milliseconds"), "0");
+    call(&mut control, "CLIENT PAUSE 60000 WRITE");
+    assert_eq!(field(&mut control, "paused_reason"), "client_pause");
+    assert_eq!(field(&mut control, "paused_actions"), "write");
+    let left: u64 = field(&mut control, "paused_timeout_milliseconds").parse().expect("a number");
+    assert!((1..=60_000).contains(&left));
+    let Value::Int(id) = call(&mut client, "CLIENT ID") else { panic!("an id is a number") };
+    send(&mut client, "SET k v");
+    until_blocked(&mut control, 1);
+    let line = support::talk::text(call(&mut control, &format!("CLIENT LIST ID {id}")));
+    assert!(line.contains(" flags=b "), "{line}");
+    // What waits for the end of a pause is no command's wait.
+    assert_eq!(call(&mut control, &format!("CLIENT UNBLOCK {id}")), Value::Int(0));
+    // A client that leaves meanwhile takes its command with it.
+    client.close();
+    until_blocked(&mut control, 0);
+    call(&mut control, "CLIENT UNPAUSE");
+    assert_eq!(call(&mut control, "EXISTS k"), Value::Int(0));
+}
+
+#[test]
+fn nothing_expires_and_nothing_is_evicted() {
+    let server = start(&["--maxmemory-policy", "allkeys-random"]);
+    let mut control = connect(&server);
+    for n in 0..100 {
+        call(&mut control, &format!("SET volatile{n} v PX 30"));
+        call(&mut control, &format!("SET stays{n} v"));
+    }
+    call(&mut control, "CLIENT PAUSE 60000 WRITE");
+    thread::sleep(Duration::from_millis(120));
+    let kept = call(&mut control, "DBSIZE");
+    let expired = field(&mut control, "expired_keys");
+    assert_eq!(call(&mut control, "GET volatile5"), Value::Nil);
+    call(&mut control, "WATCH volatile7");
+    call(&mut control, "MULTI");
+    call(&mut control, "GET stays7");
+    assert_eq!(call(&mut control, "EXEC"), Value::NilArray);
+    call(&mut control, "CONFIG SET maxmemory 1");
+    assert_eq!(call(&mut control, "GET stays5"), Value::Bulk("v".into()));
+    assert_eq!(call(&mut control, "DBSIZE"), kept);
+    assert_eq!(field(&mut control, "expired_keys"), expired);
+    assert_eq!(field(&mut control, "evicted_keys"), "0");
+    call(&mut control, "CONFIG SET maxmemory 0");
+    call(&mut control, "CLIENT UNPAUSE");
+    until("what has expired is gone", || call(&mut control, "DBSIZE") == Value::Int(100));
+}
+
+#[test]
+fn a_wait_that_has_begun_is_served_after_the_pause() {
+    let server = start(&[]);
+    let (mut control, mut popper, mut pusher) =
+        (connect(&server), connect(&server), connect(&server));
+    send(&mut popper, "BLPOP queue 0");
+    until_blocked(&mut control, 1);
+    call(&mut control, "CLIENT PAUSE 60000 WRITE");
+    send(&mut pusher, "RPUSH queue x");
+    until_blocked(&mut control, 2);
+    assert_eq!(call(&mut control, "EXISTS queue"), Value::Int(0));
+    call(&mut control, "CLIENT UNPAUSE");
+    assert_eq!(reply(&mut pusher), Value::Int(1));
+    assert!(matches!(reply(&mut popper), Value::Items(..)));
+}
+
+/// A loop that asks again and again would use all of the time that it waits.
+#[test]
+fn who_waits_costs_nothing() {
+    let server = start(&[]);
+    let mut control = connect(&server);
+    call(&mut control, "CLIENT PAUSE 60000 WRITE");
+    let mut waiting: Vec<Client> = (0..200).map(|_| connect(&server)).collect();
+    waiting.iter_mut().for_each(|client| send(client, "INCR n"));
+    until_blocked(&mut control, 200);
+    let mut used_s = || {
+        let user: f64 = field(&mut control, "used_cpu_user").parse().expect("seconds");
+        user + field(&mut control, "used_cpu_sys").parse::<f64>().expect("seconds")
+    };
+    let before_s = used_s();
+    thread::sleep(Duration::from_millis(1500));
+    let spent_s = used_s() - before_s;
+    assert!(spent_s < 0.7, "{spent_s} s of CPU while all wait");
+    call(&mut control, "CLIENT UNPAUSE");
+    waiting.iter_mut().for_each(|client| assert!(matches!(reply(client), Value::Int(_))));
+    assert_eq!(call(&mut control, "GET n"), Value::Bulk("200".into()));
+}
