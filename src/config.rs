@@ -8,8 +8,6 @@
 //! changes. The order of a CONFIG SET is therefore: [`Config::set_many`], take on the new values,
 //! and if that fails, [`Config::undo`].
 
-#![allow(dead_code, reason = "taken up by the commands one by one")]
-
 pub mod arguments;
 pub mod error;
 pub mod file;

@@ -284,7 +284,8 @@ fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>)
             watch.settle(session, &worker.local.stats, &mut ran, Some(args));
         }
         if session.quiet != Quiet::No {
-            session.keep_quiet(mark);
+            let listens = session.out.errors() == errors && is_listening(session, request);
+            session.keep_quiet((!listens).then_some(mark));
         }
         // A client that is closed for what it does not read has its last replies taken away.
         if session.out.len() > UNCOUNTED_OUTPUT && session.info.check_output(session.out.len()) {
@@ -367,7 +368,7 @@ fn execute(
         }
     };
     let registered = server.registry.at(id);
-    if let Err(error) = gate(session, worker, request, source, registered.command, *now) {
+    if let Err(error) = gate(session, worker, request, source, id, *now) {
         worker.local.stats.errors.add(1);
         if let Some(queue) = &mut session.queue {
             queue.fail();
@@ -419,10 +420,11 @@ fn gate(
     worker: &mut Worker,
     request: &Request,
     source: Source<'_>,
-    command: &Command,
+    id: u16,
     now: Now,
 ) -> Result<(), Error> {
     let server = session.server;
+    let command = server.registry.at(id).command;
     if !session.authenticated && !command.is(NO_AUTH) {
         return Err(Error::NO_AUTH);
     }
@@ -430,7 +432,7 @@ fn gate(
         && session.out.protocol() == Protocol::Resp2
         && !LISTENER_COMMANDS.contains(&command.name)
     {
-        return Err(Error::listening(command.name));
+        return Err(Error::listening(&server.registry.at(id).full_name()));
     }
     if server.persist.refuses()
         && let Some(error) = server.persist.refusal(command)
@@ -457,6 +459,14 @@ fn has_room(
 ) -> bool {
     let bytes = arguments(&worker.spans, request, source).iter().map(<[u8]>::len).sum();
     server.evictor.make_room(server, worker, bytes, now)
+}
+
+/// Whether what a request is answered with are messages and no reply: they come whatever the
+/// client wants to be answered.
+fn is_listening(session: &Session, request: &Request) -> bool {
+    let What::Command(id) = request.what else { return false };
+    let command = session.server.registry.at(id).command;
+    command.group == Group::PubSub && command.name.ends_with("subscribe")
 }
 
 /// Runs a session command; `held` are the shards that a transaction holds.

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 static FILE: OnceLock<File> = OnceLock::new();
@@ -18,9 +19,19 @@ pub fn to_file(path: &str) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether only warnings are written (`loglevel`).
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Writes warnings only, or notices too.
+pub fn set_quiet(quiet: bool) {
+    QUIET.store(quiet, Relaxed);
+}
+
 /// What a user may want to know.
 pub fn notice(text: impl std::fmt::Display) {
-    write('*', &text);
+    if !QUIET.load(Relaxed) {
+        write('*', &text);
+    }
 }
 
 /// What a user should do something about.

@@ -3,7 +3,7 @@
 use crate::clients::Clients;
 use crate::clock::Clock;
 use crate::commands::Handlers;
-use crate::config::Config;
+use crate::config::{Config, Setting};
 use crate::evict::Evictor;
 use crate::latency::Monitor;
 use crate::listen::{Bound, Listeners, Rebinder};
@@ -129,7 +129,7 @@ impl Server {
     /// What clients gate their features on.
     pub fn redis_version(&self) -> String {
         let config = self.config.read();
-        String::from_utf8_lossy(config.text(crate::config::Setting::RedisVersion)).into_owned()
+        String::from_utf8_lossy(config.text(Setting::RedisVersion)).into_owned()
     }
 
     /// Notes how much has happened by now.
@@ -250,6 +250,17 @@ async fn rebind(
     }
 }
 
+/// Ends as a parameter says; false when that is not possible.
+fn on_signal(server: &'static Server, setting: Setting) -> bool {
+    let flags = server.config.read().flags(setting).to_vec();
+    let save = match () {
+        () if flags.contains(&"save") => Some(true),
+        () if flags.contains(&"nosave") => Some(false),
+        () => None,
+    };
+    persist::shutdown(server, persist::How { save, force: flags.contains(&"force") })
+}
+
 async fn until_stopped(server: &'static Server) -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
@@ -257,8 +268,8 @@ async fn until_stopped(server: &'static Server) -> io::Result<()> {
     let mut tick = tokio::time::interval(std::time::Duration::from_millis(100));
     loop {
         tokio::select! {
-            _ = terminate.recv() => if persist::shutdown(server, persist::How::default()) { break },
-            _ = interrupt.recv() => if persist::shutdown(server, persist::How::default()) { break },
+            _ = terminate.recv() => if on_signal(server, Setting::ShutdownOnSigterm) { break },
+            _ = interrupt.recv() => if on_signal(server, Setting::ShutdownOnSigint) { break },
             () = server.stop.notified() => break,
             _ = tick.tick() => {
                 server.clock.follow_wall();

@@ -154,16 +154,18 @@ impl Session {
     }
 
     /// Takes back what was answered since `mark`, by the command that ended just now, if the
-    /// client wants no answer to it.
+    /// client wants no answer to it. Without a mark there is nothing to take back.
     #[cold]
-    pub fn keep_quiet(&mut self, mark: Mark) {
+    pub fn keep_quiet(&mut self, mark: Option<Mark>) {
         self.quiet = match self.quiet {
             Quiet::No => return,
             Quiet::Next => Quiet::This,
             Quiet::This => Quiet::No,
             Quiet::Always => Quiet::Always,
         };
-        self.out.rewind(mark);
+        if let Some(mark) = mark {
+            self.out.rewind(mark);
+        }
     }
 
     /// Back to the state of a new connection (RESET).

@@ -155,6 +155,7 @@ fn aging(config: &Config) -> Rule {
 /// Copies what is read without looking into the configuration.
 pub fn apply(config: &Config, server: &Server) {
     let Server { live, engine, slowlog, .. } = server;
+    crate::log::set_quiet(config.choice(Setting::Loglevel) == "warning");
     live.maxclients.store(config.count(Setting::Maxclients), Relaxed);
     live.keepalive_s.store(config.count(Setting::TcpKeepalive), Relaxed);
     live.timeout_s.store(config.count(Setting::Timeout) as u64, Relaxed);

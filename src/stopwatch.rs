@@ -10,6 +10,7 @@
 //!  `--- a run ---'          `- a run
 //! ```
 
+use crate::config::Setting;
 use crate::server::Server;
 use crate::session::Session;
 use redstart_engine::Registry;
@@ -108,12 +109,11 @@ fn note_slow(session: &Session, id: u16, ns: u64, args: Option<Args<'_>>) {
         server.latency.add(if command.is(FAST) { "fast-command" } else { "command" }, ms);
     }
     let slower_us = server.live.slower_us.load(Relaxed);
-    let tells_password = |args: &Args<'_>| {
-        let words = ["requirepass", "masterauth"];
-        args.iter().any(|arg| words.iter().any(|word| arg.eq_ignore_ascii_case(word.as_bytes())))
-    };
+    let is_sensitive =
+        |name: &[u8]| Setting::find(name).is_some_and(|(setting, _)| setting.param().sensitive);
     let is_secret = matches!(command.name, "auth" | "hello" | "exec")
-        || args.as_ref().is_some_and(tells_password);
+        || server.registry.at(id).full_name() == "config|set"
+            && args.as_ref().is_some_and(|args| args.iter().skip(2).step_by(2).any(is_sensitive));
     if let Some(args) = args
         && slower_us >= 0
         && ns / 1000 >= slower_us as u64

@@ -317,8 +317,7 @@ parameters! {
             .hidden().without_effect();
     LocaleCollate = param("locale-collate", "", Text(any)).without_effect();
     Logfile = param("logfile", "", Text(any)).immutable();
-    Loglevel = param("loglevel", "notice", Choice(&["debug", "verbose", "notice", "warning"]))
-        .without_effect();
+    Loglevel = param("loglevel", "notice", Choice(&["debug", "verbose", "notice", "warning"]));
     LuaEnableDeprecatedApi = param("lua-enable-deprecated-api", "no", YesNo)
         .hidden().immutable().without_effect();
     Masterauth = param("masterauth", "", Text(any)).sensitive().without_effect();
@@ -414,12 +413,10 @@ parameters! {
     SetProcTitle = param("set-proc-title", "yes", YesNo).immutable().without_effect();
     ShutdownOnSigint = param("shutdown-on-sigint", "default", Flags(&[
         "default", "save", "nosave", "now", "force",
-    ]))
-        .without_effect();
+    ]));
     ShutdownOnSigterm = param("shutdown-on-sigterm", "default", Flags(&[
         "default", "save", "nosave", "now", "force",
-    ]))
-        .without_effect();
+    ]));
     ShutdownTimeout = param("shutdown-timeout", "10", Integer(0, INT))
         .without_effect();
     SlowlogLogSlowerThan = param("slowlog-log-slower-than", "10000", Integer(-1, LONG));

@@ -16,15 +16,24 @@ pub fn fields(server: &Server) -> Vec<(&'static str, String)> {
     let changed = save::changes(server).saturating_sub(status.changes_saved);
     let (save, rewrite) = (&status.save, &status.rewrite);
     let logging = persist.is_logging();
+    let none = |name: &'static str| (name, "0".to_owned());
     let mut fields = vec![
         ("loading", flag(persist.is_loading())),
-        ("async_loading", "0".into()),
+        none("async_loading"),
+        // Nothing is forked, so nothing is copied by the system.
+        none("current_cow_peak"),
+        none("current_cow_size"),
+        none("current_cow_size_age"),
+        ("current_fork_perc", "0.00".into()),
+        none("current_save_keys_processed"),
+        none("current_save_keys_total"),
         ("rdb_changes_since_last_save", changed.to_string()),
         ("rdb_bgsave_in_progress", flag(save.since_ms.is_some())),
         ("rdb_last_save_time", status.last_save_s.to_string()),
         ("rdb_last_bgsave_status", well(save.failed)),
         ("rdb_last_bgsave_time_sec", seconds(save.took_s)),
         ("rdb_current_bgsave_time_sec", seconds(save.since_ms.map(since))),
+        none("rdb_last_cow_size"),
         ("rdb_saves", save.done.to_string()),
         ("rdb_last_load_keys_expired", persist.loading.expired.load(Relaxed).to_string()),
         ("rdb_last_load_keys_loaded", persist.loading.keys.load(Relaxed).to_string()),
@@ -36,6 +45,10 @@ pub fn fields(server: &Server) -> Vec<(&'static str, String)> {
         ("aof_last_bgrewrite_status", well(rewrite.failed)),
         ("aof_rewrites", rewrite.done.to_string()),
         ("aof_last_write_status", well(persist.gate.load(Relaxed) & LOG_FAILS != 0)),
+        none("aof_rewrites_consecutive_failures"),
+        none("aof_last_cow_size"),
+        none("module_fork_in_progress"),
+        none("module_fork_last_cow_size"),
     ];
     if logging {
         let log = &persist.log;
@@ -44,6 +57,8 @@ pub fn fields(server: &Server) -> Vec<(&'static str, String)> {
             ("aof_base_size", status.base_bytes.to_string()),
             ("aof_pending_rewrite", flag(rewrite.scheduled)),
             ("aof_buffer_length", log.waiting().to_string()),
+            none("aof_pending_bio_fsync"),
+            none("aof_delayed_fsync"),
             ("aof_records", log.appended().to_string()),
             ("aof_records_written", log.written().to_string()),
             ("aof_records_synced", log.synced().to_string()),

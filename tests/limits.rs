@@ -1,0 +1,144 @@
+//! Limits of memory: which keys go when it is short, and which clients when they do not read.
+
+#[allow(dead_code, reason = "each test binary uses a part")]
+mod support;
+
+use std::path::Path;
+use support::client::Client;
+use support::resp::Value;
+use support::server::Server;
+use support::talk::{call, connect, field, reply, send, text, until};
+
+fn start(args: &[&str]) -> Server {
+    let mut all = vec!["--save", "", "--threads", "2"];
+    all.extend(args);
+    Server::start(Path::new(env!("CARGO_BIN_EXE_redstart")), &all).expect("redstart starts")
+}
+
+fn set(client: &mut Client, name: &str, value: &str) {
+    let reply = client.call(&["CONFIG", "SET", name, value]).expect("CONFIG SET answers");
+    assert_eq!(reply, Value::Simple("OK".into()), "{name} {value}");
+}
+
+fn number(client: &mut Client, name: &str) -> u64 {
+    field(client, name).parse().expect("a number")
+}
+
+/// Sends many commands and waits for all replies.
+fn pipeline(client: &mut Client, lines: impl Iterator<Item = String>) -> Vec<Value> {
+    let mut sent = 0;
+    lines.for_each(|line| {
+        send(client, &line);
+        sent += 1;
+    });
+    (0..sent).map(|_| reply(client)).collect()
+}
+
+/// Fills the server, uses some of the keys, lets it run short of memory, and tells which are left.
+fn survivors(client: &mut Client, names: &[String], used: &[String]) -> Vec<String> {
+    let value = "x".repeat(1000);
+    for names in names.chunks(200) {
+        pipeline(client, names.iter().map(|name| format!("SET {name} {value} EX 10000")));
+    }
+    for _ in 0..10 {
+        pipeline(client, used.iter().map(|name| format!("GET {name}")));
+    }
+    let limit = number(client, "used_memory") - 1_500_000;
+    set(client, "maxmemory", &limit.to_string());
+    until("enough was evicted", || {
+        call(client, "SET new v");
+        number(client, "evicted_keys") > 1000
+    });
+    set(client, "maxmemory", "0");
+    let exist = pipeline(client, names.iter().map(|name| format!("EXISTS {name}")));
+    let left = names.iter().zip(exist).filter(|(_, exists)| *exists == Value::Int(1));
+    left.map(|(name, _)| name.clone()).collect()
+}
+
+#[test]
+fn what_is_used_often_stays() {
+    let args = ["--maxmemory-policy", "allkeys-lfu", "--lfu-log-factor", "0"];
+    let server = start(&args);
+    let mut client = connect(&server);
+    set(&mut client, "maxmemory-samples", "16");
+    let names: Vec<String> = (0..4000).map(|n| format!("key{n}")).collect();
+    let left = survivors(&mut client, &names, &names[..40]);
+    assert!(left.len() < 3000, "{} are left", left.len());
+    assert_eq!(left[..40], names[..40]);
+}
+
+#[test]
+fn without_an_expiry_nothing_goes_by_a_volatile_policy() {
+    let server = start(&["--maxmemory-policy", "volatile-lfu"]);
+    let mut client = connect(&server);
+    pipeline(&mut client, (0..500).map(|n| format!("SET stays{n} v")));
+    let names: Vec<String> = (0..4000).map(|n| format!("key{n}")).collect();
+    let left = survivors(&mut client, &names, &[]);
+    assert!(left.len() < 3000, "{} are left", left.len());
+    let stays = pipeline(&mut client, (0..500).map(|n| format!("EXISTS stays{n}")));
+    assert!(stays.iter().all(|exists| *exists == Value::Int(1)));
+}
+
+const LIMIT: &str = "client-output-buffer-limit";
+
+/// Publishes until nobody listens any more.
+fn publish_all(publisher: &mut Client) {
+    let message = "m".repeat(100_000);
+    until("the listener is closed", || {
+        call(publisher, &format!("PUBLISH channel {message}")) == Value::Int(0)
+    });
+}
+
+#[test]
+fn a_listener_that_does_not_read_is_closed() {
+    let server = start(&[]);
+    let (mut control, mut deaf) = (connect(&server), connect(&server));
+    set(&mut control, LIMIT, "pubsub 1mb 0 0");
+    assert!(matches!(call(&mut deaf, "SUBSCRIBE channel"), Value::Items(..)));
+    publish_all(&mut control);
+    assert_eq!(number(&mut control, "client_output_buffer_limit_disconnections"), 1);
+    until("it is gone", || text(call(&mut control, "CLIENT LIST TYPE pubsub")).is_empty());
+    // Others are subject to other limits.
+    call(&mut control, "CONFIG RESETSTAT");
+    assert_eq!(number(&mut control, "client_output_buffer_limit_disconnections"), 0);
+}
+
+#[test]
+fn beyond_the_soft_limit_there_is_some_time() {
+    let server = start(&[]);
+    let (mut control, mut deaf) = (connect(&server), connect(&server));
+    set(&mut control, LIMIT, "pubsub 0 100kb 1");
+    assert!(matches!(call(&mut deaf, "SUBSCRIBE channel"), Value::Items(..)));
+    // One that reads, if late, stays.
+    let mut late = connect(&server);
+    assert!(matches!(call(&mut late, "SUBSCRIBE other"), Value::Items(..)));
+    let message = "m".repeat(100_000);
+    let waits = |line: &str| {
+        let omem = line.split(' ').find_map(|word| word.strip_prefix("omem=")).expect("omem");
+        omem.parse::<u64>().expect("a number") > 200_000
+    };
+    until("something waits", || {
+        call(&mut control, &format!("PUBLISH channel {message}"));
+        text(call(&mut control, "CLIENT LIST TYPE pubsub")).lines().any(waits)
+    });
+    until("it is closed", || {
+        number(&mut control, "client_output_buffer_limit_disconnections") == 1
+    });
+    assert_eq!(call(&mut control, "PUBLISH other m"), Value::Int(1));
+    assert!(matches!(reply(&mut late), Value::Items(..)));
+}
+
+#[test]
+fn a_client_that_asks_for_too_much_is_closed() {
+    let server = start(&[]);
+    let (mut control, mut greedy) = (connect(&server), connect(&server));
+    call(&mut control, &format!("SET big {}", "x".repeat(400_000)));
+    // Without a limit a long reply is no offence.
+    assert!(matches!(call(&mut greedy, "MGET big big big"), Value::Items(..)));
+    set(&mut control, LIMIT, "normal 1mb 0 0");
+    assert!(matches!(call(&mut greedy, "GET big"), Value::Bulk(_)));
+    send(&mut greedy, "MGET big big big");
+    assert!(greedy.is_closed());
+    assert_eq!(number(&mut control, "client_output_buffer_limit_disconnections"), 1);
+    assert_eq!(call(&mut control, "PING"), Value::Simple("PONG".into()));
+}
