@@ -1,5 +1,6 @@
 //! Parameters: what Redis can change while it serves is changed here too, or refused in the same
-//! words; a configuration made for Redis starts the server, and a wrong one tells where it is wrong.
+//! words; a configuration made for Redis starts the server, and a wrong one tells where it is
+//! wrong.
 
 #[allow(dead_code, reason = "each test binary uses a part")]
 mod support;

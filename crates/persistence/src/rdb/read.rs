@@ -44,7 +44,9 @@ pub struct Reader<'a> {
 #[derive(Default)]
 struct Prelude {
     at_ms: Option<i64>,
-    idle_s: u64,
+    idle_s: Option<u64>,
+    /// How often it was used.
+    frequency: Option<u8>,
     any: bool,
 }
 
@@ -135,9 +137,8 @@ impl<'a> Reader<'a> {
             opcode::EXPIRES_S => {
                 prelude.at_ms = Some(i64::from(i32::from_le_bytes(input.array()?)) * 1000);
             }
-            opcode::IDLE => prelude.idle_s = input.length()?,
-            // Keys are not evicted by their frequency here.
-            opcode::FREQUENCY => drop(input.byte()?),
+            opcode::IDLE => prelude.idle_s = Some(input.length()?),
+            opcode::FREQUENCY => prelude.frequency = Some(input.byte()?),
             opcode::SELECT => {
                 let db = input.length()?;
                 if db >= builder.options.databases() as u64 {
@@ -210,8 +211,9 @@ impl<'a> Reader<'a> {
         let value = read.map_err(|error| named(error, &key, offset))?;
         let deadline_ms = prelude.at_ms.map_or(0, |at_ms| builder.now.deadline(at_ms));
         let mut entry = value.into_entry(&key, deadline_ms);
-        let idle_s = prelude.idle_s.min(0x00ff_ffff) as u32;
-        entry.touch(builder.now.access_clock().wrapping_sub(idle_s) & 0x00ff_ffff);
+        let idle_s = prelude.idle_s.map(|idle_s| u32::try_from(idle_s).unwrap_or(u32::MAX));
+        let aging = builder.options.aging();
+        entry.touch(aging.known(idle_s, prelude.frequency, builder.now));
         Ok(entry)
     }
 }
