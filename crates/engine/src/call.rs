@@ -446,10 +446,7 @@ impl<'a> Space<'a> {
     }
 
     /// Stores an entry that was made under this key, in place of any other.
-    pub fn place(&mut self, key: Key<'_>, mut entry: Entry) {
-        if entry.age() == 0 {
-            entry.touch(self.local.aging.fresh(self.now));
-        }
+    pub fn place(&mut self, key: Key<'_>, entry: Entry) {
         if let Some(slot) = self.find(key) {
             self.remove(key, slot);
         }

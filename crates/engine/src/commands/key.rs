@@ -257,6 +257,7 @@ fn copy(call: &mut Call<'_>) -> Result<(), Error> {
     if db == call.space.db && from.bytes == to.bytes {
         return Err(Error::SAME_OBJECT);
     }
+    let age = call.options.aging().fresh(call.now());
     let space = &mut call.space;
     let present = space.read(from).is_some();
     let taken = present && in_db(space, db, |space| space.find(to).is_some());
@@ -264,7 +265,8 @@ fn copy(call: &mut Call<'_>) -> Result<(), Error> {
     // Found again: looking the other name up may have changed the table.
     if stored && let Some(slot) = space.find(from) {
         let entry = space.entry(from, slot);
-        let copied = Entry::new(to.bytes, entry.clone_value(), entry.deadline_ms());
+        let mut copied = Entry::new(to.bytes, entry.clone_value(), entry.deadline_ms());
+        copied.touch(age);
         in_db(space, db, |space| space.place(to, copied));
     }
     if stored {
