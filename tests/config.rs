@@ -386,3 +386,105 @@ fn a_unix_socket_has_the_permission_that_it_was_given() {
         assert!(refused.contains("can't set immutable config"), "{refused}");
     }
 }
+
+/// A line, and what its reply contains.
+type Step<'a> = (&'a str, &'a str);
+
+fn told(value: &Value) -> String {
+    match value {
+        Value::Int(number) => number.to_string(),
+        Value::Items(_, items) => items.iter().map(told).collect::<Vec<_>>().join(" "),
+        Value::Nil | Value::NilArray | Value::Null => "nil".into(),
+        other => text(other.clone()),
+    }
+}
+
+#[test]
+fn a_change_takes_effect_at_once() {
+    let server = start(&["--save", ""]);
+    let mut client = connect(&server);
+    let steps: &[Step<'_>] = &[
+        ("HSET h a 1 b 2", "2"),
+        ("OBJECT ENCODING h", "listpack"),
+        ("CONFIG SET hash-max-listpack-entries 1", "OK"),
+        ("HSET h c 3", "1"),
+        ("OBJECT ENCODING h", "hashtable"),
+        ("CONFIG SET hash-max-ziplist-entries 128 hash-max-listpack-value 3", "OK"),
+        ("HSET h2 a long-value", "1"),
+        ("OBJECT ENCODING h2", "hashtable"),
+        ("CONFIG SET list-max-listpack-size 2", "OK"),
+        ("RPUSH l a b c", "3"),
+        ("OBJECT ENCODING l", "quicklist"),
+        ("CONFIG SET slowlog-log-slower-than 0 slowlog-max-len 3", "OK"),
+        ("GET a", "nil"),
+        ("GET a", "nil"),
+        ("GET a", "nil"),
+        ("GET a", "nil"),
+        ("SLOWLOG LEN", "3"),
+        ("CONFIG SET slowlog-log-slower-than -1", "OK"),
+        ("SLOWLOG RESET", "OK"),
+        ("GET a", "nil"),
+        ("SLOWLOG LEN", "0"),
+        ("CONFIG SET latency-tracking-info-percentiles", "wrong number of arguments"),
+        ("INFO latencystats", "p50="),
+        ("CONFIG SET latency-tracking-info-percentiles 25", "OK"),
+        ("INFO latencystats", ":p25="),
+        ("CONFIG SET latency-tracking no", "OK"),
+        ("LATENCY HISTOGRAM", ""),
+        ("CONFIG SET proto-max-bulk-len 1mb", "OK"),
+        ("SETRANGE s 1048576 x", "string exceeds maximum allowed size"),
+        ("CONFIG SET notify-keyspace-events KEA", "OK"),
+        ("CONFIG GET notify-keyspace-events", "AKE"),
+        ("CONFIG SET redis-version 7.2.1", "OK"),
+        ("INFO server", "redis_version:7.2.1"),
+        ("CONFIG SET maxmemory 1 maxmemory-policy noeviction", "OK"),
+        ("SET k v", "OOM command not allowed"),
+        ("CONFIG SET maxmemory 0", "OK"),
+        ("SET k v", "OK"),
+        ("CONFIG SET appendonly yes", "OK"),
+        ("INFO persistence", "aof_enabled:1"),
+        ("CONFIG SET appendfsync always", "OK"),
+        ("SET k w", "OK"),
+        ("CONFIG SET appendonly no", "OK"),
+        ("INFO persistence", "aof_enabled:0"),
+        ("CONFIG SET dir .", "can't set protected config"),
+        ("CONFIG SET databases 5", "can't set immutable config"),
+    ];
+    for (line, expected) in steps {
+        let reply = told(&call(&mut client, line));
+        assert!(reply.contains(expected), "{line}: {reply:?}, not {expected:?}");
+    }
+}
+
+#[test]
+fn limits_of_clients_take_effect_at_once() {
+    let server = start(&["--save", ""]);
+    let mut client = connect(&server);
+    // One more than there are.
+    assert_eq!(set(&mut client, "maxclients", "2"), "OK");
+    let mut second = connect(&server);
+    assert_eq!(told(&call(&mut second, "PING")), "PONG");
+    let mut third = connect(&server);
+    let refused = told(&third.reply().expect("it is told why"));
+    assert_eq!(refused, "ERR max number of clients reached");
+    assert_eq!(set(&mut client, "maxclients", "100"), "OK");
+    assert_eq!(set(&mut client, "client-query-buffer-limit", "1mb"), "OK");
+    let flood = vec![b'x'; 3 << 20];
+    let head = format!("*2\r\n$4\r\nECHO\r\n${}\r\n", 5 << 20);
+    // The server closes before it has all.
+    let _ = second.send(&[head.as_bytes(), &flood].concat());
+    assert!(second.is_closed());
+    assert_eq!(support::talk::field(&mut client, "client_query_buffer_limit_disconnections"), "1");
+    // A password is asked of those who come from now on.
+    assert_eq!(set(&mut client, "requirepass", "secret"), "OK");
+    assert_eq!(told(&call(&mut client, "PING")), "PONG");
+    let mut stranger = connect(&server);
+    assert!(told(&call(&mut stranger, "PING")).starts_with("NOAUTH"));
+    assert_eq!(told(&call(&mut stranger, "AUTH secret")), "OK");
+    assert_eq!(set(&mut client, "requirepass", ""), "OK");
+    assert_eq!(told(&call(&mut connect(&server), "PING")), "PONG");
+    // Who says nothing for long is closed.
+    let mut silent = connect(&server);
+    assert_eq!(set(&mut client, "timeout", "1"), "OK");
+    assert!(silent.is_closed());
+}

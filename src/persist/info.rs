@@ -1,6 +1,7 @@
 //! What INFO tells about durability.
 
 use super::{LOG_FAILS, save};
+use crate::config::Setting;
 use crate::server::Server;
 use std::sync::atomic::Ordering::*;
 
@@ -16,6 +17,8 @@ pub fn fields(server: &Server) -> Vec<(&'static str, String)> {
     let changed = save::changes(server).saturating_sub(status.changes_saved);
     let (save, rewrite) = (&status.save, &status.rewrite);
     let logging = persist.is_logging();
+    // It is asked for before its base is written.
+    let enabled = logging || server.config.read().is(Setting::Appendonly);
     let none = |name: &'static str| (name, "0".to_owned());
     let mut fields = vec![
         ("loading", flag(persist.is_loading())),
@@ -37,7 +40,7 @@ pub fn fields(server: &Server) -> Vec<(&'static str, String)> {
         ("rdb_saves", save.done.to_string()),
         ("rdb_last_load_keys_expired", persist.loading.expired.load(Relaxed).to_string()),
         ("rdb_last_load_keys_loaded", persist.loading.keys.load(Relaxed).to_string()),
-        ("aof_enabled", flag(logging)),
+        ("aof_enabled", flag(enabled)),
         ("aof_rewrite_in_progress", flag(rewrite.since_ms.is_some())),
         ("aof_rewrite_scheduled", flag(rewrite.scheduled)),
         ("aof_last_rewrite_time_sec", seconds(rewrite.took_s)),
