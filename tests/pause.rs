@@ -110,12 +110,15 @@ fn nothing_expires_and_nothing_is_evicted() {
         call(&mut control, &format!("SET volatile{n} v PX 30"));
         call(&mut control, &format!("SET stays{n} v"));
     }
-    call(&mut control, "CLIENT PAUSE 60000 WRITE");
-    thread::sleep(Duration::from_millis(120));
+    // In one batch, so that the pause begins before the time is up.
+    send(&mut control, "SET watched v PX 500");
+    send(&mut control, "CLIENT PAUSE 60000 WRITE");
+    assert_eq!([reply(&mut control), reply(&mut control)], [ok(), ok()]);
+    thread::sleep(Duration::from_millis(600));
     let kept = call(&mut control, "DBSIZE");
     let expired = field(&mut control, "expired_keys");
     assert_eq!(call(&mut control, "GET volatile5"), Value::Nil);
-    call(&mut control, "WATCH volatile7");
+    call(&mut control, "WATCH watched");
     call(&mut control, "MULTI");
     call(&mut control, "GET stays7");
     assert_eq!(call(&mut control, "EXEC"), Value::NilArray);

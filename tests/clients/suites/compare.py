@@ -85,7 +85,8 @@ class Suite:
         for key, value in self.settings.get("environment", {}).items():
             environment[key] = value.format_map(fill)
         command = [self.python, "-m", "pytest", "-q", "-o", f"cache_dir={self.folder}/cache"]
-        command += ["-o", "junit_family=xunit1", f"--junitxml={report}"]
+        # Other tracebacks cost seconds each where a library reconnects in deep stacks.
+        command += ["--tb=native", "-o", "junit_family=xunit1", f"--junitxml={report}"]
         command += [word.format_map(fill) for word in self.settings["arguments"]]
         for pattern in self.settings.get("deselect", []):
             command.append(f"--deselect={pattern}")
