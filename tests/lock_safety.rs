@@ -10,6 +10,7 @@
 mod support;
 
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -35,7 +36,7 @@ struct Shared {
     digest: Vec<u8>,
     /// Until when each lock is somebody's: nanoseconds since the start, and below them the
     /// holder's number; zero is nobody's.
-    held_until: [AtomicU64; LOCKS],
+    held_until: [Mutex<u64>; LOCKS],
     acquired: AtomicU64,
     expired: AtomicU64,
     wanted: u64,
@@ -135,9 +136,15 @@ impl<'a> Worker<'a> {
         }
         let until = asked + Duration::from_millis(ttl_ms) - GRAIN;
         let until = stamp(until, self.number);
-        let others = self.shared.held_until[lock].swap(until, SeqCst);
-        let now = self.shared.now();
+        let mut held_until = self.shared.held_until[lock].lock().expect("no check has failed");
+        let (others, now) = (*held_until, self.shared.now());
+        if until <= now {
+            // The answer took longer than the lock's time; it may rightly be another's by now.
+            return None;
+        }
         assert!(others <= now, "lock {lock} has two holders: {} and {}", others % 64, self.number);
+        *held_until = until;
+        drop(held_until);
         if others != 0 {
             self.shared.expired.fetch_add(1, SeqCst);
         }
@@ -147,8 +154,12 @@ impl<'a> Worker<'a> {
 
     /// Notes that the lock is given back, unless its time has passed and it is another's.
     fn let_go(&self, held: &Held) -> bool {
-        let until = &self.shared.held_until[held.lock];
-        until.compare_exchange(held.until, 0, SeqCst, SeqCst).is_ok()
+        let mut until = self.shared.held_until[held.lock].lock().expect("no check has failed");
+        let is_held = *until == held.until;
+        if is_held {
+            *until = 0;
+        }
+        is_held
     }
 
     fn release_request(&mut self, held: &Held) -> Vec<Vec<u8>> {
