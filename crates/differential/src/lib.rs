@@ -11,14 +11,16 @@
 //!   shrink::steps  -->  shrink::arguments  -->  transcript
 //! ```
 //!
-//! Deliberately absent: transactions, blocking commands and several connections, which no
-//! single ordered stream of replies describes.
+//! Commands run alone, in transactions ([`transaction`]) and in scripts; waits are short
+//! ([`wait`]); what others would hear of it is compared too ([`listener`]). Deliberately absent:
+//! several connections that change something, which no single order of replies describes.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod deadline;
 pub mod families;
 pub mod link;
+pub mod listener;
 pub mod normalise;
 pub mod pair;
 pub mod reply;
@@ -27,4 +29,6 @@ pub mod server;
 pub mod shrink;
 pub mod source;
 pub mod stream;
+pub mod transaction;
 pub mod transcript;
+pub mod wait;

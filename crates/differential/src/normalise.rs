@@ -17,10 +17,15 @@
 //! | DBSIZE | nothing in the end; but both count keys that they have yet to notice as |
 //! |  | expired, so the keys are touched before it, and the subject may be asked again |
 //! |  | for [`NOTICE_MS`] |
+//! | PUBSUB CHANNELS | the order of the elements |
+//! | EVAL and its kin, SCRIPT | what may differ of the command that the script's arguments are; |
+//! |  | the words of the language's own errors |
+//! | EXEC | what may differ of each command; where that needs another look, only the shape |
 //! | SORT, SORT_RO | the oracle may refuse numbers: it does so for a while after one that was too |
 //! |  | large or small for it, because it looks at an `errno` that it did not clear |
 
 use crate::deadline::{ABSOLUTE_S, ABSOLUTE_SPAN_S};
+use crate::families::scripting;
 use crate::reply::{Reply, decode};
 use crate::stream::Command;
 
@@ -28,6 +33,9 @@ use crate::stream::Command;
 pub const TOLERANCE_MS: i64 = 5000;
 /// How long after its deadline a key may still be counted, in milliseconds.
 pub const NOTICE_MS: u64 = 300;
+
+/// How errors of the language begin.
+const LANGUAGE_ERRORS: [&str; 2] = ["-ERR Error compiling script", "-ERR user_script:"];
 
 /// How a command's replies are compared when their bytes differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +65,8 @@ pub enum Rule {
     Kind,
     /// Needs a look at all keys, with nothing else in flight.
     RandomKey,
+    /// Exact, but the errors of the language have other words in another engine.
+    Script,
     /// Exact, but the oracle may say that it was given no numbers.
     Sorted,
     /// Exact, once both have noticed what has expired, with nothing else in flight.
@@ -86,14 +96,35 @@ impl Rule {
             ("EXPIRETIME", Rule::Instant(1)),
             ("PEXPIRETIME", Rule::Instant(1000)),
             ("DBSIZE", Rule::Counted),
+            ("PUBSUB", Rule::Unordered),
+            ("SCRIPT", Rule::Script),
+            ("EVAL", Rule::Script),
+            ("EVAL_RO", Rule::Script),
+            ("EVALSHA", Rule::Script),
+            ("EVALSHA_RO", Rule::Script),
             ("SORT", Rule::Sorted),
             ("SORT_RO", Rule::Sorted),
         ];
+        if let Some(inner) = scripting::inner(command) {
+            return match Rule::of(&inner).alone() {
+                Rule::Exact => Rule::Script,
+                rule => rule,
+            };
+        }
         let found = table.into_iter().find(|(name, _)| command.is(name));
         match found.map_or(Rule::Exact, |(_, rule)| rule) {
             Rule::ScanShape if command.args.get(1).is_some_and(|c| c == b"0") => Rule::ScanLoop,
             Rule::ScanPart if command.args.get(2).is_none_or(|c| c != b"0") => Rule::ScanShape,
             Rule::Kind if asks_for_keys(command) => Rule::Exact,
+            rule => rule,
+        }
+    }
+
+    /// The rule where there can be no second look.
+    pub fn alone(self) -> Rule {
+        match self {
+            Rule::ScanLoop => Rule::ScanShape,
+            Rule::Counted => Rule::Kind,
             rule => rule,
         }
     }
@@ -117,9 +148,14 @@ pub fn same(rule: Rule, oracle: &[u8], subject: &[u8]) -> bool {
     if matches!(rule, Rule::Exact | Rule::Counted) {
         return false;
     }
+    let of_language =
+        |text: &[u8]| LANGUAGE_ERRORS.iter().any(|start| text.starts_with(start.as_bytes()));
+    if of_language(oracle) && of_language(subject) {
+        return rule == Rule::Script;
+    }
     if rule == Rule::Sorted {
-        let refused = b"-ERR One or more scores can't be converted into double\r\n";
-        return oracle == refused && subject.starts_with(b"*");
+        let refused = b"-ERR One or more scores can't be converted into double";
+        return oracle.starts_with(refused) && subject.starts_with(b"*");
     }
     let (Ok(oracle), Ok(subject)) = (decode(oracle), decode(subject)) else { return false };
     match (rule, oracle, subject) {

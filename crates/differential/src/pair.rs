@@ -11,11 +11,14 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::link::{Fault, Link};
+use crate::listener::Listener;
 use crate::normalise::{NOTICE_MS, Rule, same, scan_page};
 use crate::reply::{Reply, decode};
 use crate::server::Server;
 use crate::source::Source;
 use crate::stream::{Command, Resp, Step, Stream};
+use crate::transaction::Queue;
+use crate::transcript::command_line;
 
 const BATCH_COMMANDS: usize = 200;
 const BATCH_BYTES: usize = 48 * 1024;
@@ -77,6 +80,7 @@ impl From<io::Error> for Stop {
 pub struct Pair {
     oracle: Server,
     subject: Server,
+    listeners: [Listener; 2],
     fault: Option<Fault>,
 }
 
@@ -86,14 +90,23 @@ struct Run<'a> {
     oracle: Link,
     subject: Link,
     requests: Vec<u8>,
-    sent: Vec<usize>,
+    /// Steps that were sent, each with the number of replies to come before its own.
+    sent: Vec<(usize, usize)>,
     exchanges: usize,
+    /// Whether what is sent now is queued for EXEC.
+    is_queueing: bool,
+    queue: Queue,
 }
 
 impl Pair {
     /// Starts both servers.
     pub fn start(oracle: &[String], subject: &[String], fault: Option<Fault>) -> io::Result<Self> {
-        Ok(Self { oracle: Server::start(oracle)?, subject: Server::start(subject)?, fault })
+        let (oracle, subject) = (Server::start(oracle)?, Server::start(subject)?);
+        // Redis ends waits when it looks at its clients.
+        Link::open(&oracle, Resp::Two, None)?
+            .call(&Command::new(["CONFIG", "SET", "hz", "500"]))?;
+        let listeners = [Listener::start(&oracle)?, Listener::start(&subject)?];
+        Ok(Self { oracle, subject, listeners, fault })
     }
 
     /// The end of the subject's log: what it said before it died.
@@ -122,6 +135,7 @@ impl Pair {
             Ok(link) => link,
             Err(_) => {
                 self.subject.restart()?;
+                self.listeners[1] = Listener::start(&self.subject)?;
                 Link::open(&self.subject, stream.resp, self.fault.clone())?
             }
         };
@@ -132,11 +146,22 @@ impl Pair {
             requests: Vec::new(),
             sent: Vec::new(),
             exchanges: 0,
+            is_queueing: false,
+            queue: Queue::default(),
         };
-        let flush = Command::new(["FLUSHALL"]);
-        run.oracle.call(&flush)?;
-        run.subject.call(&flush)?;
+        for line in ["FLUSHALL", "SCRIPT FLUSH"] {
+            let command = Command::new(line.split(' '));
+            run.oracle.call(&command)?;
+            run.subject.call(&command)?;
+        }
+        let [oracle, subject] = &mut self.listeners;
+        oracle.begin(&mut run.oracle)?;
+        subject.begin(&mut run.subject)?;
         run.stream()?;
+        run.leave_transaction()?;
+        let heard = oracle.end(&mut run.oracle)?;
+        let heard_too = subject.end(&mut run.subject);
+        run.compare_heard(&heard, heard_too)?;
         run.audit()
     }
 }
@@ -156,11 +181,13 @@ impl Run<'_> {
             match step {
                 Step::Send(command) => {
                     let rule = Rule::of(command);
-                    if rule == Rule::Counted {
+                    let sweeps = rule == Rule::Counted && !self.is_queueing;
+                    if sweeps {
                         sweep().iter().for_each(|c| c.encode(&mut self.requests));
                     }
                     command.encode(&mut self.requests);
-                    self.sent.push(i);
+                    self.sent.push((i, if sweeps { sweep().len() } else { 0 }));
+                    self.is_queueing = Queue::is_open_after(command, self.is_queueing);
                     let is_full = self.sent.len() >= BATCH_COMMANDS
                         || self.requests.len() >= BATCH_BYTES
                         || rule.is_barrier();
@@ -187,18 +214,25 @@ impl Run<'_> {
             self.requests.split_at(self.exchanges * CUT % self.requests.len().max(1));
         let _ = self.subject.send(head).and_then(|()| self.subject.send(tail));
         self.requests.clear();
-        for i in std::mem::take(&mut self.sent) {
+        for (i, swept) in std::mem::take(&mut self.sent) {
             let Step::Send(command) = &self.steps[i] else { continue };
-            let rule = Rule::of(command);
-            if rule == Rule::Counted {
-                for _ in sweep() {
-                    self.oracle.frame(command)?;
-                    let _ = self.subject.frame(command);
-                }
+            let mut rule = Rule::of(command);
+            for _ in 0..swept {
+                self.oracle.frame(command)?;
+                let _ = self.subject.frame(command);
             }
-            let oracle = self.oracle.frame(command)?;
+            let unanswered = |error: io::Error| {
+                io::Error::new(error.kind(), format!("{error} to {}", command_line(command)))
+            };
+            let oracle = self.oracle.frame(command).map_err(unanswered)?;
             let subject = self.subject.frame(command).map_err(|error| error.to_string());
-            let is_same = subject.as_ref().is_ok_and(|subject| same(rule, oracle, subject));
+            if self.queue.note(command, rule, oracle) {
+                rule = Rule::Exact;
+            }
+            let is_same = subject.as_ref().is_ok_and(|subject| match command.is("EXEC") {
+                true => self.queue.end(oracle, subject),
+                false => same(rule, oracle, subject),
+            });
             if is_same && (!rule.is_barrier() || rule == Rule::Counted) {
                 continue;
             }
@@ -214,6 +248,37 @@ impl Run<'_> {
             follow_up.map_err(|stop| with_history(stop, &self.steps[..=i]))?;
         }
         Ok(())
+    }
+
+    /// Ends a transaction that the stream has left open.
+    fn leave_transaction(&mut self) -> Result<(), Stop> {
+        if self.is_queueing {
+            let discard = Command::new(["DISCARD"]);
+            self.oracle.call(&discard)?;
+            // A subject that is gone shows it in what follows.
+            let _ = self.subject.call(&discard);
+        }
+        Ok(())
+    }
+
+    /// Compares what the listeners heard.
+    fn compare_heard(
+        &self,
+        oracle: &[Vec<u8>],
+        subject: io::Result<Vec<Vec<u8>>>,
+    ) -> Result<(), Stop> {
+        let subject = subject.map_err(|error| error.to_string());
+        if subject.as_ref().is_ok_and(|subject| subject == oracle) {
+            return Ok(());
+        }
+        let count = subject
+            .as_ref()
+            .map_or(0, |subject| oracle.iter().zip(subject).take_while(|(x, y)| x == y).count());
+        let nothing = || b"+nothing more\r\n".to_vec();
+        let first = |heard: &[Vec<u8>]| heard.get(count).cloned().unwrap_or_else(nothing);
+        let asked = Step::Send(Command::new(["PUBLISH", "(heard)", ""]));
+        let steps = self.steps.iter().cloned().chain([asked]).collect();
+        Err(different(steps, first(oracle), subject.map(|subject| first(&subject))))
     }
 
     /// Asks the subject again, until it has noticed what has expired.

@@ -1,8 +1,9 @@
 //! The smallest stream that still shows a difference: delta debugging (Zeller and Hildebrandt,
 //! "Simplifying and Isolating Failure-Inducing Input", 2002) over commands, then arguments.
 
-use crate::deadline;
+use crate::families::scripting;
 use crate::stream::{Command, Step};
+use crate::{deadline, wait};
 
 /// Removes steps and simplifies arguments in turn, since a command that matters at first may do
 /// nothing once its arguments are plain.
@@ -89,8 +90,14 @@ fn simpler_commands(command: &Command) -> Vec<Command> {
             variants.push(variant);
         }
     }
-    variants.retain(|variant| !variant.name().is_empty() && deadline::is_settled(variant));
+    variants.retain(|variant| !variant.name().is_empty() && is_settled(variant));
     variants
+}
+
+/// Whether a command does the same now and a little later, and waits for a moment at most.
+fn is_settled(command: &Command) -> bool {
+    let alone = |command: &Command| deadline::is_settled(command) && wait::is_settled(command);
+    alone(command) && scripting::inner(command).is_none_or(|inner| alone(&inner))
 }
 
 /// Shorter is simpler, then what is plain.

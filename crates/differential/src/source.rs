@@ -123,18 +123,37 @@ const WIDE_KEYS: usize = 4000;
 pub struct Source {
     rng: fastrand::Rng,
     is_wide: bool,
+    /// How many commands a transaction has still room for; none outside of one.
+    queued: Option<usize>,
     deadlines: u64,
 }
 
 impl Source {
     /// The source of the stream with this seed.
     pub fn new(seed: u64) -> Self {
-        Self { rng: fastrand::Rng::with_seed(seed), is_wide: false, deadlines: 0 }
+        Self { rng: fastrand::Rng::with_seed(seed), is_wide: false, queued: None, deadlines: 0 }
     }
 
     /// From now on most keys are of a large key space, so that tables grow and scans are long.
     pub fn widen(&mut self) {
         self.is_wide = true;
+    }
+
+    /// From now on a few commands are in a transaction.
+    pub fn begin_transaction(&mut self) {
+        self.queued = Some(self.below(8));
+    }
+
+    /// Whether the next command has to end a transaction.
+    pub fn ends_transaction(&mut self) -> bool {
+        let left = self.queued;
+        self.queued = left.and_then(|left| left.checked_sub(1));
+        left == Some(0)
+    }
+
+    /// No transaction was begun after all.
+    pub fn leave_transaction(&mut self) {
+        self.queued = None;
     }
 
     /// True in `percent` of a hundred cases.

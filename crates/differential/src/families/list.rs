@@ -39,7 +39,8 @@ fn index(source: &mut Source) -> Vec<u8> {
     if source.chance(75) { source.pick(NEAR).into() } else { source.integer() }
 }
 
-fn end(source: &mut Source) -> Vec<u8> {
+/// LEFT or RIGHT, mostly.
+pub fn end(source: &mut Source) -> Vec<u8> {
     let word = source.pick(&["LEFT", "RIGHT", "LEFT", "RIGHT", "LEFT", "RIGHT", "UP"]);
     source.cased(word)
 }

@@ -4,15 +4,19 @@
 //! (an argument dropped, added or replaced, the name's case), so that generators need not
 //! care about wrong arity. A new family is a file with a table, and a line in [`FAMILIES`].
 
+mod blocking;
 mod connection;
 mod hash;
 mod key;
 mod list;
+mod pubsub;
+pub mod scripting;
 mod string;
+mod transaction;
 
-use crate::deadline;
 use crate::source::Source;
 use crate::stream::Command;
+use crate::{deadline, wait};
 
 /// How one command is drawn.
 #[derive(Debug)]
@@ -32,6 +36,10 @@ pub const FAMILIES: &[(&str, &[Generator])] = &[
     ("list", list::TABLE),
     ("key", key::TABLE),
     ("connection", connection::TABLE),
+    ("transaction", transaction::TABLE),
+    ("blocking", blocking::TABLE),
+    ("pubsub", pubsub::TABLE),
+    ("scripting", scripting::TABLE),
 ];
 
 /// The generators that a run draws from.
@@ -73,14 +81,38 @@ impl Plan {
 
     /// The next command of a stream; its deadlines are settled.
     pub fn draw(&self, source: &mut Source) -> Command {
+        if source.ends_transaction() {
+            return transaction::end(source);
+        }
         let mut command = self.draw_right(source);
         if command.is("COMMAND") {
-            let inner = self.draw_right(source);
+            command.args.extend(self.draw_inner(source).args);
+        }
+        if command.args.last().is_some_and(|last| last == scripting::INNER) {
+            command.args.pop();
+            let mut inner = self.draw_inner(source);
+            damage(&mut inner, source);
+            settle(&mut inner, source);
             command.args.extend(inner.args);
+            return command;
         }
         damage(&mut command, source);
-        deadline::settle(&mut command, source);
+        settle(&mut command, source);
         command
+    }
+
+    /// A command that is a part of another one.
+    fn draw_inner(&self, source: &mut Source) -> Command {
+        loop {
+            let command = self.draw_right(source);
+            let opens = command.is("MULTI");
+            if opens {
+                source.leave_transaction();
+            }
+            if !opens && !scripting::is_eval(&command) && !command.is("COMMAND") {
+                return command;
+            }
+        }
     }
 
     fn draw_right(&self, source: &mut Source) -> Command {
@@ -100,6 +132,12 @@ impl Plan {
     }
 }
 
+fn settle(command: &mut Command, source: &mut Source) {
+    deadline::settle(command, source);
+    wait::settle(command);
+    keep_small(command);
+}
+
 /// Breaks a few commands: drops, adds, replaces or swaps an argument.
 fn damage(command: &mut Command, source: &mut Source) {
     if !source.chance(6) {
@@ -114,7 +152,6 @@ fn damage(command: &mut Command, source: &mut Source) {
         8 if count > 2 => command.args.swap(victim, count - 1),
         _ => command.args.truncate(1),
     }
-    keep_small(command);
 }
 
 /// A count far below zero asks HRANDFIELD for that many fields: more than memory holds.
@@ -148,5 +185,6 @@ mod tests {
             assert!(drawn.iter().any(|c| c.is(name)), "{name}");
         }
         assert!(drawn.iter().all(deadline::is_settled));
+        assert!(drawn.iter().all(wait::is_settled));
     }
 }
