@@ -11,7 +11,7 @@ use redstart_engine::execute::Prepared;
 use redstart_engine::keyspace::View;
 use redstart_engine::spec::{FAST, Run, WALKS, WHOLE_KEYSPACE};
 use redstart_engine::watch::Watch;
-use redstart_engine::{Error, Key};
+use redstart_engine::{Error, Key, Local, Now};
 use redstart_protocol::{Args, OwnedArgs};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -59,15 +59,17 @@ impl Queue {
 }
 
 impl Session {
-    /// Watches a key of the selected database, unless it is watched already.
-    pub fn watch(&mut self, key: &[u8]) {
-        let keyspace = &self.server.engine.keyspace;
-        let hash = keyspace.hasher().hash(key);
+    /// Watches a key of the selected database, unless it is watched already. One whose time has
+    /// passed goes first: that it is gone is no change.
+    pub fn watch(&mut self, key: &[u8], local: &mut Local, now: Now) {
+        let engine = &self.server.engine;
+        let hash = engine.keyspace.hasher().hash(key);
         let watching = &mut self.watching;
         if watching.keys.iter().any(|(db, _, name)| *db == self.db && **name == *key) {
             return;
         }
-        let mut view = keyspace.lock([hash].into_iter());
+        let mut view = engine.keyspace.lock_one(hash);
+        engine.expire_if_due(&mut view, local, now, self.db, Key { bytes: key, hash });
         view.shard(hash).watches.add(self.db, hash, key, &watching.watch);
         watching.keys.push((self.db, hash, key.into()));
         self.note_transaction();

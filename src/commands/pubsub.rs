@@ -230,7 +230,12 @@ static SPUBLISH: SessionCommand = SessionCommand {
 };
 
 fn publish(context: &mut Context<'_>, args: Args<'_>, kind: Kind) -> Result<(), Error> {
-    let count = context.session.server.pubsub.publish(kind, &args[1], &args[2]);
+    let server = context.session.server;
+    // What has happened to keys before is heard before.
+    if let Some(events) = context.local.take_events_so_far() {
+        server.pubsub.publish_events(server.engine.events(), events);
+    }
+    let count = server.pubsub.publish(kind, &args[1], &args[2]);
     context.session.out.integer(count as i64);
     Ok(())
 }

@@ -95,7 +95,9 @@ static WATCH: SessionCommand = SessionCommand {
         if context.session.queue.is_some() {
             return Err(Error::text("ERR WATCH inside MULTI is not allowed"));
         }
-        args.iter().skip(1).for_each(|key| context.session.watch(key));
+        for key in args.iter().skip(1) {
+            context.session.watch(key, context.local, context.now);
+        }
         context.session.out.ok();
         Ok(())
     },

@@ -169,12 +169,29 @@ fn write_table(table: &Table, out: &mut Reply, resp3: bool, depth: usize) -> Res
     Ok(())
 }
 
+/// What Redis writes of a status or an error: it ends at a zero byte.
+pub fn line(text: &[u8]) -> &[u8] {
+    text.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
+/// An error as Redis writes it: line ends in front are blanks, too; those at the end go.
+pub fn error_line(text: &[u8]) -> Vec<u8> {
+    let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    let text = line(text);
+    let front = text.iter().take_while(|byte| is_end(byte)).count();
+    let mut text = text.to_vec();
+    if front < text.len() {
+        text[..front].fill(b' ');
+    }
+    text
+}
+
 /// Writes a table that stands for a type; false when it is none.
 fn write_typed(table: &Table, out: &mut Reply, resp3: bool, depth: usize) -> Result<bool, TooDeep> {
     if let Some(text) = text_field(table, "err") {
-        out.error_bytes(&text.as_bytes());
+        out.error_bytes(&error_line(&text.as_bytes()));
     } else if let Some(text) = text_field(table, "ok") {
-        out.simple_bytes(&text.as_bytes());
+        out.simple_bytes(line(&text.as_bytes()));
     } else if let Some(value) = as_number(&field(table, "double")) {
         out.double(value);
     } else if let Value::Table(map) = field(table, "map") {

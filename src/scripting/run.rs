@@ -16,6 +16,9 @@ use std::sync::atomic::Ordering::Relaxed;
 /// What a script is told that somebody has ended.
 pub const KILLED: &str = "Script killed by user with SCRIPT KILL.";
 
+/// The length of a digest in hexadecimal.
+const DIGEST_DIGITS: usize = 40;
+
 const NO_SCRIPT: &str = "NOSCRIPT No matching script. Please use EVAL.";
 
 /// Which script to run.
@@ -77,6 +80,11 @@ pub fn eval(
     args: Args<'_>,
     read_only: bool,
 ) -> Result<(), Error> {
+    if let Given::Digest(text) = given
+        && text.len() != DIGEST_DIGITS
+    {
+        return Err(Error::text(NO_SCRIPT));
+    }
     let (keys, argv) = split(args, 2)?;
     with(context, |context, runtime| {
         let (script, function) = find(context.session.server, runtime, given)?;
@@ -272,7 +280,7 @@ impl Run<'_> {
     fn told(&self, failure: &Value) -> Vec<u8> {
         let Value::Table(table) = failure else { return b"ERR unknown error".to_vec() };
         let text = |name: &str| match table.raw_get(name) {
-            Ok(Value::String(text)) => Some(text.as_bytes().to_vec()),
+            Ok(Value::String(text)) => Some(convert::error_line(&text.as_bytes())),
             Ok(Value::Integer(n)) => Some(n.to_string().into_bytes()),
             _ => None,
         };

@@ -197,6 +197,11 @@ pub fn sequence(lua: &Lua, args: Args<'_>) -> mlua::Result<Table> {
 /// # Errors
 /// When it is no Lua.
 pub fn compile(lua: &Lua, globals: &Table, text: &[u8], name: &str) -> mlua::Result<Function> {
+    if text.contains(&0) {
+        // For Luau the text would end there.
+        let message = format!("{}:1: unexpected symbol near '\\0'", name.trim_start_matches('='));
+        return Err(mlua::Error::SyntaxError { message, incomplete_input: false });
+    }
     let compiler = Compiler::new()
         .set_optimization_level(1)
         .set_debug_level(1)

@@ -89,6 +89,12 @@ impl Local {
         if events.is_empty() { None } else { Some(events.take()) }
     }
 
+    /// As [`Local::take_events`], in the midst of a unit: for who tells something of its own now.
+    pub fn take_events_so_far(&mut self) -> Option<Vec<Event>> {
+        self.effects.events.finish();
+        self.take_events()
+    }
+
     /// Notes a use of an entry.
     #[inline]
     pub(crate) fn note_use(&mut self, entry: &mut Entry, now: Now) {
@@ -247,7 +253,9 @@ impl Engine {
         reply: &mut Reply,
     ) {
         if local.effects.events_wanted() {
-            let keeps_ttl = request.args.iter().any(|arg| arg.eq_ignore_ascii_case(b"KEEPTTL"));
+            let is_keepttl = |arg: &[u8]| arg.eq_ignore_ascii_case(b"KEEPTTL");
+            let keeps_ttl =
+                request.command.name == "set" && request.args.iter().skip(3).any(is_keepttl);
             local.effects.events.begin(request.command.name, keeps_ttl);
         }
         local.writes = request.command.is(WRITE);
