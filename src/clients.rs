@@ -199,6 +199,8 @@ pub struct Clients {
     pub limits: Arc<Limits>,
     /// Clients that were closed because a request of theirs was too long.
     pub too_long: AtomicU64,
+    /// Clients that were closed because all of them took too much memory.
+    pub evicted: AtomicU64,
     /// Connections taken since the start.
     pub accepted: AtomicU64,
     /// Connections refused because there were too many.
@@ -267,6 +269,32 @@ impl Clients {
     /// All clients, the oldest first.
     pub fn all(&self) -> Vec<Arc<ClientInfo>> {
         self.list.lock().values().cloned().collect()
+    }
+
+    /// Closes the clients that take most until all together take no more than `bytes_max`; those
+    /// that asked to be kept are, and do not count.
+    pub fn evict(&self, bytes_max: usize) {
+        let mut evictable = self.all();
+        evictable.retain(|client| client.marks.load(Ordering::Relaxed) & EVICTABLE_NOT == 0);
+        let mut sized: Vec<_> = evictable.iter().map(|client| (client.memory(), client)).collect();
+        let mut sum: usize = sized.iter().map(|(bytes, _)| bytes).sum();
+        if sum <= bytes_max {
+            return;
+        }
+        sized.sort_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
+        for (bytes, client) in sized {
+            if sum <= bytes_max {
+                break;
+            }
+            sum -= bytes;
+            if client.kill() {
+                self.evicted.fetch_add(1, Ordering::Relaxed);
+                let ClientInfo { id, addr, .. } = &**client;
+                crate::log::notice(format_args!(
+                    "Evicting client id={id} addr={addr} tot-mem={bytes}: maxmemory-clients"
+                ));
+            }
+        }
     }
 
     /// The number of clients.

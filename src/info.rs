@@ -254,7 +254,8 @@ fn stats(lines: &mut Lines, facts: &Facts) {
     lines.put("expired_stale_perc", "0.00");
     lines.zeros(&["expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"]);
     lines.put("evicted_keys", sum(|stats| &stats.evicted_keys));
-    lines.zeros(&["evicted_clients", "total_eviction_exceeded_time"]);
+    lines.put("evicted_clients", clients.evicted.load(Relaxed));
+    lines.zeros(&["total_eviction_exceeded_time"]);
     lines.zeros(&["current_eviction_exceeded_time"]);
     lines.put("keyspace_hits", sum(|stats| &stats.keyspace_hits));
     lines.put("keyspace_misses", sum(|stats| &stats.keyspace_misses));

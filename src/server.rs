@@ -86,6 +86,8 @@ pub struct Live {
     pub bulk_bytes_max: AtomicUsize,
     /// The most input that a client may let pile up, in bytes.
     pub input_bytes_max: AtomicUsize,
+    /// The most memory that all clients together may take, in bytes; zero is no limit.
+    pub clients_bytes_max: AtomicUsize,
     /// Keepalive probes of client sockets, in seconds; zero is none.
     pub keepalive_s: AtomicUsize,
     /// Whether clients from elsewhere are refused while nobody set a password.
@@ -158,6 +160,14 @@ impl Server {
         }
     }
 
+    /// Closes clients when they take more memory than `maxmemory-clients`.
+    fn evict_clients(&self) {
+        let bytes_max = self.live.clients_bytes_max.load(Ordering::Relaxed);
+        if bytes_max != 0 {
+            self.clients.evict(bytes_max);
+        }
+    }
+
     /// Sets the counters that INFO tells back to zero.
     pub fn reset_stats(&self) {
         self.stats.iter().for_each(|stats| stats.reset());
@@ -165,6 +175,7 @@ impl Server {
         self.clients.accepted.store(0, Ordering::Relaxed);
         self.clients.rejected.store(0, Ordering::Relaxed);
         self.clients.too_long.store(0, Ordering::Relaxed);
+        self.clients.evicted.store(0, Ordering::Relaxed);
         self.clients.limits.closed.store(0, Ordering::Relaxed);
     }
 
@@ -276,6 +287,7 @@ async fn until_stopped(server: &'static Server) -> io::Result<()> {
                 server.sample_rates();
                 server.close_idle();
                 crate::output::tick(server);
+                server.evict_clients();
                 persist::tick(server);
             }
         }

@@ -174,6 +174,12 @@ pub fn apply(config: &Config, server: &Server) {
     live.slow_ns.store(slow_ns.min(latency_ns), Relaxed);
     slowlog.set_len_max(config.count(Setting::SlowlogMaxLen));
     live.input_bytes_max.store(config.count(Setting::ClientQueryBufferLimit), Relaxed);
+    // A negative number is a percentage.
+    let clients_bytes_max = match config.integer(Setting::MaxmemoryClients) {
+        percent @ ..0 => config.count(Setting::Maxmemory) / 100 * percent.unsigned_abs() as usize,
+        bytes => usize::try_from(bytes).unwrap_or(usize::MAX),
+    };
+    live.clients_bytes_max.store(clients_bytes_max, Relaxed);
     server.clients.limits.configure(config.output_limits());
     server.evictor.configure(config);
     let bulk_bytes_max = config.count(Setting::ProtoMaxBulkLen);

@@ -142,3 +142,32 @@ fn a_client_that_asks_for_too_much_is_closed() {
     assert_eq!(number(&mut control, "client_output_buffer_limit_disconnections"), 1);
     assert_eq!(call(&mut control, "PING"), Value::Simple("PONG".into()));
 }
+
+#[test]
+fn when_clients_take_too_much_the_largest_go() {
+    let server = start(&[]);
+    let mut control = connect(&server);
+    let mut greedy: Vec<Client> = (0..4).map(|_| connect(&server)).collect();
+    assert_eq!(call(&mut greedy[0], "CLIENT NO-EVICT ON"), Value::Simple("OK".into()));
+    // The beginnings of long requests: of 3 MB, of 1 MB ...
+    for (n, client) in greedy.iter_mut().enumerate() {
+        let bytes = if n < 2 { 3 << 20 } else { 1 << 20 };
+        let head = "*2\r\n$4\r\nECHO\r\n$10000000\r\n";
+        client.send(&[head.as_bytes(), &vec![b'x'; bytes]].concat()).expect("it is sent");
+    }
+    let held = |told: String| {
+        let qbuf = |line: &str| {
+            let bytes = line.split(' ').find_map(|word| word.strip_prefix("qbuf=")).expect("qbuf");
+            bytes.parse::<usize>().expect("a number")
+        };
+        told.lines().map(qbuf).sum::<usize>()
+    };
+    until("all has arrived", || held(text(call(&mut control, "CLIENT LIST"))) >= 8 << 20);
+    assert_eq!(number(&mut control, "evicted_clients"), 0);
+    set(&mut control, "maxmemory-clients", "4mb");
+    until("one is evicted", || number(&mut control, "evicted_clients") == 1);
+    assert!(greedy[1].is_closed());
+    // The rest is within the limit, since one that is to be kept does not count.
+    set(&mut control, "maxmemory-clients", "0");
+    assert_eq!(text(call(&mut control, "CLIENT LIST")).lines().count(), 4);
+}

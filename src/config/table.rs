@@ -328,8 +328,7 @@ parameters! {
         .without_effect();
     Maxclients = param("maxclients", "10000", Integer(1, UINT));
     Maxmemory = param("maxmemory", "0", Memory(0, ULONG));
-    MaxmemoryClients = param("maxmemory-clients", "0", MemoryOrPercent)
-        .without_effect();
+    MaxmemoryClients = param("maxmemory-clients", "0", MemoryOrPercent);
     MaxmemoryEvictionTenacity = param("maxmemory-eviction-tenacity", "10", Integer(0, 100))
         .without_effect();
     MaxmemoryPolicy = param("maxmemory-policy", "noeviction", Choice(&[
