@@ -128,7 +128,7 @@ fn server(lines: &mut Lines, facts: &Facts) {
     lines.put("atomicvar_api", "c11-builtin");
     lines.put("gcc_version", "0.0.0");
     lines.put("process_id", std::process::id());
-    lines.put("process_supervised", "no");
+    lines.put("process_supervised", crate::supervised::by(&config));
     lines.put("run_id", &server.run_id);
     lines.put("tcp_port", config.integer(Setting::Port));
     lines.put("server_time_usec", crate::clock::wall_us());

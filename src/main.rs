@@ -31,6 +31,7 @@ mod settings;
 mod slowlog;
 mod socket;
 mod stopwatch;
+mod supervised;
 mod transaction;
 mod worker;
 

@@ -15,6 +15,7 @@ use crate::reclaim::Reclaimer;
 use crate::slowlog::Slowlog;
 use crate::socket::{Accepted, Address};
 use crate::stopwatch::Short;
+use crate::supervised;
 use crate::worker;
 use parking_lot::{Mutex, RwLock};
 use redstart_engine::stats::Stats;
@@ -246,6 +247,7 @@ pub fn serve(config: Config) -> io::Result<()> {
             "Ready to accept connections on port {} with {threads} worker(s)",
             server.port
         ));
+        supervised::tell(&server.config.read(), "READY=1\nSTATUS=Ready to accept connections\n");
         until_stopped(server).await
     })
 }
@@ -292,6 +294,7 @@ async fn until_stopped(server: &'static Server) -> io::Result<()> {
             }
         }
     }
+    supervised::tell(&server.config.read(), "STOPPING=1\n");
     crate::log::warning("Redstart is now ready to exit, bye bye...");
     Ok(())
 }

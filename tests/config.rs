@@ -492,3 +492,22 @@ fn limits_of_clients_take_effect_at_once() {
     assert_eq!(set(&mut client, "timeout", "1"), "OK");
     assert!(silent.is_closed());
 }
+
+#[test]
+fn a_supervisor_is_told_when_the_server_is_ready() {
+    let directory = Directory::new();
+    let path = directory.0.join("notify");
+    let supervisor = std::os::unix::net::UnixDatagram::bind(&path).expect("a socket is made");
+    let patience = std::time::Duration::from_secs(20);
+    supervisor.set_read_timeout(Some(patience)).expect("a timeout is settable");
+    let child = Command::new(REDSTART)
+        .args(["--port", "0", "--threads", "1", "--save", "", "--supervised", "systemd"])
+        .env("NOTIFY_SOCKET", &path)
+        .current_dir(&directory.0)
+        .stdout(std::process::Stdio::null())
+        .spawn();
+    let _child = Child(child.expect("redstart runs"));
+    let mut told = [0; 256];
+    let length = supervisor.recv(&mut told).expect("it tells");
+    assert!(told[..length].starts_with(b"READY=1\n"));
+}

@@ -341,8 +341,7 @@ parameters! {
     MinReplicasToWrite = param("min-replicas-to-write", "0", Integer(0, INT))
         .alias("min-slaves-to-write").without_effect();
     NoAppendfsyncOnRewrite = param("no-appendfsync-on-rewrite", "no", YesNo).without_effect();
-    NotifyKeyspaceEvents = param("notify-keyspace-events", "", Events)
-        .without_effect();
+    NotifyKeyspaceEvents = param("notify-keyspace-events", "", Events);
     OomScoreAdj = param("oom-score-adj", "no", Choice(&["no", "yes", "relative=yes", "absolute"]))
         .without_effect();
     OomScoreAdjValues = param("oom-score-adj-values", "0 200 800", OomScores).without_effect();
@@ -427,7 +426,7 @@ parameters! {
     StreamNodeMaxEntries = param("stream-node-max-entries", "100", Integer(0, LONG))
         .without_effect();
     Supervised = param("supervised", "no", Choice(&["upstart", "systemd", "auto", "no"]))
-        .immutable().without_effect();
+        .immutable();
     SyslogEnabled = param("syslog-enabled", "no", YesNo).immutable().refused(NO_SYSLOG);
     SyslogFacility = param("syslog-facility", "local0", Choice(&[
         "user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
