@@ -118,6 +118,48 @@ pub struct Names {
 }
 
 impl ClientInfo {
+    fn new(
+        id: u64,
+        addr: Address,
+        laddr: Address,
+        fd: i32,
+        now_ms: u64,
+        limits: Arc<Limits>,
+    ) -> ClientInfo {
+        ClientInfo {
+            id,
+            addr,
+            laddr,
+            fd,
+            connected_ms: now_ms,
+            active_ms: AtomicU64::new(now_ms),
+            db: AtomicUsize::new(0),
+            resp: AtomicU8::new(2),
+            last_command: AtomicU16::new(u16::MAX),
+            requests: AtomicU64::new(0),
+            input_bytes: AtomicUsize::new(0),
+            output_bytes: AtomicUsize::new(0),
+            marks: AtomicU8::new(0),
+            names: Mutex::default(),
+            mail: Mailbox::default(),
+            listening: Default::default(),
+            queued: AtomicI64::new(-1),
+            watched: AtomicUsize::new(0),
+            waiter: Mutex::default(),
+            limits,
+            standing: Standing::default(),
+            postponed: AtomicBool::new(false),
+            killed: AtomicBool::new(false),
+            waker: AtomicWaker::new(),
+        }
+    }
+
+    /// A client that there is not, for what runs without one.
+    pub fn nobody() -> Arc<ClientInfo> {
+        let nowhere = Address::Unix("".into());
+        Arc::new(ClientInfo::new(0, nowhere.clone(), nowhere, -1, 0, Arc::default()))
+    }
+
     /// Ends the connection: its task is woken and stops. False when that was already asked for.
     pub fn kill(&self) -> bool {
         let first = !self.killed.swap(true, Ordering::AcqRel);
@@ -224,32 +266,8 @@ impl Clients {
         }
         self.accepted.fetch_add(1, Ordering::Relaxed);
         let id = self.next_id.fetch_add(1, Ordering::Relaxed) + 1;
-        let client = Arc::new(ClientInfo {
-            id,
-            addr,
-            laddr,
-            fd,
-            connected_ms: now_ms,
-            active_ms: AtomicU64::new(now_ms),
-            db: AtomicUsize::new(0),
-            resp: AtomicU8::new(2),
-            last_command: AtomicU16::new(u16::MAX),
-            requests: AtomicU64::new(0),
-            input_bytes: AtomicUsize::new(0),
-            output_bytes: AtomicUsize::new(0),
-            marks: AtomicU8::new(0),
-            names: Mutex::default(),
-            mail: Mailbox::default(),
-            listening: Default::default(),
-            queued: AtomicI64::new(-1),
-            watched: AtomicUsize::new(0),
-            waiter: Mutex::default(),
-            limits: self.limits.clone(),
-            standing: Standing::default(),
-            postponed: AtomicBool::new(false),
-            killed: AtomicBool::new(false),
-            waker: AtomicWaker::new(),
-        });
+        let limits = self.limits.clone();
+        let client = Arc::new(ClientInfo::new(id, addr, laddr, fd, now_ms, limits));
         list.insert(id, client.clone());
         Some(client)
     }

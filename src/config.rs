@@ -20,6 +20,7 @@ mod words;
 pub use error::SetError;
 pub use list::Limit;
 pub use table::Setting;
+pub use words::split as split_words;
 
 use arguments::CommandLine;
 use error::Reason;

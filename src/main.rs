@@ -1,5 +1,6 @@
 //! `redstart`: reads its settings and serves. `redstart ping` asks a server whether it does,
-//! `redstart check` files whether they are whole.
+//! `redstart check` files whether they are whole; `redstart convert` makes Redis's of ours and
+//! back.
 
 mod allocator;
 mod blocked;
@@ -53,6 +54,9 @@ fn main() -> ExitCode {
     }
     if arguments.first().is_some_and(|first| first == "check") {
         return persist::check(&arguments[1..]);
+    }
+    if arguments.first().is_some_and(|first| first == "convert") {
+        return persist::convert(&arguments[1..]);
     }
     let config = Config::from_arguments(std::env::args_os().skip(1));
     let served = prepare(&config).and_then(|()| server::serve(config));

@@ -5,6 +5,7 @@
 //!   save      a snapshot in `dir`: SAVE, BGSAVE, save points, the end      persist/save.rs
 //!   append    the log in `appenddirname`: its threads, its rewriting       persist/append.rs
 //!   recover   what is loaded at the start                                  persist/recover.rs
+//!   redis     what Redis left, loaded at the start                         persist/redis.rs
 //!   release   when a reply may leave                                       here
 //! ```
 //!
@@ -15,25 +16,31 @@
 
 mod append;
 mod check;
+mod convert;
 mod files;
 mod info;
+mod progress;
 mod recover;
+mod redis;
 mod save;
 
 pub use append::{Waited, wait_for_log};
 pub use check::run as check;
+pub use convert::run as convert;
 pub use info::fields as info_fields;
-pub use recover::load;
+pub use recover::{Again, load, load_again};
 pub use save::{Begun, How, begin_rewrite, begin_save, is_saving, last_save_s, save_now, shutdown};
 
 use crate::config::{Config, Setting};
 use crate::server::Server;
 use files::Directory;
 use parking_lot::{Condvar, Mutex};
+use redstart_engine::effects::{Effect, Sink};
 use redstart_engine::spec::{LOADING, WRITE};
 use redstart_engine::{Command, Error};
 use redstart_persistence::log::{Log, State};
 use redstart_persistence::names;
+use redstart_protocol::Args;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -97,9 +104,7 @@ pub struct Persist {
 /// How far loading is.
 #[derive(Default)]
 struct Loading {
-    total_bytes: AtomicU64,
-    bytes: AtomicU64,
-    keys: AtomicU64,
+    progress: progress::Progress,
     expired: AtomicU64,
 }
 
@@ -329,6 +334,14 @@ pub fn start(server: &'static Server) -> io::Result<()> {
     server.engine.listen(Arc::new(append::Appender(server.persist.log.clone())));
     server.engine.set_listening(false);
     append::start(server)
+}
+
+/// Tells the log of a request that changed something else than keys.
+pub fn tell(server: &Server, args: Args<'_>) {
+    if server.persist.is_logging() {
+        let args = args.iter().map(bytes::Bytes::copy_from_slice).collect();
+        append::Appender(server.persist.log.clone()).append(&[Effect { db: 0, args }]);
+    }
 }
 
 /// The last record that this worker made since it was last asked; zero for none.

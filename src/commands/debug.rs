@@ -4,6 +4,7 @@ mod data;
 
 use super::{SessionCommand, declare, help, is};
 use crate::config::Setting;
+use crate::persist::{self, Again};
 use crate::session::Context;
 use redstart_engine::Error;
 use redstart_engine::glob::{self, Case};
@@ -69,6 +70,8 @@ fn debug(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
             out.ok();
         }
         (word, 3 | 4) if ACCEPTED.iter().any(|accepted| is(word, accepted)) => out.ok(),
+        (word, 2..=4) if is(word, "reload") => return reload(context, args),
+        (word, 2) if is(word, "loadaof") => return load_again(context, Again::Log),
         (word, 2) if is(word, "jmap") => out.ok(),
         (word, _) if REFUSED.iter().any(|refused| is(word, refused)) => {
             return Err(Error::quoting("ERR DEBUG ", word, " is not supported"));
@@ -109,6 +112,41 @@ const ACCEPTED: [&str; 5] = [
 /// What would end or harm the process.
 const REFUSED: [&str; 7] =
     ["segfault", "panic", "assert", "oom", "restart", "crash-and-recover", "leak"];
+
+/// DEBUG RELOAD [NOSAVE]
+fn reload(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
+    let mut what = Again::Saved;
+    for option in args.from(2).iter() {
+        match option {
+            word if is(word, "nosave") => what = Again::Snapshot,
+            word if is(word, "merge") || is(word, "noflush") => {
+                return Err(Error::quoting("ERR DEBUG RELOAD ", word, " is not supported"));
+            }
+            _ => {
+                return Err(Error::text(
+                    "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
+                ));
+            }
+        }
+    }
+    load_again(context, what)
+}
+
+fn load_again(context: &mut Context<'_>, what: Again) -> Result<(), Error> {
+    if context.held.is_some() {
+        return Err(Error::text("ERR a transaction holds what would be loaded"));
+    }
+    let loaded = persist::load_again(context.session.server, what);
+    loaded.map_err(|error| {
+        crate::log::warning(format_args!("Loading again failed: {error}"));
+        Error::text(match what {
+            Again::Log => "ERR Error trying to load the AOF files, check server logs",
+            _ => "ERR Error trying to load the RDB dump, check server logs",
+        })
+    })?;
+    context.session.out.ok();
+    Ok(())
+}
 
 const OUT_OF_RANGE: &str = "ERR Out of range database";
 
@@ -185,6 +223,10 @@ const LINES: &[&str] = &[
     "PROTOCOL <type>",
     "    Answer with a value of this type: string, integer, double, bignum, null, array, set,",
     "    map, push, verbatim, true or false.",
+    "LOADAOF",
+    "    Load the log again.",
+    "RELOAD [NOSAVE]",
+    "    Save a snapshot, unless told not to, and load it again.",
     "SET-ACTIVE-EXPIRE (0|1)",
     "    Leave expired keys alone until they are asked for, or remove them in time.",
     "SLEEP <seconds>",

@@ -2,6 +2,7 @@
 
 use super::scripting::{KEYS, KEYS_RO, RUNS, kill};
 use super::{SessionCommand, declare, help, is};
+use crate::persist;
 use crate::scripting::functions::{self, About, Libraries};
 use crate::scripting::shebang::FLAG_NAMES;
 use crate::scripting::store::Kind;
@@ -116,7 +117,7 @@ static FUNCTION_DELETE: SessionCommand = SessionCommand {
         "library-name",
     ),
     run: |context, args| {
-        change(context, |_, libraries| match libraries.remove(&args[2]) {
+        change(context, args, |_, libraries| match libraries.remove(&args[2]) {
             Some(_) => Ok(()),
             None => Err(Error::text("ERR Library not found")),
         })?;
@@ -158,7 +159,10 @@ static FUNCTION_FLUSH: SessionCommand = SessionCommand {
         if args.len() > 3 || !known {
             return Err(Error::text("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"));
         }
-        context.session.server.scripts.functions.set(Libraries::new());
+        change(context, args, |_, libraries| {
+            libraries.clear();
+            Ok(())
+        })?;
         context.session.out.ok();
         Ok(())
     },
@@ -260,7 +264,7 @@ static FUNCTION_LOAD: SessionCommand = SessionCommand {
             return Err(Error::quoting("ERR Unknown option given: ", &args[at], ""));
         }
         let replace = options > 2;
-        let name = change(context, |context, libraries| {
+        let name = change(context, args, |context, libraries| {
             functions::add(context, libraries, &args[options], replace)
         })?;
         context.session.out.bulk(&name);
@@ -268,15 +272,18 @@ static FUNCTION_LOAD: SessionCommand = SessionCommand {
     },
 };
 
-/// Changes the libraries, all or nothing.
+/// Changes the libraries, all or nothing; the log is told the request.
 fn change<R>(
     context: &mut Context<'_>,
+    args: Args<'_>,
     f: impl FnOnce(&mut Context<'_>, &mut Libraries) -> Result<R, Error>,
 ) -> Result<R, Error> {
-    let functions = &context.session.server.scripts.functions;
+    let server = context.session.server;
+    let functions = &server.scripts.functions;
+    let _changing = functions.changing.lock();
     let mut libraries = functions.libraries.read().clone();
     let result = f(context, &mut libraries)?;
-    functions.set(libraries);
+    functions.set(libraries, || persist::tell(server, args));
     Ok(result)
 }
 
@@ -303,7 +310,7 @@ static FUNCTION_RESTORE: SessionCommand = SessionCommand {
             Refused::Body => Error::text("ERR Failed loading library code"),
             Refused::NoFunction => Error::text("ERR given type is not a function"),
         })?;
-        change(context, |context, libraries| {
+        change(context, args, |context, libraries| {
             if is(policy, "flush") {
                 libraries.clear();
             }

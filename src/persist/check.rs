@@ -1,18 +1,25 @@
 //! `redstart check FILE...`: whether files are whole, what they hold, and where the first fault is.
+//! Ours and Redis's.
 
+use super::convert::{builder, place};
 use super::files::Directory;
+use super::progress::{Progress, Told};
+use super::redis::read_manifest;
 use clap::Parser;
 use redstart_engine::Engine;
-use redstart_engine::Now;
+use redstart_persistence::aof::{self, Next};
 use redstart_persistence::log::{End, SegmentReader, decode as decode_record};
-use redstart_persistence::record::Builder;
-use redstart_persistence::snapshot::{Reader, decode};
+use redstart_persistence::rdb::{self, About, Input, is_rdb};
+use redstart_persistence::snapshot::{MAGIC, Reader, decode};
+use redstart_persistence::storage::Storage;
 use redstart_persistence::{Fault, ReadError};
-use std::io;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::Ordering::Relaxed;
 
-/// Verifies snapshots and segments of the log; fails at the first one that is not whole.
+/// Verifies snapshots, segments of the log, RDB files, append-only files and their manifests;
+/// fails if one of them is not whole.
 #[derive(Parser)]
 #[command(name = "redstart check", no_binary_name = true)]
 struct Options {
@@ -29,7 +36,9 @@ pub fn run(arguments: &[String]) -> ExitCode {
     };
     let mut code = ExitCode::SUCCESS;
     for file in &options.files {
-        match check(file) {
+        let progress = Progress::default();
+        let checked = progress.watch("Checking", Told::Terminal, || check(file, &progress));
+        match checked {
             Ok(found) => println!("{}: {found}", file.display()),
             Err(error) => {
                 eprintln!("redstart check: {error}");
@@ -41,21 +50,81 @@ pub fn run(arguments: &[String]) -> ExitCode {
 }
 
 /// Reads a file from its beginning to its end and tells what it holds.
-fn check(file: &Path) -> Result<String, ReadError> {
-    let directory = Directory::new(file.parent().unwrap_or("".as_ref()));
-    let name = file.file_name().ok_or(io::ErrorKind::InvalidFilename).map_err(io::Error::from)?;
-    let name = name.to_string_lossy();
-    match name.strip_suffix(".log").and_then(|name| name.rsplit('.').next()?.parse().ok()) {
-        Some(first) => check_segment(&directory, &name, first),
-        None => check_snapshot(&directory, &name),
+fn check(file: &Path, progress: &Progress) -> Result<String, ReadError> {
+    let (directory, name) = place(file)?;
+    if name.ends_with(".manifest") {
+        let (source, len) = directory.open(&name)?;
+        let names = read_manifest(&name, source, len)?;
+        for part in &names {
+            check(&file.with_file_name(part), progress)?;
+        }
+        return Ok(format!("a manifest of {} whole files", names.len()));
     }
+    let number = name.strip_suffix(".log").and_then(|name| name.rsplit('.').next()?.parse().ok());
+    if let Some(first) = number {
+        return check_segment(&directory, &name, first);
+    }
+    let (mut source, len) = directory.open(&name)?;
+    progress.total_bytes.fetch_add(len, Relaxed);
+    let mut beginning = Vec::new();
+    source.by_ref().take(16).read_to_end(&mut beginning)?;
+    if beginning.starts_with(MAGIC) {
+        return check_snapshot(&directory, &name, progress);
+    }
+    let input =
+        Input::new(&name, Box::new(std::io::Cursor::new(beginning.clone()).chain(source)), len);
+    if is_rdb(&beginning) || matches!(beginning.first(), Some(b'*' | b'#')) {
+        return check_redis(input, progress);
+    }
+    let what = "it is no file that Redstart knows".to_owned();
+    Err(Fault { file: name, offset: 0, what }.into())
 }
 
-fn check_snapshot(directory: &Directory, name: &str) -> Result<String, ReadError> {
+/// Reads an RDB file and the commands behind it, or commands alone.
+fn check_redis(mut input: Input<'_>, progress: &Progress) -> Result<String, ReadError> {
+    let mut about = About::default();
+    if matches!(input.peek()?, Some(b'R' | b'V')) {
+        let engine = Engine::new([0; 2]);
+        let mut reader = rdb::Reader::new(input)?;
+        while reader.next(builder(&engine))?.is_some() {
+            progress.bytes.store(reader.at(), Relaxed);
+            progress.keys.store(reader.about().entries, Relaxed);
+        }
+        about = reader.about().clone();
+        input = reader.into_input();
+    }
+    let (mut units, mut commands) = (0, 0);
+    loop {
+        match aof::next(&mut input)? {
+            Next::End => break,
+            Next::Torn(offset) => {
+                return Err(input.fault(offset, "it ends in the middle of a command"));
+            }
+            Next::Unit(unit) => (units, commands) = (units + 1, commands + unit.commands.len()),
+        }
+        progress.bytes.store(input.at(), Relaxed);
+    }
+    let About { version, entries, libraries, .. } = about;
+    let writer = about.writer.map_or(String::new(), |writer| format!(", by {writer}"));
+    let bytes = input.len();
+    let behind = format!("{units} units of {commands} commands");
+    Ok(match (version, units) {
+        (0, _) => format!("a whole append-only file of {behind}, {bytes} bytes"),
+        (_, 0) => {
+            let what = format!("a whole RDB {version} file of {entries} keys");
+            format!("{what} and {libraries} libraries, {bytes} bytes{writer}")
+        }
+        _ => format!("a whole RDB {version} of {entries} keys and {behind}, {bytes} bytes{writer}"),
+    })
+}
+
+fn check_snapshot(
+    directory: &Directory,
+    name: &str,
+    progress: &Progress,
+) -> Result<String, ReadError> {
     let engine = Engine::new([0; 2]);
-    engine.options.set_databases(usize::MAX);
-    let (options, hasher) = (&engine.options, engine.keyspace.hasher());
-    let builder = Builder { options, hasher, now: Now::new(1 << 40, 1 << 40) };
+    let builder = builder(&engine);
     let mut reader = Reader::open(directory, name)?;
     let mut entries = Vec::new();
     while let Some(section) = reader.next_section()? {
@@ -64,12 +133,15 @@ fn check_snapshot(directory: &Directory, name: &str) -> Result<String, ReadError
             offset,
             what,
         })?;
+        progress.bytes.store(section.offset, Relaxed);
+        progress.keys.fetch_add(entries.len() as u64, Relaxed);
         entries.clear();
     }
     let (counts, header) = (reader.counts(), reader.header());
     Ok(format!(
-        "a whole snapshot of {} keys, {} bytes, by Redstart {}, up to record {}",
+        "a whole snapshot of {} keys and {} libraries, {} bytes, by Redstart {}, up to record {}",
         counts.entries,
+        reader.libraries().len(),
         reader.len(),
         header.writer,
         header.sequence

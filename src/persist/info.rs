@@ -39,7 +39,7 @@ pub fn fields(server: &Server) -> Vec<(&'static str, String)> {
         none("rdb_last_cow_size"),
         ("rdb_saves", save.done.to_string()),
         ("rdb_last_load_keys_expired", persist.loading.expired.load(Relaxed).to_string()),
-        ("rdb_last_load_keys_loaded", persist.loading.keys.load(Relaxed).to_string()),
+        ("rdb_last_load_keys_loaded", persist.loading.progress.keys.load(Relaxed).to_string()),
         ("aof_enabled", flag(enabled)),
         ("aof_rewrite_in_progress", flag(rewrite.since_ms.is_some())),
         ("aof_rewrite_scheduled", flag(rewrite.scheduled)),
@@ -69,8 +69,8 @@ pub fn fields(server: &Server) -> Vec<(&'static str, String)> {
         ]);
     }
     if persist.is_loading() {
-        let (total, bytes) =
-            (persist.loading.total_bytes.load(Relaxed), persist.loading.bytes.load(Relaxed));
+        let progress = &persist.loading.progress;
+        let (total, bytes) = (progress.total_bytes.load(Relaxed), progress.bytes.load(Relaxed));
         let percent = 100.0 * bytes as f64 / total.max(1) as f64;
         fields.extend([
             ("loading_total_bytes", total.to_string()),

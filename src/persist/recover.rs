@@ -1,13 +1,15 @@
 //! What is loaded at the start: the log's newest base and the records behind it if there is a log,
-//! else the snapshot.
+//! else the snapshot, else what Redis left.
 //!
 //! Sections are decoded and put in by as many threads as there are workers, while one reads. The
 //! log is replayed under a clock at which nothing has expired yet: what did expire is in it.
 
-use super::append;
-use super::{IS_LOADING, dump_place, log_place};
+use super::progress::Told;
+use super::redis::{self, Files};
+use super::{IS_LOADING, append, dump_place, log_place};
 use crate::config::Setting;
 use crate::log;
+use crate::scripting::functions::Loader;
 use crate::server::Server;
 use parking_lot::Mutex;
 use redstart_engine::driver::Driver;
@@ -23,31 +25,70 @@ use std::sync::atomic::Ordering::*;
 use std::sync::mpsc;
 use std::time::Instant;
 
+/// Libraries of functions on their way in.
+pub struct Libraries {
+    server: &'static Server,
+    loader: Option<Loader>,
+}
+
+impl Libraries {
+    fn new(server: &'static Server) -> Libraries {
+        Libraries { server, loader: None }
+    }
+
+    /// What loads them, made when it is first needed.
+    pub fn loader(&mut self) -> io::Result<&mut Loader> {
+        match &mut self.loader {
+            Some(loader) => Ok(loader),
+            none => {
+                let made = Loader::new(self.server).map_err(|error| io::Error::other(text(&error)));
+                Ok(none.insert(made?))
+            }
+        }
+    }
+
+    /// Does a command once more.
+    pub fn replay(&mut self, driver: &mut Driver, words: &[&[u8]]) -> Result<(), String> {
+        let name = words.first().copied().unwrap_or_default();
+        let failure = if name.eq_ignore_ascii_case(b"function") {
+            let loader = self.loader().map_err(|error| error.to_string())?;
+            loader.replay(words).err().map(|error| text(&error))
+        } else {
+            let reply = driver.call(words);
+            let failed = reply.first() == Some(&b'-');
+            failed.then(|| String::from_utf8_lossy(&reply).trim_end().to_owned())
+        };
+        match failure {
+            None => Ok(()),
+            Some(why) => {
+                Err(format!("{} cannot be replayed: {why}", String::from_utf8_lossy(name)))
+            }
+        }
+    }
+
+    fn finish(self) {
+        match self.loader {
+            Some(loader) => loader.finish(),
+            None => self.server.scripts.functions.set(Default::default(), || ()),
+        }
+    }
+}
+
+fn text(error: &redstart_engine::Error) -> String {
+    String::from_utf8_lossy(error.as_bytes()).into_owned()
+}
+
 /// Loads what there is, and opens the gate.
 ///
 /// # Errors
 /// What is wrong with which file; then the server must not start.
 pub fn load(server: &'static Server) -> Result<(), ReadError> {
-    let config = server.config.read();
-    let (directory, name) = dump_place(&config);
-    let (log_directory, prefix) = log_place(&config);
-    let logs = config.is(Setting::Appendonly);
-    drop(config);
+    let logs = server.config.read().is(Setting::Appendonly);
     let began = Instant::now();
-    if logs {
-        log_directory.make()?;
-        let plan = Plan::of(&prefix, &log_directory.list()?);
-        if is_unbegun(&log_directory, &prefix, &plan)? {
-            load_dump(server, &directory, &name)?;
-            append::first_base(server)?;
-        } else {
-            load_log(server, &log_directory, &prefix, &plan)?;
-        }
-        append::listen(server);
-    } else {
-        load_dump(server, &directory, &name)?;
-    }
-    let keys = server.persist.loading.keys.load(Relaxed);
+    server.persist.loading.progress.watch("Loading", Told::Log, || {
+        if logs { load_logged(server) } else { load_unlogged(server) }
+    })?;
+    let keys = server.persist.loading.progress.keys.load(Relaxed);
     if keys > 0 || logs {
         let seconds = began.elapsed().as_secs_f64();
         log::notice(format_args!("DB loaded from disk: {keys} keys, {seconds:.3} seconds"));
@@ -59,21 +100,101 @@ pub fn load(server: &'static Server) -> Result<(), ReadError> {
     Ok(())
 }
 
-fn load_dump(
-    server: &'static Server,
-    directory: &dyn Storage,
-    name: &str,
-) -> Result<(), ReadError> {
-    match load_snapshot(server, directory, name, Expired::Drop) {
-        Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-        Ok(_) => Ok(()),
+/// Loads the log; without one, what else there is, which becomes the log's base.
+fn load_logged(server: &'static Server) -> Result<(), ReadError> {
+    let (directory, prefix) = log_place(&server.config.read());
+    directory.make()?;
+    let plan = Plan::of(&prefix, &directory.list()?);
+    if is_unbegun(&directory, &prefix, &plan)? {
+        let files = redis::find_files(&server.config.read())?;
+        load_other(server, files)?;
+        append::first_base(server)?;
+    } else {
+        let mut libraries = Libraries::new(server);
+        let end = read_log(server, &directory, &prefix, &plan, &mut libraries)?;
+        libraries.finish();
+        resume_log(server, &directory, &prefix, &plan, end)?;
     }
+    append::listen(server);
+    Ok(())
+}
+
+fn load_unlogged(server: &'static Server) -> Result<(), ReadError> {
+    load_other(server, None)
+}
+
+/// Loads our snapshot; else Redis's append-only files, if they count; else its `dump.rdb`.
+fn load_other(server: &'static Server, files: Option<Files>) -> Result<(), ReadError> {
+    let mut libraries = Libraries::new(server);
+    let (directory, name) = dump_place(&server.config.read());
+    let loaded = load_snapshot(server, &directory, &name, Expired::Drop, &mut libraries);
+    match (loaded, files) {
+        (Ok(_), None) => {}
+        (Ok(_), Some(_)) => log::notice(format_args!(
+            "Loaded {name}: Redis's append-only files beside it are not read"
+        )),
+        (Err(ReadError::Io(error)), files) if error.kind() == io::ErrorKind::NotFound => {
+            match files {
+                Some(files) => files.load(server, &mut libraries)?,
+                None => {
+                    let config = server.config.read();
+                    let dump = String::from_utf8_lossy(config.text(Setting::Dbfilename));
+                    let dump = dump.into_owned();
+                    drop(config);
+                    redis::load_rdb(server, &directory, &dump, &mut libraries)?;
+                }
+            }
+        }
+        (Err(error), _) => return Err(error),
+    }
+    libraries.finish();
+    Ok(())
+}
+
+/// What is loaded once more while the server runs, for tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// The snapshot; it is saved before.
+    Saved,
+    /// The snapshot as it is.
+    Snapshot,
+    /// The log.
+    Log,
+}
+
+/// Forgets everything, and loads it again. What other clients write meanwhile is lost.
+///
+/// # Errors
+/// What could not be saved or loaded; the keyspace is then what was loaded by then.
+pub fn load_again(server: &'static Server, what: Again) -> Result<(), ReadError> {
+    let persist = &server.persist;
+    if what == Again::Log && !persist.is_logging() {
+        return Err(io::Error::other("there is no log").into());
+    }
+    if what == Again::Saved {
+        super::save_now(server)?;
+    }
+    let _job = persist.job.lock();
+    persist.close(IS_LOADING);
+    let logs = persist.is_logging() && append::finish(persist);
+    server.engine.set_listening(false);
+    server.engine.keyspace.clear();
+    let result = if what == Again::Log {
+        let mut libraries = Libraries::new(server);
+        let (directory, prefix) = log_place(&server.config.read());
+        let plan = Plan::of(&prefix, &directory.list()?);
+        read_log(server, &directory, &prefix, &plan, &mut libraries).map(|_| libraries.finish())
+    } else {
+        load_other(server, None)
+    };
+    server.engine.set_listening(logs);
+    persist.open(IS_LOADING);
+    result
 }
 
 /// What becomes of keys whose deadline has passed since they were saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Expired {
+pub enum Expired {
     /// Nothing asks for them any more.
     Drop,
     /// The records that follow may know better.
@@ -86,10 +207,11 @@ fn load_snapshot(
     storage: &dyn Storage,
     name: &str,
     expired: Expired,
+    libraries: &mut Libraries,
 ) -> Result<Counts, ReadError> {
     let mut reader = Reader::open(storage, name)?;
     let loading = &server.persist.loading;
-    loading.total_bytes.fetch_add(reader.len(), Relaxed);
+    loading.progress.total_bytes.fetch_add(reader.len(), Relaxed);
     let threads = server.stats.len();
     let (send, receive) = mpsc::sync_channel::<Section>(threads * 2);
     let (receive, failed) = (Mutex::new(receive), Mutex::new(None));
@@ -106,7 +228,7 @@ fn load_snapshot(
             });
         }
         while let Some(section) = reader.next_section()? {
-            loading.bytes.fetch_add(section.payload.len() as u64, Relaxed);
+            loading.progress.bytes.fetch_add(section.payload.len() as u64, Relaxed);
             if failed.lock().is_some() || send.send(section).is_err() {
                 break;
             }
@@ -114,10 +236,16 @@ fn load_snapshot(
         drop(send);
         Ok::<(), ReadError>(())
     })?;
-    match failed.into_inner() {
-        Some(error) => Err(error),
-        None => Ok(reader.counts()),
+    if let Some(error) = failed.into_inner() {
+        return Err(error);
     }
+    for code in reader.libraries() {
+        let added = libraries.loader()?.add(code, false);
+        added.map_err(|error| {
+            reader.fault(0, &format!("a library of functions: {}", text(&error)))
+        })?;
+    }
+    Ok(reader.counts())
 }
 
 /// Decodes the entries of a section and puts them in.
@@ -140,7 +268,7 @@ fn put_in(
     if !engine.keyspace.restore(&mut entries) {
         return Err((section.offset, "a key occurs twice".into()));
     }
-    server.persist.loading.keys.fetch_add(loaded, Relaxed);
+    server.persist.loading.progress.keys.fetch_add(loaded, Relaxed);
     server.persist.loading.expired.fetch_add(all - loaded, Relaxed);
     Ok(())
 }
@@ -165,31 +293,40 @@ fn is_unbegun(storage: &dyn Storage, prefix: &str, plan: &Plan) -> Result<bool, 
     Ok(true)
 }
 
-/// Loads the base and replays the segments, and opens the log behind them.
-fn load_log(
+/// Where a log that was read ends.
+struct LogEnd {
+    /// The number of the next record.
+    next: u64,
+    /// The last segment: its name, its length as far as it is whole, the number behind it.
+    segment: Option<(String, u64, u64)>,
+}
+
+/// Loads the base and replays the segments.
+fn read_log(
     server: &'static Server,
     storage: &dyn Storage,
     prefix: &str,
     plan: &Plan,
-) -> Result<(), ReadError> {
+    libraries: &mut Libraries,
+) -> Result<LogEnd, ReadError> {
     let persist = &server.persist;
     let base = plan.base.unwrap_or(0);
     if plan.base.is_some() {
-        let counts = load_snapshot(server, storage, &names::base(prefix, base), Expired::Keep)?;
+        let name = names::base(prefix, base);
+        let counts = load_snapshot(server, storage, &name, Expired::Keep, libraries)?;
         persist.status.lock().base_bytes = counts.bytes;
     }
-    let mut next = base + 1;
-    let mut open_end = None;
+    let mut end = LogEnd { next: base + 1, segment: None };
     for (at, &first) in plan.segments.iter().enumerate() {
         let name = names::segment(prefix, first);
-        if first > next {
-            let what = format!("records {next} to {} are missing before it", first - 1);
+        if first > end.next {
+            let what = format!("records {} to {} are missing before it", end.next, first - 1);
             return Err(Fault { file: name, offset: 0, what }.into());
         }
         let mut reader = SegmentReader::open(storage, &name, first)?;
-        persist.loading.total_bytes.fetch_add(reader.len(), Relaxed);
-        let end = replay(server, &mut reader, next, &name)?;
-        if let End::Torn(fault) = end {
+        persist.loading.progress.total_bytes.fetch_add(reader.len(), Relaxed);
+        let ended = replay(server, &mut reader, end.next, &name, libraries)?;
+        if let End::Torn(fault) = ended {
             if at + 1 < plan.segments.len() {
                 return Err(fault.into());
             }
@@ -199,21 +336,32 @@ fn load_log(
             let bytes = reader.len() - reader.offset();
             log::warning(format_args!("{fault}. The log ends there: {bytes} bytes are cut off"));
         }
-        next = next.max(reader.next_sequence());
-        open_end = Some((name, reader.offset(), reader.next_sequence()));
+        end.next = end.next.max(reader.next_sequence());
+        end.segment = Some((name, reader.offset(), reader.next_sequence()));
     }
-    match open_end {
+    Ok(end)
+}
+
+/// Opens the log behind what was read.
+fn resume_log(
+    server: &'static Server,
+    storage: &dyn Storage,
+    prefix: &str,
+    plan: &Plan,
+    end: LogEnd,
+) -> io::Result<()> {
+    let (log, next) = (&server.persist.log, end.next);
+    match end.segment {
         Some((name, len, following)) if following == next => {
-            persist.log.reopen(storage, &name, len, next - 1)?;
+            log.reopen(storage, &name, len, next - 1)?;
         }
         // The base is ahead of every segment: a new one has to follow it.
         _ => {
-            persist.log.resume(next - 1);
-            persist.log.rotate(&redstart_persistence::log::Start { storage, prefix })?;
+            log.resume(next - 1);
+            log.rotate(&redstart_persistence::log::Start { storage, prefix })?;
         }
     }
-    plan.superfluous.iter().try_for_each(|name| storage.remove(name))?;
-    Ok(())
+    plan.superfluous.iter().try_for_each(|name| storage.remove(name))
 }
 
 /// Does once more what a segment tells, from record `from` on.
@@ -222,6 +370,7 @@ fn replay(
     reader: &mut SegmentReader,
     from: u64,
     name: &str,
+    libraries: &mut Libraries,
 ) -> Result<End, ReadError> {
     let now = server.clock.now().replaying();
     let mut driver = Driver::of(&server.engine, fastrand::u64(..), now, COMMANDS);
@@ -233,7 +382,7 @@ fn replay(
             Ok(sequence) => sequence,
             Err(end) => return Ok(end),
         };
-        server.persist.loading.bytes.fetch_add(reader.offset() - offset, Relaxed);
+        server.persist.loading.progress.bytes.fetch_add(reader.offset() - offset, Relaxed);
         if sequence < from {
             continue;
         }
@@ -242,13 +391,7 @@ fn replay(
                 return Err(fault(format!("there is no database {db}: see `databases`")).into());
             }
             driver.db = db;
-            let reply = driver.call(&words);
-            if reply.first() == Some(&b'-') {
-                let name = String::from_utf8_lossy(words.first().copied().unwrap_or_default());
-                let reply = String::from_utf8_lossy(&reply);
-                let what = format!("{name} cannot be replayed: {}", reply.trim_end());
-                return Err(fault(what).into());
-            }
+            libraries.replay(&mut driver, &words).map_err(fault)?;
         }
     }
 }

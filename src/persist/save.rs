@@ -60,17 +60,29 @@ pub fn take(
     at_flip: impl FnOnce(),
 ) -> io::Result<(Counts, Moment)> {
     let persist = &server.persist;
-    let (snapshot, moment) = server.engine.keyspace.begin_snapshot(|| {
+    let (snapshot, (moment, texts)) = server.engine.keyspace.begin_snapshot(|| {
         at_flip();
+        // What changes them tells the log before it lets go of them.
+        let libraries = server.scripts.functions.libraries.read();
         let (now, sequence) = (server.clock.now(), persist.log.appended());
-        Moment { now, sequence, changes: changes(server) }
+        let texts: Vec<_> = libraries.values().map(|library| library.code.clone()).collect();
+        (Moment { now, sequence, changes: changes(server) }, texts)
     });
     let header = Header {
         writer: env!("CARGO_PKG_VERSION").to_owned(),
         wall_ms: moment.now.wall_ms,
         sequence: moment.sequence,
     };
-    let writer = match Writer::create(storage, &name(&moment), &header, moment.now) {
+    let begun = Writer::create(storage, &name(&moment), &header, moment.now);
+    let begun =
+        begun.and_then(|mut writer| match writer.libraries(texts.iter().map(|text| &text[..])) {
+            Ok(()) => Ok(writer),
+            Err(error) => {
+                writer.abandon();
+                Err(error)
+            }
+        });
+    let writer = match begun {
         Ok(writer) => writer,
         Err(error) => {
             snapshot.abandon();

@@ -8,10 +8,13 @@ use super::run::{Run, split, with};
 use super::runtime::{Runtime, compile, describe, sequence};
 use super::shebang::{Flags, NO_WRITES, flag, words};
 use super::store::Script;
-use crate::session::Context;
+use crate::clients::ClientInfo;
+use crate::server::Server;
+use crate::session::{Context, Session};
 use mlua::{Function, Lua, MultiValue, Table, Value};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use redstart_engine::Error;
+use redstart_persistence::rdb::payload::restore_functions;
 use redstart_protocol::Args;
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -51,6 +54,8 @@ pub struct Catalogue {
     /// The libraries.
     pub libraries: RwLock<Libraries>,
     generation: AtomicU64,
+    /// Held by whoever changes them.
+    pub changing: Mutex<()>,
 }
 
 impl Catalogue {
@@ -61,9 +66,12 @@ impl Catalogue {
         functions.find(|about| about.name.eq_ignore_ascii_case(name)).map(|about| about.flags)
     }
 
-    /// Replaces the libraries: workers notice when they next call a function.
-    pub fn set(&self, libraries: Libraries) {
-        *self.libraries.write() = libraries;
+    /// Replaces the libraries: workers notice when they next call a function. `tell` tells the
+    /// log; who looks at the libraries and at the log's end sees both or neither.
+    pub fn set(&self, libraries: Libraries, tell: impl FnOnce()) {
+        let mut place = self.libraries.write();
+        *place = libraries;
+        tell();
         self.generation.fetch_add(1, Relaxed);
     }
 }
@@ -282,11 +290,27 @@ pub fn add(
     code: &[u8],
     replace: bool,
 ) -> Result<Vec<u8>, Error> {
+    let load = |code: &[u8]| with(context, |_, runtime| runtime.load(code))?;
+    add_loaded(libraries, code, replace, load)
+}
+
+impl Runtime {
+    fn load(&self, code: &[u8]) -> Result<Vec<Registered>, Error> {
+        self.functions.load(&self.lua, code)
+    }
+}
+
+fn add_loaded(
+    libraries: &mut Libraries,
+    code: &[u8],
+    replace: bool,
+    load: impl FnOnce(&[u8]) -> Result<Vec<Registered>, Error>,
+) -> Result<Vec<u8>, Error> {
     let name = library_name(code)?;
     if !replace && libraries.contains_key(&name) {
         return Err(Error::quoting("ERR Library '", &name, "' already exists"));
     }
-    let registered = with(context, |_, runtime| runtime.functions.load(&runtime.lua, code))??;
+    let registered = load(code)?;
     let functions: Vec<About> = registered.into_iter().map(|registered| registered.about).collect();
     for (_, library) in libraries.iter().filter(|(other, _)| **other != name) {
         for function in &library.functions {
@@ -298,6 +322,68 @@ pub fn add(
     }
     libraries.insert(name.clone(), Library { code: code.into(), functions });
     Ok(name)
+}
+
+/// Loads libraries where there is no client: those that were saved.
+pub struct Loader {
+    server: &'static Server,
+    runtime: Runtime,
+    libraries: Libraries,
+}
+
+impl Loader {
+    /// No libraries yet.
+    ///
+    /// # Errors
+    /// When there is no memory for a Lua state.
+    pub fn new(server: &'static Server) -> Result<Loader, Error> {
+        let session = Session::new(server, ClientInfo::nobody());
+        let made = Runtime::new(server, session);
+        let runtime = made.map_err(|error| Error::text(format!("ERR {error}")))?;
+        Ok(Loader { server, runtime, libraries: Libraries::new() })
+    }
+
+    /// Adds a library.
+    ///
+    /// # Errors
+    /// When the text is none, or names that it takes are taken.
+    pub fn add(&mut self, code: &[u8], replace: bool) -> Result<(), Error> {
+        let Loader { runtime, libraries, .. } = self;
+        add_loaded(libraries, code, replace, |code| runtime.load(code)).map(drop)
+    }
+
+    /// Does once more what a FUNCTION command did.
+    ///
+    /// # Errors
+    /// When it cannot be done.
+    pub fn replay(&mut self, words: &[&[u8]]) -> Result<(), Error> {
+        let is = |at: usize, name: &str| {
+            words.get(at).is_some_and(|word| word.eq_ignore_ascii_case(name.as_bytes()))
+        };
+        let last = words.last().copied().unwrap_or_default();
+        if is(1, "load") {
+            self.add(last, words.len() > 3)
+        } else if is(1, "delete") {
+            self.libraries.remove(last);
+            Ok(())
+        } else if is(1, "flush") {
+            self.libraries.clear();
+            Ok(())
+        } else if is(1, "restore") && words.len() > 2 {
+            if is(3, "flush") {
+                self.libraries.clear();
+            }
+            let texts = restore_functions(words[2]).map_err(|_| Error::PAYLOAD_FOOTER)?;
+            texts.iter().try_for_each(|text| self.add(text, is(3, "replace")))
+        } else {
+            Err(Error::SYNTAX)
+        }
+    }
+
+    /// Makes the libraries those of the server.
+    pub fn finish(self) {
+        self.server.scripts.functions.set(self.libraries, || ());
+    }
 }
 
 /// FCALL and FCALL_RO.

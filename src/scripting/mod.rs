@@ -22,8 +22,7 @@
 //! What stays different from Lua 5.1: a number that `..` joins to a string is written with all its
 //! digits instead of by `%.14g` (`tostring`, `string.format` and `table.concat` write it as ever);
 //! errors of the language itself (syntax, calls of nil) have Luau's words; `string.dump` refuses;
-//! tables are walked in another order, which the keys of `cjson.encode` show. Functions are not
-//! in snapshots or the log.
+//! tables are walked in another order, which the keys of `cjson.encode` show.
 
 mod call;
 mod convert;

@@ -30,21 +30,38 @@ pub struct Process {
 impl Process {
     /// Starts the server with its files in `directory`; does not wait for it.
     pub fn start(directory: &Path, args: &[&str]) -> Process {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_redstart"));
+        program.args(["--threads", "2"]);
+        Process::spawn(program, directory, args)
+    }
+
+    /// Starts a real redis-server in the same way; None if there is none.
+    #[allow(dead_code, reason = "each test binary uses a part")]
+    pub fn start_redis(directory: &Path, args: &[&str]) -> Option<Process> {
+        let found = Command::new("redis-server").arg("--version").output();
+        if !found.is_ok_and(|output| output.status.success()) {
+            eprintln!("SKIPPED: redis-server is not installed");
+            return None;
+        }
+        Some(Process::spawn(Command::new("redis-server"), directory, args))
+    }
+
+    fn spawn(mut program: Command, directory: &Path, args: &[&str]) -> Process {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there is a free port");
         let port = listener.local_addr().expect("it is bound").port();
         drop(listener);
         let output = directory.join("output.txt");
         let log = OpenOptions::new().create(true).append(true).open(&output);
         let log = log.expect("the directory is ours");
-        let child = Command::new(env!("CARGO_BIN_EXE_redstart"))
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--threads", "2"])
+        let child = program
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
             .args(args)
             .current_dir(directory)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("it is open"))
             .stderr(log)
             .spawn()
-            .expect("the server's binary was built");
+            .expect("the server's binary is there");
         Process { child, port, output }
     }
 

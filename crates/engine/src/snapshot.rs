@@ -170,6 +170,17 @@ impl Keyspace {
         (Snapshot { keyspace: self, queue, shard: 0 }, result)
     }
 
+    /// Drops every key of every database. No snapshot may be under way.
+    pub fn clear(&'static self) {
+        let mut view = self.lock_all();
+        for index in 0..SHARDS {
+            let shard = view.shard_at(index);
+            let parts: Vec<Db> = (0..shard.db_limit()).filter_map(|db| shard.take_db(db)).collect();
+            view.publish(index);
+            drop(parts);
+        }
+    }
+
     /// Puts entries in that were saved, each with its database, and empties `entries`. Returns
     /// false when a key was there already: then what was saved is not one keyspace.
     pub fn restore(&'static self, entries: &mut Vec<(usize, Entry)>) -> bool {

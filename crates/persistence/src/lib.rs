@@ -7,6 +7,7 @@
 //! What is read was written by somebody else, perhaps: nothing is believed before its checksum is
 //! right, and then nothing is allocated that the file's own size does not account for.
 
+pub mod aof;
 pub mod checksum;
 mod codec;
 pub mod commands;

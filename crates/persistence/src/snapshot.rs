@@ -5,10 +5,11 @@
 //! section  kind u8 | count u32 | length u64 | checksum u64 | payload
 //! ```
 //!
-//! The first section is the header, the last one the trailer, those between hold `count` entries
-//! each. A checksum covers its section's number, kind, count, length and payload; the trailer
-//! counts sections, entries and bytes; nothing follows it. So a file that is cut, or differs by a
-//! bit anywhere, or has its sections in another order, is not read as a snapshot.
+//! The first section is the header, the last one the trailer; one between them may hold libraries
+//! of functions, the others hold `count` entries each. A checksum covers its section's number,
+//! kind, count, length and payload; the trailer counts sections, entries and bytes; nothing follows
+//! it. So a file that is cut, or differs by a bit anywhere, or has its sections in another order,
+//! is not read as a snapshot.
 //!
 //! A snapshot is written under another name and gets its own when it is whole and safe.
 
@@ -23,7 +24,7 @@ use serde::{Deserialize, Serialize};
 /// The first bytes of every snapshot.
 pub const MAGIC: &[u8; 8] = b"REDSTART";
 /// The version that is written, and the newest that is read.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Bytes before the first section.
 const START: usize = MAGIC.len() + 4;
@@ -33,6 +34,8 @@ const FRAME: usize = 1 + 4 + 8 + 8;
 const HEADER: u8 = 1;
 const ENTRIES: u8 = 2;
 const TRAILER: u8 = 3;
+/// Since version 2.
+const LIBRARIES: u8 = 4;
 
 /// What a snapshot says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ mod common;
 
 use common::{load, state};
 use redstart_engine::driver::Driver;
-use redstart_persistence::snapshot::{Header, VERSION, Writer, pump};
+use redstart_persistence::snapshot::{Header, Reader, VERSION, Writer, pump};
 use redstart_persistence::storage::memory::Memory;
 use std::path::PathBuf;
 
@@ -21,6 +21,9 @@ const LINES: [&str; 9] = [
     "SET moved 1",
     "MOVE moved 7",
 ];
+
+/// A library of functions that every golden file from the second on holds.
+const LIBRARY: &[u8] = b"#!lua name=library\n";
 
 fn file(version: u32) -> PathBuf {
     let name = format!("../../snapshots/golden/format-{version}.redstart");
@@ -42,7 +45,8 @@ fn every_released_format_is_still_read() {
     if std::env::var_os("REDSTART_WRITE_GOLDEN").is_some() {
         let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| ());
         let header = Header { writer: "golden".into(), wall_ms: driver.now.wall_ms, sequence: 0 };
-        let writer = Writer::create(&storage, "golden", &header, driver.now).unwrap();
+        let mut writer = Writer::create(&storage, "golden", &header, driver.now).unwrap();
+        writer.libraries([LIBRARY].into_iter()).unwrap();
         pump(snapshot, writer, |_, _| Ok(())).unwrap();
         let bytes = storage.bytes("golden").expect("it was written");
         std::io::Write::write_all(&mut create(file(VERSION)), &bytes).unwrap();
@@ -51,6 +55,9 @@ fn every_released_format_is_still_read() {
         storage.put("golden", &bytes_of(file(version)));
         let loaded = Driver::new(2);
         load(&loaded, &storage, "golden").unwrap();
+        let mut reader = Reader::open(&storage, "golden").unwrap();
+        while reader.next_section().unwrap().is_some() {}
+        assert_eq!(reader.libraries(), &[LIBRARY][..usize::from(version > 1)]);
         assert_eq!(state(&loaded), state(&driver), "format {version}");
     }
 }

@@ -18,7 +18,11 @@ fn writer<'s>(driver: &Driver, storage: &'s dyn Storage) -> Writer<'s> {
 
 fn save(driver: &Driver, storage: &dyn Storage) -> std::io::Result<Counts> {
     let header = Header { writer: "test".into(), wall_ms: driver.now.wall_ms, sequence: 7 };
-    let writer = Writer::create(storage, NAME, &header, driver.now)?;
+    let mut writer = Writer::create(storage, NAME, &header, driver.now)?;
+    if let Err(error) = writer.libraries([&b"#!lua name=library\n"[..]].into_iter()) {
+        writer.abandon();
+        return Err(error);
+    }
     let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| ());
     pump(snapshot, writer, |_, _| Ok(()))
 }

@@ -30,6 +30,7 @@ pub struct Input<'a> {
     at: u64,
     len: u64,
     sum: u64,
+    ran_out: bool,
 }
 
 /// A length, or the number of a special encoding in its place.
@@ -65,7 +66,18 @@ impl<'a> Input<'a> {
     pub fn new(file: &str, source: Box<dyn Read + Send + 'a>, len: u64) -> Input<'a> {
         let buffer = vec![0; len.min(BUFFER) as usize].into();
         let (summed, start, end) = (0, 0, 0);
-        Input { file: file.to_owned(), source, buffer, summed, start, end, at: 0, len, sum: 0 }
+        Input {
+            file: file.to_owned(),
+            source,
+            buffer,
+            summed,
+            start,
+            end,
+            at: 0,
+            len,
+            sum: 0,
+            ran_out: false,
+        }
     }
 
     /// How many bytes have been taken.
@@ -100,7 +112,13 @@ impl<'a> Input<'a> {
         self.sum
     }
 
-    fn too_short(&self) -> ReadError {
+    /// Whether more was asked for than there is.
+    pub fn ran_out(&self) -> bool {
+        self.ran_out
+    }
+
+    fn too_short(&mut self) -> ReadError {
+        self.ran_out = true;
         self.fault(self.len, "it ends too early")
     }
 
@@ -176,15 +194,25 @@ impl<'a> Input<'a> {
         Ok(Some(self.buffer[self.start]))
     }
 
+    /// Makes sure that there are `len` bytes.
+    ///
+    /// # Errors
+    /// When there are not so many left.
+    pub fn expect(&mut self, len: u64) -> Result<(), ReadError> {
+        if len > self.left() {
+            self.ran_out = true;
+            let what = format!("{len} bytes are announced, and {} are left", self.left());
+            return Err(self.fault(self.at, what));
+        }
+        Ok(())
+    }
+
     /// The next `len` bytes.
     ///
     /// # Errors
     /// When there are not so many left.
     pub fn bytes(&mut self, len: u64) -> Result<Vec<u8>, ReadError> {
-        if len > self.left() {
-            let what = format!("{len} bytes are announced, and {} are left", self.left());
-            return Err(self.fault(self.at, what));
-        }
+        self.expect(len)?;
         let mut bytes = vec![0; len as usize];
         self.fill(&mut bytes)?;
         Ok(bytes)

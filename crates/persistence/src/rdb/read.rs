@@ -89,6 +89,11 @@ impl<'a> Reader<'a> {
         self.input.at()
     }
 
+    /// A fault of this file.
+    pub fn fault(&self, offset: u64, what: impl Into<String>) -> ReadError {
+        self.input.fault(offset, what)
+    }
+
     /// The input, behind the end of what was read.
     pub fn into_input(self) -> Input<'a> {
         self.input

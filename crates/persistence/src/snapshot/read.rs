@@ -1,8 +1,10 @@
 //! Reading a snapshot, strictly.
 
-use super::{Counts, ENTRIES, FRAME, HEADER, Header, MAGIC, START, TRAILER, VERSION, seal};
+use super::{
+    Counts, ENTRIES, FRAME, HEADER, Header, LIBRARIES, MAGIC, START, TRAILER, VERSION, seal,
+};
 use crate::checksum::checksum;
-use crate::codec;
+use crate::codec::{self, Blob};
 use crate::fault::{Fault, ReadError};
 use crate::record::{self, Builder};
 use crate::storage::Storage;
@@ -18,6 +20,7 @@ pub struct Reader {
     at: u64,
     header: Header,
     counts: Counts,
+    libraries: Vec<Vec<u8>>,
 }
 
 /// Some entries, as they lie in the file; their checksum is right.
@@ -44,14 +47,15 @@ impl Reader {
     pub fn open(storage: &dyn Storage, name: &str) -> Result<Reader, ReadError> {
         let (input, len) = storage.open(name)?;
         let (file, header, counts) = (name.to_owned(), Header::default(), Counts::default());
-        let mut reader = Reader { file, input, len, at: 0, header, counts };
+        let libraries = Vec::new();
+        let mut reader = Reader { file, input, len, at: 0, header, counts, libraries };
         let mut start = [0; START];
         reader.fill(&mut start)?;
         let (magic, version) = start.split_at(MAGIC.len());
         if magic != MAGIC {
             return Err(reader.fault(0, "it is not a snapshot of Redstart").into());
         }
-        if version != VERSION.to_le_bytes() {
+        if !(1..=VERSION).any(|known| version == known.to_le_bytes()) {
             return Err(reader.fault(MAGIC.len() as u64, "its version is not known").into());
         }
         let Any { kind, section } = reader.read_section()?;
@@ -73,6 +77,11 @@ impl Reader {
         self.counts
     }
 
+    /// The texts of the libraries of functions, once all has been read.
+    pub fn libraries(&self) -> &[Vec<u8>] {
+        &self.libraries
+    }
+
     /// The file's length in bytes.
     pub fn len(&self) -> u64 {
         self.len
@@ -88,25 +97,38 @@ impl Reader {
     /// # Errors
     /// What is wrong with the file.
     pub fn next_section(&mut self) -> Result<Option<Section>, ReadError> {
-        let before = self.counts;
-        let Any { kind, section } = self.read_section()?;
-        let start = section.offset - FRAME as u64;
-        match kind {
-            ENTRIES => Ok(Some(section)),
-            TRAILER => {
-                let counts: Counts = codec::decode_all(&section.payload)
-                    .map_err(|what| self.fault(section.offset, &what))?;
-                if counts != before || section.count != 0 {
-                    return Err(self.fault(start, "its counts are not right").into());
+        loop {
+            let before = self.counts;
+            let Any { kind, section } = self.read_section()?;
+            let start = section.offset - FRAME as u64;
+            match kind {
+                ENTRIES => return Ok(Some(section)),
+                LIBRARIES if section.count == 0 => {
+                    let texts: Vec<Blob<'_>> = codec::decode_all(&section.payload)
+                        .map_err(|what| self.fault(section.offset, &what))?;
+                    self.libraries.extend(texts.iter().map(|text| text.0.to_vec()));
                 }
-                if self.at != self.len {
-                    return Err(self.fault(self.at, "there are bytes behind its end").into());
+                TRAILER => {
+                    self.check_trailer(&section, before)?;
+                    self.counts = before;
+                    return Ok(None);
                 }
-                self.counts = before;
-                Ok(None)
+                _ => return Err(self.fault(start, "a section of an unknown kind").into()),
             }
-            _ => Err(self.fault(start, "a section of an unknown kind").into()),
         }
+    }
+
+    fn check_trailer(&self, section: &Section, before: Counts) -> Result<(), Fault> {
+        let counts: Counts = codec::decode_all(&section.payload)
+            .map_err(|what| self.fault(section.offset, &what))?;
+        if counts != before || section.count != 0 {
+            let start = section.offset - FRAME as u64;
+            return Err(self.fault(start, "its counts are not right"));
+        }
+        if self.at != self.len {
+            return Err(self.fault(self.at, "there are bytes behind its end"));
+        }
+        Ok(())
     }
 
     fn read_section(&mut self) -> Result<Any, ReadError> {

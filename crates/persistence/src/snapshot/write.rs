@@ -1,8 +1,10 @@
 //! Writing a snapshot.
 
-use super::{Counts, ENTRIES, FRAME, HEADER, Header, MAGIC, START, TRAILER, VERSION, seal};
+use super::{
+    Counts, ENTRIES, FRAME, HEADER, Header, LIBRARIES, MAGIC, START, TRAILER, VERSION, seal,
+};
 use crate::checksum::checksum;
-use crate::codec;
+use crate::codec::{self, Blob};
 use crate::names::unfinished;
 use crate::record;
 use crate::storage::{Output, Storage};
@@ -90,6 +92,22 @@ impl<'s> Writer<'s> {
         self.section.clear();
         self.section.extend_from_slice(&[0; FRAME]);
         Ok(())
+    }
+
+    /// Writes the texts of the libraries of functions, behind the entries taken so far.
+    ///
+    /// # Errors
+    /// When the storage fails; the snapshot is then to be given up.
+    pub fn libraries<'t>(&mut self, texts: impl Iterator<Item = &'t [u8]>) -> io::Result<()> {
+        if self.count > 0 {
+            self.write_section(ENTRIES, 0)?;
+        }
+        let texts: Vec<Blob<'_>> = texts.map(Blob).collect();
+        if texts.is_empty() {
+            return Ok(());
+        }
+        codec::encode(&texts, &mut self.section);
+        self.write_section(LIBRARIES, 0)
     }
 
     /// How many bytes have been written.

@@ -1,0 +1,158 @@
+//! `redstart convert IN OUT`: an RDB file of Redis's becomes a snapshot of ours, and the other way
+//! round.
+
+use super::files::Directory;
+use super::progress::{Progress, Told};
+use super::redis::looks_like_rdb;
+use clap::Parser;
+use redstart_engine::{Engine, Now};
+use redstart_persistence::rdb::{self, Compression, Found, Input};
+use redstart_persistence::record::Builder;
+use redstart_persistence::snapshot::{self, Header};
+use redstart_persistence::storage::Storage;
+use redstart_persistence::{Fault, ReadError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Makes a snapshot of an RDB file, and an RDB file of a snapshot.
+#[derive(Parser)]
+#[command(name = "redstart convert", no_binary_name = true)]
+struct Options {
+    /// The version of an RDB file that is written: 10 for Redis 7.0 and everything newer, 12 for
+    /// hashes whose fields expire.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(10..=12))]
+    rdb_version: u16,
+    /// What is read.
+    input: PathBuf,
+    /// What is written.
+    output: PathBuf,
+}
+
+/// Runs the subcommand.
+pub fn run(arguments: &[String]) -> ExitCode {
+    let options = match Options::try_parse_from(arguments) {
+        Ok(options) => options,
+        Err(error) => error.exit(),
+    };
+    match convert(&options) {
+        Ok(told) => {
+            println!("{}: {told}", options.output.display());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("redstart convert: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A file's directory and its name.
+pub fn place(file: &Path) -> io::Result<(Directory, String)> {
+    let directory = Directory::new(file.parent().unwrap_or("".as_ref()));
+    let name = file.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+    Ok((directory, name.to_string_lossy().into_owned()))
+}
+
+/// What builds values where there is no server: all databases are known, and wall time is kept.
+pub fn builder(engine: &Engine) -> Builder<'_> {
+    engine.options.set_databases(usize::MAX);
+    let (options, hasher) = (&engine.options, engine.keyspace.hasher());
+    Builder { options, hasher, now: Now::new(1 << 40, 1 << 40) }
+}
+
+fn convert(options: &Options) -> Result<String, ReadError> {
+    let (from, input) = place(&options.input)?;
+    let (to, output) = place(&options.output)?;
+    let progress = Progress::default();
+    let conversion = Conversion { from: &from, input: &input, to: &to, output: &output };
+    progress.watch("Converting", Told::Terminal, || {
+        if looks_like_rdb(&from, &input)? {
+            conversion.to_snapshot(&progress)
+        } else {
+            conversion.to_rdb(options.rdb_version, &progress)
+        }
+    })
+}
+
+struct Conversion<'a> {
+    from: &'a Directory,
+    input: &'a str,
+    to: &'a Directory,
+    output: &'a str,
+}
+
+impl Conversion<'_> {
+    fn to_snapshot(&self, progress: &Progress) -> Result<String, ReadError> {
+        let engine = Engine::new([0; 2]);
+        let builder = builder(&engine);
+        let (source, len) = self.from.open(self.input)?;
+        progress.total_bytes.store(len, Relaxed);
+        let mut reader = rdb::Reader::new(Input::new(self.input, source, len))?;
+        let writer = env!("CARGO_PKG_VERSION").to_owned();
+        let wall_ms = (crate::clock::wall_us() / 1000) as i64;
+        let header = Header { writer, wall_ms, sequence: 0 };
+        let mut writer = snapshot::Writer::create(self.to, self.output, &header, builder.now)?;
+        let mut copy = || -> Result<(), ReadError> {
+            let mut libraries = Vec::new();
+            while let Some(found) = reader.next(builder)? {
+                match found {
+                    Found::Library(text) => libraries.push(text),
+                    Found::Entry(db, entry) => {
+                        writer.entry(db, &entry);
+                        writer.write_full()?;
+                    }
+                }
+                progress.bytes.store(reader.at(), Relaxed);
+                progress.keys.store(reader.about().entries, Relaxed);
+            }
+            if reader.at() != len {
+                return Err(reader.fault(reader.at(), "there are bytes behind its end"));
+            }
+            Ok(writer.libraries(libraries.iter().map(|text| &text[..]))?)
+        };
+        if let Err(error) = copy() {
+            writer.abandon();
+            return Err(error);
+        }
+        let counts = writer.finish()?;
+        Ok(format!("a snapshot of {} keys, {} bytes", counts.entries, counts.bytes))
+    }
+
+    fn to_rdb(&self, version: u16, progress: &Progress) -> Result<String, ReadError> {
+        let engine = Engine::new([0; 2]);
+        let builder = builder(&engine);
+        let mut reader = snapshot::Reader::open(self.from, self.input)?;
+        progress.total_bytes.store(reader.len(), Relaxed);
+        let plan = rdb::Plan {
+            version,
+            compression: Compression::Lzf,
+            writer: env!("CARGO_PKG_VERSION"),
+            now: builder.now,
+        };
+        let mut writer = rdb::Writer::create(self.to, self.output, &plan)?;
+        let mut entries = Vec::new();
+        let mut copy = || -> Result<(), ReadError> {
+            while let Some(section) = reader.next_section()? {
+                snapshot::decode(&section, builder, &mut entries).map_err(|(offset, what)| {
+                    Fault { file: self.input.to_owned(), offset, what }
+                })?;
+                for (db, entry) in entries.drain(..) {
+                    writer.entry(db, &entry)?;
+                    progress.keys.fetch_add(1, Relaxed);
+                }
+                progress.bytes.store(section.offset + section.payload.len() as u64, Relaxed);
+            }
+            reader.libraries().iter().for_each(|text| writer.library(text));
+            Ok(())
+        };
+        if let Err(error) = copy() {
+            writer.abandon();
+            return Err(error);
+        }
+        let bytes = writer.finish()?;
+        let keys = progress.keys.load(Relaxed);
+        Ok(format!("RDB {version} of {keys} keys, {bytes} bytes"))
+    }
+}

@@ -1,0 +1,252 @@
+//! Redis's files at the start: `dump.rdb`, the log of Redis 7 in its directory, the single file of
+//! servers before. They are read and left as they are; what is written later is our own.
+
+use super::recover::{Expired, Libraries};
+use super::{files::Directory, path};
+use crate::config::{Config, Setting, split_words};
+use crate::log;
+use crate::server::Server;
+use redstart_engine::driver::Driver;
+use redstart_persistence::aof::{self, Next, Role, Words, manifest_line};
+use redstart_persistence::commands::COMMANDS;
+use redstart_persistence::rdb::{Found, Input, Reader, is_rdb};
+use redstart_persistence::record::Builder;
+use redstart_persistence::storage::Storage;
+use redstart_persistence::{Fault, ReadError};
+use std::io::{self, Read};
+use std::sync::atomic::Ordering::*;
+
+/// Entries that are put in at once.
+const BATCH: usize = 512;
+
+/// Opens a file as an input, whose bytes count as to be loaded.
+fn open(server: &Server, storage: &dyn Storage, name: &str) -> io::Result<Input<'static>> {
+    let (source, len) = storage.open(name)?;
+    server.persist.loading.progress.total_bytes.fetch_add(len, Relaxed);
+    Ok(Input::new(name, source, len))
+}
+
+/// Loads an RDB file, if it is there.
+pub fn load_rdb(
+    server: &'static Server,
+    storage: &dyn Storage,
+    name: &str,
+    libraries: &mut Libraries,
+) -> Result<bool, ReadError> {
+    let input = match open(server, storage, name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        opened => opened?,
+    };
+    let input = read_rdb(server, input, Expired::Drop, libraries)?;
+    match input.is_empty() {
+        true => Ok(true),
+        false => Err(input.fault(input.at(), "there are bytes behind its end")),
+    }
+}
+
+/// Reads an RDB file up to its end, and puts in what it holds.
+fn read_rdb(
+    server: &'static Server,
+    input: Input<'static>,
+    expired: Expired,
+    libraries: &mut Libraries,
+) -> Result<Input<'static>, ReadError> {
+    let engine = &server.engine;
+    let loading = &server.persist.loading;
+    let (options, hasher) = (&engine.options, engine.keyspace.hasher());
+    let mut reader = Reader::new(input)?;
+    let (mut entries, mut told) = (Vec::with_capacity(BATCH), reader.at());
+    loop {
+        let now = server.clock.now();
+        let builder = Builder { options, hasher, now };
+        let found = reader.next(builder)?;
+        let ended = found.is_none();
+        match found {
+            Some(Found::Library(text)) => {
+                let added = libraries.loader()?.add(&text, false);
+                added.map_err(|error| refused(&reader, told, error.as_bytes()))?;
+            }
+            Some(Found::Entry(db, entry)) => {
+                let lives = entry.deadline_ms() == 0 || entry.deadline_ms() > now.mono_ms;
+                if lives || expired == Expired::Keep {
+                    entries.push((db, entry));
+                } else {
+                    loading.expired.fetch_add(1, Relaxed);
+                }
+            }
+            None => {}
+        }
+        if ended || entries.len() >= BATCH {
+            loading.progress.keys.fetch_add(entries.len() as u64, Relaxed);
+            loading.progress.bytes.fetch_add(reader.at() - told, Relaxed);
+            if !engine.keyspace.restore(&mut entries) {
+                return Err(refused(&reader, told, b"a key occurs twice behind it"));
+            }
+            told = reader.at();
+        }
+        if ended {
+            let about = reader.about();
+            let writer = about.writer.as_deref().unwrap_or("an unnamed server");
+            log::notice(format_args!("Read RDB {} of {writer}", about.version));
+            return Ok(reader.into_input());
+        }
+    }
+}
+
+fn refused(reader: &Reader<'_>, offset: u64, what: &[u8]) -> ReadError {
+    reader.fault(offset, String::from_utf8_lossy(what))
+}
+
+/// Redis's append-only files, in the order in which they are read.
+pub struct Files {
+    directory: Directory,
+    names: Vec<String>,
+}
+
+/// Finds Redis's append-only files: by the manifest, or the single file of servers before 7.
+pub fn find_files(config: &Config) -> Result<Option<Files>, ReadError> {
+    let name = String::from_utf8_lossy(config.text(Setting::Appendfilename)).into_owned();
+    let dir = path(config.text(Setting::Dir));
+    let directory = Directory::new(dir.join(path(config.text(Setting::Appenddirname))));
+    let manifest = format!("{name}.manifest");
+    match directory.open(&manifest) {
+        Ok((source, len)) => {
+            let names = read_manifest(&manifest, source, len)?;
+            return Ok((!names.is_empty()).then_some(Files { directory, names }));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error.into()),
+    }
+    let directory = Directory::new(dir);
+    match directory.open(&name) {
+        Ok(_) => Ok(Some(Files { directory, names: vec![name] })),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The longest manifest that is read, in bytes.
+const MANIFEST_MAX: u64 = 16 << 20;
+
+/// The names of the files that a manifest says are to be read.
+pub fn read_manifest(file: &str, source: impl Read, len: u64) -> Result<Vec<String>, ReadError> {
+    let fault = |offset: usize, what: &str| Fault {
+        file: file.to_owned(),
+        offset: offset as u64,
+        what: what.to_owned(),
+    };
+    if len > MANIFEST_MAX {
+        return Err(fault(0, "it is too long for a manifest").into());
+    }
+    let mut text = Vec::new();
+    source.take(len).read_to_end(&mut text)?;
+    let (mut base, mut increments, mut at) = (None, Vec::new(), 0);
+    for line in text.split_inclusive(|&byte| byte == b'\n') {
+        let words = split_words(line).ok_or_else(|| fault(at, "its quotes do not close"))?;
+        if !words.is_empty() && !words[0].starts_with(b"#") {
+            let (name, number, role) = manifest_line(&words).map_err(|what| fault(at, what))?;
+            match role {
+                Role::Base if base.is_some() => {
+                    return Err(fault(at, "a second base").into());
+                }
+                Role::Base => base = Some(name),
+                Role::Increment => {
+                    if increments.last().is_some_and(|&(last, _)| last >= number) {
+                        return Err(fault(at, "its files are out of order").into());
+                    }
+                    increments.push((number, name));
+                }
+                Role::History => {}
+            }
+        }
+        at += line.len();
+    }
+    Ok(base.into_iter().chain(increments.into_iter().map(|(_, name)| name)).collect())
+}
+
+impl Files {
+    /// Loads them.
+    pub fn load(
+        &self,
+        server: &'static Server,
+        libraries: &mut Libraries,
+    ) -> Result<(), ReadError> {
+        let mut replay = Replay::new(server);
+        for (at, name) in self.names.iter().enumerate() {
+            log::notice(format_args!("Loading Redis's append-only file {name}"));
+            let torn = replay.file(&self.directory, name, libraries)?;
+            let Some((offset, len)) = torn else { continue };
+            let what = format!("it ends in the middle of a command, {} bytes", len - offset);
+            let fault = Fault { file: name.clone(), offset, what };
+            let is_last = at + 1 == self.names.len();
+            if !is_last || !server.config.read().is(Setting::AofLoadTruncated) {
+                return Err(fault.into());
+            }
+            log::warning(format_args!("{fault}. They are left out"));
+        }
+        Ok(())
+    }
+}
+
+/// What does once more what the files tell.
+struct Replay {
+    server: &'static Server,
+    driver: Driver,
+}
+
+impl Replay {
+    fn new(server: &'static Server) -> Replay {
+        let now = server.clock.now().replaying();
+        Replay { server, driver: Driver::of(&server.engine, fastrand::u64(..), now, COMMANDS) }
+    }
+
+    /// Reads a file; where it is torn and how long it is, if so.
+    fn file(
+        &mut self,
+        storage: &dyn Storage,
+        name: &str,
+        libraries: &mut Libraries,
+    ) -> Result<Option<(u64, u64)>, ReadError> {
+        let bytes = &self.server.persist.loading.progress.bytes;
+        let mut input = open(self.server, storage, name)?;
+        if let Some(first) = input.peek()?
+            && matches!(first, b'R' | b'V')
+        {
+            input = read_rdb(self.server, input, Expired::Keep, libraries)?;
+        }
+        // Each file begins in the first database.
+        self.driver.db = 0;
+        loop {
+            let before = input.at();
+            match aof::next(&mut input)? {
+                Next::End => return Ok(None),
+                Next::Torn(offset) => return Ok(Some((offset, input.len()))),
+                Next::Unit(unit) => {
+                    for words in &unit.commands {
+                        let run = self.command(words, libraries);
+                        run.map_err(|what| input.fault(unit.offset, what))?;
+                    }
+                }
+            }
+            bytes.fetch_add(input.at() - before, Relaxed);
+        }
+    }
+
+    fn command(&mut self, words: &Words, libraries: &mut Libraries) -> Result<(), String> {
+        let words: Vec<&[u8]> = words.iter().map(|word| &word[..]).collect();
+        if words[0].eq_ignore_ascii_case(b"select") {
+            let db = words.get(1).and_then(|word| std::str::from_utf8(word).ok()?.parse().ok());
+            let most = self.server.engine.options.databases();
+            self.driver.db = db.filter(|&db| db < most).ok_or("there is no such database")?;
+            return Ok(());
+        }
+        libraries.replay(&mut self.driver, &words)
+    }
+}
+
+/// Whether a file is one of Redis's, by its first bytes.
+pub fn looks_like_rdb(storage: &dyn Storage, name: &str) -> io::Result<bool> {
+    let mut beginning = Vec::new();
+    storage.open(name)?.0.take(9).read_to_end(&mut beginning)?;
+    Ok(is_rdb(&beginning))
+}

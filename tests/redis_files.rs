@@ -1,0 +1,253 @@
+//! Redis's files, with a real redis-server as the oracle: what it saves is read here, what is
+//! converted here is read there, key by key; its append-only files are started from.
+//!
+//! Golden files that redis-server wrote are read without one. `REDSTART_WRITE_GOLDEN=1` lets the
+//! redis-server at hand write them anew.
+
+#[allow(dead_code, reason = "each test binary uses a part")]
+#[path = "redis_files/contents.rs"]
+mod contents;
+#[allow(dead_code, reason = "each test binary uses a part")]
+#[path = "crash/process.rs"]
+mod process;
+#[allow(dead_code, reason = "each test binary uses a part")]
+mod support;
+
+use contents::{Settings, contents, fill, keys, line, restored};
+use process::{Process, scratch};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use support::resp::Value;
+
+const UNSAVED: [&str; 2] = ["--save", ""];
+
+fn redstart(directory: &Path, args: &[&str]) -> Process {
+    let mut server = Process::start(directory, &[&UNSAVED, args].concat());
+    server.wait_until_ready();
+    server
+}
+
+fn redis(directory: &Path, args: &[&str]) -> Option<Process> {
+    let debug = ["--enable-debug-command", "yes"];
+    let mut server = Process::start_redis(directory, &[&UNSAVED, &debug[..], args].concat())?;
+    server.wait_until_ready();
+    Some(server)
+}
+
+/// Runs a subcommand; what it said, and whether it succeeded.
+fn run(args: &[&Path]) -> (String, bool) {
+    let output = Command::new(env!("CARGO_BIN_EXE_redstart")).args(args).output();
+    let output = output.expect("the program was built");
+    let said = [output.stdout, output.stderr].concat();
+    (String::from_utf8_lossy(&said).into_owned(), output.status.success())
+}
+
+fn golden(settings: Settings) -> PathBuf {
+    let name = format!("snapshots/golden/redis-7.0.15-{}.rdb", settings.name());
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+#[test]
+fn golden_files_of_redis_are_read() {
+    for settings in Settings::ALL {
+        let file = golden(settings);
+        let directory = scratch(&format!("golden-{}", settings.name()));
+        if std::env::var_os("REDSTART_WRITE_GOLDEN").is_some() {
+            let oracle = redis(&directory, settings.args()).expect("redis-server is needed");
+            fill(&mut oracle.client(), settings);
+            line(&mut oracle.client(), "SAVE");
+            fs::copy(directory.join("dump.rdb"), &file).expect("the directory is there");
+        }
+        let (said, whole) = run(&["check".as_ref(), &file]);
+        assert!(whole && said.contains("by Redis 7.0.15"), "{said}");
+        let filled = redstart(&scratch("filled"), settings.args_here());
+        fill(&mut filled.client(), settings);
+        fs::copy(&file, directory.join("dump.rdb")).expect("the directory is ours");
+        let loaded = redstart(&directory, settings.args_here());
+        assert_eq!(contents(&mut loaded.client()), contents(&mut filled.client()));
+        fs::remove_dir_all(&directory).expect("the directory is ours");
+    }
+}
+
+#[test]
+fn rdb_files_go_both_ways() {
+    for settings in Settings::ALL {
+        let directory = scratch(&format!("both-{}", settings.name()));
+        let Some(mut oracle) = redis(&directory, settings.args()) else { return };
+        fill(&mut oracle.client(), settings);
+        let wanted = contents(&mut oracle.client());
+        line(&mut oracle.client(), "SAVE");
+        oracle.kill();
+
+        let mut server = redstart(&directory, &["--enable-debug-command", "yes"]);
+        assert_eq!(contents(&mut server.client()), wanted, "{settings:?}");
+        line(&mut server.client(), "DEBUG RELOAD");
+        assert_eq!(contents(&mut server.client()), wanted, "{settings:?}");
+        server.kill();
+
+        let (snapshot, back) = (directory.join("dump.redstart"), directory.join("back.rdb"));
+        let (said, done) = run(&["convert".as_ref(), &snapshot, &back]);
+        assert!(done, "{said}");
+        let oracle = redis(&directory, &["--dbfilename", "back.rdb"]).expect("it was there");
+        assert_eq!(contents(&mut oracle.client()), wanted, "{settings:?}");
+
+        let again = scratch("again");
+        let (said, done) = run(&["convert".as_ref(), &back, &again.join("dump.redstart")]);
+        assert!(done, "{said}");
+        let server = redstart(&again, &[]);
+        assert_eq!(contents(&mut server.client()), wanted, "{settings:?}");
+        fs::remove_dir_all(&directory).expect("the directory is ours");
+        fs::remove_dir_all(&again).expect("the directory is ours");
+    }
+}
+
+#[test]
+fn payloads_go_both_ways() {
+    for settings in Settings::ALL {
+        let directory = scratch(&format!("payloads-{}", settings.name()));
+        let Some(oracle) = redis(&directory, settings.args()) else { return };
+        let ours = redstart(&scratch("payloads-ours"), settings.args_here());
+        fill(&mut oracle.client(), settings);
+        fill(&mut ours.client(), settings);
+        let wanted = keys(&mut oracle.client());
+        assert_eq!(keys(&mut ours.client()), wanted, "{settings:?}");
+        assert_eq!(restored(&mut oracle.client(), &mut ours.client()), wanted, "{settings:?}");
+        assert_eq!(restored(&mut ours.client(), &mut oracle.client()), wanted, "{settings:?}");
+        fs::remove_dir_all(&directory).expect("the directory is ours");
+    }
+}
+
+/// A log of Redis's: a base and what followed, a transaction last.
+fn logged(directory: &Path, preamble: &str) -> Option<(Process, String)> {
+    let args = ["--appendonly", "yes", "--aof-use-rdb-preamble", preamble];
+    let oracle = redis(directory, &args)?;
+    let mut client = oracle.client();
+    fill(&mut client, Settings::Default);
+    line(&mut client, "BGREWRITEAOF");
+    let rewritten = || {
+        let base = directory.join("appendonlydir/appendonly.aof.manifest");
+        fs::read_to_string(base).is_ok_and(|text| text.contains(".2.base") && !text.contains("h\n"))
+    };
+    while !rewritten() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    for text in ["SET later 1 EX 1000", "SELECT 5", "RPUSH later a b", "SELECT 0"] {
+        line(&mut client, text);
+    }
+    for text in ["MULTI", "SET both 1", "SET of-us 1", "EXEC"] {
+        line(&mut client, text);
+    }
+    let wanted = contents(&mut client);
+    Some((oracle, wanted))
+}
+
+/// The one file that ends with `ending` in a directory.
+fn only(directory: &Path, ending: &str) -> PathBuf {
+    let entries = fs::read_dir(directory).expect("it is there").filter_map(Result::ok);
+    let mut found = entries.map(|entry| entry.path());
+    let ends = |path: &PathBuf| path.to_string_lossy().ends_with(ending);
+    found.find(ends).expect("there is such a file")
+}
+
+#[test]
+fn a_log_of_redis_7_is_started_from() {
+    for preamble in ["yes", "no"] {
+        let directory = scratch(&format!("multi-{preamble}"));
+        let Some((mut oracle, wanted)) = logged(&directory, preamble) else { return };
+        oracle.kill();
+        let folder = directory.join("appendonlydir");
+        let (said, whole) = run(&["check".as_ref(), &only(&folder, ".manifest")]);
+        assert!(whole, "{said}");
+        let args = ["--appendonly", "yes"];
+        for _ in 0..2 {
+            // The second time, from our own log.
+            let mut server = redstart(&directory, &args);
+            assert_eq!(contents(&mut server.client()), wanted, "{preamble}");
+            server.kill();
+        }
+        // A torn transaction is none.
+        fs::remove_file(only(&folder, ".base")).expect("it is ours");
+        fs::remove_file(only(&folder, ".log")).expect("it is ours");
+        let last = only(&folder, ".incr.aof");
+        let whole = fs::read(&last).expect("it is there");
+        fs::write(&last, &whole[..whole.len() - 3]).expect("it is ours");
+        let (said, whole) = run(&["check".as_ref(), &last]);
+        assert!(!whole && said.contains("in the middle of a command"), "{said}");
+        let mut strict = Process::start(
+            &directory,
+            &[&UNSAVED, &args[..], &["--aof-load-truncated", "no"]].concat(),
+        );
+        assert!(!strict.wait().success());
+        let server = redstart(&directory, &args);
+        let mut client = server.client();
+        let there = line(&mut client, "EXISTS later both of-us");
+        assert_eq!(there, Value::Int(1));
+        assert!(server.output().contains("They are left out"), "{}", server.output());
+        drop(server);
+        fs::remove_dir_all(&directory).expect("the directory is ours");
+    }
+}
+
+#[test]
+fn a_single_append_only_file_is_started_from() {
+    for preamble in ["yes", "no"] {
+        let directory = scratch(&format!("single-{preamble}"));
+        let Some((mut oracle, wanted)) = logged(&directory, preamble) else { return };
+        oracle.kill();
+        let folder = directory.join("appendonlydir");
+        let base = only(&folder, if preamble == "yes" { ".base.rdb" } else { ".base.aof" });
+        let parts = [base, only(&folder, ".incr.aof")].map(|part| fs::read(part).expect("there"));
+        fs::remove_dir_all(&folder).expect("it is ours");
+        let single = directory.join("appendonly.aof");
+        fs::write(&single, parts.concat()).expect("it is ours");
+        let (said, whole) = run(&["check".as_ref(), &single]);
+        assert!(whole, "{said}");
+        let server = redstart(&directory, &["--appendonly", "yes"]);
+        assert_eq!(contents(&mut server.client()), wanted, "{preamble}");
+        drop(server);
+        fs::remove_dir_all(&directory).expect("the directory is ours");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_named() {
+    let directory = scratch("named");
+    let dump = directory.join("dump.rdb");
+    let whole = fs::read(golden(Settings::Default)).expect("it is in the repository");
+    let mut damaged = whole.clone();
+    damaged[whole.len() / 2] ^= 1;
+    let set = b"REDIS0010\x02\x03key\x01\x01a\xff\x00\x00\x00\x00\x00\x00\x00\x00".to_vec();
+    for (bytes, named) in [
+        (damaged, "dump.rdb, at byte "),
+        (whole[..whole.len() - 1].to_vec(), "dump.rdb, at byte "),
+        (set, "dump.rdb, at byte 14: the value is a set, encoding 2"),
+        (b"something else".to_vec(), "dump.rdb, at byte 0: it is not an RDB file"),
+    ] {
+        fs::write(&dump, &bytes).expect("it is ours");
+        let mut server = Process::start(&directory, &UNSAVED);
+        assert!(!server.wait().success());
+        assert!(server.output().contains(named), "{}", server.output());
+        let (said, whole) = run(&["check".as_ref(), &dump]);
+        assert!(!whole && said.contains("dump.rdb, at byte"), "{said}");
+        let out = directory.join("out.redstart");
+        let (said, done) = run(&["convert".as_ref(), &dump, &out]);
+        assert!(!done && !out.exists(), "{said}");
+    }
+    // Fields that expire need a newer format.
+    let hash = scratch("timed");
+    let mut server = redstart(&hash, &[]);
+    let mut client = server.client();
+    line(&mut client, "HSET timed f v");
+    line(&mut client, "HPEXPIREAT timed 4102444800000 FIELDS 1 f");
+    line(&mut client, "SAVE");
+    server.kill();
+    let (from, to) = (hash.join("dump.redstart"), hash.join("out.rdb"));
+    let (said, done) = run(&["convert".as_ref(), &from, &to]);
+    assert!(!done && said.contains("RDB 10 cannot hold \"timed\", RDB 12 can"), "{said}");
+    let (said, done) =
+        run(&["convert".as_ref(), "--rdb-version".as_ref(), "12".as_ref(), &from, &to]);
+    assert!(done, "{said}");
+    fs::remove_dir_all(&hash).expect("the directory is ours");
+    fs::remove_dir_all(&directory).expect("the directory is ours");
+}

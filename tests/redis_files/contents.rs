@@ -1,0 +1,201 @@
+//! Keys of every encoding that there is, and what a server holds, as text that can be compared.
+
+use crate::support::client::Client;
+use crate::support::resp::Value;
+use std::fmt::Write;
+
+/// How the oracle is set, so that it writes other encodings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settings {
+    /// As it comes.
+    Default,
+    /// Small thresholds: tables, lists of many nodes, compressed and plain ones; with frequencies.
+    Small,
+    /// Nothing compressed or summed; with times of last use.
+    Plain,
+}
+
+impl Settings {
+    pub const ALL: [Settings; 3] = [Settings::Default, Settings::Small, Settings::Plain];
+
+    pub fn name(self) -> &'static str {
+        ["default", "small", "plain"][self as usize]
+    }
+
+    /// The oracle's arguments.
+    pub fn args(self) -> &'static [&'static str] {
+        match self {
+            Settings::Default => &[],
+            Settings::Small => &[
+                "--list-max-listpack-size",
+                "3",
+                "--list-compress-depth",
+                "1",
+                "--hash-max-listpack-entries",
+                "2",
+                "--maxmemory-policy",
+                "allkeys-lfu",
+            ],
+            Settings::Plain => &[
+                "--rdbcompression",
+                "no",
+                "--rdbchecksum",
+                "no",
+                "--maxmemory-policy",
+                "allkeys-lru",
+            ],
+        }
+    }
+
+    /// Ours.
+    pub fn args_here(self) -> &'static [&'static str] {
+        match self {
+            Settings::Small => {
+                &["--list-max-listpack-size", "3", "--hash-max-listpack-entries", "2"]
+            }
+            Settings::Default | Settings::Plain => &[],
+        }
+    }
+}
+
+/// Runs a command that must not fail.
+pub fn line(client: &mut Client, text: &str) -> Value {
+    let words: Vec<&str> = text.split(' ').collect();
+    let reply = client.call(&words).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+    assert!(!matches!(reply, Value::Error(_)), "{text}: {reply:?}");
+    reply
+}
+
+const LIBRARY: &str = "#!lua name=golden\nredis.register_function('answer', function() \
+    return 42 end)";
+
+/// Stores something of everything.
+pub fn fill(client: &mut Client, settings: Settings) {
+    if settings == Settings::Small {
+        // Redis alone has it: elements of so many bytes are nodes of their own.
+        let _ = client.call(&["DEBUG", "QUICKLIST-PACKED-THRESHOLD", "100b"]);
+    }
+    let long = "abcdefgh".repeat(40);
+    let random: String = (0..3000u32).map(|n| char::from(33 + (n * n % 89) as u8)).collect();
+    for (key, value) in [
+        ("int8", "-7"),
+        ("int16", "12345"),
+        ("int32", "-2000000000"),
+        ("int64", "9223372036854775807"),
+        ("zeros", "007"),
+        ("short", "hello"),
+        ("packed", &long),
+        ("unpacked", &random),
+        ("expires", "v"),
+    ] {
+        client.call(&["SET", key, value]).expect("it lives");
+    }
+    client.call(&["SET", "", "an empty name"]).expect("it lives");
+    line(client, "PEXPIREAT expires 4102444800000");
+    let elements: Vec<String> = (0..600)
+        .map(|n| match n % 4 {
+            0 => format!("{}", i64::from(n) * 1_000_003 * if n % 8 == 0 { -1 } else { 1 }),
+            1 => "x".repeat(n as usize % 70),
+            2 => format!("element-{n}"),
+            _ => long[..n as usize % 300].to_owned(),
+        })
+        .collect();
+    for (key, count) in [("list", 5), ("long-list", 600)] {
+        let mut words = vec!["RPUSH", key];
+        words.extend(elements[..count].iter().map(String::as_str));
+        client.call(&words).expect("it lives");
+    }
+    client.call(&["RPUSH", "wide-list", &random.repeat(5), "", &long]).expect("it lives");
+    line(client, "HSET hash f v 17 -70000");
+    client.call(&["HSET", "long-field", &long, "", "", &random]).expect("it lives");
+    for n in 0..600 {
+        line(client, &format!("HSET long-hash field-{n} {}", n * n * n));
+    }
+    line(client, "PEXPIREAT hash 4102444800123");
+    line(client, "SELECT 9");
+    line(client, "SET elsewhere 1");
+    line(client, "RPUSH list-elsewhere a");
+    line(client, "SELECT 0");
+    let loaded = client.call(&["FUNCTION", "LOAD", "REPLACE", LIBRARY]);
+    assert_eq!(loaded.ok(), Some(Value::Bulk(b"golden".to_vec())));
+}
+
+/// All keys of all databases with their values and times, and what the function answers.
+pub fn contents(client: &mut Client) -> String {
+    let answer = line(client, "FCALL answer 0");
+    format!("{}{answer:?}", keys(client))
+}
+
+/// All keys of all databases with their values and times.
+pub fn keys(client: &mut Client) -> String {
+    let mut text = String::new();
+    for db in 0..16 {
+        line(client, &format!("SELECT {db}"));
+        for key in names(client) {
+            let mut ask = |words: &[&[u8]]| {
+                let words: Vec<Vec<u8>> = words.iter().map(|word| word.to_vec()).collect();
+                client.call(&words).expect("it lives")
+            };
+            let kind = ask(&[b"TYPE", &key]);
+            let value = match &kind {
+                Value::Simple(kind) => match &kind[..] {
+                    b"string" => ask(&[b"GET", &key]),
+                    b"list" => ask(&[b"LRANGE", &key, b"0", b"-1"]),
+                    b"hash" => sorted(ask(&[b"HGETALL", &key])),
+                    other => panic!("{other:?}"),
+                },
+                other => panic!("{other:?}"),
+            };
+            let time = ask(&[b"PEXPIRETIME", &key]);
+            let key = key.escape_ascii();
+            writeln!(text, "{db} {key} {kind:?} {time:?} {value:?}").expect("memory takes it");
+        }
+    }
+    line(client, "SELECT 0");
+    text
+}
+
+fn names(client: &mut Client) -> Vec<Vec<u8>> {
+    let Value::Items(_, items) = line(client, "KEYS *") else { panic!("KEYS answers a list") };
+    let name = |item| match item {
+        Value::Bulk(name) => name,
+        other => panic!("{other:?}"),
+    };
+    let mut names: Vec<_> = items.into_iter().map(name).collect();
+    names.sort();
+    names
+}
+
+/// Pairs in the order of their fields.
+fn sorted(reply: Value) -> Value {
+    let Value::Items(kind, items) = reply else { panic!("HGETALL answers a list") };
+    let mut pairs: Vec<_> = items.chunks(2).map(<[Value]>::to_vec).collect();
+    pairs.sort_by_key(|pair| format!("{:?}", pair[0]));
+    Value::Items(kind, pairs.concat())
+}
+
+/// What `to` holds once everything of it is what `from` dumped.
+pub fn restored(from: &mut Client, to: &mut Client) -> String {
+    line(to, "FLUSHALL");
+    for db in 0..16 {
+        for client in [&mut *from, &mut *to] {
+            line(client, &format!("SELECT {db}"));
+        }
+        for key in names(from) {
+            let mut ask = |words: &[&[u8]]| {
+                let words: Vec<Vec<u8>> = words.iter().map(|word| word.to_vec()).collect();
+                from.call(&words).expect("it lives")
+            };
+            let (dumped, time) = (ask(&[b"DUMP", &key]), ask(&[b"PEXPIRETIME", &key]));
+            let (Value::Bulk(payload), Value::Int(time)) = (dumped, time) else {
+                panic!("DUMP and PEXPIRETIME answer a string and a number")
+            };
+            let time = time.max(0).to_string().into_bytes();
+            let words =
+                [b"RESTORE".to_vec(), key.clone(), time, payload, b"ABSTTL".to_vec()].to_vec();
+            let reply = to.call(&words).expect("it lives");
+            assert_eq!(reply, Value::Simple(b"OK".to_vec()), "{}", key.escape_ascii());
+        }
+    }
+    keys(to)
+}
