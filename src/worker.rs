@@ -20,6 +20,8 @@ const TICK_MS: u64 = 10;
 /// How often a worker gives way before it sleeps. The first time alone does not always move it
 /// behind a thread that waits for its core; on an idle core all four cost a microsecond.
 const YIELDS: usize = 4;
+/// A worker's stack: scripts nest calls and values on it. Memory only where it is used.
+const STACK_BYTES: usize = 16 << 20;
 /// Bytes read from a socket at a time.
 pub const READ_BYTES: usize = 256 * 1024;
 
@@ -111,7 +113,8 @@ pub fn spawn(
     let handle = Arc::new(WorkerHandle { queue, load: load.clone() });
     let seed = crate::random::seed()?[0];
     let runtime = runtime(workers)?;
-    std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+    let thread = std::thread::Builder::new().name(format!("worker-{index}"));
+    thread.stack_size(STACK_BYTES).spawn(move || {
         WORKER.set(Some(Worker {
             local: Local::new(server.stats[index].clone(), seed),
             input: vec![0; READ_BYTES].into(),

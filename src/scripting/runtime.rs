@@ -60,7 +60,9 @@ impl Runtime {
     pub fn new(server: &'static Server, session: Session) -> mlua::Result<Runtime> {
         let libraries =
             StdLib::COROUTINE | StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::DEBUG;
-        let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
+        // A panic ends the process before a script could catch it, so the native `pcall` is as
+        // good as one that passes panics on, and it bounds what it puts on the stack.
+        let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(true))?;
         lua.set_memory_limit(MEMORY_MAX)?;
         let over = Rc::new(Cell::new(false));
         let running = Arc::new(Running::default());

@@ -110,6 +110,9 @@ pub fn make(options: &Options, number: u64) -> Stream {
     while steps.len() < options.stream_length {
         steps.push(Step::Send(options.plan.draw(&mut source)));
         if is_sleeping && steps.len() % 250 == 249 {
+            // Deadlines that wait for EXEC would begin with it.
+            source.leave_transaction();
+            steps.push(Step::Send(Command::new(["DISCARD"])));
             expiring(&mut source, &mut steps);
         }
     }

@@ -9,6 +9,10 @@ use std::rc::Rc;
 
 type Flag = fn(&mut Settings) -> &mut bool;
 
+/// Nesting that no script can go beyond, whatever depth it allows itself: each level takes some of
+/// the worker's stack.
+pub const NESTING_MAX: i64 = 2000;
+
 /// What scripts can set; it stays set for the worker's next scripts.
 pub struct Settings {
     sparse_convert: bool,
@@ -196,7 +200,7 @@ impl Encoder<'_> {
             Value::Boolean(false) => self.out.extend_from_slice(b"false"),
             Value::Table(table) => {
                 let depth = depth + 1;
-                if depth > self.settings.encode_depth {
+                if depth > self.settings.encode_depth.min(NESTING_MAX) {
                     return Err(Fault(format!("Cannot serialise, excessive nesting ({depth})")));
                 }
                 match self.length(table)? {

@@ -223,7 +223,7 @@ impl Decoder<'_> {
 
     fn nested(&mut self, inner: fn(&mut Self) -> Result<Value, Fault>) -> Result<Value, Fault> {
         self.depth += 1;
-        if self.depth > self.settings.decode_depth {
+        if self.depth > self.settings.decode_depth.min(super::cjson::NESTING_MAX) {
             let (depth, place) = (self.depth, self.at);
             return Err(Fault(format!(
                 "Found too many nested data structures ({depth}) at character {place}"

@@ -56,7 +56,8 @@ const OTHERS: &[&str] = &[
     "return redis.sha1hex(ARGV[1])",
     "return {cjson.encode({ARGV[1], 1, 1.5, true}), cjson.encode({a = ARGV[1]})}",
     "return cjson.decode(cjson.encode({ARGV[1], {ARGV[2]}}))",
-    "return {cmsgpack.pack(ARGV[1], 1, -1, 1.5, {1, 2}, true), cmsgpack.unpack(cmsgpack.pack(ARGV))}",
+    "return {cmsgpack.pack(ARGV[1], 1, -1, 1.5, {1, 2}, true), \
+     cmsgpack.unpack(cmsgpack.pack(ARGV))}",
     "return {struct.pack('>I2i4s', 513, -2, ARGV[1]), struct.unpack('<I2', 'ab')}",
     "return {bit.band(255, 15), bit.tohex(-1), bit.lshift(1, 31), bit.bnot(0), bit.rol(1, 33)}",
     "return {#ARGV[1], ARGV[1]:upper(), ARGV[1]:rep(2), ARGV[1]:sub(2, -2), ARGV[1]:reverse()}",
