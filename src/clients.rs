@@ -293,7 +293,11 @@ impl Clients {
     /// that asked to be kept are, and do not count.
     pub fn evict(&self, bytes_max: usize) {
         let mut evictable = self.all();
-        evictable.retain(|client| client.marks.load(Ordering::Relaxed) & EVICTABLE_NOT == 0);
+        evictable.retain(|client| {
+            // One that was ended already gives its memory back without more ado.
+            client.marks.load(Ordering::Relaxed) & EVICTABLE_NOT == 0
+                && !client.killed.load(Ordering::Relaxed)
+        });
         let mut sized: Vec<_> = evictable.iter().map(|client| (client.memory(), client)).collect();
         let mut sum: usize = sized.iter().map(|(bytes, _)| bytes).sum();
         if sum <= bytes_max {
