@@ -9,6 +9,7 @@
 //! | HRANDFIELD | which fields, not how many |
 //! | SCAN 0 | the order, and how many calls a full loop takes; both loops are run to their end |
 //! | SCAN, HSCAN with another cursor | the cursor and the elements: a cursor is a server's own |
+//! | FUNCTION LIST | the order of the libraries |
 //! | COMMAND, but GETKEYS | everything but the reply's type: each server has its own commands |
 //! | RANDOMKEY | which key, as long as it is one of the oracle's KEYS |
 //! | OBJECT ENCODING | a short list is a quicklist to Redis 7.0, and a listpack since |
@@ -35,7 +36,13 @@ pub const TOLERANCE_MS: i64 = 5000;
 pub const NOTICE_MS: u64 = 300;
 
 /// How errors of the language begin.
-const LANGUAGE_ERRORS: [&str; 2] = ["-ERR Error compiling script", "-ERR user_script:"];
+const LANGUAGE_ERRORS: [&str; 5] = [
+    "-ERR Error compiling script",
+    "-ERR Error compiling function",
+    "-ERR Error registering functions",
+    "-ERR user_script:",
+    "-ERR user_function:",
+];
 
 /// How a command's replies are compared when their bytes differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +74,8 @@ pub enum Rule {
     RandomKey,
     /// Exact, but the errors of the language have other words in another engine.
     Script,
+    /// Elements in any order; errors as in [`Rule::Script`].
+    Functions,
     /// Exact, but the oracle may say that it was given no numbers.
     Sorted,
     /// Exact, once both have noticed what has expired, with nothing else in flight.
@@ -77,7 +86,7 @@ impl Rule {
     /// The rule for a command's replies.
     pub fn of(command: &Command) -> Rule {
         // Most names fail here, without a comparison.
-        if !matches!(command.name().first(), Some(b) if b"cCkKsSrRtTpPeEdDhHoO".contains(b)) {
+        if !matches!(command.name().first(), Some(b) if b"cCkKsSrRtTpPeEdDhHoOfF".contains(b)) {
             return Rule::Exact;
         }
         let table = [
@@ -101,6 +110,9 @@ impl Rule {
             ("EVAL", Rule::Script),
             ("EVAL_RO", Rule::Script),
             ("EVALSHA", Rule::Script),
+            ("FCALL", Rule::Script),
+            ("FCALL_RO", Rule::Script),
+            ("FUNCTION", Rule::Functions),
             ("EVALSHA_RO", Rule::Script),
             ("SORT", Rule::Sorted),
             ("SORT_RO", Rule::Sorted),
@@ -151,7 +163,7 @@ pub fn same(rule: Rule, oracle: &[u8], subject: &[u8]) -> bool {
     let of_language =
         |text: &[u8]| LANGUAGE_ERRORS.iter().any(|start| text.starts_with(start.as_bytes()));
     if of_language(oracle) && of_language(subject) {
-        return rule == Rule::Script;
+        return matches!(rule, Rule::Script | Rule::Functions);
     }
     if rule == Rule::Sorted {
         let refused = b"-ERR One or more scores can't be converted into double";
@@ -159,7 +171,11 @@ pub fn same(rule: Rule, oracle: &[u8], subject: &[u8]) -> bool {
     }
     let (Ok(oracle), Ok(subject)) = (decode(oracle), decode(subject)) else { return false };
     match (rule, oracle, subject) {
-        (Rule::Unordered, Reply::Aggregate(a, mut x), Reply::Aggregate(b, mut y)) => {
+        (
+            Rule::Unordered | Rule::Functions,
+            Reply::Aggregate(a, mut x),
+            Reply::Aggregate(b, mut y),
+        ) => {
             x.sort_unstable();
             y.sort_unstable();
             a == b && x == y

@@ -149,7 +149,7 @@ impl Pair {
             is_queueing: false,
             queue: Queue::default(),
         };
-        for line in ["FLUSHALL", "SCRIPT FLUSH"] {
+        for line in ["FLUSHALL", "SCRIPT FLUSH", "FUNCTION FLUSH"] {
             let command = Command::new(line.split(' '));
             run.oracle.call(&command)?;
             run.subject.call(&command)?;

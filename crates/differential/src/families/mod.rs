@@ -6,6 +6,7 @@
 
 mod blocking;
 mod connection;
+mod function;
 mod hash;
 mod key;
 mod list;
@@ -40,6 +41,7 @@ pub const FAMILIES: &[(&str, &[Generator])] = &[
     ("blocking", blocking::TABLE),
     ("pubsub", pubsub::TABLE),
     ("scripting", scripting::TABLE),
+    ("function", function::TABLE),
 ];
 
 /// The generators that a run draws from.

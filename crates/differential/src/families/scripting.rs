@@ -136,9 +136,10 @@ fn script(source: &mut Source, command: &mut Command) {
     }
 }
 
-/// Whether this runs a script.
+/// Whether this runs a script, or a function.
 pub fn is_eval(command: &Command) -> bool {
-    ["EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO"].iter().any(|name| command.is(name))
+    let names = ["EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO"];
+    names.iter().any(|name| command.is(name))
 }
 
 /// The command that a script is given as its arguments, if it may be one.
