@@ -35,7 +35,7 @@ bench: build ## Measure against redis-server, and write docs/benchmarks.md
 	$(CARGO) run --release -p redstart-bench -- --write docs/benchmarks.md
 
 fuzz: ## Run every fuzz target for FUZZ_SECONDS each
-	@for target in request number glob; do \
+	@for target in request number glob rdb; do \
 		mkdir -p target/fuzz-corpus/$$target; \
 		$(CARGO) fuzz run --sanitizer none $$target target/fuzz-corpus/$$target \
 			fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -timeout=10 || exit 1; \
@@ -47,7 +47,7 @@ model: ## Try a million interleavings of each check of the locks and of clients 
 		REDSTART_SCHEDULES=100000 $(CARGO) test -q -p redstart-model || exit 1; \
 	done
 
-crash: ## Kill servers a thousand times under each policy, and look what they still know
+crash: ## Kill servers a thousand times, cut power, fail each system call: what is still known?
 	REDSTART_CRASH_ROUNDS=1000 $(CARGO) test --test crash -- --test-threads 2
 
 compat: build ## Ten million random commands against redis-server, then the client tests

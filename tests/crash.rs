@@ -5,12 +5,20 @@
 //! The short form runs with the other tests; `REDSTART_CRASH_ROUNDS=1000` (`make crash`) is the
 //! long one.
 
+#[path = "crash/disk.rs"]
+mod disk;
 #[path = "crash/faults.rs"]
 mod faults;
+#[path = "crash/full.rs"]
+mod full;
+#[path = "crash/power.rs"]
+mod power;
 #[path = "crash/process.rs"]
 mod process;
 #[allow(dead_code, reason = "each test binary uses a part")]
 mod support;
+#[path = "crash/sweep.rs"]
+mod sweep;
 #[path = "crash/writer.rs"]
 mod writer;
 
@@ -21,6 +29,18 @@ use support::resp::Value;
 use writer::Writer;
 
 const WRITERS: usize = 16;
+
+/// Whether this is the long form.
+fn is_long() -> bool {
+    std::env::var_os("REDSTART_CRASH_ROUNDS").is_some()
+}
+
+/// `redstart check`.
+fn check() -> std::process::Command {
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_redstart"));
+    program.arg("check");
+    program
+}
 
 fn rounds(short: usize) -> usize {
     let rounds = std::env::var("REDSTART_CRASH_ROUNDS").ok();

@@ -61,11 +61,13 @@ fn golden_files_of_redis_are_read() {
         }
         let (said, whole) = run(&["check".as_ref(), &file]);
         assert!(whole && said.contains("by Redis 7.0.15"), "{said}");
-        let filled = redstart(&scratch("filled"), settings.args_here());
+        let beside = scratch("filled");
+        let filled = redstart(&beside, settings.args_here());
         fill(&mut filled.client(), settings);
         fs::copy(&file, directory.join("dump.rdb")).expect("the directory is ours");
         let loaded = redstart(&directory, settings.args_here());
         assert_eq!(contents(&mut loaded.client()), contents(&mut filled.client()));
+        fs::remove_dir_all(&beside).expect("the directory is ours");
         fs::remove_dir_all(&directory).expect("the directory is ours");
     }
 }
@@ -107,13 +109,15 @@ fn payloads_go_both_ways() {
     for settings in Settings::ALL {
         let directory = scratch(&format!("payloads-{}", settings.name()));
         let Some(oracle) = redis(&directory, settings.args()) else { return };
-        let ours = redstart(&scratch("payloads-ours"), settings.args_here());
+        let beside = scratch("payloads-ours");
+        let ours = redstart(&beside, settings.args_here());
         fill(&mut oracle.client(), settings);
         fill(&mut ours.client(), settings);
         let wanted = keys(&mut oracle.client());
         assert_eq!(keys(&mut ours.client()), wanted, "{settings:?}");
         assert_eq!(restored(&mut oracle.client(), &mut ours.client()), wanted, "{settings:?}");
         assert_eq!(restored(&mut ours.client(), &mut oracle.client()), wanted, "{settings:?}");
+        fs::remove_dir_all(&beside).expect("the directory is ours");
         fs::remove_dir_all(&directory).expect("the directory is ours");
     }
 }

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 /// How often the log is looked after.
 const TICK: Duration = Duration::from_millis(100);
 /// How often `everysec` makes it safe: so that with the sync itself it is a second at most.
-const EVERY: Duration = Duration::from_millis(700);
+const EVERY: Duration = Duration::from_millis(500);
 /// How long a failing log is left alone.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -67,18 +67,21 @@ fn look_after(server: &'static Server) {
             continue;
         }
         if persist.log.state() == State::Fine {
-            if persist.log.write_out(persist.log.appended()).is_ok() {
-                let due = match persist.policy() {
-                    Policy::No => false,
-                    Policy::Everysec => synced.elapsed() >= EVERY,
-                    Policy::Always => true,
-                };
-                if due {
-                    synced = Instant::now();
-                    // What failed shows in the state.
-                    let _ = persist.log.sync();
-                }
-            }
+            // What failed shows in the state.
+            let _ = persist.log.write_out(persist.log.appended());
+        }
+        let state = persist.log.state();
+        let due = match persist.policy() {
+            Policy::No => false,
+            Policy::Everysec => synced.elapsed() >= EVERY,
+            Policy::Always => true,
+        };
+        // What was written before a write failed is as much in need of it as ever.
+        if due && !matches!(state, State::Broken(_)) {
+            synced = Instant::now();
+            let _ = persist.log.sync();
+        }
+        if state == State::Fine {
             persist.notice_log();
         } else if tried.elapsed() >= RETRY {
             tried = Instant::now();

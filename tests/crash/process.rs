@@ -46,7 +46,8 @@ impl Process {
         Some(Process::spawn(Command::new("redis-server"), directory, args))
     }
 
-    fn spawn(mut program: Command, directory: &Path, args: &[&str]) -> Process {
+    /// Starts a server by a program that takes its arguments.
+    pub fn spawn(mut program: Command, directory: &Path, args: &[&str]) -> Process {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there is a free port");
         let port = listener.local_addr().expect("it is bound").port();
         drop(listener);
@@ -63,6 +64,23 @@ impl Process {
             .spawn()
             .expect("the server's binary is there");
         Process { child, port, output }
+    }
+
+    /// Waits until commands are answered, or the server has ended.
+    #[allow(dead_code, reason = "each test binary uses a part")]
+    pub fn is_ready(&mut self) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            let pong = Client::connect(self.port).and_then(|mut client| client.call(&["PING"]));
+            if matches!(pong, Ok(Value::Simple(_))) {
+                return true;
+            }
+            if self.child.try_wait().expect("it is our child").is_some() {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        panic!("the server neither started nor ended: {}", self.output());
     }
 
     /// Waits until commands are answered.

@@ -4,6 +4,7 @@
 use crate::support::client::Client;
 use crate::support::resp::{Value, request};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Instant;
 
 /// Requests in one write at most.
 const PIPELINE: u64 = 12;
@@ -16,6 +17,10 @@ pub struct Writer {
     /// The last number that was sent.
     sent: u64,
     before: u64,
+    /// When which number was acknowledged.
+    history: Vec<(Instant, u64)>,
+    /// Whether the server may refuse writes, which ends them.
+    pub may_be_refused: bool,
 }
 
 /// The requests that write number `n`: a string, a list, a counter, and a transaction over two
@@ -37,7 +42,8 @@ fn requests(id: usize, n: u64) -> Vec<Vec<String>> {
 impl Writer {
     /// A client that has written nothing.
     pub fn new(id: usize) -> Writer {
-        Writer { id, acknowledged: 0, sent: 0, before: 0 }
+        let history = Vec::new();
+        Writer { id, acknowledged: 0, sent: 0, before: 0, history, may_be_refused: false }
     }
 
     /// How many numbers have been acknowledged since the last look at what the server knows.
@@ -67,6 +73,11 @@ impl Writer {
             for n in first..=last {
                 for words in requests(self.id, n) {
                     match client.reply() {
+                        Ok(Value::Error(text))
+                            if self.may_be_refused && text.starts_with(b"MISCONF") =>
+                        {
+                            return;
+                        }
                         Ok(Value::Error(text)) => {
                             panic!("{words:?}: {}", String::from_utf8_lossy(&text))
                         }
@@ -76,7 +87,14 @@ impl Writer {
                 }
                 self.acknowledged = n;
             }
+            self.history.push((Instant::now(), last));
         }
+    }
+
+    /// What was acknowledged after this moment may be lost; all of it, if none is given.
+    pub fn admit_loss(&mut self, since: Option<Instant>) {
+        let kept = self.history.iter().rev().find(|(at, _)| since.is_some_and(|since| *at < since));
+        self.acknowledged = kept.map_or(self.before, |(_, n)| *n).max(self.before);
     }
 
     /// Compares what the server knows with what it must and may know, and goes on from there.
@@ -132,6 +150,7 @@ impl Writer {
         repair(format!("SET first:{id} {n}"))?;
         repair(format!("HSET second:{id} n {n} also {n}"))?;
         (self.acknowledged, self.sent, self.before) = (n, n, n);
+        self.history.clear();
         Ok(())
     }
 }

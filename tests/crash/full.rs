@@ -1,0 +1,100 @@
+//! A disk of sixteen megabytes that runs full: reads go on, writes are refused, what was
+//! acknowledged is kept, and service resumes when there is space again.
+
+use crate::disk::{Disk, text};
+use crate::process::Process;
+use crate::support::client::Client;
+use crate::support::resp::Value;
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Sets a key on a connection of its own: whether it was acknowledged, refused, or not answered.
+fn set(server: &Process, key: &str, value: &str) -> Option<bool> {
+    let mut client = Client::connect(server.port()).ok()?;
+    match client.call(&["SET", key, value]).ok()? {
+        Value::Simple(_) => Some(true),
+        Value::Error(text) if text.starts_with(b"MISCONF") => Some(false),
+        other => panic!("SET answered {other:?}"),
+    }
+}
+
+/// Writes until a write is acknowledged again.
+fn resumes(server: &Process, key: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    while set(server, key, "1") != Some(true) {
+        assert!(Instant::now() < deadline, "it never resumed: {}", server.output());
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_log_waits_for_space_on_a_full_disk() {
+    let Some(disk) = Disk::new("full-log", 16) else { return };
+    let ballast = disk.path().join("ballast");
+    fs::write(&ballast, vec![1; 6 << 20]).expect("there is space");
+    let path = text(&disk.path());
+    let args = ["--appendonly", "yes", "--save", "", "--dir", &path];
+    let mut server = Process::start(&disk.path().join(".."), &args);
+    server.wait_until_ready();
+    let value: String = (0..50_000u32).map(|n| char::from(b'a' + (n * n % 23) as u8)).collect();
+    let mut kept = Vec::new();
+    for n in 0.. {
+        let key = format!("key:{n}");
+        match set(&server, &key, &value) {
+            Some(true) => kept.push(key),
+            Some(false) => break,
+            None => {}
+        }
+        assert!(n < 10_000, "the disk never ran full");
+    }
+    assert!(!kept.is_empty());
+    let read = server.client().call(&["STRLEN", &kept[0]]);
+    assert_eq!(read.ok(), Some(Value::Int(50_000)));
+    fs::remove_file(&ballast).expect("it is there");
+    resumes(&server, "later");
+    server.kill();
+    let mut server = Process::start(&disk.path().join(".."), &args);
+    server.wait_until_ready();
+    let mut client = server.client();
+    for key in kept.iter().map(String::as_str).chain(["later"]) {
+        let there = client.call(&["EXISTS", key]);
+        assert_eq!(there.ok(), Some(Value::Int(1)), "{key} was acknowledged");
+    }
+    server.kill();
+}
+
+#[test]
+fn a_snapshot_that_does_not_fit_leaves_the_old_one() {
+    let Some(disk) = Disk::new("full-snapshot", 16) else { return };
+    let path = text(&disk.path());
+    let args = ["--save", "3600 1000000", "--dir", &path];
+    let mut server = Process::start(&disk.path().join(".."), &args);
+    server.wait_until_ready();
+    let mut client = server.client();
+    let ok = || Some(Value::Simple(b"OK".to_vec()));
+    assert_eq!(client.call(&["SET", "old", "1"]).ok(), ok());
+    assert_eq!(client.call(&["SAVE"]).ok(), ok());
+    let ballast = disk.path().join("ballast");
+    fs::write(&ballast, vec![1; 8 << 20]).expect("there is space");
+    let value = "x".repeat(1 << 20);
+    for n in 0..8 {
+        assert_eq!(client.call(&["SET", &format!("large:{n}"), &value]).ok(), ok());
+    }
+    assert!(matches!(client.call(&["SAVE"]), Ok(Value::Error(_))));
+    assert_eq!(set(&server, "refused", "1"), Some(false));
+    assert_eq!(client.call(&["GET", "old"]).ok(), Some(Value::Bulk(b"1".to_vec())));
+    let (mut check, snapshot) = (crate::check(), disk.path().join("dump.redstart"));
+    let said = check.arg(&snapshot).output().expect("it runs");
+    assert!(String::from_utf8_lossy(&said.stdout).contains("a whole snapshot of 1 keys"));
+    fs::remove_file(&ballast).expect("it is there");
+    assert_eq!(client.call(&["SAVE"]).ok(), ok());
+    resumes(&server, "later");
+    server.kill();
+    let mut server = Process::start(&disk.path().join(".."), &args);
+    server.wait_until_ready();
+    assert_eq!(server.client().call(&["DBSIZE"]).ok(), Some(Value::Int(9)));
+    server.kill();
+}

@@ -1,0 +1,192 @@
+//! A sweep over system calls: each write, sync and rename of a save, of appends to the log and of
+//! its rewriting fails once, and kills the server once. Whatever was acknowledged is there
+//! afterwards, and nothing that was never asked for.
+//!
+//! strace injects the faults; without it these tests say so and pass. The short form takes the
+//! first calls of each kind, the long form all.
+
+use crate::is_long;
+use crate::process::{Process, scratch};
+use crate::support::client::Client;
+use crate::support::resp::Value;
+use std::fs;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is swept.
+struct Sweep {
+    name: &'static str,
+    args: &'static [&'static str],
+    /// The files whose calls are counted, in the data directory.
+    files: &'static [&'static str],
+    /// What a client does; tells how far it got. Numbers are written in their order.
+    act: fn(&mut Actor),
+}
+
+/// A client that writes numbers, and knows which of them must be there.
+struct Actor {
+    port: u16,
+    /// The last number that was acknowledged as safe.
+    safe: u64,
+    /// The last number that was asked for.
+    asked: u64,
+}
+
+impl Actor {
+    /// A command on a connection of its own; None when it was not answered.
+    fn call(&self, words: &[&str]) -> Option<Value> {
+        Client::connect(self.port).ok()?.call(words).ok()
+    }
+
+    /// Writes the next number; whether it was acknowledged.
+    fn set(&mut self) -> bool {
+        self.asked += 1;
+        let reply = self.call(&["SET", "n", &self.asked.to_string()]);
+        matches!(reply, Some(Value::Simple(_)))
+    }
+
+    /// Writes numbers to a log that promises to keep what it acknowledges.
+    fn set_logged(&mut self, count: u64) {
+        for _ in 0..count {
+            if self.set() {
+                self.safe = self.asked;
+            }
+        }
+    }
+}
+
+const CALLS: [(&str, &str); 4] =
+    [("write", "ENOSPC"), ("fdatasync", "EIO"), ("fsync", "EIO"), ("rename", "EIO")];
+
+fn has_strace() -> bool {
+    let attached = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).output();
+    let has = attached.is_ok_and(|output| output.status.success());
+    if !has {
+        eprintln!("SKIPPED: strace is not installed or must not trace");
+    }
+    has
+}
+
+fn run(sweep: &Sweep) {
+    if !has_strace() {
+        return;
+    }
+    let most = if is_long() { u32::MAX } else { 2 };
+    let mut hits = 0;
+    for (call, error) in CALLS {
+        for fault in [format!("error={error}"), "signal=KILL".to_owned()] {
+            for n in 1..=most {
+                if !round(sweep, call, &fault, n) {
+                    break;
+                }
+                hits += 1;
+            }
+        }
+    }
+    assert!(hits >= 8, "only {hits} calls were found");
+}
+
+/// Lets the nth call fail; false when there are not so many.
+fn round(sweep: &Sweep, call: &str, fault: &str, n: u32) -> bool {
+    let what = format!("{}: {call} {n} {fault}", sweep.name);
+    let directory = scratch(&format!("sweep-{}", sweep.name));
+    // What was there before.
+    let mut server = Process::start(&directory, sweep.args);
+    server.wait_until_ready();
+    let mut actor = Actor { port: server.port(), safe: 1, asked: 0 };
+    assert!(actor.set());
+    assert!(matches!(actor.call(&["SAVE"]), Some(Value::Simple(_))));
+    server.kill();
+
+    let trace = directory.join("trace");
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-q", "-o"]).arg(&trace);
+    for file in sweep.files {
+        strace.arg("-P").arg(directory.join(file));
+    }
+    // Directories are synced by their own name.
+    strace.arg("-P").arg(&directory).arg("-P").arg(directory.join("appendonlydir"));
+    strace.args(["-e", &format!("trace={call}")]);
+    strace.args(["-e", &format!("inject={call}:{fault}:when={n}")]);
+    strace.arg(env!("CARGO_BIN_EXE_redstart")).args(["--threads", "2"]);
+    let mut server = Process::spawn(strace, &directory, sweep.args);
+    actor.port = server.port();
+    if server.is_ready() {
+        (sweep.act)(&mut actor);
+        let _ = actor.call(&["SHUTDOWN", "NOSAVE", "FORCE"]);
+    }
+    server.wait();
+    let trace = fs::read_to_string(&trace).unwrap_or_default();
+
+    let mut server = Process::start(&directory, sweep.args);
+    server.wait_until_ready();
+    let found = match (Actor { port: server.port(), ..actor }).call(&["GET", "n"]) {
+        Some(Value::Bulk(text)) => String::from_utf8_lossy(&text).parse().expect("a number"),
+        other => panic!("{what}: {other:?}"),
+    };
+    server.kill();
+    let may = actor.safe..=actor.asked;
+    assert!(may.contains(&found), "{what}: {found} is not in {may:?}; {}", server.output());
+    fs::remove_dir_all(&directory).expect("the directory is ours");
+    trace.contains("(INJECTED)") || trace.contains("killed by SIGKILL")
+}
+
+#[test]
+fn every_call_of_a_save_may_fail() {
+    run(&Sweep {
+        name: "save",
+        args: &["--save", ""],
+        files: &["temp-dump.redstart", "dump.redstart"],
+        act: |actor| {
+            for _ in 0..2 {
+                if actor.set() && matches!(actor.call(&["SAVE"]), Some(Value::Simple(_))) {
+                    actor.safe = actor.asked;
+                }
+            }
+        },
+    });
+}
+
+const LOGGED: &[&str] = &["--appendonly", "yes", "--appendfsync", "always", "--save", ""];
+
+/// The log's files, as far as a sweep gets.
+const LOG: &[&str] = &[
+    "appendonlydir/appendonly.00000000000000000001.log",
+    "appendonlydir/appendonly.00000000000000000005.log",
+    "appendonlydir/appendonly.00000000000000000006.log",
+    "appendonlydir/temp-appendonly.00000000000000000005.log",
+    "appendonlydir/temp-appendonly.00000000000000000006.log",
+    "appendonlydir/appendonly.00000000000000000004.base",
+    "appendonlydir/temp-appendonly.00000000000000000004.base",
+    "appendonlydir/temp-appendonly.00000000000000000005.base",
+];
+
+#[test]
+fn every_call_of_an_append_may_fail() {
+    run(&Sweep { name: "append", args: LOGGED, files: LOG, act: |actor| actor.set_logged(3) });
+}
+
+#[test]
+fn every_call_of_a_rewrite_may_fail() {
+    run(&Sweep {
+        name: "rewrite",
+        args: LOGGED,
+        files: LOG,
+        act: |actor| {
+            actor.set_logged(3);
+            let _ = actor.call(&["BGREWRITEAOF"]);
+            let deadline = Instant::now() + PATIENCE;
+            while let Some(Value::Bulk(info)) = actor.call(&["INFO", "persistence"]) {
+                if !String::from_utf8_lossy(&info).contains("aof_rewrite_in_progress:1") {
+                    break;
+                }
+                assert!(Instant::now() < deadline, "the rewriting does not end");
+                thread::sleep(Duration::from_millis(10));
+            }
+            actor.set_logged(2);
+        },
+    });
+}
