@@ -4,7 +4,7 @@ CARGO ?= cargo
 PORT ?= 6379
 FUZZ_SECONDS ?= 60
 
-.PHONY: help run build test check bench fuzz compat crash model setup docs
+.PHONY: help run build test check bench fuzz compat crash model histories setup docs
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -46,6 +46,10 @@ model: ## Try a million interleavings of each check of the locks and of clients 
 	@for round in 1 2 3 4 5 6 7 8 9 10; do \
 		REDSTART_SCHEDULES=100000 $(CARGO) test -q -p redstart-model || exit 1; \
 	done
+
+histories: ## Check 2,000 histories for linearizability, and a million acquisitions of locks
+	REDSTART_HISTORIES=2000 $(CARGO) test --test linearizability
+	REDSTART_ACQUISITIONS=1000000 $(CARGO) test --test lock_safety
 
 crash: ## Kill servers a thousand times, cut power, fail each system call: what is still known?
 	REDSTART_CRASH_ROUNDS=1000 $(CARGO) test --test crash -- --test-threads 2
