@@ -1,14 +1,21 @@
 //! The harness: reads the command line, runs the chosen groups, prints and writes the report.
 
+mod big;
 mod cli;
 mod client;
 mod expiry;
+mod hashes;
 mod histogram;
+mod lists;
 mod load;
+mod log;
 mod memory;
+mod publish;
 mod report;
+mod scripts;
 mod server;
 mod skipper;
+mod snapshot;
 mod stall;
 mod throughput;
 mod workers;
@@ -78,10 +85,16 @@ fn run(plan: &Plan) -> Outcome<bool> {
     for group in &plan.groups {
         match group {
             Group::Strings | Group::Commands | Group::Large => {}
+            Group::Hashes | Group::Lists => {}
+            Group::Scripts => sections.push(scripts::run(plan, &cores)),
+            Group::Publish => sections.push(publish::run(plan, &cores)),
             Group::Memory => sections.push(memory::run(plan, &cores)),
             Group::Stall => sections.push(stall::run(plan, &cores)),
             Group::Expiry => sections.push(expiry::run(plan, &cores)),
             Group::Workers => sections.push(workers::run(plan, &cores)),
+            Group::Big => sections.push(big::run(plan, &cores)),
+            Group::Log => sections.push(log::run(plan, &cores)),
+            Group::Snapshot => sections.push(snapshot::run(plan, &cores)),
         }
     }
     let page = report::page(plan, &facts, &sections);

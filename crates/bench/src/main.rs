@@ -7,7 +7,8 @@
 //!
 //! The life of a figure: `workload` renders requests and the replies they must get, `server` starts
 //! a process, `load` drives it, `histogram` keeps the latencies, and `report` sets medians beside
-//! the bars. `memory`, `stall`, `expiry` and `workers` are the groups that need more than a load.
+//! the bars. `memory`, `stall`, `expiry`, `workers`, `scripts`, `publish`, `big`, `log` and
+//! `snapshot` are the groups that need more than a load.
 //!
 //! Deliberately absent: a remote load (loopback keeps the network out of the figures), an open loop
 //! (the question here is cost per operation), and tests that assert a time. Linux only: epoll, CPU

@@ -52,6 +52,14 @@ pub enum Group {
     Commands,
     /// GET and SET of 1 KiB and 16 KiB
     Large,
+    /// HSET, HGET, HGETALL and HINCRBY
+    Hashes,
+    /// LPUSH, RPOP, LRANGE, and LINDEX and LSET in the middle
+    Lists,
+    /// A lock's release by script, also with two workers
+    Scripts,
+    /// PUBLISH to a hundred subscribers
+    Publish,
     /// Resident bytes per key
     Memory,
     /// The longest wait while the keyspace grows
@@ -60,12 +68,19 @@ pub enum Group {
     Expiry,
     /// Two workers against one
     Workers,
+    /// The longest wait while a value of ten million elements is made, read and deleted
+    Big,
+    /// SET with an append-only log, synced every second and always
+    Log,
+    /// A snapshot under full write load, and loading it
+    Snapshot,
 }
 
 impl Group {
     /// Whether it is a part of the throughput tables.
     pub fn is_throughput(&self) -> bool {
-        matches!(self, Self::Strings | Self::Commands | Self::Large)
+        use Group::{Commands, Hashes, Large, Lists, Scripts, Strings};
+        matches!(self, Strings | Commands | Large | Hashes | Lists | Scripts)
     }
 }
 
@@ -86,6 +101,10 @@ pub struct Plan {
     /// Keys with a deadline, and how long these are spread.
     pub expiry_keys: usize,
     pub expiry_spread: Duration,
+    /// Elements of a big value.
+    pub big_elements: usize,
+    /// Keys of a snapshot.
+    pub snapshot_keys: usize,
 }
 
 /// The place of redis-server in `Plan::servers`.
@@ -135,6 +154,8 @@ impl From<Args> for Plan {
             stall_keys: if full { 10_000_000 } else { 1_000_000 },
             expiry_keys: if full { 1_000_000 } else { 200_000 },
             expiry_spread: Duration::from_secs(if full { 20 } else { 4 }),
+            big_elements: if full { 10_000_000 } else { 1_000_000 },
+            snapshot_keys: if full { 5_000_000 } else { 500_000 },
         }
     }
 }

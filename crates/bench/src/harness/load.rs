@@ -27,6 +27,7 @@ use rustix::fd::OwnedFd;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// Laps are multiples of this, so that batches of 1, 16 and 64 and pairs of requests divide them.
@@ -132,6 +133,18 @@ pub fn run(
     Load::connect(port, streams)?.drive(timing, server_cpu)
 }
 
+/// Drives `streams`, which are endless, until somebody says that it is enough.
+pub fn run_until(
+    port: u16,
+    streams: &[Stream<'_>],
+    enough: &AtomicBool,
+    server_cpu: &Cpu,
+) -> Outcome<Measured> {
+    let mut load = Load::connect(port, streams)?;
+    load.enough = Some(enough);
+    load.drive(None, server_cpu)
+}
+
 struct Load<'a> {
     epoll: OwnedFd,
     streams: &'a [Stream<'a>],
@@ -142,6 +155,8 @@ struct Load<'a> {
     busy_once: usize,
     busy: usize,
     stopping: bool,
+    /// Whether to stop, if others say so.
+    enough: Option<&'a AtomicBool>,
 }
 
 /// The accounts at one moment.
@@ -199,6 +214,7 @@ impl<'a> Load<'a> {
             tallies: (0..streams.len()).map(tally).collect(),
             buffer: vec![0; READ_BYTES],
             stopping: false,
+            enough: None,
         })
     }
 
@@ -220,6 +236,7 @@ impl<'a> Load<'a> {
             for event in events.drain(..) {
                 self.handle(event.data.u64() as usize, event.flags)?;
             }
+            self.stopping |= self.enough.is_some_and(|enough| enough.load(Relaxed));
             if let Some(timing) = timing {
                 if !warm && started.at.elapsed() >= timing.warm_up {
                     warm = true;

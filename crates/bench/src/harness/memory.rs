@@ -11,17 +11,57 @@ use super::load::{self, Laps, Stream};
 use super::report::{Section, Table, met, short};
 use super::server::{Cores, Pin, Server, ServerSpec};
 use super::workload::{KEY_BYTES, Strip, VALUE_BYTES, fill_strip};
-use super::{Failure, Outcome, progress};
+use super::{Failure, Outcome, hashes, lists, progress};
 use std::time::Duration;
 
 const CONNECTIONS: usize = 4;
 const PIPELINE: usize = 64;
 /// A server may tidy up after a fill; then the memory is read.
 const SETTLE: Duration = Duration::from_millis(300);
-/// Bytes above key and value per key: the most that is asked for, without and with a TTL.
-const ABOVE_MAX: [f64; 2] = [28.0, 44.0];
 /// A TTL that no run lives to see the end of.
 const TTL_SECONDS: &[u8] = b"1000000";
+
+/// A fill, and what it may take.
+struct Fill {
+    what: &'static str,
+    strip: fn(usize) -> Strip,
+    /// Of what `above` is judged: the bytes of key and value, or none, where the whole is.
+    own_bytes: usize,
+    above_max: f64,
+    /// The part of the plan's keys that is filled.
+    share: usize,
+}
+
+const FILLS: [Fill; 4] = [
+    Fill {
+        what: "without TTL",
+        strip: |keys| fill_strip(keys, &[]),
+        own_bytes: KEY_BYTES + VALUE_BYTES,
+        above_max: 28.0,
+        share: 1,
+    },
+    Fill {
+        what: "with TTL",
+        strip: |keys| fill_strip(keys, &[b"EX", TTL_SECONDS]),
+        own_bytes: KEY_BYTES + VALUE_BYTES,
+        above_max: 44.0,
+        share: 1,
+    },
+    Fill {
+        what: "hashes of 10 fields, a quarter of the keys",
+        strip: hashes::fill_strip,
+        own_bytes: 0,
+        above_max: 270.0,
+        share: 4,
+    },
+    Fill {
+        what: "lists of 10 elements, a quarter of the keys",
+        strip: lists::fill_strip,
+        own_bytes: 0,
+        above_max: 215.0,
+        share: 4,
+    },
+];
 
 pub fn run(plan: &Plan, cores: &Cores) -> Section {
     let mut heading = vec!["keys".to_string(), "server".into()];
@@ -30,23 +70,19 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
     let mut table = Table::new(heading);
     let mut complete = true;
     let most = plan.fills.iter().copied().max().unwrap_or(0);
-    for (ttl, what) in ["without TTL", "with TTL"].into_iter().enumerate() {
-        let options: &[&[u8]] = if ttl == 0 { &[] } else { &[b"EX", TTL_SECONDS] };
-        let strip = fill_strip(most, options);
+    for Fill { what, strip, own_bytes, above_max, share } in FILLS {
+        let strip = strip(most / share);
         for (at, spec) in plan.servers.iter().enumerate() {
             progress(format_args!("memory {what}: {}", spec.name));
             let mut row = vec![what.to_string(), spec.name.clone()];
-            match per_key(plan, spec, cores, &strip) {
+            match per_key(plan, spec, cores, &strip, share) {
                 Ok(bytes) => {
                     row.extend(bytes.iter().map(|&bytes| short(bytes)));
                     let mean = bytes.iter().sum::<f64>() / bytes.len() as f64;
-                    let above = mean - (KEY_BYTES + VALUE_BYTES) as f64;
+                    let above = mean - own_bytes as f64;
                     row.extend([short(mean), short(above)]);
                     if at == REDSTART {
-                        row.extend([
-                            format!("<= {}", ABOVE_MAX[ttl]),
-                            met(above <= ABOVE_MAX[ttl]),
-                        ]);
+                        row.extend([format!("<= {above_max}"), met(above <= above_max)]);
                     }
                 }
                 Err(failure) => {
@@ -61,15 +97,22 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
     let text = format!(
         "Resident bytes per key, {KEY_BYTES}-byte keys and {VALUE_BYTES}-byte values: growth of \
          VmRSS from the empty to the filled server, over the keys, for fills of different \
-         size.\n\n{}",
+         size. Of hashes and lists, whose fields and elements have values of 16 bytes, all \
+         bytes are judged.\n\n{}",
         table.markdown()
     );
     Section { title: "Memory".into(), text, complete }
 }
 
 /// Bytes per key of each fill.
-fn per_key(plan: &Plan, spec: &ServerSpec, cores: &Cores, strip: &Strip) -> Outcome<Vec<f64>> {
-    plan.fills.iter().map(|&keys| fill(spec, cores, strip, keys)).collect()
+fn per_key(
+    plan: &Plan,
+    spec: &ServerSpec,
+    cores: &Cores,
+    strip: &Strip,
+    share: usize,
+) -> Outcome<Vec<f64>> {
+    plan.fills.iter().map(|&keys| fill(spec, cores, strip, keys / share)).collect()
 }
 
 fn fill(spec: &ServerSpec, cores: &Cores, strip: &Strip, keys: usize) -> Outcome<f64> {

@@ -22,8 +22,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long a server may take until it answers a PING.
-const START_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a server may take until it answers a PING, loading its data included.
+const START_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a guard does; its arguments are the process and the directory of the server.
 const GUARD: &str = r#"read -r _; kill -KILL "$1"; rm -r "$2""#;
@@ -37,6 +37,13 @@ pub struct ServerSpec {
 }
 
 impl ServerSpec {
+    /// The same with other settings.
+    pub fn with(&self, settings: &[&str]) -> Self {
+        let mut spec = self.clone();
+        spec.command.extend(settings.iter().map(ToString::to_string));
+        spec
+    }
+
     /// Whether the number of threads can be chosen.
     pub fn takes_threads(&self) -> bool {
         self.command.iter().any(|word| word.contains("{threads}"))
@@ -92,6 +99,30 @@ pub struct Server {
 impl Server {
     /// Starts `spec` and returns when it answers. This thread is left on the core of the load.
     pub fn start(spec: &ServerSpec, cores: &Cores, pin: Pin, threads: usize) -> Outcome<Self> {
+        // A directory of its own: no server finds the files of another, or leaves any behind.
+        let port = free_port()?;
+        let directory = std::env::temp_dir().join(format!("redstart-bench-{port}"));
+        fs::create_dir_all(&directory)?;
+        Self::start_in(directory, spec, cores, pin, threads)
+    }
+
+    /// Ends the server and starts it anew, where it finds the files that it has written. Returns
+    /// how long it took until it answered, too.
+    pub fn restart(mut self, spec: &ServerSpec, cores: &Cores) -> Outcome<(Self, Duration)> {
+        self.end();
+        let directory = std::mem::take(&mut self.directory);
+        let started = Instant::now();
+        let server = Self::start_in(directory, spec, cores, Pin::Apart, 1)?;
+        Ok((server, started.elapsed()))
+    }
+
+    fn start_in(
+        directory: PathBuf,
+        spec: &ServerSpec,
+        cores: &Cores,
+        pin: Pin,
+        threads: usize,
+    ) -> Outcome<Self> {
         let port = free_port()?;
         let fill_in = |word: &String| {
             word.replace("{port}", &port.to_string()).replace("{threads}", &threads.to_string())
@@ -102,9 +133,6 @@ impl Server {
         let program =
             if program.contains('/') { fs::canonicalize(program) } else { Ok(program.into()) }
                 .map_err(|error| Failure(format!("{program}: {error}; is it built?")))?;
-        // A directory of its own: no server finds the files of another, or leaves any behind.
-        let directory = std::env::temp_dir().join(format!("redstart-bench-{port}"));
-        fs::create_dir_all(&directory)?;
         match pin {
             Pin::Apart => move_to(cores.server)?,
             Pin::Free => sched_setaffinity(None, &cores.allowed)?,
@@ -153,24 +181,46 @@ impl Server {
 
     /// Resident memory, in bytes.
     pub fn resident_bytes(&self) -> Outcome<u64> {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// The most that was resident since the server's start or the last forgetting, in bytes.
+    pub fn resident_peak_bytes(&self) -> Outcome<u64> {
+        self.status_bytes("VmHWM:")
+    }
+
+    /// Lets the peak of resident memory begin anew.
+    pub fn forget_peak(&self) -> Outcome<()> {
+        Ok(fs::write(format!("/proc/{}/clear_refs", self.cpu.pid), "5")?)
+    }
+
+    fn status_bytes(&self, field: &str) -> Outcome<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.cpu.pid))?;
         let kib = status
             .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"))
+            .find_map(|line| line.strip_prefix(field)?.trim().strip_suffix(" kB"))
             .and_then(|kib| kib.parse::<u64>().ok());
-        kib.map(|kib| kib << 10).ok_or_else(|| Failure("no VmRSS in /proc/PID/status".into()))
+        kib.map(|kib| kib << 10).ok_or_else(|| Failure(format!("no {field} in /proc/PID/status")))
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
+impl Server {
+    fn end(&mut self) {
         // First the guard: once the server is waited for, its number may be another process's.
         // Both may have ended already, and a server holds nothing that is worth an orderly end.
         for child in [&mut self.guard, &mut self.child] {
             let _ = child.kill();
             let _ = child.wait();
         }
-        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
+        if !self.directory.as_os_str().is_empty() {
+            let _ = fs::remove_dir_all(&self.directory);
+        }
     }
 }
 
@@ -184,6 +234,11 @@ impl Cpu {
     #[cfg(test)]
     pub fn own() -> Self {
         Self { pid: std::process::id() }
+    }
+
+    /// The number of the process.
+    pub fn pid(&self) -> u32 {
+        self.pid
     }
 
     /// User and system time of all its threads so far.

@@ -15,13 +15,15 @@ use super::histogram::Histogram;
 use super::load::{self, Laps, Stream};
 use super::report::{Section, Table, met, short_ms, short_us};
 use super::server::{Cores, Pin, Server, ServerSpec};
-use super::workload::{Strip, VALUE_BYTES, fill_strip, key, space, value};
+use super::workload::{Strip, VALUE_BYTES, bulk, fill_strip, key, space, value};
 use super::{Failure, Outcome, progress};
 use std::time::Duration;
 
-const LOADERS: usize = 8;
-const PIPELINE: usize = 64;
-const PROBED_KEYS: usize = 64;
+/// Connections of the load beside a probe, and their pipeline.
+pub const LOADERS: usize = 8;
+pub const PIPELINE: usize = 64;
+/// Keys that a probe reads.
+pub const PROBED_KEYS: usize = 64;
 /// The longest stall that the table may cause.
 const STALL_MAX: Duration = Duration::from_millis(1);
 
@@ -80,23 +82,35 @@ fn times(histogram: &Histogram) -> [String; 5] {
     [reads, percentile(50.0), percentile(99.0), percentile(99.9), short_ms(histogram.max())]
 }
 
-fn probe(spec: &ServerSpec, cores: &Cores, inserts: &Strip) -> Outcome<Probed> {
-    let server = Server::start(spec, cores, Pin::Apart, 1)?;
-    let mut client = Client::connect(server.port)?;
+/// Reads of a few keys, which are made here.
+pub fn reads(client: &mut Client) -> Outcome<Strip> {
     let mut reads = Strip::with_replies();
+    let mut reply = Vec::new();
     for index in 0..PROBED_KEYS {
         let key = key(space::PROBED, index);
         let value = value(&key, VALUE_BYTES);
         client.ask(&[b"SET", &key, &value])?;
-        let mut reply = format!("${VALUE_BYTES}\r\n").into_bytes();
-        reply.extend_from_slice(&value);
-        reply.extend_from_slice(b"\r\n");
+        reply.clear();
+        bulk(&mut reply, &value);
         reads.push(&[b"GET", &key], &reply);
     }
+    Ok(reads)
+}
+
+/// The client that reads one key at a time, for as long as others work.
+pub fn prober(reads: &Strip) -> Stream<'_> {
+    let mut prober = Stream::new(reads, 1, 1, Laps::Endless);
+    prober.check_every = 1;
+    prober
+}
+
+fn probe(spec: &ServerSpec, cores: &Cores, inserts: &Strip) -> Outcome<Probed> {
+    let server = Server::start(spec, cores, Pin::Apart, 1)?;
+    let mut client = Client::connect(server.port)?;
+    let reads = reads(&mut client)?;
     let part = || {
         let loaders = Stream::new(inserts, LOADERS, PIPELINE, Laps::Once);
-        let mut prober = Stream::new(&reads, 1, 1, Laps::Endless);
-        prober.check_every = 1;
+        let prober = prober(&reads);
         let mut measured = load::run(server.port, &[loaders, prober], None, &server.cpu)?;
         let seconds = measured.elapsed.as_secs_f64();
         let probe = measured.tallies.pop().ok_or_else(|| Failure("no probe".into()))?;

@@ -6,11 +6,12 @@
 //! and Redstart it also fails the run.
 
 use super::cli::{Plan, REDIS, REDSTART};
+use super::client::Client;
 use super::load::{self, Laps, Measured, Stream};
 use super::report::{Section, Table, median, met, ratio, short, short_us};
 use super::server::{Cores, Pin, Server};
-use super::workload::{Action, DATASETS, Dataset, Order, SMALL, Strips, WORKLOADS, Workload};
-use super::{Failure, Outcome, progress};
+use super::workload::{Action, Dataset, Order, SMALL, Strips, Workload, workloads};
+use super::{Failure, Outcome, progress, scripts};
 use std::time::Duration;
 
 /// Pipeline of fills.
@@ -94,20 +95,17 @@ impl Rounds {
 /// Measures the chosen throughput groups; one section for the summary and one for the details.
 pub fn run(plan: &Plan, cores: &Cores) -> Outcome<Vec<Section>> {
     let chosen: Vec<&Workload> =
-        WORKLOADS.iter().filter(|workload| plan.groups.contains(&workload.group)).collect();
+        workloads().filter(|workload| plan.groups.contains(&workload.group)).collect();
     let mut strips = Strips::default();
     let mut results = vec![vec![Rounds::default(); plan.servers.len()]; chosen.len()];
     for round in 1..=plan.rounds {
         for (at, spec) in plan.servers.iter().enumerate() {
-            for dataset in DATASETS {
+            for dataset in datasets(&chosen) {
                 let lines = chosen.iter().enumerate().filter(|line| line.1.dataset == dataset);
                 let lines: Vec<_> = lines.map(|(line, workload)| (line, *workload)).collect();
-                if lines.is_empty() {
-                    continue;
-                }
                 progress(format_args!(
-                    "round {round}/{}: {}, values of {} bytes",
-                    plan.rounds, spec.name, dataset.value_bytes
+                    "round {round}/{}: {}, {} times {:?} of {} bytes",
+                    plan.rounds, spec.name, dataset.keys, dataset.fill, dataset.value_bytes
                 ));
                 let server = Server::start(spec, cores, Pin::Apart, 1)?;
                 let mut session =
@@ -137,6 +135,17 @@ pub fn run(plan: &Plan, cores: &Cores) -> Outcome<Vec<Section>> {
     ])
 }
 
+/// The datasets of `chosen`, in order, each once.
+fn datasets(chosen: &[&Workload]) -> Vec<Dataset> {
+    let mut datasets = Vec::new();
+    for workload in chosen {
+        if !datasets.contains(&workload.dataset) {
+            datasets.push(workload.dataset);
+        }
+    }
+    datasets
+}
+
 /// One server with one dataset.
 struct Session<'a> {
     plan: &'a Plan,
@@ -148,7 +157,7 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn fill(&mut self, dataset: Dataset) -> Outcome<()> {
-        self.once(Action::Set, dataset)
+        self.once(dataset.fill, dataset)
     }
 
     /// Every key of `action` once, as they are counted.
@@ -164,10 +173,17 @@ impl Session<'_> {
             self.once(Action::Incr, SMALL)?;
             self.counters = true;
         }
+        let (mut laps, mut timing) = (Laps::Endless, Some(self.plan.timing));
+        if let Action::Script(_) = workload.action {
+            scripts::load(&mut Client::connect(self.server.port)?)?;
+        }
+        if let Some(action) = workload.action.prepared_by() {
+            self.once(action, workload.dataset)?;
+            (laps, timing) = (Laps::Once, None);
+        }
         let strip = self.strips.strip(workload.action, workload.dataset, Order::Shuffled);
         let connections = self.plan.connections;
-        let stream = Stream::new(&strip, connections, workload.pipeline, Laps::Endless);
-        let timing = Some(self.plan.timing);
+        let stream = Stream::new(&strip, connections, workload.pipeline, laps);
         let measured = load::run(self.server.port, &[stream], timing, &self.server.cpu)?;
         if measured.tallies[0].operations == 0 {
             return Err(Failure("no reply in the measured time".into()));
@@ -179,7 +195,7 @@ impl Session<'_> {
 /// A row a server, a column a workload: CPU per operation and throughput.
 fn summary(plan: &Plan, chosen: &[&Workload], medians: &[Vec<Option<Figures>>]) -> String {
     let mut out = String::new();
-    for dataset in DATASETS {
+    for dataset in datasets(chosen) {
         let lines: Vec<usize> =
             (0..chosen.len()).filter(|&line| chosen[line].dataset == dataset).collect();
         // Tables of at most eight columns stay readable.
@@ -329,7 +345,7 @@ mod tests {
 
     #[test]
     fn bars_are_judged_where_the_load_is_not_the_limit() {
-        let get_p64 = WORKLOADS.iter().find(|workload| workload.name == "GET p64").expect("named");
+        let get_p64 = workloads().find(|workload| workload.name == "GET p64").expect("named");
         let verdict = |ours: &Figures, kops, cpu| {
             let [_, _, verdict] = bar_cells(get_p64, ours, Some(kops), Some(cpu));
             verdict

@@ -13,6 +13,7 @@
 //! can be named again. A value is its key repeated: every reply tells whether it is the right one.
 
 use super::cli::Group;
+use super::{hashes, lists, scripts};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
@@ -101,7 +102,8 @@ pub fn render(out: &mut Vec<u8>, args: &[&[u8]]) {
     }
 }
 
-fn bulk(out: &mut Vec<u8>, bytes: &[u8]) {
+/// Appends a bulk string.
+pub fn bulk(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(format!("${}\r\n", bytes.len()).as_bytes());
     out.extend_from_slice(bytes);
     out.extend_from_slice(b"\r\n");
@@ -123,6 +125,9 @@ pub mod space {
     pub const COUNTERS: u8 = 1;
     pub const LOCKS: u8 = 2;
     pub const PROBED: u8 = 3;
+    pub const HASHES: u8 = 4;
+    pub const FIELDS: u8 = 5;
+    pub const LISTS: u8 = 6;
 }
 
 /// What one request of a workload does.
@@ -135,6 +140,40 @@ pub enum Action {
     Mget,
     /// `SET key value NX PX 30000`, then `DEL key`; each counts as an operation.
     LockCycle,
+    /// Something with hashes.
+    Hash(hashes::Action),
+    /// Something with lists.
+    List(lists::Action),
+    /// Something with scripts.
+    Script(scripts::Action),
+}
+
+impl Action {
+    /// What has to be done once, each time, before this is measured; it is then measured for as
+    /// long as that lasts, because it uses up what was prepared.
+    pub fn prepared_by(self) -> Option<Action> {
+        match self {
+            Self::List(lists::Action::Rpop) => Some(Self::List(lists::Action::Push)),
+            Self::Script(scripts::Action::Release) => Some(Self::Script(scripts::Action::Take)),
+            _ => None,
+        }
+    }
+
+    /// Gives every action a random order of its own.
+    fn seed(self) -> u64 {
+        let number = match self {
+            Self::Get => 0,
+            Self::Set => 1,
+            Self::Incr => 2,
+            Self::Mset => 3,
+            Self::Mget => 4,
+            Self::LockCycle => 5,
+            Self::Hash(action) => 16 + action as u64,
+            Self::List(action) => 32 + action as u64,
+            Self::Script(action) => 48 + action as u64,
+        };
+        0x7265_6473_7461_7274 + number
+    }
 }
 
 /// The order of a strip's keys.
@@ -152,17 +191,23 @@ pub enum Order {
 pub struct Dataset {
     pub keys: usize,
     pub value_bytes: usize,
+    /// What fills it.
+    pub fill: Action,
+}
+
+impl Dataset {
+    /// `keys` strings.
+    const fn strings(keys: usize, value_bytes: usize) -> Self {
+        Self { keys, value_bytes, fill: Action::Set }
+    }
 }
 
 /// A million keys with small values.
-pub const SMALL: Dataset = Dataset { keys: 1_000_000, value_bytes: VALUE_BYTES };
+pub const SMALL: Dataset = Dataset::strings(1_000_000, VALUE_BYTES);
 /// Values of 1 KiB.
-pub const KIB_1: Dataset = Dataset { keys: 100_000, value_bytes: 1 << 10 };
+pub const KIB_1: Dataset = Dataset::strings(100_000, 1 << 10);
 /// Values of 16 KiB.
-pub const KIB_16: Dataset = Dataset { keys: 10_000, value_bytes: 16 << 10 };
-/// All of them, in the order in which they are measured.
-pub const DATASETS: [Dataset; 3] = [SMALL, KIB_1, KIB_16];
-
+pub const KIB_16: Dataset = Dataset::strings(10_000, 16 << 10);
 /// One line of the throughput tables.
 pub struct Workload {
     pub name: &'static str,
@@ -204,7 +249,12 @@ const fn large(name: &'static str, dataset: Dataset, action: Action, pipeline: u
 }
 
 /// Every throughput workload, in the order of the tables.
-pub const WORKLOADS: &[Workload] = &[
+pub fn workloads() -> impl Iterator<Item = &'static Workload> {
+    WORKLOADS.iter().chain(hashes::WORKLOADS).chain(lists::WORKLOADS).chain(scripts::WORKLOADS)
+}
+
+/// Those with strings.
+const WORKLOADS: &[Workload] = &[
     strings("GET p1", Action::Get, 1, 0.90, None),
     strings("SET p1", Action::Set, 1, 0.90, None),
     strings("GET p16", Action::Get, 16, 0.45, Some(2.2)),
@@ -246,7 +296,7 @@ impl Strips {
 fn strip(action: Action, dataset: Dataset, order: Order) -> Strip {
     let mut indices: Vec<usize> = (0..dataset.keys).collect();
     if order == Order::Shuffled {
-        fastrand::Rng::with_seed(0x7265_6473_7461_7274 + action as u64).shuffle(&mut indices);
+        fastrand::Rng::with_seed(action.seed()).shuffle(&mut indices);
     }
     let strings = indices.iter().map(|&index| key(space::STRINGS, index));
     let mut strip = Strip::with_replies();
@@ -272,6 +322,9 @@ fn strip(action: Action, dataset: Dataset, order: Order) -> Strip {
             strip.push(&[b"SET", &key, &value(&key, 32), b"NX", b"PX", b"30000"], b"+OK\r\n");
             strip.push(&[b"DEL", &key], b":1\r\n");
         }),
+        Action::Hash(action) => hashes::render(action, &indices, &mut strip),
+        Action::List(action) => lists::render(action, &indices, &mut strip),
+        Action::Script(action) => scripts::render(action, &indices, &mut strip),
     }
     strip
 }
@@ -345,7 +398,7 @@ mod tests {
 
     #[test]
     fn every_action_renders_requests_with_their_replies() {
-        let dataset = Dataset { keys: 100, value_bytes: 32 };
+        let dataset = Dataset::strings(100, 32);
         for (action, requests) in [
             (Action::Get, 100),
             (Action::Set, 100),
@@ -353,6 +406,9 @@ mod tests {
             (Action::Mset, 10),
             (Action::Mget, 10),
             (Action::LockCycle, 200),
+            (Action::Hash(hashes::Action::GetAll), 100),
+            (Action::List(lists::Action::Range), 100),
+            (Action::Script(scripts::Action::Release), 100),
         ] {
             let strip = strip(action, dataset, Order::Shuffled);
             assert_eq!(strip.len(), requests, "{action:?}");
@@ -367,9 +423,9 @@ mod tests {
 
     #[test]
     fn names_are_unique() {
-        let mut names: Vec<_> = WORKLOADS.iter().map(|workload| workload.name).collect();
+        let mut names: Vec<_> = workloads().map(|workload| workload.name).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), WORKLOADS.len());
+        assert_eq!(names.len(), workloads().count());
     }
 }
