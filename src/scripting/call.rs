@@ -2,6 +2,7 @@
 //! script's locks, its reply into Lua.
 
 use super::convert;
+use super::runtime::without_limit;
 use super::store::Running;
 use crate::dispatch;
 use crate::session::{Context, Session};
@@ -94,16 +95,32 @@ impl State {
     /// Runs a command and returns its reply.
     pub fn call(&mut self, lua: &Lua, args: &MultiValue) -> Result<Value, Failure> {
         self.gather(args)?;
+        self.run_gathered(lua)
+    }
+
+    /// As [`State::call`], of arguments that are strings.
+    pub fn call_texts(&mut self, lua: &Lua, args: &[&[u8]]) -> Result<Value, Failure> {
+        self.bytes.clear();
+        self.spans.clear();
+        for arg in args {
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(arg);
+            self.close_argument(start)?;
+        }
+        self.run_gathered(lua)
+    }
+
+    fn run_gathered(&mut self, lua: &Lua) -> Result<Value, Failure> {
         if self.over.get() {
             return Err(Cow::Borrowed(STOPPED));
         }
         self.run()?;
         let out = &mut self.session.out;
         let resp3 = out.protocol() == Protocol::Resp3;
-        let value = match out.contiguous() {
+        let value = without_limit(lua, out.len(), || match out.contiguous() {
             Some(bytes) => convert::from_reply(lua, bytes, resp3),
             None => convert::from_reply(lua, &out.to_vec(), resp3),
-        };
+        });
         out.clear();
         value
     }
@@ -126,12 +143,18 @@ impl State {
                 Value::Number(n) => self.add_number(*n),
                 _ => return Err(Cow::Borrowed(BAD_ARGUMENT)),
             }
-            if self.bytes.len() > u32::MAX as usize {
-                return Err(Cow::Borrowed(TOO_LONG));
-            }
-            let len = (self.bytes.len() - start) as u32;
-            self.spans.push(Span { start: start as u32, len });
+            self.close_argument(start)?;
         }
+        Ok(())
+    }
+
+    /// Ends the argument that begins at `start`.
+    fn close_argument(&mut self, start: usize) -> Result<(), Failure> {
+        if self.bytes.len() > u32::MAX as usize {
+            return Err(Cow::Borrowed(TOO_LONG));
+        }
+        let len = (self.bytes.len() - start) as u32;
+        self.spans.push(Span { start: start as u32, len });
         Ok(())
     }
 

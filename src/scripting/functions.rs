@@ -5,7 +5,7 @@
 
 use super::call::Failure;
 use super::run::{Run, split, with};
-use super::runtime::{Runtime, compile, describe, sequence};
+use super::runtime::{Runtime, compile, describe};
 use super::shebang::{Flags, NO_WRITES, flag, words};
 use super::store::Script;
 use crate::clients::ClientInfo;
@@ -409,9 +409,7 @@ pub fn call(context: &mut Context<'_>, args: Args<'_>, read_only: bool) -> Resul
                 "ERR Can not execute a script with write flag using *_ro command.",
             ));
         }
-        let given = sequence(&runtime.lua, keys)
-            .and_then(|keys| Ok((keys, sequence(&runtime.lua, argv)?)))
-            .map_err(|_| Error::text("ERR not enough memory"))?;
+        let given = runtime.given(keys, argv).map_err(|_| Error::text("ERR not enough memory"))?;
         let request = args.iter().map(<[u8]>::to_vec).collect();
         *runtime.running.function.lock() = Some((about.name.clone(), request));
         let run = Run {
@@ -420,7 +418,7 @@ pub fn call(context: &mut Context<'_>, args: Args<'_>, read_only: bool) -> Resul
             keys,
             read_only: read_only | no_writes,
         };
-        run.run(context, runtime, given);
+        run.run(context, runtime, &given);
         *runtime.running.function.lock() = None;
         Ok(())
     })?

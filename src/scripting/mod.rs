@@ -52,15 +52,30 @@ pub fn hex(digest: &Digest) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The value of each hexadecimal digit; 255 for what is none.
+const DIGITS: [u8; 256] = {
+    let mut digits = [255; 256];
+    let mut value = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value] as usize] = value as u8;
+        digits[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
+    }
+    digits
+};
+
 /// Reads a digest as EVALSHA and SCRIPT EXISTS take it.
 pub fn unhex(text: &[u8]) -> Option<Digest> {
     let mut digest = [0; 20];
     if text.len() != 40 {
         return None;
     }
-    for (byte, pair) in digest.iter_mut().zip(text.chunks_exact(2)) {
-        let digit = |at: usize| char::from(pair[at]).to_digit(16);
-        *byte = (digit(0)? << 4 | digit(1)?) as u8;
+    for (byte, pair) in digest.iter_mut().zip(text.as_chunks::<2>().0) {
+        let (high, low) = (DIGITS[usize::from(pair[0])], DIGITS[usize::from(pair[1])]);
+        if high > 15 || low > 15 {
+            return None;
+        }
+        *byte = high << 4 | low;
     }
     Some(digest)
 }

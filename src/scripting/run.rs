@@ -6,7 +6,7 @@ use super::store::{Reach, Script};
 use super::{Digest, convert, digest, hex, shebang, unhex};
 use crate::server::Server;
 use crate::session::{Context, Session};
-use mlua::{Function, Value};
+use mlua::{Function, Table, Value};
 use redstart_engine::keyspace::View;
 use redstart_engine::{Error, Local};
 use redstart_protocol::{Args, Protocol, Reply, parse_i64};
@@ -87,17 +87,17 @@ pub fn eval(
     }
     let (keys, argv) = split(args, 2)?;
     with(context, |context, runtime| {
-        let (script, function) = find(context.session.server, runtime, given)?;
+        let compiled = find(context.session.server, runtime, given)?;
+        let (script, function) = &*compiled;
         let no_writes = script.flags.is_some_and(|flags| flags & shebang::NO_WRITES != 0);
         if read_only && script.flags.is_some() && !no_writes {
             return Err(Error::text(
                 "ERR Can not execute a script with write flag using *_ro command.",
             ));
         }
-        runtime.give(keys, argv).map_err(|_| Error::text("ERR not enough memory"))?;
-        let run =
-            Run { script: &script, function: &function, keys, read_only: read_only | no_writes };
-        run.run(context, runtime, ());
+        let given = runtime.given(keys, argv).map_err(|_| Error::text("ERR not enough memory"))?;
+        let run = Run { script, function, keys, read_only: read_only | no_writes };
+        run.run(context, runtime, &given);
         Ok(())
     })?
 }
@@ -157,12 +157,7 @@ pub struct Run<'a> {
 
 impl Run<'_> {
     /// Runs it, with all shards if it turns out to need them, and replies.
-    pub fn run(
-        &self,
-        context: &mut Context<'_>,
-        runtime: &mut Runtime,
-        args: impl mlua::IntoLuaMulti + Clone,
-    ) {
+    pub fn run(&self, context: &mut Context<'_>, runtime: &mut Runtime, given: &(Table, Table)) {
         let server = context.session.server;
         let keyspace = &server.engine.keyspace;
         let hasher = keyspace.hasher();
@@ -178,7 +173,7 @@ impl Run<'_> {
         self.prepare(context, runtime);
         let (mut result, mut course);
         loop {
-            (result, view, course) = self.attempt(context, runtime, view, args.clone());
+            (result, view, course) = self.attempt(context, runtime, view, given);
             if course != Course::Restart || is_held {
                 break;
             }
@@ -226,7 +221,7 @@ impl Run<'_> {
         context: &mut Context<'_>,
         runtime: &Runtime,
         view: View,
-        args: impl mlua::IntoLuaMulti,
+        given: &(Table, Table),
     ) -> (Result<Value, Value>, View, Course) {
         let server = context.session.server;
         let idle = Local::new(context.local.stats.clone(), 0);
@@ -246,7 +241,7 @@ impl Run<'_> {
             state.course = Course::Declared;
             state.lent = Some(Lent { view, local, now: context.now });
         }
-        let result = runtime.run(self.function, args);
+        let result = runtime.run(self.function, given);
         let mut state = runtime.state.borrow_mut();
         let Lent { view, mut local, .. } = state.lent.take().expect("it was lent for the run");
         let was_killed = result.is_err() && runtime.running.kill.load(Relaxed);

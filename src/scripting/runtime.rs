@@ -5,7 +5,8 @@ use super::store::{Running, Script};
 use super::{Digest, MEMORY_MAX, functions, libraries, shebang};
 use crate::server::Server;
 use crate::session::Session;
-use mlua::{ChunkMode, Compiler, Function, Lua, LuaOptions, StdLib, Table, Value, VmState};
+use mlua::VmState;
+use mlua::{BString, ChunkMode, Compiler, Either, Function, Lua, LuaOptions, StdLib, Table, Value};
 use redstart_engine::Error;
 use redstart_protocol::Args;
 use std::cell::{Cell, RefCell};
@@ -29,8 +30,11 @@ const REPLACED: [&str; 8] = [
     "loadstring",
 ];
 
+/// What is converted beside the limit of memory at a time, in bytes.
+const UNLIMITED_MAX: usize = 64 << 10;
+
 /// A script, compiled.
-pub type Compiled = (Arc<Script>, Function);
+pub type Compiled = Rc<(Arc<Script>, Function)>;
 
 /// A worker's Lua state.
 pub struct Runtime {
@@ -49,7 +53,6 @@ pub struct Runtime {
     compiled: HashMap<Digest, Compiled>,
     globals: Table,
     runner: Function,
-    names: [mlua::String; 2],
 }
 
 impl Runtime {
@@ -73,9 +76,13 @@ impl Runtime {
         let host = libraries::host(&lua, server, &state, &globals, &registrar)?;
         let prelude = lua.load(include_str!("prelude.luau")).set_name("=prelude");
         let (runner, library): (Function, Table) = prelude.call((host, globals.clone()))?;
+        // Luau looks names up while it loads a script, in the state's own globals, and only in
+        // tables that are said to stay as they are: now G is that, and the prelude's table is
+        // reached by nobody else any more.
+        lua.globals().set_safeenv(true);
+        lua.set_globals(globals.clone())?;
         globals.set_safeenv(true);
         globals.set_readonly(true);
-        let names = [lua.create_string("KEYS")?, lua.create_string("ARGV")?];
         let runtime = Runtime {
             lua,
             state,
@@ -86,7 +93,6 @@ impl Runtime {
             compiled: HashMap::new(),
             globals,
             runner,
-            names,
         };
         runtime.watch_over();
         Ok(runtime)
@@ -124,8 +130,9 @@ impl Runtime {
         if self.compiled.len() >= COMPILED_MAX {
             self.compiled.clear();
         }
-        self.compiled.insert(digest, (script.clone(), function.clone()));
-        (script, function)
+        let compiled = Rc::new((script, function));
+        self.compiled.insert(digest, compiled.clone());
+        compiled
     }
 
     /// Compiles a script.
@@ -133,31 +140,29 @@ impl Runtime {
     /// # Errors
     /// When it is no Lua.
     pub fn compile(&self, text: &[u8]) -> Result<Function, Error> {
-        compile(&self.lua, &self.globals, shebang::strip(text), "=user_script").map_err(|error| {
+        // As locals they are found at once, and G can stay as it is: a table that is never written
+        // to is one whose fields Luau looks up once. Others find them by G's metatable.
+        let text = [b"local KEYS, ARGV = ...; ", shebang::strip(text)].concat();
+        compile(&self.lua, &self.globals, &text, "=user_script").map_err(|error| {
             let text = describe(&error);
             Error::text(format!("ERR Error compiling script (new function): {text}"))
         })
     }
 
-    /// Gives the script that runs next its KEYS and ARGV.
+    /// What a script or function is called with: its keys and its arguments.
     ///
     /// # Errors
     /// When there is no memory.
-    pub fn give(&self, keys: Args<'_>, argv: Args<'_>) -> mlua::Result<()> {
-        self.globals.set_readonly(false);
-        let given =
-            self.names.iter().zip([keys, argv]).try_for_each(|(name, args)| {
-                self.globals.raw_set(name, sequence(&self.lua, args)?)
-            });
-        self.globals.set_readonly(true);
-        given
+    pub fn given(&self, keys: Args<'_>, argv: Args<'_>) -> mlua::Result<(Table, Table)> {
+        let bytes = keys.iter().chain(argv.iter()).map(<[u8]>::len).sum();
+        without_limit(&self.lua, bytes, || {
+            Ok((sequence(&self.lua, keys)?, sequence(&self.lua, argv)?))
+        })
     }
 
     /// Runs a function to its end: what it returns, or the table that tells its error.
-    pub fn run(&self, f: &Function, args: impl mlua::IntoLuaMulti) -> Result<Value, Value> {
-        let mut all = args.into_lua_multi(&self.lua).unwrap_or_default();
-        all.push_front(Value::Function(f.clone()));
-        match self.runner.call::<(Value, Value)>(all) {
+    pub fn run(&self, f: &Function, given: &(Table, Table)) -> Result<Value, Value> {
+        match self.runner.call::<(Value, Value)>((f, &given.0, &given.1)) {
             Ok((value, Value::Nil)) => Ok(value),
             Ok((_, failure)) => Err(failure),
             Err(error) => Err(self.failure(&describe(&error))),
@@ -187,11 +192,23 @@ impl Runtime {
 /// # Errors
 /// When there is no memory.
 pub fn sequence(lua: &Lua, args: Args<'_>) -> mlua::Result<Table> {
-    let table = lua.create_table_with_capacity(args.len(), 0)?;
-    for arg in args.iter() {
-        table.raw_push(lua.create_string(arg)?)?;
-    }
-    Ok(table)
+    lua.create_sequence_from(args.iter().map(|arg| match std::str::from_utf8(arg) {
+        // Goes to the table without a detour through a handle.
+        Ok(text) => Either::Left(text),
+        Err(_) => Either::Right(BString::from(arg)),
+    }))
+}
+
+/// Makes values of some `bytes` in Lua. While there is a limit of memory, mlua guards each single
+/// allocation against its error, at a multiple of the allocation's own cost. So a little is made
+/// without the limit, which the next allocation of the script comes up against all the same.
+pub fn without_limit<R>(lua: &Lua, bytes: usize, f: impl FnOnce() -> R) -> R {
+    let limit = if bytes <= UNLIMITED_MAX { 0 } else { MEMORY_MAX };
+    // It fails only where the state has an allocator of somebody else's.
+    let _ = lua.set_memory_limit(limit);
+    let made = f();
+    let _ = lua.set_memory_limit(MEMORY_MAX);
+    made
 }
 
 /// Compiles text to a function that runs in `globals`.

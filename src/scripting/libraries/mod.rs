@@ -1,10 +1,10 @@
 //! What the prelude gets from the host: the functions behind `redis`, and the libraries of scripts.
 
-use super::call::State;
+use super::call::{Failure, State};
 use super::functions::Registrar;
 use super::{digest, functions, hex, runtime};
 use crate::server::Server;
-use mlua::{Lua, MultiValue, Table, Value};
+use mlua::{BString, Lua, MultiValue, Table, Value};
 use redstart_protocol::Protocol;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -38,14 +38,7 @@ pub fn host(
         Err(text) => failed(lua, &text),
     };
     host.set("register_function", lua.create_function(register)?)?;
-    let of_call = state.clone();
-    let call = move |lua: &Lua, args: MultiValue| -> mlua::Result<Answer> {
-        match of_call.borrow_mut().call(lua, &args) {
-            Ok(value) => Ok((value, None)),
-            Err(text) => failed(lua, &text),
-        }
-    };
-    host.set("call", lua.create_function(call)?)?;
+    add_calls(lua, state, &host)?;
     let globals = globals.clone();
     let compile = move |lua: &Lua, (text, name): (mlua::String, Option<String>)| {
         let name = name.unwrap_or_else(|| "=user_script".into());
@@ -61,6 +54,28 @@ pub fn host(
     host.set("constants", constants(lua, server)?)?;
     host.set("libraries", libraries(lua)?)?;
     Ok(host)
+}
+
+/// The ways to run a command. Those for a fixed number of strings get copies: mlua makes a handle
+/// of each value otherwise, which costs more than a short string.
+fn add_calls(lua: &Lua, state: &Rc<RefCell<State>>, host: &Table) -> mlua::Result<()> {
+    let answer = |lua: &Lua, called: Result<Value, Failure>| match called {
+        Ok(value) => Ok((value, None)),
+        Err(text) => failed(lua, &text),
+    };
+    let of = state.clone();
+    let call = move |lua: &Lua, args: MultiValue| answer(lua, of.borrow_mut().call(lua, &args));
+    host.set("call", lua.create_function(call)?)?;
+    let of = state.clone();
+    let call_two = move |lua: &Lua, (name, key): (BString, BString)| {
+        answer(lua, of.borrow_mut().call_texts(lua, &[&name, &key]))
+    };
+    host.set("call_two", lua.create_function(call_two)?)?;
+    let of = state.clone();
+    let call_three = move |lua: &Lua, (name, key, argument): (BString, BString, BString)| {
+        answer(lua, of.borrow_mut().call_texts(lua, &[&name, &key, &argument]))
+    };
+    host.set("call_three", lua.create_function(call_three)?)
 }
 
 fn failed(lua: &Lua, text: &[u8]) -> mlua::Result<Answer> {
