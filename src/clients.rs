@@ -188,7 +188,7 @@ impl ClientInfo {
 
     /// Sends bytes to the client: its task writes them between two replies. One that lets too
     /// much pile up is ended.
-    pub fn deliver(&self, message: Bytes) {
+    pub fn deliver(&self, message: &Bytes) {
         self.check_output(self.mail.put(message) + self.output_bytes.load(Ordering::Relaxed));
         self.waker.wake();
     }

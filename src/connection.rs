@@ -119,8 +119,11 @@ fn poll_requests(
     if session.info.is_killed(cx.waker()) {
         return Poll::Ready(Ok(false));
     }
-    if session.info.mail.take(&mut session.out) {
-        return Poll::Ready(Ok(true));
+    if session.info.mail.has_any() {
+        worker::with(|worker| worker.lend(&mut session.out));
+        if session.info.mail.take(&mut session.out) {
+            return Poll::Ready(Ok(true));
+        }
     }
     if session.is_waiting() {
         return poll_waiting(stream, session, cx);
@@ -236,7 +239,7 @@ async fn flush(stream: &mut Socket, session: &mut Session) -> io::Result<()> {
     let buffer = std::mem::take(session.out.buf_mut());
     worker::with(|worker| {
         worker.local.stats.net_output_bytes.add(total as u64);
-        if buffer.capacity() <= KEEP_BYTES {
+        if buffer.capacity() <= KEEP_BYTES && worker.spare.len() < worker::SPARE_MAX {
             worker.spare.push(buffer);
         }
     });

@@ -248,11 +248,7 @@ fn fetch_fields(session: &Session, worker: &Worker, input: &[u8]) {
 
 /// Pass 3.
 fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>) {
-    if session.out.buf_mut().capacity() == 0
-        && let Some(spare) = worker.spare.pop()
-    {
-        *session.out.buf_mut() = spare;
-    }
+    worker.lend(&mut session.out);
     let server = session.server;
     let now_ns = server.clock.mono_ns();
     let (mut watch, mut now) = (Stopwatch::start(server, now_ns), server.clock.moment(now_ns));

@@ -19,6 +19,7 @@ mod check;
 mod convert;
 mod files;
 mod info;
+mod pace;
 mod progress;
 mod recover;
 mod redis;

@@ -130,7 +130,7 @@ fn deliver(listeners: &[Arc<ClientInfo>], parts: &[&[u8]]) -> usize {
             parts.iter().for_each(|part| reply.bulk(part));
             reply.to_vec().into()
         });
-        client.deliver(bytes.clone());
+        client.deliver(bytes);
     }
     listeners.len()
 }

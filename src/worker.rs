@@ -7,7 +7,7 @@ use crate::connection;
 use crate::server::{Handover, Server, WorkerHandle};
 use redstart_engine::call::KeyAt;
 use redstart_engine::execute::Local;
-use redstart_protocol::Span;
+use redstart_protocol::{Reply, Span};
 use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
@@ -24,6 +24,9 @@ const YIELDS: usize = 4;
 const STACK_BYTES: usize = 16 << 20;
 /// Bytes read from a socket at a time.
 pub const READ_BYTES: usize = 256 * 1024;
+
+/// Output buffers that are kept for the next connection that needs one.
+pub const SPARE_MAX: usize = 128;
 
 /// What the connections of a worker share.
 pub struct Worker {
@@ -43,6 +46,18 @@ pub struct Worker {
     pub spare: Vec<Vec<u8>>,
     /// Who reads, and whether anybody else does.
     pub turns: Turns,
+}
+
+impl Worker {
+    /// Gives an output without a buffer one that somebody else has used.
+    #[inline]
+    pub fn lend(&mut self, out: &mut Reply) {
+        if out.buf_mut().capacity() == 0
+            && let Some(spare) = self.spare.pop()
+        {
+            *out.buf_mut() = spare;
+        }
+    }
 }
 
 /// Tells a connection whether it is worth waiting for others before it writes. Waiting makes one

@@ -1,5 +1,6 @@
 //! Snapshots: by SAVE and BGSAVE, by save points, at the end.
 
+use super::pace::Pace;
 use super::{IS_STOPPING, Job, SAVE_FAILS, append, dump_place};
 use crate::config::Setting;
 use crate::log;
@@ -89,9 +90,13 @@ pub fn take(
             return Err(error);
         }
     };
+    let mut pace = Pace::new(server);
     let counts = pump(snapshot, writer, |_, _| match persist.cancel.load(Relaxed) {
         true => Err(io::Error::other("it was given up")),
-        false => Ok(()),
+        false => {
+            pace.rest();
+            Ok(())
+        }
     })?;
     Ok((counts, moment))
 }
