@@ -91,10 +91,10 @@ pub fn take(
         }
     };
     let mut pace = Pace::new(server);
-    let counts = pump(snapshot, writer, |_, _| match persist.cancel.load(Relaxed) {
+    let counts = pump(snapshot, writer, |_, snapshot| match persist.cancel.load(Relaxed) {
         true => Err(io::Error::other("it was given up")),
         false => {
-            pace.rest();
+            pace.rest(snapshot);
             Ok(())
         }
     })?;

@@ -27,6 +27,7 @@ use crate::hasher::{SHARDS, shard_of};
 use crate::keyspace::Keyspace;
 use crate::shard::{Db, Shard};
 use parking_lot::Mutex;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Old values that a writer gathers before it touches the queue.
@@ -167,7 +168,7 @@ impl Keyspace {
             view.shard_at(index).owe(&queue);
         }
         let result = at_flip();
-        (Snapshot { keyspace: self, queue, shard: 0 }, result)
+        (Snapshot { keyspace: self, queue, kept: VecDeque::new(), shard: 0 }, result)
     }
 
     /// Drops every key of every database. No snapshot may be under way.
@@ -216,6 +217,8 @@ impl Keyspace {
 pub struct Snapshot {
     keyspace: &'static Keyspace,
     queue: Arc<Queue>,
+    /// What was taken from the queue and not told yet.
+    kept: VecDeque<Kept>,
     /// The shard that is walked.
     shard: usize,
 }
@@ -224,16 +227,22 @@ impl Snapshot {
     /// Takes one step: calls `f` with some entries as they were at the flip, each with its
     /// database's index. `f` may run under a lock: it only copies. False when all have been told.
     pub fn step(&mut self, f: &mut dyn FnMut(usize, &Entry)) -> bool {
-        let kept = std::mem::take(&mut *self.queue.0.lock());
-        if !kept.is_empty() {
-            for kept in kept {
-                match kept {
-                    Kept::Entries(db, entries) => entries.iter().for_each(|entry| f(db, entry)),
-                    // What it kept comes through the queue.
-                    Kept::Part(mut part) => while part.tell_segment(f) {},
-                }
+        if self.kept.is_empty() {
+            self.kept.extend(std::mem::take(&mut *self.queue.0.lock()));
+        }
+        match self.kept.pop_front() {
+            Some(Kept::Entries(db, entries)) => {
+                entries.iter().for_each(|entry| f(db, entry));
+                return true;
             }
-            return true;
+            Some(Kept::Part(mut part)) => {
+                // What it kept comes through the queue.
+                if part.tell_segment(f) {
+                    self.kept.push_front(Kept::Part(part));
+                }
+                return true;
+            }
+            None => {}
         }
         if self.shard == SHARDS {
             return false;
@@ -247,6 +256,11 @@ impl Snapshot {
     /// How much of the keyspace has been walked, from 0 to 1.
     pub fn progress(&self) -> f64 {
         self.shard as f64 / SHARDS as f64
+    }
+
+    /// How many batches of old values writers have kept that were not told yet.
+    pub fn backlog(&self) -> usize {
+        self.kept.len() + self.queue.0.lock().len()
     }
 
     /// Walks to the end without telling anybody: the way to give a snapshot up.

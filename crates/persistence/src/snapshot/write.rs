@@ -157,18 +157,17 @@ fn remove_unfinished(storage: &dyn Storage, name: &str) {
 }
 
 /// Brings a snapshot of the keyspace to its end. Calls `between` after each step with the bytes
-/// written so far and the part of the keyspace that was walked; it may wait there, or fail.
+/// written so far and the snapshot, which tells how far it is; it may wait there, or fail.
 ///
 /// # Errors
 /// When the storage or `between` fails; nothing is left of the snapshot then.
 pub fn pump(
     mut snapshot: Snapshot,
     mut writer: Writer<'_>,
-    mut between: impl FnMut(u64, f64) -> io::Result<()>,
+    mut between: impl FnMut(u64, &Snapshot) -> io::Result<()>,
 ) -> io::Result<Counts> {
     while snapshot.step(&mut |db, entry| writer.entry(db, entry)) {
-        let written =
-            writer.write_full().and_then(|()| between(writer.bytes(), snapshot.progress()));
+        let written = writer.write_full().and_then(|()| between(writer.bytes(), &snapshot));
         if let Err(error) = written {
             writer.abandon();
             snapshot.abandon();
