@@ -69,14 +69,18 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
     Section { title: "Snapshot".into(), text, complete }
 }
 
+/// One of the figures.
+type Field = fn(&Figures) -> f64;
+/// A bar's text, and whether a figure and its ratio to redis-server's meet it.
+type Bar = (String, fn(f64, f64) -> bool);
+
 /// A row a figure, a column a server, then the bar.
 fn table(plan: &Plan, rounds: &[Vec<Figures>]) -> Table {
     let mut heading = vec!["what".to_string()];
     heading.extend(plan.servers.iter().map(|spec| spec.name.clone()));
     heading.extend(["ratio", "bar", "met"].map(String::from));
     let mut table = Table::new(heading);
-    type Field = fn(&Figures) -> f64;
-    let lines: [(&str, Field, Option<(String, fn(f64, f64) -> bool)>); 7] = [
+    let lines: [(&str, Field, Option<Bar>); 7] = [
         ("probe p99.9 before, ms", |figures| figures.usual_p999_ms, None),
         (
             "probe p99.9 meanwhile, ms",
