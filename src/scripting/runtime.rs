@@ -33,6 +33,11 @@ const REPLACED: [&str; 8] = [
 /// What is converted beside the limit of memory at a time, in bytes.
 const UNLIMITED_MAX: usize = 64 << 10;
 
+/// What stands in front of a script. As locals KEYS and ARGV are found at once, and G can stay as it
+/// is: in a table that is never written to, Luau looks a name up once. By G's metatable they are
+/// found, too, more slowly.
+const LOCALS: &[u8] = b"local KEYS, ARGV = ...; ";
+
 /// A script, compiled.
 pub type Compiled = Rc<(Arc<Script>, Function)>;
 
@@ -140,9 +145,8 @@ impl Runtime {
     /// # Errors
     /// When it is no Lua.
     pub fn compile(&self, text: &[u8]) -> Result<Function, Error> {
-        // As locals they are found at once, and G can stay as it is: a table that is never written
-        // to is one whose fields Luau looks up once. Others find them by G's metatable.
-        let text = [b"local KEYS, ARGV = ...; ", shebang::strip(text)].concat();
+        let body = shebang::strip(text);
+        let text = if assigns_given(body) { body.into() } else { [LOCALS, body].concat() };
         compile(&self.lua, &self.globals, &text, "=user_script").map_err(|error| {
             let text = describe(&error);
             Error::text(format!("ERR Error compiling script (new function): {text}"))
@@ -185,6 +189,19 @@ impl Runtime {
             let _ = self.lua.gc_collect();
         }
     }
+}
+
+/// Whether a script may assign to KEYS or ARGV, which is an error that it must get: as locals they
+/// would take it.
+fn assigns_given(text: &[u8]) -> bool {
+    let assigns = |behind: &[u8]| match behind.trim_ascii_start() {
+        [b'=', b'=', ..] => false,
+        [first, ..] => matches!(first, b'=' | b','),
+        [] => false,
+    };
+    text.windows(4)
+        .zip(4..)
+        .any(|(word, end)| matches!(word, b"KEYS" | b"ARGV") && assigns(&text[end..]))
 }
 
 /// Arguments as a Lua array.
@@ -241,4 +258,19 @@ pub fn describe(error: &mlua::Error) -> String {
         other => other.to_string(),
     };
     text.lines().next().unwrap_or_default().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn assignments_to_what_is_given_are_seen() {
+        for text in ["KEYS = 1", "x = 1; ARGV={}", "KEYS\n\t= {}", "a, KEYS, b = 1, 2, 3"] {
+            assert!(assigns_given(text.as_bytes()), "{text}");
+        }
+        for text in ["", "return KEYS", "return KEYS[1] == ARGV[1]", "if KEYS == nil then end"] {
+            assert!(!assigns_given(text.as_bytes()), "{text}");
+        }
+    }
 }
