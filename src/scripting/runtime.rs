@@ -33,9 +33,9 @@ const REPLACED: [&str; 8] = [
 /// What is converted beside the limit of memory at a time, in bytes.
 const UNLIMITED_MAX: usize = 64 << 10;
 
-/// What stands in front of a script. As locals KEYS and ARGV are found at once, and G can stay as it
-/// is: in a table that is never written to, Luau looks a name up once. By G's metatable they are
-/// found, too, more slowly.
+/// What stands in front of a script. As locals KEYS and ARGV are found at once, and G can stay as
+/// it is: in a table that is never written to, Luau looks a name up once. By G's metatable they
+/// are found, too, more slowly.
 const LOCALS: &[u8] = b"local KEYS, ARGV = ...; ";
 
 /// A script, compiled.
