@@ -123,8 +123,8 @@ impl From<Args> for Plan {
             redstart = split_words(command);
         }
         let mut servers = vec![
-            ServerSpec { name: "redis-server".into(), command: redis },
-            ServerSpec { name: "redstart".into(), command: redstart },
+            ServerSpec { name: "redis-server".into(), command: redis, keeps_memory: false },
+            ServerSpec { name: "redstart".into(), command: redstart, keeps_memory: false },
         ];
         servers.extend(args.other);
         let mut groups = args.only;
@@ -166,7 +166,7 @@ fn named_command(text: &str) -> Result<ServerSpec, String> {
     if name.is_empty() || !command.iter().any(|word| word.contains("{port}")) {
         return Err("a name, and a command with {port} in it, are asked for".into());
     }
-    Ok(ServerSpec { name: name.into(), command })
+    Ok(ServerSpec { name: name.into(), command, keeps_memory: false })
 }
 
 /// Splits at blanks; what stands in double quotes is one word, also when it is empty.

@@ -25,6 +25,13 @@ use std::time::{Duration, Instant};
 /// How long a server may take until it answers a PING, loading its data included.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 
+/// What tells mimalloc, and jemalloc as Redis builds it and as Debian does, to keep memory.
+const KEEP_MEMORY: [(&str, &str); 3] = [
+    ("MIMALLOC_PURGE_DELAY", "-1"),
+    ("JE_MALLOC_CONF", "dirty_decay_ms:-1,muzzy_decay_ms:-1"),
+    ("MALLOC_CONF", "dirty_decay_ms:-1,muzzy_decay_ms:-1"),
+];
+
 /// What a guard does; its arguments are the process and the directory of the server.
 const GUARD: &str = r#"read -r _; kill -KILL "$1"; rm -r "$2""#;
 
@@ -34,6 +41,8 @@ pub struct ServerSpec {
     pub name: String,
     /// Program and arguments; `{port}` and `{threads}` stand for the numbers.
     pub command: Vec<String>,
+    /// Whether it keeps memory that it has once had; see [`ServerSpec::keeping_memory`].
+    pub keeps_memory: bool,
 }
 
 impl ServerSpec {
@@ -42,6 +51,12 @@ impl ServerSpec {
         let mut spec = self.clone();
         spec.command.extend(settings.iter().map(ToString::to_string));
         spec
+    }
+
+    /// The same, but never giving memory back to the system, so that what is freed and taken again
+    /// costs nothing outside the server. Known to allocators by their own variables.
+    pub fn keeping_memory(&self) -> Self {
+        Self { keeps_memory: true, ..self.clone() }
     }
 
     /// Whether the number of threads can be chosen.
@@ -137,7 +152,11 @@ impl Server {
             Pin::Apart => move_to(cores.server)?,
             Pin::Free => sched_setaffinity(None, &cores.allowed)?,
         }
-        let spawned = Command::new(&program)
+        let mut command = Command::new(&program);
+        if spec.keeps_memory {
+            command.envs(KEEP_MEMORY);
+        }
+        let spawned = command
             .args(args)
             .current_dir(&directory)
             .stdin(Stdio::null())
