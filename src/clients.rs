@@ -6,6 +6,7 @@
 use crate::mailbox::Mailbox;
 use crate::output::{Limits, Standing};
 use crate::socket::Address;
+use crate::tracking::Mode;
 use atomic_waker::AtomicWaker;
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -21,6 +22,8 @@ use std::sync::atomic::{
 pub const EVICTABLE_NOT: u8 = 1;
 /// A mark: the client's commands are no use of a key (CLIENT NO-TOUCH).
 pub const TOUCH_NOT: u8 = 2;
+/// A mark: the client is shown all commands (MONITOR).
+pub const MONITORS: u8 = 4;
 
 /// What a client is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +105,8 @@ pub struct ClientInfo {
     pub standing: Standing,
     /// Whether it waits for the end of a pause.
     pub postponed: AtomicBool,
+    /// How it tracks the keys that it keeps copies of.
+    pub tracking: Mutex<Mode>,
     killed: AtomicBool,
     waker: AtomicWaker,
 }
@@ -149,6 +154,7 @@ impl ClientInfo {
             limits,
             standing: Standing::default(),
             postponed: AtomicBool::new(false),
+            tracking: Mutex::default(),
             killed: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         }
@@ -193,6 +199,12 @@ impl ClientInfo {
         self.waker.wake();
     }
 
+    /// The client that hears what becomes stale: zero is itself, -1 that it does not track.
+    pub fn redirect(&self) -> i64 {
+        let mode = self.tracking.lock();
+        if mode.on { mode.redirect as i64 } else { -1 }
+    }
+
     /// The bytes that the client takes.
     pub fn memory(&self) -> usize {
         size_of::<ClientInfo>() + self.input_bytes.load(Ordering::Relaxed) + self.unread()
@@ -206,16 +218,22 @@ impl ClientInfo {
 
     /// Whether `timeout` is about this client.
     pub fn may_time_out(&self) -> bool {
-        self.kind() == Kind::Normal && !self.is_blocked()
+        let monitors = self.marks.load(Ordering::Relaxed) & MONITORS != 0;
+        self.kind() == Kind::Normal && !self.is_blocked() && !monitors
     }
 
     /// The letters of CLIENT LIST's `flags`.
     pub fn flags(&self) -> String {
         let marks = self.marks.load(Ordering::Relaxed);
+        let tracking = self.tracking.lock();
         let letters = [
+            ('O', marks & MONITORS != 0),
             ('P', self.kind() == Kind::PubSub),
             ('x', self.queued.load(Ordering::Relaxed) >= 0),
             ('b', self.is_blocked()),
+            ('t', tracking.on),
+            ('R', tracking.is_broken),
+            ('B', tracking.broadcast),
             ('e', marks & EVICTABLE_NOT != 0),
             ('T', marks & TOUCH_NOT != 0),
         ];

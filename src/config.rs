@@ -15,7 +15,7 @@ pub mod list;
 pub mod rewrite;
 pub mod table;
 pub mod value;
-mod words;
+pub mod words;
 
 pub use error::SetError;
 pub use list::Limit;

@@ -5,16 +5,18 @@
 //! request that is not whole yet is kept by the connection. So an idle connection holds no buffer.
 
 use crate::clients::ClientInfo;
+use crate::desk;
 use crate::dispatch;
 use crate::server::{Handover, Server};
 use crate::session::Session;
 use crate::socket::{Accepted, Address, Socket};
 use crate::worker;
+use parking_lot::Mutex;
 use std::future::poll_fn;
 use std::io::{self, IoSlice, Write};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
@@ -26,47 +28,96 @@ const BLOCKED_INPUT_MAX: usize = 1 << 20;
 /// The parts of one vectored write: what Linux takes at a time.
 const PARTS_MAX: usize = 1024;
 
+/// A connection. Its task holds the lock while it is polled, and nobody else wants it but the
+/// worker's desk, while the worker is held up; so it is always free.
+pub struct Connection {
+    /// The socket.
+    pub stream: Socket,
+    /// What is kept of the client.
+    pub session: Session,
+    /// How much of its output is written, in bytes.
+    pub written: usize,
+}
+
+/// What a connection's task does next.
+struct Turn {
+    /// The client has gone.
+    ended: bool,
+    /// There are replies to write.
+    writes: bool,
+    /// The connection ends behind them.
+    closes: bool,
+}
+
+/// Takes a connection on: a task of its own serves it until it ends, and then takes it off `load`.
+pub fn start(server: &'static Server, handover: Handover, load: Arc<AtomicUsize>) {
+    let leave = |info| Leave { server, info, load: load.clone() };
+    // A broken connection is the client's business.
+    let Ok(Some((stream, info))) = admit(server, handover) else {
+        load.fetch_sub(1, Relaxed);
+        return;
+    };
+    let leave = leave(info.clone());
+    let session = Session::new(server, info.clone());
+    let connection = Arc::new(Mutex::new(Connection { stream, session, written: 0 }));
+    desk::add(info.id, &connection);
+    tokio::spawn(async move {
+        let _leave = leave;
+        let _ = serve(server, &connection).await;
+    });
+}
+
 /// Serves a connection until it ends.
 ///
 /// # Errors
 /// When the socket fails.
-pub async fn serve(server: &'static Server, handover: Handover) -> io::Result<()> {
-    let Some((mut stream, info)) = admit(server, handover)? else { return Ok(()) };
-    let _leave = Leave { server, info: info.clone() };
-    let mut session = Session::new(server, info);
+async fn serve(server: &'static Server, connection: &Mutex<Connection>) -> io::Result<()> {
     loop {
-        if !poll_fn(|cx| poll_requests(&mut stream, &mut session, cx)).await? {
+        let turn = poll_fn(|cx| poll_turn(&mut connection.lock(), cx)).await?;
+        if turn.ended {
             return Ok(());
         }
-        if !session.out.is_empty() {
+        if turn.writes {
             // Every connection that is ready is read before the first reply is written.
             if let Some(reads) = worker::with(|worker| worker.turns.should_wait()) {
                 tokio::task::yield_now().await;
                 worker::with(|worker| worker.turns.waited(reads));
             }
             if server.persist.holds_replies() {
-                let mark = std::mem::take(&mut session.log_mark);
+                let mark = std::mem::take(&mut connection.lock().session.log_mark);
                 if !server.persist.release(mark).await {
                     return Ok(());
                 }
             }
-            flush(&mut stream, &mut session).await?;
+            poll_fn(|cx| poll_flush(&mut connection.lock(), cx)).await?;
         }
-        if session.closing {
-            return linger(&mut stream).await;
+        if turn.closes {
+            return linger(connection).await;
         }
     }
+}
+
+fn poll_turn(connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Result<Turn>> {
+    let Connection { stream, session, .. } = connection;
+    // The desk may have run requests, and left replies that the socket had no room for.
+    let served = session.closing || !session.out.is_empty();
+    let lives = served || ready!(poll_requests(stream, session, cx))?;
+    let writes = !session.out.is_empty();
+    Poll::Ready(Ok(Turn { ended: !lives, writes, closes: session.closing }))
 }
 
 /// Takes the connection's removal from the list of clients along, however its task ends.
 struct Leave {
     server: &'static Server,
     info: Arc<ClientInfo>,
+    load: Arc<AtomicUsize>,
 }
 
 impl Drop for Leave {
     fn drop(&mut self) {
+        desk::remove(self.info.id);
         self.server.clients.remove(self.info.id);
+        self.load.fetch_sub(1, Relaxed);
     }
 }
 
@@ -207,35 +258,33 @@ fn poll_shared(
     })
 }
 
-/// Writes all replies.
-async fn flush(stream: &mut Socket, session: &mut Session) -> io::Result<()> {
+/// Writes all replies that are not written yet.
+fn poll_flush(connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    let Connection { stream, session, written } = connection;
     let total = session.out.len();
-    let mut written = 0;
-    while written < total {
-        written += poll_fn(|cx| {
-            if session.info.is_killed(cx.waker()) {
-                return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+    while *written < total {
+        if session.info.is_killed(cx.waker()) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        let stream = Pin::new(&mut *stream);
+        let polled = match session.out.contiguous() {
+            Some(bytes) => stream.poll_write(cx, &bytes[*written..]),
+            None => {
+                let mut parts: Vec<IoSlice<'_>> = Vec::new();
+                session.out.slices(*written, &mut parts);
+                stream.poll_write_vectored(cx, &parts[..parts.len().min(PARTS_MAX)])
             }
-            let stream = Pin::new(&mut *stream);
-            let polled = match session.out.contiguous() {
-                Some(bytes) => stream.poll_write(cx, &bytes[written..]),
-                None => {
-                    let mut parts: Vec<IoSlice<'_>> = Vec::new();
-                    session.out.slices(written, &mut parts);
-                    stream.poll_write_vectored(cx, &parts[..parts.len().min(PARTS_MAX)])
-                }
-            };
-            if polled.is_pending() {
-                session.info.set_output(total - written);
-            }
-            polled
-        })
-        .await?;
+        };
+        if polled.is_pending() {
+            session.info.set_output(total - *written);
+        }
+        *written += ready!(polled)?;
     }
     if session.info.output_bytes.load(Relaxed) != 0 {
         session.info.set_output(0);
     }
     session.out.clear();
+    *written = 0;
     let buffer = std::mem::take(session.out.buf_mut());
     worker::with(|worker| {
         worker.local.stats.net_output_bytes.add(total as u64);
@@ -243,17 +292,20 @@ async fn flush(stream: &mut Socket, session: &mut Session) -> io::Result<()> {
             worker.spare.push(buffer);
         }
     });
-    Ok(())
+    Poll::Ready(Ok(()))
 }
 
 /// Ends a connection so that the last reply arrives: what the client still sends is read and
 /// thrown away for a moment, because closing with unread input would reset the connection.
-async fn linger(stream: &mut Socket) -> io::Result<()> {
-    poll_fn(|cx| Pin::new(&mut *stream).poll_shutdown(cx)).await?;
+async fn linger(connection: &Mutex<Connection>) -> io::Result<()> {
+    poll_fn(|cx| Pin::new(&mut connection.lock().stream).poll_shutdown(cx)).await?;
     let drain = async {
         let mut waste = [0u8; 4096];
         for _ in 0..1024 {
-            if !matches!(stream.read(&mut waste).await, Ok(read) if read > 0) {
+            let mut buffer = ReadBuf::new(&mut waste);
+            let read =
+                poll_fn(|cx| Pin::new(&mut connection.lock().stream).poll_read(cx, &mut buffer));
+            if read.await.is_err() || buffer.filled().is_empty() {
                 break;
             }
         }

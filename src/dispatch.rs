@@ -11,17 +11,20 @@
 
 use crate::blocked;
 use crate::clients::TOUCH_NOT;
+use crate::monitor;
 use crate::persist;
 use crate::server::Server;
 use crate::session::{Context, Quiet, Session};
 use crate::stopwatch::Stopwatch;
+use crate::tracking;
+use crate::transaction;
 use crate::worker::{Worker, take_out_garbage};
 use bytes::{Bytes, BytesMut};
 use redstart_engine::call::KeyAt;
 use redstart_engine::execute::Prepared;
 use redstart_engine::keyspace::View;
-use redstart_engine::registry::KeyShape;
-use redstart_engine::spec::{DENYOOM, Group, NO_AUTH, NO_MULTI, Run};
+use redstart_engine::registry::{KeyShape, Registered};
+use redstart_engine::spec::{ALLOW_BUSY, DENYOOM, Group, NO_AUTH, NO_MULTI, NOSCRIPT, Run};
 use redstart_engine::stats::Stats;
 use redstart_engine::{Command, Error, Now};
 use redstart_protocol::{Args, Parser, Protocol, Span, Step};
@@ -257,6 +260,7 @@ fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>)
     let mut batch = std::mem::take(&mut worker.batch);
     worker.local.stats.commands.add(batch.len() as u64);
     let mut ran = std::mem::take(&mut worker.ran);
+    let mut monitored = server.monitors.is_on();
     for (place, request) in batch.iter().enumerate() {
         let (mark, start) = (session.out.mark(), session.out.buf_mut().len());
         let errors = session.out.errors();
@@ -275,6 +279,11 @@ fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>)
             let failure = Failure { start, errors, has_run };
             count_error(session, &worker.local.stats, request, failure);
         }
+        monitored |= session.monitors;
+        if monitored && ran.len() > before {
+            let command = server.registry.at(ran[before]).command;
+            session.show_to_monitors(command, arguments(&worker.spans, request, source));
+        }
         if alone && !ran.is_empty() {
             let args = arguments(&worker.spans, request, source);
             watch.settle(session, &worker.local.stats, &mut ran, Some(args));
@@ -286,6 +295,10 @@ fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>)
         // A client that is closed for what it does not read has its last replies taken away.
         if session.out.len() > UNCOUNTED_OUTPUT && session.info.check_output(session.out.len()) {
             session.closing = true;
+        }
+        if session.tracks {
+            let is_client = is_client_command(server, request);
+            tracking::after_request(session, &mut worker.local, is_client);
         }
         if session.closing {
             break;
@@ -300,7 +313,20 @@ fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>)
     session.log_mark = session.log_mark.max(persist::take_mark());
     note(session, &batch);
     (worker.batch, worker.ran) = (batch, ran);
+    if !worker.local.changes.is_empty() {
+        tracking::settle(server, worker, Some(session));
+    }
     take_out_garbage(worker, server);
+}
+
+/// Whether a request is one of CLIENT's.
+fn is_client_command(server: &Server, request: &Request) -> bool {
+    match request.what {
+        What::Command(id) => {
+            server.registry.at(id).container.is_some_and(|container| container.name == "client")
+        }
+        _ => false,
+    }
 }
 
 /// A request's arguments.
@@ -364,11 +390,13 @@ fn execute(
         }
     };
     let registered = server.registry.at(id);
-    if let Err(error) = gate(session, worker, request, source, id, *now) {
+    if let Err(error) = gate(session, worker, request, source, registered, *now) {
         worker.local.stats.errors.add(1);
         if let Some(queue) = &mut session.queue {
             queue.fail();
         }
+        let aborts = registered.command.name == "exec";
+        let error = if aborts { transaction::abort(session, &error) } else { error };
         error.write(&mut session.out);
         return true;
     }
@@ -393,14 +421,24 @@ fn execute(
             let prepared = Prepared { command, run, args, keys, db: session.db };
             if blocked::may_block(command) {
                 blocked::run(session, &mut worker.local, prepared, *now);
+            } else if session.tracks && session.notes_reads_of(command) {
+                tracking::run(session, &mut worker.local, prepared, *now);
             } else {
                 server.engine.run(&mut worker.local, prepared, *now, &mut session.out);
             }
         }
         Run::Session | Run::Subcommands(_) => {
             session.info.last_command.store(id, Relaxed);
+            let notes = session.tracks && session.notes_reads_of(registered.command);
+            let note = |session: &Session| {
+                if notes && !registered.command.is(NOSCRIPT) {
+                    tracking::note_unlocked(session, args, keys);
+                }
+            };
+            note(session);
             let mut context = Context { session, local: &mut worker.local, now: *now, held: None };
             run_session(&mut context, id, args, None);
+            note(session);
             // It may have taken its time.
             *now = server.clock.now();
         }
@@ -416,11 +454,10 @@ fn gate(
     worker: &mut Worker,
     request: &Request,
     source: Source<'_>,
-    id: u16,
+    registered: &Registered,
     now: Now,
 ) -> Result<(), Error> {
-    let server = session.server;
-    let command = server.registry.at(id).command;
+    let (server, command) = (session.server, registered.command);
     if !session.authenticated && !command.is(NO_AUTH) {
         return Err(Error::NO_AUTH);
     }
@@ -428,7 +465,13 @@ fn gate(
         && session.out.protocol() == Protocol::Resp2
         && !LISTENER_COMMANDS.contains(&command.name)
     {
-        return Err(Error::listening(&server.registry.at(id).full_name()));
+        return Err(Error::listening(&registered.full_name()));
+    }
+    if session.monitors && monitor::is_refused(command) {
+        return Err(Error::MONITORS);
+    }
+    if server.engine.keyspace.busy.is_set() && !command.is(ALLOW_BUSY) {
+        return Err(server.engine.keyspace.busy.error());
     }
     if server.persist.refuses()
         && let Some(error) = server.persist.refusal(command)

@@ -147,7 +147,10 @@ impl Evictor {
             keys: &[KeyAt { arg: 1, hash }],
             db,
         };
+        let told = worker.local.changes.stale.len();
         server.engine.run(&mut worker.local, prepared, now, &mut Reply::new(Protocol::Resp2));
+        // It is no client's own doing.
+        worker.local.changes.stale[told..].iter_mut().for_each(|stale| stale.by_request = false);
         Some(before.saturating_sub(bytes_of(server, shard)))
     }
 
@@ -177,7 +180,7 @@ impl Evictor {
     /// Draws a key of a shard.
     fn draw(&self, server: &'static Server, at: usize, rank: u8, now: Now) -> Option<Candidate> {
         let volatile_only = self.volatile_only.load(Relaxed);
-        let mut view = server.engine.keyspace.lock_shard(at);
+        let mut view = server.engine.keyspace.ask_shard(at).ok()?;
         let shard = view.shard_at(at);
         let fits = |db: &&(usize, &redstart_engine::shard::Db)| {
             !db.1.table.is_empty() && (!volatile_only || db.1.expires().volatile() > 0)
@@ -212,6 +215,6 @@ fn sum(server: &'static Server) -> usize {
 
 /// The bytes that a shard's data takes.
 fn bytes_of(server: &'static Server, index: usize) -> usize {
-    let mut view = server.engine.keyspace.lock_shard(index);
+    let Ok(mut view) = server.engine.keyspace.ask_shard(index) else { return 0 };
     view.shard_at(index).dbs().map(|(_, db)| db.allocated()).sum()
 }

@@ -167,7 +167,7 @@ fn clients(lines: &mut Lines, facts: &Facts) {
         clients.iter().filter(waits).count()
     };
     lines.put("blocked_clients", waiting(false));
-    lines.put("tracking_clients", 0);
+    lines.put("tracking_clients", facts.server.tracking.totals().clients);
     lines.put("clients_in_timeout_table", waiting(true));
     let pause = facts.server.pause.now();
     lines.put("paused_reason", if pause.is_some() { "client_pause" } else { "none" });
@@ -266,7 +266,10 @@ fn stats(lines: &mut Lines, facts: &Facts) {
     lines.zeros(&["slave_expires_tracked_keys", "active_defrag_hits", "active_defrag_misses"]);
     lines.zeros(&["active_defrag_key_hits", "active_defrag_key_misses"]);
     lines.zeros(&["total_active_defrag_time", "current_active_defrag_time"]);
-    lines.zeros(&["tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"]);
+    let tracking = facts.server.tracking.totals();
+    lines.put("tracking_total_keys", tracking.keys);
+    lines.put("tracking_total_items", tracking.items);
+    lines.put("tracking_total_prefixes", tracking.prefixes);
     lines.zeros(&["unexpected_error_replies"]);
     lines.put("total_error_replies", sum(|stats| &stats.error_replies));
     lines.zeros(&["dump_payload_sanitizations", "total_reads_processed"]);

@@ -7,6 +7,7 @@ use crate::config::{Config, Setting};
 use crate::evict::Evictor;
 use crate::latency::Monitor;
 use crate::listen::{Bound, Listeners, Rebinder};
+use crate::monitor::Monitors;
 use crate::pause::{self, Pause};
 use crate::persist::{self, Persist};
 use crate::pubsub::PubSub;
@@ -16,6 +17,7 @@ use crate::slowlog::Slowlog;
 use crate::socket::{Accepted, Address};
 use crate::stopwatch::Short;
 use crate::supervised;
+use crate::tracking::Tracking;
 use crate::worker;
 use parking_lot::{Mutex, RwLock};
 use redstart_engine::stats::Stats;
@@ -37,6 +39,12 @@ pub struct Server {
     pub clients: Clients,
     /// Channels.
     pub pubsub: PubSub,
+    /// Who is shown all commands.
+    pub monitors: Monitors,
+    /// Watches that have ended but are still noted.
+    pub unwatched: crate::transaction::Remains,
+    /// Who keeps copies of keys.
+    pub tracking: Tracking,
     /// Scripts and functions.
     pub scripts: crate::scripting::store::Store,
     /// Every worker's counters.
@@ -95,6 +103,8 @@ pub struct Live {
     pub protected: AtomicBool,
     /// Seconds after which an idle client is closed; zero is never.
     pub timeout_s: AtomicU64,
+    /// From how long on a script is too long, in milliseconds.
+    pub busy_ms: AtomicU64,
     /// From how long on a command may be slow, in nanoseconds.
     pub slow_ns: AtomicU64,
     /// From how long on a command goes to the slow log, in microseconds; negative is never.
@@ -206,6 +216,9 @@ pub fn serve(config: Config) -> io::Result<()> {
         registry,
         clients: Clients::default(),
         pubsub: PubSub::default(),
+        monitors: Monitors::default(),
+        unwatched: Default::default(),
+        tracking: Tracking::default(),
         scripts: Default::default(),
         stats,
         clock: Clock::start(),
@@ -228,6 +241,7 @@ pub fn serve(config: Config) -> io::Result<()> {
     }));
     crate::settings::apply_once(&server.config.read(), &server.engine.options);
     server.apply_config();
+    server.engine.keyspace.busy.watch(move || crate::desk::serve(server));
     persist::start(server)?;
     persist::follow_config(server)?;
     let workers = (0..threads)

@@ -59,6 +59,12 @@ pub struct Session {
     pub postponed: bool,
     /// The channels, patterns and shard channels that the client listens to.
     pub listening: [BTreeSet<Bytes>; 3],
+    /// Whether it is shown all commands (MONITOR).
+    pub monitors: bool,
+    /// Whether it keeps copies of keys (CLIENT TRACKING).
+    pub tracks: bool,
+    /// Whether CLIENT CACHING was said for the next command.
+    pub caching: bool,
 }
 
 /// What is not answered (CLIENT REPLY).
@@ -109,6 +115,9 @@ impl Session {
             blocked: None,
             postponed: false,
             listening: Default::default(),
+            monitors: false,
+            tracks: false,
+            caching: false,
         }
     }
 
@@ -172,6 +181,8 @@ impl Session {
     pub fn reset(&mut self) {
         self.discard();
         self.stop_all_listening();
+        self.stop_watching_others();
+        self.stop_tracking();
         self.select(0);
         self.speak(Protocol::Resp2);
         self.authenticated = !self.server.live.password_set.load(Relaxed);
@@ -218,6 +229,8 @@ impl Drop for Session {
             self.server.pause.leave(self.info.id);
         }
         self.discard();
+        self.stop_watching_others();
+        self.stop_tracking();
         if self.listens() {
             self.stop_all_listening();
         }

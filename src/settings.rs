@@ -182,8 +182,14 @@ pub fn apply(config: &Config, server: &Server) {
     live.clients_bytes_max.store(clients_bytes_max, Relaxed);
     server.clients.limits.configure(config.output_limits());
     server.evictor.configure(config);
+    let busy_ms = match config.count(Setting::BusyReplyThreshold) as u64 {
+        0 => u64::MAX,
+        ms => ms,
+    };
+    live.busy_ms.store(busy_ms, Relaxed);
     let bulk_bytes_max = config.count(Setting::ProtoMaxBulkLen);
     live.bulk_bytes_max.store(bulk_bytes_max, Relaxed);
+    server.tracking.set_keys_max(config.count(Setting::TrackingTableMaxKeys));
     // Without K and E nobody is told anything.
     let (events, told) = (config.events(), KEYSPACE | KEYEVENT);
     engine.set_events(if events & told == 0 { 0 } else { events });

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -87,6 +87,39 @@ pub enum Socket {
     Tcp(TcpStream),
     /// Over a unix socket.
     Unix(UnixStream),
+}
+
+impl Socket {
+    /// Reads what there is, without waiting and without the runtime's knowledge.
+    ///
+    /// # Errors
+    /// When there is nothing.
+    pub fn read_now(&self, into: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::io::read(self, into)?)
+    }
+
+    /// Lets the client see the end of the connection.
+    pub fn end(&self) {
+        // One that has gone needs no telling.
+        let _ = rustix::net::shutdown(self, rustix::net::Shutdown::Both);
+    }
+
+    /// Writes as much as the socket takes, without waiting and without the runtime's knowledge.
+    ///
+    /// # Errors
+    /// When it takes nothing.
+    pub fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::net::send(self, bytes, rustix::net::SendFlags::NOSIGNAL)?)
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Socket::Tcp(stream) => stream.as_fd(),
+            Socket::Unix(stream) => stream.as_fd(),
+        }
+    }
 }
 
 impl AsyncRead for Socket {

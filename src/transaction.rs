@@ -6,9 +6,11 @@
 
 use crate::dispatch;
 use crate::session::{Context, Session};
+use crate::tracking;
+use parking_lot::Mutex;
 use redstart_engine::call::KeyAt;
 use redstart_engine::execute::Prepared;
-use redstart_engine::keyspace::View;
+use redstart_engine::keyspace::{Keyspace, View};
 use redstart_engine::spec::{FAST, Run, WALKS, WHOLE_KEYSPACE};
 use redstart_engine::watch::Watch;
 use redstart_engine::{Error, Key, Local, Now};
@@ -34,6 +36,35 @@ struct Queued {
 pub struct Watching {
     watch: Watch,
     keys: Vec<(usize, u64, Box<[u8]>)>,
+}
+
+/// A watch that has ended, but not where it is noted.
+pub struct Unwatched {
+    db: usize,
+    hash: u64,
+    key: Box<[u8]>,
+    watch: Watch,
+}
+
+/// Watches that ended while a script held their keys for too long.
+#[derive(Default)]
+pub struct Remains(Mutex<Vec<Unwatched>>);
+
+impl Remains {
+    fn add(&self, unwatched: Unwatched) {
+        self.0.lock().push(unwatched);
+    }
+
+    /// Removes them where that is possible now.
+    pub fn remove(&self, keyspace: &'static Keyspace) {
+        self.0.lock().retain(|Unwatched { db, hash, key, watch }| match keyspace.ask_one(*hash) {
+            Ok(mut view) => {
+                view.shard(*hash).watches.remove(*db, key, watch);
+                false
+            }
+            Err(_) => true,
+        });
+    }
 }
 
 impl Queue {
@@ -68,9 +99,14 @@ impl Session {
         if watching.keys.iter().any(|(db, _, name)| *db == self.db && **name == *key) {
             return;
         }
-        let mut view = engine.keyspace.lock_one(hash);
-        engine.expire_if_due(&mut view, local, now, self.db, Key { bytes: key, hash });
-        view.shard(hash).watches.add(self.db, hash, key, &watching.watch);
+        match engine.keyspace.ask_one(hash) {
+            Ok(mut view) => {
+                engine.expire_if_due(&mut view, local, now, self.db, Key { bytes: key, hash });
+                view.shard(hash).watches.add(self.db, hash, key, &watching.watch);
+            }
+            // A script holds it, and may have changed it by EXEC.
+            Err(_) => watching.watch.break_off(),
+        }
         watching.keys.push((self.db, hash, key.into()));
         self.note_transaction();
     }
@@ -85,8 +121,12 @@ impl Session {
     /// Watches nothing any more.
     pub fn unwatch(&mut self) {
         for (db, hash, key) in std::mem::take(&mut self.watching).keys_of() {
-            let mut view = self.server.engine.keyspace.lock([hash].into_iter());
-            view.shard(hash).watches.remove(db, &key.0, &key.1);
+            match self.server.engine.keyspace.ask_one(hash) {
+                Ok(mut view) => view.shard(hash).watches.remove(db, &key.0, &key.1),
+                Err(_) => {
+                    self.server.unwatched.add(Unwatched { db, hash, key: key.0, watch: key.1 })
+                }
+            }
         }
         self.note_transaction();
     }
@@ -119,9 +159,12 @@ pub fn exec(context: &mut Context<'_>) -> Result<(), Error> {
         let text = "EXECABORT Transaction discarded because of previous errors.";
         return Err(Error::text(text));
     }
+    let mut view = match lock(context.session, &queue) {
+        Ok(view) => view,
+        Err(busy) => return Err(abort(context.session, &busy)),
+    };
     let watching = std::mem::take(&mut context.session.watching);
     context.session.note_transaction();
-    let mut view = lock(context.session, &queue, &watching);
     if is_broken(context, &mut view, watching) {
         context.session.out.null_array();
         return Ok(());
@@ -137,8 +180,17 @@ pub fn exec(context: &mut Context<'_>) -> Result<(), Error> {
     Ok(())
 }
 
+/// Ends a client's transaction because EXEC cannot run, and says why.
+#[cold]
+pub fn abort(session: &mut Session, reason: &Error) -> Error {
+    session.discard();
+    let mut text = b"EXECABORT Transaction discarded because of: ".to_vec();
+    text.extend_from_slice(reason.as_bytes());
+    Error::bytes(text)
+}
+
 /// The locks of everything that is queued and watched.
-fn lock(session: &Session, queue: &Queue, watching: &Watching) -> View {
+fn lock(session: &Session, queue: &Queue) -> Result<View, Error> {
     let server = session.server;
     let wants_all = |queued: &Queued| {
         let command = server.registry.at(queued.id).command;
@@ -146,10 +198,11 @@ fn lock(session: &Session, queue: &Queue, watching: &Watching) -> View {
         command.is(WHOLE_KEYSPACE) || command.is(WALKS) || looks_around
     };
     if queue.requests.iter().any(wants_all) {
-        return server.engine.keyspace.lock_all();
+        return server.engine.keyspace.ask_all();
     }
     let queued = queue.requests.iter().flat_map(|queued| queued.keys.iter().map(|key| key.hash));
-    server.engine.keyspace.lock(queued.chain(watching.keys.iter().map(|(_, hash, _)| *hash)))
+    let watched = session.watching.keys.iter().map(|(_, hash, _)| *hash);
+    server.engine.keyspace.ask(queued.chain(watched))
 }
 
 /// Whether something that is watched has changed or expired. Ends the watch.
@@ -177,9 +230,15 @@ fn run(context: &mut Context<'_>, view: &mut View, request: &Queued) {
             let prepared = Prepared { command, run, args, keys: &request.keys, db: session.db };
             let engine = &server.engine;
             engine.run_in(view, context.local, prepared, context.now, &mut session.out);
+            if session.tracks && session.notes_reads_of(command) {
+                tracking::note_request(session, view, args, &request.keys);
+            }
         }
         Run::Session | Run::Subcommands(_) => {
             dispatch::run_session(context, request.id, args, Some(view));
         }
+    }
+    if server.monitors.is_on() {
+        context.session.show_to_monitors(command, args);
     }
 }

@@ -3,12 +3,13 @@
 //! Connections of a worker run one at a time, so buffers, counters and the random source need no
 //! lock: they lie in a thread-local that a connection borrows while it runs requests.
 
-use crate::connection;
-use crate::server::{Handover, Server, WorkerHandle};
+use crate::desk;
+use crate::server::{Server, WorkerHandle};
 use redstart_engine::call::KeyAt;
 use redstart_engine::execute::Local;
 use redstart_protocol::{Reply, Span};
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -49,6 +50,20 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// A worker's part.
+    pub fn new(local: Local, input: Box<[u8]>) -> Worker {
+        Worker {
+            local,
+            input,
+            spans: Vec::new(),
+            keys: Vec::new(),
+            batch: Vec::new(),
+            ran: Vec::new(),
+            spare: Vec::new(),
+            turns: Turns::default(),
+        }
+    }
+
     /// Gives an output without a buffer one that somebody else has used.
     #[inline]
     pub fn lend(&mut self, out: &mut Reply) {
@@ -130,19 +145,12 @@ pub fn spawn(
     let runtime = runtime(workers)?;
     let thread = std::thread::Builder::new().name(format!("worker-{index}"));
     thread.stack_size(STACK_BYTES).spawn(move || {
-        WORKER.set(Some(Worker {
-            local: Local::new(server.stats[index].clone(), seed),
-            input: vec![0; READ_BYTES].into(),
-            spans: Vec::new(),
-            keys: Vec::new(),
-            batch: Vec::new(),
-            ran: Vec::new(),
-            spare: Vec::new(),
-            turns: Turns::default(),
-        }));
+        let input = vec![0; READ_BYTES].into();
+        WORKER.set(Some(Worker::new(Local::new(server.stats[index].clone(), seed), input)));
+        desk::open(connections, load, server.stats[index].clone());
         runtime.block_on(async {
             tokio::spawn(tick(server, index, workers));
-            receive(server, connections, load).await;
+            receive(server).await;
         });
     })?;
     Ok(handle)
@@ -160,18 +168,9 @@ fn runtime(workers: usize) -> io::Result<tokio::runtime::Runtime> {
     builder.build()
 }
 
-async fn receive(
-    server: &'static Server,
-    mut connections: mpsc::UnboundedReceiver<Handover>,
-    load: Arc<AtomicUsize>,
-) {
-    while let Some(handover) = connections.recv().await {
-        let load = load.clone();
-        tokio::spawn(async move {
-            // A broken connection is the client's business.
-            let _ = connection::serve(server, handover).await;
-            load.fetch_sub(1, Ordering::Relaxed);
-        });
+async fn receive(server: &'static Server) {
+    while let Some(handover) = poll_fn(desk::poll_handover).await {
+        desk::take_on(server, handover);
     }
 }
 
@@ -184,6 +183,9 @@ async fn tick(server: &'static Server, index: usize, workers: usize) {
         // What is being loaded is not changed until all of it is there.
         if server.persist.is_loading() {
             continue;
+        }
+        if index == 0 {
+            server.unwatched.remove(&server.engine.keyspace);
         }
         if server.live.expiry_waits.load(Ordering::Relaxed) || server.pause.is_on() {
             continue;
@@ -206,9 +208,12 @@ async fn tick(server: &'static Server, index: usize, workers: usize) {
 /// Hands what is to be dropped to the thread that drops, and what has happened to keys to those who
 /// listen.
 #[inline]
-pub fn take_out_garbage(worker: &mut Worker, server: &Server) {
+pub fn take_out_garbage(worker: &mut Worker, server: &'static Server) {
     if !worker.local.garbage.is_empty() {
         server.reclaimer.drop_later(std::mem::take(&mut worker.local.garbage));
+    }
+    if !worker.local.changes.is_empty() {
+        crate::tracking::settle(server, worker, None);
     }
     if let Some(events) = worker.local.take_events() {
         server.pubsub.publish_events(server.engine.events(), events);

@@ -1,10 +1,9 @@
 //! CLIENT: what a connection says of itself, and what it may know of others and do to them.
 //!
-//! Absent: tracking.
-
 mod kill;
 mod list;
 mod pause;
+mod tracking;
 mod unblock;
 
 use super::{SessionCommand, declare, help, is};
@@ -27,6 +26,10 @@ pub static COMMANDS: &[&SessionCommand] = &[
     &unblock::UNBLOCK,
     &pause::PAUSE,
     &pause::UNPAUSE,
+    &tracking::TRACKING,
+    &tracking::CACHING,
+    &tracking::GETREDIR,
+    &tracking::TRACKINGINFO,
     &NO_EVICT,
     &NO_TOUCH,
     &REPLY,
@@ -57,6 +60,10 @@ pub static CLIENT: Command = Command {
         &unblock::UNBLOCK.spec,
         &pause::PAUSE.spec,
         &pause::UNPAUSE.spec,
+        &tracking::TRACKING.spec,
+        &tracking::CACHING.spec,
+        &tracking::GETREDIR.spec,
+        &tracking::TRACKINGINFO.spec,
         &NO_EVICT.spec,
         &NO_TOUCH.spec,
         &REPLY.spec,

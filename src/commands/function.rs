@@ -339,6 +339,10 @@ static FUNCTION_STATS: SessionCommand = SessionCommand {
     ),
     run: |context, _| {
         let server = context.session.server;
+        let busy = &server.engine.keyspace.busy;
+        if busy.is_set() && busy.error() == Error::BUSY_SCRIPT {
+            return Err(Error::BUSY_SCRIPT);
+        }
         let running = server.scripts.running_function(server.clock.now().mono_ms);
         let out = &mut context.session.out;
         out.map(2);

@@ -1,14 +1,16 @@
-//! TIME, INFO, SHUTDOWN, LOLWUT: the server as a whole.
+//! TIME, INFO, MONITOR, SHUTDOWN, LOLWUT: the server as a whole.
 
 use super::{SessionCommand, declare, is};
+use crate::clients::MONITORS;
 use crate::persist;
 use crate::session::Context;
 use redstart_engine::Error;
 use redstart_engine::spec::*;
 use redstart_protocol::{Args, parse_i64};
+use std::sync::atomic::Ordering::Relaxed;
 
 /// The commands of this file.
-pub static COMMANDS: &[&SessionCommand] = &[&TIME, &INFO, &SHUTDOWN, &LOLWUT];
+pub static COMMANDS: &[&SessionCommand] = &[&TIME, &INFO, &MONITOR, &SHUTDOWN, &LOLWUT];
 
 /// TIME
 static TIME: SessionCommand = SessionCommand {
@@ -55,6 +57,35 @@ static INFO: SessionCommand = SessionCommand {
     },
 };
 
+/// MONITOR
+static MONITOR: SessionCommand = SessionCommand {
+    spec: declare(
+        "monitor",
+        Group::Server,
+        Arity::Exactly(1),
+        ADMIN | NOSCRIPT | LOADING | STALE,
+        Doc {
+            since: "1.0.0",
+            complexity: "O(1), and some for each command that anybody runs.",
+            summary: "Shows the connection every command that the server runs.",
+            syntax: "",
+        },
+    ),
+    run: |context, _| {
+        if context.held.is_some() {
+            return Err(Error::MONITOR_DENIED);
+        }
+        let session = &mut *context.session;
+        // Who watches already gets no second answer.
+        if !std::mem::replace(&mut session.monitors, true) {
+            session.out.ok();
+            session.info.marks.fetch_or(MONITORS, Relaxed);
+            session.server.monitors.add(&session.info);
+        }
+        Ok(())
+    },
+};
+
 /// SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]
 static SHUTDOWN: SessionCommand = SessionCommand {
     spec: declare(
@@ -91,6 +122,10 @@ fn shutdown(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
         return Err(Error::text("ERR No shutdown in progress."));
     }
     let server = context.session.server;
+    let busy = &server.engine.keyspace.busy;
+    if !nosave && busy.is_set() {
+        return Err(busy.error());
+    }
     let how = persist::How { save: (save || nosave).then_some(save), force };
     if !persist::shutdown(server, how) {
         return Err(Error::text("ERR Errors trying to SHUTDOWN. Check logs."));

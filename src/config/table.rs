@@ -460,8 +460,7 @@ parameters! {
     TlsSessionCacheTimeout = param("tls-session-cache-timeout", "300", Integer(0, INT))
         .without_effect();
     TlsSessionCaching = param("tls-session-caching", "yes", YesNo).without_effect();
-    TrackingTableMaxKeys = param("tracking-table-max-keys", "1000000", Integer(0, LONG))
-        .without_effect();
+    TrackingTableMaxKeys = param("tracking-table-max-keys", "1000000", Integer(0, LONG));
     Unixsocket = param("unixsocket", "", Text(any)).immutable();
     Unixsocketperm = param("unixsocketperm", "0", Octal(0o777)).immutable();
     UseExitOnPanic = param("use-exit-on-panic", "no", YesNo).hidden().without_effect();

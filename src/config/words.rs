@@ -24,6 +24,8 @@ pub fn quote(word: &[u8], line: &mut Vec<u8>) {
             b'\n' => line.extend_from_slice(b"\\n"),
             b'\r' => line.extend_from_slice(b"\\r"),
             b'\t' => line.extend_from_slice(b"\\t"),
+            0x07 => line.extend_from_slice(b"\\a"),
+            0x08 => line.extend_from_slice(b"\\b"),
             b' '..=b'~' => line.push(*byte),
             _ => line.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
         }

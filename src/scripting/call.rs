@@ -5,13 +5,16 @@ use super::convert;
 use super::runtime::without_limit;
 use super::store::Running;
 use crate::dispatch;
+use crate::monitor;
 use crate::session::{Context, Session};
 use mlua::{Lua, MultiValue, Value};
 use redstart_engine::call::KeyAt;
 use redstart_engine::execute::{Local, Prepared};
 use redstart_engine::keyspace::View;
 use redstart_engine::registry::Registered;
-use redstart_engine::spec::{FAST, MAY_REPLICATE, NOSCRIPT, Run, WALKS, WHOLE_KEYSPACE, WRITE};
+use redstart_engine::spec::{
+    FAST, MAY_REPLICATE, NOSCRIPT, READONLY, Run, WALKS, WHOLE_KEYSPACE, WRITE,
+};
 use redstart_engine::{Error, Now};
 use redstart_protocol::{Args, DOUBLE_TEXT_MAX, Protocol, Span, format_f64};
 use std::borrow::Cow;
@@ -36,6 +39,9 @@ pub struct State {
     pub read_only: bool,
     /// Whether to note keys outside the declared shards although they are locked.
     pub learning: bool,
+    /// The declared keys, if its client wants to hear when what it reads becomes stale: any read
+    /// counts as one of all these.
+    pub noted: Option<Vec<(u64, Box<[u8]>)>>,
     /// Shards of the declared keys, while learning.
     pub declared: Vec<usize>,
     /// How it went.
@@ -82,6 +88,7 @@ impl State {
             lent: None,
             read_only: false,
             learning: false,
+            noted: None,
             declared: Vec::new(),
             course: Course::Declared,
             over,
@@ -205,6 +212,16 @@ impl State {
                     Context { session: &mut self.session, local, now: *now, held: None };
                 dispatch::run_session(&mut context, registered.id, args, Some(view));
             }
+        }
+        if let Some(noted) = &self.noted
+            && command.is(READONLY)
+            && let Some(Lent { view, .. }) = &mut self.lent
+        {
+            let keys = noted.iter().map(|(hash, key)| (*hash, &key[..]));
+            server.tracking.note(view, self.session.info.id, keys);
+        }
+        if server.monitors.is_on() && monitor::is_shown(command) {
+            server.monitors.show(self.session.db, &"lua", command.name, args);
         }
         Ok(())
     }

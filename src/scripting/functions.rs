@@ -391,6 +391,7 @@ impl Loader {
 /// # Errors
 /// When there is no such function, or it may write and must not.
 pub fn call(context: &mut Context<'_>, args: Args<'_>, read_only: bool) -> Result<(), Error> {
+    context.session.show_script_to_monitors(args);
     with(context, |context, runtime| {
         let server = context.session.server;
         let Runtime { lua, functions, .. } = &mut *runtime;

@@ -14,10 +14,9 @@
 //!   go on: one ends with an error, as any script may after some of its writes. From then on
 //!   either holds all.
 //!
-//! Limits: a script that runs for long stops its worker's other clients, and those of other
-//! workers as soon as they ask for a shard that it holds. SCRIPT KILL therefore has to come from a
-//! client of another worker; with `--threads 1`, only a signal ends a script that never ends.
-//! A single pattern match or `string.rep` cannot be interrupted.
+//! A script that runs for longer than `busy-reply-threshold` lets its worker's desk serve the other
+//! clients (`desk.rs`); they, and those of other workers, are told that the server is busy, and may
+//! end it. A single pattern match or `string.rep` cannot be interrupted.
 //!
 //! What stays different from Lua 5.1: a number that `..` joins to a string is written with all its
 //! digits instead of by `%.14g` (`tostring`, `string.format` and `table.concat` write it as ever);

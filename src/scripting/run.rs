@@ -80,6 +80,7 @@ pub fn eval(
     args: Args<'_>,
     read_only: bool,
 ) -> Result<(), Error> {
+    context.session.show_script_to_monitors(args);
     if let Given::Digest(text) = given
         && text.len() != DIGEST_DIGITS
     {
@@ -166,10 +167,15 @@ impl Run<'_> {
             .as_deref_mut()
             .map(|view| std::mem::replace(view, keyspace.lock(std::iter::empty())));
         let is_held = held.is_some();
-        let mut view = held.unwrap_or_else(|| match self.script.reach() {
-            Reach::Declared => keyspace.lock(self.keys.iter().map(|key| hasher.hash(key))),
-            _ => keyspace.lock_all(),
-        });
+        let asked = match (held, self.script.reach()) {
+            (Some(held), _) => Ok(held),
+            (None, Reach::Declared) => keyspace.ask(self.keys.iter().map(|key| hasher.hash(key))),
+            (None, _) => keyspace.ask_all(),
+        };
+        let mut view = match asked {
+            Ok(view) => view,
+            Err(busy) => return busy.write(&mut context.session.out),
+        };
         self.prepare(context, runtime);
         let (mut result, mut course);
         loop {
@@ -179,7 +185,10 @@ impl Run<'_> {
             }
             drop(view);
             self.script.learn(Reach::Everywhere);
-            view = keyspace.lock_all();
+            view = match keyspace.ask_all() {
+                Ok(view) => view,
+                Err(busy) => return busy.write(&mut context.session.out),
+            };
         }
         match context.held.as_deref_mut() {
             Some(held) => *held = view,
@@ -200,7 +209,8 @@ impl Run<'_> {
     /// The script's client becomes like the one that runs it.
     fn prepare(&self, context: &Context<'_>, runtime: &Runtime) {
         let mut state = runtime.state.borrow_mut();
-        let State { session, read_only, learning, declared, .. } = &mut *state;
+        let State { session, read_only, learning, declared, noted, .. } = &mut *state;
+        let hasher = session.server.engine.keyspace.hasher();
         session.info = context.session.info.clone();
         session.authenticated = context.session.authenticated;
         if session.user != context.session.user {
@@ -208,9 +218,12 @@ impl Run<'_> {
         }
         *read_only = self.read_only;
         *learning = self.script.reach() == Reach::Unknown;
+        *noted = context.session.notes_reads().then(|| {
+            let keys = self.keys.iter().map(|key| (hasher.hash(key), key.into()));
+            keys.collect()
+        });
         declared.clear();
         if *learning {
-            let hasher = session.server.engine.keyspace.hasher();
             declared.extend(self.keys.iter().map(|key| View::index_of(hasher.hash(key))));
         }
     }
@@ -249,6 +262,10 @@ impl Run<'_> {
         drop(state);
         runtime.over.set(false);
         runtime.running.since_ms.store(0, Relaxed);
+        if runtime.busy.take() {
+            let is_function = runtime.running.function.lock().is_some();
+            server.engine.keyspace.busy.leave(is_function);
+        }
         if !nested {
             server.engine.commit(&mut local);
         }
@@ -262,7 +279,10 @@ impl Run<'_> {
     fn reply(&self, out: &mut Reply, result: Result<Value, Value>, course: Course, resp3: bool) {
         match course {
             Course::Crossed => return crossed_error().write(out),
-            Course::Killed => return out.error(&format!("ERR Error running script: {KILLED}")),
+            Course::Killed => {
+                let name = &self.script.name;
+                return out.error(&format!("ERR {KILLED}.. script: {name}."));
+            }
             Course::Declared | Course::Beyond | Course::Restart => {}
         }
         match result {

@@ -3,6 +3,7 @@
 use super::call::State;
 use super::store::{Running, Script};
 use super::{Digest, MEMORY_MAX, functions, libraries, shebang};
+use crate::desk;
 use crate::server::Server;
 use crate::session::Session;
 use mlua::VmState;
@@ -17,6 +18,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// Compiled scripts that a worker keeps at most; beyond, it starts to compile anew.
 const COMPILED_MAX: usize = 4096;
+
+/// Every so many loops and calls of a script the clock is looked at.
+const INTERRUPTS: u32 = 64;
 
 /// Functions that the prelude replaces, so that the compiler must not know them better.
 const REPLACED: [&str; 8] = [
@@ -51,6 +55,8 @@ pub struct Runtime {
     pub over: Rc<Cell<bool>>,
     /// What others know of the script that runs.
     pub running: Arc<Running>,
+    /// Whether others are told that the server is busy with the script.
+    pub busy: Rc<Cell<bool>>,
     /// The server's generation of scripts that `compiled` is of.
     pub generation: u64,
     /// Libraries of functions.
@@ -93,20 +99,31 @@ impl Runtime {
             state,
             over,
             running,
+            busy: Rc::default(),
             generation: 0,
             functions: functions::Loaded::new(registrar, runner.clone(), library),
             compiled: HashMap::new(),
             globals,
             runner,
         };
-        runtime.watch_over();
+        runtime.watch_over(server);
         Ok(runtime)
     }
 
-    /// Lets loops and calls end when the script has to.
-    fn watch_over(&self) {
+    /// Lets loops and calls end when the script has to, and others be served when it takes long.
+    fn watch_over(&self, server: &'static Server) {
         let (over, running) = (self.over.clone(), self.running.clone());
+        let (busy, calls) = (self.busy.clone(), Cell::new(0u32));
         self.lua.set_interrupt(move |_| {
+            calls.set(calls.get().wrapping_add(1));
+            if calls.get().is_multiple_of(INTERRUPTS) && is_long(server, &running) {
+                if !busy.replace(true) {
+                    let is_function = running.function.lock().is_some();
+                    server.engine.keyspace.busy.enter(is_function);
+                    crate::log::warning("A script takes long; others are told so.");
+                }
+                desk::serve(server);
+            }
             if over.get() || running.kill.load(Relaxed) {
                 over.set(true);
                 return Err(mlua::Error::runtime(super::run::KILLED));
@@ -202,6 +219,13 @@ fn assigns_given(text: &[u8]) -> bool {
     text.windows(4)
         .zip(4..)
         .any(|(word, end)| matches!(word, b"KEYS" | b"ARGV") && assigns(&text[end..]))
+}
+
+/// Whether the script has run for too long.
+fn is_long(server: &Server, running: &Running) -> bool {
+    let since_ms = running.since_ms.load(Relaxed);
+    let elapsed_ms = server.clock.now().mono_ms.saturating_sub(since_ms);
+    since_ms != 0 && elapsed_ms >= server.live.busy_ms.load(Relaxed)
 }
 
 /// Arguments as a Lua array.

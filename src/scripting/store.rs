@@ -173,7 +173,14 @@ impl Store {
         let is_of_kind =
             |running: &Arc<Running>| running.function.lock().is_some() == (kind == Kind::Function);
         let mut found = self.long_running(now_ms, after_ms);
+        let others = !found.is_empty();
         found.retain(is_of_kind);
+        if found.is_empty() && others {
+            return Err(match kind {
+                Kind::Script => Error::BUSY_FUNCTION,
+                Kind::Function => Error::BUSY_SCRIPT,
+            });
+        }
         if found.is_empty() {
             return Err(Error::text("NOTBUSY No scripts in execution right now."));
         }

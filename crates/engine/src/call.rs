@@ -193,12 +193,12 @@ impl<'a> Space<'a> {
                 self.local.stats.expired_keys.add(1);
                 self.local.discard(entry);
                 self.local.effects.push_expired(self.db, key.bytes);
-                self.view.shard(hash).watches.touch(self.db, key.bytes);
+                self.note_change(key.hash, key.bytes, false);
                 None
             }
             Some(Due::Fields { key, fields }) => {
                 self.local.effects.push_removed_fields(self.db, &key, &fields);
-                self.view.shard(hash).watches.touch(self.db, &key);
+                self.note_change(hash, &key, false);
                 Some(slot)
             }
             None => Some(slot),
@@ -253,12 +253,16 @@ impl<'a> Space<'a> {
         }
     }
 
-    /// Counts a change of the key, and tells those who watch it.
+    /// Counts a change of the key, and tells those who watch it or keep a copy.
     #[inline]
     fn touch_watches(&mut self, key: Key<'_>) {
         self.local.stats.changes.add(1);
-        let db = self.db;
-        self.view.shard(key.hash).watches.touch(db, key.bytes);
+        self.note_change(key.hash, key.bytes, true);
+    }
+
+    #[inline]
+    fn note_change(&mut self, hash: u64, key: &[u8], by_request: bool) {
+        self.view.shard(hash).touch(self.db, key, by_request, &mut self.local.changes);
     }
 
     /// Counts a hit or a miss.
@@ -289,7 +293,7 @@ impl<'a> Space<'a> {
         let hasher = self.view.keyspace().hasher();
         let is_new = slot.is_none();
         let shard = self.view.shard(key.hash);
-        shard.watches.touch(self.db, key.bytes);
+        shard.touch(self.db, key.bytes, true, &mut self.local.changes);
         shard.waiters.note(self.db, key.hash, key.bytes, &mut self.local.ready);
         let db = shard.db_mut(self.db);
         let (slot, old) = match slot {
@@ -474,6 +478,14 @@ impl<'a> Space<'a> {
     /// Drops a value that no key has any more, after the unlock when it is large.
     pub fn discard(&mut self, value: NewValue<'_>) {
         self.local.discard(Entry::new(b"", value, 0));
+    }
+
+    /// Databases were emptied: those who keep copies of keys hear that all are stale.
+    pub fn note_flushed(&mut self) {
+        for index in 0..SHARDS {
+            self.view.shard_at(index).tracked.clear(&mut self.local.changes);
+        }
+        self.local.changes.flushed = true;
     }
 
     /// Keeps something to be dropped after the unlock.

@@ -146,6 +146,16 @@ texts! {
         when switching between policies at runtime LRU and LFU data will take some time to adjust.";
     /// The client has to authenticate first.
     NO_AUTH = "NOAUTH Authentication required.";
+    /// A script runs for too long.
+    BUSY_SCRIPT = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or \
+        SHUTDOWN NOSAVE.";
+    /// A function does.
+    BUSY_FUNCTION = "BUSY Redis is busy running a script. You can only call FUNCTION KILL or \
+        SHUTDOWN NOSAVE.";
+    /// A client that is shown all commands may not run those about keys.
+    MONITORS = "ERR Replica can't interact with the keyspace";
+    /// MONITOR where nobody can wait for what it shows.
+    MONITOR_DENIED = "ERR MONITOR isn't allowed for DENY BLOCKING client";
     /// Memory is out.
     OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
 }

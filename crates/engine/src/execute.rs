@@ -16,6 +16,7 @@ use crate::registry::{KeyShape, Registered};
 use crate::shard::{Db, Due};
 use crate::spec::{Command, DataRun, WALKS, WHOLE_KEYSPACE, WRITE};
 use crate::stats::Stats;
+use crate::tracking::Changes;
 use crate::waiters::{Ready, Wait};
 use redstart_protocol::{Args, Reply};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::Relaxed};
@@ -30,6 +31,7 @@ pub struct Engine {
     sink: OnceLock<Arc<dyn Sink>>,
     listening: AtomicBool,
     events: AtomicU16,
+    all_changes: AtomicBool,
     waiters: AtomicU64,
 }
 
@@ -50,6 +52,9 @@ pub struct Local {
     pub garbage: Vec<Garbage>,
     pub(crate) random: fastrand::Rng,
     pub(crate) effects: Effects,
+    /// Changes of keys that clients keep copies of. Whoever runs requests tells them after the
+    /// unlock.
+    pub changes: Changes,
     /// Keys that have come to be in this unit and that somebody waits for.
     pub(crate) ready: Vec<Ready>,
     /// Whether the request that runs may wait.
@@ -72,6 +77,7 @@ impl Local {
             garbage: Vec::new(),
             random: fastrand::Rng::with_seed(seed),
             effects: Effects::default(),
+            changes: Changes::default(),
             ready: Vec::new(),
             may_wait: false,
             wait: None,
@@ -136,6 +142,7 @@ impl Engine {
             sink: OnceLock::new(),
             listening: AtomicBool::new(false),
             events: AtomicU16::new(0),
+            all_changes: AtomicBool::new(false),
             waiters: AtomicU64::new(0),
         }
     }
@@ -159,6 +166,11 @@ impl Engine {
     /// The classes of keyspace events that are wanted.
     pub fn events(&self) -> Classes {
         self.events.load(Relaxed)
+    }
+
+    /// Says whether all changes of keys are to be told from now on, whoever has read them.
+    pub fn want_all_changes(&self, wanted: bool) {
+        self.all_changes.store(wanted, Relaxed);
     }
 
     /// Appends the keys of a request, hashed, to `keys`.
@@ -194,18 +206,21 @@ impl Engine {
     }
 
     /// Locks what a request needs.
+    ///
+    /// # Errors
+    /// When a script holds it for too long.
     #[inline]
-    pub fn lock(&'static self, command: &Command, keys: &[KeyAt]) -> View {
+    pub fn lock(&'static self, command: &Command, keys: &[KeyAt]) -> Result<View, Error> {
         if let [key] = keys
             && !command.is(WHOLE_KEYSPACE | WALKS)
         {
-            self.keyspace.lock_one(key.hash)
+            self.keyspace.ask_one(key.hash)
         } else if command.is(WHOLE_KEYSPACE) {
-            self.keyspace.lock_all()
+            self.keyspace.ask_all()
         } else if command.is(WALKS) {
-            self.keyspace.walk()
+            Ok(self.keyspace.walk())
         } else {
-            self.keyspace.lock(keys.iter().map(|key| key.hash))
+            self.keyspace.ask(keys.iter().map(|key| key.hash))
         }
     }
 
@@ -218,7 +233,10 @@ impl Engine {
         now: Now,
         reply: &mut Reply,
     ) {
-        let mut view = self.lock(request.command, request.keys);
+        let mut view = match self.lock(request.command, request.keys) {
+            Ok(view) => view,
+            Err(busy) => return busy.write(reply),
+        };
         self.begin(local);
         self.run_in(&mut view, local, request, now, reply);
         self.commit(local);
@@ -234,6 +252,7 @@ impl Engine {
     #[inline]
     pub fn begin(&self, local: &mut Local) {
         local.effects.begin(self.listening.load(Relaxed), self.events.load(Relaxed));
+        local.changes.want_all(self.all_changes.load(Relaxed));
     }
 
     /// Ends a unit of the effect stream, with the shards still locked.
@@ -302,7 +321,8 @@ impl Engine {
         limit: usize,
     ) -> usize {
         let (mut removed, mut count) = (Vec::new(), 0);
-        let mut view = self.keyspace.lock_shard(index);
+        // What a script holds for too long is looked at when it is free again.
+        let Ok(mut view) = self.keyspace.ask_shard(index) else { return 0 };
         self.begin(local);
         for db in view.shard_at(index).indices() {
             while count < limit {
@@ -310,13 +330,13 @@ impl Engine {
                 let hasher = self.keyspace.hasher();
                 match db_part.expire_one(now.mono_ms, hasher, limit - count) {
                     Some(Due::Entry(entry)) => {
-                        view.shard_at(index).watches.touch(db, entry.key());
+                        view.shard_at(index).touch(db, entry.key(), false, &mut local.changes);
                         local.effects.push_expired(db, entry.key());
                         removed.push(entry);
                         count += 1;
                     }
                     Some(Due::Fields { key, fields }) => {
-                        view.shard_at(index).watches.touch(db, &key);
+                        view.shard_at(index).touch(db, &key, false, &mut local.changes);
                         local.effects.push_removed_fields(db, &key, &fields);
                         count += fields.len();
                     }
@@ -350,6 +370,9 @@ impl Engine {
                 removed += count;
                 if removed >= PER_CALL {
                     return true;
+                }
+                if count == 0 {
+                    break;
                 }
             }
         }

@@ -19,12 +19,15 @@
 //! Deliberately absent: a lock for the whole keyspace (taking all shards is that), reader locks
 //! (a read notes its access in the entry), and lock-free reads.
 
+mod busy;
 mod escalation;
 
+pub use busy::Busy;
 pub use escalation::{Crossed, Escalation};
 
+use crate::Error;
 use crate::hasher::{Hasher, SHARD_BITS, SHARDS, shard_of};
-use crate::shard::Shard;
+use crate::shard::{Db, Shard};
 use crate::sync::{Mutex, MutexGuard};
 use crate::table::prefetch_by_hint;
 use smallvec::SmallVec;
@@ -38,7 +41,25 @@ const HINT_BITS: u32 = 4;
 /// How often who waits for a shard with others in hand looks whether it has to give way.
 const PATIENCE: Duration = Duration::from_millis(1);
 
+/// What holds of those who wait to the end.
+const PATIENT: &str = "who waits to the end gives up nothing";
+
 type Guard = MutexGuard<'static, Shard>;
+
+/// How long to wait for a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    /// Until it is free.
+    ToTheEnd,
+    /// Until it is free, or a script holds shards for too long.
+    UntilBusy,
+}
+
+/// Why a wait ended without the shard.
+enum Stop {
+    GivesUp,
+    GivesWay,
+}
 
 /// A shard on cache lines of its own.
 #[repr(align(64))]
@@ -54,6 +75,8 @@ pub struct Keyspace {
     hasher: Hasher,
     escalation: Escalation,
     still: AtomicBool,
+    /// Whether a script holds shards for so long that others do not wait for them.
+    pub busy: Busy,
 }
 
 impl Keyspace {
@@ -66,6 +89,7 @@ impl Keyspace {
             hasher: Hasher::new(seed),
             escalation: Escalation::default(),
             still: AtomicBool::new(false),
+            busy: Busy::default(),
         }
     }
 
@@ -92,17 +116,15 @@ impl Keyspace {
         if db == 0 {
             let hint = &self.hints[(hash >> (64 - SHARD_BITS - HINT_BITS)) as usize];
             prefetch_by_hint(hint.load(Relaxed), hash);
-        } else if let Some(db) = self.shards[shard_of(hash)].0.lock().db(db) {
-            db.table.prefetch_bucket(hash);
+        } else {
+            self.glance(db, hash, |db| db.table.prefetch_bucket(hash));
         }
     }
 
     /// Second pass of a batch: fetch the entry. The bucket is in the cache by now.
     #[inline]
     pub fn prefetch_entry(&self, db: usize, hash: u64) {
-        if let Some(db) = self.shards[shard_of(hash)].0.lock().db(db) {
-            db.table.prefetch_entry(hash);
-        }
+        self.glance(db, hash, |db| db.table.prefetch_entry(hash));
     }
 
     /// Third pass of a batch: fetch what of the value lies outside the entry, which is in the
@@ -110,40 +132,73 @@ impl Keyspace {
     #[inline]
     pub fn prefetch_value(&self, db: usize, hash: u64, field: &[u8]) -> bool {
         let mut more = false;
-        if let Some(db) = self.shards[shard_of(hash)].0.lock().db(db) {
+        self.glance(db, hash, |db| {
             db.table.each_candidate(hash, |entry| {
                 more |= entry.prefetch_value(field, &self.hasher);
             });
-        }
+        });
         more
     }
 
     /// Fourth pass of a batch, for large values: fetch the field.
     #[inline]
     pub fn prefetch_field(&self, db: usize, hash: u64, field: &[u8]) {
-        if let Some(db) = self.shards[shard_of(hash)].0.lock().db(db) {
+        self.glance(db, hash, |db| {
             db.table.each_candidate(hash, |entry| {
                 if let Some(object) = entry.object() {
                     object.prefetch_field(field, &self.hasher);
                 }
             });
+        });
+    }
+
+    /// Looks at a database's part of a shard, unless somebody has the shard: nothing that is only
+    /// fetched beforehand is worth a wait.
+    #[inline]
+    fn glance(&self, db: usize, hash: u64, f: impl FnOnce(&Db)) {
+        if let Some(shard) = self.shards[shard_of(hash)].0.try_lock()
+            && let Some(db) = shard.db(db)
+        {
+            f(db);
         }
     }
 
     /// Locks the shard of one hash.
     #[inline]
     pub fn lock_one(&'static self, hash: u64) -> View {
-        let index = shard_of(hash);
-        View { keyspace: self, guards: Guards::One(index, self.shards[index].0.lock()) }
+        self.lock_shard(shard_of(hash))
+    }
+
+    /// Locks the shard of one hash, as [`Keyspace::ask`] does.
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn ask_one(&'static self, hash: u64) -> Result<View, Error> {
+        self.ask_shard(shard_of(hash))
     }
 
     /// Locks the shards of the given hashes, ascending.
     #[inline]
-    pub fn lock(&'static self, mut hashes: impl Iterator<Item = u64>) -> View {
+    pub fn lock(&'static self, hashes: impl Iterator<Item = u64>) -> View {
+        self.of_hashes(hashes, Wait::ToTheEnd).expect(PATIENT)
+    }
+
+    /// Locks the shards of the given hashes, unless a script holds one for too long.
+    ///
+    /// # Errors
+    /// What its client is told then.
+    #[inline]
+    pub fn ask(&'static self, hashes: impl Iterator<Item = u64>) -> Result<View, Error> {
+        self.of_hashes(hashes, Wait::UntilBusy).ok_or_else(|| self.busy.error())
+    }
+
+    #[inline]
+    fn of_hashes(&'static self, mut hashes: impl Iterator<Item = u64>, wait: Wait) -> Option<View> {
         let first = hashes.next().map(shard_of);
         let guards = match (first, hashes.next().map(shard_of)) {
             (None, _) => Guards::Several(Vec::new()),
-            (Some(index), None) => Guards::One(index, self.shards[index].0.lock()),
+            (Some(index), None) => Guards::One(index, self.acquire(index, wait)?),
             (Some(first), Some(second)) => {
                 let mut indices: SmallVec<[usize; 32]> = SmallVec::new();
                 indices.extend([first, second]);
@@ -151,55 +206,90 @@ impl Keyspace {
                 indices.sort_unstable();
                 indices.dedup();
                 let pair = |index, guard| (index, guard);
-                Guards::Several(self.lock_ascending(indices.iter().copied(), pair))
+                Guards::Several(self.lock_ascending(indices.iter().copied(), wait, pair)?)
             }
         };
-        View { keyspace: self, guards }
+        Some(View { keyspace: self, guards })
     }
 
     /// Locks all shards, ascending.
     pub fn lock_all(&'static self) -> View {
-        let guards = self.lock_ascending(0..SHARDS, |_, guard| guard);
-        View { keyspace: self, guards: Guards::All(guards) }
+        self.all(Wait::ToTheEnd).expect(PATIENT)
     }
 
-    /// Locks shards that are given in ascending order.
+    /// Locks all shards, as [`Keyspace::ask`] does.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn ask_all(&'static self) -> Result<View, Error> {
+        self.all(Wait::UntilBusy).ok_or_else(|| self.busy.error())
+    }
+
+    fn all(&'static self, wait: Wait) -> Option<View> {
+        let guards = self.lock_ascending(0..SHARDS, wait, |_, guard| guard)?;
+        Some(View { keyspace: self, guards: Guards::All(guards) })
+    }
+
+    /// Locks shards that are given in ascending order; None when it gave up.
     fn lock_ascending<G>(
         &'static self,
         indices: impl ExactSizeIterator<Item = usize> + Clone,
+        wait: Wait,
         keep: impl Fn(usize, Guard) -> G,
-    ) -> Vec<G> {
+    ) -> Option<Vec<G>> {
         let mut guards = Vec::with_capacity(indices.len());
         'anew: loop {
             for index in indices.clone() {
-                let free = self.shards[index].0.try_lock();
-                match free.or_else(|| self.wait_in_order(index, guards.is_empty())) {
-                    Some(guard) => guards.push(keep(index, guard)),
-                    None => {
+                let got = match self.shards[index].0.try_lock() {
+                    Some(guard) => Ok(guard),
+                    None => self.wait_in_order(index, guards.is_empty(), wait),
+                };
+                match got {
+                    Ok(guard) => guards.push(keep(index, guard)),
+                    Err(Stop::GivesUp) => return None,
+                    Err(Stop::GivesWay) => {
                         guards.clear();
                         self.escalation.wait_until_over();
                         continue 'anew;
                     }
                 }
             }
-            return guards;
+            return Some(guards);
         }
     }
 
-    /// Waits for a shard that somebody else has. None when it has to give way: somebody waits out
-    /// of order, perhaps for what is in hand here.
+    /// Locks one shard with nothing in hand; None when it gave up.
+    #[inline]
+    fn acquire(&'static self, index: usize, wait: Wait) -> Option<Guard> {
+        let free = self.shards[index].0.try_lock();
+        free.or_else(|| self.wait_in_order(index, true, wait).ok())
+    }
+
+    /// Waits for a shard that somebody else has. It has to give way while somebody waits out of
+    /// order, perhaps for what is in hand here.
     #[cold]
-    fn wait_in_order(&'static self, index: usize, empty_handed: bool) -> Option<Guard> {
+    fn wait_in_order(
+        &'static self,
+        index: usize,
+        empty_handed: bool,
+        wait: Wait,
+    ) -> Result<Guard, Stop> {
         let shard = &self.shards[index].0;
-        if empty_handed {
-            return Some(shard.lock());
+        if empty_handed && !self.busy.is_watched() {
+            return Ok(shard.lock());
         }
-        while !self.escalation.is_raised() {
+        while empty_handed || !self.escalation.is_raised() {
+            if self.busy.is_set() {
+                match wait {
+                    Wait::UntilBusy => return Err(Stop::GivesUp),
+                    Wait::ToTheEnd => self.busy.meanwhile(),
+                }
+            }
             if let Some(guard) = shard.try_lock_for(PATIENCE) {
-                return Some(guard);
+                return Ok(guard);
             }
         }
-        None
+        Err(Stop::GivesWay)
     }
 
     /// Waits for a shard with others in hand, whatever their order.
@@ -226,8 +316,20 @@ impl Keyspace {
     }
 
     /// Locks one shard by its index.
+    #[inline]
     pub fn lock_shard(&'static self, index: usize) -> View {
-        View { keyspace: self, guards: Guards::One(index, self.shards[index].0.lock()) }
+        let guard = self.acquire(index, Wait::ToTheEnd).expect(PATIENT);
+        View { keyspace: self, guards: Guards::One(index, guard) }
+    }
+
+    /// Locks one shard by its index, as [`Keyspace::ask`] does.
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn ask_shard(&'static self, index: usize) -> Result<View, Error> {
+        let guard = self.acquire(index, Wait::UntilBusy).ok_or_else(|| self.busy.error())?;
+        Ok(View { keyspace: self, guards: Guards::One(index, guard) })
     }
 
     /// The published earliest deadline of a shard, `u64::MAX` when there is none.
@@ -357,7 +459,8 @@ impl View {
             Guards::Walking(guard) => {
                 if guard.as_ref().is_none_or(|(at, _)| *at != index) {
                     *guard = None;
-                    *guard = Some((index, self.keyspace.shards[index].0.lock()));
+                    let other = self.keyspace.acquire(index, Wait::ToTheEnd).expect(PATIENT);
+                    *guard = Some((index, other));
                 }
                 &mut guard.as_mut().expect("it was just locked").1
             }

@@ -31,6 +31,7 @@ pub mod stats;
 pub mod sync;
 pub mod syntax;
 pub mod table;
+pub mod tracking;
 pub mod value;
 pub mod waiters;
 pub mod watch;

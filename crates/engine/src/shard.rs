@@ -9,6 +9,7 @@ use crate::expires::{Expires, fingerprint};
 use crate::hasher::Hasher;
 use crate::snapshot::Saving;
 use crate::table::{Slot, Table};
+use crate::tracking::{Changes, Tracked};
 use crate::value::Object;
 use crate::waiters::Waiters;
 use crate::watch::Watches;
@@ -282,6 +283,8 @@ pub struct Shard {
     others: Vec<Option<Box<Db>>>,
     /// Who watches keys of this shard.
     pub watches: Watches,
+    /// Who has read keys of this shard and wants to hear when they change.
+    pub tracked: Tracked,
     /// Who waits for keys of this shard.
     pub waiters: Waiters,
 }
@@ -316,6 +319,13 @@ impl Shard {
     /// The indices of the databases that exist here.
     pub fn indices(&self) -> Vec<usize> {
         self.dbs().map(|(index, _)| index).collect()
+    }
+
+    /// A key has changed: tells those who watch it, and notes who keeps a copy.
+    #[inline]
+    pub fn touch(&mut self, db: usize, key: &[u8], by_request: bool, changes: &mut Changes) {
+        self.watches.touch(db, key);
+        self.tracked.touch(key, by_request, changes);
     }
 
     /// The earliest noted deadline of all databases.

@@ -200,7 +200,13 @@ impl Engine {
         reply: &mut Reply,
         client: impl FnOnce() -> Arc<dyn Wake>,
     ) -> Option<Arc<Waiter>> {
-        let mut view = self.lock(request.command, request.keys);
+        let mut view = match self.lock(request.command, request.keys) {
+            Ok(view) => view,
+            Err(busy) => {
+                busy.write(reply);
+                return None;
+            }
+        };
         self.begin(local);
         local.may_wait = true;
         self.run_in(&mut view, local, request, now, reply);

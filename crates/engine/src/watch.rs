@@ -18,6 +18,11 @@ impl Watch {
         self.0.load(Relaxed)
     }
 
+    /// Lets it count as if a watched key had changed.
+    pub fn break_off(&self) {
+        self.0.store(true, Relaxed);
+    }
+
     fn is(&self, other: &Watch) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }

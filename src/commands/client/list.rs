@@ -117,7 +117,7 @@ fn line(text: &mut Vec<u8>, client: &ClientInfo, server: &Server, now_ms: u64) {
     put("events", &"r");
     put("cmd", &command);
     put("user", &"default");
-    put("redir", &-1);
+    put("redir", &client.redirect());
     put("resp", &client.resp.load(Relaxed));
     put("lib-name", &String::from_utf8_lossy(&names.library));
     put("lib-ver", &String::from_utf8_lossy(&names.version));

@@ -232,6 +232,7 @@ fn flush(call: &mut Call<'_>, extent: Extent) -> Result<(), Error> {
         }
         call.space.view().publish(index);
     }
+    call.space.note_flushed();
     if removed > 0 {
         call.emit_as_is();
     }

@@ -1,0 +1,236 @@
+//! A script that runs for too long: everybody else is told so, on whichever worker, and may end it
+//! unless it has written.
+
+#[allow(dead_code, reason = "each test binary uses a part")]
+mod support;
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+use support::client::Client;
+use support::resp::{self, Value};
+use support::server::Server;
+
+const BUSY: &str = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or \
+                    SHUTDOWN NOSAVE.";
+const BUSY_FUNCTION: &str = "BUSY Redis is busy running a script. You can only call FUNCTION KILL \
+                             or SHUTDOWN NOSAVE.";
+const ENDLESS: &str = "while true do end";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn start(threads: &str) -> Server {
+    let args = ["--save", "", "--threads", threads, "--busy-reply-threshold", "50"];
+    Server::start(Path::new(env!("CARGO_BIN_EXE_redstart")), &args).expect("redstart starts")
+}
+
+fn connect(server: &Server) -> Client {
+    Client::connect(server.port()).expect("the server takes connections")
+}
+
+fn send(client: &mut Client, args: &[&str]) {
+    let args: Vec<Vec<u8>> = args.iter().map(|arg| arg.as_bytes().to_vec()).collect();
+    client.send(&resp::request(&args)).expect("the request is sent");
+}
+
+fn call(client: &mut Client, line: &str) -> Value {
+    let args: Vec<&str> = line.split(' ').collect();
+    client.call(&args).expect("there is a reply")
+}
+
+fn ok() -> Value {
+    Value::Simple(b"OK".to_vec())
+}
+
+fn error(text: &str) -> Value {
+    Value::Error(text.into())
+}
+
+/// Waits until a command is answered as it is to be; what is answered until then is one of `until`.
+fn wait_for(client: &mut Client, line: &str, wanted: &Value, until: &[Value]) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let reply = call(client, line);
+        if reply == *wanted {
+            return;
+        }
+        assert!(until.contains(&reply), "{line}: {reply:?}");
+        assert!(Instant::now() < deadline, "{line}: still {reply:?}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// What PING is answered: at first nothing at all, on the script's own worker.
+fn wait_until_busy(client: &mut Client, text: &str) {
+    wait_for(client, "PING", &error(text), &[Value::Simple(b"PONG".to_vec())]);
+}
+
+/// Starts a script and ends it, with `meanwhile` between, for one worker and for two, with and
+/// without keys.
+fn while_busy(meanwhile: impl Fn(&Server, &mut [Client])) {
+    for threads in ["1", "2"] {
+        let server = start(threads);
+        let mut clients: Vec<_> = (0..4).map(|_| connect(&server)).collect();
+        for keys in [&["0"][..], &["1", "k"][..]] {
+            let mut caller = connect(&server);
+            send(&mut caller, &[&["EVAL", ENDLESS], keys].concat());
+            clients.iter_mut().for_each(|client| wait_until_busy(client, BUSY));
+            meanwhile(&server, &mut clients);
+            // A client that comes now can end it, too.
+            assert_eq!(call(&mut connect(&server), "SCRIPT KILL"), ok());
+            let ended = caller.reply().expect("the script ends");
+            assert!(matches!(&ended, Value::Error(text) if text.starts_with(b"ERR")), "{ended:?}");
+            for client in &mut clients {
+                wait_for(client, "PING", &Value::Simple(b"PONG".to_vec()), &[error(BUSY)]);
+            }
+        }
+    }
+}
+
+#[test]
+fn everybody_is_told_on_every_worker() {
+    while_busy(|server, clients| {
+        let mut newcomer = connect(server);
+        for client in clients.iter_mut().chain([&mut newcomer]) {
+            for line in ["GET k", "GET other", "SET k v", "KEYS *", "INFO", "CONFIG GET port"] {
+                assert_eq!(call(client, line), error(BUSY), "{line}");
+            }
+            for line in ["EVAL return 0", "SHUTDOWN", "FUNCTION STATS", "FUNCTION KILL"] {
+                assert_eq!(call(client, line), error(BUSY), "{line}");
+            }
+            assert_eq!(call(client, "RESET"), Value::Simple(b"RESET".to_vec()));
+            assert!(matches!(call(client, "HELLO 3"), Value::Items(resp::Kind::Map, _)));
+            assert!(matches!(call(client, "HELLO 2"), Value::Items(resp::Kind::Array, _)));
+        }
+        assert_eq!(call(&mut newcomer, "QUIT"), ok());
+        assert!(newcomer.is_closed());
+    });
+}
+
+#[test]
+fn transactions_end_whole() {
+    while_busy(|_, clients| {
+        let client = &mut clients[0];
+        assert_eq!(call(client, "MULTI"), ok());
+        assert_eq!(call(client, "SET k v"), error(BUSY));
+        let aborted = error(&format!("EXECABORT Transaction discarded because of: {BUSY}"));
+        assert_eq!(call(client, "EXEC"), aborted);
+        assert_eq!(call(client, "WATCH k other"), ok());
+        assert_eq!(call(client, "UNWATCH"), ok());
+        assert_eq!(call(client, "MULTI"), ok());
+        assert_eq!(call(client, "DISCARD"), ok());
+        assert_eq!(call(&mut clients[1], "WATCH k other"), ok());
+    });
+}
+
+#[test]
+fn pipelines_and_pieces_of_requests_are_kept_whole() {
+    while_busy(|_, clients| {
+        let client = &mut clients[0];
+        let pings: Vec<u8> = b"PING\r\n".repeat(1000);
+        client.send(&pings).expect("it is sent");
+        for _ in 0..1000 {
+            assert_eq!(client.reply().expect("a reply"), error(BUSY));
+        }
+        let request = resp::request(&[b"ECHO".to_vec(), vec![b'x'; 50_000]]);
+        let (first, second) = request.split_at(20_000);
+        client.send(first).expect("it is sent");
+        assert_eq!(call(&mut clients[1], "PING"), error(BUSY));
+        clients[0].send(second).expect("it is sent");
+        assert_eq!(clients[0].reply().expect("a reply"), error(BUSY));
+    });
+}
+
+#[test]
+fn a_request_that_is_split_by_the_end_of_the_script_is_whole() {
+    let server = start("1");
+    let (mut caller, mut client) = (connect(&server), connect(&server));
+    send(&mut caller, &["EVAL", ENDLESS, "0"]);
+    wait_until_busy(&mut client, BUSY);
+    client.send(b"*2\r\n$4\r\nECHO\r\n$5\r\nhe").expect("it is sent");
+    let mut other = connect(&server);
+    assert_eq!(call(&mut other, "PING"), error(BUSY));
+    assert_eq!(call(&mut other, "SCRIPT KILL"), ok());
+    caller.reply().expect("the script ends");
+    client.send(b"llo\r\nPING\r\n").expect("it is sent");
+    assert_eq!(client.reply().expect("a reply"), Value::Bulk(b"hello".to_vec()));
+    assert_eq!(client.reply().expect("a reply"), Value::Simple(b"PONG".to_vec()));
+}
+
+#[test]
+fn who_waits_already_is_told_when_it_becomes_too_long() {
+    let server = start("2");
+    let mut clients: Vec<_> = (0..4).map(|_| connect(&server)).collect();
+    let mut caller = connect(&server);
+    // Not busy yet for as long as this takes, and if it is, that is as good.
+    send(&mut caller, &["EVAL", ENDLESS, "0"]);
+    for (client, line) in
+        clients.iter_mut().zip(["GET k", "LPUSH l 1", "LRANGE l 0 -1", "EXISTS a b"])
+    {
+        send(client, &line.split(' ').collect::<Vec<_>>());
+    }
+    for client in &mut clients {
+        let reply = client.reply().expect("a reply");
+        // Whoever came before the script has been answered as ever.
+        let early = [Value::Nil, Value::Int(0), Value::Int(1)].contains(&reply);
+        assert!(early || reply == error(BUSY) || matches!(reply, Value::Items(..)), "{reply:?}");
+    }
+    assert_eq!(call(&mut clients[0], "SCRIPT KILL"), ok());
+}
+
+#[test]
+fn what_has_written_cannot_be_killed() {
+    let server = start("2");
+    let (mut caller, mut other) = (connect(&server), connect(&server));
+    // It ends when somebody has been told often enough; nobody can tell it anything.
+    let script = "redis.call('SET', 'k', 1) local n = 0 \
+                  while n < 30000000 do n = n + 1 end return n";
+    send(&mut caller, &["EVAL", script, "1", "k"]);
+    let unkillable = |reply: &Value| matches!(reply, Value::Error(text) if text.starts_with(b"UNKILLABLE Sorry the script"));
+    let not_busy = error("NOTBUSY No scripts in execution right now.");
+    let deadline = Instant::now() + PATIENCE;
+    let mut refused = false;
+    while !refused && Instant::now() < deadline {
+        let reply = call(&mut other, "SCRIPT KILL");
+        refused = unkillable(&reply);
+        assert!(refused || reply == not_busy, "{reply:?}");
+        if call(&mut other, "GET k") == Value::Bulk(b"1".to_vec()) {
+            break;
+        }
+    }
+    assert_eq!(caller.reply().expect("it ends by itself"), Value::Int(30_000_000));
+    assert_eq!(call(&mut other, "GET k"), Value::Bulk(b"1".to_vec()));
+}
+
+#[test]
+fn functions_have_a_kill_of_their_own() {
+    let server = start("2");
+    let (mut caller, mut other) = (connect(&server), connect(&server));
+    let library = "#!lua name=l\nredis.register_function('f', function() while true do end end)";
+    other.call(&["FUNCTION", "LOAD", library]).expect("it is loaded");
+    send(&mut caller, &["FCALL", "f", "0"]);
+    wait_until_busy(&mut other, BUSY_FUNCTION);
+    assert_eq!(call(&mut other, "SCRIPT KILL"), error(BUSY_FUNCTION));
+    let Value::Items(_, stats) = call(&mut other, "FUNCTION STATS") else { panic!("a map") };
+    assert!(
+        matches!(&stats[1], Value::Items(_, running) if running[1] == Value::Bulk(b"f".into()))
+    );
+    assert_eq!(call(&mut other, "FUNCTION KILL"), ok());
+    assert!(matches!(caller.reply().expect("it ends"), Value::Error(_)));
+    wait_for(&mut other, "PING", &Value::Simple(b"PONG".to_vec()), &[error(BUSY_FUNCTION)]);
+}
+
+#[test]
+fn the_server_can_be_stopped() {
+    for threads in ["1", "2"] {
+        let mut server = start(threads);
+        let (mut caller, mut other) = (connect(&server), connect(&server));
+        send(&mut caller, &["EVAL", ENDLESS, "0"]);
+        wait_until_busy(&mut other, BUSY);
+        send(&mut other, &["SHUTDOWN", "NOSAVE"]);
+        let deadline = Instant::now() + PATIENCE;
+        while server.is_running() {
+            assert!(Instant::now() < deadline, "it still runs");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
