@@ -24,7 +24,7 @@ use redstart_engine::call::KeyAt;
 use redstart_engine::execute::Prepared;
 use redstart_engine::keyspace::View;
 use redstart_engine::registry::{KeyShape, Registered};
-use redstart_engine::spec::{ALLOW_BUSY, DENYOOM, Group, NO_AUTH, NO_MULTI, NOSCRIPT, Run};
+use redstart_engine::spec::{ALLOW_BUSY, DENYOOM, Group, NO_AUTH, NO_MULTI, Run};
 use redstart_engine::stats::Stats;
 use redstart_engine::{Command, Error, Now};
 use redstart_protocol::{Args, Parser, Protocol, Span, Step};
@@ -64,6 +64,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// The command that it is, if its number of arguments is right.
+    fn command(&self) -> Option<u16> {
+        if let What::Command(id) = self.what { Some(id) } else { None }
+    }
+
     /// Whether it may share a reading of the clock with others.
     #[inline]
     fn is_short(&self, server: &Server) -> bool {
@@ -297,8 +302,8 @@ fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>)
             session.closing = true;
         }
         if session.tracks {
-            let is_client = is_client_command(server, request);
-            tracking::after_request(session, &mut worker.local, is_client);
+            let ran = request.command().map(|id| server.registry.at(id));
+            tracking::after_request(session, &mut worker.local, ran);
         }
         if session.closing {
             break;
@@ -317,16 +322,6 @@ fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>)
         tracking::settle(server, worker, Some(session));
     }
     take_out_garbage(worker, server);
-}
-
-/// Whether a request is one of CLIENT's.
-fn is_client_command(server: &Server, request: &Request) -> bool {
-    match request.what {
-        What::Command(id) => {
-            server.registry.at(id).container.is_some_and(|container| container.name == "client")
-        }
-        _ => false,
-    }
 }
 
 /// A request's arguments.
@@ -392,11 +387,7 @@ fn execute(
     let registered = server.registry.at(id);
     if let Err(error) = gate(session, worker, request, source, registered, *now) {
         worker.local.stats.errors.add(1);
-        if let Some(queue) = &mut session.queue {
-            queue.fail();
-        }
-        let aborts = registered.command.name == "exec";
-        let error = if aborts { transaction::abort(session, &error) } else { error };
+        let error = transaction::refuse(session, registered.command, error);
         error.write(&mut session.out);
         return true;
     }
@@ -429,16 +420,10 @@ fn execute(
         }
         Run::Session | Run::Subcommands(_) => {
             session.info.last_command.store(id, Relaxed);
-            let notes = session.tracks && session.notes_reads_of(registered.command);
-            let note = |session: &Session| {
-                if notes && !registered.command.is(NOSCRIPT) {
-                    tracking::note_unlocked(session, args, keys);
-                }
-            };
-            note(session);
+            tracking::note_session(session, registered.command, args, keys);
             let mut context = Context { session, local: &mut worker.local, now: *now, held: None };
             run_session(&mut context, id, args, None);
-            note(session);
+            tracking::note_session(session, registered.command, args, keys);
             // It may have taken its time.
             *now = server.clock.now();
         }

@@ -23,7 +23,8 @@ use redstart_engine::call::KeyAt;
 use redstart_engine::execute::{Local, Prepared};
 use redstart_engine::hasher::SHARDS;
 use redstart_engine::keyspace::View;
-use redstart_engine::spec::{PUBSUB, READONLY};
+use redstart_engine::registry::Registered;
+use redstart_engine::spec::{NOSCRIPT, PUBSUB, READONLY};
 use redstart_engine::tracking::{Added, Changes, Stale};
 use redstart_engine::{Engine, Now};
 use redstart_protocol::{Args, Protocol, Reply};
@@ -296,11 +297,12 @@ fn send(
 }
 
 /// What follows each request of a client that tracks, behind its reply: it hears what the request
-/// changed. CLIENT CACHING is over, unless this was it (`is_client`), or a transaction goes on.
+/// changed. CLIENT CACHING is over, unless this was one of CLIENT, or a transaction goes on.
 #[cold]
-pub fn after_request(session: &mut Session, local: &mut Local, is_client: bool) {
+pub fn after_request(session: &mut Session, local: &mut Local, ran: Option<&Registered>) {
     let server = session.server;
-    if !is_client && session.queue.is_none() {
+    let container = ran.and_then(|registered| registered.container);
+    if container.is_none_or(|container| container.name != "client") && session.queue.is_none() {
         session.caching = false;
     }
     server.tracking.limit(server, &mut local.changes);
@@ -346,10 +348,17 @@ pub fn note_request(session: &Session, view: &mut View, args: Args<'_>, keys: &[
     session.server.tracking.note(view, session.info.id, keys);
 }
 
-/// Notes the keys of a request that locks them itself: called before and after it, so that no
-/// change between the two is missed.
+/// Notes the keys of a session command, which locks them itself: called before and after it, so
+/// that no change between the two is missed.
+#[inline]
+pub fn note_session(session: &Session, command: &Command, args: Args<'_>, keys: &[KeyAt]) {
+    if session.tracks && session.notes_reads_of(command) && !command.is(NOSCRIPT) {
+        note_unlocked(session, args, keys);
+    }
+}
+
 #[cold]
-pub fn note_unlocked(session: &Session, args: Args<'_>, keys: &[KeyAt]) {
+fn note_unlocked(session: &Session, args: Args<'_>, keys: &[KeyAt]) {
     let keyspace = &session.server.engine.keyspace;
     let Ok(mut view) = keyspace.ask(keys.iter().map(|key| key.hash)) else { return };
     note_request(session, &mut view, args, keys);
@@ -367,7 +376,8 @@ impl Session {
             return false;
         }
         let mode = self.info.tracking.lock();
-        !mode.broadcast && !(mode.opt_in && !self.caching) && !(mode.opt_out && self.caching)
+        let as_said = if self.caching { !mode.opt_out } else { !mode.opt_in };
+        !mode.broadcast && as_said
     }
 
     /// Tracks from now on, in another way if the client does already. New prefixes come to those

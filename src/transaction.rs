@@ -13,7 +13,7 @@ use redstart_engine::execute::Prepared;
 use redstart_engine::keyspace::{Keyspace, View};
 use redstart_engine::spec::{FAST, Run, WALKS, WHOLE_KEYSPACE};
 use redstart_engine::watch::Watch;
-use redstart_engine::{Error, Key, Local, Now};
+use redstart_engine::{Command, Error, Key, Local, Now};
 use redstart_protocol::{Args, OwnedArgs};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -180,9 +180,19 @@ pub fn exec(context: &mut Context<'_>) -> Result<(), Error> {
     Ok(())
 }
 
+/// A request of a client was refused: EXEC will be, too, and if this was it, all of the transaction
+/// ends. Returns what the client is told.
+#[cold]
+pub fn refuse(session: &mut Session, command: &Command, error: Error) -> Error {
+    if let Some(queue) = &mut session.queue {
+        queue.fail();
+    }
+    if command.name == "exec" { abort(session, &error) } else { error }
+}
+
 /// Ends a client's transaction because EXEC cannot run, and says why.
 #[cold]
-pub fn abort(session: &mut Session, reason: &Error) -> Error {
+fn abort(session: &mut Session, reason: &Error) -> Error {
     session.discard();
     let mut text = b"EXECABORT Transaction discarded because of: ".to_vec();
     text.extend_from_slice(reason.as_bytes());
