@@ -18,10 +18,7 @@
 //! clients (`desk.rs`); they, and those of other workers, are told that the server is busy, and may
 //! end it. A single pattern match or `string.rep` cannot be interrupted.
 //!
-//! What stays different from Lua 5.1: a number that `..` joins to a string is written with all its
-//! digits instead of by `%.14g` (`tostring`, `string.format` and `table.concat` write it as ever);
-//! errors of the language itself (syntax, calls of nil) have Luau's words; `string.dump` refuses;
-//! tables are walked in another order, which the keys of `cjson.encode` show.
+//! What stays different from Lua 5.1 is listed in the README.
 
 mod call;
 mod convert;
