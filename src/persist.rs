@@ -106,6 +106,8 @@ pub struct Persist {
 #[derive(Default)]
 struct Loading {
     progress: progress::Progress,
+    /// When it began, in monotonic milliseconds.
+    began_ms: AtomicU64,
     expired: AtomicU64,
 }
 

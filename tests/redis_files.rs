@@ -18,6 +18,7 @@ use process::{Process, scratch};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 use support::resp::Value;
 
 const UNSAVED: [&str; 2] = ["--save", ""];
@@ -133,8 +134,10 @@ fn logged(directory: &Path, preamble: &str) -> Option<(Process, String)> {
         let base = directory.join("appendonlydir/appendonly.aof.manifest");
         fs::read_to_string(base).is_ok_and(|text| text.contains(".2.base") && !text.contains("h\n"))
     };
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !rewritten() {
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        assert!(Instant::now() < deadline, "Redis does not rewrite its log");
+        std::thread::sleep(Duration::from_millis(5));
     }
     for text in ["SET later 1 EX 1000", "SELECT 5", "RPUSH later a b", "SELECT 0"] {
         line(&mut client, text);
@@ -253,5 +256,51 @@ fn what_cannot_be_read_is_named() {
         run(&["convert".as_ref(), "--rdb-version".as_ref(), "12".as_ref(), &from, &to]);
     assert!(done, "{said}");
     fs::remove_dir_all(&hash).expect("the directory is ours");
+    fs::remove_dir_all(&directory).expect("the directory is ours");
+}
+
+/// Libraries of functions are in the log and in snapshots, as what was last acknowledged.
+#[test]
+fn functions_outlive_a_killed_server() {
+    let directory = scratch("functions");
+    let library = |name: &str, answer: u32| {
+        format!(
+            "#!lua name={name}\nredis.register_function('{name}', function() return {answer} end)"
+        )
+    };
+    for args in [["--appendonly", "yes"], ["--appendonly", "no"]] {
+        let mut server = redstart(&directory, &args);
+        let mut client = server.client();
+        for words in [
+            vec!["FUNCTION", "FLUSH"],
+            vec!["FUNCTION", "LOAD", &library("gone", 1)],
+            vec!["FUNCTION", "LOAD", &library("kept", 2)],
+            vec!["FUNCTION", "LOAD", "REPLACE", &library("kept", 3)],
+            vec!["FUNCTION", "DELETE", "gone"],
+        ] {
+            let reply = client.call(&words).expect("it lives");
+            assert!(!matches!(reply, Value::Error(_)), "{words:?}: {reply:?}");
+        }
+        let dumped = line(&mut client, "FUNCTION DUMP");
+        if args[1] == "no" {
+            line(&mut client, "SAVE");
+        }
+        server.kill();
+        let mut server = redstart(&directory, &args);
+        let mut client = server.client();
+        assert_eq!(line(&mut client, "FCALL kept 0"), Value::Int(3), "{args:?}");
+        assert_eq!(line(&mut client, "FUNCTION DUMP"), dumped, "{args:?}");
+        // What RESTORE did is kept, too.
+        line(&mut client, "FUNCTION FLUSH");
+        let Value::Bulk(payload) = dumped else { panic!("FUNCTION DUMP answers a string") };
+        let words = [b"FUNCTION".to_vec(), b"RESTORE".to_vec(), payload];
+        assert_eq!(client.call(&words).ok(), Some(Value::Simple(b"OK".to_vec())));
+        if args[1] == "yes" {
+            line(&mut client, "BGREWRITEAOF");
+            server.kill();
+            let server = redstart(&directory, &args);
+            assert_eq!(line(&mut server.client(), "FCALL kept 0"), Value::Int(3));
+        }
+    }
     fs::remove_dir_all(&directory).expect("the directory is ours");
 }

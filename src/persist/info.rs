@@ -1,9 +1,10 @@
 //! What INFO tells about durability.
 
-use super::{LOG_FAILS, save};
+use super::{LOG_FAILS, Persist, save};
 use crate::config::Setting;
 use crate::server::Server;
 use std::sync::atomic::Ordering::*;
+use std::time::Duration;
 
 /// The fields of the section `Persistence`, in order.
 pub fn fields(server: &Server) -> Vec<(&'static str, String)> {
@@ -69,14 +70,23 @@ pub fn fields(server: &Server) -> Vec<(&'static str, String)> {
         ]);
     }
     if persist.is_loading() {
-        let progress = &persist.loading.progress;
-        let (total, bytes) = (progress.total_bytes.load(Relaxed), progress.bytes.load(Relaxed));
-        let percent = 100.0 * bytes as f64 / total.max(1) as f64;
-        fields.extend([
-            ("loading_total_bytes", total.to_string()),
-            ("loading_loaded_bytes", bytes.to_string()),
-            ("loading_loaded_perc", format!("{percent:.2}")),
-        ]);
+        fields.extend(loading(persist, now_ms));
     }
     fields
+}
+
+/// How far loading is.
+fn loading(persist: &Persist, now_ms: u64) -> Vec<(&'static str, String)> {
+    let progress = &persist.loading.progress;
+    let (total, bytes) = (progress.total_bytes.load(Relaxed), progress.bytes.load(Relaxed));
+    let took_ms = now_ms.saturating_sub(persist.loading.began_ms.load(Relaxed));
+    // One second, as long as nobody knows.
+    let left_s = progress.left_s(Duration::from_millis(took_ms)).map_or(1, |left| left as u64);
+    let percent = 100.0 * bytes as f64 / total.max(1) as f64;
+    vec![
+        ("loading_total_bytes", total.to_string()),
+        ("loading_loaded_bytes", bytes.to_string()),
+        ("loading_loaded_perc", format!("{percent:.2}")),
+        ("loading_eta_seconds", left_s.to_string()),
+    ]
 }

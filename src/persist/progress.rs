@@ -72,13 +72,18 @@ impl Progress {
         (self.bytes.load(Relaxed) as f64 / total as f64).min(1.0)
     }
 
+    /// Seconds that are left, going by those that it took so far.
+    pub fn left_s(&self, elapsed: Duration) -> Option<f64> {
+        let part = self.part();
+        (part > 0.0).then(|| elapsed.as_secs_f64() * (1.0 - part) / part)
+    }
+
     /// Keys, percent and the time that is left.
     fn text(&self, elapsed: Duration) -> String {
         let (part, keys) = (self.part(), self.keys.load(Relaxed));
         let megabytes = self.bytes.load(Relaxed) as f64 / 1e6;
         let mut text = format!("{:.1} %, {keys} keys, {megabytes:.1} MB", part * 100.0);
-        if part > 0.0 {
-            let left_s = elapsed.as_secs_f64() * (1.0 - part) / part;
+        if let Some(left_s) = self.left_s(elapsed) {
             text += &format!(", {left_s:.0} s left");
         }
         text

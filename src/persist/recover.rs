@@ -85,6 +85,7 @@ fn text(error: &redstart_engine::Error) -> String {
 pub fn load(server: &'static Server) -> Result<(), ReadError> {
     let logs = server.config.read().is(Setting::Appendonly);
     let began = Instant::now();
+    server.persist.loading.began_ms.store(server.clock.now().mono_ms, Relaxed);
     server.persist.loading.progress.watch("Loading", Told::Log, || {
         if logs { load_logged(server) } else { load_unlogged(server) }
     })?;

@@ -10,7 +10,8 @@ use crate::process::{Process, scratch};
 use crate::support::client::Client;
 use crate::support::resp::Value;
 use std::fs;
-use std::process::Command;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -60,6 +61,19 @@ impl Actor {
 
 const CALLS: [(&str, &str); 4] =
     [("write", "ENOSPC"), ("fdatasync", "EIO"), ("fsync", "EIO"), ("rename", "EIO")];
+
+/// The processes that strace and the server are, ended if a test ends early: a server would live on
+/// without its tracer.
+struct Group(u32);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let group = format!("-{}", self.0);
+        let mut kill = Command::new("kill");
+        kill.args(["-KILL", "--", &group]).stdout(Stdio::null()).stderr(Stdio::null());
+        let _ = kill.status();
+    }
+}
 
 fn has_strace() -> bool {
     let attached = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).output();
@@ -112,7 +126,9 @@ fn round(sweep: &Sweep, call: &str, fault: &str, n: u32) -> bool {
     strace.args(["-e", &format!("trace={call}")]);
     strace.args(["-e", &format!("inject={call}:{fault}:when={n}")]);
     strace.arg(env!("CARGO_BIN_EXE_redstart")).args(["--threads", "2"]);
+    strace.process_group(0);
     let mut server = Process::spawn(strace, &directory, sweep.args);
+    let _group = Group(server.id());
     actor.port = server.port();
     if server.is_ready() {
         (sweep.act)(&mut actor);
