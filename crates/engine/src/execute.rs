@@ -272,9 +272,13 @@ impl Engine {
         reply: &mut Reply,
     ) {
         if local.effects.events_wanted() {
-            let is_keepttl = |arg: &[u8]| arg.eq_ignore_ascii_case(b"KEEPTTL");
-            let keeps_ttl =
-                request.command.name == "set" && request.args.iter().skip(3).any(is_keepttl);
+            let is_set = request.command.name == "set";
+            let has = |words: &[&str]| {
+                let is = |arg: &[u8]| words.iter().any(|w| arg.eq_ignore_ascii_case(w.as_bytes()));
+                request.args.iter().skip(3).any(is)
+            };
+            // As an option's argument the word is refused, or overruled by what follows.
+            let keeps_ttl = is_set && has(&["KEEPTTL"]) && !has(&["EX", "PX", "EXAT", "PXAT"]);
             local.effects.events.begin(request.command.name, keeps_ttl);
         }
         local.writes = request.command.is(WRITE);
