@@ -88,7 +88,7 @@ fn the_first_who_came_is_served_first() {
 }
 
 #[test]
-fn a_wait_ends_in_its_millisecond() {
+fn a_wait_does_not_end_before_its_millisecond() {
     let server = start("1");
     let mut client = connect(&server);
     for ms in [5, 40, 150] {
@@ -96,7 +96,8 @@ fn a_wait_ends_in_its_millisecond() {
         assert_eq!(call(&mut client, &format!("BLPOP key 0.{ms:03}")), Value::NilArray);
         let took = start.elapsed();
         assert!(took >= Duration::from_millis(ms), "{took:?} of {ms} ms");
-        assert!(took < Duration::from_millis(ms + 100), "{took:?} of {ms} ms");
+        // Milliseconds are not taken for seconds; how late it is, no test can say.
+        assert!(took < Duration::from_secs(5), "{took:?} of {ms} ms");
     }
 }
 
