@@ -11,6 +11,7 @@ use crate::server::{Handover, Server};
 use crate::session::Session;
 use crate::socket::{Accepted, Address, Socket};
 use crate::worker;
+use bytes::BufMut;
 use parking_lot::Mutex;
 use std::future::poll_fn;
 use std::io::{self, IoSlice, Write};
@@ -90,6 +91,10 @@ async fn serve(server: &'static Server, connection: &Mutex<Connection>) -> io::R
                 }
             }
             poll_fn(|cx| poll_flush(&mut connection.lock(), cx)).await?;
+        }
+        if !turn.writes && connection.lock().session.wanted > worker::READ_BYTES {
+            // A large request comes in pieces, and others are served between them.
+            tokio::task::yield_now().await;
         }
         if turn.closes {
             return linger(connection).await;
@@ -188,7 +193,8 @@ fn poll_requests(
     }
     session.reserve_input();
     // Polled once and dropped: the future holds nothing between polls.
-    let read = ready!(pin!(stream.read_buf(&mut session.input)).poll(cx))?;
+    let mut piece = (&mut session.input).limit(worker::READ_BYTES);
+    let read = ready!(pin!(stream.read_buf(&mut piece)).poll(cx))?;
     if read > 0 {
         worker::with(|worker| {
             worker.local.stats.net_input_bytes.add(read as u64);
