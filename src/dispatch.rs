@@ -488,7 +488,7 @@ fn has_room(
 /// Whether what a request is answered with are messages and no reply: they come whatever the
 /// client wants to be answered.
 fn is_listening(session: &Session, request: &Request) -> bool {
-    let What::Command(id) = request.what else { return false };
+    let Some(id) = request.command() else { return false };
     let command = session.server.registry.at(id).command;
     command.group == Group::PubSub && command.name.ends_with("subscribe")
 }

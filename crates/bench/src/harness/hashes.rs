@@ -44,9 +44,8 @@ const fn line(
     pipeline: usize,
     cpu_ratio_max: f64,
 ) -> Workload {
-    let (group, action) = (Group::Hashes, workload::Action::Hash(action));
-    let throughput_ratio_min = None;
-    Workload { name, group, dataset, action, pipeline, cpu_ratio_max, throughput_ratio_min }
+    let action = workload::Action::Hash(action);
+    workload::by_cpu(Group::Hashes, name, dataset, action, pipeline, cpu_ratio_max)
 }
 
 /// The lines of the group.

@@ -44,9 +44,8 @@ const fn line(
     pipeline: usize,
     cpu_ratio_max: f64,
 ) -> Workload {
-    let (group, action) = (Group::Lists, workload::Action::List(action));
-    let throughput_ratio_min = None;
-    Workload { name, group, dataset, action, pipeline, cpu_ratio_max, throughput_ratio_min }
+    let action = workload::Action::List(action);
+    workload::by_cpu(Group::Lists, name, dataset, action, pipeline, cpu_ratio_max)
 }
 
 /// The lines of the group.

@@ -232,20 +232,31 @@ const fn strings(
     Workload { name, group, dataset, action, pipeline, cpu_ratio_max, throughput_ratio_min }
 }
 
+/// A line that is judged by CPU alone.
+pub const fn by_cpu(
+    group: Group,
+    name: &'static str,
+    dataset: Dataset,
+    action: Action,
+    pipeline: usize,
+    cpu_ratio_max: f64,
+) -> Workload {
+    let throughput_ratio_min = None;
+    Workload { name, group, dataset, action, pipeline, cpu_ratio_max, throughput_ratio_min }
+}
+
 const fn command(
     name: &'static str,
     action: Action,
     pipeline: usize,
     cpu_ratio_max: f64,
 ) -> Workload {
-    let (group, dataset, throughput_ratio_min) = (Group::Commands, SMALL, None);
-    Workload { name, group, dataset, action, pipeline, cpu_ratio_max, throughput_ratio_min }
+    by_cpu(Group::Commands, name, SMALL, action, pipeline, cpu_ratio_max)
 }
 
 const fn large(name: &'static str, dataset: Dataset, action: Action, pipeline: usize) -> Workload {
-    let (group, throughput_ratio_min) = (Group::Large, None);
     let cpu_ratio_max = if pipeline == 1 { 1.0 } else { 0.75 };
-    Workload { name, group, dataset, action, pipeline, cpu_ratio_max, throughput_ratio_min }
+    by_cpu(Group::Large, name, dataset, action, pipeline, cpu_ratio_max)
 }
 
 /// Every throughput workload, in the order of the tables.
