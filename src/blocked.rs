@@ -1,14 +1,13 @@
 //! A client that waits in a command: BLPOP and its kind.
 //!
 //! The client's requests behind it stay in its input until the wait ends. Meanwhile its task
-//! sleeps: what wakes it is the answer, its own timer, the death of the connection, or mail.
-//! Whoever
+//! sleeps: what wakes it is the answer, its own timer, the death of the connection, or mail. Whoever
 //! ends the wait claims it first, so that it ends once; see `engine/src/waiters.rs`.
 
 use crate::clients::ClientInfo;
 use crate::session::{Quiet, Session};
 use redstart_engine::execute::{Local, Prepared};
-use redstart_engine::spec::BLOCKING;
+use redstart_engine::spec::{BLOCKING, WAITS};
 use redstart_engine::waiters::{Waiter, Wake};
 use redstart_engine::{Command, Engine, Now};
 use std::pin::Pin;
@@ -39,7 +38,7 @@ impl Wake for ClientInfo {
 /// Whether a command may wait.
 #[inline]
 pub fn may_block(command: &Command) -> bool {
-    command.is(BLOCKING)
+    command.is(BLOCKING | WAITS)
 }
 
 /// Runs a request that may wait.
@@ -48,7 +47,14 @@ pub fn run(session: &mut Session, local: &mut Local, request: Prepared<'_>, now:
     let info = &session.info;
     let client = || info.clone() as Arc<dyn Wake>;
     let waiter = engine.run_blocking(local, request, now, &mut session.out, client);
-    let Some(waiter) = waiter else { return };
+    if let Some(waiter) = waiter {
+        wait(session, waiter, now);
+    }
+}
+
+/// Makes a session wait until its wait is answered or its time is up.
+pub fn wait(session: &mut Session, waiter: Arc<Waiter>, now: Now) {
+    let (engine, info) = (&session.server.engine, &session.info);
     let timer = (waiter.deadline_ms != 0).then(|| {
         let left = Duration::from_millis(waiter.deadline_ms.saturating_sub(now.mono_ms));
         Box::pin(tokio::time::sleep(left.min(LONGEST)))
@@ -66,7 +72,7 @@ impl Session {
             && timer.as_mut().poll(cx).is_ready()
         {
             blocked.timer = None;
-            time_out(&blocked.waiter);
+            blocked.waiter.time_out();
         }
         let Some(answer) = blocked.waiter.answered() else { return Poll::Pending };
         if !blocked.quiet {
@@ -81,17 +87,7 @@ impl Session {
     }
 }
 
-/// Ends a wait without anything to give, unless somebody else is ending it. Returns whether it
-/// was this that ended it.
-pub fn time_out(waiter: &Waiter) -> bool {
-    let claimed = waiter.claim();
-    if claimed {
-        waiter.answer(waiter.reply(|reply| reply.null_array()));
-    }
-    claimed
-}
-
-/// Ends a wait with an error, as [`time_out`] does.
+/// Ends a wait with an error, as [`Waiter::time_out`] does without.
 pub fn fail(waiter: &Waiter, text: &str) -> bool {
     let claimed = waiter.claim();
     if claimed {

@@ -121,6 +121,26 @@ fn a_chain_of_moves_ends_where_somebody_pops() {
     assert_eq!(reply(&mut last), pair("k50", "x"));
 }
 
+/// WAIT for replicas that are not there ends by CLIENT UNBLOCK, and what stands behind it runs then.
+#[test]
+fn a_wait_for_replicas_can_be_ended() {
+    let server = start("2");
+    let mut control = connect(&server);
+    let mut waiting = connect(&server);
+    let Value::Int(id) = call(&mut waiting, "CLIENT ID") else { panic!("an id is a number") };
+    send(&mut waiting, "WAIT 1 0");
+    send(&mut waiting, "ECHO after");
+    until_blocked(&mut control, 1);
+    assert_eq!(call(&mut control, &format!("CLIENT UNBLOCK {id}")), Value::Int(1));
+    assert_eq!(reply(&mut waiting), Value::Int(0));
+    assert_eq!(reply(&mut waiting), Value::Bulk("after".into()));
+    send(&mut waiting, "WAIT 1 0");
+    until_blocked(&mut control, 1);
+    assert_eq!(call(&mut control, &format!("CLIENT UNBLOCK {id} ERROR")), Value::Int(1));
+    let text = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+    assert_eq!(reply(&mut waiting), Value::Error(text.into()));
+}
+
 #[test]
 fn who_waits_costs_nothing() {
     let server = start("2");

@@ -13,7 +13,7 @@ use redstart_engine::spec::*;
 use redstart_engine::{Command, Error};
 use redstart_protocol::Args;
 
-use info::categories;
+pub use info::{CATEGORIES, categories};
 
 /// The commands of this file.
 pub static COMMANDS: &[&SessionCommand] =

@@ -1,7 +1,9 @@
 //! Session commands: those about the client, the server or the connection, one file a family.
 //! Each is one static: its declaration, as the engine's commands have it, and its handler.
 
+mod acl;
 mod client;
+mod cluster;
 mod command;
 mod config;
 mod connection;
@@ -11,8 +13,10 @@ mod latency;
 #[cfg(test)]
 mod markdown;
 mod memory;
+mod module;
 mod persistence;
 mod pubsub;
+mod replication;
 mod scripting;
 mod server;
 mod slowlog;
@@ -37,6 +41,8 @@ pub struct SessionCommand {
 /// All session commands, subcommands included.
 fn all() -> impl Iterator<Item = &'static SessionCommand> {
     let families = [
+        acl::COMMANDS,
+        cluster::COMMANDS,
         connection::COMMANDS,
         client::COMMANDS,
         command::COMMANDS,
@@ -45,8 +51,10 @@ fn all() -> impl Iterator<Item = &'static SessionCommand> {
         function::COMMANDS,
         latency::COMMANDS,
         memory::COMMANDS,
+        module::COMMANDS,
         pubsub::COMMANDS,
         persistence::COMMANDS,
+        replication::COMMANDS,
         scripting::COMMANDS,
         server::COMMANDS,
         slowlog::COMMANDS,
@@ -58,12 +66,14 @@ fn all() -> impl Iterator<Item = &'static SessionCommand> {
 /// Containers of session subcommands that do nothing without one.
 fn containers() -> impl Iterator<Item = &'static Command> {
     [
+        &acl::ACL,
         &client::CLIENT,
         &config::CONFIG,
         &function::FUNCTION,
         &pubsub::PUBSUB_COMMAND,
         &latency::LATENCY,
         &memory::MEMORY,
+        &module::MODULE,
         &scripting::SCRIPT,
         &slowlog::SLOWLOG,
     ]

@@ -44,7 +44,7 @@ pub fn digest(text: &[u8]) -> Digest {
 }
 
 /// A digest in hexadecimal.
-pub fn hex(digest: &Digest) -> String {
+pub fn hex(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

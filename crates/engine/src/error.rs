@@ -156,6 +156,16 @@ texts! {
     MONITORS = "ERR Replica can't interact with the keyspace";
     /// MONITOR where nobody can wait for what it shows.
     MONITOR_DENIED = "ERR MONITOR isn't allowed for DENY BLOCKING client";
+    /// CLUSTER and its kin, in a server that is in none.
+    CLUSTER_DISABLED = "ERR This instance has cluster support disabled";
+    /// A module cannot be loaded.
+    MODULES_REFUSED = "ERR MODULE command not allowed: Redstart has no modules";
+    /// ACL LOAD and SAVE.
+    NO_ACL_FILE = "ERR This Redis instance is not configured to use an ACL file. You may want to \
+        specify users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you \
+        have a Redis configuration file set) in order to store users in the Redis configuration.";
+    /// ACL SETUSER.
+    ONE_USER = "ERR Redstart has no user but 'default': CONFIG SET requirepass sets its password";
     /// Memory is out.
     OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
 }

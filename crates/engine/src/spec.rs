@@ -40,6 +40,7 @@ impl Arity {
 #[allow(missing_docs)]
 pub enum Group {
     Bitmap,
+    Cluster,
     Connection,
     Generic,
     Hash,
@@ -56,6 +57,7 @@ impl Group {
     pub fn name(self) -> &'static str {
         match self {
             Group::Bitmap => "bitmap",
+            Group::Cluster => "cluster",
             Group::Connection => "connection",
             Group::Generic => "generic",
             Group::Hash => "hash",
@@ -115,6 +117,8 @@ pub const REACHES: Flags = 1 << 21;
 pub const DANGEROUS: Flags = 1 << 18;
 /// Its replies are random or come in random order (a tip in COMMAND INFO).
 pub const NONDETERMINISTIC: Flags = 1 << 19;
+/// May make the client wait, though Redis does not tell so.
+pub const WAITS: Flags = 1 << 23;
 /// Its count of keys may be zero.
 pub const NO_MANDATORY_KEYS: Flags = 1 << 22;
 

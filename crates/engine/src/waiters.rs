@@ -64,9 +64,49 @@ pub struct Waiter {
     db: usize,
     protocol: Protocol,
     client: Arc<dyn Wake>,
+    late: Late,
 }
 
+/// Writes what a wait that nobody ended in time is answered.
+pub type Late = fn(&mut Reply);
+
 impl Waiter {
+    /// A wait of `timeout_ms` milliseconds (zero is for ever) that no key ends.
+    pub fn without_keys(
+        command: &'static Command,
+        timeout_ms: u64,
+        now: Now,
+        protocol: Protocol,
+        client: Arc<dyn Wake>,
+        late: Late,
+    ) -> Waiter {
+        let serve: Serve = |_, _, _| Ok(false);
+        Waiter {
+            deadline_ms: deadline_ms(timeout_ms, now),
+            state: AtomicU8::new(WAITING),
+            answer: Mutex::default(),
+            number: 0,
+            command,
+            args: OwnedArgs::default(),
+            keys: Vec::new(),
+            wait: Wait { keys: 0..0, serve, timeout_ms },
+            db: 0,
+            protocol,
+            client,
+            late,
+        }
+    }
+
+    /// Ends the wait without anything to give, unless somebody else is ending it. Returns whether
+    /// it was this that ended it.
+    pub fn time_out(&self) -> bool {
+        let claimed = self.claim();
+        if claimed {
+            self.answer(self.reply(self.late));
+        }
+        claimed
+    }
+
     /// Tries to become the one who ends the wait. True at most once.
     pub fn claim(&self) -> bool {
         let (from, to) = (WAITING, CLAIMED);
@@ -109,6 +149,14 @@ impl Waiter {
         let waited = &self.wait.keys;
         let keys = self.keys.iter().enumerate();
         keys.filter(|(n, _)| !waited.contains(n)).map(|(_, key)| key.hash)
+    }
+}
+
+/// When a wait ends, in monotonic milliseconds; zero is never.
+fn deadline_ms(timeout_ms: u64, now: Now) -> u64 {
+    match timeout_ms {
+        0 => 0,
+        timeout_ms => now.mono_ms.saturating_add(timeout_ms),
     }
 }
 
@@ -213,12 +261,8 @@ impl Engine {
         local.may_wait = false;
         self.commit(local);
         let waiter = local.wait.take().map(|wait| {
-            let deadline_ms = match wait.timeout_ms {
-                0 => 0,
-                timeout_ms => now.mono_ms.saturating_add(timeout_ms),
-            };
             let waiter = Arc::new(Waiter {
-                deadline_ms,
+                deadline_ms: deadline_ms(wait.timeout_ms, now),
                 state: AtomicU8::new(WAITING),
                 answer: Mutex::default(),
                 number: self.next_waiter(),
@@ -229,6 +273,7 @@ impl Engine {
                 db: request.db,
                 protocol: reply.protocol(),
                 client: client(),
+                late: Reply::null_array,
             });
             register(&mut view, local, &waiter);
             waiter

@@ -43,7 +43,7 @@ fn unblock(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let waiter = client.and_then(|client| client.waiter.lock().clone());
     let ended = waiter.is_some_and(|waiter| match with_error {
         true => blocked::fail(&waiter, "UNBLOCKED client unblocked via CLIENT UNBLOCK"),
-        false => blocked::time_out(&waiter),
+        false => waiter.time_out(),
     });
     session.out.integer(i64::from(ended));
     Ok(())

@@ -97,7 +97,7 @@ fn categories_of(command: &Command, container: Option<&Command>) -> Vec<&'static
         "@read" => command.is(READONLY) && !scripting,
         "@write" => command.is(WRITE),
         "@pubsub" => command.is(PUBSUB),
-        "@admin" => command.is(ADMIN) || command.name == "lastsave",
+        "@admin" => command.is(ADMIN) || matches!(command.name, "lastsave" | "role"),
         "@fast" => command.is(FAST),
         "@slow" => !command.is(FAST),
         "@blocking" => command.is(BLOCKING),
@@ -108,7 +108,8 @@ fn categories_of(command: &Command, container: Option<&Command>) -> Vec<&'static
     CATEGORIES.iter().filter(|known| is(known) || own == Some(**known)).copied().collect()
 }
 
-const CATEGORIES: &[&str] = &[
+/// All ACL categories, with their `@`, in Redis's order.
+pub const CATEGORIES: &[&str] = &[
     "@keyspace",
     "@read",
     "@write",
@@ -136,7 +137,8 @@ const CATEGORIES: &[&str] = &[
 fn group_category(command: &Command, container: Option<&Command>) -> Option<&'static str> {
     let is_command = command.name == "command" || container.is_some_and(|c| c.name == "command");
     match command.group.name() {
-        _ if is_command => Some("@connection"),
+        _ if is_command || command.is(WAITS) => Some("@connection"),
+        "cluster" if command.is(FAST) => Some("@connection"),
         "server" if command.is(WHOLE_KEYSPACE | WALKS) => Some("@keyspace"),
         // SORT is about the types that it sorts.
         "generic" if command.is(REACHES) => None,

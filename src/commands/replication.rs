@@ -1,0 +1,105 @@
+//! ROLE, WAIT, REPLICAOF, SLAVEOF: what clients ask a server that has no replicas and is none.
+
+use super::{SessionCommand, declare, is};
+use crate::blocked;
+use crate::session::Context;
+use redstart_engine::Error;
+use redstart_engine::spec::*;
+use redstart_engine::waiters::Waiter;
+use redstart_protocol::{Args, parse_i64};
+use std::sync::Arc;
+
+/// The commands of this file.
+pub static COMMANDS: &[&SessionCommand] = &[&ROLE, &WAIT, &REPLICAOF, &SLAVEOF];
+
+/// ROLE
+static ROLE: SessionCommand = SessionCommand {
+    spec: declare(
+        "role",
+        Group::Server,
+        Arity::Exactly(1),
+        NOSCRIPT | LOADING | STALE | FAST | DANGEROUS,
+        Doc {
+            since: "2.8.12",
+            complexity: "O(1)",
+            summary: "Tells that the server is a master, its offset and its replicas: none.",
+            syntax: "",
+        },
+    ),
+    run: |context, _| {
+        let out = &mut context.session.out;
+        out.array(3);
+        out.bulk(b"master");
+        out.integer(0);
+        out.array(0);
+        Ok(())
+    },
+};
+
+/// WAIT numreplicas timeout
+static WAIT: SessionCommand = SessionCommand {
+    spec: declare(
+        "wait",
+        Group::Generic,
+        Arity::Exactly(3),
+        NOSCRIPT | WAITS,
+        Doc {
+            since: "3.0.0",
+            complexity: "O(1)",
+            summary: "Waits until so many replicas have what the client wrote, or the time is up.",
+            syntax: "numreplicas timeout",
+        },
+    ),
+    run: wait,
+};
+
+fn wait(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
+    let wanted = parse_i64(&args[1]).ok_or(Error::NOT_INTEGER)?;
+    let timeout_ms = parse_i64(&args[2]);
+    let timeout_ms =
+        timeout_ms.ok_or(Error::text("ERR timeout is not an integer or out of range"))?;
+    let timeout_ms =
+        u64::try_from(timeout_ms).map_err(|_| Error::text("ERR timeout is negative"))?;
+    // A transaction does not wait.
+    if wanted <= 0 || context.held.is_some() {
+        context.session.out.integer(0);
+        return Ok(());
+    }
+    let (session, now) = (&mut *context.session, context.now);
+    let (protocol, client) = (session.out.protocol(), session.info.clone());
+    let waiter = Waiter::without_keys(&WAIT.spec, timeout_ms, now, protocol, client, |out| {
+        out.integer(0);
+    });
+    blocked::wait(session, Arc::new(waiter), now);
+    Ok(())
+}
+
+/// REPLICAOF host port | NO ONE
+static REPLICAOF: SessionCommand =
+    SessionCommand { spec: replica_of("replicaof", "5.0.0"), run: become_replica };
+
+/// SLAVEOF host port | NO ONE
+static SLAVEOF: SessionCommand =
+    SessionCommand { spec: replica_of("slaveof", "1.0.0"), run: become_replica };
+
+const fn replica_of(name: &'static str, since: &'static str) -> redstart_engine::Command {
+    let doc = Doc {
+        since,
+        complexity: "O(1)",
+        summary: "NO ONE leaves the server the master that it is; replication is not there.",
+        syntax: "<host port | NO ONE>",
+    };
+    let flags = ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING;
+    declare(name, Group::Server, Arity::Exactly(3), flags, doc)
+}
+
+fn become_replica(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
+    if is(&args[1], "no") && is(&args[2], "one") {
+        context.session.out.ok();
+        return Ok(());
+    }
+    match parse_i64(&args[2]) {
+        Some(0..=65535) => Err(Error::text("ERR Redstart does not replicate")),
+        _ => Err(Error::text("ERR Invalid master port")),
+    }
+}
