@@ -1,8 +1,8 @@
 //! A client that waits in a command: BLPOP and its kind.
 //!
 //! The client's requests behind it stay in its input until the wait ends. Meanwhile its task
-//! sleeps: what wakes it is the answer, its own timer, the death of the connection, or mail. Whoever
-//! ends the wait claims it first, so that it ends once; see `engine/src/waiters.rs`.
+//! sleeps: what wakes it is the answer, its own timer, the death of the connection, or mail.
+//! Whoever ends the wait claims it first, so that it ends once; see `engine/src/waiters.rs`.
 
 use crate::clients::ClientInfo;
 use crate::session::{Quiet, Session};

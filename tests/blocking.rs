@@ -121,7 +121,7 @@ fn a_chain_of_moves_ends_where_somebody_pops() {
     assert_eq!(reply(&mut last), pair("k50", "x"));
 }
 
-/// WAIT for replicas that are not there ends by CLIENT UNBLOCK, and what stands behind it runs then.
+/// WAIT for replicas that are not there ends by CLIENT UNBLOCK; what stands behind it runs then.
 #[test]
 fn a_wait_for_replicas_can_be_ended() {
     let server = start("2");
