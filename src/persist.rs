@@ -24,13 +24,14 @@ mod progress;
 mod recover;
 mod redis;
 mod save;
+mod wait;
 
-pub use append::{Waited, wait_for_log};
 pub use check::run as check;
 pub use convert::run as convert;
 pub use info::fields as info_fields;
 pub use recover::{Again, load, load_again};
 pub use save::{Begun, How, begin_rewrite, begin_save, is_saving, last_save_s, save_now, shutdown};
+pub use wait::{is_safe, wait_until_safe};
 
 use crate::config::{Config, Setting};
 use crate::server::Server;
@@ -97,6 +98,8 @@ pub struct Persist {
     loading: Loading,
     /// Whether somebody waits for a sync, and the way to wake the thread that makes it.
     asked: Mutex<bool>,
+    /// Whether somebody waits for a sync, whatever the policy.
+    sync_wanted: AtomicBool,
     ask: Condvar,
     /// Changes whenever the log got further, or into trouble.
     progress: watch::Sender<()>,
@@ -150,6 +153,7 @@ impl Default for Persist {
             status: Mutex::default(),
             loading: Loading::default(),
             asked: Mutex::new(false),
+            sync_wanted: AtomicBool::new(false),
             ask: Condvar::new(),
             progress: watch::Sender::new(()),
         }
@@ -266,7 +270,7 @@ impl Persist {
         if on { self.close(bits) } else { self.open(bits) }
     }
 
-    fn is_logging(&self) -> bool {
+    pub fn is_logging(&self) -> bool {
         self.gate.load(Acquire) & IS_LOGGING != 0
     }
 

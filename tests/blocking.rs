@@ -141,6 +141,21 @@ fn a_wait_for_replicas_can_be_ended() {
     assert_eq!(reply(&mut waiting), Value::Error(text.into()));
 }
 
+/// WAITAOF has the log synced where no policy does, and waits for replicas until its time is up.
+#[test]
+fn a_wait_for_the_log_ends_when_it_is_safe() {
+    let args = ["--save", "", "--appendonly", "yes", "--appendfsync", "no"];
+    let server = Server::start(Path::new(env!("CARGO_BIN_EXE_redstart")), &args);
+    let server = server.expect("redstart starts");
+    let mut client = connect(&server);
+    let safe = |local| Value::Items(resp::Kind::Array, vec![Value::Int(local), Value::Int(0)]);
+    assert_eq!(call(&mut client, "SET k v"), Value::Simple("OK".into()));
+    assert_eq!(call(&mut client, "WAITAOF 0 0 0"), safe(0));
+    assert_eq!(call(&mut client, "WAITAOF 0 1 10"), safe(0));
+    assert_eq!(call(&mut client, "WAITAOF 1 0 0"), safe(1));
+    assert_eq!(call(&mut client, "WAITAOF 1 1 10"), safe(1));
+}
+
 #[test]
 fn who_waits_costs_nothing() {
     let server = start("2");

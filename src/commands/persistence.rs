@@ -1,11 +1,14 @@
 //! SAVE, BGSAVE, LASTSAVE, BGREWRITEAOF, WAITAOF: what is kept, and how safely.
 
 use super::{SessionCommand, declare, is};
-use crate::persist::{self, Begun, Waited};
+use crate::blocked;
+use crate::persist::{self, Begun};
 use crate::session::Context;
 use redstart_engine::Error;
 use redstart_engine::spec::*;
-use redstart_protocol::{Args, parse_i64};
+use redstart_engine::waiters::Waiter;
+use redstart_protocol::{Args, Reply, parse_i64};
+use std::sync::Arc;
 
 /// The commands of this file.
 pub static COMMANDS: &[&SessionCommand] = &[&SAVE, &BGSAVE, &LASTSAVE, &BGREWRITEAOF, &WAITAOF];
@@ -154,23 +157,38 @@ fn wait_aof(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     if !(0..=1).contains(&local) || replicas < 0 {
         return Err(Error::text("ERR value is out of range, value must between 0 and 1"));
     }
-    if timeout_ms < 0 {
-        return Err(Error::text("ERR timeout is negative"));
+    let timeout_ms =
+        u64::try_from(timeout_ms).map_err(|_| Error::text("ERR timeout is negative"))?;
+    let server = context.session.server;
+    if local > 0 && !server.persist.is_logging() {
+        return Err(Error::text(
+            "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
+        ));
     }
-    // A transaction holds locks, and does not wait.
-    let safe = match persist::wait_for_log(context.session.server, context.held.is_some()) {
-        Waited::Safe => 1,
-        Waited::Failed => 0,
-        Waited::NoLog if local > 0 => {
-            return Err(Error::text(
-                "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
-            ));
-        }
-        Waited::NoLog => 0,
+    // What the client wrote is in the log already: its units were ended before this one.
+    let target = server.persist.last_mark();
+    let write = move |out: &mut Reply| {
+        out.array(2);
+        out.integer(i64::from(persist::is_safe(server, target)));
+        out.integer(0);
     };
-    let out = &mut context.session.out;
-    out.array(2);
-    out.integer(safe);
-    out.integer(0);
+    let is_enough = replicas == 0 && (local == 0 || persist::is_safe(server, target));
+    // A transaction holds locks, and does not wait.
+    if is_enough || context.held.is_some() {
+        write(&mut context.session.out);
+        return Ok(());
+    }
+    let (session, now) = (&mut *context.session, context.now);
+    let (protocol, client) = (session.out.protocol(), session.info.clone());
+    let late = Box::new(write);
+    let waiter = Waiter::without_keys(&WAITAOF.spec, timeout_ms, now, protocol, client, late);
+    let waiter = Arc::new(waiter);
+    blocked::wait(session, waiter.clone(), now);
+    if replicas == 0 {
+        tokio::spawn(async move {
+            persist::wait_until_safe(server, target).await;
+            waiter.time_out();
+        });
+    }
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::session::Context;
 use redstart_engine::Error;
 use redstart_engine::spec::*;
 use redstart_engine::waiters::Waiter;
-use redstart_protocol::{Args, parse_i64};
+use redstart_protocol::{Args, Reply, parse_i64};
 use std::sync::Arc;
 
 /// The commands of this file.
@@ -67,9 +67,8 @@ fn wait(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     }
     let (session, now) = (&mut *context.session, context.now);
     let (protocol, client) = (session.out.protocol(), session.info.clone());
-    let waiter = Waiter::without_keys(&WAIT.spec, timeout_ms, now, protocol, client, |out| {
-        out.integer(0);
-    });
+    let late = Box::new(|out: &mut Reply| out.integer(0));
+    let waiter = Waiter::without_keys(&WAIT.spec, timeout_ms, now, protocol, client, late);
     blocked::wait(session, Arc::new(waiter), now);
     Ok(())
 }

@@ -16,6 +16,7 @@ use redstart_persistence::storage::Storage;
 use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::AcqRel;
 use std::time::{Duration, Instant};
 
 /// How often the log is looked after.
@@ -75,7 +76,7 @@ fn look_after(server: &'static Server) {
             Policy::No => false,
             Policy::Everysec => synced.elapsed() >= EVERY,
             Policy::Always => true,
-        };
+        } || persist.sync_wanted.swap(false, AcqRel);
         // What was written before a write failed is as much in need of it as ever.
         if due && !matches!(state, State::Broken(_)) {
             synced = Instant::now();
@@ -262,32 +263,4 @@ pub fn tick(server: &'static Server) {
             log::warning(format_args!("A background job could not be started: {error}"));
         }
     }
-}
-
-/// What WAITAOF found.
-pub enum Waited {
-    /// Everything is safe here.
-    Safe,
-    /// It is not safe, or could not be made so.
-    Failed,
-    /// There is no log.
-    NoLog,
-}
-
-/// Makes everything safe that was appended before, which takes as long as a sync, unless it is
-/// only to be told whether it is.
-pub fn wait_for_log(server: &Server, only_tell: bool) -> Waited {
-    let persist = &server.persist;
-    if !persist.is_logging() {
-        return Waited::NoLog;
-    }
-    if only_tell {
-        let is_safe = persist.log.synced() >= persist.log.appended();
-        return if is_safe { Waited::Safe } else { Waited::Failed };
-    }
-    if finish(persist) {
-        return Waited::Safe;
-    }
-    persist.notice_log();
-    Waited::Failed
 }

@@ -68,7 +68,7 @@ pub struct Waiter {
 }
 
 /// Writes what a wait that nobody ended in time is answered.
-pub type Late = fn(&mut Reply);
+pub type Late = Box<dyn Fn(&mut Reply) + Send + Sync>;
 
 impl Waiter {
     /// A wait of `timeout_ms` milliseconds (zero is for ever) that no key ends.
@@ -102,7 +102,7 @@ impl Waiter {
     pub fn time_out(&self) -> bool {
         let claimed = self.claim();
         if claimed {
-            self.answer(self.reply(self.late));
+            self.answer(self.reply(&self.late));
         }
         claimed
     }
@@ -273,7 +273,7 @@ impl Engine {
                 db: request.db,
                 protocol: reply.protocol(),
                 client: client(),
-                late: Reply::null_array,
+                late: Box::new(Reply::null_array),
             });
             register(&mut view, local, &waiter);
             waiter

@@ -1,0 +1,27 @@
+//! WAITAOF: when the log is as safe as a client wants it, whatever appendfsync says.
+
+use crate::server::Server;
+use redstart_persistence::log::State;
+use std::sync::atomic::Ordering::Release;
+
+/// Whether the log up to the record `target` is safe from a power cut. A server without a log has
+/// nothing safe.
+pub fn is_safe(server: &Server, target: u64) -> bool {
+    server.persist.is_logging() && server.persist.log.synced() >= target
+}
+
+/// Has the log synced up to the record `target`, and ends when it is, or when that fails.
+pub async fn wait_until_safe(server: &'static Server, target: u64) {
+    let persist = &server.persist;
+    let mut progress = persist.progress.subscribe();
+    while persist.is_logging() && persist.log.synced() < target {
+        if persist.log.state() != State::Fine {
+            return persist.notice_log();
+        }
+        persist.sync_wanted.store(true, Release);
+        persist.ask_for_sync();
+        if progress.changed().await.is_err() {
+            return;
+        }
+    }
+}
