@@ -46,8 +46,8 @@ use redstart_protocol::Args;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::*};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -92,6 +92,8 @@ pub struct Persist {
     log: Arc<Log>,
     /// Held by whoever takes a snapshot.
     job: Mutex<()>,
+    /// The way to the thread that saves.
+    jobs: OnceLock<mpsc::Sender<save::Body>>,
     /// Whether the running BGSAVE is to be given up.
     cancel: AtomicBool,
     status: Mutex<Status>,
@@ -149,6 +151,7 @@ impl Default for Persist {
             policy: AtomicU8::new(Policy::Everysec as u8),
             log: Arc::default(),
             job: Mutex::default(),
+            jobs: OnceLock::new(),
             cancel: AtomicBool::new(false),
             status: Mutex::default(),
             loading: Loading::default(),
@@ -340,6 +343,7 @@ pub fn tick(server: &'static Server) {
 pub fn start(server: &'static Server) -> io::Result<()> {
     server.engine.listen(Arc::new(append::Appender(server.persist.log.clone())));
     server.engine.set_listening(false);
+    save::start(server)?;
     append::start(server)
 }
 

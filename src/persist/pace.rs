@@ -10,14 +10,14 @@ use redstart_engine::snapshot::Snapshot;
 use std::time::{Duration, Instant};
 
 /// How long it works at a time.
-const WORK: Duration = Duration::from_micros(200);
+const WORK: Duration = Duration::from_micros(100);
 /// The longest rest.
 const REST_MAX: Duration = Duration::from_millis(2);
 /// Somebody who was served so long ago may come again.
 const SERVING: Duration = Duration::from_millis(100);
-/// From so many batches of kept values on, it rests as long as it works; from the second number
-/// on, a quarter of that.
-const BACKLOG: [usize; 2] = [64, 256];
+/// From so many bytes of kept values on, it rests as long as it works; from the second number on,
+/// a quarter of that.
+const BACKLOG: [usize; 2] = [256 << 10, 2 << 20];
 
 /// The turns of work and rest.
 pub struct Pace {
@@ -48,7 +48,7 @@ impl Pace {
         if self.served_at.is_some_and(|at| now - at < SERVING) {
             let backlog = snapshot.backlog();
             let rest = match BACKLOG {
-                [first, _] if backlog < first => worked * 2,
+                [first, _] if backlog < first => worked * 3,
                 [_, second] if backlog < second => worked,
                 _ => worked / 4,
             };

@@ -6,13 +6,17 @@ use crate::config::Setting;
 use crate::log;
 use crate::server::Server;
 use redstart_engine::Now;
-use redstart_persistence::snapshot::{Counts, Header, Writer, pump};
+use redstart_persistence::snapshot::{Counts, Header, Writer, encoder, pump};
 use redstart_persistence::storage::Storage;
 use std::io;
+use std::sync::mpsc;
 use std::sync::atomic::Ordering::*;
 
 /// How long save points wait after a snapshot failed, in milliseconds.
 const RETRY_MS: u64 = 5000;
+
+/// What a background job does.
+pub type Body = fn(&'static Server);
 
 /// What became of the wish for a background job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +71,8 @@ pub fn take(
         let libraries = server.scripts.functions.libraries.read();
         let (now, sequence) = (server.clock.now(), persist.log.appended());
         let texts: Vec<_> = libraries.values().map(|library| library.code.clone()).collect();
-        (Moment { now, sequence, changes: changes(server) }, texts)
+        let moment = Moment { now, sequence, changes: changes(server) };
+        (encoder(now), (moment, texts))
     });
     let header = Header {
         writer: env!("CARGO_PKG_VERSION").to_owned(),
@@ -176,7 +181,7 @@ pub fn begin_save(server: &'static Server, schedule: bool) -> io::Result<Begun> 
         }
         status.save.begin(server);
     }
-    spawn(server, "save", |server| drop(run(server)), |status| &mut status.save)?;
+    spawn(server, |server| drop(run(server)), |status| &mut status.save)?;
     Ok(Begun::Now)
 }
 
@@ -197,7 +202,7 @@ pub fn begin_rewrite(server: &'static Server) -> io::Result<Begun> {
         status.rewrite.begin(server);
     }
     let body = |server| drop(append::rewrite(server));
-    spawn(server, "rewrite", body, |status| &mut status.rewrite)?;
+    spawn(server, body, |status| &mut status.rewrite)?;
     Ok(Begun::Now)
 }
 
@@ -206,17 +211,18 @@ pub fn note_rewrite(server: &Server) {
     server.persist.status.lock().rewrite.begin(server);
 }
 
+/// Has a job done by the thread that saves.
 fn spawn(
     server: &'static Server,
-    name: &str,
-    body: fn(&'static Server),
+    body: Body,
     job: fn(&mut super::Status) -> &mut Job,
 ) -> io::Result<()> {
-    let spawned = std::thread::Builder::new().name(name.into()).spawn(move || body(server));
-    if spawned.is_err() {
+    let begun = server.persist.jobs.get().is_some_and(|jobs| jobs.send(body).is_ok());
+    if !begun {
         job(&mut server.persist.status.lock()).since_ms = None;
+        return Err(io::Error::other("the thread that saves has ended"));
     }
-    spawned.map(drop)
+    Ok(())
 }
 
 /// Refuses writes after a snapshot failed, if the settings say so.
@@ -256,6 +262,16 @@ fn is_due(server: &Server, status: &super::Status) -> bool {
         log::notice(format_args!("{least} changes in {seconds} seconds. Saving..."));
     }
     due.is_some()
+}
+
+/// Starts the thread that saves. It is there before it is needed: a thread's beginning and its
+/// first memory take milliseconds, which would be those of whoever shares the core.
+pub fn start(server: &'static Server) -> io::Result<()> {
+    let (jobs, wanted) = mpsc::channel::<Body>();
+    // The server starts once.
+    let _ = server.persist.jobs.set(jobs);
+    let body = move || wanted.iter().for_each(|body| body(server));
+    std::thread::Builder::new().name("save".into()).spawn(body).map(drop)
 }
 
 fn report(begun: io::Result<Begun>) {

@@ -11,11 +11,13 @@
 //! ```
 //!
 //! Two meet every owed entry once. The walk goes through the shards, one segment of a table under
-//! one short lock, saves what is owed and turns the bit. A writer that comes first keeps a copy of
-//! the old value, which the walk picks up from a queue before it goes on; so what is kept is
-//! bounded by how far the walk's output is behind the writers, not by how much they write.
-//! A part that is flushed goes to the queue as it is, without a copy; one that is swapped takes
-//! its debt along, under the index that it had at the flip.
+//! one short lock, saves what is owed and turns the bit. A writer that comes first encodes the old
+//! value into a buffer, which the walk picks up before it goes on; so what is kept is bounded by
+//! how far the walk's output is behind the writers, not by how much they write. The buffers are
+//! few, made before the flip and used again: a writer touches no new memory, which the system
+//! would make it wait for. A large value is not encoded but goes to the queue as it is, and so
+//! does a part that is flushed; one that is swapped takes its debt along, under the index that it
+//! had at the flip.
 //!
 //! While no snapshot runs, a writer pays one branch.
 //!
@@ -27,13 +29,32 @@ use crate::hasher::{SHARDS, shard_of};
 use crate::keyspace::Keyspace;
 use crate::shard::{Db, Shard};
 use parking_lot::Mutex;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Old values that a writer gathers before it touches the queue.
-const BATCH: usize = 64;
+/// Writers of different shards seldom want the same buffer.
+const STRIPES: usize = 16;
+/// Buffers that there are of each before the flip, so that a writer makes one only when the walk's
+/// output is far behind.
+const SPARE: usize = 3;
+/// Bytes in a buffer when it is handed over.
+const BATCH: usize = 16 * 1024;
+/// Room for the value that fills it.
+const ROOM: usize = 1024;
+/// A buffer that has grown beyond this is not used again.
+const SPARE_MAX: usize = 4 * BATCH;
 /// Entries that are put in between two looks at the memory of their buckets.
 const RESTORE_BATCH: usize = 64;
+
+/// Writes an entry of a database as bytes. Runs under locks: it only copies.
+pub type Encode = Box<dyn Fn(usize, &Entry, &mut Vec<u8>) + Send + Sync>;
+
+/// What a snapshot tells of.
+pub enum Told<'a> {
+    /// An entry as it was at the flip, with its database's index.
+    Entry(usize, &'a Entry),
+    /// So many of them, as a writer has encoded them.
+    Encoded(u32, &'a [u8]),
+}
 
 /// What a part of a database owes to the running snapshot.
 pub(crate) struct Saving {
@@ -41,90 +62,149 @@ pub(crate) struct Saving {
     db: usize,
     /// The first segment that was not walked yet.
     segment: usize,
-    /// Old values on their way to the queue.
-    kept: Vec<Entry>,
+    stripe: usize,
     queue: Arc<Queue>,
 }
 
 impl Saving {
     /// Keeps an entry that is about to change or go, if the snapshot has yet to save it.
     #[cold]
-    pub(crate) fn keep(&mut self, entry: &Entry, epoch: bool) {
-        if entry.epoch() != epoch {
-            self.kept.push(entry.clone());
-            if self.kept.len() >= BATCH || entry.is_heavy() {
-                self.hand_over();
-            }
-        }
-    }
-
-    /// As [`Saving::keep`], for an entry that nobody else wants: comes back with it if it is not
-    /// owed.
-    #[cold]
-    pub(crate) fn keep_owned(&mut self, entry: Entry, epoch: bool) -> Option<Entry> {
+    pub(crate) fn keep(&self, entry: &Entry, epoch: bool) {
         if entry.epoch() == epoch {
-            return Some(entry);
+            return;
         }
-        let is_heavy = entry.is_heavy();
-        self.kept.push(entry);
-        if self.kept.len() >= BATCH || is_heavy {
-            self.hand_over();
-        }
-        None
-    }
-
-    fn hand_over(&mut self) {
-        if !self.kept.is_empty() {
-            let kept = std::mem::take(&mut self.kept);
-            self.queue.0.lock().push(Kept::Entries(self.db, kept));
+        if entry.is_heavy() {
+            self.queue.whole.lock().push(Kept::Entry(self.db, entry.clone()));
+        } else {
+            self.queue.encode(self.stripe, self.db, entry);
         }
     }
-}
 
-impl Drop for Saving {
-    fn drop(&mut self) {
-        self.hand_over();
+    /// As [`Saving::keep`], for an entry that nobody else wants: comes back with it unless it went
+    /// to the queue.
+    #[cold]
+    pub(crate) fn keep_owned(&self, entry: Entry, epoch: bool) -> Option<Entry> {
+        if entry.epoch() != epoch && entry.is_heavy() {
+            self.queue.whole.lock().push(Kept::Entry(self.db, entry));
+            return None;
+        }
+        self.keep(&entry, epoch);
+        Some(entry)
     }
 }
 
 impl Clone for Saving {
     /// A copy of a part is no part of the keyspace, and owes nothing.
     fn clone(&self) -> Saving {
-        Saving { kept: Vec::new(), segment: usize::MAX, queue: self.queue.clone(), ..*self }
+        let Saving { db, stripe, .. } = *self;
+        Saving { db, segment: usize::MAX, stripe, queue: self.queue.clone() }
     }
 }
 
-/// What writers keep for the walk.
+/// What writers keep for the walk as it is.
 enum Kept {
-    /// Old values, of a database by its index at the flip.
-    Entries(usize, Vec<Entry>),
+    /// An old value, of a database by its index at the flip.
+    Entry(usize, Entry),
     /// A part that was emptied before it was walked.
     Part(Db),
 }
 
+/// Encoded entries.
 #[derive(Default)]
-struct Queue(Mutex<Vec<Kept>>);
+struct Batch {
+    count: u32,
+    bytes: Vec<u8>,
+}
+
+impl Batch {
+    fn new() -> Batch {
+        Batch { count: 0, bytes: Vec::with_capacity(BATCH + ROOM) }
+    }
+
+    /// One whose memory has been touched: only then does the system give it.
+    fn touched() -> Batch {
+        let mut batch = Batch::new();
+        batch.bytes.resize(batch.bytes.capacity(), 1);
+        batch.bytes.clear();
+        batch
+    }
+}
+
+/// Where writers of some shards put what they encode.
+struct Stripe {
+    filling: Batch,
+    full: Vec<Batch>,
+    spare: Vec<Batch>,
+}
+
+impl Stripe {
+    fn new() -> Stripe {
+        Stripe {
+            filling: Batch::touched(),
+            full: Vec::with_capacity(2 * SPARE),
+            spare: (0..SPARE).map(|_| Batch::touched()).collect(),
+        }
+    }
+}
+
+struct Queue {
+    encode: Encode,
+    stripes: Vec<Mutex<Stripe>>,
+    whole: Mutex<Vec<Kept>>,
+}
+
+impl Queue {
+    fn encode(&self, stripe: usize, db: usize, entry: &Entry) {
+        let stripe = &mut *self.stripes[stripe].lock();
+        (self.encode)(db, entry, &mut stripe.filling.bytes);
+        stripe.filling.count += 1;
+        if stripe.filling.bytes.len() >= BATCH {
+            let next = stripe.spare.pop().unwrap_or_else(Batch::new);
+            stripe.full.push(std::mem::replace(&mut stripe.filling, next));
+        }
+    }
+
+    /// A full buffer, or any that is not empty.
+    fn take(&self, any: bool) -> Option<(usize, Batch)> {
+        self.stripes.iter().enumerate().find_map(|(at, stripe)| {
+            let mut stripe = stripe.lock();
+            let batch = match stripe.full.pop() {
+                None if any && stripe.filling.count > 0 => std::mem::take(&mut stripe.filling),
+                full => full?,
+            };
+            Some((at, batch))
+        })
+    }
+
+    /// Lets a buffer be filled again.
+    fn give_back(&self, stripe: usize, mut batch: Batch) {
+        if batch.bytes.capacity() <= SPARE_MAX {
+            batch.count = 0;
+            batch.bytes.clear();
+            self.stripes[stripe].lock().spare.push(batch);
+        }
+    }
+}
 
 impl Db {
-    fn owe(&mut self, db: usize, queue: &Arc<Queue>) {
+    fn owe(&mut self, db: usize, stripe: usize, queue: &Arc<Queue>) {
         assert!(self.saving.is_none(), "one snapshot at a time");
         if !self.table.is_empty() {
             self.epoch = !self.epoch;
-            let (kept, queue) = (Vec::new(), queue.clone());
-            self.saving = Some(Box::new(Saving { db, segment: 0, kept, queue }));
+            let queue = queue.clone();
+            self.saving = Some(Box::new(Saving { db, segment: 0, stripe, queue }));
         }
     }
 
     /// Tells what is owed of one segment; false when nothing is owed any more.
-    fn tell_segment(&mut self, f: &mut dyn FnMut(usize, &Entry)) -> bool {
+    fn tell_segment(&mut self, f: &mut dyn FnMut(Told<'_>)) -> bool {
         let Some(saving) = &mut self.saving else { return false };
         let Some(entries) = self.table.segment_mut(saving.segment) else {
-            // What is still kept goes to the queue.
             self.saving = None;
             return false;
         };
         for entry in entries.filter(|entry| entry.epoch() != self.epoch) {
-            f(saving.db, entry);
+            f(Told::Entry(saving.db, entry));
             entry.set_epoch(self.epoch);
         }
         saving.segment += 1;
@@ -136,20 +216,20 @@ impl Db {
     pub(crate) fn hand_over(self) -> Option<Db> {
         let Some(saving) = &self.saving else { return Some(self) };
         let queue = saving.queue.clone();
-        queue.0.lock().push(Kept::Part(self));
+        queue.whole.lock().push(Kept::Part(self));
         None
     }
 }
 
 impl Shard {
-    fn owe(&mut self, queue: &Arc<Queue>) {
+    fn owe(&mut self, stripe: usize, queue: &Arc<Queue>) {
         for index in self.indices() {
-            self.db_mut(index).owe(index, queue);
+            self.db_mut(index).owe(index, stripe, queue);
         }
     }
 
     /// Tells what is owed of one segment; false when the whole shard has told all.
-    fn tell_segment(&mut self, f: &mut dyn FnMut(usize, &Entry)) -> bool {
+    fn tell_segment(&mut self, f: &mut dyn FnMut(Told<'_>)) -> bool {
         let indices = self.indices();
         indices.into_iter().any(|index| self.db_mut(index).tell_segment(f))
     }
@@ -157,18 +237,22 @@ impl Shard {
 
 impl Keyspace {
     /// Begins a snapshot of this moment. `at_flip` runs while all shards are held: nothing
-    /// happens between what it sees and what the snapshot holds.
+    /// happens between what it sees and what the snapshot holds. It says how entries are encoded.
     ///
     /// # Panics
     /// When another snapshot has not been walked to its end.
-    pub fn begin_snapshot<R>(&'static self, at_flip: impl FnOnce() -> R) -> (Snapshot, R) {
-        let queue = Arc::<Queue>::default();
+    pub fn begin_snapshot<R>(
+        &'static self,
+        at_flip: impl FnOnce() -> (Encode, R),
+    ) -> (Snapshot, R) {
+        let stripes = (0..STRIPES).map(|_| Mutex::new(Stripe::new())).collect();
         let mut view = self.lock_all();
+        let (encode, result) = at_flip();
+        let queue = Arc::new(Queue { encode, stripes, whole: Mutex::default() });
         for index in 0..SHARDS {
-            view.shard_at(index).owe(&queue);
+            view.shard_at(index).owe(index % STRIPES, &queue);
         }
-        let result = at_flip();
-        (Snapshot { keyspace: self, queue, kept: VecDeque::new(), shard: 0 }, result)
+        (Snapshot { keyspace: self, queue, shard: 0 }, result)
     }
 
     /// Drops every key of every database. No snapshot may be under way.
@@ -204,6 +288,9 @@ impl Keyspace {
                     continue;
                 }
                 part.insert(hash, entry, hasher);
+                if part.table.take_moved() && db == 0 {
+                    view.publish_hints(shard_of(hash));
+                }
                 if wake_ms != 0 {
                     view.publish_earlier(shard_of(hash), wake_ms);
                 }
@@ -217,39 +304,46 @@ impl Keyspace {
 pub struct Snapshot {
     keyspace: &'static Keyspace,
     queue: Arc<Queue>,
-    /// What was taken from the queue and not told yet.
-    kept: VecDeque<Kept>,
     /// The shard that is walked.
     shard: usize,
 }
 
 impl Snapshot {
-    /// Takes one step: calls `f` with some entries as they were at the flip, each with its
-    /// database's index. `f` may run under a lock: it only copies. False when all have been told.
-    pub fn step(&mut self, f: &mut dyn FnMut(usize, &Entry)) -> bool {
-        if self.kept.is_empty() {
-            self.kept.extend(std::mem::take(&mut *self.queue.0.lock()));
+    /// Takes one step: calls `f` with some entries as they were at the flip. `f` may run under a
+    /// lock: it only copies. False when all have been told.
+    pub fn step(&mut self, f: &mut dyn FnMut(Told<'_>)) -> bool {
+        if self.tell_batch(false, f) {
+            return true;
         }
-        match self.kept.pop_front() {
-            Some(Kept::Entries(db, entries)) => {
-                entries.iter().for_each(|entry| f(db, entry));
+        let kept = self.queue.whole.lock().pop();
+        match kept {
+            Some(Kept::Entry(db, entry)) => {
+                f(Told::Entry(db, &entry));
                 return true;
             }
             Some(Kept::Part(mut part)) => {
-                // What it kept comes through the queue.
                 if part.tell_segment(f) {
-                    self.kept.push_front(Kept::Part(part));
+                    self.queue.whole.lock().push(Kept::Part(part));
                 }
                 return true;
             }
             None => {}
         }
         if self.shard == SHARDS {
-            return false;
+            // Nobody owes anything now, so nothing is kept any more.
+            return self.tell_batch(true, f);
         }
         if !self.keyspace.lock_shard(self.shard).shard_at(self.shard).tell_segment(f) {
             self.shard += 1;
         }
+        true
+    }
+
+    /// Tells what writers have encoded: a full buffer of it, or any.
+    fn tell_batch(&self, any: bool, f: &mut dyn FnMut(Told<'_>)) -> bool {
+        let Some((stripe, batch)) = self.queue.take(any) else { return false };
+        f(Told::Encoded(batch.count, &batch.bytes));
+        self.queue.give_back(stripe, batch);
         true
     }
 
@@ -258,13 +352,13 @@ impl Snapshot {
         self.shard as f64 / SHARDS as f64
     }
 
-    /// How many batches of old values writers have kept that were not told yet.
+    /// How many bytes of old values writers have encoded that were not told yet, about.
     pub fn backlog(&self) -> usize {
-        self.kept.len() + self.queue.0.lock().len()
+        self.queue.stripes.iter().map(|stripe| stripe.lock().full.len() * BATCH).sum()
     }
 
     /// Walks to the end without telling anybody: the way to give a snapshot up.
     pub fn abandon(mut self) {
-        while self.step(&mut |_, _| {}) {}
+        while self.step(&mut |_| {}) {}
     }
 }

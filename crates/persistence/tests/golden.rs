@@ -5,7 +5,7 @@ mod common;
 
 use common::{load, state};
 use redstart_engine::driver::Driver;
-use redstart_persistence::snapshot::{Header, Reader, VERSION, Writer, pump};
+use redstart_persistence::snapshot::{Header, Reader, VERSION, Writer, encoder, pump};
 use redstart_persistence::storage::memory::Memory;
 use std::path::PathBuf;
 
@@ -43,7 +43,7 @@ fn filled() -> Driver {
 fn every_released_format_is_still_read() {
     let (driver, storage) = (filled(), Memory::default());
     if std::env::var_os("REDSTART_WRITE_GOLDEN").is_some() {
-        let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| ());
+        let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| (encoder(driver.now), ()));
         let header = Header { writer: "golden".into(), wall_ms: driver.now.wall_ms, sequence: 0 };
         let mut writer = Writer::create(&storage, "golden", &header, driver.now).unwrap();
         writer.libraries([LIBRARY].into_iter()).unwrap();

@@ -8,7 +8,7 @@ use redstart_engine::Now;
 use redstart_engine::driver::Driver;
 use redstart_persistence::log::{Log, SegmentReader, Start, decode};
 use redstart_persistence::names::segment;
-use redstart_persistence::snapshot::{Header, Writer, pump};
+use redstart_persistence::snapshot::{Header, Writer, encoder, pump};
 use redstart_persistence::storage::memory::Memory;
 use std::sync::Arc;
 
@@ -44,11 +44,11 @@ fn a_base_and_the_records_behind_it_are_what_was_there() {
         for _ in 0..random.usize(..2000) {
             disturb(&mut driver, &mut random);
         }
-        let (mut snapshot, base) = driver.engine.keyspace.begin_snapshot(|| log.appended());
+        let (mut snapshot, base) = driver.engine.keyspace.begin_snapshot(|| (encoder(driver.now), log.appended()));
         let header = Header { sequence: base, ..Header::default() };
         let mut writer =
             Writer::create(&storage, NAME, &header, driver.now).expect("memory takes it");
-        while snapshot.step(&mut |db, entry| writer.entry(db, entry)) {
+        while snapshot.step(&mut |told| writer.take(told)) {
             disturb(&mut driver, &mut random);
         }
         writer.finish().expect("memory takes it");
@@ -79,7 +79,7 @@ fn a_snapshot_alone_brings_nothing_back_that_expired() {
     driver.line("SET k v PX 100");
     driver.line("SET kept v");
     let storage = Memory::default();
-    let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| ());
+    let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| (encoder(driver.now), ()));
     let writer = Writer::create(&storage, NAME, &Header::default(), driver.now);
     pump(snapshot, writer.expect("memory takes it"), |_, _| Ok(())).expect("memory takes it");
     let mut again = Driver::new(2);

@@ -5,7 +5,7 @@ mod common;
 
 use common::{disturb, load, state};
 use redstart_engine::driver::Driver;
-use redstart_persistence::snapshot::{Counts, Header, Writer, pump};
+use redstart_persistence::snapshot::{Counts, Header, Writer, encoder, pump};
 use redstart_persistence::storage::Storage;
 use redstart_persistence::storage::memory::{Faults, Memory};
 
@@ -23,7 +23,7 @@ fn save(driver: &Driver, storage: &dyn Storage) -> std::io::Result<Counts> {
         writer.abandon();
         return Err(error);
     }
-    let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| ());
+    let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| (encoder(driver.now), ()));
     pump(snapshot, writer, |_, _| Ok(()))
 }
 
@@ -138,11 +138,11 @@ fn a_snapshot_is_one_moment() {
         for round in 0..4 {
             let storage = Memory::default();
             let mut writer = writer(&driver, &storage);
-            let (mut snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| ());
+            let (mut snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| (encoder(driver.now), ()));
             let moment = state(&driver);
             let now = driver.now;
             let each = [0, 1, 3, 20][round];
-            while snapshot.step(&mut |db, entry| writer.entry(db, entry)) {
+            while snapshot.step(&mut |told| writer.take(told)) {
                 writer.write_full().unwrap();
                 (0..random.usize(..=each)).for_each(|_| disturb(&mut driver, &mut random));
             }
@@ -160,9 +160,9 @@ fn a_snapshot_is_one_moment() {
 fn a_snapshot_that_is_given_up_leaves_the_next_one_whole() {
     let mut driver = Driver::new(3);
     fill(&mut driver);
-    let (mut snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| ());
+    let (mut snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| (encoder(driver.now), ()));
     for _ in 0..300 {
-        snapshot.step(&mut |_, _| {});
+        snapshot.step(&mut |_| {});
     }
     driver.line("SET text other");
     snapshot.abandon();

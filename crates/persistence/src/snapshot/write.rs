@@ -10,12 +10,20 @@ use crate::record;
 use crate::storage::{Output, Storage};
 use redstart_engine::Now;
 use redstart_engine::entry::Entry;
-use redstart_engine::snapshot::Snapshot;
+use redstart_engine::snapshot::{Encode, Snapshot, Told};
 use std::io;
 use std::sync::Arc;
 
 /// A section is written once it holds so many bytes.
-const SECTION: usize = 256 * 1024;
+const SECTION: usize = 64 * 1024;
+/// Bytes that are written at once. The system copies them without a pause, and may have to find
+/// memory for them.
+const PIECE: usize = 16 * 1024;
+
+/// How a snapshot's entries are encoded; `now` ties their deadlines to wall time.
+pub fn encoder(now: Now) -> Encode {
+    Box::new(move |db, entry, to| record::encode(db, entry, now, to))
+}
 
 /// A snapshot that is being written.
 pub struct Writer<'s> {
@@ -26,6 +34,9 @@ pub struct Writer<'s> {
     /// The section that grows, its frame left free.
     section: Vec<u8>,
     count: u32,
+    /// The section before it, and how much of it has been written.
+    sealed: Vec<u8>,
+    written: usize,
     counts: Counts,
 }
 
@@ -41,10 +52,12 @@ impl<'s> Writer<'s> {
         now: Now,
     ) -> io::Result<Self> {
         let output = storage.create(&unfinished(name))?;
-        let section = Vec::with_capacity(SECTION + SECTION / 4);
-        let counts = Counts::default();
-        let name = name.to_owned();
-        let mut writer = Writer { storage, output, name, now, section, count: 0, counts };
+        let section = Vec::with_capacity(SECTION + SECTION / 2);
+        let sealed = Vec::with_capacity(section.capacity());
+        let (name, counts) = (name.to_owned(), Counts::default());
+        let (count, written) = (0, 0);
+        let mut writer =
+            Writer { storage, output, name, now, section, count, sealed, written, counts };
         writer.section.extend_from_slice(MAGIC);
         writer.section.extend_from_slice(&VERSION.to_le_bytes());
         writer.section.extend_from_slice(&[0; FRAME]);
@@ -64,19 +77,44 @@ impl<'s> Writer<'s> {
         self.count += 1;
     }
 
+    /// Takes what a snapshot tells of, as [`Writer::entry`] does.
+    pub fn take(&mut self, told: Told<'_>) {
+        match told {
+            Told::Entry(db, entry) => self.entry(db, entry),
+            Told::Encoded(count, bytes) => {
+                self.section.extend_from_slice(bytes);
+                self.count += count;
+            }
+        }
+    }
+
     /// Writes out what has been taken, if it is enough for a section.
     ///
     /// # Errors
     /// When the storage fails; the snapshot is then to be given up.
     pub fn write_full(&mut self) -> io::Result<()> {
-        if self.section.len() < SECTION {
-            return Ok(());
-        }
-        self.write_section(ENTRIES, 0)
+        while self.write_some()? {}
+        Ok(())
     }
 
-    /// Writes the section whose frame lies at `at` in the buffer.
-    fn write_section(&mut self, kind: u8, at: usize) -> io::Result<()> {
+    /// Writes a piece of what has been taken, if it is enough for a section. True when more is to
+    /// be written before more is taken.
+    ///
+    /// # Errors
+    /// When the storage fails; the snapshot is then to be given up.
+    pub fn write_some(&mut self) -> io::Result<bool> {
+        if self.written < self.sealed.len() {
+            let end = self.sealed.len().min(self.written + PIECE);
+            self.output.write(&self.sealed[self.written..end])?;
+            self.written = end;
+        } else if self.section.len() >= SECTION {
+            self.seal_section(ENTRIES, 0);
+        }
+        Ok(self.written < self.sealed.len())
+    }
+
+    /// Ends the section whose frame lies at `at` in the buffer; the one before it was written.
+    fn seal_section(&mut self, kind: u8, at: usize) {
         let (frame, payload) = self.section[at..].split_at_mut(FRAME);
         let len = payload.len() as u64;
         let sum = checksum(&seal(self.counts.sections, kind, self.count, len), payload);
@@ -84,13 +122,27 @@ impl<'s> Writer<'s> {
         frame[1..5].copy_from_slice(&self.count.to_le_bytes());
         frame[5..13].copy_from_slice(&len.to_le_bytes());
         frame[13..].copy_from_slice(&sum.to_le_bytes());
-        self.output.write(&self.section)?;
         self.counts.sections += 1;
         self.counts.entries += u64::from(self.count);
         self.counts.bytes += self.section.len() as u64;
-        self.count = 0;
+        std::mem::swap(&mut self.section, &mut self.sealed);
+        (self.count, self.written) = (0, 0);
         self.section.clear();
         self.section.extend_from_slice(&[0; FRAME]);
+    }
+
+    /// Writes the section whose frame lies at `at` in the buffer, behind the one before it.
+    fn write_section(&mut self, kind: u8, at: usize) -> io::Result<()> {
+        self.write_sealed()?;
+        self.seal_section(kind, at);
+        self.write_sealed()
+    }
+
+    fn write_sealed(&mut self) -> io::Result<()> {
+        if self.written < self.sealed.len() {
+            self.output.write(&self.sealed[self.written..])?;
+            self.written = self.sealed.len();
+        }
         Ok(())
     }
 
@@ -156,8 +208,9 @@ fn remove_unfinished(storage: &dyn Storage, name: &str) {
     let _ = storage.remove(&unfinished(name));
 }
 
-/// Brings a snapshot of the keyspace to its end. Calls `between` after each step with the bytes
-/// written so far and the snapshot, which tells how far it is; it may wait there, or fail.
+/// Brings a snapshot of the keyspace to its end. Calls `between` after each step and each piece
+/// that was written with the bytes so far and the snapshot, which tells how far it is; it may wait
+/// there, or fail.
 ///
 /// # Errors
 /// When the storage or `between` fails; nothing is left of the snapshot then.
@@ -166,9 +219,17 @@ pub fn pump(
     mut writer: Writer<'_>,
     mut between: impl FnMut(u64, &Snapshot) -> io::Result<()>,
 ) -> io::Result<Counts> {
-    while snapshot.step(&mut |db, entry| writer.entry(db, entry)) {
-        let written = writer.write_full().and_then(|()| between(writer.bytes(), &snapshot));
-        if let Err(error) = written {
+    let mut write = |writer: &mut Writer<'_>, snapshot: &Snapshot| -> io::Result<()> {
+        loop {
+            let more = writer.write_some()?;
+            between(writer.bytes(), snapshot)?;
+            if !more {
+                return Ok(());
+            }
+        }
+    };
+    while snapshot.step(&mut |told| writer.take(told)) {
+        if let Err(error) = write(&mut writer, &snapshot) {
             writer.abandon();
             snapshot.abandon();
             return Err(error);

@@ -4,12 +4,13 @@
 
 use redstart_engine::driver::Driver;
 use redstart_engine::hasher::SHARDS;
+use redstart_engine::snapshot::Told;
 use redstart_engine::value::Object;
 use redstart_engine::value::list::End;
 use redstart_persistence::rdb::Writer as RdbWriter;
 use redstart_persistence::rdb::{About, Compression, Found, Input, Plan, Reader as RdbReader};
 use redstart_persistence::record::Builder;
-use redstart_persistence::snapshot::{Counts, Reader, decode};
+use redstart_persistence::snapshot::{Counts, Reader, decode, encoder};
 use redstart_persistence::storage::Storage;
 use redstart_persistence::storage::memory::Memory;
 use redstart_persistence::{Fault, ReadError};
@@ -65,8 +66,12 @@ pub fn save_rdb(driver: &Driver, version: u16, compression: Compression) -> Vec<
     let plan = Plan { version, compression, writer: "test", now: driver.now };
     let mut writer = RdbWriter::create(&storage, "rdb", &plan).expect("memory takes it");
     writer.library(b"#!lua name=library\n");
-    let (mut snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| ());
-    while snapshot.step(&mut |db, entry| writer.entry(db, entry).expect("memory takes it")) {}
+    let begun = driver.engine.keyspace.begin_snapshot(|| (encoder(driver.now), ()));
+    let mut snapshot = begun.0;
+    while snapshot.step(&mut |told| match told {
+        Told::Entry(db, entry) => writer.entry(db, entry).expect("memory takes it"),
+        Told::Encoded(..) => unreachable!("nobody writes meanwhile"),
+    }) {}
     writer.finish().expect("memory takes it");
     storage.bytes("rdb").expect("it was written")
 }
