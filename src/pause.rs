@@ -14,6 +14,7 @@ use crate::server::Server;
 use crate::session::Session;
 use parking_lot::Mutex;
 use redstart_engine::spec::{Group, MAY_REPLICATE, WRITE};
+use redstart_engine::stats::Stats;
 use redstart_engine::{Command, Now};
 use redstart_protocol::Args;
 use std::collections::BTreeMap;
@@ -24,6 +25,8 @@ use tokio::sync::Notify;
 
 /// A longer pause is looked at again after this time.
 const LONGEST: Duration = Duration::from_secs(365 * 86_400);
+/// How often a worker that is waited for is looked at.
+const BEAT: Duration = Duration::from_millis(1);
 
 /// What waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +45,8 @@ pub struct Pause {
     mode: AtomicU8,
     state: Mutex<State>,
     changed: Notify,
+    /// Held by who is alone.
+    alone: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -91,6 +96,29 @@ impl Pause {
             client.wake();
         }
         self.changed.notify_one();
+    }
+
+    /// Runs `f` while nobody else runs anything: commands wait, and what was under way has ended.
+    /// `own` are the counters of the worker that asks, which stands still meanwhile. None when
+    /// another worker does the same.
+    pub fn alone<R>(&self, server: &Server, own: &Arc<Stats>, f: impl FnOnce() -> R) -> Option<R> {
+        let _alone = self.alone.try_lock()?;
+        let before = self.now();
+        self.begin(server, Mode::All, u64::MAX);
+        let others = server.beats.iter().zip(&server.stats);
+        for (beats, _) in others.filter(|(_, stats)| !Arc::ptr_eq(stats, own)) {
+            // A beat from now on is one between two requests, of which the second sees the pause.
+            let seen = beats.fetch_add(0, Ordering::AcqRel);
+            while beats.load(Ordering::Acquire) == seen {
+                std::thread::sleep(BEAT);
+            }
+        }
+        let result = f();
+        self.end(server);
+        if let Some((mode, end_ms)) = before {
+            self.begin(server, mode, end_ms);
+        }
+        Some(result)
     }
 
     /// Ends the pause if its time is up. Returns whether there is one still.

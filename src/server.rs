@@ -49,6 +49,8 @@ pub struct Server {
     pub scripts: crate::scripting::store::Store,
     /// Every worker's counters.
     pub stats: Vec<Arc<Stats>>,
+    /// How often every worker came around between two requests.
+    pub beats: Box<[AtomicU64]>,
     /// The clocks.
     pub clock: Clock,
     /// Settings.
@@ -221,6 +223,7 @@ pub fn serve(config: Config) -> io::Result<()> {
         tracking: Tracking::default(),
         scripts: Default::default(),
         stats,
+        beats: (0..threads).map(|_| AtomicU64::new(0)).collect(),
         clock: Clock::start(),
         config: RwLock::new(config),
         live: Live::default(),

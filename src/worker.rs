@@ -180,6 +180,7 @@ async fn tick(server: &'static Server, index: usize, workers: usize) {
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         interval.tick().await;
+        server.beats[index].fetch_add(1, Ordering::AcqRel);
         // What is being loaded is not changed until all of it is there.
         if server.persist.is_loading() {
             continue;

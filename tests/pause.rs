@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use support::client::Client;
 use support::resp::Value;
 use support::server::Server;
-use support::talk::{call, connect, field, reply, send, until};
+use support::talk::{call, connect, field, reply, send, text, until};
 
 fn start(args: &[&str]) -> Server {
     let mut all = vec!["--save", "", "--threads", "2"];
@@ -168,4 +168,41 @@ fn who_waits_costs_nothing() {
     call(&mut control, "CLIENT UNPAUSE");
     waiting.iter_mut().for_each(|client| assert!(matches!(reply(client), Value::Int(_))));
     assert_eq!(call(&mut control, "GET n"), Value::Bulk("200".into()));
+}
+
+#[test]
+fn nothing_is_lost_while_everything_is_loaded_again() {
+    let server = start(&["--enable-debug-command", "yes"]);
+    let writers: Vec<_> = (0..4)
+        .map(|at| {
+            let mut client = connect(&server);
+            thread::spawn(move || {
+                let mut last = 0;
+                while !matches!(call(&mut client, "GET end"), Value::Bulk(_)) {
+                    last += 1;
+                    let told = call(&mut client, &format!("INCR {at}"));
+                    assert_eq!(told, Value::Int(last), "after a reload");
+                }
+                last
+            })
+        })
+        .collect();
+    let mut control = connect(&server);
+    assert_eq!(call(&mut control, "DEBUG POPULATE 20000"), ok());
+    for _ in 0..20 {
+        assert_eq!(call(&mut control, "DEBUG RELOAD"), ok());
+    }
+    assert_eq!(call(&mut control, "SET end 1"), ok());
+    for (at, writer) in writers.into_iter().enumerate() {
+        let last = writer.join().expect("it counts");
+        assert_eq!(text(call(&mut control, &format!("GET {at}"))), last.to_string());
+    }
+    // A pause that was there goes on.
+    let mut client = connect(&server);
+    assert_eq!(call(&mut control, "CLIENT PAUSE 60000 WRITE"), ok());
+    assert_eq!(call(&mut control, "DEBUG RELOAD"), ok());
+    send(&mut client, "INCR 0");
+    until_blocked(&mut control, 1);
+    assert_eq!(call(&mut control, "CLIENT UNPAUSE"), ok());
+    assert!(matches!(reply(&mut client), Value::Int(_)));
 }

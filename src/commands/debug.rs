@@ -136,7 +136,10 @@ fn load_again(context: &mut Context<'_>, what: Again) -> Result<(), Error> {
     if context.held.is_some() {
         return Err(Error::text("ERR a transaction holds what would be loaded"));
     }
-    let loaded = persist::load_again(context.session.server, what);
+    let server = context.session.server;
+    let loaded =
+        server.pause.alone(server, &context.local.stats, || persist::load_again(server, what));
+    let loaded = loaded.ok_or_else(|| Error::text("ERR somebody else loads already"))?;
     loaded.map_err(|error| {
         crate::log::warning(format_args!("Loading again failed: {error}"));
         Error::text(match what {

@@ -163,7 +163,7 @@ pub enum Again {
     Log,
 }
 
-/// Forgets everything, and loads it again. What other clients write meanwhile is lost.
+/// Forgets everything, and loads it again. Nobody else may run a command meanwhile.
 ///
 /// # Errors
 /// What could not be saved or loaded; the keyspace is then what was loaded by then.
@@ -176,7 +176,6 @@ pub fn load_again(server: &'static Server, what: Again) -> Result<(), ReadError>
         super::save_now(server)?;
     }
     let _job = persist.job.lock();
-    persist.close(IS_LOADING);
     let logs = persist.is_logging() && append::finish(persist);
     server.engine.set_listening(false);
     server.engine.keyspace.clear();
@@ -189,7 +188,6 @@ pub fn load_again(server: &'static Server, what: Again) -> Result<(), ReadError>
         load_other(server, None)
     };
     server.engine.set_listening(logs);
-    persist.open(IS_LOADING);
     result
 }
 

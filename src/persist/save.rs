@@ -9,8 +9,8 @@ use redstart_engine::Now;
 use redstart_persistence::snapshot::{Counts, Header, Writer, encoder, pump};
 use redstart_persistence::storage::Storage;
 use std::io;
-use std::sync::mpsc;
 use std::sync::atomic::Ordering::*;
+use std::sync::mpsc;
 
 /// How long save points wait after a snapshot failed, in milliseconds.
 const RETRY_MS: u64 = 5000;

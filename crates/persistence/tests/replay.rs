@@ -44,7 +44,8 @@ fn a_base_and_the_records_behind_it_are_what_was_there() {
         for _ in 0..random.usize(..2000) {
             disturb(&mut driver, &mut random);
         }
-        let (mut snapshot, base) = driver.engine.keyspace.begin_snapshot(|| (encoder(driver.now), log.appended()));
+        let (mut snapshot, base) =
+            driver.engine.keyspace.begin_snapshot(|| (encoder(driver.now), log.appended()));
         let header = Header { sequence: base, ..Header::default() };
         let mut writer =
             Writer::create(&storage, NAME, &header, driver.now).expect("memory takes it");

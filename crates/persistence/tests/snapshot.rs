@@ -138,7 +138,8 @@ fn a_snapshot_is_one_moment() {
         for round in 0..4 {
             let storage = Memory::default();
             let mut writer = writer(&driver, &storage);
-            let (mut snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| (encoder(driver.now), ()));
+            let (mut snapshot, ()) =
+                driver.engine.keyspace.begin_snapshot(|| (encoder(driver.now), ()));
             let moment = state(&driver);
             let now = driver.now;
             let each = [0, 1, 3, 20][round];
