@@ -117,13 +117,13 @@ struct Batch {
 }
 
 impl Batch {
-    fn new() -> Batch {
+    fn sized() -> Batch {
         Batch { count: 0, bytes: Vec::with_capacity(BATCH + ROOM) }
     }
 
     /// One whose memory has been touched: only then does the system give it.
     fn touched() -> Batch {
-        let mut batch = Batch::new();
+        let mut batch = Batch::sized();
         batch.bytes.resize(batch.bytes.capacity(), 1);
         batch.bytes.clear();
         batch
@@ -159,7 +159,7 @@ impl Queue {
         (self.encode)(db, entry, &mut stripe.filling.bytes);
         stripe.filling.count += 1;
         if stripe.filling.bytes.len() >= BATCH {
-            let next = stripe.spare.pop().unwrap_or_else(Batch::new);
+            let next = stripe.spare.pop().unwrap_or_else(Batch::sized);
             stripe.full.push(std::mem::replace(&mut stripe.filling, next));
         }
     }
