@@ -99,6 +99,20 @@ impl Output for Opened {
         self.0.set_len(len)
     }
 
+    fn begin_sync(&self, from: u64, len: u64) {
+        // On Linux, what is said not to be needed soon is written out at once. It stays in memory
+        // as long as that takes, and longer if nobody says so again. Elsewhere nothing is said.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::fs::fadvise(
+            &self.0,
+            from,
+            std::num::NonZeroU64::new(len),
+            rustix::fs::Advice::DontNeed,
+        );
+        #[cfg(not(target_os = "linux"))]
+        let _ = (from, len);
+    }
+
     fn sync(&self) -> io::Result<()> {
         self.0.sync_data()
     }

@@ -37,11 +37,11 @@ const STRIPES: usize = 16;
 /// output is far behind.
 const SPARE: usize = 3;
 /// Bytes in a buffer when it is handed over.
-const BATCH: usize = 16 * 1024;
+const BATCH: usize = 4 * 1024;
 /// Room for the value that fills it.
-const ROOM: usize = 1024;
+const ROOM: usize = 512;
 /// A buffer that has grown beyond this is not used again.
-const SPARE_MAX: usize = 4 * BATCH;
+const SPARE_MAX: usize = 8 * BATCH;
 /// Entries that are put in between two looks at the memory of their buckets.
 const RESTORE_BATCH: usize = 64;
 

@@ -40,6 +40,12 @@ pub trait Output: Send + Sync {
     /// Cuts the file to its first `len` bytes; what is written next follows them.
     fn cut(&self, len: u64) -> io::Result<()>;
 
+    /// Lets the system begin to write out what was written from byte `from` on, so that little is
+    /// left when all of it is to be made safe. It promises nothing.
+    fn begin_sync(&self, from: u64, len: u64) {
+        let _ = (from, len);
+    }
+
     /// Makes the bytes safe. After a failure nobody knows which of them are, and to try again
     /// would tell nothing.
     fn sync(&self) -> io::Result<()>;

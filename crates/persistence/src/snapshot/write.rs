@@ -20,6 +20,10 @@ const SECTION: usize = 64 * 1024;
 /// memory for them.
 const PIECE: usize = 16 * 1024;
 
+/// The system is asked to write out so many bytes at a time: at the end it would take longer, and
+/// as long as it prepares it no thread gets the core.
+const FLUSH: u64 = 1 << 20;
+
 /// How a snapshot's entries are encoded; `now` ties their deadlines to wall time.
 pub fn encoder(now: Now) -> Encode {
     Box::new(move |db, entry, to| record::encode(db, entry, now, to))
@@ -37,6 +41,9 @@ pub struct Writer<'s> {
     /// The section before it, and how much of it has been written.
     sealed: Vec<u8>,
     written: usize,
+    /// Bytes of the file, and those of them that the system was asked to write out.
+    at: u64,
+    flushed: u64,
     counts: Counts,
 }
 
@@ -55,9 +62,19 @@ impl<'s> Writer<'s> {
         let section = Vec::with_capacity(SECTION + SECTION / 2);
         let sealed = Vec::with_capacity(section.capacity());
         let (name, counts) = (name.to_owned(), Counts::default());
-        let (count, written) = (0, 0);
-        let mut writer =
-            Writer { storage, output, name, now, section, count, sealed, written, counts };
+        let mut writer = Writer {
+            storage,
+            output,
+            name,
+            now,
+            section,
+            count: 0,
+            sealed,
+            written: 0,
+            at: 0,
+            flushed: 0,
+            counts,
+        };
         writer.section.extend_from_slice(MAGIC);
         writer.section.extend_from_slice(&VERSION.to_le_bytes());
         writer.section.extend_from_slice(&[0; FRAME]);
@@ -105,8 +122,7 @@ impl<'s> Writer<'s> {
     pub fn write_some(&mut self) -> io::Result<bool> {
         if self.written < self.sealed.len() {
             let end = self.sealed.len().min(self.written + PIECE);
-            self.output.write(&self.sealed[self.written..end])?;
-            self.written = end;
+            self.write_to(end)?;
         } else if self.section.len() >= SECTION {
             self.seal_section(ENTRIES, 0);
         }
@@ -140,8 +156,19 @@ impl<'s> Writer<'s> {
 
     fn write_sealed(&mut self) -> io::Result<()> {
         if self.written < self.sealed.len() {
-            self.output.write(&self.sealed[self.written..])?;
-            self.written = self.sealed.len();
+            self.write_to(self.sealed.len())?;
+        }
+        Ok(())
+    }
+
+    fn write_to(&mut self, end: usize) -> io::Result<()> {
+        self.output.write(&self.sealed[self.written..end])?;
+        self.at += (end - self.written) as u64;
+        self.written = end;
+        let more = self.at - self.flushed;
+        if more >= FLUSH {
+            self.output.begin_sync(self.flushed, more);
+            self.flushed = self.at;
         }
         Ok(())
     }
