@@ -74,6 +74,7 @@ fn replies(section: &Section, target: &mut Tcp) -> Result<Vec<Option<Value>>, St
     for step in &section.steps {
         match &step.action {
             Action::Sleep(ms) => target.sleep(*ms),
+            Action::Until(line) => target.wait_until(line)?,
             Action::Connection(number) => connection = *number,
             Action::Send(bytes) => {
                 if let Err(Failure::Broken(error)) = target.send(connection, bytes) {

@@ -86,7 +86,7 @@ async fn serve(server: &'static Server, connection: &Mutex<Connection>) -> io::R
             }
             if server.persist.holds_replies() {
                 let mark = std::mem::take(&mut connection.lock().session.log_mark);
-                if !server.persist.release(mark).await {
+                if !server.persist.release(&server.clock, mark).await {
                     return Ok(());
                 }
             }

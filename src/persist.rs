@@ -33,6 +33,7 @@ pub use recover::{Again, load, load_again};
 pub use save::{Begun, How, begin_rewrite, begin_save, is_saving, last_save_s, save_now, shutdown};
 pub use wait::{is_safe, wait_until_safe};
 
+use crate::clock::Clock;
 use crate::config::{Config, Setting};
 use crate::server::Server;
 use files::Directory;
@@ -61,6 +62,9 @@ const IS_LOGGING: u8 = 4;
 const LOG_FAILS: u8 = 8;
 /// Snapshots cannot be written, and that is to be noticed.
 const SAVE_FAILS: u8 = 16;
+
+/// Under `everysec`, writes are acknowledged as long as what is not safe yet is no older.
+const LATE_MS: u64 = 900;
 
 /// Bits that have commands refused.
 const REFUSING: u8 = IS_LOADING | LOG_FAILS | SAVE_FAILS;
@@ -105,6 +109,11 @@ pub struct Persist {
     ask: Condvar,
     /// Changes whenever the log got further, or into trouble.
     progress: watch::Sender<()>,
+    /// What had been written at this moment is safe, in monotonic milliseconds.
+    safe_ms: AtomicU64,
+    /// Of which `safe_ms` it was found that the sync after it is late; how often that happened.
+    late_after_ms: AtomicU64,
+    late: AtomicU64,
 }
 
 /// How far loading is.
@@ -159,6 +168,9 @@ impl Default for Persist {
             sync_wanted: AtomicBool::new(false),
             ask: Condvar::new(),
             progress: watch::Sender::new(()),
+            safe_ms: AtomicU64::new(0),
+            late_after_ms: AtomicU64::new(0),
+            late: AtomicU64::new(0),
         }
     }
 }
@@ -213,7 +225,7 @@ impl Persist {
 
     /// Waits until replies may leave; `mark` is the last record that their requests made. False
     /// when they must never leave, because what they tell is not as durable as promised.
-    pub async fn release(&self, mark: u64) -> bool {
+    pub async fn release(&self, clock: &Clock, mark: u64) -> bool {
         while self.gate.load(Acquire) & IS_STOPPING != 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -228,8 +240,10 @@ impl Persist {
         if self.log.written() < mark {
             return false;
         }
-        if self.policy() != Policy::Always {
-            return true;
+        match self.policy() {
+            Policy::No => return true,
+            Policy::Everysec => return self.in_time(clock, mark).await,
+            Policy::Always => {}
         }
         let mut progress = self.progress.subscribe();
         while self.log.synced() < target {
@@ -241,6 +255,39 @@ impl Persist {
             if progress.changed().await.is_err() {
                 return false;
             }
+        }
+        true
+    }
+
+    /// Waits, if the sync of once a second is late, until it has caught up: so that what a power
+    /// cut takes was acknowledged within one second, however slow the disk is. Reading goes on.
+    async fn in_time(&self, clock: &Clock, mark: u64) -> bool {
+        if mark == 0 || !self.is_late(clock) {
+            return true;
+        }
+        let mut progress = self.progress.subscribe();
+        while self.is_late(clock) && self.policy() == Policy::Everysec {
+            if self.log.state() != State::Fine {
+                self.notice_log();
+                return self.log.synced() >= mark;
+            }
+            if progress.changed().await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn is_late(&self, clock: &Clock) -> bool {
+        let safe_ms = self.safe_ms.load(Acquire);
+        if clock.now().mono_ms.saturating_sub(safe_ms) < LATE_MS {
+            return false;
+        }
+        if self.late_after_ms.swap(safe_ms, Relaxed) != safe_ms {
+            self.late.fetch_add(1, Relaxed);
+            crate::log::warning(
+                "A sync of the log takes too long (disk is busy?). Replies to writes wait for it.",
+            );
         }
         true
     }

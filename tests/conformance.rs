@@ -35,8 +35,8 @@ fn run(target: &mut dyn Target) -> Report {
     let filter = std::env::var("CONFORMANCE").unwrap_or_default();
     let report = Runner::new(target).run_all(&root(), &filter);
     println!(
-        "{} sections run, {} left out, {} calls",
-        report.sections_run, report.sections_left_out, report.calls
+        "{} sections run, {} left out, {} calls, {} failures too late to count",
+        report.sections_run, report.sections_left_out, report.calls, report.late
     );
     for failure in &report.failures {
         println!("{failure}");

@@ -3,7 +3,8 @@
 //! and offset.
 //!
 //! The short form runs with the other tests; `REDSTART_CRASH_ROUNDS=1000` (`make crash`) is the
-//! long one.
+//! long one. `REDSTART_CRASH_SEED` lets it do something else than the last time, and
+//! `REDSTART_BIN` puts another binary to the test than the one that was built with it.
 
 #[path = "crash/disk.rs"]
 mod disk;
@@ -11,6 +12,8 @@ mod disk;
 mod faults;
 #[path = "crash/full.rs"]
 mod full;
+#[path = "crash/kills.rs"]
+mod kills;
 #[path = "crash/power.rs"]
 mod power;
 #[path = "crash/process.rs"]
@@ -22,7 +25,7 @@ mod sweep;
 #[path = "crash/writer.rs"]
 mod writer;
 
-use process::{Process, scratch};
+use process::{Process, binary, scratch};
 use std::thread;
 use std::time::Duration;
 use support::resp::Value;
@@ -37,69 +40,20 @@ fn is_long() -> bool {
 
 /// `redstart check`.
 fn check() -> std::process::Command {
-    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_redstart"));
+    let mut program = std::process::Command::new(binary());
     program.arg("check");
     program
+}
+
+/// What chance is drawn from, in the test whose number this is.
+fn random(test: u64) -> fastrand::Rng {
+    let seed = std::env::var("REDSTART_CRASH_SEED").ok().and_then(|seed| seed.parse().ok());
+    fastrand::Rng::with_seed(seed.unwrap_or(0u64).wrapping_mul(1000) + test)
 }
 
 fn rounds(short: usize) -> usize {
     let rounds = std::env::var("REDSTART_CRASH_ROUNDS").ok();
     rounds.and_then(|rounds| rounds.parse().ok()).unwrap_or(short)
-}
-
-/// Kills the server under load `rounds` times and looks each time what it still knows.
-fn kill_under_load(policy: &str, rounds: usize, seed: u64) {
-    let directory = scratch(policy);
-    let args = ["--appendonly", "yes", "--appendfsync", policy, "--save", ""];
-    let mut random = fastrand::Rng::with_seed(seed);
-    let mut writers: Vec<Writer> = (0..WRITERS).map(Writer::new).collect();
-    let mut acknowledged = 0;
-    for round in 0..rounds {
-        let mut server = Process::start(&directory, &args);
-        if random.u32(..4) == 0 {
-            // It may still be loading.
-            thread::sleep(Duration::from_millis(random.u64(..30)));
-            server.kill();
-            server = Process::start(&directory, &args);
-        }
-        server.wait_until_ready();
-        let mut client = server.client();
-        for writer in &mut writers {
-            writer.verify(&mut client).unwrap_or_else(|error| panic!("round {round}: {error}"));
-        }
-        let (port, life_ms, jobs) = (server.port(), random.u64(20..250), random.u32(..3));
-        thread::scope(|scope| {
-            for writer in &mut writers {
-                let seed = random.u64(..);
-                scope.spawn(move || writer.write_until_closed(port, seed));
-            }
-            for _ in 0..jobs {
-                thread::sleep(Duration::from_millis(life_ms / 4));
-                let job = ["BGREWRITEAOF", "BGSAVE"][random.usize(..2)];
-                client.call(&[job]).expect("the server lives");
-            }
-            thread::sleep(Duration::from_millis(life_ms));
-            server.kill();
-        });
-        acknowledged += writers.iter().map(Writer::acknowledged_now).sum::<u64>();
-    }
-    assert!(acknowledged > 0, "nothing was ever acknowledged");
-    std::fs::remove_dir_all(&directory).expect("the directory is ours");
-}
-
-#[test]
-fn killed_with_appendfsync_always() {
-    kill_under_load("always", rounds(6), 1);
-}
-
-#[test]
-fn killed_with_appendfsync_everysec() {
-    kill_under_load("everysec", rounds(6), 2);
-}
-
-#[test]
-fn killed_with_appendfsync_no() {
-    kill_under_load("no", rounds(6), 3);
 }
 
 /// What was acknowledged before SIGTERM or SHUTDOWN is there after it, without a log.
@@ -137,7 +91,7 @@ fn what_ends_well_keeps_everything() {
 #[test]
 fn killed_with_snapshots_alone() {
     let directory = scratch("snapshot");
-    let mut random = fastrand::Rng::with_seed(4);
+    let mut random = random(4);
     let mut saved = 0;
     for _ in 0..rounds(6).min(100) {
         let mut server = Process::start(&directory, &["--save", ""]);
@@ -226,10 +180,7 @@ fn damaged_logs_are_refused_and_torn_ones_cut() {
     server.kill();
     let segment = directory.join("appendonlydir/appendonly.00000000000000000001.log");
     let whole = std::fs::read(&segment).expect("the segment is there");
-    let check = |file: &std::path::Path| {
-        let program = env!("CARGO_BIN_EXE_redstart");
-        std::process::Command::new(program).arg("check").arg(file).output().expect("it runs")
-    };
+    let check = |file: &std::path::Path| self::check().arg(file).output().expect("it runs");
     assert!(check(&segment).status.success());
 
     std::fs::write(&segment, &whole[..whole.len() - 3]).expect("it is ours");

@@ -14,7 +14,7 @@ mod process;
 mod support;
 
 use contents::{Settings, contents, fill, keys, line, restored};
-use process::{Process, scratch};
+use process::{Process, binary, scratch};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -38,7 +38,7 @@ fn redis(directory: &Path, args: &[&str]) -> Option<Process> {
 
 /// Runs a subcommand; what it said, and whether it succeeded.
 fn run(args: &[&Path]) -> (String, bool) {
-    let output = Command::new(env!("CARGO_BIN_EXE_redstart")).args(args).output();
+    let output = Command::new(binary()).args(args).output();
     let output = output.expect("the program was built");
     let said = [output.stdout, output.stderr].concat();
     (String::from_utf8_lossy(&said).into_owned(), output.status.success())

@@ -16,12 +16,13 @@ use redstart_persistence::storage::Storage;
 use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::AcqRel;
+use std::sync::atomic::Ordering::{AcqRel, Release};
 use std::time::{Duration, Instant};
 
 /// How often the log is looked after.
 const TICK: Duration = Duration::from_millis(100);
-/// How often `everysec` makes it safe: so that with the sync itself it is a second at most.
+/// How often `everysec` makes it safe: so that with the sync itself it is a second at most, unless
+/// the disk is slow. Then replies wait for it (see [`Persist::release`]).
 const EVERY: Duration = Duration::from_millis(500);
 /// How long a failing log is left alone.
 const RETRY: Duration = Duration::from_secs(1);
@@ -60,7 +61,9 @@ fn look_after(server: &'static Server) {
         {
             let mut asked = persist.asked.lock();
             if !*asked {
-                persist.ask.wait_for(&mut asked, TICK);
+                // Where it is overdue, it is not wanted.
+                let due_in = EVERY.checked_sub(synced.elapsed()).unwrap_or(TICK);
+                persist.ask.wait_for(&mut asked, due_in.min(TICK));
             }
             *asked = false;
         }
@@ -80,7 +83,10 @@ fn look_after(server: &'static Server) {
         // What was written before a write failed is as much in need of it as ever.
         if due && !matches!(state, State::Broken(_)) {
             synced = Instant::now();
-            let _ = persist.log.sync();
+            let began_ms = server.clock.now().mono_ms;
+            if persist.log.sync().is_ok() {
+                persist.safe_ms.store(began_ms, Release);
+            }
         }
         if state == State::Fine {
             persist.notice_log();

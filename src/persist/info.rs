@@ -62,7 +62,7 @@ pub fn fields(server: &Server) -> Vec<(&'static str, String)> {
             ("aof_pending_rewrite", flag(rewrite.scheduled)),
             ("aof_buffer_length", log.waiting().to_string()),
             none("aof_pending_bio_fsync"),
-            none("aof_delayed_fsync"),
+            ("aof_delayed_fsync", persist.late.load(Relaxed).to_string()),
             ("aof_records", log.appended().to_string()),
             ("aof_records_written", log.written().to_string()),
             ("aof_records_synced", log.synced().to_string()),

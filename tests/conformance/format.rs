@@ -32,6 +32,17 @@ pub struct Scope {
     pub tcp_only: bool,
 }
 
+impl Section {
+    /// How long it sleeps in all, in milliseconds.
+    pub fn sleeps_ms(&self) -> u64 {
+        let sleeps = self.steps.iter().map(|step| match step.action {
+            Action::Sleep(ms) => ms,
+            _ => 0,
+        });
+        sleeps.sum()
+    }
+}
+
 /// One step, and the line it stands on (counted from 1).
 pub struct Step {
     pub line: usize,
@@ -45,6 +56,8 @@ pub enum Action {
     Send(Vec<u8>),
     /// `! sleep MS`
     Sleep(u64),
+    /// `! until FIELD:VALUE`: goes on when INFO tells so.
+    Until(String),
     /// `! connection N`: the commands that follow go there.
     Connection(usize),
     /// `! closed`: the server has closed this connection after its last reply.
@@ -160,6 +173,7 @@ impl Section {
                 return Ok(Some(Action::Connection(number)));
             }
             "closed" => return Ok(Some(Action::Closed)),
+            "until" => return Ok(Some(Action::Until(rest.to_owned()))),
             "send" => return Ok(Some(Action::Send(quote::split(rest)?.concat()))),
             _ if !self.steps.is_empty() => {
                 return Err(format!("{word:?} must stand before the section's first command"));

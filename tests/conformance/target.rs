@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::client::{Client, Failure};
 use crate::support::resp::{Kind, Value};
 use crate::support::server::Server;
+
+/// What INFO does not tell by then, it never will.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The reply dialect that a run asks for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,6 +63,11 @@ pub trait Target {
 
     /// Lets time pass: in a process its own clock may be moved instead.
     fn sleep(&mut self, ms: u64);
+
+    /// Waits until INFO has this line; what it has instead, if that takes too long.
+    fn wait_until(&mut self, _line: &str) -> Result<(), String> {
+        Err("there is no INFO".to_owned())
+    }
 
     /// The dialect of the replies.
     fn protocol(&self) -> Protocol;
@@ -209,6 +217,29 @@ impl Target for Tcp {
 
     fn sleep(&mut self, ms: u64) {
         thread::sleep(Duration::from_millis(ms));
+    }
+
+    fn wait_until(&mut self, line: &str) -> Result<(), String> {
+        let port = self.server.as_ref().map(Server::port).ok_or("the server is not started")?;
+        let failed = |failure: Failure| format!("INFO: {failure:?}");
+        let field = line.split_once(':').map_or(line, |(field, _)| field);
+        let deadline = Instant::now() + PATIENCE;
+        let mut client = Client::connect(port).map_err(failed)?;
+        loop {
+            let Value::Bulk(text) = client.call(&["INFO"]).map_err(failed)? else {
+                return Err("INFO is not a string".to_owned());
+            };
+            let text = String::from_utf8_lossy(&text).into_owned();
+            let found = text.lines().find(|found| found.split(':').next() == Some(field));
+            if found == Some(line) {
+                client.close();
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(format!("it never came to {line}: {found:?}"));
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     fn protocol(&self) -> Protocol {

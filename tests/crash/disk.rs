@@ -2,8 +2,10 @@
 //! Where that is not permitted, tests say so and pass.
 
 use crate::process::scratch;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Instant;
 
 /// A mounted disk.
 pub struct Disk {
@@ -11,14 +13,50 @@ pub struct Disk {
 }
 
 /// Cuts a file system off (`EXT4_IOC_SHUTDOWN`): what is not on the disk by now never gets there,
-/// the journal's part included. Nothing else than a mount point is ever cut off.
+/// the journal's part included. Nothing else than a mount point is ever cut off. It waits for the
+/// word, so that the moment of the cut is known.
 const CUT: &str = "\
 import fcntl, os, struct, sys
 path = sys.argv[1]
 assert os.path.ismount(path)
 handle = os.open(path, os.O_RDONLY)
+print('ready', flush=True)
+sys.stdin.readline()
 fcntl.ioctl(handle, 0x8004587D, struct.pack('I', 2))
+print('done', flush=True)
 ";
+
+/// A hand on a disk's plug.
+pub struct Plug {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Plug {
+    fn says(&mut self, word: &str) -> bool {
+        let mut line = String::new();
+        self.output.read_line(&mut line).is_ok() && line.trim_end() == word
+    }
+
+    /// Cuts the power: the moments before and after; None where that is not permitted.
+    pub fn pull(mut self) -> Option<(Instant, Instant)> {
+        let before = Instant::now();
+        let told = self.child.stdin.take().is_some_and(|mut input| writeln!(input).is_ok());
+        let done = told && self.says("done");
+        let after = Instant::now();
+        if !done {
+            eprintln!("SKIPPED: a file system cannot be cut off here");
+        }
+        done.then_some((before, after))
+    }
+}
+
+impl Drop for Plug {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
 
 fn runs(program: &str, args: &[&str]) -> bool {
     let mut command = Command::new(program);
@@ -60,13 +98,19 @@ impl Disk {
         runs("mount", &["-o", "loop", &self.image(), &self.text()])
     }
 
-    /// Cuts the power; false where that is not permitted.
-    pub fn cut(&self) -> bool {
-        let done = runs("python3", &["-c", CUT, &self.text()]);
-        if !done {
+    /// Lays a hand on the plug; None where there is nothing to do it with.
+    pub fn plug(&self) -> Option<Plug> {
+        let mut command = Command::new("python3");
+        command.args(["-c", CUT, &self.text()]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().ok()?;
+        let output = BufReader::new(child.stdout.take()?);
+        let mut plug = Plug { child, output };
+        let ready = plug.says("ready");
+        if !ready {
             eprintln!("SKIPPED: a file system cannot be cut off here");
         }
-        done
+        ready.then_some(plug)
     }
 
     /// Takes the disk off and mounts it again, as after a power cut. Nobody may use it.

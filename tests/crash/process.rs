@@ -11,6 +11,12 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The server that is tested: the one that was built with the tests, or another one.
+pub fn binary() -> PathBuf {
+    let other = std::env::var_os("REDSTART_BIN").map(PathBuf::from);
+    other.unwrap_or_else(|| env!("CARGO_BIN_EXE_redstart").into())
+}
+
 /// An empty directory for this test.
 pub fn scratch(name: &str) -> PathBuf {
     let name = format!("redstart-crash-{}-{name}", std::process::id());
@@ -30,7 +36,7 @@ pub struct Process {
 impl Process {
     /// Starts the server with its files in `directory`; does not wait for it.
     pub fn start(directory: &Path, args: &[&str]) -> Process {
-        let mut program = Command::new(env!("CARGO_BIN_EXE_redstart"));
+        let mut program = Command::new(binary());
         program.args(["--threads", "2"]);
         Process::spawn(program, directory, args)
     }
@@ -95,7 +101,7 @@ impl Process {
             assert!(ended.is_none(), "the server ended: {}", self.output());
             thread::sleep(Duration::from_millis(5));
         }
-        panic!("the server did not start: {}", self.output());
+        panic!("the server did not start: {}\n{}", self.output(), self.threads());
     }
 
     /// A new connection.
@@ -135,6 +141,17 @@ impl Process {
             thread::sleep(Duration::from_millis(2));
         }
         panic!("the server did not end: {}", self.output());
+    }
+
+    /// What its threads are doing: the name and state of each, and where in the kernel it waits.
+    fn threads(&self) -> String {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));
+        let about = |task: PathBuf| {
+            let part = |name| std::fs::read_to_string(task.join(name)).unwrap_or_default();
+            format!("{}{}\n", part("stat"), part("wchan"))
+        };
+        let tasks = tasks.into_iter().flatten().filter_map(Result::ok);
+        tasks.map(|task| about(task.path())).collect()
     }
 
     /// What this server and its forerunners said.

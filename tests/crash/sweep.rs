@@ -6,7 +6,7 @@
 //! first calls of each kind, the long form all.
 
 use crate::is_long;
-use crate::process::{Process, scratch};
+use crate::process::{Process, binary, scratch};
 use crate::support::client::Client;
 use crate::support::resp::Value;
 use std::fs;
@@ -125,7 +125,7 @@ fn round(sweep: &Sweep, call: &str, fault: &str, n: u32) -> bool {
     strace.arg("-P").arg(&directory).arg("-P").arg(directory.join("appendonlydir"));
     strace.args(["-e", &format!("trace={call}")]);
     strace.args(["-e", &format!("inject={call}:{fault}:when={n}")]);
-    strace.arg(env!("CARGO_BIN_EXE_redstart")).args(["--threads", "2"]);
+    strace.arg(binary()).args(["--threads", "2"]);
     strace.process_group(0);
     let mut server = Process::spawn(strace, &directory, sweep.args);
     let _group = Group(server.id());

@@ -1,5 +1,8 @@
 //! A client that numbers its writes, and knows which of them were acknowledged and which were on
 //! their way when the server died.
+//!
+//! Its keys are of one generation until their list is long; then they are deleted, which must not
+//! be forgotten either, and the next generation begins at one.
 
 use crate::support::client::Client;
 use crate::support::resp::{Value, request};
@@ -9,9 +12,21 @@ use std::time::Instant;
 /// Requests in one write at most.
 const PIPELINE: u64 = 12;
 
+/// A generation that has come so far is the last but one.
+const LONG: u64 = 2000;
+
+/// The keys of a generation.
+const KEYS: [&str; 9] =
+    ["list", "counter", "first", "second", "third", "fourth", "fifth", "sixth", "string"];
+
+/// Writes two keys.
+const SCRIPT: &str = "redis.call('SET',KEYS[1],ARGV[1]) redis.call('APPEND',KEYS[1],'0') \
+    return redis.call('SET',KEYS[2],ARGV[1])";
+
 /// One client.
 pub struct Writer {
     id: usize,
+    generation: u64,
     /// The last number that was acknowledged.
     acknowledged: u64,
     /// The last number that was sent.
@@ -19,31 +34,64 @@ pub struct Writer {
     before: u64,
     /// When which number was acknowledged.
     history: Vec<(Instant, u64)>,
+    /// What the last look found lost.
+    loss: Option<Loss>,
     /// Whether the server may refuse writes, which ends them.
     pub may_be_refused: bool,
 }
 
-/// The requests that write number `n`: a string, a list, a counter, and a transaction over two
-/// more keys. The last one's reply acknowledges all.
-fn requests(id: usize, n: u64) -> Vec<Vec<String>> {
-    let number = n.to_string();
-    let words = |line: String| line.split(' ').map(str::to_owned).collect();
+/// What a cut took of what a client had been told.
+#[derive(Clone, Copy, Debug)]
+pub struct Loss {
+    /// When the first of what is lost was acknowledged.
+    pub from: Instant,
+    /// When the last of it was.
+    pub to: Instant,
+}
+
+fn encoded(words: &[String]) -> Vec<u8> {
+    let words: Vec<_> = words.iter().map(|word| word.clone().into()).collect();
+    request(&words)
+}
+
+fn words(line: &str) -> Vec<String> {
+    line.split(' ').map(str::to_owned).collect()
+}
+
+/// The requests that write number `n`: a list, a counter, a transaction over two keys, one command
+/// over two, a script over two, a string. The last one's reply acknowledges all.
+fn requests(name: &str, n: u64) -> Vec<Vec<String>> {
+    let script = |key: &str, other: &str| {
+        let (keys, number) = ([key, other].map(|key| format!("{key}:{name}")), n.to_string());
+        let [key, other] = keys;
+        vec!["EVAL".into(), SCRIPT.into(), "2".into(), key, other, number]
+    };
     vec![
-        words(format!("RPUSH list:{id} {number}")),
-        words(format!("INCR counter:{id}")),
-        words("MULTI".into()),
-        words(format!("SET first:{id} {number}")),
-        words(format!("HSET second:{id} n {number} also {number}")),
-        words("EXEC".into()),
-        words(format!("SET string:{id} {number}")),
+        words(&format!("RPUSH list:{name} {n}")),
+        words(&format!("INCR counter:{name}")),
+        words("MULTI"),
+        words(&format!("SET first:{name} {n}")),
+        words(&format!("HSET second:{name} n {n} also {n}")),
+        words("EXEC"),
+        words(&format!("MSET third:{name} {n} fourth:{name} {n}")),
+        script("fifth", "sixth"),
+        words(&format!("SET string:{name} {n}")),
     ]
 }
 
 impl Writer {
     /// A client that has written nothing.
     pub fn new(id: usize) -> Writer {
-        let history = Vec::new();
-        Writer { id, acknowledged: 0, sent: 0, before: 0, history, may_be_refused: false }
+        Writer {
+            id,
+            generation: 0,
+            acknowledged: 0,
+            sent: 0,
+            before: 0,
+            history: Vec::new(),
+            loss: None,
+            may_be_refused: false,
+        }
     }
 
     /// How many numbers have been acknowledged since the last look at what the server knows.
@@ -51,27 +99,31 @@ impl Writer {
         self.acknowledged - self.before
     }
 
+    /// How many keys the server has of this client, after a look at what it knows.
+    pub fn keys(&self) -> usize {
+        if self.acknowledged == 0 { 0 } else { KEYS.len() }
+    }
+
+    fn name(&self, generation: u64) -> String {
+        format!("{}.{generation}", self.id)
+    }
+
     /// Writes number after number until the server is gone.
     pub fn write_until_closed(&mut self, port: u16, seed: u64) {
         let mut random = fastrand::Rng::with_seed(seed);
         let Ok(mut client) = Client::connect(port) else { return };
+        let name = self.name(self.generation);
         loop {
             let first = self.sent + 1;
             let last = self.sent + random.u64(1..=PIPELINE);
-            let all: Vec<_> = (first..=last).flat_map(|n| requests(self.id, n)).collect();
-            let bytes: Vec<u8> = all
-                .iter()
-                .flat_map(|words| {
-                    let words: Vec<_> = words.iter().map(|word| word.clone().into()).collect();
-                    request(&words)
-                })
-                .collect();
+            let all: Vec<_> = (first..=last).map(|n| requests(&name, n)).collect();
+            let bytes: Vec<u8> = all.iter().flatten().flat_map(|words| encoded(words)).collect();
             self.sent = last;
             if client.send(&bytes).is_err() {
                 return;
             }
-            for n in first..=last {
-                for words in requests(self.id, n) {
+            for (n, requests) in (first..).zip(&all) {
+                for words in requests {
                     match client.reply() {
                         Ok(Value::Error(text))
                             if self.may_be_refused && text.starts_with(b"MISCONF") =>
@@ -91,35 +143,51 @@ impl Writer {
         }
     }
 
-    /// What was acknowledged after this moment may be lost; all of it, if none is given.
-    pub fn admit_loss(&mut self, since: Option<Instant>) {
-        let kept = self.history.iter().rev().find(|(at, _)| since.is_some_and(|since| *at < since));
-        self.acknowledged = kept.map_or(self.before, |(_, n)| *n).max(self.before);
+    /// What was acknowledged from `cut` on counts as never acknowledged; what was before, may be
+    /// lost or not.
+    pub fn admit_loss(&mut self, cut: Instant, may_be_lost: bool) {
+        self.history.retain(|(at, _)| *at < cut);
+        let kept = self.history.last().filter(|_| !may_be_lost);
+        self.acknowledged = kept.map_or(self.before, |(_, n)| *n);
+    }
+
+    /// What the last look at what the server knows found lost.
+    pub fn loss(&self) -> Option<Loss> {
+        self.loss
     }
 
     /// Compares what the server knows with what it must and may know, and goes on from there.
     pub fn verify(&mut self, client: &mut Client) -> Result<(), String> {
+        let found = self.look(client)?;
         let (id, may) = (self.id, self.acknowledged..=self.sent);
-        let mut ask = |words: &[String]| {
-            client.call(words).map_err(|error| format!("writer {id}: {error:?}"))
+        if found.iter().any(|found| !may.contains(found)) {
+            return Err(format!("writer {id}: {found:?} is not within {may:?}"));
+        }
+        // In the order of the requests, what comes later cannot be further.
+        if !found.is_sorted_by(|a, b| a >= b) || found[0] > found[found.len() - 1] + 1 {
+            return Err(format!("writer {id}: {found:?} has a hole"));
+        }
+        let lost = |(_, n): &&(Instant, u64)| *n > found[found.len() - 1];
+        let from = self.history.iter().find(lost);
+        self.loss = from.zip(self.history.last()).map(|(from, to)| Loss { from: from.0, to: to.0 });
+        self.begin_at(client, found[0])
+    }
+
+    /// How far each kind of write got.
+    fn look(&self, client: &mut Client) -> Result<Vec<u64>, String> {
+        let (id, name) = (self.id, self.name(self.generation));
+        let mut ask = |line: String| {
+            client.call(&words(&line)).map_err(|error| format!("writer {id}: {line}: {error:?}"))
         };
-        let mut number = |line: String| -> Result<u64, String> {
-            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-            match ask(&words)? {
-                Value::Bulk(text) => {
-                    let text = String::from_utf8_lossy(&text).into_owned();
-                    text.parse().map_err(|_| format!("writer {id}: {line} is {text:?}"))
-                }
-                Value::Nil => Ok(0),
-                other => Err(format!("writer {id}: {line} is {other:?}")),
+        if self.generation > 0 {
+            let old = self.name(self.generation - 1);
+            let keys: String = KEYS.map(|key| format!(" {key}:{old}")).concat();
+            match ask(format!("EXISTS{keys}"))? {
+                Value::Int(0) => {}
+                other => return Err(format!("writer {id}: {other:?} deleted keys are back")),
             }
-        };
-        let string = number(format!("GET string:{id}"))?;
-        let counter = number(format!("GET counter:{id}"))?;
-        let first = number(format!("GET first:{id}"))?;
-        let second = number(format!("HGET second:{id} n"))?;
-        let also = number(format!("HGET second:{id} also"))?;
-        let list = match ask(&["LRANGE".into(), format!("list:{id}"), "0".into(), "-1".into()])? {
+        }
+        let list = match ask(format!("LRANGE list:{name} 0 -1"))? {
             Value::Items(_, items) => items,
             other => return Err(format!("writer {id}: the list is {other:?}")),
         };
@@ -128,27 +196,56 @@ impl Writer {
                 return Err(format!("writer {id}: element {n} of the list is {item:?}"));
             }
         }
-        let found = [list.len() as u64, counter, first, string];
-        if found.iter().any(|found| !may.contains(found)) {
-            return Err(format!("writer {id}: {found:?} is not within {may:?}"));
-        }
-        if first != second || second != also {
-            return Err(format!("writer {id}: half a transaction, {first} {second} {also}"));
-        }
-        // In the order of the requests, what comes later cannot be further.
-        if !found.is_sorted_by(|a, b| a >= b) || found[0] > string + 1 {
-            return Err(format!("writer {id}: {found:?} has a hole"));
-        }
-        // All of them begin anew at one number.
-        let n = found[0];
-        let mut repair = |line: String| {
-            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-            ask(&words).map(drop)
+        let mut number = |line: String| -> Result<u64, String> {
+            match ask(line.clone())? {
+                Value::Bulk(text) => {
+                    let text = String::from_utf8_lossy(&text).into_owned();
+                    text.parse().map_err(|_| format!("writer {id}: {line} is {text:?}"))
+                }
+                Value::Nil => Ok(0),
+                other => Err(format!("writer {id}: {line} is {other:?}")),
+            }
         };
-        repair(format!("SET string:{id} {n}"))?;
-        repair(format!("SET counter:{id} {n}"))?;
-        repair(format!("SET first:{id} {n}"))?;
-        repair(format!("HSET second:{id} n {n} also {n}"))?;
+        let mut get = |key: &str| number(format!("GET {key}:{name}"));
+        let (counter, first) = (get("counter")?, get("first")?);
+        let (third, fourth) = (get("third")?, get("fourth")?);
+        // The script makes ten times as much of it.
+        let (fifth, sixth, string) = (get("fifth")?, get("sixth")?, get("string")?);
+        let second = number(format!("HGET second:{name} n"))?;
+        let also = number(format!("HGET second:{name} also"))?;
+        let halves = [(first, second), (second, also), (third, fourth), (fifth, sixth * 10)];
+        if let Some((one, other)) = halves.iter().find(|(one, other)| one != other) {
+            return Err(format!("writer {id}: half of it happened, {one} and {other}"));
+        }
+        Ok(vec![list.len() as u64, counter, first, third, sixth, string])
+    }
+
+    /// Lets all keys go on behind one number, or the next generation begin.
+    fn begin_at(&mut self, client: &mut Client, n: u64) -> Result<(), String> {
+        let (id, name) = (self.id, self.name(self.generation));
+        let is_long = n > LONG;
+        let requests = if n == 0 || is_long {
+            let keys: String = KEYS.map(|key| format!(" {key}:{name}")).concat();
+            vec![words(&format!("DEL{keys}"))]
+        } else {
+            // The list has the number already.
+            let mut requests = requests(&name, n);
+            requests[0] = words(&format!("LLEN list:{name}"));
+            requests[1] = words(&format!("SET counter:{name} {n}"));
+            requests
+        };
+        for words in requests {
+            match client.call(&words) {
+                Ok(Value::Error(text)) => {
+                    let text = String::from_utf8_lossy(&text);
+                    return Err(format!("writer {id}: {words:?}: {text}"));
+                }
+                Ok(_) => {}
+                Err(error) => return Err(format!("writer {id}: {words:?}: {error:?}")),
+            }
+        }
+        self.generation += u64::from(is_long);
+        let n = if is_long { 0 } else { n };
         (self.acknowledged, self.sent, self.before) = (n, n, n);
         self.history.clear();
         Ok(())

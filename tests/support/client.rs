@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::resp::{self, Value};
 
 /// A reply that takes longer than this is a failure.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One connection.
 pub struct Client {

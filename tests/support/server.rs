@@ -12,7 +12,7 @@ use super::client::Client;
 use super::resp::Value;
 
 /// A server that does not answer PING by then did not start.
-const START_PATIENCE: Duration = Duration::from_secs(10);
+const START_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running server.
 pub struct Server {
