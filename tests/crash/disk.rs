@@ -95,7 +95,7 @@ impl Disk {
     }
 
     fn mount(&self) -> bool {
-        runs("mount", &["-o", "loop", &self.image(), &self.text()])
+        runs("mount", &["-o", "loop,noauto_da_alloc", &self.image(), &self.text()])
     }
 
     /// Lays a hand on the plug; None where there is nothing to do it with.

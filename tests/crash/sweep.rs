@@ -89,18 +89,19 @@ fn run(sweep: &Sweep) {
         return;
     }
     let most = if is_long() { u32::MAX } else { 2 };
-    let mut hits = 0;
+    let mut hits = Vec::new();
     for (call, error) in CALLS {
         for fault in [format!("error={error}"), "signal=KILL".to_owned()] {
             for n in 1..=most {
                 if !round(sweep, call, &fault, n) {
                     break;
                 }
-                hits += 1;
+                hits.push(format!("{call} {n} {fault}"));
             }
         }
     }
-    assert!(hits >= 8, "only {hits} calls were found");
+    println!("{}: {} calls: {hits:?}", sweep.name, hits.len());
+    assert!(hits.len() >= 8, "only {hits:?}");
 }
 
 /// Lets the nth call fail; false when there are not so many.
