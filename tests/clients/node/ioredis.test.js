@@ -98,3 +98,47 @@ test('a killed connection is made again, with its database', async () => {
   assert.strictEqual(await connect().client('KILL', 'ID', id), 1);
   assert.strictEqual(await redis.get('k'), 'v');
 });
+
+test('transactions, and a watched key that changes', async () => {
+  const [redis, other] = [connect(), connect()];
+  const replies = await redis.multi().set('k', 1).incr('k').rpush('l', 'a', 'b').exec();
+  assert.deepStrictEqual(replies, [[null, 'OK'], [null, 2], [null, 2]]);
+  await redis.watch('k');
+  await other.set('k', 99);
+  assert.strictEqual(await redis.multi().incr('k').exec(), null);
+  assert.strictEqual(await redis.get('k'), '99');
+});
+
+test('hashes, lists and waiting for an element', async () => {
+  const [redis, waiting] = [connect(), connect()];
+  await redis.hset('h', { a: 1, b: 'two' });
+  assert.deepStrictEqual(await redis.hgetall('h'), { a: '1', b: 'two' });
+  const taken = waiting.blpop('queue', 10);
+  await redis.rpush('queue', 'job');
+  assert.deepStrictEqual(await taken, ['queue', 'job']);
+});
+
+test('scripts become commands', async () => {
+  const redis = connect();
+  const lua = "return {redis.call('INCRBY', KEYS[1], ARGV[1]), ARGV[2]}";
+  redis.defineCommand('add', { numberOfKeys: 1, lua });
+  assert.deepStrictEqual(await redis.add('n', 41, 'said'), [41, 'said']);
+  await redis.script('FLUSH');
+  assert.deepStrictEqual(await redis.add('n', 1, 'again'), [42, 'again']);
+});
+
+test('messages come to channels and patterns', async () => {
+  const [listener, speaker] = [connect(), connect()];
+  const heard = [];
+  const both = new Promise((resolve) => {
+    const note = (...said) => heard.push(said) === 2 && resolve();
+    listener.on('message', note);
+    listener.on('pmessage', note);
+  });
+  await listener.subscribe('news');
+  await listener.psubscribe('sport.*');
+  assert.strictEqual(await speaker.publish('news', 'hello'), 1);
+  assert.strictEqual(await speaker.publish('sport.chess', 'e4'), 1);
+  await both;
+  assert.deepStrictEqual(heard, [['news', 'hello'], ['sport.*', 'sport.chess', 'e4']]);
+});

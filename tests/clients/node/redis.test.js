@@ -61,6 +61,29 @@ for (const RESP of [2, 3]) {
       await assert.rejects(client.sendCommand(['NOSUCH']), /ERR unknown command 'NOSUCH'/);
       assert.strictEqual(await client.ping(), 'PONG');
     }));
+
+  test(`transactions and scripts, RESP${RESP}`, () =>
+    withClient({ RESP }, async (client) => {
+      const replies = await client.multi().set('k', '1').incr('k').hSet('h', 'f', 'v').exec();
+      assert.deepStrictEqual(replies, ['OK', 2, 1]);
+      await client.watch('k');
+      await client.set('k', 'changed');
+      await assert.rejects(client.multi().set('k', 'lost').exec(), /watched keys/);
+      const add = "return redis.call('INCRBY', KEYS[1], ARGV[1])";
+      assert.strictEqual(await client.eval(add, { keys: ['n'], arguments: ['5'] }), 5);
+      const sha = await client.scriptLoad(add);
+      assert.strictEqual(await client.evalSha(sha, { keys: ['n'], arguments: ['5'] }), 10);
+    }));
+
+  test(`messages come to listeners, RESP${RESP}`, () =>
+    withClient({ RESP }, (listener) => withClient({ RESP }, async (speaker) => {
+      const heard = new Promise((resolve) => {
+        listener.subscribe('news', (message, channel) => resolve([channel, message]));
+      });
+      while ((await speaker.publish('news', 'hello')) === 0);
+      assert.deepStrictEqual(await heard, ['news', 'hello']);
+      await listener.unsubscribe('news');
+    })));
 }
 
 test('a database is selected at connect', () =>

@@ -112,16 +112,30 @@ def test_big_keys(cli):
     assert "Sampled 200 keys in the keyspace" in said
 
 
-def test_latency(server):
-    process = subprocess.Popen(
-        ["redis-cli", "-p", str(server.port), "--latency", "--raw", "-i", "1"],
-        stdout=subprocess.PIPE,
-    )
-    time.sleep(1.3)
-    process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=10)
-    low, high, mean, samples = (float(word) for word in said.split()[:4])
-    assert low <= mean <= high and samples > 10
+def test_memory_of_keys(cli):
+    cli("--pipe", sent=b"".join(encoded("SET", f"key:{i}", "v" * (1 + i)) for i in range(200)))
+    cli("RPUSH", "list", *(str(i) * 50 for i in range(200)))
+    said = cli("--memkeys")
+    assert re.search(r'Biggest string found \'?"?key:1\d\d"?\'? has \d+ bytes', said), said
+    assert re.search(r'Biggest +list found \'?"?list"?\'? has \d{4,} bytes', said), said
+    assert "Sampled 201 keys in the keyspace" in said
+
+
+def test_hot_keys(cli):
+    cli("CONFIG", "SET", "maxmemory-policy", "allkeys-lfu")
+    try:
+        cli("MSET", *(word for i in range(50) for word in (f"key:{i}", "v")))
+        cli("-r", "500", "GET", "key:7")
+        said = cli("--hotkeys")
+        counters = re.findall(r"counter: (\d+)\s+keyname: \"?([^\"\s]+)", said)
+        assert counters[0][1] == "key:7" and int(counters[0][0]) > int(counters[1][0]), said
+    finally:
+        cli("CONFIG", "SET", "maxmemory-policy", "noeviction")
+
+
+def test_latency(cli):
+    low, high, mean, samples = (float(word) for word in cli("--latency", "--raw", "-i", "0.5").split())
+    assert low <= mean <= high and samples >= 1
 
 
 class Terminal:
@@ -163,6 +177,14 @@ def test_statistics(server, connect):
     opened = Terminal(server.port, "--stat", "-i", "0.1")
     opened.expect(r"keys +mem +clients")
     opened.expect(r"\n1 +\d[^\n]*\n1 +\d")
+    opened.close()
+
+
+def test_latency_history(server):
+    opened = Terminal(server.port, "--latency-history", "-i", "0.3")
+    line = r"min: \d+, max: \d+, avg: [\d.]+ \(\d+ samples\) -- [\d.]+ seconds range"
+    opened.expect(line)
+    opened.expect(line)
     opened.close()
 
 

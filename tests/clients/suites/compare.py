@@ -4,14 +4,17 @@ test whose outcome differs. `suites/run` prepares the environments and calls it.
 
 A difference counts only if it stays when the test is run a second time, alone: suites have tests
 that depend on time. A test that passes on redis-server and fails on Redstart is a defect, unless
-suites.toml excuses it with a reason; the exit status says whether there is one.
+suites.toml excuses it with a reason or names the command that it misses as one to come; the exit
+status says whether there is one.
 """
 
 import argparse
+import collections
 import fnmatch
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -125,7 +128,13 @@ def count(found):
     return " ".join(f"{kinds.count(kind)} {kind}" for kind in ("passed", "failed", "skipped"))
 
 
-def compare(suite, binary):
+def missing_command(said, later):
+    """The command that a test failed for the want of, if it is one of `later`."""
+    found = re.search(r"unknown command '(\w+)'", said)
+    return found and found[1].upper() in later and found[1].upper()
+
+
+def compare(suite, binary, later):
     """Prints the differences; the number of unexcused failures."""
     oracle = suite.run("redis-server", "redis")
     ours = suite.run(binary, "redstart")
@@ -143,7 +152,10 @@ def compare(suite, binary):
     if suspects:
         again = suite.run(binary, "redstart-again", suspects)
         suspects = {test for test in suspects if again.get(test, ("failed", ""))[0] == "failed"}
-    for test in sorted(suspects):
+    wants = {test: missing_command(ours.get(test, ("", ""))[1], later) for test in suspects}
+    for command, tests in collections.Counter(filter(None, wants.values())).most_common():
+        print(f"   {tests} tests miss {command}")
+    for test in sorted(test for test in suspects if not wants[test]):
         reason = suite.excuse(test)
         defects += reason is None
         before = oracle.get(test, ("absent", ""))[0]
@@ -163,8 +175,9 @@ def main():
     settings = tomllib.loads((here / "suites.toml").read_text())
     binary = os.environ["REDSTART_BIN"]
     defects = 0
+    later = settings.pop("later")["commands"]
     for name in options.suites or settings:
-        defects += compare(Suite(name, settings[name], options.tools), binary)
+        defects += compare(Suite(name, settings[name], options.tools), binary, later)
         sys.stdout.flush()
     print(f"{defects} defects")
     sys.exit(defects > 0)
