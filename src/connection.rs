@@ -26,6 +26,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 const KEEP_BYTES: usize = 64 * 1024;
 /// Input that is kept of a client while it waits in a command, in bytes.
 const BLOCKED_INPUT_MAX: usize = 1 << 20;
+/// Output that is written at a time, in bytes.
+const WRITE_BYTES: usize = 256 * 1024;
 /// The parts of one vectored write: what Linux takes at a time.
 const PARTS_MAX: usize = 1024;
 
@@ -90,7 +92,10 @@ async fn serve(server: &'static Server, connection: &Mutex<Connection>) -> io::R
                     return Ok(());
                 }
             }
-            poll_fn(|cx| poll_flush(&mut connection.lock(), cx)).await?;
+            while !poll_fn(|cx| poll_flush(&mut connection.lock(), cx)).await? {
+                // A large reply goes out in pieces, and others are served between them.
+                tokio::task::yield_now().await;
+            }
         }
         if !turn.writes && connection.lock().session.wanted > worker::READ_BYTES {
             // A large request comes in pieces, and others are served between them.
@@ -264,27 +269,36 @@ fn poll_shared(
     })
 }
 
-/// Writes all replies that are not written yet.
-fn poll_flush(connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+/// Writes some of the replies that are not written yet. Returns whether that was the last of them.
+fn poll_flush(connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
     let Connection { stream, session, written } = connection;
     let total = session.out.len();
-    while *written < total {
+    let end = total.min(*written + WRITE_BYTES);
+    while *written < end {
         if session.info.is_killed(cx.waker()) {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         let stream = Pin::new(&mut *stream);
         let polled = match session.out.contiguous() {
-            Some(bytes) => stream.poll_write(cx, &bytes[*written..]),
+            Some(bytes) => stream.poll_write(cx, &bytes[*written..end]),
             None => {
-                let mut parts: Vec<IoSlice<'_>> = Vec::new();
-                session.out.slices(*written, &mut parts);
-                stream.poll_write_vectored(cx, &parts[..parts.len().min(PARTS_MAX)])
+                let mut left = end - *written;
+                let pieces = session.out.pieces(*written).map_while(|piece| {
+                    let part = &piece[..piece.len().min(left)];
+                    left -= part.len();
+                    (!part.is_empty()).then(|| IoSlice::new(part))
+                });
+                let parts: Vec<IoSlice<'_>> = pieces.take(PARTS_MAX).collect();
+                stream.poll_write_vectored(cx, &parts)
             }
         };
         if polled.is_pending() {
             session.info.set_output(total - *written);
         }
         *written += ready!(polled)?;
+    }
+    if *written < total {
+        return Poll::Ready(Ok(false));
     }
     if session.info.output_bytes.load(Relaxed) != 0 {
         session.info.set_output(0);
@@ -298,7 +312,7 @@ fn poll_flush(connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Res
             worker.spare.push(buffer);
         }
     });
-    Poll::Ready(Ok(()))
+    Poll::Ready(Ok(true))
 }
 
 /// Ends a connection so that the last reply arrives: what the client still sends is read and

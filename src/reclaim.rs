@@ -1,5 +1,7 @@
-//! Drops large values and whole databases on a thread of its own, off every request's path.
+//! Drops large values and whole databases on a thread of its own, off every request's path; a
+//! second one gives the memory of huge blocks back to the system.
 
+use crate::allocator;
 use redstart_engine::execute::Garbage;
 use std::io;
 use std::sync::mpsc::{Sender, channel};
@@ -10,14 +12,15 @@ pub struct Reclaimer {
 }
 
 impl Reclaimer {
-    /// Starts the thread.
+    /// Starts the threads.
     ///
     /// # Errors
-    /// When the system has no thread to give.
+    /// When the system has no threads to give.
     pub fn start() -> io::Result<Reclaimer> {
         let (queue, garbage) = channel::<Vec<Garbage>>();
         let body = move || garbage.into_iter().for_each(drop);
         std::thread::Builder::new().name("reclaim".into()).spawn(body)?;
+        std::thread::Builder::new().name("unmap".into()).spawn(allocator::unmap_for_others)?;
         Ok(Reclaimer { queue })
     }
 

@@ -8,7 +8,10 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use redis::{Commands, Connection, ErrorKind, RedisResult, ServerErrorKind, SetExpiry, SetOptions};
+use redis::{
+    AsyncCommands, Commands, Connection, ErrorKind, PushKind, RedisResult, Script, ServerErrorKind,
+    SetExpiry, SetOptions,
+};
 use redstart_differential::server::Server;
 
 fn server() -> Server {
@@ -165,7 +168,6 @@ fn one_multiplexed_connection_serves_many_tasks() {
                 .map(|i| {
                     let mut connection = connection.clone();
                     tokio::spawn(async move {
-                        use redis::AsyncCommands;
                         for _ in 0..20 {
                             let key = format!("k{i}");
                             let _: () = connection.set(&key, i).await.unwrap();
@@ -182,4 +184,133 @@ fn one_multiplexed_connection_serves_many_tasks() {
     }
     let mut connection = client(&server, "").get_connection().unwrap();
     assert_eq!(connection.get("all"), Ok(2000));
+}
+
+/// Runs `body` with a client of each protocol, on an empty server, in a runtime of one thread.
+fn asynchronously<F: Future<Output = ()>>(body: impl Fn(redis::Client) -> F) {
+    let server = server();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for parameters in ["", "?protocol=resp3"] {
+        let client = client(&server, parameters);
+        runtime.block_on(body(client.clone()));
+        let _: () = redis::cmd("FLUSHALL").query(&mut client.get_connection().unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn asynchronous_pipelines_and_transactions() {
+    asynchronously(|client| async move {
+        let mut c = client.get_multiplexed_async_connection().await.unwrap();
+        let mut pipe = redis::pipe();
+        for i in 0..500 {
+            pipe.rpush("list", i).ignore();
+        }
+        let (len, last): (i64, i64) =
+            pipe.llen("list").lindex("list", -1).query_async(&mut c).await.unwrap();
+        assert_eq!((len, last), (500, 499));
+        let mut atomic = redis::pipe();
+        atomic.atomic().incr("n", 1).hset("h", "f", "v").lrange("list", 0, 2);
+        let replies: (i64, i64, Vec<i64>) = atomic.query_async(&mut c).await.unwrap();
+        assert_eq!(replies, (1, 1, vec![0, 1, 2]));
+        let mut failing = redis::pipe();
+        failing.atomic().set("k", "text").incr("k", 1);
+        let failed: RedisResult<(String, i64)> = failing.query_async(&mut c).await;
+        assert!(failed.unwrap_err().to_string().contains("not an integer"));
+        assert_eq!(c.get("k").await, Ok("text".to_string()));
+    });
+}
+
+#[test]
+fn watched_counters_lose_no_update() {
+    asynchronously(|client| async move {
+        // A connection for each task: what is watched belongs to the connection.
+        let tasks: Vec<_> = (0..5)
+            .map(|_| {
+                let client = client.clone();
+                tokio::spawn(async move {
+                    let connection = client.get_multiplexed_async_connection().await.unwrap();
+                    for _ in 0..20 {
+                        let add = |mut c: redis::aio::MultiplexedConnection,
+                                   mut pipe: redis::Pipeline| async move {
+                            let before: Option<i64> = c.get("n").await?;
+                            pipe.set("n", before.unwrap_or(0) + 1).query_async(&mut c).await
+                        };
+                        let _: (String,) =
+                            redis::aio::transaction_async(connection.clone(), &["n"], add)
+                                .await
+                                .unwrap();
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        let mut c = client.get_multiplexed_async_connection().await.unwrap();
+        assert_eq!(c.get("n").await, Ok(100));
+    });
+}
+
+#[test]
+fn scripts_are_loaded_when_they_are_missing() {
+    asynchronously(|client| async move {
+        let mut c = client.get_multiplexed_async_connection().await.unwrap();
+        let release = Script::new(
+            "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end \
+             return 0",
+        );
+        let _: () = c.set("lock", "mine").await.unwrap();
+        for (token, released) in [("another's", 0), ("mine", 1), ("mine", 0)] {
+            let _: () = redis::cmd("SCRIPT").arg("FLUSH").query_async(&mut c).await.unwrap();
+            assert_eq!(release.key("lock").arg(token).invoke_async(&mut c).await, Ok(released));
+        }
+        let wrong = Script::new("return redis.call('INCR', KEYS[1])");
+        let _: () = c.rpush("list", 1).await.unwrap();
+        let failed: RedisResult<i64> = wrong.key("list").invoke_async(&mut c).await;
+        assert_eq!(code_of(failed), Some("WRONGTYPE".into()));
+    });
+}
+
+#[test]
+fn messages_come_to_listeners() {
+    let server = server();
+    let mut speaker = client(&server, "").get_connection().unwrap();
+    let mut connection = client(&server, "").get_connection().unwrap();
+    let mut listener = connection.as_pubsub();
+    listener.subscribe("news").unwrap();
+    listener.psubscribe("sport.*").unwrap();
+    assert_eq!(speaker.publish("news", "hello"), Ok(1));
+    assert_eq!(speaker.publish("sport.chess", "e4"), Ok(1));
+    let heard = |message: redis::Msg| {
+        (message.get_channel_name().to_string(), message.get_payload::<String>().unwrap())
+    };
+    assert_eq!(heard(listener.get_message().unwrap()), ("news".into(), "hello".into()));
+    assert_eq!(heard(listener.get_message().unwrap()), ("sport.chess".into(), "e4".into()));
+    listener.unsubscribe("news").unwrap();
+    assert_eq!(speaker.publish("news", "nobody hears"), Ok(0));
+}
+
+#[test]
+fn pushed_messages_come_between_replies() {
+    let server = server();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (sender, mut pushed) = tokio::sync::mpsc::unbounded_channel();
+        let config = redis::AsyncConnectionConfig::new().set_push_sender(sender);
+        let resp3 = client(&server, "?protocol=resp3");
+        let mut c = resp3.get_multiplexed_async_connection_with_config(&config).await.unwrap();
+        c.subscribe("news").await.unwrap();
+        for i in 0..10 {
+            assert_eq!(c.publish("news", i).await, Ok(1));
+            assert_eq!(c.incr("n", 1).await, Ok(i + 1));
+        }
+        let mut heard = Vec::new();
+        while heard.len() < 10 {
+            let info = pushed.recv().await.unwrap();
+            if info.kind == PushKind::Message {
+                heard.push(redis::from_redis_value::<i64>(info.data[1].clone()).unwrap());
+            }
+        }
+        assert_eq!(heard, (0..10).collect::<Vec<i64>>());
+    });
 }

@@ -10,25 +10,26 @@
 //! ```
 //!
 //! A string of up to [`INLINE_MAX`] bytes lies inline behind the key; an integer is an 8-byte
-//! payload; a longer string is a payload pointing at reference-counted [`Bytes`], so that a reply
-//! can keep it without a copy; a value that is more than a string is a payload as large as an
-//! [`Object`]. A value of the same size is overwritten in place.
+//! payload; a longer string is a payload pointing at a reference-counted [`Long`]; a value that is
+//! more than a string is a payload of an [`Object`]. The same size is overwritten in place.
 //!
 //! This file holds `unsafe`: the block is raw memory. The invariants, kept by this file alone:
-//! the header always describes the block's layout exactly (`Layout` is recomputed from it to
-//! free), every length in it was checked when the block was made, and a payload is owned.
+//! the header describes the block's layout exactly (`Layout` is recomputed from it to free), every
+//! length in it was checked when the block was made, and a payload is owned.
 #![allow(unsafe_code)]
 
+pub mod long;
 mod value;
 
 use crate::error::Error;
 use crate::hasher::Hasher;
 use crate::value::{Object, Type};
 use bytes::Bytes;
+use long::Long;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 use std::ptr::NonNull;
+use value::own_if_large;
 pub use value::{NewValue, Value};
-use value::{own_if_large, rewritten, write_shared};
 
 /// The longest string kept inline behind its key, in bytes.
 pub const INLINE_MAX: usize = 4096;
@@ -55,7 +56,7 @@ const _: () = assert!(size_of::<Object>() == 24 && align_of::<Object>() == WORD)
 /// An owned entry: a thin pointer to its block.
 pub struct Entry(NonNull<u8>);
 
-// SAFETY: an Entry owns its block and payload alone; `Bytes` is Send and Sync, and shared access
+// SAFETY: an Entry owns its block and payload alone; `Long` is Send and Sync, and shared access
 // through `&Entry` only reads.
 unsafe impl Send for Entry {}
 // SAFETY: as above.
@@ -107,7 +108,7 @@ impl Entry {
             NewValue::Str(bytes) => (KIND_INLINE, 0, bytes.len()),
             NewValue::Raw(bytes) => (KIND_INLINE, RAW, bytes.len()),
             NewValue::Int(_) => (KIND_INT, 0, 0),
-            NewValue::Shared(_) => (KIND_LARGE, 0, 0),
+            NewValue::Shared(_) | NewValue::Long(_) => (KIND_LARGE, 0, 0),
             NewValue::Object(_) => (KIND_OBJECT, 0, 0),
         };
         let mut flags = raw;
@@ -138,9 +139,10 @@ impl Entry {
                     std::ptr::copy_nonoverlapping(bytes.as_ptr(), key_at.add(key.len()), value_len);
                 }
                 NewValue::Int(n) => entry.word(shape.key_at() - WORD).write(n as u64),
-                NewValue::Shared(bytes) => {
-                    let payload = Box::into_raw(Box::new(bytes));
-                    (entry.word(shape.key_at() - WORD) as *mut *mut Bytes).write(payload);
+                NewValue::Shared(_) => unreachable!("a shared string is a long one by now"),
+                NewValue::Long(long) => {
+                    let payload = Box::into_raw(Box::new(long));
+                    (entry.word(shape.key_at() - WORD) as *mut *mut Long).write(payload);
                 }
                 NewValue::Object(object) => {
                     (entry.word(shape.payload_at()) as *mut Object).write(*object);
@@ -220,7 +222,7 @@ impl Entry {
                     Value::Inline(std::slice::from_raw_parts(at, shape.value_len))
                 }
                 KIND_INT => Value::Int(self.word(shape.key_at() - WORD).read() as i64),
-                _ => Value::Large(&**(self.word(shape.key_at() - WORD) as *const *const Bytes)),
+                _ => Value::Large(&**(self.word(shape.key_at() - WORD) as *const *const Long)),
             }
         }
     }
@@ -288,7 +290,7 @@ impl Entry {
             Some(object) => NewValue::Object(Box::new(object.clone())),
             None => match self.value() {
                 Value::Int(n) => NewValue::Int(n),
-                Value::Large(bytes) => NewValue::Shared(bytes.clone()),
+                Value::Large(long) => NewValue::Long(long.clone()),
                 Value::Inline(bytes) if self.flags() & RAW != 0 => NewValue::Raw(bytes),
                 Value::Inline(bytes) => NewValue::Str(bytes),
             },
@@ -405,7 +407,7 @@ impl Entry {
                     if let Some(large) = self.large_mut()
                         && large.len() == bytes.len()
                     {
-                        write_shared(large, bytes.len(), 0, bytes);
+                        large.write_at(0, bytes);
                         return None;
                     }
                 }
@@ -449,13 +451,13 @@ impl Entry {
     }
 
     /// Mutable access to a long string's handle.
-    pub fn large_mut(&mut self) -> Option<&mut Bytes> {
+    pub fn large_mut(&mut self) -> Option<&mut Long> {
         let shape = self.shape();
         if shape.kind != KIND_LARGE {
             return None;
         }
-        // SAFETY: the payload of a KIND_LARGE block is an owned, valid `Bytes`.
-        Some(unsafe { &mut **(self.word(shape.key_at() - WORD) as *mut *mut Bytes) })
+        // SAFETY: the payload of a KIND_LARGE block is an owned, valid `Long`.
+        Some(unsafe { &mut **(self.word(shape.key_at() - WORD) as *mut *mut Long) })
     }
 
     /// Mutable access to an inline string's bytes, of the same length.
@@ -472,21 +474,18 @@ impl Entry {
     }
 
     /// Overwrites the string from `at` on and returns its length: it grows as far as it has to,
-    /// with zeros before `at`, and is `raw` from then on. A long one is changed in place unless
-    /// a reply still holds it; it grows by a size class, so that a series of appends copies each
-    /// byte a few times and never more than a class is wasted.
+    /// with zeros before `at`, and is `raw` from then on. See [`Long::write_at`].
     pub fn write_at(&mut self, at: usize, bytes: &[u8]) -> usize {
         let len = self.value().len().max(at + bytes.len());
         if let Some(large) = self.large_mut() {
-            write_shared(large, len, at, bytes);
+            large.write_at(at, bytes);
         } else if self.shape().kind == KIND_INLINE && len <= INLINE_MAX {
             self.grow_inline(len)[at..at + bytes.len()].copy_from_slice(bytes);
         } else {
-            let text = self.value().with(|old| rewritten(old, len, at, bytes));
-            let value = match len {
-                0..=INLINE_MAX => NewValue::Raw(&text),
-                _ => NewValue::Shared(Bytes::from(text)),
-            };
+            let mut long = Long::from(Bytes::from(self.value().to_vec()));
+            long.write_at(at, bytes);
+            let text = if len <= INLINE_MAX { long.to_vec() } else { Vec::new() };
+            let value = if text.is_empty() { NewValue::Long(long) } else { NewValue::Raw(&text) };
             let mut new = Entry::new(self.key(), value, self.deadline_ms());
             new.touch(self.age());
             *self = new;
@@ -523,27 +522,28 @@ impl Entry {
             return own + object.allocated();
         }
         match self.value() {
-            Value::Large(bytes) => own + size_class(bytes.len()) + size_of::<Bytes>(),
+            Value::Large(long) => own + long.allocated(),
             _ => own,
         }
     }
 
     /// Whether dropping this entry is worth a thread of its own.
     pub fn is_heavy(&self) -> bool {
-        match self.object() {
-            Some(object) => object.parts() >= 64,
-            None => matches!(self.value(), Value::Large(bytes) if bytes.len() >= 1 << 20),
-        }
+        self.object().map_or_else(|| self.is_cut(), |object| object.parts() >= 64)
     }
 
-    /// Asks the processor to fetch what of the value lies outside the block. See
-    /// [`Object::prefetch`].
+    /// Whether the value is a string in parts.
+    pub fn is_cut(&self) -> bool {
+        self.shape().kind == KIND_LARGE && matches!(self.value(), Value::Large(l) if l.is_cut())
+    }
+
+    /// See [`Object::prefetch`].
     #[inline]
     pub fn prefetch_value(&self, field: &[u8], hasher: &Hasher) -> bool {
         self.object().is_some_and(|object| object.prefetch(field, hasher))
     }
 
-    /// Asks the processor to fetch the first two lines of the block.
+    /// Fetches the first two lines of the block.
     #[inline]
     pub fn prefetch(&self) {
         prefetch(self.0.as_ptr());
@@ -566,7 +566,7 @@ impl Drop for Entry {
         // KIND_LARGE or KIND_OBJECT payload is owned by this entry alone.
         unsafe {
             if shape.kind == KIND_LARGE {
-                drop(Box::from_raw(*(self.word(shape.key_at() - WORD) as *mut *mut Bytes)));
+                drop(Box::from_raw(*(self.word(shape.key_at() - WORD) as *mut *mut Long)));
             } else if shape.kind == KIND_OBJECT {
                 (self.word(shape.payload_at()) as *mut Object).drop_in_place();
             }

@@ -204,7 +204,12 @@ impl Db {
             return false;
         };
         for entry in entries.filter(|entry| entry.epoch() != self.epoch) {
-            f(Told::Entry(saving.db, entry));
+            if entry.is_cut() {
+                // Told after the unlock: by reference it costs next to nothing to keep.
+                saving.keep(entry, self.epoch);
+            } else {
+                f(Told::Entry(saving.db, entry));
+            }
             entry.set_epoch(self.epoch);
         }
         saving.segment += 1;

@@ -104,7 +104,7 @@ fn address(driver: &Driver, db: usize, key: &[u8]) -> *const u8 {
     let mut view = driver.engine.keyspace.lock([hash].into_iter());
     let table = &view.shard(hash).db(db).expect("the database exists").table;
     match table.at(table.find(hash, key).expect("the key exists")).value() {
-        Value::Large(bytes) => bytes.as_ptr(),
+        Value::Large(long) => long.joined().as_ptr(),
         other => panic!("not a long string: {other:?}"),
     }
 }

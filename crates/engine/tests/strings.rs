@@ -63,7 +63,7 @@ fn a_large_string_is_changed_where_it_lies() {
     driver.line("APPEND k y");
     let address = |driver: &Driver| {
         with_entry(driver, "k", |entry| match entry.value() {
-            Value::Large(bytes) => bytes.as_ptr() as usize,
+            Value::Large(long) => long.joined().as_ptr() as usize,
             other => panic!("{other:?}"),
         })
     };

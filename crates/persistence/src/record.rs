@@ -65,13 +65,17 @@ enum ValueIn<'a> {
 /// Appends an entry to `to`; `now` ties its deadlines to wall time.
 pub fn encode(db: usize, entry: &Entry, now: Now, to: &mut Vec<u8>) {
     let deadline_ms = entry.deadline_ms();
+    let joined;
     let value = match entry.object() {
         Some(Object::List(list)) => ValueOut::List(list::Out(list)),
         Some(Object::Hash(hash)) => ValueOut::Hash(hash::Out { hash, now }),
         None => match entry.value() {
             Value::Int(n) => ValueOut::Integer(n),
             Value::Inline(bytes) => ValueOut::Text(Blob(bytes)),
-            Value::Large(bytes) => ValueOut::Text(Blob(bytes)),
+            Value::Large(long) => {
+                joined = long.joined();
+                ValueOut::Text(Blob(&joined))
+            }
         },
     };
     let at_ms = (deadline_ms != 0).then(|| now.wall(deadline_ms));

@@ -13,12 +13,11 @@
 //! The invariant: chunk positions never fall and never exceed the buffer's length, so the output
 //! is the buffer with the chunks woven in, in order.
 //!
-//! Deliberately absent: the socket. `slices` gives what a vectored write takes, and the caller
+//! Deliberately absent: the socket. `pieces` gives what a vectored write takes, and the caller
 //! counts what was written.
 
 use crate::number::{DOUBLE_TEXT_MAX, format_f64};
 use bytes::Bytes;
-use std::io::IoSlice;
 
 /// From this size on, in bytes, a shared bulk string is sent by reference instead of copied.
 pub const SHARED_MIN: usize = 16 * 1024;
@@ -37,11 +36,20 @@ pub enum Protocol {
 #[derive(Debug, Default)]
 pub struct Reply {
     buf: Vec<u8>,
-    /// Each: the position in `buf` before which it belongs, and the bytes.
-    chunks: Vec<(usize, Bytes)>,
+    chunks: Vec<Chunk>,
     chunk_bytes: usize,
     errors: u32,
     protocol: Protocol,
+}
+
+/// Bytes that are not copied into the buffer.
+#[derive(Debug)]
+struct Chunk {
+    /// The position in the buffer before which they belong.
+    at: usize,
+    /// Where they end in the output.
+    end: usize,
+    bytes: Bytes,
 }
 
 /// A point in the output to which it can be rewound.
@@ -129,9 +137,22 @@ impl Reply {
         if value.len() < SHARED_MIN {
             return self.bulk(value);
         }
-        self.header(b'$', value.len());
-        self.chunks.push((self.buf.len(), value.clone()));
-        self.chunk_bytes += value.len();
+        self.bulk_pieces(value.len(), std::iter::once(value.clone()));
+    }
+
+    /// A bulk string of `len` bytes that come in pieces, by reference from [`SHARED_MIN`] bytes on,
+    /// else copied.
+    pub fn bulk_pieces(&mut self, len: usize, pieces: impl Iterator<Item = Bytes>) {
+        self.header(b'$', len);
+        for bytes in pieces {
+            if len < SHARED_MIN {
+                self.buf.extend_from_slice(&bytes);
+                continue;
+            }
+            self.chunk_bytes += bytes.len();
+            let at = self.buf.len();
+            self.chunks.push(Chunk { at, end: at + self.chunk_bytes, bytes });
+        }
         self.buf.extend_from_slice(b"\r\n");
     }
 
@@ -288,32 +309,30 @@ impl Reply {
         self.chunks.is_empty().then_some(&self.buf)
     }
 
-    /// Appends the output to `into` for a vectored write, its first `skip` bytes left out because
+    /// The output for a vectored write, piece by piece; its first `skip` bytes are left out because
     /// they were already written.
-    pub fn slices<'a>(&'a self, skip: usize, into: &mut Vec<IoSlice<'a>>) {
-        let mut skip = skip;
-        let mut add = |part: &'a [u8]| {
-            let skipped = skip.min(part.len());
+    pub fn pieces(&self, skip: usize) -> impl Iterator<Item = &[u8]> {
+        let first = self.chunks.partition_point(|chunk| chunk.end <= skip);
+        let before = first.checked_sub(1).map(|before| &self.chunks[before]);
+        let (mut from, written) = before.map_or((0, 0), |chunk| (chunk.at, chunk.end));
+        let tail = &self.buf[self.chunks.last().map_or(0, |chunk| chunk.at)..];
+        let woven = self.chunks[first..].iter().flat_map(move |chunk| {
+            let text = &self.buf[from..chunk.at];
+            from = chunk.at;
+            [text, &chunk.bytes[..]]
+        });
+        let mut skip = skip - written;
+        woven.chain(std::iter::once(tail)).filter_map(move |piece| {
+            let skipped = skip.min(piece.len());
             skip -= skipped;
-            if skipped < part.len() {
-                into.push(IoSlice::new(&part[skipped..]));
-            }
-        };
-        let mut from = 0;
-        for (position, chunk) in &self.chunks {
-            add(&self.buf[from..*position]);
-            add(chunk);
-            from = *position;
-        }
-        add(&self.buf[from..]);
+            (skipped < piece.len()).then(|| &piece[skipped..])
+        })
     }
 
     /// The output in one piece, copied.
     pub fn to_vec(&self) -> Vec<u8> {
-        let mut slices = Vec::with_capacity(self.chunks.len() * 2 + 1);
-        self.slices(0, &mut slices);
         let mut whole = Vec::with_capacity(self.len());
-        slices.iter().for_each(|part| whole.extend_from_slice(part));
+        self.pieces(0).for_each(|piece| whole.extend_from_slice(piece));
         whole
     }
 
@@ -453,18 +472,30 @@ mod tests {
         reply.bulk_shared(&large);
         reply.ok();
         assert!(reply.contiguous().is_none());
-        let mut slices = Vec::new();
-        reply.slices(0, &mut slices);
-        assert_eq!(slices[1].as_ptr(), large.as_ptr());
+        assert_eq!(reply.pieces(0).nth(1).map(<[u8]>::as_ptr), Some(large.as_ptr()));
         let one = [&b"$16384\r\n"[..], &large, b"\r\n"].concat();
         let whole = [&one[..], &one, b"+OK\r\n"].concat();
         assert_eq!(reply.to_vec(), whole);
         assert_eq!(reply.len(), whole.len());
         for skip in 0..=whole.len() {
-            let mut slices = Vec::new();
-            reply.slices(skip, &mut slices);
-            assert!(slices.iter().all(|slice| !slice.is_empty()));
-            assert!(slices.iter().flat_map(|slice| slice.iter()).eq(&whole[skip..]));
+            assert!(reply.pieces(skip).all(|piece| !piece.is_empty()));
+            assert!(reply.pieces(skip).flatten().eq(&whole[skip..]));
+        }
+    }
+
+    #[test]
+    fn pieces_of_a_value_are_one_bulk_string() {
+        let mut reply = Reply::new(Protocol::Resp2);
+        for len in [0, 1, SHARED_MIN - 1, SHARED_MIN, 100_000] {
+            let value = Bytes::from((0..len).map(|n| n as u8).collect::<Vec<_>>());
+            let cut = |at: usize| value.slice(at..len.min(at + 7000));
+            reply.clear();
+            reply.bulk_pieces(len, (0..len).step_by(7000).map(cut));
+            assert_eq!(reply.contiguous().is_some(), len < SHARED_MIN);
+            assert_eq!(
+                reply.to_vec(),
+                [format!("${len}\r\n").as_bytes(), &value, b"\r\n"].concat()
+            );
         }
     }
 

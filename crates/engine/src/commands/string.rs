@@ -79,7 +79,7 @@ pub fn write_value(reply: &mut Reply, value: Value<'_>) {
     match value {
         Value::Inline(bytes) => reply.bulk(bytes),
         Value::Int(n) => reply.bulk_integer(n),
-        Value::Large(bytes) => reply.bulk_shared(bytes),
+        Value::Large(long) => reply.bulk_pieces(long.len(), long.range(0..long.len())),
     }
 }
 

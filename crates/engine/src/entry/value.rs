@@ -1,6 +1,7 @@
 //! A value on its way into an entry, and as it is seen there.
 
-use super::{INLINE_MAX, size_class};
+use super::INLINE_MAX;
+use super::long::Long;
 use crate::value::Object;
 use bytes::Bytes;
 
@@ -15,6 +16,8 @@ pub enum NewValue<'a> {
     Int(i64),
     /// A long string that is taken as it is.
     Shared(Bytes),
+    /// The same, as an entry has it.
+    Long(Long),
     /// A value that is more than a string.
     Object(Box<Object>),
 }
@@ -27,7 +30,7 @@ pub enum Value<'a> {
     /// An integer, which reads as its decimal string.
     Int(i64),
     /// A long, reference-counted string.
-    Large(&'a Bytes),
+    Large(&'a Long),
 }
 
 impl<'a> Value<'a> {
@@ -35,7 +38,7 @@ impl<'a> Value<'a> {
     pub fn len(&self) -> usize {
         match self {
             Value::Inline(bytes) => bytes.len(),
-            Value::Large(bytes) => bytes.len(),
+            Value::Large(long) => long.len(),
             Value::Int(n) => itoa::Buffer::new().format(*n).len(),
         }
     }
@@ -50,14 +53,17 @@ impl<'a> Value<'a> {
     pub fn with<R>(&self, f: impl FnOnce(&[u8]) -> R) -> R {
         match self {
             Value::Inline(bytes) => f(bytes),
-            Value::Large(bytes) => f(bytes),
+            Value::Large(long) => long.with(f),
             Value::Int(n) => f(itoa::Buffer::new().format(*n).as_bytes()),
         }
     }
 
     /// The string's bytes, copied.
     pub fn to_vec(&self) -> Vec<u8> {
-        self.with(<[u8]>::to_vec)
+        match self {
+            Value::Large(long) => long.to_vec(),
+            _ => self.with(<[u8]>::to_vec),
+        }
     }
 
     /// The same value, to be stored again.
@@ -65,7 +71,7 @@ impl<'a> Value<'a> {
         match self {
             Value::Inline(bytes) => NewValue::Str(bytes),
             Value::Int(n) => NewValue::Int(*n),
-            Value::Large(bytes) => NewValue::Shared((*bytes).clone()),
+            Value::Large(long) => NewValue::Long((*long).clone()),
         }
     }
 }
@@ -74,30 +80,9 @@ impl<'a> Value<'a> {
 pub fn own_if_large(value: NewValue<'_>) -> NewValue<'_> {
     match value {
         NewValue::Str(bytes) | NewValue::Raw(bytes) if bytes.len() > INLINE_MAX => {
-            NewValue::Shared(Bytes::copy_from_slice(bytes))
+            NewValue::Long(Long::from(Bytes::copy_from_slice(bytes)))
         }
+        NewValue::Shared(bytes) => NewValue::Long(Long::from(bytes)),
         other => other,
     }
-}
-
-/// See [`Entry::write_at`]; `len` is the length that the string then has.
-pub fn write_shared(shared: &mut Bytes, len: usize, at: usize, bytes: &[u8]) {
-    *shared = match std::mem::take(shared).try_into_mut() {
-        Ok(mut own) if own.capacity() >= len => {
-            own.resize(len, 0);
-            own[at..at + bytes.len()].copy_from_slice(bytes);
-            own.freeze()
-        }
-        Ok(full) => Bytes::from(rewritten(&full, len, at, bytes)),
-        Err(held) => Bytes::from(rewritten(&held, len, at, bytes)),
-    };
-}
-
-/// A copy of `old`, `len` bytes long, with `bytes` at `at`, and room up to the size class's end.
-pub fn rewritten(old: &[u8], len: usize, at: usize, bytes: &[u8]) -> Vec<u8> {
-    let mut text = vec![0; size_class(len)];
-    text.truncate(len);
-    text[..old.len()].copy_from_slice(old);
-    text[at..at + bytes.len()].copy_from_slice(bytes);
-    text
 }

@@ -27,6 +27,6 @@ pub fn write(value: Value<'_>, out: &mut Output) {
     match value {
         Value::Int(n) => out.number(n),
         Value::Inline(bytes) => out.string(bytes),
-        Value::Large(bytes) => out.string(bytes),
+        Value::Large(long) => long.with(|bytes| out.string(bytes)),
     }
 }

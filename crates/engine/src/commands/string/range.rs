@@ -5,7 +5,7 @@ use crate::entry::{NewValue, Value};
 use crate::error::Error;
 use crate::spec::*;
 use crate::table::Slot;
-use redstart_protocol::{Reply, SHARED_MIN, parse_i64};
+use redstart_protocol::{Reply, parse_i64};
 
 /// APPEND key value
 pub static APPEND: Command = Command {
@@ -68,8 +68,8 @@ pub static SETRANGE: Command = Command {
     keys: &[KeySpec::at(1, RW | UPDATE)],
     doc: Doc {
         since: "2.2.0",
-        complexity: "O(M) where M is the length of the value; where the string has to grow, it \
-                     is copied too.",
+        complexity: "O(M) where M is the length of the value; a string of up to 1 MB that has to \
+                     grow is copied too.",
         summary: "Overwrites a part of a string from an offset on; a gap is filled with zeros.",
         syntax: "key offset value",
     },
@@ -162,9 +162,7 @@ fn write_part(reply: &mut Reply, value: Value<'_>, start: i64, end: i64) {
         return reply.bulk(b"");
     }
     match value {
-        Value::Large(bytes) if behind - first >= SHARED_MIN => {
-            reply.bulk_shared(&bytes.slice(first..behind));
-        }
+        Value::Large(long) => reply.bulk_pieces(behind - first, long.range(first..behind)),
         _ => value.with(|bytes| reply.bulk(&bytes[first..behind])),
     }
 }
