@@ -234,3 +234,31 @@ mod huge {
     /// There is nothing to give back.
     pub fn unmap_for_others() {}
 }
+
+#[cfg(test)]
+mod tests {
+    /// What is at an offset in the blocks below.
+    fn byte(at: usize) -> u8 {
+        (at / 4096 % 251) as u8
+    }
+
+    #[test]
+    fn huge_blocks_keep_their_bytes_as_they_grow_and_shrink() {
+        let mut block = Vec::new();
+        let pages = |range: std::ops::Range<usize>| range.map(|page| [byte(page * 4096); 4096]);
+        for page in pages(0..10_000) {
+            block.extend_from_slice(&page);
+        }
+        for len in [block.len(), 20 << 20, 4 << 20, (4 << 20) - 1, 4096] {
+            block.truncate(len);
+            block.shrink_to_fit();
+            assert!(block.iter().enumerate().all(|(at, &found)| found == byte(at)), "{len}");
+        }
+        for page in pages(1..2000) {
+            block.extend_from_slice(&page);
+        }
+        assert!(block.iter().enumerate().all(|(at, &found)| found == byte(at)));
+        drop(block);
+        assert!(vec![0u8; 9 << 20].iter().all(|&found| found == 0));
+    }
+}

@@ -50,6 +50,8 @@ struct Turn {
     writes: bool,
     /// The connection ends behind them.
     closes: bool,
+    /// There is more to read or to run, but others come first.
+    pauses: bool,
 }
 
 /// Takes a connection on: a task of its own serves it until it ends, and then takes it off `load`.
@@ -97,8 +99,8 @@ async fn serve(server: &'static Server, connection: &Mutex<Connection>) -> io::R
                 tokio::task::yield_now().await;
             }
         }
-        if !turn.writes && connection.lock().session.wanted > worker::READ_BYTES {
-            // A large request comes in pieces, and others are served between them.
+        if turn.pauses {
+            // Much input is taken in pieces, and others are served between them.
             tokio::task::yield_now().await;
         }
         if turn.closes {
@@ -113,7 +115,8 @@ fn poll_turn(connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Resu
     let served = session.closing || !session.out.is_empty();
     let lives = served || ready!(poll_requests(stream, session, cx))?;
     let writes = !session.out.is_empty();
-    Poll::Ready(Ok(Turn { ended: !lives, writes, closes: session.closing }))
+    let pauses = session.input_waits || !writes && session.wanted > worker::READ_BYTES;
+    Poll::Ready(Ok(Turn { ended: !lives, writes, closes: session.closing, pauses }))
 }
 
 /// Takes the connection's removal from the list of clients along, however its task ends.
@@ -190,7 +193,10 @@ fn poll_requests(
         return poll_waiting(stream, session, cx);
     }
     if session.input_waits {
-        worker::with(|worker| dispatch::run_kept(session, worker));
+        worker::with(|worker| {
+            worker.turns.resume();
+            dispatch::run_kept(session, worker);
+        });
         return Poll::Ready(Ok(true));
     }
     if session.input.len() + session.wanted <= worker::READ_BYTES / 2 {

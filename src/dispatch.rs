@@ -31,8 +31,9 @@ use redstart_protocol::{Args, Parser, Protocol, Span, Step};
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Requests that are overlapped at most.
+/// Requests that are overlapped at most, and arguments beyond which a batch ends.
 const BATCH_MAX: usize = 64;
+const BATCH_ARGS: usize = 1024;
 /// Output beyond which no further batch runs before it is written, in bytes.
 const OUTPUT_FLUSH: usize = 1 << 20;
 /// Output that no limit is about, in bytes: what Redis keeps in a client's own buffer.
@@ -110,7 +111,7 @@ pub fn run_shared(session: &mut Session, worker: &mut Worker, input: &mut [u8]) 
         if session.closing {
             return;
         }
-        if session.out.len() > OUTPUT_FLUSH || session.is_waiting() {
+        if session.out.len() > OUTPUT_FLUSH || session.is_waiting() || worker.turns.is_over() {
             session.input_waits = true;
             break;
         }
@@ -144,7 +145,7 @@ pub fn run_kept(session: &mut Session, worker: &mut Worker) {
             input = std::mem::take(&mut session.input);
         }
         let stops = session.out.len() > OUTPUT_FLUSH || session.is_waiting();
-        if stops && !input.is_empty() {
+        if (stops || worker.turns.is_over()) && !input.is_empty() {
             session.input_waits = true;
             break;
         }
@@ -174,7 +175,7 @@ fn parse_batch(
     keys.clear();
     batch.clear();
     let (mut at, mut parts) = (from, false);
-    while batch.len() < most && at < input.len() {
+    while batch.len() < most && spans.len() < BATCH_ARGS && at < input.len() {
         let first = spans.len();
         match session.parser.parse(input, at, spans, &limits) {
             Ok(Step::Complete { end }) => at = end,
@@ -259,6 +260,7 @@ fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>)
     worker.lend(&mut session.out);
     let server = session.server;
     let now_ns = server.clock.mono_ns();
+    worker.turns.batch(now_ns);
     let (mut watch, mut now) = (Stopwatch::start(server, now_ns), server.clock.moment(now_ns));
     session.info.active_ms.store(now.mono_ms, Relaxed);
     worker.local.touches_not = session.info.marks.load(Relaxed) & TOUCH_NOT != 0;

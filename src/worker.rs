@@ -82,15 +82,39 @@ pub struct Turns {
     last: u64,
     reads: u64,
     alone: u32,
+    /// When the first batch of this turn began, and when the last one did, in nanoseconds.
+    batches_ns: Option<(u64, u64)>,
 }
+
+/// A turn that has lasted longer ends before the next batch, in nanoseconds.
+const TURN_NS: u64 = 1_000_000;
 
 /// Writes without waiting after a connection was found alone, before it waits again to see.
 const ALONE_WRITES: u32 = 32;
 
 impl Turns {
+    /// A connection goes on with what it has read before.
+    pub fn resume(&mut self) {
+        self.batches_ns = None;
+    }
+
+    /// A batch begins.
+    #[inline]
+    pub fn batch(&mut self, now_ns: u64) {
+        let (first_ns, _) = self.batches_ns.unwrap_or((now_ns, 0));
+        self.batches_ns = Some((first_ns, now_ns));
+    }
+
+    /// Whether a connection has run so many batches that others should have their turn.
+    #[inline]
+    pub fn is_over(&self) -> bool {
+        self.batches_ns.is_some_and(|(first_ns, last_ns)| last_ns - first_ns > TURN_NS)
+    }
+
     /// A connection has read something.
     #[inline]
     pub fn read(&mut self, id: u64) {
+        self.resume();
         self.reads += 1;
         if self.last != id {
             (self.last, self.alone) = (id, 0);
