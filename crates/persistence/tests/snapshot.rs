@@ -57,12 +57,14 @@ fn fill(driver: &mut Driver) {
 fn everything_comes_back() {
     let mut driver = Driver::new(1);
     fill(&mut driver);
+    // A string in parts is told after the unlock.
+    driver.line("SETRANGE parts 1500000 end");
     let storage = Memory::default();
     let counts = save(&driver, &storage).unwrap();
     let loaded = Driver::new(2);
     assert_eq!(load(&loaded, &storage, NAME).unwrap(), counts);
     assert_eq!(state(&loaded), state(&driver));
-    assert_eq!(counts.entries, 10);
+    assert_eq!(counts.entries, 11);
     // Deadlines that come back are kept.
     let mut loaded = loaded;
     loaded.advance(5000);
