@@ -498,7 +498,7 @@ fn a_supervisor_is_told_when_the_server_is_ready() {
     let directory = Directory::new();
     let path = directory.0.join("notify");
     let supervisor = std::os::unix::net::UnixDatagram::bind(&path).expect("a socket is made");
-    let patience = std::time::Duration::from_secs(20);
+    let patience = std::time::Duration::from_secs(60);
     supervisor.set_read_timeout(Some(patience)).expect("a timeout is settable");
     let child = Command::new(REDSTART)
         .args(["--port", "0", "--threads", "1", "--save", "", "--supervised", "systemd"])

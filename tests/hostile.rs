@@ -40,7 +40,7 @@ fn assert_served(client: &mut Client) {
 /// Sends raw bytes and returns all that comes back until the server closes.
 fn until_closed(port: u16, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("connects");
-    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout is settable");
+    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout is settable");
     // The server may close before it has all.
     let _ = stream.write_all(bytes);
     let mut answer = Vec::new();
@@ -180,7 +180,7 @@ fn many_arguments_in_many_reads_are_parsed_once() {
     stream.read_exact(&mut answer).expect("the reply comes");
     assert_eq!(&answer, b"+OK\r\n");
     // Quadratic parsing would take minutes; this bound is no measurement.
-    assert!(start.elapsed() < Duration::from_secs(30));
+    assert!(start.elapsed() < Duration::from_secs(120));
     let mut client = Client::connect(server.port()).expect("connects");
     assert!(
         matches!(client.call(&["DBSIZE"]).expect("answers"), Value::Int(n) if n == PAIRS as i64)

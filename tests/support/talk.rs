@@ -8,7 +8,7 @@ use super::resp::{self, Value};
 use super::server::Server;
 
 /// How long something may take that is bound to happen.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A new connection.
 pub fn connect(server: &Server) -> Client {

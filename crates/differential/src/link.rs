@@ -9,7 +9,7 @@ use crate::server::Server;
 use crate::stream::{Command, Resp};
 
 /// A reply that takes longer counts as none.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 const READ_SIZE: usize = 64 * 1024;
 
 /// A reply deliberately spoilt, to prove that a difference is found and shrunk: integer

@@ -24,7 +24,7 @@ cd ..
 rm -rf "$directory"
 "#;
 /// How long a server may take until it answers PING.
-const START: Duration = Duration::from_secs(10);
+const START: Duration = Duration::from_secs(60);
 static DIRECTORIES: AtomicU32 = AtomicU32::new(0);
 
 /// A running server.
