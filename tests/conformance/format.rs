@@ -32,17 +32,6 @@ pub struct Scope {
     pub tcp_only: bool,
 }
 
-impl Section {
-    /// How long it sleeps in all, in milliseconds.
-    pub fn sleeps_ms(&self) -> u64 {
-        let sleeps = self.steps.iter().map(|step| match step.action {
-            Action::Sleep(ms) => ms,
-            _ => 0,
-        });
-        sleeps.sum()
-    }
-}
-
 /// One step, and the line it stands on (counted from 1).
 pub struct Step {
     pub line: usize,

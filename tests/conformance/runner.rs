@@ -16,7 +16,7 @@ use crate::support::client::Failure;
 use crate::support::resp::Value;
 
 /// What a section may take beside its sleeps: the shortest time that runs in one is longer.
-const IN_TIME: Duration = Duration::from_millis(50);
+const IN_TIME: Duration = Duration::from_millis(20);
 /// So long nobody is held up who is not waiting for a reply that does not come.
 const SILENCE: Duration = Duration::from_secs(10);
 /// How often a section may be late.
@@ -41,12 +41,14 @@ pub struct Runner<'a> {
     target: &'a mut dyn Target,
     knows: HashMap<String, bool>,
     report: Report,
+    /// How long the section has slept so far.
+    slept: Duration,
 }
 
 impl<'a> Runner<'a> {
     /// A runner for this target.
     pub fn new(target: &'a mut dyn Target) -> Runner<'a> {
-        Runner { target, knows: HashMap::new(), report: Report::default() }
+        Runner { target, knows: HashMap::new(), report: Report::default(), slept: Duration::ZERO }
     }
 
     /// Runs every transcript below `root` whose path contains `filter`.
@@ -125,12 +127,12 @@ impl<'a> Runner<'a> {
 
     /// Runs a section, and again if it fails and was late.
     fn run_in_time(&mut self, section: &Section, lines: &[String]) -> Result<(), (usize, String)> {
+        let mut began;
         for _ in 0..LATE_MAX {
             self.target.begin().map_err(|error| (section.line, error))?;
-            let began = Instant::now();
+            (self.slept, began) = (Duration::ZERO, Instant::now());
             let result = self.run_section(section, lines);
-            let pause = Duration::from_millis(section.sleeps_ms());
-            let took = began.elapsed().saturating_sub(pause);
+            let took = began.elapsed().saturating_sub(self.slept);
             if result.is_ok() || !(IN_TIME..SILENCE).contains(&took) {
                 return result;
             }
@@ -147,7 +149,10 @@ impl<'a> Runner<'a> {
         for step in &section.steps {
             let located = |problem: String| (step.line, problem);
             match &step.action {
-                Action::Sleep(ms) => self.target.sleep(*ms),
+                Action::Sleep(ms) => {
+                    self.slept += Duration::from_millis(*ms);
+                    self.target.sleep(*ms);
+                }
                 Action::Until(line) => self.target.wait_until(line).map_err(located)?,
                 Action::Connection(number) => connection = *number,
                 // A server may refuse the start of it and be gone before the end.
