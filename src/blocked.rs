@@ -5,13 +5,16 @@
 //! Whoever ends the wait claims it first, so that it ends once; see `engine/src/waiters.rs`.
 
 use crate::clients::ClientInfo;
+use crate::failure;
 use crate::session::{Quiet, Session};
+use crate::worker;
 use redstart_engine::execute::{Local, Prepared};
 use redstart_engine::spec::{BLOCKING, WAITS};
 use redstart_engine::waiters::{Waiter, Wake};
 use redstart_engine::{Command, Engine, Now};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Sleep;
@@ -75,6 +78,12 @@ impl Session {
             blocked.waiter.time_out();
         }
         let Some(answer) = blocked.waiter.answered() else { return Poll::Pending };
+        if answer.starts_with(b"-") {
+            let failed = Some((self.info.last_command.load(Relaxed), true));
+            worker::with(|worker| {
+                failure::count(self.server, &worker.local.stats, failed, &answer);
+            });
+        }
         if !blocked.quiet {
             self.out.raw(&answer);
         }

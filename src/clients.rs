@@ -97,6 +97,9 @@ pub struct ClientInfo {
     pub queued: AtomicI64,
     /// Keys that it watches.
     pub watched: AtomicUsize,
+    /// Bytes that are kept for it: the names that it listens to, what its transaction watches and
+    /// has queued, the prefixes that it follows.
+    pub kept_bytes: [AtomicUsize; 3],
     /// What it waits in, if its command does.
     pub waiter: Mutex<Option<Arc<Waiter>>>,
     /// What it may leave unread.
@@ -110,6 +113,20 @@ pub struct ClientInfo {
     killed: AtomicBool,
     waker: AtomicWaker,
 }
+
+/// What [`ClientInfo::kept_bytes`] are kept for.
+#[derive(Clone, Copy, Debug)]
+pub enum Kept {
+    /// Names that it listens to.
+    Names,
+    /// What it watches and has queued.
+    Transaction,
+    /// Prefixes that it follows.
+    Prefixes,
+}
+
+/// What something small takes in a list or a map beside its bytes, roughly.
+pub const NODE_BYTES: usize = 64;
 
 /// What a client said of itself.
 #[derive(Default)]
@@ -150,6 +167,7 @@ impl ClientInfo {
             listening: Default::default(),
             queued: AtomicI64::new(-1),
             watched: AtomicUsize::new(0),
+            kept_bytes: Default::default(),
             waiter: Mutex::default(),
             limits,
             standing: Standing::default(),
@@ -207,7 +225,14 @@ impl ClientInfo {
 
     /// The bytes that the client takes.
     pub fn memory(&self) -> usize {
-        size_of::<ClientInfo>() + self.input_bytes.load(Ordering::Relaxed) + self.unread()
+        let kept: usize = self.kept_bytes.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum();
+        let input = self.input_bytes.load(Ordering::Relaxed);
+        size_of::<ClientInfo>() + input + kept + self.unread()
+    }
+
+    /// Says how much is kept for the client.
+    pub fn set_kept(&self, kept: Kept, bytes: usize) {
+        self.kept_bytes[kept as usize].store(bytes, Ordering::Relaxed);
     }
 
     /// What the client is there for.

@@ -14,15 +14,19 @@ const START_MS: u64 = 86_400_000;
 /// Both clocks.
 pub struct Clock {
     start: Instant,
+    /// What the wall clock was past a whole millisecond at the start: both clocks turn over at
+    /// once, so that a time that a client took just now is never ahead of the server's.
+    phase_ns: u64,
     wall_offset_ms: AtomicI64,
 }
 
 impl Clock {
     /// Clocks that start now.
     pub fn start() -> Clock {
-        let clock = Clock { start: Instant::now(), wall_offset_ms: AtomicI64::new(0) };
-        clock.wall_offset_ms.store(wall_ms() - clock.now().mono_ms as i64, Relaxed);
-        clock
+        let (wall, start) = (since_epoch(), Instant::now());
+        let offset_ms = wall.as_millis() as i64 - START_MS as i64;
+        let phase_ns = u64::from(wall.subsec_nanos()) % 1_000_000;
+        Clock { start, phase_ns, wall_offset_ms: AtomicI64::new(offset_ms) }
     }
 
     /// The present.
@@ -40,7 +44,7 @@ impl Clock {
     /// The moment of a reading of [`Clock::mono_ns`].
     #[inline]
     pub fn moment(&self, mono_ns: u64) -> Now {
-        let mono_ms = mono_ns / 1_000_000 + START_MS;
+        let mono_ms = (mono_ns + self.phase_ns) / 1_000_000 + START_MS;
         Now::new(mono_ms, mono_ms as i64 + self.wall_offset_ms.load(Relaxed))
     }
 

@@ -94,6 +94,12 @@ async fn serve(server: &'static Server, connection: &Mutex<Connection>) -> io::R
                     return Ok(());
                 }
             }
+            if turn.closes {
+                // Who reads the farewell may count on the client's being gone.
+                let session = &mut connection.lock().session;
+                session.leave();
+                server.clients.remove(session.info.id);
+            }
             while !poll_fn(|cx| poll_flush(&mut connection.lock(), cx)).await? {
                 // A large reply goes out in pieces, and others are served between them.
                 tokio::task::yield_now().await;
@@ -183,6 +189,13 @@ fn poll_requests(
     if session.info.is_killed(cx.waker()) {
         return Poll::Ready(Ok(false));
     }
+    // What ends a wait is told before what the end of it has changed.
+    if session.is_waiting() && session.poll_wait(cx).is_ready() {
+        if session.input_waits {
+            worker::with(|worker| dispatch::run_kept(session, worker));
+        }
+        return Poll::Ready(Ok(true));
+    }
     if session.info.mail.has_any() {
         worker::with(|worker| worker.lend(&mut session.out));
         if session.info.mail.take(&mut session.out) {
@@ -190,7 +203,7 @@ fn poll_requests(
         }
     }
     if session.is_waiting() {
-        return poll_waiting(stream, session, cx);
+        return poll_while_waiting(stream, session, cx);
     }
     if session.input_waits {
         worker::with(|worker| {
@@ -207,6 +220,12 @@ fn poll_requests(
     let mut piece = (&mut session.input).limit(worker::READ_BYTES);
     let read = ready!(pin!(stream.read_buf(&mut piece)).poll(cx))?;
     if read > 0 {
+        // What is run now is gone before anybody looks at who takes too much.
+        session.info.input_bytes.store(session.input.len(), Relaxed);
+        session.server.evict_if_large(&session.info);
+        if session.info.is_killed(cx.waker()) {
+            return Poll::Ready(Ok(false));
+        }
         worker::with(|worker| {
             worker.local.stats.net_input_bytes.add(read as u64);
             worker.turns.read(session.info.id);
@@ -220,19 +239,13 @@ fn poll_requests(
     Poll::Ready(Ok(read > 0 && fits))
 }
 
-/// Waits for the end of what the client waits for; what arrives meanwhile is kept. A
-/// client that sends too much is not read from, so that it is not seen to have gone either.
-fn poll_waiting(
+/// Keeps what arrives while the client waits for something. A client that sends too much is not
+/// read from, so that it is not seen to have gone either.
+fn poll_while_waiting(
     stream: &mut Socket,
     session: &mut Session,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<bool>> {
-    if session.poll_wait(cx).is_ready() {
-        if session.input_waits {
-            worker::with(|worker| dispatch::run_kept(session, worker));
-        }
-        return Poll::Ready(Ok(true));
-    }
     while session.input.len() < BLOCKED_INPUT_MAX {
         let read = worker::with(|worker| {
             let mut buffer = ReadBuf::new(&mut worker.input);

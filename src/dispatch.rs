@@ -11,6 +11,7 @@
 
 use crate::blocked;
 use crate::clients::TOUCH_NOT;
+use crate::failure;
 use crate::monitor;
 use crate::persist;
 use crate::server::Server;
@@ -25,7 +26,6 @@ use redstart_engine::execute::Prepared;
 use redstart_engine::keyspace::View;
 use redstart_engine::registry::{KeyShape, Registered};
 use redstart_engine::spec::{ALLOW_BUSY, DENYOOM, Group, NO_AUTH, NO_MULTI, Run};
-use redstart_engine::stats::Stats;
 use redstart_engine::{Command, Error, Now};
 use redstart_protocol::{Args, Parser, Protocol, Span, Step};
 use std::ops::Range;
@@ -40,9 +40,6 @@ const OUTPUT_FLUSH: usize = 1 << 20;
 const UNCOUNTED_OUTPUT: usize = 16 * 1024;
 /// An argument from this size on may be kept by reference to the input, in bytes.
 const SHARED_MIN: u32 = 64 * 1024;
-
-/// Different first words of errors that are counted: clients make them up, too.
-const ERROR_CODES_MAX: usize = 128;
 
 /// What a client that listens may still say in RESP2, where replies and messages look alike.
 const LISTENER_COMMANDS: [&str; 9] = [
@@ -282,9 +279,12 @@ fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>)
             break;
         }
         if session.out.errors() != errors {
-            let has_run = ran.len() > before;
-            let failure = Failure { start, errors, has_run };
-            count_error(session, &worker.local.stats, request, failure);
+            let failed = match request.what {
+                What::Command(id) | What::WrongArity(id) => Some((id, ran.len() > before)),
+                _ => None,
+            };
+            let reply = &session.out.buf_mut()[start..];
+            failure::count(server, &worker.local.stats, failed, reply);
         }
         monitored |= session.monitors;
         if monitored && ran.len() > before {
@@ -466,7 +466,7 @@ fn gate(
         return Err(error);
     }
     if server.evictor.is_on()
-        && command.is(DENYOOM)
+        && (command.is(DENYOOM) || command.name == "exec" && session.queues_what_needs_room())
         && !has_room(server, worker, request, source, now)
     {
         return Err(Error::OUT_OF_MEMORY);
@@ -522,34 +522,6 @@ fn enqueue(session: &mut Session, id: u16, args: Args<'_>, keys: &[KeyAt]) {
     queue.push(id, args, keys);
     session.note_transaction();
     session.out.simple("QUEUED");
-}
-
-/// An error reply: where it begins, how many there were before, whether the command was run.
-struct Failure {
-    start: usize,
-    errors: u32,
-    has_run: bool,
-}
-
-/// Counts an error reply by its first word, and for its command, for INFO.
-#[cold]
-fn count_error(session: &mut Session, stats: &Stats, request: &Request, failure: Failure) {
-    let Failure { start, errors, has_run } = failure;
-    stats.error_replies.add(session.out.errors().wrapping_sub(errors).into());
-    if let What::Command(id) | What::WrongArity(id) = request.what {
-        let times = &stats.times[id as usize];
-        if has_run { times.failed.add(1) } else { times.rejected.add(1) }
-    }
-    let reply = &session.out.buf_mut()[start..];
-    let Some(text) = reply.strip_prefix(b"-") else { return };
-    let is_end = |byte: &u8| matches!(byte, b' ' | b'\r');
-    let code = text.split(is_end).next().unwrap_or_default();
-    let mut errors = session.server.errors.lock();
-    if let Some(count) = errors.get_mut(code) {
-        *count += 1;
-    } else if errors.len() < ERROR_CODES_MAX {
-        errors.insert(code.to_vec(), 1);
-    }
 }
 
 /// What CLIENT LIST tells: the last command, and how many there were.

@@ -1,4 +1,5 @@
-//! Keeping within `maxmemory`: keys are evicted by the worker that is about to write.
+//! Keeping within `maxmemory`: keys are evicted by the worker that is about to write, and by the
+//! tick of one worker, should the limit have been lowered.
 //!
 //! Every shard counts its bytes; their sum is taken when the requests since the last one could
 //! have used up what was left, at most once a millisecond. So the path of a request only adds up
@@ -11,6 +12,7 @@ use crate::server::Server;
 use crate::worker::Worker;
 use redstart_engine::Now;
 use redstart_engine::call::KeyAt;
+use redstart_engine::commands::key::EVICT;
 use redstart_engine::execute::Prepared;
 use redstart_engine::hasher::SHARDS;
 use redstart_engine::spec::Run;
@@ -21,6 +23,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::
 const KEYS_MAX: usize = 64;
 /// What an entry may take beside its bytes.
 const ENTRY_BYTES: usize = 64;
+/// How long the next try waits when there was nothing to evict, in milliseconds.
+const STUCK_MS: u64 = 100;
 /// Slots looked at in a shard for one that fits.
 const SLOTS_MAX: usize = 32;
 
@@ -130,18 +134,28 @@ impl Evictor {
         made
     }
 
+    /// Evicts what is too much though nobody writes; true when there is more to do at once.
+    pub fn shrink(&self, server: &'static Server, worker: &mut Worker, now: Now) -> bool {
+        let waits = self.stuck.load(Relaxed)
+            && now.mono_ms < self.taken_ms.load(Relaxed).saturating_add(STUCK_MS);
+        if !self.is_on() || self.rank.load(Relaxed) == Rank::Never as u8 || waits {
+            return false;
+        }
+        self.make_room(server, worker, 0, now);
+        self.taken_ms.load(Relaxed) == 0 && self.used.load(Relaxed) > self.limit.load(Relaxed)
+    }
+
     /// Removes the best of a few keys; None when there is none that may go. Returns the bytes
     /// that its shard has lost.
     fn evict(&self, server: &'static Server, worker: &mut Worker, now: Now) -> Option<usize> {
         let Candidate { db, key, .. } = self.choose(server, now)?;
-        let registered = server.registry.get(b"del")?;
-        let Run::Data(run) = registered.command.run else { return None };
+        let Run::Data(run) = EVICT.run else { return None };
         let hash = server.engine.keyspace.hasher().hash(&key);
-        let args = OwnedArgs::from_slices(&[b"DEL", &key]);
+        let args = OwnedArgs::from_slices(&[b"EVICT", &key]);
         let shard = redstart_engine::hasher::shard_of(hash);
         let before = bytes_of(server, shard);
         let prepared = Prepared {
-            command: registered.command,
+            command: &EVICT,
             run,
             args: args.as_args(),
             keys: &[KeyAt { arg: 1, hash }],

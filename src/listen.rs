@@ -140,7 +140,8 @@ fn bind_all(
             Ok(listener) => bound.push((*addr, listener)),
             Err(_) if *optional && !(bound.is_empty() && known.is_empty()) => {}
             Err(error) => {
-                let text = format!("could not listen on {addr}: {error}");
+                let port = addr.port();
+                let text = format!("Failed listening on port {port}, at {addr}: {error}");
                 return Err(io::Error::new(error.kind(), text));
             }
         }

@@ -12,6 +12,7 @@ mod connection;
 mod desk;
 mod dispatch;
 mod evict;
+mod failure;
 mod histogram;
 mod info;
 mod latency;

@@ -100,6 +100,8 @@ pub struct Persist {
     jobs: OnceLock<mpsc::Sender<save::Body>>,
     /// Whether the running BGSAVE is to be given up.
     cancel: AtomicBool,
+    /// How often FLUSHALL had run at the last look.
+    flushes: AtomicU64,
     status: Mutex<Status>,
     loading: Loading,
     /// Whether somebody waits for a sync, and the way to wake the thread that makes it.
@@ -162,6 +164,7 @@ impl Default for Persist {
             job: Mutex::default(),
             jobs: OnceLock::new(),
             cancel: AtomicBool::new(false),
+            flushes: AtomicU64::new(0),
             status: Mutex::default(),
             loading: Loading::default(),
             asked: Mutex::new(false),

@@ -117,6 +117,8 @@ pub struct Live {
     pub tracks_latency: AtomicBool,
     /// Whether expired keys are left alone until they are asked for (DEBUG SET-ACTIVE-EXPIRE).
     pub expiry_waits: AtomicBool,
+    /// Whether scripts may use DEBUG, for tests of them.
+    pub scripts_debug: AtomicBool,
 }
 
 /// A connection on its way to a worker.
@@ -173,8 +175,16 @@ impl Server {
         }
     }
 
+    /// Closes clients if this one takes more than all may together.
+    pub fn evict_if_large(&self, client: &crate::clients::ClientInfo) {
+        let bytes_max = self.live.clients_bytes_max.load(Ordering::Relaxed);
+        if bytes_max > 0 && client.memory() > bytes_max {
+            self.clients.evict(bytes_max);
+        }
+    }
+
     /// Closes clients when they take more memory than `maxmemory-clients`.
-    fn evict_clients(&self) {
+    pub fn evict_clients(&self) {
         let bytes_max = self.live.clients_bytes_max.load(Ordering::Relaxed);
         if bytes_max != 0 {
             self.clients.evict(bytes_max);
@@ -244,6 +254,7 @@ pub fn serve(config: Config) -> io::Result<()> {
     }));
     crate::settings::apply_once(&server.config.read(), &server.engine.options);
     server.apply_config();
+    tell_start(server);
     server.engine.keyspace.busy.watch(move || crate::desk::serve(server));
     persist::start(server)?;
     persist::follow_config(server)?;
@@ -267,6 +278,13 @@ pub fn serve(config: Config) -> io::Result<()> {
         supervised::tell(&server.config.read(), "READY=1\nSTATUS=Ready to accept connections\n");
         until_stopped(server).await
     })
+}
+
+/// Says who is about to serve; what starts servers looks for the process's id in it.
+fn tell_start(server: &Server) {
+    let version = env!("CARGO_PKG_VERSION");
+    let (port, id) = (server.port, std::process::id());
+    crate::log::notice(format_args!("Redstart {version} starts, port: {port}, PID: {id}"));
 }
 
 /// Listens elsewhere when CONFIG SET says so.

@@ -2,7 +2,7 @@
 //! yet, and the output that is not written yet.
 
 use crate::blocked::Blocked;
-use crate::clients::ClientInfo;
+use crate::clients::{ClientInfo, Kept};
 use crate::server::Server;
 use crate::transaction::{Queue, Watching};
 use bytes::{Bytes, BytesMut};
@@ -59,6 +59,8 @@ pub struct Session {
     pub postponed: bool,
     /// The channels, patterns and shard channels that the client listens to.
     pub listening: [BTreeSet<Bytes>; 3],
+    /// What that takes, in bytes.
+    pub names_bytes: usize,
     /// Whether it is shown all commands (MONITOR).
     pub monitors: bool,
     /// Whether it keeps copies of keys (CLIENT TRACKING).
@@ -115,6 +117,7 @@ impl Session {
             blocked: None,
             postponed: false,
             listening: Default::default(),
+            names_bytes: 0,
             monitors: false,
             tracks: false,
             caching: false,
@@ -220,12 +223,14 @@ impl Session {
         for (count, names) in self.info.listening.iter().zip(&self.listening) {
             count.store(names.len(), Relaxed);
         }
+        self.info.set_kept(Kept::Names, self.names_bytes);
     }
 }
 
-impl Drop for Session {
-    fn drop(&mut self) {
-        if self.postponed {
+impl Session {
+    /// Takes the client off all lists that others go by.
+    pub fn leave(&mut self) {
+        if std::mem::take(&mut self.postponed) {
             self.server.pause.leave(self.info.id);
         }
         self.discard();
@@ -234,5 +239,11 @@ impl Drop for Session {
         if self.listens() {
             self.stop_all_listening();
         }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.leave();
     }
 }

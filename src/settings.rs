@@ -180,6 +180,7 @@ pub fn apply(config: &Config, server: &Server) {
         bytes => usize::try_from(bytes).unwrap_or(usize::MAX),
     };
     live.clients_bytes_max.store(clients_bytes_max, Relaxed);
+    server.evict_clients();
     server.clients.limits.configure(config.output_limits());
     server.evictor.configure(config);
     let busy_ms = match config.count(Setting::BusyReplyThreshold) as u64 {

@@ -12,7 +12,7 @@
 //!
 //! What is noted of a client that has gone stays until the key changes; it is told nobody then.
 
-use crate::clients::ClientInfo;
+use crate::clients::{ClientInfo, Kept, NODE_BYTES};
 use crate::server::Server;
 use crate::session::Session;
 use crate::worker::Worker;
@@ -389,6 +389,8 @@ impl Session {
         let mut prefixes = std::mem::take(&mut current.prefixes);
         prefixes.extend_from_slice(&mode.prefixes);
         prefixes.sort_unstable();
+        let bytes = prefixes.iter().map(|prefix| prefix.len() + NODE_BYTES).sum();
+        self.info.set_kept(Kept::Prefixes, bytes);
         *current = Mode { prefixes, on: true, ..mode };
         drop(current);
         if !std::mem::replace(&mut self.tracks, true) {
@@ -406,5 +408,6 @@ impl Session {
         let mode = std::mem::take(&mut *self.info.tracking.lock());
         server.tracking.clients.fetch_sub(1, Relaxed);
         server.tracking.unfollow(&server.engine, &mode.prefixes, self.info.id);
+        self.info.set_kept(Kept::Prefixes, 0);
     }
 }

@@ -4,14 +4,17 @@
 //! that is watched has changed, and runs the queue as one unit. So a transaction is atomic and
 //! isolated, and two that share no shard run on different cores at once.
 
+use crate::clients::{Kept, NODE_BYTES};
 use crate::dispatch;
+use crate::failure;
 use crate::session::{Context, Session};
+use crate::stopwatch::Stopwatch;
 use crate::tracking;
 use parking_lot::Mutex;
 use redstart_engine::call::KeyAt;
 use redstart_engine::execute::Prepared;
 use redstart_engine::keyspace::{Keyspace, View};
-use redstart_engine::spec::{FAST, Run, WALKS, WHOLE_KEYSPACE};
+use redstart_engine::spec::{DENYOOM, FAST, Run, WALKS, WHOLE_KEYSPACE};
 use redstart_engine::watch::Watch;
 use redstart_engine::{Command, Error, Key, Local, Now};
 use redstart_protocol::{Args, OwnedArgs};
@@ -21,6 +24,7 @@ use std::sync::atomic::Ordering::Relaxed;
 #[derive(Default)]
 pub struct Queue {
     requests: Vec<Queued>,
+    bytes: usize,
     /// Whether a request was refused meanwhile, so that EXEC will be.
     failed: bool,
 }
@@ -35,7 +39,17 @@ struct Queued {
 #[derive(Default)]
 pub struct Watching {
     watch: Watch,
-    keys: Vec<(usize, u64, Box<[u8]>)>,
+    bytes: usize,
+    keys: Vec<Watched>,
+}
+
+/// A key that a client watches.
+struct Watched {
+    db: usize,
+    hash: u64,
+    key: Box<[u8]>,
+    /// Whether it was there: only then its end is a change.
+    was_there: bool,
 }
 
 /// A watch that has ended, but not where it is noted.
@@ -70,6 +84,7 @@ impl Remains {
 impl Queue {
     /// Adds a request.
     pub fn push(&mut self, id: u16, args: Args<'_>, keys: &[KeyAt]) {
+        self.bytes += NODE_BYTES + args.iter().map(|arg| arg.len() + NODE_BYTES / 4).sum::<usize>();
         self.requests.push(Queued { id, args: OwnedArgs::from(args), keys: keys.to_vec() });
     }
 
@@ -96,19 +111,30 @@ impl Session {
         let engine = &self.server.engine;
         let hash = engine.keyspace.hasher().hash(key);
         let watching = &mut self.watching;
-        if watching.keys.iter().any(|(db, _, name)| *db == self.db && **name == *key) {
+        if watching.keys.iter().any(|other| other.db == self.db && *other.key == *key) {
             return;
         }
+        let mut was_there = true;
         match engine.keyspace.ask_one(hash) {
             Ok(mut view) => {
                 engine.expire_if_due(&mut view, local, now, self.db, Key { bytes: key, hash });
-                view.shard(hash).watches.add(self.db, hash, key, &watching.watch);
+                let shard = view.shard(hash);
+                was_there = shard.db(self.db).is_some_and(|db| db.table.find(hash, key).is_some());
+                shard.watches.add(self.db, hash, key, &watching.watch);
             }
             // A script holds it, and may have changed it by EXEC.
             Err(_) => watching.watch.break_off(),
         }
-        watching.keys.push((self.db, hash, key.into()));
+        watching.keys.push(Watched { db: self.db, hash, key: key.into(), was_there });
+        watching.bytes += key.len() + NODE_BYTES;
         self.note_transaction();
+    }
+
+    /// Whether anything that is queued may not run when memory is short.
+    pub fn queues_what_needs_room(&self) -> bool {
+        let registry = &self.server.registry;
+        let mut queued = self.queue.iter().flat_map(|queue| queue.requests());
+        queued.any(|(id, _)| registry.at(id).command.is(DENYOOM))
     }
 
     /// Lets others know what is queued and watched.
@@ -116,15 +142,18 @@ impl Session {
         let queued = self.queue.as_ref().map_or(-1, |queue| queue.len() as i64);
         self.info.queued.store(queued, Relaxed);
         self.info.watched.store(self.watching.keys.len(), Relaxed);
+        let queued = self.queue.as_ref().map_or(0, |queue| queue.bytes);
+        self.info.set_kept(Kept::Transaction, queued + self.watching.bytes);
     }
 
     /// Watches nothing any more.
     pub fn unwatch(&mut self) {
-        for (db, hash, key) in std::mem::take(&mut self.watching).keys_of() {
+        let Watching { watch, keys, .. } = std::mem::take(&mut self.watching);
+        for Watched { db, hash, key, .. } in keys {
             match self.server.engine.keyspace.ask_one(hash) {
-                Ok(mut view) => view.shard(hash).watches.remove(db, &key.0, &key.1),
+                Ok(mut view) => view.shard(hash).watches.remove(db, &key, &watch),
                 Err(_) => {
-                    self.server.unwatched.add(Unwatched { db, hash, key: key.0, watch: key.1 })
+                    self.server.unwatched.add(Unwatched { db, hash, key, watch: watch.clone() });
                 }
             }
         }
@@ -135,14 +164,6 @@ impl Session {
     pub fn discard(&mut self) {
         self.queue = None;
         self.unwatch();
-    }
-}
-
-impl Watching {
-    /// Each watched key with the watch.
-    fn keys_of(self) -> impl Iterator<Item = (usize, u64, (Box<[u8]>, Watch))> {
-        let watch = self.watch;
-        self.keys.into_iter().map(move |(db, hash, key)| (db, hash, (key, watch.clone())))
     }
 }
 
@@ -211,18 +232,21 @@ fn lock(session: &Session, queue: &Queue) -> Result<View, Error> {
         return server.engine.keyspace.ask_all();
     }
     let queued = queue.requests.iter().flat_map(|queued| queued.keys.iter().map(|key| key.hash));
-    let watched = session.watching.keys.iter().map(|(_, hash, _)| *hash);
+    let watched = session.watching.keys.iter().map(|watched| watched.hash);
     server.engine.keyspace.ask(queued.chain(watched))
 }
 
 /// Whether something that is watched has changed or expired. Ends the watch.
 fn is_broken(context: &mut Context<'_>, view: &mut View, watching: Watching) -> bool {
     let engine = &context.session.server.engine;
-    let watch = watching.watch.clone();
+    let Watching { watch, keys, .. } = watching;
     let mut expired = false;
-    for (db, hash, (key, watch)) in watching.keys_of() {
+    for Watched { db, hash, key, was_there } in keys {
         let key = Key { bytes: &key, hash };
-        expired |= engine.expire_if_due(view, context.local, context.now, db, key);
+        // SWAPDB may have brought one whose time was over: that is as good as none.
+        if was_there {
+            expired |= engine.expire_if_due(view, context.local, context.now, db, key);
+        }
         view.shard(hash).watches.remove(db, key.bytes, &watch);
     }
     expired || watch.is_broken()
@@ -235,6 +259,9 @@ fn run(context: &mut Context<'_>, view: &mut View, request: &Queued) {
     let command = server.registry.at(request.id).command;
     let args = request.args.as_args();
     context.local.stats.calls[request.id as usize].add(1);
+    let mut watch = (!server.short.is(request.id, args.len()))
+        .then(|| Stopwatch::start(server, server.clock.mono_ns()));
+    let (errors, start) = (session.out.errors(), session.out.buf_mut().len());
     match command.run {
         Run::Data(run) => {
             let prepared = Prepared { command, run, args, keys: &request.keys, db: session.db };
@@ -247,6 +274,13 @@ fn run(context: &mut Context<'_>, view: &mut View, request: &Queued) {
         Run::Session | Run::Subcommands(_) => {
             dispatch::run_session(context, request.id, args, Some(view));
         }
+    }
+    let (session, stats) = (&mut *context.session, &context.local.stats);
+    if let Some(watch) = &mut watch {
+        watch.settle(session, stats, &mut vec![request.id], Some(args));
+    }
+    if session.out.errors() != errors {
+        failure::count(server, stats, Some((request.id, true)), &session.out.buf_mut()[start..]);
     }
     if server.monitors.is_on() {
         context.session.show_to_monitors(command, args);

@@ -218,7 +218,8 @@ async fn tick(server: &'static Server, index: usize, workers: usize) {
         loop {
             let now = server.clock.now();
             let more = with(|worker| {
-                let more = server.engine.expire(&mut worker.local, index, workers, now);
+                let mut more = server.engine.expire(&mut worker.local, index, workers, now);
+                more |= index == 0 && server.evictor.shrink(server, worker, now);
                 take_out_garbage(worker, server);
                 more
             });

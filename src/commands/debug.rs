@@ -69,7 +69,7 @@ fn debug(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
             crate::log::warning(format_args!("DEBUG LOG: {}", String::from_utf8_lossy(&args[2])));
             out.ok();
         }
-        (word, 3 | 4) if ACCEPTED.iter().any(|accepted| is(word, accepted)) => out.ok(),
+        (word, 2..=4) if ACCEPTED.iter().any(|accepted| is(word, accepted)) => out.ok(),
         (word, 2..=4) if is(word, "reload") => return reload(context, args),
         (word, 2) if is(word, "loadaof") => return load_again(context, Again::Log),
         (word, 2) if is(word, "jmap") => out.ok(),
@@ -89,6 +89,10 @@ fn debug(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
             session.server.live.expiry_waits.store(waits, Relaxed);
             out.ok();
         }
+        (word, 3) if is(word, "set-disable-deny-scripts") => {
+            session.server.live.scripts_debug.store(args[2].starts_with(b"1"), Relaxed);
+            out.ok();
+        }
         (word, 3) if is(word, "error") => out.error_bytes(&args[2]),
         (word, 3) if is(word, "protocol") => sample(out, &args[2])?,
         (word, _) => {
@@ -101,13 +105,8 @@ fn debug(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
 }
 
 /// What only steers Redis's own machinery: there is nothing here that it could change.
-const ACCEPTED: [&str; 5] = [
-    "quicklist-packed-threshold",
-    "replybuffer",
-    "pause-cron",
-    "set-disable-deny-scripts",
-    "config-rewrite-force-all",
-];
+const ACCEPTED: [&str; 4] =
+    ["quicklist-packed-threshold", "replybuffer", "pause-cron", "config-rewrite-force-all"];
 
 /// What would end or harm the process.
 const REFUSED: [&str; 7] =
@@ -172,7 +171,16 @@ fn sample(out: &mut Reply, kind: &[u8]) -> Result<(), Error> {
         b"double" => out.double(f64::from(3141) / 1000.0),
         b"null" => out.null(),
         b"bignum" => out.big_number("1234567999999999999999999999999999999"),
-        b"attrib" => out.bulk(b"The reply behind the attribute."),
+        b"attrib" => {
+            if out.protocol() == Protocol::Resp3 {
+                out.attribute(1);
+                out.bulk(b"key-popularity");
+                out.array(2);
+                out.bulk(b"key:123");
+                out.integer(90);
+            }
+            out.bulk(b"Some real reply following the attribute");
+        }
         b"array" => {
             out.array(3);
             (0..3).for_each(|n| out.integer(n));
@@ -192,7 +200,7 @@ fn sample(out: &mut Reply, kind: &[u8]) -> Result<(), Error> {
             out.push(2);
             out.bulk(b"server-cpu-usage");
             out.integer(42);
-            out.bulk(b"The reply behind the push.");
+            out.bulk(b"Some real reply following the push reply");
         }
         b"push" => return Err(Error::text("ERR RESP2 is not supported by this command")),
         b"verbatim" => out.verbatim("txt", b"This is a verbatim\nstring"),
@@ -232,6 +240,8 @@ const LINES: &[&str] = &[
     "    Save a snapshot, unless told not to, and load it again.",
     "SET-ACTIVE-EXPIRE (0|1)",
     "    Leave expired keys alone until they are asked for, or remove them in time.",
+    "SET-DISABLE-DENY-SCRIPTS (0|1)",
+    "    Let scripts use DEBUG, or not.",
     "SLEEP <seconds>",
     "    Do nothing for so long; fractions are allowed.",
     "STRINGMATCH-LEN <pattern> <string>",

@@ -156,7 +156,10 @@ static FUNCTION_FLUSH: SessionCommand = SessionCommand {
     ),
     run: |context, args| {
         let known = args.get(2).is_none_or(|mode| is(mode, "sync") || is(mode, "async"));
-        if args.len() > 3 || !known {
+        if args.len() > 3 {
+            return Err(too_many(&args[1]));
+        }
+        if !known {
             return Err(Error::text("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"));
         }
         change(context, args, |_, libraries| {
@@ -287,6 +290,12 @@ fn change<R>(
     Ok(result)
 }
 
+/// More arguments than a subcommand takes, some of which it need not get.
+fn too_many(word: &[u8]) -> Error {
+    let before = "ERR unknown subcommand or wrong number of arguments for '";
+    Error::quoting(before, word, "'. Try FUNCTION HELP.")
+}
+
 /// FUNCTION RESTORE serialized-value [FLUSH | APPEND | REPLACE]
 static FUNCTION_RESTORE: SessionCommand = SessionCommand {
     spec: function(
@@ -300,7 +309,10 @@ static FUNCTION_RESTORE: SessionCommand = SessionCommand {
     run: |context, args| {
         let policy = args.get(3).unwrap_or(b"append");
         let known = ["flush", "append", "replace"].iter().any(|word| is(policy, word));
-        if args.len() > 4 || !known {
+        if args.len() > 4 {
+            return Err(too_many(&args[1]));
+        }
+        if !known {
             return Err(Error::text(
                 "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.",
             ));

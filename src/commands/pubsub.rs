@@ -1,6 +1,7 @@
 //! SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE and their ends; PUBLISH, SPUBLISH, PUBSUB.
 
 use super::{SessionCommand, declare};
+use crate::clients::NODE_BYTES;
 use crate::pubsub::Kind;
 use crate::session::{Context, Session};
 use bytes::Bytes;
@@ -132,6 +133,7 @@ fn subscribe(context: &mut Context<'_>, args: Args<'_>, kind: Kind) -> Result<()
         if !session.listening[kind as usize].contains(name) {
             let name = Bytes::copy_from_slice(name);
             session.server.pubsub.add(kind, &name, &session.info);
+            session.names_bytes += name.len() + NODE_BYTES;
             session.listening[kind as usize].insert(name);
         }
         confirm(session, kind, kind.subscribed(), Some(name));
@@ -178,6 +180,7 @@ impl Session {
     pub fn stop_listening(&mut self, kind: Kind, name: &[u8]) {
         if self.listening[kind as usize].remove(name) {
             self.server.pubsub.remove(kind, name, self.info.id);
+            self.names_bytes -= name.len() + NODE_BYTES;
         }
     }
 
@@ -188,6 +191,7 @@ impl Session {
                 self.server.pubsub.remove(kind, &name, self.info.id);
             }
         }
+        self.names_bytes = 0;
         self.note_listening();
     }
 }

@@ -169,7 +169,9 @@ pub enum Again {
 /// What could not be saved or loaded; the keyspace is then what was loaded by then.
 pub fn load_again(server: &'static Server, what: Again) -> Result<(), ReadError> {
     let persist = &server.persist;
-    if what == Again::Log && !persist.is_logging() {
+    let (directory, prefix) = log_place(&server.config.read());
+    // BGREWRITEAOF may have left one, though none is written now.
+    if what == Again::Log && Plan::of(&prefix, &directory.list()?).base.is_none() {
         return Err(io::Error::other("there is no log").into());
     }
     if what == Again::Saved {
@@ -181,7 +183,6 @@ pub fn load_again(server: &'static Server, what: Again) -> Result<(), ReadError>
     server.engine.keyspace.clear();
     let result = if what == Again::Log {
         let mut libraries = Libraries::new(server);
-        let (directory, prefix) = log_place(&server.config.read());
         let plan = Plan::of(&prefix, &directory.list()?);
         read_log(server, &directory, &prefix, &plan, &mut libraries).map(|_| libraries.finish())
     } else {

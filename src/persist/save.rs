@@ -233,9 +233,25 @@ pub fn follow_failure(server: &Server) {
     server.persist.set(SAVE_FAILS, failed && minds);
 }
 
-/// Begins what is due: what was scheduled, then the save points.
+/// How often FLUSHALL ran.
+fn flushes(server: &Server) -> u64 {
+    let Some(registered) = server.registry.get(b"flushall") else { return 0 };
+    server.stats.iter().map(|stats| stats.calls[registered.id as usize].value()).sum()
+}
+
+/// Begins what is due: what was scheduled, then the save points. Behind FLUSHALL a snapshot is due
+/// at once, so that what was to be forgotten does not come back.
 pub fn tick(server: &'static Server) {
-    let status = server.persist.status.lock().clone();
+    let persist = &server.persist;
+    let flushes = flushes(server);
+    let is_flushed = persist.flushes.swap(flushes, Relaxed) < flushes;
+    if is_flushed && !server.config.read().save_points().is_empty() {
+        let mut status = persist.status.lock();
+        status.save.scheduled = true;
+        // The one that is under way would save what was there before.
+        persist.cancel.fetch_or(status.save.since_ms.is_some(), Relaxed);
+    }
+    let status = persist.status.lock().clone();
     if status.save.since_ms.is_some() || status.rewrite.since_ms.is_some() {
         return;
     }

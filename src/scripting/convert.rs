@@ -89,6 +89,11 @@ impl<'a> Reader<'a> {
                 Ok(Value::Table(table))
             }
             b'%' | b'~' if len >= 0 => self.keyed(kind, len as usize),
+            // An attribute: scripts see the reply behind it only.
+            b'|' => {
+                (0..len * 2).try_for_each(|_| self.value().map(drop))?;
+                self.value()
+            }
             _ => Ok(self.null()),
         }
     }

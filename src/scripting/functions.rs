@@ -23,6 +23,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+/// How long FUNCTION LOAD runs a library's text before it is given up, in milliseconds: nobody
+/// could end it.
+const LOAD_MS: u64 = 500;
+
 /// A function as it is told to clients.
 #[derive(Clone)]
 pub struct About {
@@ -290,11 +294,21 @@ pub fn add(
     code: &[u8],
     replace: bool,
 ) -> Result<Vec<u8>, Error> {
-    let load = |code: &[u8]| with(context, |_, runtime| runtime.load(code))?;
+    let end_ms = context.session.server.clock.now().mono_ms + LOAD_MS;
+    let load = |code: &[u8]| with(context, |_, runtime| runtime.load_until(code, end_ms))?;
     add_loaded(libraries, code, replace, load)
 }
 
 impl Runtime {
+    /// As [`Runtime::load`], given up at a time in monotonic milliseconds.
+    fn load_until(&self, code: &[u8], end_ms: u64) -> Result<Vec<Registered>, Error> {
+        self.load_end_ms.set(end_ms);
+        let loaded = self.load(code);
+        self.load_end_ms.set(0);
+        self.over.set(false);
+        loaded
+    }
+
     fn load(&self, code: &[u8]) -> Result<Vec<Registered>, Error> {
         self.functions.load(&self.lua, code)
     }

@@ -262,6 +262,8 @@ impl Run<'_> {
         drop(state);
         runtime.over.set(false);
         runtime.running.since_ms.store(0, Relaxed);
+        // It was meant for this run: a library that is loaded next is not to be ended by it.
+        runtime.running.kill.store(false, Relaxed);
         if runtime.busy.take() {
             let is_function = runtime.running.function.lock().is_some();
             server.engine.keyspace.busy.leave(is_function);

@@ -55,6 +55,9 @@ pub struct Runtime {
     pub over: Rc<Cell<bool>>,
     /// What others know of the script that runs.
     pub running: Arc<Running>,
+    /// When the library that is being loaded has taken too long, in monotonic milliseconds; zero
+    /// is never.
+    pub load_end_ms: Rc<Cell<u64>>,
     /// Whether others are told that the server is busy with the script.
     pub busy: Rc<Cell<bool>>,
     /// The server's generation of scripts that `compiled` is of.
@@ -99,6 +102,7 @@ impl Runtime {
             state,
             over,
             running,
+            load_end_ms: Rc::default(),
             busy: Rc::default(),
             generation: 0,
             functions: functions::Loaded::new(registrar, runner.clone(), library),
@@ -114,6 +118,7 @@ impl Runtime {
     fn watch_over(&self, server: &'static Server) {
         let (over, running) = (self.over.clone(), self.running.clone());
         let (busy, calls) = (self.busy.clone(), Cell::new(0u32));
+        let load_end_ms = self.load_end_ms.clone();
         self.lua.set_interrupt(move |_| {
             calls.set(calls.get().wrapping_add(1));
             if calls.get().is_multiple_of(INTERRUPTS) && is_long(server, &running) {
@@ -123,6 +128,11 @@ impl Runtime {
                     crate::log::warning("A script takes long; others are told so.");
                 }
                 desk::serve(server);
+            }
+            let end_ms = load_end_ms.get();
+            if end_ms != 0 && server.clock.now().mono_ms >= end_ms {
+                over.set(true);
+                return Err(mlua::Error::runtime("ERR FUNCTION LOAD timeout"));
             }
             if over.get() || running.kill.load(Relaxed) {
                 over.set(true);

@@ -129,9 +129,13 @@ impl Events {
         match &name[..] {
             b"del" | b"unlink" => {
                 self.removed.clear();
+                let (class, event) = match self.command {
+                    "evict" => (EVICTED, "evicted"),
+                    _ => (GENERIC, "del"),
+                };
                 // SORT tells of one before it is sure that nothing takes the key's place.
                 if self.command != "sort" {
-                    args.iter().skip(1).for_each(|key| self.note(GENERIC, db, "del", key));
+                    args.iter().skip(1).for_each(|key| self.note(class, db, event, key));
                 }
             }
             b"mset" | b"msetnx" => {

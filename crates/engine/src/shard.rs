@@ -346,16 +346,16 @@ impl Shard {
         };
         // An empty part hands what it kept for a snapshot over when it is dropped.
         let part = part.filter(|part| !part.table.is_empty())?;
-        self.watches.touch_table(index, &part.table);
+        self.watches.touch_table(index, &part.table, 0);
         Some(part)
     }
 
-    /// Exchanges two databases.
-    pub fn swap(&mut self, a: usize, b: usize) {
+    /// Exchanges two databases; who watches a key does not care if one comes whose time is over.
+    pub fn swap(&mut self, a: usize, b: usize, now_ms: u64) {
         let (from_a, from_b) = (self.take_db(a), self.take_db(b));
         for (index, part) in [(a, from_b), (b, from_a)] {
             if let Some(part) = part {
-                self.watches.touch_table(index, &part.table);
+                self.watches.touch_table(index, &part.table, now_ms);
                 *self.db_mut(index) = part;
             }
         }

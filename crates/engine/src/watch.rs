@@ -3,6 +3,7 @@
 //! Kept in the shard, behind its lock, so that a change and the look at the flag in EXEC, which
 //! holds the same lock, cannot miss each other. A shard that nobody watches pays one branch.
 
+use crate::entry::Entry;
 use crate::table::Table;
 use hashbrown::HashMap;
 use std::sync::Arc;
@@ -71,11 +72,13 @@ impl Watches {
         }
     }
 
-    /// The keys of a table go, or come, as a whole.
-    pub fn touch_table(&self, db: usize, table: &Table) {
+    /// The keys of a table go, or come, as a whole; what is past its deadline does not count.
+    pub fn touch_table(&self, db: usize, table: &Table, now_ms: u64) {
         let Some(keys) = &self.0 else { return };
+        let lives = |entry: &Entry| entry.deadline_ms() == 0 || entry.deadline_ms() > now_ms;
         for ((of, key), watched) in keys.iter() {
-            if *of == db && table.find(watched.hash, key).is_some() {
+            let found = (*of == db).then(|| table.find(watched.hash, key)).flatten();
+            if found.is_some_and(|slot| lives(table.at(slot))) {
                 watched.by.iter().for_each(|watch| watch.0.store(true, Relaxed));
             }
         }

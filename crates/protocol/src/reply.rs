@@ -203,6 +203,11 @@ impl Reply {
         self.aggregate(b'>', count);
     }
 
+    /// The header of `count` pairs of an attribute, which says more about the reply behind it.
+    pub fn attribute(&mut self, count: usize) {
+        self.header(b'|', count);
+    }
+
     /// A double in Redis 7.0's format. RESP2: a bulk string.
     pub fn double(&mut self, value: f64) {
         let mut text = [0; DOUBLE_TEXT_MAX];

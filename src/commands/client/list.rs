@@ -1,7 +1,7 @@
 //! CLIENT LIST and CLIENT INFO: a line about a connection.
 
 use super::OWN;
-use crate::clients::{ClientInfo, Kind};
+use crate::clients::{ClientInfo, Kept, Kind};
 use crate::commands::{SessionCommand, declare, is};
 use crate::server::Server;
 use crate::session::Context;
@@ -105,9 +105,10 @@ fn line(text: &mut Vec<u8>, client: &ClientInfo, server: &Server, now_ms: u64) {
     put("multi", &client.queued.load(Relaxed));
     put("watch", &client.watched.load(Relaxed));
     put("qbuf", &input);
-    for name in ["qbuf-free", "argv-mem", "multi-mem"] {
+    for name in ["qbuf-free", "argv-mem"] {
         put(name, &0);
     }
+    put("multi-mem", &client.kept_bytes[Kept::Transaction as usize].load(Relaxed));
     put("rbs", &output);
     put("rbp", &output);
     put("obl", &output);

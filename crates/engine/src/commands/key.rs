@@ -55,6 +55,17 @@ pub static UNLINK: Command = Command {
     run: Run::Data(del),
 };
 
+/// Removes a key because memory is short. No client can ask for it.
+pub static EVICT: Command = Command {
+    name: "evict",
+    group: Group::Generic,
+    arity: Arity::Exactly(2),
+    flags: WRITE,
+    keys: &[KeySpec::at(1, RM | DELETE)],
+    doc: Doc { since: "", complexity: "O(1)", summary: "", syntax: "key" },
+    run: Run::Data(del),
+};
+
 fn del(call: &mut Call<'_>) -> Result<(), Error> {
     let mut effect: Vec<&[u8]> = Vec::new();
     let mut removed = 0;

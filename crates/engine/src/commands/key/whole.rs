@@ -261,9 +261,10 @@ fn swap_db(call: &mut Call<'_>) -> Result<(), Error> {
     let second = small_integer(call, 2).map_err(|_| Error::INVALID_SECOND_DB)?;
     let (first, second) = (database(call, first)?, database(call, second)?);
     if first != second {
+        let now_ms = call.now().mono_ms;
         // A shard's earliest deadline is that of all its databases: it stays what it is.
         for index in 0..SHARDS {
-            call.space.view().shard_at(index).swap(first, second);
+            call.space.view().shard_at(index).swap(first, second, now_ms);
         }
         call.space.note_exchanged(first, second);
         call.emit_as_is();
