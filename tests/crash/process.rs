@@ -26,6 +26,13 @@ pub fn scratch(name: &str) -> PathBuf {
     directory
 }
 
+/// A free port below those that the system gives to clients: one of them could take it in between.
+fn free_port() -> u16 {
+    let mut ports = std::iter::repeat_with(|| fastrand::u16(10_000..32_000)).take(1000);
+    let port = ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    port.expect("there is a free port")
+}
+
 /// A server process.
 pub struct Process {
     child: Child,
@@ -54,9 +61,7 @@ impl Process {
 
     /// Starts a server by a program that takes its arguments.
     pub fn spawn(mut program: Command, directory: &Path, args: &[&str]) -> Process {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there is a free port");
-        let port = listener.local_addr().expect("it is bound").port();
-        drop(listener);
+        let port = free_port();
         let output = directory.join("output.txt");
         let log = OpenOptions::new().create(true).append(true).open(&output);
         let log = log.expect("the directory is ours");
