@@ -6,7 +6,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use redstart_engine::entry::Entry;
-use redstart_engine::value::Object;
+use redstart_engine::value::ObjectRef;
 use redstart_engine::value::list::End;
 use redstart_engine::{Engine, Now};
 use redstart_persistence::aof::{self, Next};
@@ -60,7 +60,7 @@ fuzz_target!(|data: &[u8]| {
 /// A value, whatever order its fields are in.
 fn shown(entry: &Entry) -> String {
     match entry.object() {
-        Some(Object::List(list)) => {
+        Some(ObjectRef::List(list)) => {
             let mut elements = Vec::new();
             let _ = list.walk(0, End::Head, |element| {
                 elements.push(element.as_bytes().to_vec());
@@ -68,7 +68,7 @@ fn shown(entry: &Entry) -> String {
             });
             format!("{elements:?}")
         }
-        Some(Object::Hash(hash)) => {
+        Some(ObjectRef::Hash(hash)) => {
             let fields = hash.iter_timed();
             let fields: BTreeMap<_, _> =
                 fields.map(|(field, value, at_ms)| (field, (value.to_vec(), at_ms))).collect();

@@ -15,8 +15,8 @@ use crate::options::Options;
 use crate::shard::{Db, Due};
 use crate::spec::Command;
 use crate::table::Slot;
-use crate::value::Object;
 use crate::value::hash::{Hash, Limits};
+use crate::value::{Object, ObjectRef};
 use crate::waiters::Wait;
 use redstart_protocol::{Args, Reply};
 
@@ -124,7 +124,7 @@ pub fn new_value(args: Args<'_>, at: usize) -> NewValue<'_> {
 #[inline]
 fn hash_in(entry: &Entry) -> Result<&Hash, Error> {
     match entry.object() {
-        Some(Object::Hash(hash)) => Ok(hash),
+        Some(ObjectRef::Hash(hash)) => Ok(hash),
         _ => Err(Error::WRONG_TYPE),
     }
 }

@@ -11,20 +11,23 @@
 //!
 //! A string of up to [`INLINE_MAX`] bytes lies inline behind the key; an integer is an 8-byte
 //! payload; a longer string is a payload pointing at a reference-counted [`Long`]; a value that is
-//! more than a string is a payload of an [`Object`]. The same size is overwritten in place.
+//! more than a string is a payload of an [`Object`]. A short list has its elements behind the key,
+//! as a string has its bytes, and what is known of them as an 8-byte payload; `value` is the room
+//! for them then. The same size is overwritten in place.
 //!
 //! This file holds `unsafe`: the block is raw memory. The invariants, kept by this file alone:
 //! the header describes the block's layout exactly (`Layout` is recomputed from it to free), every
 //! length in it was checked when the block was made, and a payload is owned.
 #![allow(unsafe_code)]
 
+mod list;
 pub mod long;
 mod value;
 
 use crate::error::Error;
 use crate::hasher::Hasher;
-use crate::value::{Object, Type};
-use bytes::Bytes;
+use crate::value::list::{ListRef, Meta, Run};
+use crate::value::{Object, ObjectRef};
 use long::Long;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 use std::ptr::NonNull;
@@ -42,7 +45,9 @@ const WORD: usize = 8;
 const KIND_INLINE: u8 = 0;
 const KIND_INT: u8 = 1;
 const KIND_LARGE: u8 = 2;
+/// From here on it is no string.
 const KIND_OBJECT: u8 = 3;
+const KIND_LIST: u8 = 4;
 
 const EXPIRES: u8 = 1;
 const WIDE: u8 = 2;
@@ -109,7 +114,10 @@ impl Entry {
             NewValue::Raw(bytes) => (KIND_INLINE, RAW, bytes.len()),
             NewValue::Int(_) => (KIND_INT, 0, 0),
             NewValue::Shared(_) | NewValue::Long(_) => (KIND_LARGE, 0, 0),
-            NewValue::Object(_) => (KIND_OBJECT, 0, 0),
+            NewValue::Object(object) => match list::short(object) {
+                Some(run) => (KIND_LIST, 0, run.used()),
+                None => (KIND_OBJECT, 0, 0),
+            },
         };
         let mut flags = raw;
         if deadline_ms != 0 {
@@ -118,7 +126,10 @@ impl Entry {
         if key.len() > u8::MAX as usize {
             flags |= WIDE;
         }
-        let shape = Shape { kind, flags, key_len: key.len(), value_len };
+        let mut shape = Shape { kind, flags, key_len: key.len(), value_len };
+        if kind == KIND_LIST {
+            shape.value_len += list::spare_room(shape.size());
+        }
         // SAFETY: the size is at least HEADER, so not zero.
         let block = unsafe { alloc(shape.layout()) };
         let Some(block) = NonNull::new(block) else { handle_alloc_error(shape.layout()) };
@@ -144,8 +155,13 @@ impl Entry {
                     let payload = Box::into_raw(Box::new(long));
                     (entry.word(shape.key_at() - WORD) as *mut *mut Long).write(payload);
                 }
-                NewValue::Object(object) => {
+                NewValue::Object(object) if kind == KIND_OBJECT => {
                     (entry.word(shape.payload_at()) as *mut Object).write(*object);
+                }
+                NewValue::Object(object) => {
+                    entry.word(shape.payload_at()).write(0);
+                    std::ptr::write_bytes(key_at.add(key.len()), 0, shape.value_len);
+                    list::short(&object).into_iter().for_each(|run| entry.write_run(run));
                 }
             }
         }
@@ -213,7 +229,7 @@ impl Entry {
     #[inline]
     pub fn value(&self) -> Value<'_> {
         let shape = self.shape();
-        assert!(shape.kind != KIND_OBJECT, "only a string has a string value");
+        assert!(shape.kind < KIND_OBJECT, "only a string has a string value");
         // SAFETY: `kind` says what lies in the payload word, or that the bytes follow the key.
         unsafe {
             match shape.kind {
@@ -229,16 +245,45 @@ impl Entry {
 
     /// The value that is more than a string, if it is.
     #[inline]
-    pub fn object(&self) -> Option<&Object> {
+    pub fn object(&self) -> Option<ObjectRef<'_>> {
         let shape = self.shape();
-        if shape.kind != KIND_OBJECT {
-            return None;
+        match shape.kind {
+            // SAFETY: the payload of a KIND_OBJECT block is an owned, valid `Object`.
+            KIND_OBJECT => unsafe {
+                Some((*(self.word(shape.payload_at()) as *const Object)).view())
+            },
+            // SAFETY: the payload of a KIND_LIST block is a word, and behind its key lie
+            // `value_len` initialised bytes.
+            KIND_LIST => unsafe {
+                let at = self.0.as_ptr().add(shape.key_at() + shape.key_len);
+                let bytes = std::slice::from_raw_parts(at, shape.value_len);
+                let meta = Meta::from_word(self.word(shape.payload_at()).read());
+                Some(ObjectRef::List(ListRef::Tail(Run { meta, bytes })))
+            },
+            _ => None,
         }
-        // SAFETY: the payload of a KIND_OBJECT block is an owned, valid `Object`.
-        Some(unsafe { &*(self.word(shape.payload_at()) as *const Object) })
     }
 
-    /// Mutable access to the value that is more than a string.
+    /// The room for the elements of a short list, and what is known of them, to be changed by `f`.
+    #[inline]
+    fn with_tail<R>(&mut self, f: impl FnOnce(&mut Meta, &mut [u8]) -> R) -> Option<R> {
+        let shape = self.shape();
+        if shape.kind != KIND_LIST {
+            return None;
+        }
+        // SAFETY: as in `object`, and `&mut self` is exclusive.
+        unsafe {
+            let word = self.word(shape.payload_at());
+            let at = self.0.as_ptr().add(shape.key_at() + shape.key_len);
+            let mut meta = Meta::from_word(word.read());
+            let result = f(&mut meta, std::slice::from_raw_parts_mut(at, shape.value_len));
+            word.write(meta.to_word());
+            Some(result)
+        }
+    }
+
+    /// Mutable access to the value that is more than a string and no short list: that one is
+    /// changed by [`Entry::edit_list`].
     #[inline]
     pub fn object_mut(&mut self) -> Option<&mut Object> {
         let shape = self.shape();
@@ -249,15 +294,10 @@ impl Entry {
         Some(unsafe { &mut *(self.word(shape.payload_at()) as *mut Object) })
     }
 
-    /// The type.
-    pub fn kind(&self) -> Type {
-        self.object().map_or(Type::Str, Object::kind)
-    }
-
     /// The value as a string, or WRONGTYPE.
     #[inline]
     pub fn string(&self) -> Result<Value<'_>, Error> {
-        if self.header() as u8 == KIND_OBJECT { Err(Error::WRONG_TYPE) } else { Ok(self.value()) }
+        if self.header() as u8 >= KIND_OBJECT { Err(Error::WRONG_TYPE) } else { Ok(self.value()) }
     }
 
     /// The same value under another key, with another deadline. Nothing large is copied.
@@ -269,7 +309,7 @@ impl Entry {
     }
 
     fn rekeyed(self, key: &[u8], deadline_ms: u64) -> Entry {
-        if self.object().is_none() {
+        if self.shape().kind != KIND_OBJECT {
             return Entry::new(key, self.clone_value(), deadline_ms);
         }
         let old = std::mem::ManuallyDrop::new(self);
@@ -282,31 +322,6 @@ impl Entry {
             object
         };
         Entry::new(key, NewValue::Object(Box::new(object)), deadline_ms)
-    }
-
-    /// The value, to be stored once more: long strings by reference, objects copied.
-    pub fn clone_value(&self) -> NewValue<'_> {
-        match self.object() {
-            Some(object) => NewValue::Object(Box::new(object.clone())),
-            None => match self.value() {
-                Value::Int(n) => NewValue::Int(n),
-                Value::Large(long) => NewValue::Long(long.clone()),
-                Value::Inline(bytes) if self.flags() & RAW != 0 => NewValue::Raw(bytes),
-                Value::Inline(bytes) => NewValue::Str(bytes),
-            },
-        }
-    }
-
-    /// The name of the encoding, as OBJECT ENCODING tells it.
-    pub fn encoding(&self) -> &'static str {
-        if let Some(object) = self.object() {
-            return object.encoding();
-        }
-        match self.value() {
-            Value::Int(_) => "int",
-            Value::Inline(v) if v.len() <= EMBSTR_MAX && self.flags() & RAW == 0 => "embstr",
-            _ => "raw",
-        }
     }
 
     /// The deadline in monotonic milliseconds; zero when there is none.
@@ -322,7 +337,7 @@ impl Entry {
     /// The earliest deadline inside the value, in monotonic milliseconds; zero when there is none.
     #[inline]
     pub fn inner_deadline_ms(&self) -> u64 {
-        self.object().map_or(0, Object::next_deadline_ms)
+        self.object().map_or(0, ObjectRef::next_deadline_ms)
     }
 
     /// When the expiry of the entry or of a part of it is next due; zero for never.
@@ -473,26 +488,6 @@ impl Entry {
         })
     }
 
-    /// Overwrites the string from `at` on and returns its length: it grows as far as it has to,
-    /// with zeros before `at`, and is `raw` from then on. See [`Long::write_at`].
-    pub fn write_at(&mut self, at: usize, bytes: &[u8]) -> usize {
-        let len = self.value().len().max(at + bytes.len());
-        if let Some(large) = self.large_mut() {
-            large.write_at(at, bytes);
-        } else if self.shape().kind == KIND_INLINE && len <= INLINE_MAX {
-            self.grow_inline(len)[at..at + bytes.len()].copy_from_slice(bytes);
-        } else {
-            let mut long = Long::from(Bytes::from(self.value().to_vec()));
-            long.write_at(at, bytes);
-            let text = if len <= INLINE_MAX { long.to_vec() } else { Vec::new() };
-            let value = if text.is_empty() { NewValue::Long(long) } else { NewValue::Raw(&text) };
-            let mut new = Entry::new(self.key(), value, self.deadline_ms());
-            new.touch(self.age());
-            *self = new;
-        }
-        len
-    }
-
     /// Makes an inline string `len` bytes long, at most [`INLINE_MAX`]; what is new is zero.
     fn grow_inline(&mut self, len: usize) -> &mut [u8] {
         let (old, age) = (self.shape(), self.age());
@@ -527,17 +522,7 @@ impl Entry {
         }
     }
 
-    /// Whether dropping this entry is worth a thread of its own.
-    pub fn is_heavy(&self) -> bool {
-        self.object().map_or_else(|| self.is_cut(), |object| object.parts() >= 64)
-    }
-
-    /// Whether the value is a string in parts.
-    pub fn is_cut(&self) -> bool {
-        self.shape().kind == KIND_LARGE && matches!(self.value(), Value::Large(l) if l.is_cut())
-    }
-
-    /// See [`Object::prefetch`].
+    /// See [`ObjectRef::prefetch`].
     #[inline]
     pub fn prefetch_value(&self, field: &[u8], hasher: &Hasher) -> bool {
         self.object().is_some_and(|object| object.prefetch(field, hasher))

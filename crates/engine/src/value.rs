@@ -9,7 +9,7 @@ pub mod packed;
 
 use crate::hasher::Hasher;
 use hash::Hash;
-use list::List;
+use list::{List, ListRef};
 
 /// The type of a value, as TYPE tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,62 +42,90 @@ pub enum Object {
     Hash(Hash),
 }
 
+/// A value that is more than a string, borrowed from wherever it is.
+#[derive(Clone, Copy, Debug)]
+pub enum ObjectRef<'a> {
+    /// A list.
+    List(ListRef<'a>),
+    /// A hash.
+    Hash(&'a Hash),
+}
+
 impl Object {
-    /// The type.
-    pub fn kind(&self) -> Type {
+    /// The value as it is read.
+    #[inline]
+    pub fn view(&self) -> ObjectRef<'_> {
         match self {
-            Object::List(_) => Type::List,
-            Object::Hash(_) => Type::Hash,
+            Object::List(list) => ObjectRef::List(ListRef::Whole(list)),
+            Object::Hash(hash) => ObjectRef::Hash(hash),
+        }
+    }
+}
+
+impl ObjectRef<'_> {
+    /// The type.
+    pub fn kind(self) -> Type {
+        match self {
+            ObjectRef::List(_) => Type::List,
+            ObjectRef::Hash(_) => Type::Hash,
         }
     }
 
     /// The name of the encoding, as OBJECT ENCODING tells it.
-    pub fn encoding(&self) -> &'static str {
+    pub fn encoding(self) -> &'static str {
         match self {
-            Object::List(list) => list.encoding(),
-            Object::Hash(hash) => hash.encoding(),
+            ObjectRef::List(list) => list.encoding(),
+            ObjectRef::Hash(hash) => hash.encoding(),
         }
     }
 
     /// The bytes that the value takes from the allocator. Constant time.
-    pub fn allocated(&self) -> usize {
+    pub fn allocated(self) -> usize {
         match self {
-            Object::List(list) => list.allocated(),
-            Object::Hash(hash) => hash.allocated(),
+            ObjectRef::List(list) => list.allocated(),
+            ObjectRef::Hash(hash) => hash.allocated(),
         }
     }
 
     /// The number of parts, each of which has to be freed.
-    pub fn parts(&self) -> usize {
+    pub fn parts(self) -> usize {
         match self {
-            Object::List(list) => list.parts(),
-            Object::Hash(hash) => hash.parts(),
+            ObjectRef::List(list) => list.parts(),
+            ObjectRef::Hash(hash) => hash.parts(),
         }
     }
 
     /// The earliest deadline inside the value (of a hash's field), in monotonic milliseconds;
     /// zero when there is none.
-    pub fn next_deadline_ms(&self) -> u64 {
+    pub fn next_deadline_ms(self) -> u64 {
         match self {
-            Object::List(_) => 0,
-            Object::Hash(hash) => hash.next_deadline_ms(),
+            ObjectRef::List(_) => 0,
+            ObjectRef::Hash(hash) => hash.next_deadline_ms(),
+        }
+    }
+
+    /// The same value, copied.
+    pub fn to_object(self) -> Object {
+        match self {
+            ObjectRef::List(list) => Object::List(list.to_list()),
+            ObjectRef::Hash(hash) => Object::Hash(hash.clone()),
         }
     }
 
     /// Asks the processor to fetch where a field's value begins to be searched. Returns whether
-    /// [`Object::prefetch_field`] has more to fetch once that has come.
+    /// [`ObjectRef::prefetch_field`] has more to fetch once that has come.
     #[inline]
-    pub fn prefetch(&self, field: &[u8], hasher: &Hasher) -> bool {
+    pub fn prefetch(self, field: &[u8], hasher: &Hasher) -> bool {
         match self {
-            Object::List(_) => false,
-            Object::Hash(hash) => hash.prefetch(field, hasher),
+            ObjectRef::List(_) => false,
+            ObjectRef::Hash(hash) => hash.prefetch(field, hasher),
         }
     }
 
     /// Asks the processor to fetch a field of a large value.
     #[inline]
-    pub fn prefetch_field(&self, field: &[u8], hasher: &Hasher) {
-        if let Object::Hash(hash) = self {
+    pub fn prefetch_field(self, field: &[u8], hasher: &Hasher) {
+        if let ObjectRef::Hash(hash) = self {
             hash.prefetch_field(field, hasher);
         }
     }

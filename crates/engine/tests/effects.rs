@@ -8,7 +8,7 @@ use redstart_engine::driver::Driver;
 use redstart_engine::effects::{Effect, Sink};
 use redstart_engine::entry::Entry;
 use redstart_engine::spec::{BLOCKING, Run, WRITE};
-use redstart_engine::value::Object;
+use redstart_engine::value::ObjectRef;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -176,14 +176,14 @@ fn word(word: &str, random: &mut fastrand::Rng, wall_ms: i64) -> Vec<u8> {
 fn contents(entry: &Entry) -> Vec<u8> {
     match entry.object() {
         None => entry.value().to_vec(),
-        Some(Object::Hash(hash)) => {
+        Some(ObjectRef::Hash(hash)) => {
             let fields: BTreeMap<_, _> = hash
                 .iter_timed()
                 .map(|(field, value, deadline_ms)| (field, (value.to_vec(), deadline_ms)))
                 .collect();
             format!("{fields:?}").into_bytes()
         }
-        Some(Object::List(list)) => {
+        Some(ObjectRef::List(list)) => {
             let elements: Vec<_> =
                 (0..list.len()).map(|at| list.get(at).map(|e| e.as_bytes().to_vec())).collect();
             format!("{elements:?}").into_bytes()

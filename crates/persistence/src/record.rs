@@ -12,7 +12,7 @@ use redstart_engine::Now;
 use redstart_engine::entry::{Entry, NewValue, Value};
 use redstart_engine::hasher::Hasher;
 use redstart_engine::options::Options;
-use redstart_engine::value::Object;
+use redstart_engine::value::{Object, ObjectRef};
 use serde::{Deserialize, Serialize};
 
 /// What values are built by: the settings that decide their encodings, and the keyspace's hasher.
@@ -67,8 +67,8 @@ pub fn encode(db: usize, entry: &Entry, now: Now, to: &mut Vec<u8>) {
     let deadline_ms = entry.deadline_ms();
     let joined;
     let value = match entry.object() {
-        Some(Object::List(list)) => ValueOut::List(list::Out(list)),
-        Some(Object::Hash(hash)) => ValueOut::Hash(hash::Out { hash, now }),
+        Some(ObjectRef::List(list)) => ValueOut::List(list::Out(list)),
+        Some(ObjectRef::Hash(hash)) => ValueOut::Hash(hash::Out { hash, now }),
         None => match entry.value() {
             Value::Int(n) => ValueOut::Integer(n),
             Value::Inline(bytes) => ValueOut::Text(Blob(bytes)),

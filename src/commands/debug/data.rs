@@ -8,7 +8,7 @@ use redstart_engine::execute::Prepared;
 use redstart_engine::hasher::SHARDS;
 use redstart_engine::keyspace::View;
 use redstart_engine::spec::Run;
-use redstart_engine::value::Object;
+use redstart_engine::value::ObjectRef;
 use redstart_protocol::{OwnedArgs, Protocol, Reply};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::ControlFlow;
@@ -51,7 +51,7 @@ impl Digest {
 fn digest(entry: &Entry) -> Digest {
     let mut sum = match entry.object() {
         None => Digest::of(&[b"string", &entry.value().to_vec()]),
-        Some(Object::List(list)) => {
+        Some(ObjectRef::List(list)) => {
             let mut all = Digest::of(&[b"list"]);
             let end = redstart_engine::value::list::End::Head;
             let _ = list.walk::<()>(0, end, |element| {
@@ -60,7 +60,7 @@ fn digest(entry: &Entry) -> Digest {
             });
             all
         }
-        Some(Object::Hash(hash)) => {
+        Some(ObjectRef::Hash(hash)) => {
             let mut all = Digest::of(&[b"hash"]);
             hash.for_each(|field, value| all.add(Digest::of(&[field, &value.to_vec()])));
             all
@@ -197,7 +197,7 @@ pub fn table_stats(context: &mut Context<'_>, db: usize) {
 pub fn value_stats(context: &mut Context<'_>, key: &[u8]) -> Result<(), Error> {
     let found = with_entry(context, key, |entry| {
         let parts = entry.object().filter(|object| object.encoding() == "hashtable");
-        parts.map(Object::parts)
+        parts.map(ObjectRef::parts)
     });
     let parts = found.ok_or(Error::NO_SUCH_KEY)?.ok_or_else(|| {
         Error::text(

@@ -15,8 +15,8 @@ use crate::entry::{Entry, NewValue};
 use crate::error::Error;
 use crate::spec::Command;
 use crate::table::Slot;
-use crate::value::Object;
-use crate::value::list::{Element, End, Limit, List};
+use crate::value::list::{Element, End, Limit, List, ListRef};
+use crate::value::{Object, ObjectRef};
 use redstart_protocol::{Reply, parse_i64};
 
 /// The commands of the family.
@@ -47,16 +47,16 @@ pub static COMMANDS: &[&Command] = &[
 
 /// The list in an entry, or WRONGTYPE.
 #[inline]
-pub fn list_of(entry: &Entry) -> Result<&List, Error> {
+pub fn list_of(entry: &Entry) -> Result<ListRef<'_>, Error> {
     match entry.object() {
-        Some(Object::List(list)) => Ok(list),
+        Some(ObjectRef::List(list)) => Ok(list),
         _ => Err(Error::WRONG_TYPE),
     }
 }
 
 /// Fetches a list for reading: counts a hit or a miss and notes the access.
 #[inline]
-pub fn read_list<'s>(space: &'s mut Space<'_>, key: Key<'_>) -> Result<Option<&'s List>, Error> {
+pub fn read_list<'s>(space: &'s mut Space<'_>, key: Key<'_>) -> Result<Option<ListRef<'s>>, Error> {
     space.read(key).map(list_of).transpose()
 }
 
@@ -71,10 +71,12 @@ pub fn find_list(space: &mut Space<'_>, key: Key<'_>) -> Result<Option<Slot>, Er
 /// Calls `f` with the list in a slot that [`find_list`] gave.
 #[inline]
 fn modify<R>(space: &mut Space<'_>, key: Key<'_>, slot: Slot, f: impl FnOnce(&mut List) -> R) -> R {
-    space.modify(key, slot, |entry| match entry.object_mut() {
-        Some(Object::List(list)) => f(list),
-        _ => unreachable!("the entry was seen to be a list"),
-    })
+    space.modify(key, slot, |entry| edit(entry, f))
+}
+
+#[inline]
+fn edit<R>(entry: &mut Entry, f: impl FnOnce(&mut List) -> R) -> R {
+    entry.edit_list(f).expect("the entry was seen to be a list")
 }
 
 /// Stores a list where nothing is, or over whatever is in the slot.

@@ -11,7 +11,7 @@ use super::list::{limit, list_of, put_list};
 use crate::call::{Call, Key};
 use crate::error::Error;
 use crate::spec::*;
-use crate::value::list::{End, List};
+use crate::value::list::{End, List, ListRef};
 use order::Order;
 use pattern::Pattern;
 use redstart_protocol::{Args, parse_i64};
@@ -223,7 +223,7 @@ fn sort(call: &mut Call<'_>, store: Store) -> Result<(), Error> {
 }
 
 /// The elements, copied, because what they lead to is looked up while they are read.
-fn copied(list: &List) -> Vec<Box<[u8]>> {
+fn copied(list: ListRef<'_>) -> Vec<Box<[u8]>> {
     let mut elements = Vec::with_capacity(list.len());
     let _ = list.walk(0, End::Head, |element| {
         elements.push(element.as_bytes().into());
@@ -273,7 +273,7 @@ fn put(call: &mut Call<'_>, target: Key<'_>, list: List) {
         call.space.emit(|| [&b"DEL"[..], target.bytes]);
     }
     if call.space.listened_to() && !list.is_empty() {
-        let elements = copied(&list);
+        let elements = copied(ListRef::Whole(&list));
         let head = [&b"RPUSH"[..], target.bytes];
         call.space.emit(|| head.into_iter().chain(elements.iter().map(|element| &element[..])));
     }

@@ -1,8 +1,8 @@
-//! A value on its way into an entry, and as it is seen there.
+//! A value on its way into an entry, as it is seen there, and how a string is written to.
 
-use super::INLINE_MAX;
 use super::long::Long;
-use crate::value::Object;
+use super::{EMBSTR_MAX, Entry, INLINE_MAX, KIND_INLINE, KIND_LARGE, RAW};
+use crate::value::{Object, ObjectRef, Type};
 use bytes::Bytes;
 
 /// A value to be stored.
@@ -84,5 +84,67 @@ pub fn own_if_large(value: NewValue<'_>) -> NewValue<'_> {
         }
         NewValue::Shared(bytes) => NewValue::Long(Long::from(bytes)),
         other => other,
+    }
+}
+
+impl Entry {
+    /// The type.
+    pub fn kind(&self) -> Type {
+        self.object().map_or(Type::Str, ObjectRef::kind)
+    }
+
+    /// The value, to be stored once more: long strings by reference, objects copied.
+    pub fn clone_value(&self) -> NewValue<'_> {
+        match self.object() {
+            Some(object) => NewValue::Object(Box::new(object.to_object())),
+            None => match self.value() {
+                Value::Int(n) => NewValue::Int(n),
+                Value::Large(long) => NewValue::Long(long.clone()),
+                Value::Inline(bytes) if self.flags() & RAW != 0 => NewValue::Raw(bytes),
+                Value::Inline(bytes) => NewValue::Str(bytes),
+            },
+        }
+    }
+
+    /// The name of the encoding, as OBJECT ENCODING tells it.
+    pub fn encoding(&self) -> &'static str {
+        if let Some(object) = self.object() {
+            return object.encoding();
+        }
+        match self.value() {
+            Value::Int(_) => "int",
+            Value::Inline(v) if v.len() <= EMBSTR_MAX && self.flags() & RAW == 0 => "embstr",
+            _ => "raw",
+        }
+    }
+
+    /// Whether dropping this entry is worth a thread of its own.
+    pub fn is_heavy(&self) -> bool {
+        self.object().map_or_else(|| self.is_cut(), |object| object.parts() >= 64)
+    }
+
+    /// Whether the value is a string in parts.
+    pub fn is_cut(&self) -> bool {
+        self.shape().kind == KIND_LARGE && matches!(self.value(), Value::Large(l) if l.is_cut())
+    }
+
+    /// Overwrites the string from `at` on and returns its length: it grows as far as it has to,
+    /// with zeros before `at`, and is `raw` from then on. See [`Long::write_at`].
+    pub fn write_at(&mut self, at: usize, bytes: &[u8]) -> usize {
+        let len = self.value().len().max(at + bytes.len());
+        if let Some(large) = self.large_mut() {
+            large.write_at(at, bytes);
+        } else if self.shape().kind == KIND_INLINE && len <= INLINE_MAX {
+            self.grow_inline(len)[at..at + bytes.len()].copy_from_slice(bytes);
+        } else {
+            let mut long = Long::from(Bytes::from(self.value().to_vec()));
+            long.write_at(at, bytes);
+            let text = if len <= INLINE_MAX { long.to_vec() } else { Vec::new() };
+            let value = if text.is_empty() { NewValue::Long(long) } else { NewValue::Raw(&text) };
+            let mut new = Entry::new(self.key(), value, self.deadline_ms());
+            new.touch(self.age());
+            *self = new;
+        }
+        len
     }
 }

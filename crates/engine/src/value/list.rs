@@ -1,9 +1,12 @@
 //! A list: elements in order, cheap at both ends.
 //!
-//! While it is small it is one [`Chunk`]: one allocation beside the pointer to it, which OBJECT
-//! ENCODING calls a `listpack`. Beyond [`Limit`] it is chunks in groups, a `quicklist`: its ends
-//! are at hand, and an index is found without walking the elements. It becomes small again when
-//! half the limit is enough.
+//! While it is small it is one [`Chunk`], which OBJECT ENCODING calls a `listpack`. Beyond
+//! [`Limit`] it is chunks in groups, a `quicklist`: its ends are at hand, and an index is found
+//! without walking the elements. It becomes small again when half the limit is enough.
+//!
+//! A short list needs no allocation of its own: its elements lie in the tail of its entry
+//! (`entry/list.rs`). It is a [`Run`] there, and a [`List`] only while it is changed; [`ListRef`]
+//! is what those see who read it, wherever it is.
 //!
 //! Deliberately absent: compression of the middle (`list-compress-depth`), which would have every
 //! access there pay for it.
@@ -11,11 +14,16 @@
 mod block;
 mod chunk;
 mod nodes;
+mod run;
+mod view;
 
+pub use block::Meta;
 use bytes::Bytes;
 use chunk::Chunk;
 use nodes::Nodes;
+pub use run::{Run, try_push};
 use std::ops::ControlFlow;
+pub use view::ListRef;
 
 /// An end of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +73,14 @@ impl Limit {
     }
 }
 
+impl Limit {
+    /// Whether another element of `len` bytes leaves a run small.
+    #[inline]
+    pub fn admits(self, run: Run<'_>, len: usize) -> bool {
+        run.mixed_bytes() + FRAME + len <= self.bytes && run.count() < self.count
+    }
+}
+
 /// What a packed list has besides its elements, in Redis's reckoning: it decides where one that is
 /// full to the byte is still small.
 const FRAME: usize = 7;
@@ -91,6 +107,20 @@ impl List {
     /// An empty list with room for `bytes` of elements, as far as a small one goes.
     pub fn with_capacity(bytes: usize) -> List {
         List(Repr::Packed(Chunk::with_capacity(bytes.min(block::BLOCK_MAX))))
+    }
+
+    /// A copy of elements.
+    pub fn copy_of(run: Run<'_>) -> List {
+        List(Repr::Packed(Chunk::copy_of(run)))
+    }
+
+    /// The elements of a small list, where they take at most `most` bytes.
+    #[inline]
+    pub fn short_run(&self, most: usize) -> Option<Run<'_>> {
+        match &self.0 {
+            Repr::Packed(chunk) => chunk.short_run(most),
+            Repr::Nodes(_) => None,
+        }
     }
 
     /// The number of elements.

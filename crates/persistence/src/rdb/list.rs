@@ -9,7 +9,7 @@ use super::ziplist::Ziplist;
 use crate::fault::ReadError;
 use crate::record::Builder;
 use redstart_engine::value::Object;
-use redstart_engine::value::list::{End, Limit, List};
+use redstart_engine::value::list::{End, Limit, List, ListRef};
 use std::ops::ControlFlow;
 
 /// What is written: listpacks and single elements.
@@ -108,7 +108,7 @@ fn read_nodes(input: &mut Input<'_>, builder: Builder<'_>) -> Result<Loaded, Rea
     Ok(growth.finish())
 }
 
-pub fn write(list: &List, out: &mut Output) {
+pub fn write(list: ListRef<'_>, out: &mut Output) {
     // How many nodes there are stands before them.
     let mut nodes = Vec::new();
     let mut node = Growing::default();

@@ -9,7 +9,7 @@ use crate::record::Builder;
 use bytes::Bytes;
 use redstart_engine::Now;
 use redstart_engine::entry::{Entry, INLINE_MAX, NewValue};
-use redstart_engine::value::Object;
+use redstart_engine::value::{Object, ObjectRef};
 
 /// A value that was read.
 pub enum Loaded {
@@ -99,16 +99,16 @@ fn module_name(id: u64) -> String {
 /// The lowest version of the format that can hold an entry's value.
 pub fn version_needed(entry: &Entry) -> u16 {
     match entry.object() {
-        Some(Object::Hash(hash)) => hash::version_needed(hash),
-        Some(Object::List(_)) | None => super::VERSION_MIN,
+        Some(ObjectRef::Hash(hash)) => hash::version_needed(hash),
+        Some(ObjectRef::List(_)) | None => super::VERSION_MIN,
     }
 }
 
 /// The encoding's number that an entry's value is written in.
 pub fn kind(entry: &Entry) -> u8 {
     match entry.object() {
-        Some(Object::List(_)) => list::WRITTEN,
-        Some(Object::Hash(hash)) => hash::written(hash),
+        Some(ObjectRef::List(_)) => list::WRITTEN,
+        Some(ObjectRef::Hash(hash)) => hash::written(hash),
         None => string::WRITTEN,
     }
 }
@@ -116,8 +116,8 @@ pub fn kind(entry: &Entry) -> u8 {
 /// Writes an entry's value.
 pub fn write(entry: &Entry, now: Now, out: &mut Output) {
     match entry.object() {
-        Some(Object::List(list)) => list::write(list, out),
-        Some(Object::Hash(hash)) => hash::write(hash, now, out),
+        Some(ObjectRef::List(list)) => list::write(list, out),
+        Some(ObjectRef::Hash(hash)) => hash::write(hash, now, out),
         None => string::write(entry.value(), out),
     }
 }

@@ -2,12 +2,12 @@
 
 use super::Builder;
 use crate::codec::Blob;
-use redstart_engine::value::list::{Element, End, Limit, List};
+use redstart_engine::value::list::{Element, End, Limit, List, ListRef};
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Serialize, Serializer};
 use std::ops::ControlFlow;
 
-pub struct Out<'a>(pub &'a List);
+pub struct Out<'a>(pub ListRef<'a>);
 
 impl Serialize for Out<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

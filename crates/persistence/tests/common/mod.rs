@@ -5,7 +5,7 @@
 use redstart_engine::driver::Driver;
 use redstart_engine::hasher::SHARDS;
 use redstart_engine::snapshot::Told;
-use redstart_engine::value::Object;
+use redstart_engine::value::ObjectRef;
 use redstart_engine::value::list::End;
 use redstart_persistence::rdb::Writer as RdbWriter;
 use redstart_persistence::rdb::{About, Compression, Found, Input, Plan, Reader as RdbReader};
@@ -85,7 +85,7 @@ pub fn state(driver: &Driver) -> BTreeMap<(usize, Vec<u8>), String> {
         for (db, part) in view.shard_at(index).dbs() {
             for entry in part.table.iter() {
                 let value = match entry.object() {
-                    Some(Object::List(list)) => {
+                    Some(ObjectRef::List(list)) => {
                         let mut elements = Vec::new();
                         let _ = list.walk(0, End::Head, |element| {
                             elements.push(element.as_bytes().to_vec());
@@ -93,7 +93,7 @@ pub fn state(driver: &Driver) -> BTreeMap<(usize, Vec<u8>), String> {
                         });
                         format!("{elements:?}")
                     }
-                    Some(Object::Hash(hash)) => {
+                    Some(ObjectRef::Hash(hash)) => {
                         let fields: BTreeMap<_, _> = hash
                             .iter_timed()
                             .map(|(field, value, at)| (field, (value.to_vec(), wall(at))))

@@ -4,7 +4,7 @@ use super::{count, integer, range, read_list, resolve, write_element};
 use crate::call::Call;
 use crate::error::Error;
 use crate::spec::*;
-use crate::value::list::{End, List};
+use crate::value::list::{End, ListRef};
 use std::ops::ControlFlow;
 
 /// LLEN key
@@ -22,7 +22,7 @@ pub static LLEN: Command = Command {
     },
     run: Run::Data(|call| {
         let key = call.key(0);
-        let len = read_list(&mut call.space, key)?.map_or(0, List::len);
+        let len = read_list(&mut call.space, key)?.map_or(0, ListRef::len);
         call.reply.integer(len as i64);
         Ok(())
     }),
@@ -153,7 +153,7 @@ impl Search {
     }
 
     /// The indices of the matches, in the order of the search.
-    fn matches(&self, list: &List, wanted: &[u8]) -> Vec<usize> {
+    fn matches(&self, list: ListRef<'_>, wanted: &[u8]) -> Vec<usize> {
         let (mut seen, mut skip) = (0, self.skip);
         let most = self.most.unwrap_or(1);
         let mut found = Vec::new();

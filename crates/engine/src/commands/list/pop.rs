@@ -1,6 +1,6 @@
 //! Elements off the ends: LPOP, RPOP, LMPOP.
 
-use super::{count, find_list, limit, list_of, modify, parse_end, remove, write_element};
+use super::{count, edit, find_list, limit, list_of, parse_end, remove, write_element};
 use crate::call::{Call, Key};
 use crate::error::Error;
 use crate::spec::*;
@@ -73,14 +73,15 @@ fn pop(call: &mut Call<'_>, end: End) -> Result<(), Error> {
 pub fn pop_one(call: &mut Call<'_>, key: Key<'_>, slot: Slot, end: End) {
     let limit = limit(call);
     let reply = &mut *call.reply;
-    let emptied = modify(&mut call.space, key, slot, |list| {
+    let emptied = call.space.modify(key, slot, |entry| {
+        let Ok(list) = list_of(entry) else { return false };
         match list.end(end) {
             Some(element) => write_element(reply, element),
             None => reply.null(),
         }
         let last = list.len() == 1;
-        if !last {
-            list.remove_end(end, limit);
+        if !last && !entry.try_pop(end) {
+            edit(entry, |list| list.remove_end(end, limit));
         }
         last
     });

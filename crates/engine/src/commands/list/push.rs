@@ -1,11 +1,11 @@
 //! Elements at the ends: LPUSH, RPUSH, LPUSHX, RPUSHX.
 
-use super::{find_list, limit, modify, put_list};
+use super::{edit, find_list, limit, list_of, put_list};
 use crate::call::{Call, Key};
 use crate::error::Error;
 use crate::spec::*;
 use crate::table::Slot;
-use crate::value::list::{End, List};
+use crate::value::list::{End, List, ListRef};
 
 /// From this size on an element may be kept by reference to the request, in bytes.
 const SHARED_MIN: usize = 8192;
@@ -107,7 +107,13 @@ fn add(call: &mut Call<'_>, key: Key<'_>, slot: Option<Slot>, end: End, from: us
         list.len()
     };
     if let Some(slot) = slot {
-        return modify(&mut call.space, key, slot, extend);
+        let one = (args.len() == from + 1).then(|| args.at(from));
+        return call.space.modify(key, slot, |entry| {
+            if one.is_some_and(|value| entry.try_push(end, value, limit)) {
+                return list_of(entry).map_or(0, ListRef::len);
+            }
+            edit(entry, extend)
+        });
     }
     let mut list = List::with_capacity(args.from(from).iter().map(<[u8]>::len).sum());
     let len = extend(&mut list);

@@ -9,7 +9,7 @@
 
 use crate::call::Space;
 use crate::entry::Value;
-use crate::value::Object;
+use crate::value::ObjectRef;
 
 /// A pattern that names keys.
 pub struct Pattern<'a> {
@@ -47,7 +47,7 @@ impl<'a> Pattern<'a> {
         let entry = space.read(key)?;
         match (self.field, entry.object()) {
             (None, None) => Some(f(entry.value())),
-            (Some(field), Some(Object::Hash(hash))) => hash.get(field, hasher).map(f),
+            (Some(field), Some(ObjectRef::Hash(hash))) => hash.get(field, hasher).map(f),
             _ => None,
         }
     }

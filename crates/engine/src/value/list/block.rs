@@ -44,6 +44,20 @@ pub struct Meta {
 
 impl Meta {
     const EMPTY: Meta = Meta { start: 0, end: 0, count: 0, form: Form::Even };
+
+    /// The same as a number: what an entry keeps of the elements in its tail.
+    #[inline]
+    pub fn to_word(self) -> u64 {
+        let Meta { start, end, count, form } = self;
+        u64::from(start) | u64::from(end) << 16 | u64::from(count) << 32 | (form as u64) << 48
+    }
+
+    /// What [`Meta::to_word`] was made of.
+    #[inline]
+    pub fn from_word(word: u64) -> Meta {
+        let form = if word >> 48 == Form::Even as u64 { Form::Even } else { Form::Mixed };
+        Meta { start: word as u16, end: (word >> 16) as u16, count: (word >> 32) as u16, form }
+    }
 }
 
 fn zeroed<const N: usize>() -> Box<[u8; N]> {

@@ -1,80 +1,22 @@
-//! A run of elements in one block: a small list whole, or a part of a large one.
-//!
-//! While all elements have the same length they lie one behind the other and their number is all
-//! that has to be known; ids, hashes and fixed records, which most queues are made of, take no byte
-//! more than they have. The first element of another length sets lengths between them, before and
-//! behind each, so that it can be walked from both ends:
-//!
-//! ```text
-//! even     ....[abc][def][ghi]............
-//! mixed    ....[3|abc|3][2|de|2][3|ghi|3]..     below 128: one byte
-//!              start                    end     else two, the high bit set in the outer one
-//! ```
+//! A run of elements in one block: a small list whole, or a part of a large one. How they lie is
+//! told in `run.rs`.
 //!
 //! What is free lies at the sides, so that pushing and popping at either end moves nothing, most
 //! of the time. A block is exchanged for a larger one when it is full, and for a smaller one when
 //! less than a quarter of it is used.
 
-use super::Element;
-use super::End;
 use super::block::{BLOCK_MAX, Block, Form, Meta};
+use super::run::{COUNT_MAX, Run, framed, length_at, try_push, width_of, write_framed};
+use super::{Element, End};
 use bytes::Bytes;
 use std::ops::{ControlFlow, Range};
 
-/// The most elements of a chunk.
-const COUNT_MAX: usize = 4096;
 /// A block as large as this is not exchanged for a smaller one, in bytes.
 const SHRINK_MIN: usize = 64;
 
 /// A run of elements.
 #[derive(Clone, Debug)]
 pub struct Chunk(Block);
-
-/// The bytes that a length takes, on one side of an element.
-#[inline]
-fn width_of(len: usize) -> usize {
-    if len < 128 { 1 } else { 2 }
-}
-
-/// The bytes that an element takes with both its lengths.
-#[inline]
-fn framed(len: usize) -> usize {
-    len + 2 * width_of(len)
-}
-
-/// The length that begins at `bytes[0]`.
-#[inline]
-fn length_at(bytes: &[u8]) -> usize {
-    match bytes[0] {
-        short @ 0..128 => short as usize,
-        high => usize::from(high & 127) << 8 | bytes[1] as usize,
-    }
-}
-
-/// The length that ends at the end of `bytes`.
-#[inline]
-fn length_before(bytes: &[u8]) -> usize {
-    match bytes[bytes.len() - 1] {
-        short @ 0..128 => short as usize,
-        high => usize::from(high & 127) << 8 | bytes[bytes.len() - 2] as usize,
-    }
-}
-
-/// Fills `room`, which is as long as the framed value.
-#[inline]
-fn write_framed(room: &mut [u8], value: &[u8]) {
-    let (len, width) = (value.len(), width_of(value.len()));
-    let last = room.len() - 1;
-    if width == 1 {
-        room[0] = len as u8;
-        room[last] = len as u8;
-    } else {
-        let (high, low) = ((len >> 8) as u8 | 128, len as u8);
-        (room[0], room[1]) = (high, low);
-        (room[last - 1], room[last]) = (low, high);
-    }
-    room[width..width + len].copy_from_slice(value);
-}
 
 impl Chunk {
     /// A chunk without elements, with room for `bytes` of them.
@@ -105,25 +47,34 @@ impl Chunk {
         self.0.allocated()
     }
 
+    /// The elements, of any but a huge one.
     #[inline]
-    fn used(meta: Meta) -> usize {
-        usize::from(meta.end - meta.start)
+    pub fn run(&self) -> Run<'_> {
+        Run { meta: self.0.meta(), bytes: self.0.bytes() }
     }
 
-    /// The length that all elements have, of an even chunk with elements.
+    /// The elements, where they take at most `most` bytes.
     #[inline]
-    fn width(meta: Meta) -> usize {
-        Chunk::used(meta) / usize::from(meta.count).max(1)
+    pub fn short_run(&self, most: usize) -> Option<Run<'_>> {
+        let short = !matches!(self.0, Block::Huge(..)) && self.run().used() <= most;
+        short.then(|| self.run())
+    }
+
+    /// A copy of elements, with as much room again for short ones.
+    pub fn copy_of(run: Run<'_>) -> Chunk {
+        let (start, used) = (usize::from(run.meta.start), run.used());
+        let mut block = Block::with_capacity((used * 2).clamp(used, BLOCK_MAX.max(used)));
+        block.bytes_mut()[..used].copy_from_slice(&run.bytes[start..start + used]);
+        *block.meta_mut() = Meta { start: 0, end: used as u16, ..run.meta };
+        Chunk(block)
     }
 
     /// The bytes that the elements take, or would take, with their lengths between them.
     #[inline]
     pub fn mixed_bytes(&self) -> usize {
-        let meta = self.0.meta();
-        match (&self.0, meta.form) {
-            (Block::Huge(_, bytes), _) => bytes.len() + 4,
-            (_, Form::Mixed) => Chunk::used(meta),
-            (_, Form::Even) => framed(Chunk::width(meta)) * usize::from(meta.count),
+        match &self.0 {
+            Block::Huge(_, bytes) => bytes.len() + 4,
+            _ => self.run().mixed_bytes(),
         }
     }
 
@@ -139,9 +90,9 @@ impl Chunk {
         if count == COUNT_MAX || matches!(self.0, Block::Huge(..)) {
             return false;
         }
-        let even = meta.form == Form::Even && Chunk::width(meta) == len;
+        let even = meta.form == Form::Even && self.run().width() == len;
         let need = match even {
-            true => Chunk::used(meta) + len,
+            true => self.run().used() + len,
             false => self.mixed_bytes() + framed(len),
         };
         need <= BLOCK_MAX
@@ -160,61 +111,26 @@ impl Chunk {
     /// false, and nothing done, elsewhere.
     #[inline]
     pub fn try_push(&mut self, end: End, value: &[u8]) -> bool {
-        let meta = self.0.meta();
-        let (start, last) = (usize::from(meta.start), usize::from(meta.end));
-        let count = usize::from(meta.count);
-        let size = match meta.form {
-            Form::Mixed => framed(value.len()),
-            Form::Even if value.len() * count == last - start => value.len(),
-            Form::Even => return false,
-        };
-        let bytes = self.0.bytes_mut();
-        let at = match end {
-            End::Head => start.checked_sub(size),
-            End::Tail => Some(last).filter(|at| at + size <= bytes.len()),
-        };
-        // A huge element has no bytes to be changed.
-        let fits = (1..COUNT_MAX).contains(&count) && !bytes.is_empty();
-        let Some(at) = at.filter(|_| fits) else { return false };
-        let room = &mut bytes[at..at + size];
-        match meta.form {
-            Form::Even => room.copy_from_slice(value),
-            Form::Mixed => write_framed(room, value),
+        let mut meta = self.0.meta();
+        let pushed = try_push(&mut meta, self.0.bytes_mut(), end, value);
+        if pushed {
+            *self.0.meta_mut() = meta;
         }
-        let meta = self.0.meta_mut();
-        meta.count += 1;
-        match end {
-            End::Head => meta.start = at as u16,
-            End::Tail => meta.end = (at + size) as u16,
-        }
-        true
+        pushed
     }
 
     /// Removes the element at one end where that does not change the block; false, and nothing
     /// done, elsewhere.
     #[inline]
     pub fn try_pop(&mut self, end: End) -> bool {
-        let meta = self.0.meta();
-        let bytes = self.0.bytes();
-        let used = &bytes[usize::from(meta.start)..usize::from(meta.end)];
-        if meta.count < 2 {
-            return false;
+        let capacity = self.0.bytes().len();
+        let least = if capacity > SHRINK_MIN { capacity / 4 } else { 0 };
+        // A huge element is alone, and what is alone is not popped here.
+        let popped = self.run().popped(end, least);
+        if let Some(meta) = popped {
+            *self.0.meta_mut() = meta;
         }
-        let size = match (meta.form, end) {
-            (Form::Even, _) => used.len() / usize::from(meta.count),
-            (Form::Mixed, End::Head) => framed(length_at(used)),
-            (Form::Mixed, End::Tail) => framed(length_before(used)),
-        };
-        if used.len() - size < bytes.len() / 4 && bytes.len() > SHRINK_MIN {
-            return false;
-        }
-        let meta = self.0.meta_mut();
-        meta.count -= 1;
-        match end {
-            End::Head => meta.start += size as u16,
-            End::Tail => meta.end -= size as u16,
-        }
-        true
+        popped.is_some()
     }
 
     /// Adds an element that fits at one end.
@@ -303,7 +219,7 @@ impl Chunk {
         }
         let (mut read, mut write) = (usize::from(meta.start), usize::from(meta.start));
         let mut count = meta.count;
-        let width = Chunk::width(meta);
+        let width = self.run().width();
         while read < usize::from(meta.end) && most > 0 {
             let bytes = self.0.bytes_mut();
             let (size, frame) = match meta.form {
@@ -345,7 +261,7 @@ impl Chunk {
     pub fn get(&self, index: usize) -> Element<'_> {
         match &self.0 {
             Block::Huge(_, bytes) => Element::Shared(bytes),
-            block => Element::Bytes(&block.bytes()[self.data(index)]),
+            _ => Element::Bytes(self.run().get(index)),
         }
     }
 
@@ -358,89 +274,18 @@ impl Chunk {
         from: End,
         f: &mut impl FnMut(Element<'_>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        let meta = self.0.meta();
-        if let Block::Huge(_, bytes) = &self.0 {
-            return f(Element::Shared(bytes));
+        match &self.0 {
+            Block::Huge(_, bytes) => f(Element::Shared(bytes)),
+            _ => self.run().walk(index, from, &mut |bytes| f(Element::Bytes(bytes))),
         }
-        let bytes = self.0.bytes();
-        match (meta.form, from) {
-            (Form::Even, _) => {
-                let width = Chunk::width(meta);
-                let mut at = usize::from(meta.start) + index * width;
-                let left = match from {
-                    End::Head => usize::from(meta.count) - index,
-                    End::Tail => index + 1,
-                };
-                for _ in 0..left {
-                    f(Element::Bytes(&bytes[at..at + width]))?;
-                    at = match from {
-                        End::Head => at + width,
-                        End::Tail => at.wrapping_sub(width),
-                    };
-                }
-            }
-            (Form::Mixed, End::Head) => {
-                let mut rest = &bytes[self.extent(index).start..usize::from(meta.end)];
-                while !rest.is_empty() {
-                    let len = length_at(rest);
-                    let frame = width_of(len);
-                    f(Element::Bytes(&rest[frame..frame + len]))?;
-                    rest = &rest[len + 2 * frame..];
-                }
-            }
-            (Form::Mixed, End::Tail) => {
-                let mut rest = &bytes[usize::from(meta.start)..self.extent(index).end];
-                while !rest.is_empty() {
-                    let len = length_before(rest);
-                    let frame = width_of(len);
-                    let end = rest.len() - frame;
-                    f(Element::Bytes(&rest[end - len..end]))?;
-                    rest = &rest[..end - len - frame];
-                }
-            }
-        }
-        ControlFlow::Continue(())
     }
 
-    /// Where the element at `index` lies, its lengths included; the end for one behind the last.
     fn extent(&self, index: usize) -> Range<usize> {
-        let meta = self.0.meta();
-        let (start, end) = (usize::from(meta.start), usize::from(meta.end));
-        let count = usize::from(meta.count);
-        if index >= count {
-            return end..end;
-        }
-        if meta.form == Form::Even {
-            let width = Chunk::width(meta);
-            let at = start + index * width;
-            return at..at + width;
-        }
-        let bytes = self.0.bytes();
-        if index <= count / 2 {
-            let mut at = start;
-            for _ in 0..index {
-                at += framed(length_at(&bytes[at..]));
-            }
-            at..at + framed(length_at(&bytes[at..]))
-        } else {
-            let mut at = end;
-            for _ in index + 1..count {
-                at -= framed(length_before(&bytes[..at]));
-            }
-            at - framed(length_before(&bytes[..at]))..at
-        }
+        self.run().extent(index)
     }
 
-    /// Where the bytes of the element at `index` lie.
     fn data(&self, index: usize) -> Range<usize> {
-        let Range { start, end } = self.extent(index);
-        match self.0.meta().form {
-            Form::Even => start..end,
-            Form::Mixed => {
-                let frame = width_of(length_at(&self.0.bytes()[start..]));
-                start + frame..end - frame
-            }
-        }
+        self.run().data(index)
     }
 
     /// What an element of this length takes in the present form.
@@ -468,7 +313,7 @@ impl Chunk {
         let meta = self.0.meta();
         if meta.count == 0 {
             self.0.meta_mut().form = Form::Even;
-        } else if meta.form == Form::Even && Chunk::width(meta) != len {
+        } else if meta.form == Form::Even && self.run().width() != len {
             self.mix(framed(len));
         }
         if index == 0 { usize::from(self.0.meta().start) } else { self.extent(index).start }
@@ -478,7 +323,7 @@ impl Chunk {
     /// there will be.
     fn mix(&mut self, more: usize) {
         let meta = self.0.meta();
-        let (width, size) = (Chunk::width(meta), framed(Chunk::width(meta)));
+        let (width, size) = (self.run().width(), framed(self.run().width()));
         let used = size * usize::from(meta.count);
         let mut block = Block::with_capacity((used + more).min(BLOCK_MAX));
         let old = &self.0.bytes()[usize::from(meta.start)..];
