@@ -10,6 +10,7 @@ use crate::pause::Mode;
 use crate::pubsub::Kind;
 use crate::server::Server;
 use crate::session::Context;
+use redstart_engine::Error;
 use redstart_engine::hasher::SHARDS;
 use redstart_engine::keyspace::View;
 use redstart_engine::stats::{Counter, Stats};
@@ -83,7 +84,13 @@ impl Lines {
 }
 
 /// The text of the sections that are named, in any case; of the default ones if there are none.
-pub fn text<'a>(context: &mut Context<'_>, names: impl Iterator<Item = &'a [u8]>) -> String {
+///
+/// # Errors
+/// When a script holds what it looks at for too long.
+pub fn text<'a>(
+    context: &mut Context<'_>,
+    names: impl Iterator<Item = &'a [u8]>,
+) -> Result<String, Error> {
     let names: Vec<Vec<u8>> = names.map(<[u8]>::to_ascii_lowercase).collect();
     let named = |name: &str| names.iter().any(|given| given == name.as_bytes());
     let default = names.is_empty() || named("default");
@@ -92,7 +99,7 @@ pub fn text<'a>(context: &mut Context<'_>, names: impl Iterator<Item = &'a [u8]>
     let facts = Facts {
         server,
         now: context.now,
-        totals: Totals::of(server, context.held.as_deref_mut()),
+        totals: Totals::of(server, context.held.as_deref_mut())?,
         process: Process::now(),
     };
     let mut lines = Lines::default();
@@ -107,7 +114,7 @@ pub fn text<'a>(context: &mut Context<'_>, names: impl Iterator<Item = &'a [u8]>
             (section.write)(&mut lines, &facts);
         }
     }
-    lines.0
+    Ok(lines.0)
 }
 
 fn server(lines: &mut Lines, facts: &Facts) {
@@ -401,7 +408,10 @@ pub struct Totals {
 
 impl Totals {
     /// Adds everything up, under the locks that are held or one lock at a time.
-    pub fn of(server: &'static Server, held: Option<&mut View>) -> Totals {
+    ///
+    /// # Errors
+    /// When a script holds one for too long.
+    pub fn of(server: &'static Server, held: Option<&mut View>) -> Result<Totals, Error> {
         let clients: usize = server.clients.all().iter().map(|client| client.memory()).sum();
         let mut totals = Totals { dbs: Vec::new(), used: clients, overhead: clients, clients };
         let mut walk = None;
@@ -424,7 +434,7 @@ impl Totals {
                 totals.overhead += db.overhead();
             }
         }
-        totals
+        view.gave_up().map_or(Ok(totals), Err)
     }
 }
 

@@ -99,7 +99,7 @@ fn stats(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
     use Figure::{Count, Db, Ratio};
     use std::sync::atomic::Ordering::Relaxed;
     let server = context.session.server;
-    let totals = Totals::of(server, context.held.as_deref_mut());
+    let totals = Totals::of(server, context.held.as_deref_mut())?;
     let peak = server.memory_peak.fetch_max(totals.used, Relaxed).max(totals.used);
     let resident = Process::now().resident.unwrap_or(totals.used);
     let keys = totals.dbs.iter().map(|db| db.keys).sum::<usize>();
@@ -165,7 +165,7 @@ fn stats(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
 static DOCTOR: SessionCommand = SessionCommand {
     spec: subcommand("doctor", "Tells whether memory is used well."),
     run: |context, _| {
-        let totals = Totals::of(context.session.server, context.held.as_deref_mut());
+        let totals = Totals::of(context.session.server, context.held.as_deref_mut())?;
         let resident = Process::now().resident.unwrap_or(totals.used);
         let text = if totals.used < 5 << 20 {
             "There is too little data to tell anything about its use of memory.".to_owned()

@@ -35,6 +35,8 @@ fn save(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
     if persist::is_saving(server) {
         return Err(Error::text("ERR Background save already in progress"));
     }
+    // A script that holds shards for too long would let it wait.
+    drop(server.engine.keyspace.ask_all()?);
     // The reason stands in the server's log.
     persist::save_now(server).map_err(|_| Error::text("ERR"))?;
     context.session.out.ok();

@@ -51,7 +51,7 @@ static INFO: SessionCommand = SessionCommand {
         },
     ),
     run: |context, args| {
-        let text = crate::info::text(context, args.iter().skip(1));
+        let text = crate::info::text(context, args.iter().skip(1))?;
         context.session.out.verbatim("txt", text.as_bytes());
         Ok(())
     },

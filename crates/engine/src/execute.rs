@@ -186,15 +186,30 @@ impl Engine {
         keys: &mut Vec<KeyAt>,
     ) -> Result<(), Error> {
         let hasher = self.keyspace.hasher();
+        self.hash_keys_by(registered, args, keys, |key| hasher.hash(key))
+    }
+
+    /// As [`Engine::hash_keys`], by `hash`, which may know the hashes of some keys.
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn hash_keys_by(
+        &self,
+        registered: &Registered,
+        args: Args<'_>,
+        keys: &mut Vec<KeyAt>,
+        hash: impl Fn(&[u8]) -> u64,
+    ) -> Result<(), Error> {
         match registered.keys {
             KeyShape::None => Ok(()),
             KeyShape::First => {
-                keys.push(KeyAt { arg: 1, hash: hasher.hash(&args[1]) });
+                keys.push(KeyAt { arg: 1, hash: hash(&args[1]) });
                 Ok(())
             }
             KeyShape::Specs => {
                 each_key(registered.command, args, |at, _| {
-                    keys.push(KeyAt { arg: at as u32, hash: hasher.hash(&args[at]) });
+                    keys.push(KeyAt { arg: at as u32, hash: hash(&args[at]) });
                 })?;
                 if reaches_anywhere(registered.command, args) {
                     // Behind the keys that are named, something in every shard.
@@ -237,9 +252,16 @@ impl Engine {
             Ok(view) => view,
             Err(busy) => return busy.write(reply),
         };
+        let mark = request.command.is(WALKS).then(|| reply.mark());
         self.begin(local);
         self.run_in(&mut view, local, request, now, reply);
         self.commit(local);
+        if let Some(mark) = mark
+            && let Some(busy) = view.gave_up()
+        {
+            reply.rewind(mark);
+            busy.write(reply);
+        }
         self.serve(view, local, now);
     }
 

@@ -249,7 +249,9 @@ impl Keyspace {
                     Err(Stop::GivesUp) => return None,
                     Err(Stop::GivesWay) => {
                         guards.clear();
-                        self.escalation.wait_until_over();
+                        if !self.escalation.wait_until_over(|| self.waits_on(wait)) {
+                            return None;
+                        }
                         continue 'anew;
                     }
                 }
@@ -279,17 +281,25 @@ impl Keyspace {
             return Ok(shard.lock());
         }
         while empty_handed || !self.escalation.is_raised() {
-            if self.busy.is_set() {
-                match wait {
-                    Wait::UntilBusy => return Err(Stop::GivesUp),
-                    Wait::ToTheEnd => self.busy.meanwhile(),
-                }
+            if !self.waits_on(wait) {
+                return Err(Stop::GivesUp);
             }
             if let Some(guard) = shard.try_lock_for(PATIENCE) {
                 return Ok(guard);
             }
         }
         Err(Stop::GivesWay)
+    }
+
+    /// Whether who waits goes on; if a script takes long, its thread looks after others first.
+    fn waits_on(&self, wait: Wait) -> bool {
+        if self.busy.is_set() {
+            match wait {
+                Wait::UntilBusy => return false,
+                Wait::ToTheEnd => self.busy.meanwhile(),
+            }
+        }
+        true
     }
 
     /// Waits for a shard with others in hand, whatever their order.
@@ -303,16 +313,22 @@ impl Keyspace {
             return Ok(guard);
         }
         let held: Vec<usize> = held.iter().map(|(index, _)| *index).collect();
-        if held.is_empty() {
-            return Ok(shard.lock());
-        }
-        self.escalation.wait(index, held, || shard.lock())
+        let lock = || {
+            while self.busy.is_watched() {
+                self.waits_on(Wait::ToTheEnd);
+                if let Some(guard) = shard.try_lock_for(PATIENCE) {
+                    return guard;
+                }
+            }
+            shard.lock()
+        };
+        if held.is_empty() { Ok(lock()) } else { self.escalation.wait(index, held, lock) }
     }
 
     /// Locks whichever shard is asked for, one at a time: for walks over the keyspace that need
-    /// no single moment (SCAN, DBSIZE).
+    /// no single moment (SCAN, DBSIZE). See [`View::gave_up`].
     pub fn walk(&'static self) -> View {
-        View { keyspace: self, guards: Guards::Walking(None) }
+        View { keyspace: self, guards: Guards::Walking(Walk::default()) }
     }
 
     /// Locks one shard by its index.
@@ -345,7 +361,32 @@ enum Guards {
     Several(Vec<(usize, Guard)>),
     All(Vec<Guard>),
     /// One at a time, the last one asked for: never two, so never out of order.
-    Walking(Option<(usize, Guard)>),
+    Walking(Walk),
+}
+
+/// A walk from shard to shard.
+#[derive(Default)]
+struct Walk {
+    at: Option<(usize, Guard)>,
+    /// Once a script holds one for too long: what stands for all that is not looked at, and what
+    /// the client is told.
+    gave_up: Option<(Box<Shard>, Error)>,
+}
+
+impl Walk {
+    fn step(&mut self, keyspace: &'static Keyspace, index: usize) -> &mut Shard {
+        if self.gave_up.is_none() && self.at.as_ref().is_none_or(|(at, _)| *at != index) {
+            self.at = None;
+            match keyspace.acquire(index, Wait::UntilBusy) {
+                Some(guard) => self.at = Some((index, guard)),
+                None => self.gave_up = Some((Box::default(), keyspace.busy.error())),
+            }
+        }
+        match (&mut self.gave_up, &mut self.at) {
+            (Some((blank, _)), _) => blank,
+            (None, at) => &mut at.as_mut().expect("it was just locked").1,
+        }
+    }
 }
 
 /// Where a shard is among those that are locked, or would be.
@@ -366,6 +407,13 @@ impl View {
         self.keyspace
     }
 
+    /// Why a walk saw less than all, if it did: a script held a shard for too long. What was made
+    /// of it is worth nothing.
+    pub fn gave_up(&self) -> Option<Error> {
+        let Guards::Walking(walk) = &self.guards else { return None };
+        walk.gave_up.as_ref().map(|(_, error)| error.clone())
+    }
+
     /// Whether the shard of a hash stays locked as long as the view lives.
     pub fn holds(&self, hash: u64) -> bool {
         let index = shard_of(hash);
@@ -384,7 +432,7 @@ impl View {
     /// When others do the same, and would wait for this as this for them. Whoever is told so must
     /// end and change nothing more.
     pub fn escalate(&mut self, indices: impl Iterator<Item = usize>) -> Result<(), Crossed> {
-        let none = Guards::Walking(None);
+        let none = Guards::Walking(Walk::default());
         let mut guards = match std::mem::replace(&mut self.guards, none) {
             Guards::One(index, guard) => vec![(index, guard)],
             Guards::Several(guards) => guards,
@@ -456,14 +504,7 @@ impl View {
                 &mut guards[at].1
             }
             Guards::All(guards) => &mut guards[index],
-            Guards::Walking(guard) => {
-                if guard.as_ref().is_none_or(|(at, _)| *at != index) {
-                    *guard = None;
-                    let other = self.keyspace.acquire(index, Wait::ToTheEnd).expect(PATIENT);
-                    *guard = Some((index, other));
-                }
-                &mut guard.as_mut().expect("it was just locked").1
-            }
+            Guards::Walking(walk) => walk.step(self.keyspace, index),
         }
     }
 

@@ -74,11 +74,11 @@ fn digest(entry: &Entry) -> Digest {
     sum
 }
 
-/// Runs `f` with the shards that a transaction holds, or one at a time.
+/// Runs `f` with the shards that a transaction holds, or all.
 fn with_view<R>(context: &mut Context<'_>, f: impl FnOnce(&mut View) -> R) -> R {
     match context.held.as_deref_mut() {
         Some(view) => f(view),
-        None => f(&mut context.session.server.engine.keyspace.walk()),
+        None => f(&mut context.session.server.engine.keyspace.lock_all()),
     }
 }
 

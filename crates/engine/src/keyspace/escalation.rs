@@ -13,6 +13,7 @@
 //!
 //! A shard that happens to be free is taken without a word: who does not wait is in nobody's way.
 
+use super::PATIENCE;
 use crate::sync::{AtomicBool, Condvar, Mutex, Ordering::Relaxed};
 
 /// Others wait out of order for a shard that is held here, so that somebody must end.
@@ -69,13 +70,18 @@ impl Escalation {
         self.raised.load(Relaxed)
     }
 
-    /// Waits until nobody waits out of order; for who holds nothing.
+    /// Waits until nobody waits out of order, as long as `goes_on`; for who holds nothing. Returns
+    /// whether it did.
     #[cold]
-    pub fn wait_until_over(&self) {
-        let mut waiting = self.waiting.lock();
-        while !waiting.is_empty() {
-            self.changed.wait(&mut waiting);
+    pub fn wait_until_over(&self, goes_on: impl Fn() -> bool) -> bool {
+        while goes_on() {
+            let mut waiting = self.waiting.lock();
+            if waiting.is_empty() {
+                return true;
+            }
+            self.changed.wait_for(&mut waiting, PATIENCE);
         }
+        false
     }
 }
 

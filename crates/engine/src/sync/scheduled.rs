@@ -60,6 +60,11 @@ impl Condvar {
         guard.0 = Some(self.0.wait(locked).unwrap_or_else(PoisonError::into_inner));
     }
 
+    /// As [`Condvar::wait`]: no time passes here, so who is never told waits for ever.
+    pub fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, _: Duration) {
+        self.wait(guard);
+    }
+
     /// Tells all who wait.
     pub fn notify_all(&self) {
         self.0.notify_all();
