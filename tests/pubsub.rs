@@ -101,6 +101,46 @@ fn listeners_that_leave_are_forgotten() {
 }
 
 #[test]
+fn who_leaves_a_channel_hears_the_others() {
+    let server = start(&[]);
+    let (mut control, mut listener) = (connect(&server), connect(&server));
+    let reached = |control: &mut Client| {
+        ["PUBLISH a m", "PUBLISH b m", "PUBLISH pq m", "SPUBLISH s m"]
+            .map(|line| call(control, line))
+    };
+    let counts = |counts: [i64; 4]| counts.map(Value::Int);
+    // One confirmation for each, in front of any message.
+    for line in ["SUBSCRIBE a", "SUBSCRIBE b", "PSUBSCRIBE p*", "SSUBSCRIBE s", "SUBSCRIBE a"] {
+        call(&mut listener, line);
+    }
+    assert_eq!(reached(&mut control), counts([1, 1, 1, 1]));
+    let words = ["message", "message", "pmessage", "smessage"];
+    for word in words {
+        assert_eq!(items(reply(&mut listener)).1[0], bulk(word));
+    }
+    for (line, left) in [
+        ("UNSUBSCRIBE a", [0, 1, 1, 1]),
+        ("PUNSUBSCRIBE p*", [0, 1, 0, 1]),
+        ("SUNSUBSCRIBE", [0, 1, 0, 0]),
+        ("UNSUBSCRIBE", [0, 0, 0, 0]),
+    ] {
+        let confirmed = items(call(&mut listener, line)).1;
+        assert_eq!(confirmed[0], bulk(&line.split(' ').next().unwrap_or_default().to_lowercase()));
+        assert_eq!(reached(&mut control), counts(left), "{line}");
+        for (count, word) in left.iter().zip(words) {
+            if *count == 1 {
+                assert_eq!(items(reply(&mut listener)).1[0], bulk(word));
+            }
+        }
+    }
+    // It listens to nothing any more, so it may say anything.
+    assert_eq!(call(&mut listener, "EXISTS k"), Value::Int(0));
+    call(&mut listener, "SUBSCRIBE a");
+    call(&mut listener, "RESET");
+    assert_eq!(reached(&mut control), counts([0, 0, 0, 0]));
+}
+
+#[test]
 fn pushes_stand_beside_replies() {
     let server = start(&[]);
     let mut publisher = connect(&server);

@@ -158,6 +158,102 @@ fn a_transaction_over_everything_is_alone() {
     });
 }
 
+/// Whether EXEC runs what is queued, after `meanwhile` between WATCH and MULTI.
+fn runs(server: &Server, meanwhile: impl FnOnce(&mut Client, &mut Client)) -> bool {
+    let (mut own, mut other) = (connect(server), connect(server));
+    call(&mut other, "FLUSHALL");
+    call(&mut other, "SET k v");
+    assert_eq!(call(&mut own, "WATCH k none"), ok());
+    meanwhile(&mut own, &mut other);
+    transact(&mut own, &["SET seen 1".into()]) != Value::NilArray
+}
+
+#[test]
+fn changes_break_a_watch_and_nothing_else_does() {
+    let server = start();
+    for line in ["GET k", "EXISTS k none", "SET else 1", "DEL none", "KEYS *", "TTL k"] {
+        assert!(runs(&server, |_, other| drop(call(other, line))), "{line}");
+        assert!(runs(&server, |own, _| drop(call(own, line))), "{line}");
+    }
+    for line in [
+        "SET k v",
+        "DEL k",
+        "APPEND k x",
+        "EXPIRE k 100",
+        "RENAME k j",
+        "SET none 1",
+        "LPUSH none 1",
+        "COPY k none",
+        "FLUSHALL",
+        "FLUSHDB ASYNC",
+        "SWAPDB 0 1",
+    ] {
+        assert!(!runs(&server, |_, other| drop(call(other, line))), "{line}");
+        assert!(!runs(&server, |own, _| drop(call(own, line))), "{line}");
+    }
+}
+
+#[test]
+fn a_watch_ends_where_it_should() {
+    let server = start();
+    let change = |other: &mut Client| assert_eq!(call(other, "SET k other"), ok());
+    assert!(runs(&server, |own, other| {
+        change(other);
+        call(own, "UNWATCH");
+    }));
+    assert!(runs(&server, |own, other| {
+        call(own, "MULTI");
+        call(own, "DISCARD");
+        change(other);
+    }));
+    // It ends with EXEC, whether that runs, is refused, or comes to nothing.
+    assert!(runs(&server, |own, other| {
+        transact(own, &["GET k".into()]);
+        change(other);
+    }));
+    assert!(runs(&server, |own, other| {
+        change(other);
+        assert_eq!(transact(own, &["GET k".into()]), Value::NilArray);
+    }));
+    assert!(runs(&server, |own, other| {
+        call(own, "MULTI");
+        assert_eq!(call(own, "SET refused 1"), Value::Simple("QUEUED".into()));
+        assert!(matches!(call(own, "GET"), Value::Error(_)));
+        let Value::Error(text) = call(own, "EXEC") else { panic!("EXEC is refused") };
+        assert!(text.starts_with(b"EXECABORT"), "{text:?}");
+        assert_eq!(call(own, "EXISTS refused"), Value::Int(0));
+        change(other);
+    }));
+    // What RESET ends is no transaction any more, and watches nothing.
+    assert!(runs(&server, |own, other| {
+        call(own, "MULTI");
+        call(own, "RESET");
+        change(other);
+    }));
+}
+
+#[test]
+fn what_expires_breaks_a_watch() {
+    let server = start();
+    let (mut own, mut other) = (connect(&server), connect(&server));
+    // Until it is seen alive once it was watched, however slow all this is.
+    let mut ttl_ms = 50;
+    loop {
+        assert_eq!(call(&mut own, &format!("SET k v PX {ttl_ms}")), ok());
+        assert_eq!(call(&mut own, "WATCH k"), ok());
+        if call(&mut own, "EXISTS k") == Value::Int(1) {
+            break;
+        }
+        assert_eq!(call(&mut own, "UNWATCH"), ok());
+        ttl_ms *= 2;
+    }
+    support::talk::until("it has expired", || call(&mut other, "EXISTS k") == Value::Int(0));
+    assert_eq!(transact(&mut own, &["SET seen 1".into()]), Value::NilArray);
+    // One that had expired before it was watched does not.
+    assert_eq!(call(&mut own, "WATCH k"), ok());
+    assert_ne!(transact(&mut own, &["SET seen 1".into()]), Value::NilArray);
+}
+
 #[test]
 fn waiting_commands_do_not_wait_inside() {
     let server = start();
