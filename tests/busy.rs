@@ -222,6 +222,81 @@ fn functions_have_a_kill_of_their_own() {
 }
 
 #[test]
+fn a_pattern_that_matches_for_ever_can_be_killed() {
+    let server = start("2");
+    let mut other = connect(&server);
+    for find in
+        ["string.find(s, p)", "s:match(p)", "(s:gsub(p, ''))", "s:gmatch(p)()", "s:find(p, 2)"]
+    {
+        let mut caller = connect(&server);
+        let script = format!("local s, p = ('a'):rep(80), ('a*'):rep(40) .. 'b' return {find}");
+        send(&mut caller, &["EVAL", &script, "0"]);
+        wait_until_busy(&mut other, BUSY);
+        assert_eq!(call(&mut other, "SCRIPT KILL"), ok(), "{find}");
+        assert!(matches!(caller.reply().expect("it ends"), Value::Error(_)), "{find}");
+        wait_for(&mut other, "PING", &Value::Simple(b"PONG".to_vec()), &[error(BUSY)]);
+    }
+}
+
+/// A script that is known to stay within its key, and runs for ever when it is told to.
+const LOOPING: &str = "redis.call('GET', KEYS[1]) while ARGV[1] == 'go' do end";
+
+#[test]
+fn who_walks_from_shard_to_shard_is_told() {
+    let server = start("2");
+    let mut clients: Vec<_> = (0..12).map(|_| connect(&server)).collect();
+    let mut control = connect(&server);
+    call(&mut control, "SET other v");
+    for line in ["DBSIZE", "RANDOMKEY", "SCAN 0 COUNT 5000", "INFO", "MEMORY DOCTOR", "KEYS *"] {
+        let mut caller = connect(&server);
+        caller.call(&["EVAL", LOOPING, "1", "k", ""]).expect("it is learnt");
+        send(&mut caller, &["EVAL", LOOPING, "1", "k", "go"]);
+        // Some come before the script, some while it is not too long yet, some later.
+        let words: Vec<&str> = line.split(' ').collect();
+        clients.iter_mut().for_each(|client| send(client, &words));
+        for client in &mut clients {
+            let reply = client.reply().expect("a reply");
+            let told = matches!(&reply, Value::Error(_));
+            assert!(!told || reply == error(BUSY), "{line}: {reply:?}");
+        }
+        wait_until_busy(&mut control, BUSY);
+        assert_eq!(call(&mut control, "SCRIPT KILL"), ok());
+        caller.reply().expect("the script ends");
+        wait_for(&mut control, "PING", &Value::Simple(b"PONG".to_vec()), &[error(BUSY)]);
+    }
+}
+
+#[test]
+fn who_gives_way_to_a_script_that_waits_is_told() {
+    // It has written, and then waits for the key of the one that runs for ever.
+    const WAITING: &str = "redis.call('SET', KEYS[1], 1) return redis.call('EXISTS', ARGV[1])";
+    for _ in 0..4 {
+        let server = start("4");
+        let mut control = connect(&server);
+        control.call(&["EVAL", LOOPING, "1", "k", ""]).expect("it is learnt");
+        control.call(&["EVAL", WAITING, "1", "w", "w"]).expect("it is learnt");
+        let (mut caller, mut waiter) = (connect(&server), connect(&server));
+        let mut clients: Vec<_> = (0..6).map(|_| connect(&server)).collect();
+        send(&mut caller, &["EVAL", LOOPING, "1", "k", "go"]);
+        send(&mut waiter, &["EVAL", WAITING, "1", "w", "k"]);
+        for (client, line) in
+            clients.iter_mut().zip(["KEYS *", "FLUSHALL", "EVAL return 0"].iter().cycle())
+        {
+            send(client, &line.split(' ').collect::<Vec<_>>());
+        }
+        for client in &mut clients {
+            client.reply().expect("a reply while the script runs");
+            wait_until_busy(client, BUSY);
+        }
+        wait_until_busy(&mut control, BUSY);
+        assert_eq!(call(&mut control, "SCRIPT KILL"), ok());
+        caller.reply().expect("the script ends");
+        let reply = waiter.reply().expect("it waits no longer");
+        assert!([Value::Int(0), error(BUSY)].contains(&reply), "{reply:?}");
+    }
+}
+
+#[test]
 fn the_server_can_be_stopped() {
     for threads in ["1", "2"] {
         let mut server = start(threads);

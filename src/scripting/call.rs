@@ -3,11 +3,12 @@
 
 use super::convert;
 use super::runtime::without_limit;
-use super::store::Running;
+use super::slate::Slate;
+use super::watch::{COMMAND_STEPS, Watch};
 use crate::dispatch;
 use crate::monitor;
 use crate::session::{Context, Session};
-use mlua::{Lua, MultiValue, Value};
+use mlua::{Either, Lua, MultiValue, Value};
 use redstart_engine::call::KeyAt;
 use redstart_engine::execute::{Local, Prepared};
 use redstart_engine::keyspace::View;
@@ -18,9 +19,7 @@ use redstart_engine::spec::{
 use redstart_engine::{Error, Now};
 use redstart_protocol::{Args, DOUBLE_TEXT_MAX, Protocol, Span, format_f64};
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// From this magnitude on, `%.17g` writes an integer with an exponent.
@@ -29,12 +28,18 @@ const PLAIN_INTEGER_MAX: u64 = 100_000_000_000_000_000;
 /// The text of an error for a script, without a dash in front.
 pub type Failure = Cow<'static, [u8]>;
 
+/// A command's reply on its way to the script: a value, or the length of a text on the slate.
+pub type Told = Either<Value, usize>;
+
 /// What the commands of the script that runs work with.
 pub struct State {
     /// The client that they run as.
     pub session: Session,
     /// What is lent by the worker while a script runs.
     pub lent: Option<Lent>,
+    /// While a script runs the worker's part of the engine; otherwise what stands in for it there
+    /// meanwhile, once a script has run.
+    pub local: Option<Local>,
     /// Whether the script must not write.
     pub read_only: bool,
     /// Whether to note keys outside the declared shards although they are locked.
@@ -44,12 +49,13 @@ pub struct State {
     pub noted: Option<Vec<(u64, Box<[u8]>)>>,
     /// Shards of the declared keys, while learning.
     pub declared: Vec<usize>,
+    /// The first declared key and its hash: most commands of most scripts are about it.
+    pub first: (Vec<u8>, u64),
     /// How it went.
     pub course: Course,
-    /// Set when the script has to end: every call of it fails, and so does every loop.
-    pub over: Rc<Cell<bool>>,
-    /// What others know of it.
-    pub running: Arc<Running>,
+    /// Looks after it.
+    pub watch: Rc<Watch>,
+    slate: Slate,
     bytes: Vec<u8>,
     spans: Vec<Span>,
     keys: Vec<KeyAt>,
@@ -59,8 +65,6 @@ pub struct State {
 pub struct Lent {
     /// The locked shards.
     pub view: View,
-    /// The worker's part of the engine.
-    pub local: Local,
     /// The moment: it does not pass while the script runs.
     pub now: Now,
 }
@@ -82,31 +86,39 @@ pub enum Course {
 
 impl State {
     /// The state of a worker where no script runs.
-    pub fn new(session: Session, over: Rc<Cell<bool>>, running: Arc<Running>) -> State {
+    pub fn new(session: Session, watch: Rc<Watch>, slate: Slate) -> State {
         State {
             session,
             lent: None,
+            local: None,
             read_only: false,
             learning: false,
             noted: None,
             declared: Vec::new(),
+            first: (Vec::new(), 0),
             course: Course::Declared,
-            over,
-            running,
+            watch,
+            slate,
             bytes: Vec::new(),
             spans: Vec::new(),
             keys: Vec::new(),
         }
     }
 
+    /// Takes the worker's part of the engine in exchange for what stands in for it, or back.
+    pub fn lend(&mut self, local: &mut Local) {
+        let other = self.local.get_or_insert_with(|| Local::new(local.stats.clone(), 0));
+        std::mem::swap(other, local);
+    }
+
     /// Runs a command and returns its reply.
-    pub fn call(&mut self, lua: &Lua, args: &MultiValue) -> Result<Value, Failure> {
+    pub fn call(&mut self, lua: &Lua, args: &MultiValue) -> Result<Told, Failure> {
         self.gather(args)?;
         self.run_gathered(lua)
     }
 
     /// As [`State::call`], of arguments that are strings.
-    pub fn call_texts(&mut self, lua: &Lua, args: &[&[u8]]) -> Result<Value, Failure> {
+    pub fn call_texts(&mut self, lua: &Lua, args: &[&[u8]]) -> Result<Told, Failure> {
         self.bytes.clear();
         self.spans.clear();
         for arg in args {
@@ -117,19 +129,19 @@ impl State {
         self.run_gathered(lua)
     }
 
-    fn run_gathered(&mut self, lua: &Lua) -> Result<Value, Failure> {
-        if self.over.get() {
+    fn run_gathered(&mut self, lua: &Lua) -> Result<Told, Failure> {
+        if self.watch.step(COMMAND_STEPS) {
             return Err(Cow::Borrowed(STOPPED));
         }
         self.run()?;
         let out = &mut self.session.out;
         let resp3 = out.protocol() == Protocol::Resp3;
-        let value = without_limit(lua, out.len(), || match out.contiguous() {
-            Some(bytes) => convert::from_reply(lua, bytes, resp3),
-            None => convert::from_reply(lua, &out.to_vec(), resp3),
-        });
+        let told = match out.contiguous() {
+            Some(bytes) => tell(lua, &self.slate, bytes, resp3),
+            None => tell(lua, &self.slate, &out.to_vec(), resp3),
+        };
         out.clear();
-        value
+        told
     }
 
     /// Copies the arguments, which are strings and numbers.
@@ -190,14 +202,17 @@ impl State {
             return Err(Cow::Borrowed(READ_ONLY));
         }
         self.keys.clear();
-        if server.engine.hash_keys(&registered, args, &mut self.keys).is_err() {
+        let (first, first_hash) = &self.first;
+        let hasher = server.engine.keyspace.hasher();
+        let hash = |key: &[u8]| if key == first { *first_hash } else { hasher.hash(key) };
+        if server.engine.hash_keys_by(&registered, args, &mut self.keys, hash).is_err() {
             self.keys.clear();
         }
         self.check_reach(&registered)?;
         if writes {
-            self.running.wrote.store(true, Relaxed);
+            self.watch.running.wrote.store(true, Relaxed);
         }
-        let Some(Lent { view, local, now }) = &mut self.lent else {
+        let (Some(Lent { view, now }), Some(local)) = (&mut self.lent, &mut self.local) else {
             return Err(Cow::Borrowed(NOT_RUNNING));
         };
         local.stats.calls[registered.id as usize].add(1);
@@ -245,7 +260,7 @@ impl State {
         if !everywhere && self.keys.iter().all(|key| view.holds(key.hash)) {
             return Ok(());
         }
-        if self.running.wrote.load(Relaxed) {
+        if self.watch.running.wrote.load(Relaxed) {
             let reached = match everywhere {
                 true => view.escalate_to_all(),
                 false => view.escalate(self.keys.iter().map(|key| View::index_of(key.hash))),
@@ -257,9 +272,21 @@ impl State {
         } else {
             self.course = Course::Restart;
         }
-        self.over.set(true);
+        self.watch.end();
         Err(Cow::Borrowed(CROSSED))
     }
+}
+
+/// A reply for the script. A short text goes by the slate: so it is made by Luau itself, and not
+/// through a handle.
+fn tell(lua: &Lua, slate: &Slate, bytes: &[u8], resp3: bool) -> Result<Told, Failure> {
+    if let Some(text) = convert::bulk(bytes)
+        && slate.write(&[text])
+    {
+        return Ok(Told::Right(text.len()));
+    }
+    let len = bytes.len();
+    without_limit(lua, len, || convert::from_reply(lua, bytes, resp3)).map(Told::Left)
 }
 
 /// What a script is told that crossed with another one.

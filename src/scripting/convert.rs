@@ -27,6 +27,14 @@ pub fn from_reply(lua: &Lua, bytes: &[u8], resp3: bool) -> Result<Value, Failure
     reader.value().map_err(|_| Cow::Borrowed(NO_MEMORY))
 }
 
+/// The text of a reply that is one bulk string.
+pub fn bulk(bytes: &[u8]) -> Option<&[u8]> {
+    let [b'$', rest @ ..] = bytes else { return None };
+    let end = memchr::memchr(b'\r', rest)?;
+    let len = usize::try_from(parse_i64(&rest[..end])?).ok()?;
+    rest.get(end + 2..end + 2 + len)
+}
+
 /// Reads a reply that this server has written: it is well formed.
 struct Reader<'a> {
     lua: &'a Lua,

@@ -8,6 +8,7 @@ use super::run::{Run, split, with};
 use super::runtime::{Runtime, compile, describe};
 use super::shebang::{Flags, NO_WRITES, flag, words};
 use super::store::Script;
+use super::watch::Watch;
 use crate::clients::ClientInfo;
 use crate::server::Server;
 use crate::session::{Context, Session};
@@ -91,6 +92,7 @@ pub type Registrar = Rc<RefCell<Option<Vec<Registered>>>>;
 
 /// The libraries that a worker has loaded.
 pub struct Loaded {
+    watch: Rc<Watch>,
     registrar: Registrar,
     runner: Function,
     environment: Table,
@@ -102,9 +104,14 @@ pub struct Loaded {
 
 impl Loaded {
     /// Nothing is loaded; libraries will run in `environment`.
-    pub fn new(registrar: Registrar, runner: Function, environment: Table) -> Loaded {
+    pub fn new(
+        watch: Rc<Watch>,
+        registrar: Registrar,
+        runner: Function,
+        environment: Table,
+    ) -> Loaded {
         let (codes, functions) = (HashMap::new(), HashMap::new());
-        Loaded { registrar, runner, environment, generation: 0, codes, functions }
+        Loaded { watch, registrar, runner, environment, generation: 0, codes, functions }
     }
 
     /// Runs a library's text and returns what it registers.
@@ -115,6 +122,7 @@ impl Loaded {
                 Error::text(format!("ERR Error compiling function: {}", describe(&error)))
             })?;
         *self.registrar.borrow_mut() = Some(Vec::new());
+        self.watch.interrupt(lua, true);
         let result = self.runner.call::<(Value, Value)>(function);
         let registered = self.registrar.borrow_mut().take().unwrap_or_default();
         let failure = match result {
@@ -302,10 +310,9 @@ pub fn add(
 impl Runtime {
     /// As [`Runtime::load`], given up at a time in monotonic milliseconds.
     fn load_until(&self, code: &[u8], end_ms: u64) -> Result<Vec<Registered>, Error> {
-        self.load_end_ms.set(end_ms);
+        self.watch.start_load(end_ms);
         let loaded = self.load(code);
-        self.load_end_ms.set(0);
-        self.over.set(false);
+        self.watch.stop_load();
         loaded
     }
 
@@ -424,17 +431,17 @@ pub fn call(context: &mut Context<'_>, args: Args<'_>, read_only: bool) -> Resul
                 "ERR Can not execute a script with write flag using *_ro command.",
             ));
         }
-        let given = runtime.given(keys, argv).map_err(|_| Error::text("ERR not enough memory"))?;
         let request = args.iter().map(<[u8]>::to_vec).collect();
-        *runtime.running.function.lock() = Some((about.name.clone(), request));
+        *runtime.watch.running.function.lock() = Some((about.name.clone(), request));
         let run = Run {
             script: &about.script,
             function: &function,
             keys,
+            argv,
             read_only: read_only | no_writes,
         };
-        run.run(context, runtime, &given);
-        *runtime.running.function.lock() = None;
+        run.run(context, runtime);
+        *runtime.watch.running.function.lock() = None;
         Ok(())
     })?
 }

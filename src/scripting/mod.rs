@@ -16,7 +16,8 @@
 //!
 //! A script that runs for longer than `busy-reply-threshold` lets its worker's desk serve the other
 //! clients (`desk.rs`); they, and those of other workers, are told that the server is busy, and may
-//! end it. A single pattern match or `string.rep` cannot be interrupted.
+//! end it. So they may a pattern match that takes long ([`patterns.luau`](patterns.luau)); a single
+//! `string.rep` cannot be interrupted, nor need be: the limit of memory bounds it.
 //!
 //! What stays different from Lua 5.1 is listed in the README.
 
@@ -26,8 +27,11 @@ pub mod functions;
 mod libraries;
 mod run;
 mod runtime;
+mod shapes;
 pub mod shebang;
+mod slate;
 pub mod store;
+mod watch;
 
 pub use run::{Given, eval, load};
 

@@ -6,11 +6,12 @@ use super::store::{Reach, Script};
 use super::{Digest, convert, digest, hex, shebang, unhex};
 use crate::server::Server;
 use crate::session::{Context, Session};
-use mlua::{Function, Table, Value};
+use mlua::{Function, Value};
+use redstart_engine::Error;
 use redstart_engine::keyspace::View;
-use redstart_engine::{Error, Local};
 use redstart_protocol::{Args, Protocol, Reply, parse_i64};
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// What a script is told that somebody has ended.
@@ -96,9 +97,8 @@ pub fn eval(
                 "ERR Can not execute a script with write flag using *_ro command.",
             ));
         }
-        let given = runtime.given(keys, argv).map_err(|_| Error::text("ERR not enough memory"))?;
-        let run = Run { script, function, keys, read_only: read_only | no_writes };
-        run.run(context, runtime, &given);
+        let run = Run { script, function, keys, argv, read_only: read_only | no_writes };
+        run.run(context, runtime);
         Ok(())
     })?
 }
@@ -107,8 +107,13 @@ pub fn eval(
 fn find(server: &Server, runtime: &mut Runtime, given: Given<'_>) -> Result<Compiled, Error> {
     match given {
         Given::Digest(text) => {
+            if let Some(compiled) = runtime.recent(server, text) {
+                return Ok(compiled);
+            }
             let digest = unhex(text).ok_or(Error::text(NO_SCRIPT))?;
-            runtime.find(server, &digest)?.ok_or(Error::text(NO_SCRIPT))
+            let compiled = runtime.find(server, &digest)?.ok_or(Error::text(NO_SCRIPT))?;
+            runtime.note_recent(text, &compiled);
+            Ok(compiled)
         }
         Given::Text(text) => add(server, runtime, text, false).map(|(_, compiled)| compiled),
     }
@@ -152,16 +157,21 @@ pub struct Run<'a> {
     pub function: &'a Function,
     /// The declared keys.
     pub keys: Args<'a>,
+    /// The arguments.
+    pub argv: Args<'a>,
     /// Whether it must not write.
     pub read_only: bool,
 }
 
 impl Run<'_> {
     /// Runs it, with all shards if it turns out to need them, and replies.
-    pub fn run(&self, context: &mut Context<'_>, runtime: &mut Runtime, given: &(Table, Table)) {
+    pub fn run(&self, context: &mut Context<'_>, runtime: &mut Runtime) {
         let server = context.session.server;
         let keyspace = &server.engine.keyspace;
         let hasher = keyspace.hasher();
+        let first = self.keys.get(0).unwrap_or_default();
+        let first_hash = hasher.hash(first);
+        let hash = |(at, key): (usize, &[u8])| if at == 0 { first_hash } else { hasher.hash(key) };
         let held = context
             .held
             .as_deref_mut()
@@ -169,17 +179,17 @@ impl Run<'_> {
         let is_held = held.is_some();
         let asked = match (held, self.script.reach()) {
             (Some(held), _) => Ok(held),
-            (None, Reach::Declared) => keyspace.ask(self.keys.iter().map(|key| hasher.hash(key))),
+            (None, Reach::Declared) => keyspace.ask(self.keys.iter().enumerate().map(hash)),
             (None, _) => keyspace.ask_all(),
         };
         let mut view = match asked {
             Ok(view) => view,
             Err(busy) => return busy.write(&mut context.session.out),
         };
-        self.prepare(context, runtime);
+        self.prepare(context, runtime, (first, first_hash));
         let (mut result, mut course);
         loop {
-            (result, view, course) = self.attempt(context, runtime, view, given);
+            (result, view, course) = self.attempt(context, runtime, view);
             if course != Course::Restart || is_held {
                 break;
             }
@@ -207,11 +217,16 @@ impl Run<'_> {
     }
 
     /// The script's client becomes like the one that runs it.
-    fn prepare(&self, context: &Context<'_>, runtime: &Runtime) {
+    fn prepare(&self, context: &Context<'_>, runtime: &Runtime, first: (&[u8], u64)) {
         let mut state = runtime.state.borrow_mut();
+        state.first.0.clear();
+        state.first.0.extend_from_slice(first.0);
+        state.first.1 = first.1;
         let State { session, read_only, learning, declared, noted, .. } = &mut *state;
         let hasher = session.server.engine.keyspace.hasher();
-        session.info = context.session.info.clone();
+        if !Arc::ptr_eq(&session.info, &context.session.info) {
+            session.info = context.session.info.clone();
+        }
         session.authenticated = context.session.authenticated;
         if session.user != context.session.user {
             session.user = context.session.user.clone();
@@ -234,44 +249,34 @@ impl Run<'_> {
         context: &mut Context<'_>,
         runtime: &Runtime,
         view: View,
-        given: &(Table, Table),
     ) -> (Result<Value, Value>, View, Course) {
         let server = context.session.server;
-        let idle = Local::new(context.local.stats.clone(), 0);
-        let mut local = std::mem::replace(context.local, idle);
         let nested = context.held.is_some();
         if !nested {
-            server.engine.begin(&mut local);
+            server.engine.begin(context.local);
         }
-        runtime.over.set(false);
-        runtime.running.kill.store(false, Relaxed);
-        runtime.running.wrote.store(false, Relaxed);
-        runtime.running.since_ms.store(context.now.mono_ms.max(1), Relaxed);
+        let watch = &runtime.watch;
+        watch.start(context.now.mono_ms);
         {
             let mut state = runtime.state.borrow_mut();
             state.session.db = context.session.db;
             state.session.out.set_protocol(Protocol::Resp2);
             state.course = Course::Declared;
-            state.lent = Some(Lent { view, local, now: context.now });
+            state.lent = Some(Lent { view, now: context.now });
+            state.lend(context.local);
         }
-        let result = runtime.run(self.function, given);
+        watch.interrupt(&runtime.lua, !self.script.straight);
+        let result = runtime.run(self.function, self.keys, self.argv);
         let mut state = runtime.state.borrow_mut();
-        let Lent { view, mut local, .. } = state.lent.take().expect("it was lent for the run");
-        let was_killed = result.is_err() && runtime.running.kill.load(Relaxed);
+        let Lent { view, .. } = state.lent.take().expect("it was lent for the run");
+        state.lend(context.local);
+        let was_killed = result.is_err() && watch.is_killed();
         let course = if was_killed { Course::Killed } else { state.course };
         drop(state);
-        runtime.over.set(false);
-        runtime.running.since_ms.store(0, Relaxed);
-        // It was meant for this run: a library that is loaded next is not to be ended by it.
-        runtime.running.kill.store(false, Relaxed);
-        if runtime.busy.take() {
-            let is_function = runtime.running.function.lock().is_some();
-            server.engine.keyspace.busy.leave(is_function);
-        }
+        watch.stop();
         if !nested {
-            server.engine.commit(&mut local);
+            server.engine.commit(context.local);
         }
-        *context.local = local;
         let selected = context.session.db;
         context.session.info.db.store(selected, Relaxed);
         (result, view, course)

@@ -1,16 +1,17 @@
 //! A worker's Lua state: what scripts find in it, and the scripts that it has compiled.
 
 use super::call::State;
-use super::store::{Running, Script};
+use super::shapes::Shapes;
+use super::slate::Slate;
+use super::store::Script;
+use super::watch::Watch;
 use super::{Digest, MEMORY_MAX, functions, libraries, shebang};
-use crate::desk;
 use crate::server::Server;
 use crate::session::Session;
-use mlua::VmState;
 use mlua::{BString, ChunkMode, Compiler, Either, Function, Lua, LuaOptions, StdLib, Table, Value};
 use redstart_engine::Error;
 use redstart_protocol::Args;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,8 +20,8 @@ use std::sync::atomic::Ordering::Relaxed;
 /// Compiled scripts that a worker keeps at most; beyond, it starts to compile anew.
 const COMPILED_MAX: usize = 4096;
 
-/// Every so many loops and calls of a script the clock is looked at.
-const INTERRUPTS: u32 = 64;
+/// Scripts that are found by what EVALSHA says, in places by its first digits.
+const RECENT: usize = 64;
 
 /// Functions that the prelude replaces, so that the compiler must not know them better.
 const REPLACED: [&str; 8] = [
@@ -51,22 +52,17 @@ pub struct Runtime {
     pub lua: Lua,
     /// What commands of a script work with.
     pub state: Rc<RefCell<State>>,
-    /// See [`State::over`].
-    pub over: Rc<Cell<bool>>,
-    /// What others know of the script that runs.
-    pub running: Arc<Running>,
-    /// When the library that is being loaded has taken too long, in monotonic milliseconds; zero
-    /// is never.
-    pub load_end_ms: Rc<Cell<u64>>,
-    /// Whether others are told that the server is busy with the script.
-    pub busy: Rc<Cell<bool>>,
+    /// Looks after the script that runs.
+    pub watch: Rc<Watch>,
     /// The server's generation of scripts that `compiled` is of.
     pub generation: u64,
     /// Libraries of functions.
     pub functions: functions::Loaded,
     compiled: HashMap<Digest, Compiled>,
+    recent: Box<[Option<([u8; 40], Compiled)>; RECENT]>,
     globals: Table,
     runner: Function,
+    shapes: Shapes,
 }
 
 impl Runtime {
@@ -75,21 +71,30 @@ impl Runtime {
     /// # Errors
     /// When Luau refuses the prelude, or has no memory.
     pub fn new(server: &'static Server, session: Session) -> mlua::Result<Runtime> {
-        let libraries =
-            StdLib::COROUTINE | StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::DEBUG;
+        let libraries = StdLib::COROUTINE
+            | StdLib::TABLE
+            | StdLib::STRING
+            | StdLib::MATH
+            | StdLib::DEBUG
+            | StdLib::BUFFER;
         // A panic ends the process before a script could catch it, so the native `pcall` is as
         // good as one that passes panics on, and it bounds what it puts on the stack.
         let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(true))?;
         lua.set_memory_limit(MEMORY_MAX)?;
-        let over = Rc::new(Cell::new(false));
-        let running = Arc::new(Running::default());
-        server.scripts.register(running.clone());
-        let state = Rc::new(RefCell::new(State::new(session, over.clone(), running.clone())));
+        let watch = Watch::new(server);
+        let slate = Slate::new(&lua)?;
+        let state = State::new(session, watch.clone(), slate.clone());
+        let state = Rc::new(RefCell::new(state));
         let globals = lua.create_table()?;
         let registrar = functions::Registrar::default();
         let host = libraries::host(&lua, server, &state, &globals, &registrar)?;
+        host.set("slate", slate.buffer())?;
+        let patterns = lua.load(include_str!("patterns.luau")).set_name("=prelude");
+        host.set("patterns", patterns.into_function()?)?;
+        host.set("step", watch.stepper(&lua)?)?;
         let prelude = lua.load(include_str!("prelude.luau")).set_name("=prelude");
         let (runner, library): (Function, Table) = prelude.call((host, globals.clone()))?;
+        let shapes = Shapes::new(&lua, slate, &runner)?;
         // Luau looks names up while it loads a script, in the state's own globals, and only in
         // tables that are said to stay as they are: now G is that, and the prelude's table is
         // reached by nobody else any more.
@@ -97,58 +102,38 @@ impl Runtime {
         lua.set_globals(globals.clone())?;
         globals.set_safeenv(true);
         globals.set_readonly(true);
-        let runtime = Runtime {
+        let functions = functions::Loaded::new(watch.clone(), registrar, runner.clone(), library);
+        Ok(Runtime {
             lua,
             state,
-            over,
-            running,
-            load_end_ms: Rc::default(),
-            busy: Rc::default(),
+            watch,
             generation: 0,
-            functions: functions::Loaded::new(registrar, runner.clone(), library),
+            functions,
             compiled: HashMap::new(),
+            recent: Box::new([const { None }; RECENT]),
             globals,
             runner,
-        };
-        runtime.watch_over(server);
-        Ok(runtime)
+            shapes,
+        })
     }
 
-    /// Lets loops and calls end when the script has to, and others be served when it takes long.
-    fn watch_over(&self, server: &'static Server) {
-        let (over, running) = (self.over.clone(), self.running.clone());
-        let (busy, calls) = (self.busy.clone(), Cell::new(0u32));
-        let load_end_ms = self.load_end_ms.clone();
-        self.lua.set_interrupt(move |_| {
-            calls.set(calls.get().wrapping_add(1));
-            if calls.get().is_multiple_of(INTERRUPTS) && is_long(server, &running) {
-                if !busy.replace(true) {
-                    let is_function = running.function.lock().is_some();
-                    server.engine.keyspace.busy.enter(is_function);
-                    crate::log::warning("A script takes long; others are told so.");
-                }
-                desk::serve(server);
-            }
-            let end_ms = load_end_ms.get();
-            if end_ms != 0 && server.clock.now().mono_ms >= end_ms {
-                over.set(true);
-                return Err(mlua::Error::runtime("ERR FUNCTION LOAD timeout"));
-            }
-            if over.get() || running.kill.load(Relaxed) {
-                over.set(true);
-                return Err(mlua::Error::runtime(super::run::KILLED));
-            }
-            Ok(VmState::Continue)
-        });
+    /// Forgets what the server has forgotten.
+    fn follow(&mut self, server: &Server) {
+        let generation = server.scripts.generation.load(Relaxed);
+        if generation != self.generation {
+            self.generation = generation;
+            self.forget();
+        }
+    }
+
+    fn forget(&mut self) {
+        self.compiled.clear();
+        self.recent.fill(None);
     }
 
     /// The compiled script of a digest.
     pub fn find(&mut self, server: &Server, digest: &Digest) -> Result<Option<Compiled>, Error> {
-        let generation = server.scripts.generation.load(Relaxed);
-        if generation != self.generation {
-            self.generation = generation;
-            self.compiled.clear();
-        }
+        self.follow(server);
         if let Some(compiled) = self.compiled.get(digest) {
             return Ok(Some(compiled.clone()));
         }
@@ -157,10 +142,24 @@ impl Runtime {
         Ok(Some(self.keep(*digest, script, function)))
     }
 
+    /// A compiled script by what a client called it, if it was noted.
+    pub fn recent(&mut self, server: &Server, name: &[u8]) -> Option<Compiled> {
+        self.follow(server);
+        let (known, compiled) = self.recent[place(name)].as_ref()?;
+        (known == name).then(|| compiled.clone())
+    }
+
+    /// Notes what a client calls a script.
+    pub fn note_recent(&mut self, name: &[u8], compiled: &Compiled) {
+        if let Ok(known) = name.try_into() {
+            self.recent[place(name)] = Some((known, compiled.clone()));
+        }
+    }
+
     /// Keeps a compiled script.
     pub fn keep(&mut self, digest: Digest, script: Arc<Script>, function: Function) -> Compiled {
         if self.compiled.len() >= COMPILED_MAX {
-            self.compiled.clear();
+            self.forget();
         }
         let compiled = Rc::new((script, function));
         self.compiled.insert(digest, compiled.clone());
@@ -180,24 +179,28 @@ impl Runtime {
         })
     }
 
-    /// What a script or function is called with: its keys and its arguments.
-    ///
-    /// # Errors
-    /// When there is no memory.
-    pub fn given(&self, keys: Args<'_>, argv: Args<'_>) -> mlua::Result<(Table, Table)> {
-        let bytes = keys.iter().chain(argv.iter()).map(<[u8]>::len).sum();
-        without_limit(&self.lua, bytes, || {
-            Ok((sequence(&self.lua, keys)?, sequence(&self.lua, argv)?))
-        })
-    }
-
-    /// Runs a function to its end: what it returns, or the table that tells its error.
-    pub fn run(&self, f: &Function, given: &(Table, Table)) -> Result<Value, Value> {
-        match self.runner.call::<(Value, Value)>((f, &given.0, &given.1)) {
+    /// Runs a function with its keys and arguments to its end: what it returns, or the table that
+    /// tells its error.
+    pub fn run(&self, f: &Function, keys: Args<'_>, argv: Args<'_>) -> Result<Value, Value> {
+        let called = match self.shapes.call(f, keys, argv) {
+            Some(called) => called,
+            None => {
+                self.given(keys, argv).and_then(|given| self.runner.call((f, given.0, given.1)))
+            }
+        };
+        match called {
             Ok((value, Value::Nil)) => Ok(value),
             Ok((_, failure)) => Err(failure),
             Err(error) => Err(self.failure(&describe(&error))),
         }
+    }
+
+    /// Keys and arguments as tables.
+    fn given(&self, keys: Args<'_>, argv: Args<'_>) -> mlua::Result<(Table, Table)> {
+        let bytes = keys.iter().chain(argv.iter()).map(<[u8]>::len).sum();
+        without_limit(&self.lua, bytes, || {
+            Ok((sequence(&self.lua, keys)?, sequence(&self.lua, argv)?))
+        })
     }
 
     /// An error as scripts have them.
@@ -231,11 +234,11 @@ fn assigns_given(text: &[u8]) -> bool {
         .any(|(word, end)| matches!(word, b"KEYS" | b"ARGV") && assigns(&text[end..]))
 }
 
-/// Whether the script has run for too long.
-fn is_long(server: &Server, running: &Running) -> bool {
-    let since_ms = running.since_ms.load(Relaxed);
-    let elapsed_ms = server.clock.now().mono_ms.saturating_sub(since_ms);
-    since_ms != 0 && elapsed_ms >= server.live.busy_ms.load(Relaxed)
+/// Where a script of this name may be noted.
+fn place(name: &[u8]) -> usize {
+    let digits = name.first_chunk().map_or(0, |digits| u32::from_le_bytes(*digits));
+    // In the code of a digit or a letter the bits that tell are the lowest, and bit 6.
+    (digits ^ digits >> 6 ^ digits >> 11 ^ digits >> 17) as usize % RECENT
 }
 
 /// Arguments as a Lua array.

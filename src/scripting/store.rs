@@ -1,6 +1,7 @@
 //! What all workers know of scripts: their texts by digest, which shards they need, and who runs
 //! one now.
 
+use super::watch::is_straight;
 use super::{Digest, hex, shebang};
 use parking_lot::{Mutex, RwLock};
 use redstart_engine::Error;
@@ -30,6 +31,8 @@ pub struct Script {
     pub name: String,
     /// What its first line says.
     pub flags: Option<shebang::Flags>,
+    /// Whether it cannot go on for long but in commands.
+    pub straight: bool,
     reach: AtomicU8,
     pinned: AtomicBool,
 }
@@ -41,13 +44,15 @@ impl Script {
     /// When its first line is not one that scripts may have.
     pub fn new(text: &[u8], digest: &Digest) -> Result<Script, Error> {
         let flags = shebang::of_script(text)?;
-        Ok(Script { text: text.into(), ..Script::named(hex(digest), flags) })
+        let straight = is_straight(text);
+        Ok(Script { text: text.into(), straight, ..Script::named(hex(digest), flags) })
     }
 
     /// A script without a text, that nobody has run.
     pub fn named(name: String, flags: Option<shebang::Flags>) -> Script {
         let reach = AtomicU8::new(Reach::Unknown as u8);
-        Script { text: Box::default(), name, flags, reach, pinned: AtomicBool::new(false) }
+        let (text, pinned) = (Box::default(), AtomicBool::new(false));
+        Script { text, name, flags, straight: false, reach, pinned }
     }
 
     /// Which shards it needs.

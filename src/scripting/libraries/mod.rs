@@ -1,10 +1,10 @@
 //! What the prelude gets from the host: the functions behind `redis`, and the libraries of scripts.
 
-use super::call::{Failure, State};
+use super::call::{Failure, State, Told};
 use super::functions::Registrar;
 use super::{digest, functions, hex, runtime};
 use crate::server::Server;
-use mlua::{BString, Lua, MultiValue, Table, Value};
+use mlua::{BString, Either, Lua, MultiValue, Table, Value};
 use redstart_protocol::Protocol;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -19,6 +19,10 @@ mod structure;
 
 /// A value, or nothing and the text of an error.
 type Answer = (Value, Option<mlua::String>);
+
+/// What a command tells: a value; the length of a text on the slate, and `true`; or nothing and the
+/// text of an error.
+type CommandAnswer = (Told, Either<bool, Option<mlua::String>>);
 
 /// The table that the prelude is given.
 ///
@@ -59,9 +63,12 @@ pub fn host(
 /// The ways to run a command. Those for a fixed number of strings get copies: mlua makes a handle
 /// of each value otherwise, which costs more than a short string.
 fn add_calls(lua: &Lua, state: &Rc<RefCell<State>>, host: &Table) -> mlua::Result<()> {
-    let answer = |lua: &Lua, called: Result<Value, Failure>| match called {
-        Ok(value) => Ok((value, None)),
-        Err(text) => failed(lua, &text),
+    let answer = |lua: &Lua, called: Result<Told, Failure>| -> mlua::Result<CommandAnswer> {
+        Ok(match called {
+            Ok(told @ Either::Left(_)) => (told, Either::Right(None)),
+            Ok(told) => (told, Either::Left(true)),
+            Err(text) => (Either::Left(Value::Nil), Either::Right(Some(lua.create_string(text)?))),
+        })
     };
     let of = state.clone();
     let call = move |lua: &Lua, args: MultiValue| answer(lua, of.borrow_mut().call(lua, &args));
