@@ -46,6 +46,9 @@ const LOCALS: &[u8] = b"local KEYS, ARGV = ...; ";
 /// A script, compiled.
 pub type Compiled = Rc<(Arc<Script>, Function)>;
 
+/// What a client called a script, and the script.
+type Recent = ([u8; 40], Compiled);
+
 /// A worker's Lua state.
 pub struct Runtime {
     /// The state.
@@ -59,7 +62,7 @@ pub struct Runtime {
     /// Libraries of functions.
     pub functions: functions::Loaded,
     compiled: HashMap<Digest, Compiled>,
-    recent: Box<[Option<([u8; 40], Compiled)>; RECENT]>,
+    recent: Box<[Option<Recent>; RECENT]>,
     globals: Table,
     runner: Function,
     shapes: Shapes,
