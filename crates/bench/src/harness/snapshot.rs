@@ -36,6 +36,7 @@ const RDB_LINE: &str = "loading an RDB file, s";
 #[derive(Clone, Copy)]
 struct Figures {
     usual_p999_ms: f64,
+    usual_max_ms: f64,
     p999_ms: f64,
     max_ms: f64,
     kops: f64,
@@ -86,8 +87,9 @@ fn table(plan: &Plan, rounds: &[Vec<Figures>]) -> Table {
     heading.extend(plan.servers.iter().map(|spec| spec.name.clone()));
     heading.extend(["ratio", "bar", "met"].map(String::from));
     let mut table = Table::new(heading);
-    let lines: [(&str, Field, Option<Bar>); 8] = [
+    let lines: [(&str, Field, Option<Bar>); 9] = [
         ("probe p99.9 before, ms", |figures| figures.usual_p999_ms, None),
+        ("probe maximum before, ms", |figures| figures.usual_max_ms, None),
         (
             "probe p99.9 meanwhile, ms",
             |figures| figures.p999_ms,
@@ -186,6 +188,7 @@ fn measure(
     let times: &Histogram = &measured.tallies[1].latency;
     Ok(Figures {
         usual_p999_ms: ms(usual.tallies[1].latency.percentile(99.9)),
+        usual_max_ms: ms(usual.tallies[1].latency.max()),
         p999_ms: ms(times.percentile(99.9)),
         max_ms: ms(times.max()),
         kops: measured.tallies[0].operations as f64 / measured.elapsed.as_secs_f64() / 1e3,
