@@ -1,6 +1,6 @@
 //! ACL: the one user that there is, `default`, as ACL's rules describe it.
 
-use super::{SessionCommand, declare, help, is};
+use super::{Container, SessionCommand, declare_help, help, is};
 use crate::commands::command::{CATEGORIES, categories};
 use crate::config::Setting;
 use crate::random;
@@ -18,20 +18,12 @@ pub static COMMANDS: &[&SessionCommand] = &[
     &WHOAMI,
 ];
 
+const CONTAINER: Container = Container { name: "acl", group: Group::Server, since: "6.0.0" };
+
 /// ACL subcommand
-pub static ACL: Command = Command {
-    name: "acl",
-    group: Group::Server,
-    arity: Arity::AtLeast(2),
-    flags: 0,
-    keys: &[],
-    doc: Doc {
-        since: "6.0.0",
-        complexity: "Depends on the subcommand.",
-        summary: "Holds what is about users.",
-        syntax: "",
-    },
-    run: Run::Subcommands(&[
+pub static ACL: Command = CONTAINER.declare(
+    "Holds what is about users.",
+    &[
         &CAT.spec,
         &DELUSER.spec,
         &DRYRUN.spec,
@@ -44,26 +36,15 @@ pub static ACL: Command = Command {
         &SETUSER.spec,
         &USERS.spec,
         &WHOAMI.spec,
-    ]),
-};
+    ],
+);
 
 const OPEN: Flags = NOSCRIPT | LOADING | STALE;
 const GUARDED: Flags = OPEN | ADMIN;
 
-const fn subcommand(
-    name: &'static str,
-    arity: Arity,
-    flags: Flags,
-    summary: &'static str,
-    syntax: &'static str,
-) -> Command {
-    let doc = Doc { since: "6.0.0", complexity: "O(1)", summary, syntax };
-    declare(name, Group::Server, arity, flags, doc)
-}
-
 /// ACL WHOAMI
 static WHOAMI: SessionCommand = SessionCommand {
-    spec: subcommand("whoami", Arity::Exactly(2), OPEN, "Tells the connection's user.", ""),
+    spec: CONTAINER.sub("whoami", Arity::Exactly(2), OPEN, "Tells the connection's user.", ""),
     run: |context, _| {
         context.session.out.bulk(b"default");
         Ok(())
@@ -72,7 +53,7 @@ static WHOAMI: SessionCommand = SessionCommand {
 
 /// ACL USERS
 static USERS: SessionCommand = SessionCommand {
-    spec: subcommand("users", Arity::Exactly(2), GUARDED, "Tells the users' names.", ""),
+    spec: CONTAINER.sub("users", Arity::Exactly(2), GUARDED, "Tells the users' names.", ""),
     run: |context, _| {
         let out = &mut context.session.out;
         out.array(1);
@@ -90,7 +71,13 @@ fn password(context: &Context<'_>) -> Option<String> {
 
 /// ACL LIST
 static LIST: SessionCommand = SessionCommand {
-    spec: subcommand("list", Arity::Exactly(2), GUARDED, "Tells the users with their rules.", ""),
+    spec: CONTAINER.sub(
+        "list",
+        Arity::Exactly(2),
+        GUARDED,
+        "Tells the users with their rules.",
+        "",
+    ),
     run: |context, _| {
         let secret = password(context).map_or("nopass".into(), |hash| format!("#{hash}"));
         let out = &mut context.session.out;
@@ -102,7 +89,7 @@ static LIST: SessionCommand = SessionCommand {
 
 /// ACL GETUSER username
 static GETUSER: SessionCommand = SessionCommand {
-    spec: subcommand("getuser", Arity::Exactly(3), GUARDED, "Tells a user's rules.", "username"),
+    spec: CONTAINER.sub("getuser", Arity::Exactly(3), GUARDED, "Tells a user's rules.", "username"),
     run: |context, args| {
         let secret = password(context);
         let out = &mut context.session.out;
@@ -132,7 +119,7 @@ static GETUSER: SessionCommand = SessionCommand {
 
 /// ACL CAT [category]
 static CAT: SessionCommand = SessionCommand {
-    spec: subcommand(
+    spec: CONTAINER.sub(
         "cat",
         Arity::AtLeast(2),
         OPEN,
@@ -165,7 +152,7 @@ fn cat(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
 
 /// ACL GENPASS [bits]
 static GENPASS: SessionCommand = SessionCommand {
-    spec: subcommand("genpass", Arity::AtLeast(2), OPEN, "Makes up a password.", "[bits]"),
+    spec: CONTAINER.sub("genpass", Arity::AtLeast(2), OPEN, "Makes up a password.", "[bits]"),
     run: |context, args| {
         let bits = match args.len() {
             2 => 256,
@@ -189,7 +176,7 @@ const PASSWORD_BITS: &str = "ERR ACL GENPASS argument must be the number of bits
 
 /// ACL DRYRUN username command [argument ...]
 static DRYRUN: SessionCommand = SessionCommand {
-    spec: subcommand(
+    spec: CONTAINER.sub(
         "dryrun",
         Arity::AtLeast(4),
         GUARDED,
@@ -221,7 +208,7 @@ fn dry_run(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
 
 /// ACL SETUSER username [rule ...]
 static SETUSER: SessionCommand = SessionCommand {
-    spec: subcommand(
+    spec: CONTAINER.sub(
         "setuser",
         Arity::AtLeast(3),
         GUARDED,
@@ -233,7 +220,7 @@ static SETUSER: SessionCommand = SessionCommand {
 
 /// ACL DELUSER username [username ...]
 static DELUSER: SessionCommand = SessionCommand {
-    spec: subcommand(
+    spec: CONTAINER.sub(
         "deluser",
         Arity::AtLeast(3),
         GUARDED,
@@ -251,19 +238,19 @@ static DELUSER: SessionCommand = SessionCommand {
 
 /// ACL LOAD
 static LOAD: SessionCommand = SessionCommand {
-    spec: subcommand("load", Arity::Exactly(2), GUARDED, "Refused: there is no ACL file.", ""),
+    spec: CONTAINER.sub("load", Arity::Exactly(2), GUARDED, "Refused: there is no ACL file.", ""),
     run: |_, _| Err(Error::NO_ACL_FILE),
 };
 
 /// ACL SAVE
 static SAVE: SessionCommand = SessionCommand {
-    spec: subcommand("save", Arity::Exactly(2), GUARDED, "Refused: there is no ACL file.", ""),
+    spec: CONTAINER.sub("save", Arity::Exactly(2), GUARDED, "Refused: there is no ACL file.", ""),
     run: |_, _| Err(Error::NO_ACL_FILE),
 };
 
 /// ACL HELP
 static HELP: SessionCommand = SessionCommand {
-    spec: subcommand("help", Arity::Exactly(2), LOADING | STALE, "Tells the subcommands.", ""),
+    spec: declare_help(Group::Server, "6.0.0"),
     run: |context, _| {
         help(&mut context.session.out, "ACL", HELP_LINES);
         Ok(())

@@ -6,7 +6,7 @@ mod pause;
 mod tracking;
 mod unblock;
 
-use super::{SessionCommand, declare, help, is};
+use super::{Container, SessionCommand, declare, declare_help, help, is};
 use crate::clients::{EVICTABLE_NOT, TOUCH_NOT};
 use crate::session::{Context, Quiet};
 use redstart_engine::spec::*;
@@ -36,20 +36,12 @@ pub static COMMANDS: &[&SessionCommand] = &[
     &HELP,
 ];
 
+const CONTAINER: Container = Container { name: "client", group: Group::Connection, since: "2.4.0" };
+
 /// CLIENT subcommand
-pub static CLIENT: Command = Command {
-    name: "client",
-    group: Group::Connection,
-    arity: Arity::AtLeast(2),
-    flags: 0,
-    keys: &[],
-    doc: Doc {
-        since: "2.4.0",
-        complexity: "Depends on the subcommand.",
-        summary: "Holds what is about client connections.",
-        syntax: "",
-    },
-    run: Run::Subcommands(&[
+pub static CLIENT: Command = CONTAINER.declare(
+    "Holds what is about client connections.",
+    &[
         &ID.spec,
         &GETNAME.spec,
         &SETNAME.spec,
@@ -68,8 +60,8 @@ pub static CLIENT: Command = Command {
         &NO_TOUCH.spec,
         &REPLY.spec,
         &HELP.spec,
-    ]),
-};
+    ],
+);
 
 /// What is only about the client itself.
 const OWN: Flags = NOSCRIPT | LOADING | STALE;
@@ -260,18 +252,7 @@ static REPLY: SessionCommand = SessionCommand {
 
 /// CLIENT HELP
 static HELP: SessionCommand = SessionCommand {
-    spec: declare(
-        "help",
-        Group::Connection,
-        Arity::Exactly(2),
-        LOADING | STALE,
-        Doc {
-            since: "5.0.0",
-            complexity: "O(1)",
-            summary: "Tells what the subcommands do.",
-            syntax: "",
-        },
-    ),
+    spec: declare_help(Group::Connection, "5.0.0"),
     run: |context, _| {
         help(&mut context.session.out, "CLIENT", LINES);
         Ok(())

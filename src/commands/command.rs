@@ -5,7 +5,7 @@ mod info;
 mod keys;
 mod tips;
 
-use super::{SessionCommand, declare, help, is};
+use super::{SessionCommand, declare, declare_help, help, is};
 use crate::session::Context;
 use redstart_engine::glob::{Case, matches};
 use redstart_engine::registry::Registered;
@@ -190,18 +190,7 @@ static DOCS: SessionCommand = SessionCommand {
 
 /// COMMAND HELP
 static HELP: SessionCommand = SessionCommand {
-    spec: declare(
-        "help",
-        Group::Server,
-        Arity::Exactly(2),
-        OPEN,
-        Doc {
-            since: "5.0.0",
-            complexity: "O(1)",
-            summary: "Tells what the subcommands do.",
-            syntax: "",
-        },
-    ),
+    spec: declare_help(Group::Server, "5.0.0"),
     run: |context, _| {
         help(&mut context.session.out, "COMMAND", LINES);
         Ok(())

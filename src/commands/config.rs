@@ -1,6 +1,6 @@
 //! CONFIG: parameters at run time, and the counters' reset.
 
-use super::{SessionCommand, declare, help};
+use super::{Container, SessionCommand, declare, declare_help, help};
 use crate::session::Context;
 use redstart_engine::spec::*;
 use redstart_engine::{Command, Error};
@@ -9,21 +9,13 @@ use redstart_protocol::Args;
 /// The commands of this file.
 pub static COMMANDS: &[&SessionCommand] = &[&GET, &SET, &RESETSTAT, &REWRITE, &HELP];
 
+const CONTAINER: Container = Container { name: "config", group: Group::Server, since: "2.0.0" };
+
 /// CONFIG subcommand
-pub static CONFIG: Command = Command {
-    name: "config",
-    group: Group::Server,
-    arity: Arity::AtLeast(2),
-    flags: 0,
-    keys: &[],
-    doc: Doc {
-        since: "2.0.0",
-        complexity: "Depends on the subcommand.",
-        summary: "Holds what is about the server's parameters.",
-        syntax: "",
-    },
-    run: Run::Subcommands(&[&GET.spec, &SET.spec, &RESETSTAT.spec, &REWRITE.spec, &HELP.spec]),
-};
+pub static CONFIG: Command = CONTAINER.declare(
+    "Holds what is about the server's parameters.",
+    &[&GET.spec, &SET.spec, &RESETSTAT.spec, &REWRITE.spec, &HELP.spec],
+);
 
 const GUARDED: Flags = ADMIN | NOSCRIPT | LOADING | STALE;
 
@@ -147,18 +139,7 @@ fn rewrite(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
 
 /// CONFIG HELP
 static HELP: SessionCommand = SessionCommand {
-    spec: declare(
-        "help",
-        Group::Server,
-        Arity::Exactly(2),
-        LOADING | STALE,
-        Doc {
-            since: "5.0.0",
-            complexity: "O(1)",
-            summary: "Tells what the subcommands do.",
-            syntax: "",
-        },
-    ),
+    spec: declare_help(Group::Server, "5.0.0"),
     run: |context, _| {
         help(&mut context.session.out, "CONFIG", LINES);
         Ok(())

@@ -95,11 +95,7 @@ fn debug(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
         }
         (word, 3) if is(word, "error") => out.error_bytes(&args[2]),
         (word, 3) if is(word, "protocol") => sample(out, &args[2])?,
-        (word, _) => {
-            let before = "ERR unknown subcommand or wrong number of arguments for '";
-            let word = &word[..word.len().min(128)];
-            return Err(Error::quoting(before, word, "'. Try DEBUG HELP."));
-        }
+        (word, _) => return Err(Error::subcommand_syntax("debug", word)),
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! FCALL, FCALL_RO, FUNCTION.
 
 use super::scripting::{KEYS, KEYS_RO, RUNS, kill};
-use super::{SessionCommand, declare, help, is};
+use super::{Container, SessionCommand, declare, declare_help, help, is};
 use crate::persist;
 use crate::scripting::functions::{self, About, Libraries};
 use crate::scripting::shebang::FLAG_NAMES;
@@ -68,20 +68,13 @@ static FCALL_RO: SessionCommand = SessionCommand {
     run: |context, args| functions::call(context, args, true),
 };
 
+const CONTAINER: Container =
+    Container { name: "function", group: Group::Scripting, since: "7.0.0" };
+
 /// FUNCTION
-pub static FUNCTION: Command = Command {
-    name: "function",
-    group: Group::Scripting,
-    arity: Arity::AtLeast(2),
-    flags: 0,
-    keys: &[],
-    doc: Doc {
-        since: "7.0.0",
-        complexity: "Depends on subcommand.",
-        summary: "Libraries of functions.",
-        syntax: "",
-    },
-    run: Run::Subcommands(&[
+pub static FUNCTION: Command = CONTAINER.declare(
+    "Libraries of functions.",
+    &[
         &FUNCTION_DELETE.spec,
         &FUNCTION_DUMP.spec,
         &FUNCTION_FLUSH.spec,
@@ -91,8 +84,8 @@ pub static FUNCTION: Command = Command {
         &FUNCTION_LOAD.spec,
         &FUNCTION_RESTORE.spec,
         &FUNCTION_STATS.spec,
-    ]),
-};
+    ],
+);
 
 const fn function(
     name: &'static str,
@@ -157,7 +150,7 @@ static FUNCTION_FLUSH: SessionCommand = SessionCommand {
     run: |context, args| {
         let known = args.get(2).is_none_or(|mode| is(mode, "sync") || is(mode, "async"));
         if args.len() > 3 {
-            return Err(too_many(&args[1]));
+            return Err(Error::subcommand_syntax("function", &args[1]));
         }
         if !known {
             return Err(Error::text("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"));
@@ -290,12 +283,6 @@ fn change<R>(
     Ok(result)
 }
 
-/// More arguments than a subcommand takes, some of which it need not get.
-fn too_many(word: &[u8]) -> Error {
-    let before = "ERR unknown subcommand or wrong number of arguments for '";
-    Error::quoting(before, word, "'. Try FUNCTION HELP.")
-}
-
 /// FUNCTION RESTORE serialized-value [FLUSH | APPEND | REPLACE]
 static FUNCTION_RESTORE: SessionCommand = SessionCommand {
     spec: function(
@@ -310,7 +297,7 @@ static FUNCTION_RESTORE: SessionCommand = SessionCommand {
         let policy = args.get(3).unwrap_or(b"append");
         let known = ["flush", "append", "replace"].iter().any(|word| is(policy, word));
         if args.len() > 4 {
-            return Err(too_many(&args[1]));
+            return Err(Error::subcommand_syntax("function", &args[1]));
         }
         if !known {
             return Err(Error::text(
@@ -388,14 +375,7 @@ static FUNCTION_STATS: SessionCommand = SessionCommand {
 
 /// FUNCTION HELP
 static FUNCTION_HELP: SessionCommand = SessionCommand {
-    spec: function(
-        "help",
-        Arity::Exactly(2),
-        LOADING | STALE,
-        "O(1)",
-        "Lists the subcommands.",
-        "",
-    ),
+    spec: declare_help(Group::Scripting, "7.0.0"),
     run: |context, _| {
         help(
             &mut context.session.out,

@@ -2,7 +2,7 @@
 
 mod graph;
 
-use super::{SessionCommand, declare, help};
+use super::{Container, SessionCommand, declare, declare_help, help};
 use crate::histogram::Histogram;
 use crate::session::Context;
 use redstart_engine::spec::*;
@@ -14,20 +14,12 @@ use std::sync::atomic::Ordering::Relaxed;
 pub static COMMANDS: &[&SessionCommand] =
     &[&DOCTOR, &GRAPH, &HELP, &HISTOGRAM, &HISTORY, &LATEST, &RESET];
 
+const CONTAINER: Container = Container { name: "latency", group: Group::Server, since: "2.8.13" };
+
 /// LATENCY subcommand
-pub static LATENCY: Command = Command {
-    name: "latency",
-    group: Group::Server,
-    arity: Arity::AtLeast(2),
-    flags: 0,
-    keys: &[],
-    doc: Doc {
-        since: "2.8.13",
-        complexity: "Depends on the subcommand.",
-        summary: "Holds what is about latency.",
-        syntax: "",
-    },
-    run: Run::Subcommands(&[
+pub static LATENCY: Command = CONTAINER.declare(
+    "Holds what is about latency.",
+    &[
         &DOCTOR.spec,
         &GRAPH.spec,
         &HELP.spec,
@@ -35,20 +27,10 @@ pub static LATENCY: Command = Command {
         &HISTORY.spec,
         &LATEST.spec,
         &RESET.spec,
-    ]),
-};
+    ],
+);
 
 const GUARDED: Flags = ADMIN | NOSCRIPT | LOADING | STALE;
-
-const fn subcommand(
-    name: &'static str,
-    arity: Arity,
-    summary: &'static str,
-    syntax: &'static str,
-) -> Command {
-    let doc = Doc { since: "2.8.13", complexity: "O(1)", summary, syntax };
-    declare(name, Group::Server, arity, GUARDED, doc)
-}
 
 /// LATENCY HISTOGRAM [command [command ...]]
 static HISTOGRAM: SessionCommand = SessionCommand {
@@ -103,7 +85,13 @@ fn histogram(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
 
 /// LATENCY LATEST
 static LATEST: SessionCommand = SessionCommand {
-    spec: subcommand("latest", Arity::Exactly(2), "Tells the newest and the worst of events.", ""),
+    spec: CONTAINER.sub(
+        "latest",
+        Arity::Exactly(2),
+        GUARDED,
+        "Tells the newest and the worst of events.",
+        "",
+    ),
     run: |context, _| {
         let session = &mut *context.session;
         let events = session.server.latency.all();
@@ -123,7 +111,13 @@ static LATEST: SessionCommand = SessionCommand {
 
 /// LATENCY HISTORY event
 static HISTORY: SessionCommand = SessionCommand {
-    spec: subcommand("history", Arity::Exactly(3), "Tells the samples of an event.", "event"),
+    spec: CONTAINER.sub(
+        "history",
+        Arity::Exactly(3),
+        GUARDED,
+        "Tells the samples of an event.",
+        "event",
+    ),
     run: |context, args| {
         let session = &mut *context.session;
         let event = session.server.latency.event(&args[2]);
@@ -141,9 +135,10 @@ static HISTORY: SessionCommand = SessionCommand {
 
 /// LATENCY RESET [event [event ...]]
 static RESET: SessionCommand = SessionCommand {
-    spec: subcommand(
+    spec: CONTAINER.sub(
         "reset",
         Arity::AtLeast(2),
+        GUARDED,
         "Forgets the samples of events, or of all.",
         "[event [event ...]]",
     ),
@@ -157,7 +152,13 @@ static RESET: SessionCommand = SessionCommand {
 
 /// LATENCY GRAPH event
 static GRAPH: SessionCommand = SessionCommand {
-    spec: subcommand("graph", Arity::Exactly(3), "Draws the samples of an event.", "event"),
+    spec: CONTAINER.sub(
+        "graph",
+        Arity::Exactly(3),
+        GUARDED,
+        "Draws the samples of an event.",
+        "event",
+    ),
     run: |context, args| {
         let session = &mut *context.session;
         let Some((name, event)) = session.server.latency.event(&args[2]) else {
@@ -172,7 +173,7 @@ static GRAPH: SessionCommand = SessionCommand {
 
 /// LATENCY DOCTOR
 static DOCTOR: SessionCommand = SessionCommand {
-    spec: subcommand("doctor", Arity::Exactly(2), "Tells what the events mean.", ""),
+    spec: CONTAINER.sub("doctor", Arity::Exactly(2), GUARDED, "Tells what the events mean.", ""),
     run: |context, _| {
         let session = &mut *context.session;
         let threshold_ms = session.server.live.latency_threshold_ms.load(Relaxed);
@@ -184,18 +185,7 @@ static DOCTOR: SessionCommand = SessionCommand {
 
 /// LATENCY HELP
 static HELP: SessionCommand = SessionCommand {
-    spec: declare(
-        "help",
-        Group::Server,
-        Arity::Exactly(2),
-        LOADING | STALE,
-        Doc {
-            since: "2.8.13",
-            complexity: "O(1)",
-            summary: "Tells what the subcommands do.",
-            syntax: "",
-        },
-    ),
+    spec: declare_help(Group::Server, "2.8.13"),
     run: |context, _| {
         help(&mut context.session.out, "LATENCY", LINES);
         Ok(())

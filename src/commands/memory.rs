@@ -1,6 +1,6 @@
 //! MEMORY: what takes how much of it.
 
-use super::{SessionCommand, declare, help, is};
+use super::{Container, SessionCommand, declare_help, help, is};
 use crate::info::{Process, Totals};
 use crate::session::Context;
 use redstart_engine::call::Call;
@@ -11,33 +11,13 @@ use redstart_protocol::{Args, parse_i64};
 /// The session commands of this file.
 pub static COMMANDS: &[&SessionCommand] = &[&DOCTOR, &HELP, &MALLOC_STATS, &PURGE, &STATS];
 
-/// MEMORY subcommand
-pub static MEMORY: Command = Command {
-    name: "memory",
-    group: Group::Server,
-    arity: Arity::AtLeast(2),
-    flags: 0,
-    keys: &[],
-    doc: Doc {
-        since: "4.0.0",
-        complexity: "Depends on the subcommand.",
-        summary: "Holds what is about memory.",
-        syntax: "",
-    },
-    run: Run::Subcommands(&[
-        &DOCTOR.spec,
-        &HELP.spec,
-        &MALLOC_STATS.spec,
-        &PURGE.spec,
-        &STATS.spec,
-        &USAGE,
-    ]),
-};
+const CONTAINER: Container = Container { name: "memory", group: Group::Server, since: "4.0.0" };
 
-const fn subcommand(name: &'static str, summary: &'static str) -> Command {
-    let doc = Doc { since: "4.0.0", complexity: "O(1)", summary, syntax: "" };
-    declare(name, Group::Server, Arity::Exactly(2), 0, doc)
-}
+/// MEMORY subcommand
+pub static MEMORY: Command = CONTAINER.declare(
+    "Holds what is about memory.",
+    &[&DOCTOR.spec, &HELP.spec, &MALLOC_STATS.spec, &PURGE.spec, &STATS.spec, &USAGE],
+);
 
 /// MEMORY USAGE key [SAMPLES count]
 static USAGE: Command = Command {
@@ -85,8 +65,10 @@ fn usage(call: &mut Call<'_>) -> Result<(), Error> {
 const SLOT_BYTES: usize = 12;
 
 /// MEMORY STATS
-static STATS: SessionCommand =
-    SessionCommand { spec: subcommand("stats", "Tells where the memory has gone."), run: stats };
+static STATS: SessionCommand = SessionCommand {
+    spec: CONTAINER.sub("stats", Arity::Exactly(2), 0, "Tells where the memory has gone.", ""),
+    run: stats,
+};
 
 /// A figure of MEMORY STATS.
 enum Figure {
@@ -163,7 +145,7 @@ fn stats(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
 
 /// MEMORY DOCTOR
 static DOCTOR: SessionCommand = SessionCommand {
-    spec: subcommand("doctor", "Tells whether memory is used well."),
+    spec: CONTAINER.sub("doctor", Arity::Exactly(2), 0, "Tells whether memory is used well.", ""),
     run: |context, _| {
         let totals = Totals::of(context.session.server, context.held.as_deref_mut())?;
         let resident = Process::now().resident.unwrap_or(totals.used);
@@ -189,7 +171,13 @@ static DOCTOR: SessionCommand = SessionCommand {
 
 /// MEMORY MALLOC-STATS
 static MALLOC_STATS: SessionCommand = SessionCommand {
-    spec: subcommand("malloc-stats", "Tells what the allocator knows."),
+    spec: CONTAINER.sub(
+        "malloc-stats",
+        Arity::Exactly(2),
+        0,
+        "Tells what the allocator knows.",
+        "",
+    ),
     run: |context, _| {
         let resident = Process::now().resident.unwrap_or(0);
         let text = format!("The allocator is mimalloc; the process holds {resident} bytes.\n");
@@ -200,7 +188,13 @@ static MALLOC_STATS: SessionCommand = SessionCommand {
 
 /// MEMORY PURGE
 static PURGE: SessionCommand = SessionCommand {
-    spec: subcommand("purge", "Gives memory that is not used back to the system."),
+    spec: CONTAINER.sub(
+        "purge",
+        Arity::Exactly(2),
+        0,
+        "Gives memory that is not used back to the system.",
+        "",
+    ),
     run: |context, _| {
         crate::allocator::purge();
         context.session.out.ok();
@@ -210,18 +204,7 @@ static PURGE: SessionCommand = SessionCommand {
 
 /// MEMORY HELP
 static HELP: SessionCommand = SessionCommand {
-    spec: declare(
-        "help",
-        Group::Server,
-        Arity::Exactly(2),
-        LOADING | STALE,
-        Doc {
-            since: "4.0.0",
-            complexity: "O(1)",
-            summary: "Tells what the subcommands do.",
-            syntax: "",
-        },
-    ),
+    spec: declare_help(Group::Server, "4.0.0"),
     run: |context, _| {
         help(&mut context.session.out, "MEMORY", LINES);
         Ok(())

@@ -23,7 +23,7 @@ mod slowlog;
 mod transaction;
 
 use crate::session::Context;
-use redstart_engine::spec::{Arity, Doc, Flags, Group, Run};
+use redstart_engine::spec::{Arity, Doc, Flags, Group, LOADING, Run, STALE};
 use redstart_engine::{Command, Error, Registry};
 use redstart_protocol::{Args, Reply};
 
@@ -89,6 +89,48 @@ const fn declare(
     doc: Doc,
 ) -> Command {
     Command { name, group, arity, flags, keys: &[], doc, run: Run::Session }
+}
+
+/// A container of subcommands: what its own declaration and theirs have in common.
+#[derive(Clone, Copy)]
+struct Container {
+    name: &'static str,
+    group: Group,
+    since: &'static str,
+}
+
+impl Container {
+    /// The container's own declaration: it does nothing without a subcommand.
+    const fn declare(
+        self,
+        summary: &'static str,
+        subcommands: &'static [&'static Command],
+    ) -> Command {
+        let Container { name, group, since } = self;
+        let doc = Doc { since, complexity: "Depends on the subcommand.", summary, syntax: "" };
+        let run = Run::Subcommands(subcommands);
+        Command { run, ..declare(name, group, Arity::AtLeast(2), 0, doc) }
+    }
+
+    /// The declaration of a subcommand that is as old as the container, and takes constant time.
+    const fn sub(
+        self,
+        name: &'static str,
+        arity: Arity,
+        flags: Flags,
+        summary: &'static str,
+        syntax: &'static str,
+    ) -> Command {
+        let doc = Doc { since: self.since, complexity: "O(1)", summary, syntax };
+        declare(name, self.group, arity, flags, doc)
+    }
+}
+
+/// The declaration of a container's HELP.
+const fn declare_help(group: Group, since: &'static str) -> Command {
+    let summary = "Tells what the subcommands do.";
+    let doc = Doc { since, complexity: "O(1)", summary, syntax: "" };
+    declare("help", group, Arity::Exactly(2), LOADING | STALE, doc)
 }
 
 /// The whole command table: data commands, session commands, containers.

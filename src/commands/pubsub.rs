@@ -1,6 +1,6 @@
 //! SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE and their ends; PUBLISH, SPUBLISH, PUBSUB.
 
-use super::{SessionCommand, declare};
+use super::{Container, SessionCommand, declare};
 use crate::clients::NODE_BYTES;
 use crate::pubsub::Kind;
 use crate::session::{Context, Session};
@@ -245,25 +245,18 @@ fn publish(context: &mut Context<'_>, args: Args<'_>, kind: Kind) -> Result<(), 
 }
 
 /// PUBSUB
-pub static PUBSUB_COMMAND: Command = Command {
-    run: Run::Subcommands(&[
-        &CHANNELS.spec,
-        &HELP.spec,
-        &NUMPAT.spec,
-        &NUMSUB.spec,
-        &SHARDCHANNELS.spec,
-        &SHARDNUMSUB.spec,
-    ]),
-    flags: 0,
-    ..asking(
-        "pubsub",
-        Arity::AtLeast(2),
-        "2.8.0",
-        "Depends on subcommand.",
+pub static PUBSUB_COMMAND: Command =
+    Container { name: "pubsub", group: Group::PubSub, since: "2.8.0" }.declare(
         "Tells of channels.",
-        "",
-    )
-};
+        &[
+            &CHANNELS.spec,
+            &HELP.spec,
+            &NUMPAT.spec,
+            &NUMSUB.spec,
+            &SHARDCHANNELS.spec,
+            &SHARDNUMSUB.spec,
+        ],
+    );
 
 const fn asking(
     name: &'static str,

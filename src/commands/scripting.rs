@@ -1,6 +1,6 @@
 //! EVAL, EVALSHA, EVAL_RO, EVALSHA_RO, SCRIPT.
 
-use super::{SessionCommand, declare, help, is};
+use super::{Container, SessionCommand, declare, declare_help, help, is};
 use crate::scripting::store::Kind;
 use crate::scripting::{self, Given, unhex};
 use redstart_engine::spec::*;
@@ -93,28 +93,20 @@ static EVALSHA_RO: SessionCommand = SessionCommand {
     run: |context, args| scripting::eval(context, Given::Digest(args.at(1)), args, true),
 };
 
+const CONTAINER: Container = Container { name: "script", group: Group::Scripting, since: "2.6.0" };
+
 /// SCRIPT
-pub static SCRIPT: Command = Command {
-    name: "script",
-    group: Group::Scripting,
-    arity: Arity::AtLeast(2),
-    flags: 0,
-    keys: &[],
-    doc: Doc {
-        since: "2.6.0",
-        complexity: "Depends on subcommand.",
-        summary: "The scripts that the server knows.",
-        syntax: "",
-    },
-    run: Run::Subcommands(&[
+pub static SCRIPT: Command = CONTAINER.declare(
+    "The scripts that the server knows.",
+    &[
         &SCRIPT_DEBUG.spec,
         &SCRIPT_EXISTS.spec,
         &SCRIPT_FLUSH.spec,
         &SCRIPT_KILL.spec,
         &SCRIPT_LOAD.spec,
         &SCRIPT_HELP.spec,
-    ]),
-};
+    ],
+);
 
 const fn script(name: &'static str, arity: Arity, flags: Flags, doc: Doc) -> Command {
     declare(name, Group::Scripting, arity, flags, doc)
@@ -237,12 +229,7 @@ static SCRIPT_LOAD: SessionCommand = SessionCommand {
 
 /// SCRIPT HELP
 static SCRIPT_HELP: SessionCommand = SessionCommand {
-    spec: script(
-        "help",
-        Arity::Exactly(2),
-        LOADING | STALE,
-        Doc { since: "5.0.0", complexity: "O(1)", summary: "Lists the subcommands.", syntax: "" },
-    ),
+    spec: declare_help(Group::Scripting, "5.0.0"),
     run: |context, _| {
         help(
             &mut context.session.out,

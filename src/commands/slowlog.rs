@@ -1,6 +1,6 @@
 //! SLOWLOG: the commands that took longest of late.
 
-use super::{SessionCommand, declare, help};
+use super::{Container, SessionCommand, declare, declare_help, help};
 use crate::session::Context;
 use redstart_engine::spec::*;
 use redstart_engine::{Command, Error};
@@ -9,21 +9,13 @@ use redstart_protocol::{Args, parse_i64};
 /// The commands of this file.
 pub static COMMANDS: &[&SessionCommand] = &[&GET, &LEN, &RESET, &HELP];
 
+const CONTAINER: Container = Container { name: "slowlog", group: Group::Server, since: "2.2.12" };
+
 /// SLOWLOG subcommand
-pub static SLOWLOG: Command = Command {
-    name: "slowlog",
-    group: Group::Server,
-    arity: Arity::AtLeast(2),
-    flags: 0,
-    keys: &[],
-    doc: Doc {
-        since: "2.2.12",
-        complexity: "Depends on the subcommand.",
-        summary: "Holds what is about slow commands.",
-        syntax: "",
-    },
-    run: Run::Subcommands(&[&GET.spec, &LEN.spec, &RESET.spec, &HELP.spec]),
-};
+pub static SLOWLOG: Command = CONTAINER.declare(
+    "Holds what is about slow commands.",
+    &[&GET.spec, &LEN.spec, &RESET.spec, &HELP.spec],
+);
 
 const GUARDED: Flags = ADMIN | LOADING | STALE;
 
@@ -55,10 +47,7 @@ fn get(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
             Some(count @ -1..) => count,
             _ => return Err(Error::text(OUT_OF_RANGE)),
         },
-        _ => {
-            let before = "ERR unknown subcommand or wrong number of arguments for '";
-            return Err(Error::quoting(before, &args[1], "'. Try SLOWLOG HELP."));
-        }
+        _ => return Err(Error::subcommand_syntax("slowlog", &args[1])),
     };
     let entries = session.server.slowlog.newest(usize::try_from(count).unwrap_or(usize::MAX));
     let out = &mut session.out;
@@ -122,18 +111,7 @@ static RESET: SessionCommand = SessionCommand {
 
 /// SLOWLOG HELP
 static HELP: SessionCommand = SessionCommand {
-    spec: declare(
-        "help",
-        Group::Server,
-        Arity::Exactly(2),
-        LOADING | STALE,
-        Doc {
-            since: "6.2.0",
-            complexity: "O(1)",
-            summary: "Tells what the subcommands do.",
-            syntax: "",
-        },
-    ),
+    spec: declare_help(Group::Server, "6.2.0"),
     run: |context, _| {
         help(&mut context.session.out, "SLOWLOG", LINES);
         Ok(())
