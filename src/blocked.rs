@@ -12,6 +12,7 @@ use redstart_engine::execute::{Local, Prepared};
 use redstart_engine::spec::{BLOCKING, WAITS};
 use redstart_engine::waiters::{Waiter, Wake};
 use redstart_engine::{Command, Engine, Now};
+use redstart_protocol::Reply;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -55,8 +56,25 @@ pub fn run(session: &mut Session, local: &mut Local, request: Prepared<'_>, now:
     }
 }
 
+/// Makes a session wait in a command that no key ends, for `timeout_ms` milliseconds (zero is for
+/// ever); what `late` writes is its answer then.
+pub fn wait_without_keys(
+    session: &mut Session,
+    command: &'static Command,
+    timeout_ms: u64,
+    now: Now,
+    late: impl Fn(&mut Reply) + Send + Sync + 'static,
+) -> Arc<Waiter> {
+    let (protocol, client) = (session.out.protocol(), session.info.clone());
+    let late = Box::new(late);
+    let waiter = Waiter::without_keys(command, timeout_ms, now, protocol, client, late);
+    let waiter = Arc::new(waiter);
+    wait(session, waiter.clone(), now);
+    waiter
+}
+
 /// Makes a session wait until its wait is answered or its time is up.
-pub fn wait(session: &mut Session, waiter: Arc<Waiter>, now: Now) {
+fn wait(session: &mut Session, waiter: Arc<Waiter>, now: Now) {
     let (engine, info) = (&session.server.engine, &session.info);
     let timer = (waiter.deadline_ms != 0).then(|| {
         let left = Duration::from_millis(waiter.deadline_ms.saturating_sub(now.mono_ms));

@@ -56,13 +56,12 @@ struct Turn {
 
 /// Takes a connection on: a task of its own serves it until it ends, and then takes it off `load`.
 pub fn start(server: &'static Server, handover: Handover, load: Arc<AtomicUsize>) {
-    let leave = |info| Leave { server, info, load: load.clone() };
     // A broken connection is the client's business.
     let Ok(Some((stream, info))) = admit(server, handover) else {
         load.fetch_sub(1, Relaxed);
         return;
     };
-    let leave = leave(info.clone());
+    let leave = Leave { server, info: info.clone(), load };
     let session = Session::new(server, info.clone());
     let connection = Arc::new(Mutex::new(Connection { stream, session, written: 0 }));
     desk::add(info.id, &connection);

@@ -1,5 +1,5 @@
 //! CLIENT: what a connection says of itself, and what it may know of others and do to them.
-//!
+
 mod kill;
 mod list;
 mod pause;

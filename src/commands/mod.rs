@@ -25,7 +25,7 @@ mod transaction;
 use crate::session::Context;
 use redstart_engine::spec::{Arity, Doc, Flags, Group, LOADING, Run, STALE};
 use redstart_engine::{Command, Error, Registry};
-use redstart_protocol::{Args, Reply};
+use redstart_protocol::{Args, Reply, parse_i64};
 
 /// A session command's handler.
 pub type Handler = fn(&mut Context<'_>, Args<'_>) -> Result<(), Error>;
@@ -178,6 +178,12 @@ fn help(out: &mut Reply, container: &str, lines: &[&str]) {
     lines.iter().for_each(|line| out.simple(line));
     out.simple("HELP");
     out.simple("    Print this text.");
+}
+
+/// A time to wait, in milliseconds.
+fn parse_timeout_ms(argument: &[u8]) -> Result<u64, Error> {
+    let timeout_ms = parse_i64(argument).ok_or(Error::TIMEOUT_NOT_INTEGER)?;
+    u64::try_from(timeout_ms).map_err(|_| Error::TIMEOUT_NEGATIVE)
 }
 
 /// What an argument says, compared in any case.

@@ -6,9 +6,7 @@ use crate::persist::{self, Begun};
 use crate::session::Context;
 use redstart_engine::Error;
 use redstart_engine::spec::*;
-use redstart_engine::waiters::Waiter;
 use redstart_protocol::{Args, Reply, parse_i64};
-use std::sync::Arc;
 
 /// The commands of this file.
 pub static COMMANDS: &[&SessionCommand] = &[&SAVE, &BGSAVE, &LASTSAVE, &BGREWRITEAOF, &WAITAOF];
@@ -159,8 +157,7 @@ fn wait_aof(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     if !(0..=1).contains(&local) || replicas < 0 {
         return Err(Error::text("ERR value is out of range, value must between 0 and 1"));
     }
-    let timeout_ms =
-        u64::try_from(timeout_ms).map_err(|_| Error::text("ERR timeout is negative"))?;
+    let timeout_ms = u64::try_from(timeout_ms).map_err(|_| Error::TIMEOUT_NEGATIVE)?;
     let server = context.session.server;
     if local > 0 && !server.persist.is_logging() {
         return Err(Error::text(
@@ -181,11 +178,7 @@ fn wait_aof(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
         return Ok(());
     }
     let (session, now) = (&mut *context.session, context.now);
-    let (protocol, client) = (session.out.protocol(), session.info.clone());
-    let late = Box::new(write);
-    let waiter = Waiter::without_keys(&WAITAOF.spec, timeout_ms, now, protocol, client, late);
-    let waiter = Arc::new(waiter);
-    blocked::wait(session, waiter.clone(), now);
+    let waiter = blocked::wait_without_keys(session, &WAITAOF.spec, timeout_ms, now, write);
     if replicas == 0 {
         tokio::spawn(async move {
             persist::wait_until_safe(server, target).await;

@@ -1,13 +1,11 @@
 //! ROLE, WAIT, REPLICAOF, SLAVEOF: what clients ask a server that has no replicas and is none.
 
-use super::{SessionCommand, declare, is};
+use super::{SessionCommand, declare, is, parse_timeout_ms};
 use crate::blocked;
 use crate::session::Context;
 use redstart_engine::Error;
 use redstart_engine::spec::*;
-use redstart_engine::waiters::Waiter;
 use redstart_protocol::{Args, Reply, parse_i64};
-use std::sync::Arc;
 
 /// The commands of this file.
 pub static COMMANDS: &[&SessionCommand] = &[&ROLE, &WAIT, &REPLICAOF, &SLAVEOF];
@@ -55,21 +53,14 @@ static WAIT: SessionCommand = SessionCommand {
 
 fn wait(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let wanted = parse_i64(&args[1]).ok_or(Error::NOT_INTEGER)?;
-    let timeout_ms = parse_i64(&args[2]);
-    let timeout_ms =
-        timeout_ms.ok_or(Error::text("ERR timeout is not an integer or out of range"))?;
-    let timeout_ms =
-        u64::try_from(timeout_ms).map_err(|_| Error::text("ERR timeout is negative"))?;
+    let timeout_ms = parse_timeout_ms(&args[2])?;
     // A transaction does not wait.
     if wanted <= 0 || context.held.is_some() {
         context.session.out.integer(0);
         return Ok(());
     }
-    let (session, now) = (&mut *context.session, context.now);
-    let (protocol, client) = (session.out.protocol(), session.info.clone());
-    let late = Box::new(|out: &mut Reply| out.integer(0));
-    let waiter = Waiter::without_keys(&WAIT.spec, timeout_ms, now, protocol, client, late);
-    blocked::wait(session, Arc::new(waiter), now);
+    let late = |out: &mut Reply| out.integer(0);
+    blocked::wait_without_keys(context.session, &WAIT.spec, timeout_ms, context.now, late);
     Ok(())
 }
 

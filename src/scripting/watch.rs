@@ -110,16 +110,15 @@ impl Watch {
         if count >= STEPS {
             self.look();
         }
-        let ends = self.over.get() || self.is_killed() || self.load_is_late();
-        if ends {
-            self.over.set(true);
-        }
-        ends
+        self.over.get() || self.is_killed()
     }
 
     #[cold]
     fn look(&self) {
         self.steps.set(0);
+        if self.load_is_late() {
+            self.over.set(true);
+        }
         let since_ms = self.running.since_ms.load(Relaxed);
         let elapsed_ms = self.server.clock.now().mono_ms.saturating_sub(since_ms);
         if since_ms == 0 || elapsed_ms < self.server.live.busy_ms.load(Relaxed) {

@@ -475,19 +475,6 @@ impl Entry {
         Some(unsafe { &mut **(self.word(shape.key_at() - WORD) as *mut *mut Long) })
     }
 
-    /// Mutable access to an inline string's bytes, of the same length.
-    pub fn inline_mut(&mut self) -> Option<&mut [u8]> {
-        let shape = self.shape();
-        if shape.kind != KIND_INLINE {
-            return None;
-        }
-        // SAFETY: the value's bytes lie behind the key, `value_len` of them.
-        Some(unsafe {
-            let at = self.0.as_ptr().add(shape.key_at() + shape.key_len);
-            std::slice::from_raw_parts_mut(at, shape.value_len)
-        })
-    }
-
     /// Makes an inline string `len` bytes long, at most [`INLINE_MAX`]; what is new is zero.
     fn grow_inline(&mut self, len: usize) -> &mut [u8] {
         let (old, age) = (self.shape(), self.age());

@@ -104,6 +104,8 @@ texts! {
     COUNT_NOT_POSITIVE = "ERR count should be greater than 0";
     /// A time to wait that is no number.
     TIMEOUT_NOT_FLOAT = "ERR timeout is not a float or out of range";
+    /// The same, where only whole milliseconds are taken.
+    TIMEOUT_NOT_INTEGER = "ERR timeout is not an integer or out of range";
     /// A time to wait before now, or beyond all times.
     TIMEOUT_NEGATIVE = "ERR timeout is negative";
     /// An index beyond the ends of a list.

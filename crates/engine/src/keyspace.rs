@@ -163,16 +163,10 @@ impl Keyspace {
         }
     }
 
-    /// Locks the shard of one hash.
-    #[inline]
-    pub fn lock_one(&'static self, hash: u64) -> View {
-        self.lock_shard(shard_of(hash))
-    }
-
-    /// Locks the shard of one hash, as [`Keyspace::ask`] does.
+    /// Locks the shard of one hash, unless a script holds it for too long.
     ///
     /// # Errors
-    /// As there.
+    /// What its client is told then.
     #[inline]
     pub fn ask_one(&'static self, hash: u64) -> Result<View, Error> {
         self.ask_shard(shard_of(hash))
@@ -187,7 +181,7 @@ impl Keyspace {
     /// Locks the shards of the given hashes, unless a script holds one for too long.
     ///
     /// # Errors
-    /// What its client is told then.
+    /// As [`Keyspace::ask_one`].
     #[inline]
     pub fn ask(&'static self, hashes: impl Iterator<Item = u64>) -> Result<View, Error> {
         self.of_hashes(hashes, Wait::UntilBusy).ok_or_else(|| self.busy.error())

@@ -1,11 +1,11 @@
 //! CLIENT PAUSE and CLIENT UNPAUSE: commands wait for a while, all of them or those that may write.
 
-use crate::commands::{SessionCommand, declare, is};
+use crate::commands::{SessionCommand, declare, is, parse_timeout_ms};
 use crate::pause::Mode;
 use crate::session::Context;
 use redstart_engine::Error;
 use redstart_engine::spec::*;
-use redstart_protocol::{Args, parse_i64};
+use redstart_protocol::Args;
 
 /// Three hundred years.
 const LONGEST_MS: u64 = 300 * 365 * 86_400_000;
@@ -37,10 +37,7 @@ fn pause(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
         Some(word) if is(word, "write") => Mode::Write,
         Some(_) => return Err(Error::text("ERR CLIENT PAUSE mode must be WRITE or ALL")),
     };
-    let timeout_ms = parse_i64(&args[2]);
-    let timeout_ms = timeout_ms.ok_or(Error::text("ERR timeout is not an integer or out of range"));
-    let negative = |_| Error::text("ERR timeout is negative");
-    let timeout_ms = u64::try_from(timeout_ms?).map_err(negative)?;
+    let timeout_ms = parse_timeout_ms(&args[2])?;
     let server = context.session.server;
     let end_ms = match timeout_ms {
         0 => 0,

@@ -33,7 +33,7 @@ pub enum Value<'a> {
     Large(&'a Long),
 }
 
-impl<'a> Value<'a> {
+impl Value<'_> {
     /// The length of the string in bytes.
     pub fn len(&self) -> usize {
         match self {
@@ -63,15 +63,6 @@ impl<'a> Value<'a> {
         match self {
             Value::Large(long) => long.to_vec(),
             _ => self.with(<[u8]>::to_vec),
-        }
-    }
-
-    /// The same value, to be stored again.
-    pub fn to_new(&self) -> NewValue<'a> {
-        match self {
-            Value::Inline(bytes) => NewValue::Str(bytes),
-            Value::Int(n) => NewValue::Int(*n),
-            Value::Large(long) => NewValue::Long((*long).clone()),
         }
     }
 }

@@ -71,9 +71,7 @@ impl Limit {
         let count = usize::try_from(setting).unwrap_or(usize::MAX);
         Limit { bytes, count }
     }
-}
 
-impl Limit {
     /// Whether another element of `len` bytes leaves a run small.
     #[inline]
     pub fn admits(self, run: Run<'_>, len: usize) -> bool {

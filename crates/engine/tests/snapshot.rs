@@ -1,0 +1,113 @@
+//! What writers encode for a running snapshot: buffer after buffer of it, when they are far ahead
+//! of the walk, and buffers that are used again when they are not.
+
+use redstart_engine::driver::Driver;
+use redstart_engine::snapshot::{Encode, Snapshot, Told};
+use std::collections::BTreeMap;
+
+type Strings = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// Strings, each as the lengths of key and value, and both.
+fn encoder() -> Encode {
+    Box::new(|_, entry, to| {
+        let value = entry.string().expect("only strings are here").to_vec();
+        for part in [entry.key(), &value] {
+            to.extend_from_slice(&(part.len() as u32).to_le_bytes());
+        }
+        to.extend_from_slice(&[entry.key(), &value].concat());
+    })
+}
+
+fn decode(mut bytes: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut strings = Vec::new();
+    while let Some((lengths, rest)) = bytes.split_first_chunk::<8>() {
+        let length = |at: usize| u32::from_le_bytes(lengths[at..at + 4].try_into().expect("four"));
+        let (key, rest) = rest.split_at(length(0) as usize);
+        let (value, rest) = rest.split_at(length(4) as usize);
+        strings.push((key.to_vec(), value.to_vec()));
+        bytes = rest;
+    }
+    strings
+}
+
+/// Takes a step, and adds what is told of. Returns how many strings writers had encoded of that,
+/// or None at the end.
+fn step(snapshot: &mut Snapshot, strings: &mut Strings) -> Option<usize> {
+    let mut encoded = 0;
+    let more = snapshot.step(&mut |told| {
+        let told = match told {
+            Told::Entry(_, entry) => {
+                let value = entry.string().expect("only strings are here").to_vec();
+                vec![(entry.key().to_vec(), value)]
+            }
+            Told::Encoded(count, bytes) => {
+                let told = decode(bytes);
+                assert_eq!(told.len(), count as usize, "strings in a buffer");
+                encoded += told.len();
+                told
+            }
+        };
+        for (key, value) in told {
+            assert_eq!(strings.insert(key, value), None, "a key is told once");
+        }
+    });
+    more.then_some(encoded)
+}
+
+/// An engine with `count` strings, every hundredth of which makes a buffer too large to be used
+/// again.
+fn filled(count: usize) -> (Driver, Strings) {
+    let mut driver = Driver::new(1);
+    let mut strings = Strings::new();
+    for n in 0..count {
+        let length = if n % 100 == 0 { 50_000 } else { 20 + n % 200 };
+        let (key, value) = (format!("key:{n}").into_bytes(), vec![b'a' + (n % 26) as u8; length]);
+        driver.call(&[b"SET", &key, &value]);
+        strings.insert(key, value);
+    }
+    (driver, strings)
+}
+
+/// Changes a string, or takes it away.
+fn disturb(driver: &mut Driver, key: &[u8], n: usize) {
+    match n % 3 {
+        0 => driver.call(&[b"SET", key, b"another"]),
+        1 => driver.call(&[b"APPEND", key, b"more"]),
+        _ => driver.call(&[b"DEL", key]),
+    };
+}
+
+#[test]
+fn writers_ahead_of_the_walk_fill_as_many_buffers_as_it_takes() {
+    let (mut driver, strings) = filled(10_000);
+    let (mut snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| (encoder(), ()));
+    for (n, key) in strings.keys().enumerate() {
+        disturb(&mut driver, key, n);
+        driver.call(&[b"SET", &[b"new:", &key[..]].concat(), b"of no concern"]);
+    }
+    // More than there were spare ones.
+    assert!(snapshot.backlog() > 16 * 6 * 4096, "{}", snapshot.backlog());
+    let (mut told, mut encoded) = (Strings::new(), 0);
+    while let Some(count) = step(&mut snapshot, &mut told) {
+        encoded += count;
+    }
+    assert_eq!(encoded, strings.len(), "the walk has found none by itself");
+    assert!(told == strings);
+    assert_eq!(snapshot.backlog(), 0);
+}
+
+#[test]
+fn buffers_are_used_again_while_the_walk_goes_on() {
+    let (mut driver, strings) = filled(10_000);
+    let (mut snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| (encoder(), ()));
+    // In the order of the names, which is none of the walk's.
+    let mut keys = strings.keys().enumerate();
+    let (mut told, mut encoded) = (Strings::new(), 0);
+    while let Some(count) = step(&mut snapshot, &mut told) {
+        encoded += count;
+        keys.by_ref().take(5).for_each(|(n, key)| disturb(&mut driver, key, n));
+    }
+    // More than went into all buffers that there were, and some were left to the walk.
+    assert!((4000..9000).contains(&encoded), "{encoded}");
+    assert!(told == strings);
+}
