@@ -206,3 +206,15 @@ fn nothing_is_lost_while_everything_is_loaded_again() {
     assert_eq!(call(&mut control, "CLIENT UNPAUSE"), ok());
     assert!(matches!(reply(&mut client), Value::Int(_)));
 }
+
+/// What has begun before a reload is not cut in two by it, however long it takes.
+#[test]
+fn a_reload_waits_for_what_has_begun() {
+    let server = start(&["--enable-debug-command", "yes"]);
+    let (mut control, mut client) = (connect(&server), connect(&server));
+    send(&mut client, "DEBUG POPULATE 500000");
+    until("there are keys", || call(&mut control, "DBSIZE") != Value::Int(0));
+    assert_eq!(call(&mut control, "DEBUG RELOAD"), ok());
+    assert_eq!(reply(&mut client), ok());
+    assert_eq!(call(&mut control, "DBSIZE"), Value::Int(500_000));
+}
