@@ -25,6 +25,8 @@ mod call;
 mod convert;
 pub mod functions;
 mod libraries;
+#[cfg(test)]
+mod patterns;
 mod run;
 mod runtime;
 mod shapes;

@@ -8,13 +8,11 @@
 
 use super::{Entry, size_class};
 use crate::entry::NewValue;
-use crate::value::list::{End, Limit, List, ListRef, Meta, Run, try_push};
+use crate::value::list::{End, Limit, List, ListRef, Meta, Run, least_used, try_push};
 use crate::value::{Object, ObjectRef};
 
 /// The most bytes of elements in a tail.
 const SHORT_MAX: usize = 512;
-/// Room of up to so many bytes is not exchanged for less.
-const SHRINK_MIN: usize = 64;
 
 /// The elements of a list that is short enough for the tail of its entry.
 pub fn short(object: &Object) -> Option<Run<'_>> {
@@ -58,7 +56,7 @@ impl Entry {
         let (mut list, room) = (List::copy_of(run), run.bytes.len());
         let result = f(&mut list);
         match list.short_run(room) {
-            Some(run) if room <= SHRINK_MIN || run.used() >= room / 4 => self.write_run(run),
+            Some(run) if run.used() >= least_used(room) => self.write_run(run),
             _ => self.put_list(list),
         }
         Some(result)
@@ -88,8 +86,7 @@ impl Entry {
     #[inline]
     pub fn try_pop(&mut self, end: End) -> bool {
         let popped = self.with_tail(|meta, bytes| {
-            let least = if bytes.len() > SHRINK_MIN { bytes.len() / 4 } else { 0 };
-            let popped = Run { meta: *meta, bytes }.popped(end, least);
+            let popped = Run { meta: *meta, bytes }.popped(end, least_used(bytes.len()));
             popped.map(|left| *meta = left).is_some()
         });
         popped == Some(true)

@@ -21,7 +21,7 @@ pub use block::Meta;
 use bytes::Bytes;
 use chunk::Chunk;
 use nodes::Nodes;
-pub use run::{Run, try_push};
+pub use run::{Run, least_used, try_push};
 use std::ops::ControlFlow;
 pub use view::ListRef;
 

@@ -6,13 +6,10 @@
 //! less than a quarter of it is used.
 
 use super::block::{BLOCK_MAX, Block, Form, Meta};
-use super::run::{COUNT_MAX, Run, framed, length_at, try_push, width_of, write_framed};
+use super::run::{COUNT_MAX, Run, framed, least_used, length_at, try_push, width_of, write_framed};
 use super::{Element, End};
 use bytes::Bytes;
 use std::ops::{ControlFlow, Range};
-
-/// A block as large as this is not exchanged for a smaller one, in bytes.
-const SHRINK_MIN: usize = 64;
 
 /// A run of elements.
 #[derive(Clone, Debug)]
@@ -123,8 +120,7 @@ impl Chunk {
     /// done, elsewhere.
     #[inline]
     pub fn try_pop(&mut self, end: End) -> bool {
-        let capacity = self.0.bytes().len();
-        let least = if capacity > SHRINK_MIN { capacity / 4 } else { 0 };
+        let least = least_used(self.0.bytes().len());
         // A huge element is alone, and what is alone is not popped here.
         let popped = self.run().popped(end, least);
         if let Some(meta) = popped {
@@ -343,8 +339,7 @@ impl Chunk {
         let meta = self.0.meta();
         let (start, end) = (usize::from(meta.start), usize::from(meta.end));
         let (need, capacity) = (end - start - old + new, self.0.bytes().len());
-        let too_large = capacity > SHRINK_MIN && need < capacity / 4;
-        if need > capacity || too_large {
+        if need > capacity || need < least_used(capacity) {
             return self.exchange(at, old, new);
         }
         let head_moves = at - start < end - at - old;

@@ -18,6 +18,15 @@ use std::ops::{ControlFlow, Range};
 /// The most elements of a run.
 pub const COUNT_MAX: usize = 4096;
 
+/// Room of up to so many bytes is not exchanged for less.
+const SHRINK_MIN: usize = 64;
+
+/// Room of so many bytes is exchanged for less when the elements take fewer bytes than this.
+#[inline]
+pub fn least_used(room: usize) -> usize {
+    if room > SHRINK_MIN { room / 4 } else { 0 }
+}
+
 /// A run of elements, borrowed.
 #[derive(Clone, Copy, Debug)]
 pub struct Run<'a> {
