@@ -7,6 +7,7 @@
 //!   recover   what is loaded at the start                                  persist/recover.rs
 //!   redis     what Redis left, loaded at the start                         persist/redis.rs
 //!   release   when a reply may leave                                       here
+//!   wait      when the log is as safe as WAITAOF asks                      persist/wait.rs
 //! ```
 //!
 //! Two looks at one atomic, the gate, are all that a batch of requests pays while nothing is the

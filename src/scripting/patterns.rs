@@ -34,7 +34,8 @@ return table.concat({
     told(pcall(from.find, text, pattern)), told(pcall(from.find, text, pattern, init)),
     told(pcall(from.match, text, pattern)), told(pcall(from.match, text, pattern, init)),
     told(pcall(all)), told(pcall(from.gsub, text, pattern, "<%0>")),
-    told(pcall(from.gsub, text, pattern, "%2<%1", 2)), told(pcall(from.gsub, text, pattern, swapped)),
+    told(pcall(from.gsub, text, pattern, "%2<%1", 2)),
+    told(pcall(from.gsub, text, pattern, swapped)),
     told(pcall(from.gsub, text, pattern, { a = "b", aa = 12, b = false })),
 }, "\n")
 "##;
