@@ -25,6 +25,7 @@ mod progress;
 mod recover;
 mod redis;
 mod save;
+mod scripts;
 mod wait;
 
 pub use check::run as check;
@@ -103,6 +104,7 @@ pub struct Persist {
     cancel: AtomicBool,
     /// How often FLUSHALL had run at the last look.
     flushes: AtomicU64,
+    saving: Saving,
     status: Mutex<Status>,
     loading: Loading,
     /// Whether somebody waits for a sync, and the way to wake the thread that makes it.
@@ -126,6 +128,15 @@ struct Loading {
     /// When it began, in monotonic milliseconds.
     began_ms: AtomicU64,
     expired: AtomicU64,
+}
+
+/// How far the snapshot is that is being taken; zero while there is none.
+#[derive(Default)]
+struct Saving {
+    /// Keys that it has.
+    keys: AtomicU64,
+    /// Keys that it will have.
+    total: AtomicU64,
 }
 
 /// What is going on and how it went.
@@ -166,6 +177,7 @@ impl Default for Persist {
             jobs: OnceLock::new(),
             cancel: AtomicBool::new(false),
             flushes: AtomicU64::new(0),
+            saving: Saving::default(),
             status: Mutex::default(),
             loading: Loading::default(),
             asked: Mutex::new(false),

@@ -19,6 +19,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
+use support::client::Client;
 use support::resp::Value;
 
 const UNSAVED: [&str; 2] = ["--save", ""];
@@ -215,6 +216,112 @@ fn a_single_append_only_file_is_started_from() {
         drop(server);
         fs::remove_dir_all(&directory).expect("the directory is ours");
     }
+}
+
+/// A command as append-only files hold it.
+fn logged_command(words: &[&str]) -> String {
+    let word = |word: &&str| format!("${}\r\n{word}\r\n", word.len());
+    format!("*{}\r\n{}", words.len(), words.iter().map(word).collect::<String>())
+}
+
+/// Adds its argument to a key; and its SHA-1.
+const ADD: &str = "return redis.call('incrby', KEYS[1], ARGV[1])";
+const ADD_DIGEST: &str = "65b45e1e1b8b36c8c3e885080b88ae484e64fde6";
+/// Appends its arguments to a list; and its SHA-1.
+const PUSH: &str = "return redis.call('rpush', KEYS[1], unpack(ARGV))";
+const PUSH_DIGEST: &str = "eb60aec61ddcdf9436bfae2dafbdbb60ca21aff2";
+
+/// What servers before 7 wrote: calls of scripts as they were.
+fn logged_scripts() -> String {
+    let elsewhere = "redis.call('select', 3) redis.call('hset', 'undeclared', 'f', 'v')";
+    let visible = "if redis.call('exists', KEYS[1]) == 1 then redis.call('set', 'seen', 1) end";
+    let large = "for n = 1, 50 do redis.call('set', 'large' .. n, string.rep('x', 100000)) end";
+    let timed = "redis.call('set', KEYS[1], 'v', 'EX', ARGV[1]) \
+        if redis.call('ttl', KEYS[1]) > 90000 then redis.call('set', 'far', 1) end";
+    let library = "#!lua name=library\nredis.register_function('put', function(keys, args) \
+        return redis.call('set', keys[1], args[1]) end)";
+    let commands: [&[&str]; 17] = [
+        &["SELECT", "0"],
+        &["EVAL", ADD, "1", "counted", "5"],
+        &["EVALSHA", ADD_DIGEST, "1", "counted", "6"],
+        &["SCRIPT", "LOAD", PUSH],
+        &["evalsha", PUSH_DIGEST, "1", "list", "a", "b"],
+        &["EVAL", elsewhere, "0"],
+        &["EVAL", "redis.call('set', KEYS[1], 'part') error('as before')", "1", "failed"],
+        &["SET", "passed", "v", "PXAT", "1000"],
+        &["EVAL", visible, "1", "passed"],
+        &["EVAL", timed, "1", "timed", "100000"],
+        &["FUNCTION", "LOAD", library],
+        &["FCALL", "put", "1", "by-function", "v"],
+        &["MULTI"],
+        &["SET", "both", "1"],
+        &["EVAL", ADD, "1", "both", "7"],
+        &["EXEC"],
+        &["EVAL", large, "0"],
+    ];
+    commands.iter().map(|words| logged_command(words)).collect()
+}
+
+#[test]
+fn scripts_in_an_append_only_file_are_run_once_more() {
+    // What a client could do no more, loading may.
+    let args = ["--appendonly", "yes", "--maxmemory", "2000000"];
+    let directory = scratch("scripts");
+    let redis_directory = scratch("scripts-redis");
+    for place in [&directory, &redis_directory] {
+        fs::write(place.join("appendonly.aof"), logged_scripts()).expect("it is ours");
+    }
+    let facts = |client: &mut Client| {
+        let timed = line(client, "TTL timed");
+        assert!(matches!(timed, Value::Int(90_000..=100_000)), "{timed:?}");
+        let mut facts = String::new();
+        for text in [
+            "MGET counted failed both far seen by-function passed",
+            "DBSIZE",
+            "LRANGE list 0 -1",
+            "STRLEN large50",
+            "SELECT 3",
+            "HGETALL undeclared",
+            "DBSIZE",
+        ] {
+            facts += &format!("{text}: {:?}\n", line(client, text));
+        }
+        facts
+    };
+    let server = redstart(&directory, &args);
+    let found = facts(&mut server.client());
+    assert!(server.output().contains("ended as it may have before"), "{}", server.output());
+    assert!(found.contains("DBSIZE: Int(58)"), "{found}");
+    if let Some(oracle) = redis(&redis_directory, &args) {
+        assert_eq!(facts(&mut oracle.client()), found);
+    }
+    drop(server);
+    // Our own log holds what they did.
+    assert_eq!(facts(&mut redstart(&directory, &args).client()), found);
+    fs::remove_dir_all(&directory).expect("the directory is ours");
+    fs::remove_dir_all(&redis_directory).expect("the directory is ours");
+}
+
+#[test]
+fn scripts_that_nobody_knows_are_refused() {
+    let directory = scratch("unknown");
+    let first = logged_command(&["SET", "k", "v"]);
+    for (words, told) in [
+        (&["EVALSHA", ADD_DIGEST, "1", "k", "1"][..], "NOSCRIPT"),
+        (&["FCALL", "nothing", "0"], "Function not found"),
+        (&["EVAL", "this is no Lua", "0"], "Error compiling script"),
+        (&["EVAL", "return 1"], "its arguments are not right"),
+    ] {
+        let text = [&first[..], &logged_command(words)].concat();
+        fs::write(directory.join("appendonly.aof"), text).expect("it is ours");
+        let mut server =
+            Process::start(&directory, &[&UNSAVED[..], &["--appendonly", "yes"]].concat());
+        assert!(!server.wait().success());
+        let output = server.output();
+        let named = format!("appendonly.aof, at byte {}: {}", first.len(), words[0]);
+        assert!(output.contains(&named) && output.contains(told), "{output}");
+    }
+    fs::remove_dir_all(&directory).expect("the directory is ours");
 }
 
 #[test]

@@ -62,10 +62,11 @@ fn check(file: &Path, progress: &Progress) -> Result<String, ReadError> {
     }
     let number = name.strip_suffix(".log").and_then(|name| name.rsplit('.').next()?.parse().ok());
     if let Some(first) = number {
-        return check_segment(&directory, &name, first);
+        return check_segment(&directory, &name, first, progress);
     }
     let (mut source, len) = directory.open(&name)?;
-    progress.total_bytes.fetch_add(len, Relaxed);
+    // What a manifest names is one behind the other.
+    let before = progress.total_bytes.fetch_add(len, Relaxed);
     let mut beginning = Vec::new();
     source.by_ref().take(16).read_to_end(&mut beginning)?;
     if beginning.starts_with(MAGIC) {
@@ -74,20 +75,24 @@ fn check(file: &Path, progress: &Progress) -> Result<String, ReadError> {
     let input =
         Input::new(&name, Box::new(std::io::Cursor::new(beginning.clone()).chain(source)), len);
     if is_rdb(&beginning) || matches!(beginning.first(), Some(b'*' | b'#')) {
-        return check_redis(input, progress);
+        return check_redis(input, progress, before);
     }
     let what = "it is no file that Redstart knows".to_owned();
     Err(Fault { file: name, offset: 0, what }.into())
 }
 
 /// Reads an RDB file and the commands behind it, or commands alone.
-fn check_redis(mut input: Input<'_>, progress: &Progress) -> Result<String, ReadError> {
+fn check_redis(
+    mut input: Input<'_>,
+    progress: &Progress,
+    before: u64,
+) -> Result<String, ReadError> {
     let mut about = About::default();
     if matches!(input.peek()?, Some(b'R' | b'V')) {
         let engine = Engine::new([0; 2]);
         let mut reader = rdb::Reader::new(input)?;
         while reader.next(builder(&engine))?.is_some() {
-            progress.bytes.store(reader.at(), Relaxed);
+            progress.bytes.store(before + reader.at(), Relaxed);
             progress.keys.store(reader.about().entries, Relaxed);
         }
         about = reader.about().clone();
@@ -102,8 +107,9 @@ fn check_redis(mut input: Input<'_>, progress: &Progress) -> Result<String, Read
             }
             Next::Unit(unit) => (units, commands) = (units + 1, commands + unit.commands.len()),
         }
-        progress.bytes.store(input.at(), Relaxed);
+        progress.bytes.store(before + input.at(), Relaxed);
     }
+    progress.bytes.store(before + input.at(), Relaxed);
     let About { version, entries, libraries, .. } = about;
     let writer = about.writer.map_or(String::new(), |writer| format!(", by {writer}"));
     let bytes = input.len();
@@ -137,6 +143,7 @@ fn check_snapshot(
         progress.keys.fetch_add(entries.len() as u64, Relaxed);
         entries.clear();
     }
+    progress.bytes.store(reader.len(), Relaxed);
     let (counts, header) = (reader.counts(), reader.header());
     Ok(format!(
         "a whole snapshot of {} keys and {} libraries, {} bytes, by Redstart {}, up to record {}",
@@ -148,8 +155,14 @@ fn check_snapshot(
     ))
 }
 
-fn check_segment(directory: &Directory, name: &str, first: u64) -> Result<String, ReadError> {
+fn check_segment(
+    directory: &Directory,
+    name: &str,
+    first: u64,
+    progress: &Progress,
+) -> Result<String, ReadError> {
     let mut reader = SegmentReader::open(directory, name, first)?;
+    progress.total_bytes.store(reader.len(), Relaxed);
     let (mut payload, mut effects) = (Vec::new(), 0);
     loop {
         let offset = reader.offset();
@@ -161,6 +174,7 @@ fn check_segment(directory: &Directory, name: &str, first: u64) -> Result<String
                     what,
                 })?;
                 effects += unit.len();
+                progress.bytes.store(reader.offset(), Relaxed);
             }
             Err(End::Whole) => break,
             Err(End::Torn(fault)) => return Err(fault.into()),
@@ -168,4 +182,51 @@ fn check_segment(directory: &Directory, name: &str, first: u64) -> Result<String
     }
     let records = reader.next_sequence() - first;
     Ok(format!("a whole segment of {records} records from {first} on, {effects} commands"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use redstart_engine::effects::{Effect, Sink};
+    use redstart_persistence::log::{Log, Start};
+
+    /// What progress tells at the end of a check that succeeds: bytes, of how many.
+    fn told(file: &Path) -> (u64, u64) {
+        let progress = Progress::default();
+        let found = check(file, &progress);
+        assert!(found.is_ok(), "{}: {found:?}", file.display());
+        (progress.bytes.load(Relaxed), progress.total_bytes.load(Relaxed))
+    }
+
+    #[test]
+    fn progress_gets_from_the_beginning_to_the_end_of_each_kind_of_file() {
+        let path = std::env::temp_dir().join(format!("redstart-check-{}", std::process::id()));
+        let directory = Directory::new(&path);
+        directory.make().expect("it can be made");
+        let log = Log::default();
+        log.rotate(&Start { storage: &directory, prefix: "log" }).expect("it can be begun");
+        for key in ["a", "b", "c"] {
+            let args = ["SET", key, "v"].map(|arg| bytes::Bytes::copy_from_slice(arg.as_bytes()));
+            log.append(&[Effect { db: 0, args: args.to_vec() }]);
+        }
+        log.write_out(3).expect("it can be written");
+        let whole = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n";
+        let write = |name: &str, bytes: &[u8]| std::fs::write(path.join(name), bytes);
+        write("a.aof", whole).expect("it can be written");
+        write("b.aof", &whole.repeat(2)).expect("it can be written");
+        let lines = b"file a.aof seq 1 type b\nfile b.aof seq 1 type i\n";
+        write("both.manifest", lines).expect("it can be written");
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots/golden");
+        for (file, expected) in [
+            (path.join(redstart_persistence::names::segment("log", 1)), None),
+            (path.join("both.manifest"), Some(3 * whole.len() as u64)),
+            (golden.join("format-2.redstart"), None),
+            (golden.join("redis-7.0.15-small.rdb"), None),
+        ] {
+            let len = std::fs::metadata(&file).expect("it is there").len();
+            let expected = expected.unwrap_or(len);
+            assert_eq!(told(&file), (expected, expected), "{}", file.display());
+        }
+        std::fs::remove_dir_all(&path).expect("it is ours");
+    }
 }

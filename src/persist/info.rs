@@ -20,6 +20,8 @@ pub fn fields(server: &Server) -> Vec<(&'static str, String)> {
     let logging = persist.is_logging();
     // It is asked for before its base is written.
     let enabled = logging || server.config.read().is(Setting::Appendonly);
+    let (saved, to_save) = (&persist.saving.keys, &persist.saving.total);
+    let (saved, to_save) = (saved.load(Relaxed), to_save.load(Relaxed));
     let none = |name: &'static str| (name, "0".to_owned());
     let mut fields = vec![
         ("loading", flag(persist.is_loading())),
@@ -28,9 +30,9 @@ pub fn fields(server: &Server) -> Vec<(&'static str, String)> {
         none("current_cow_peak"),
         none("current_cow_size"),
         none("current_cow_size_age"),
-        ("current_fork_perc", "0.00".into()),
-        none("current_save_keys_processed"),
-        none("current_save_keys_total"),
+        ("current_fork_perc", format!("{:.2}", 100.0 * saved as f64 / to_save.max(1) as f64)),
+        ("current_save_keys_processed", saved.to_string()),
+        ("current_save_keys_total", to_save.to_string()),
         ("rdb_changes_since_last_save", changed.to_string()),
         ("rdb_bgsave_in_progress", flag(save.since_ms.is_some())),
         ("rdb_last_save_time", status.last_save_s.to_string()),

@@ -66,6 +66,13 @@ impl Libraries {
         }
     }
 
+    /// Lets scripts call the functions that have come so far.
+    pub fn publish(&self) {
+        if let Some(loader) = &self.loader {
+            loader.publish();
+        }
+    }
+
     fn finish(self) {
         match self.loader {
             Some(loader) => loader.finish(),

@@ -2,6 +2,7 @@
 //! servers before. They are read and left as they are; what is written later is our own.
 
 use super::recover::{Expired, Libraries};
+use super::scripts::{self, Scripts};
 use super::{files::Directory, path};
 use crate::config::{Config, Setting, split_words};
 use crate::log;
@@ -192,12 +193,15 @@ impl Files {
 struct Replay {
     server: &'static Server,
     driver: Driver,
+    /// What runs scripts, made when it is first needed.
+    scripts: Option<Scripts>,
 }
 
 impl Replay {
     fn new(server: &'static Server) -> Replay {
         let now = server.clock.now().replaying();
-        Replay { server, driver: Driver::of(&server.engine, fastrand::u64(..), now, COMMANDS) }
+        let driver = Driver::of(&server.engine, fastrand::u64(..), now, COMMANDS);
+        Replay { server, driver, scripts: None }
     }
 
     /// Reads a file; where it is torn and how long it is, if so.
@@ -239,6 +243,11 @@ impl Replay {
             let most = self.server.engine.options.databases();
             self.driver.db = db.filter(|&db| db < most).ok_or("there is no such database")?;
             return Ok(());
+        }
+        if scripts::runs(words[0]) {
+            libraries.publish();
+            let scripts = self.scripts.get_or_insert_with(|| Scripts::new(self.server));
+            return scripts.replay(self.driver.now, self.driver.db, &words);
         }
         libraries.replay(&mut self.driver, &words)
     }

@@ -96,14 +96,18 @@ pub fn take(
         }
     };
     let mut pace = Pace::new(server);
-    let counts = pump(snapshot, writer, |_, snapshot| match persist.cancel.load(Relaxed) {
-        true => Err(io::Error::other("it was given up")),
-        false => {
-            pace.rest(snapshot);
-            Ok(())
+    persist.saving.total.store(snapshot.entries() as u64, Relaxed);
+    let counts = pump(snapshot, writer, |entries, snapshot| {
+        persist.saving.keys.store(entries, Relaxed);
+        if persist.cancel.load(Relaxed) {
+            return Err(io::Error::other("it was given up"));
         }
-    })?;
-    Ok((counts, moment))
+        pace.rest(snapshot);
+        Ok(())
+    });
+    persist.saving.total.store(0, Relaxed);
+    persist.saving.keys.store(0, Relaxed);
+    Ok((counts?, moment))
 }
 
 /// Saves on this thread.

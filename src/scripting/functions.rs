@@ -401,9 +401,22 @@ impl Loader {
         }
     }
 
-    /// Makes the libraries those of the server.
+    /// Makes the libraries that have come so far those of the server.
+    pub fn publish(&self) {
+        let catalogue = &self.server.scripts.functions;
+        let is_same = |(old, new): (&Library, &Library)| Arc::ptr_eq(&old.code, &new.code);
+        let known = catalogue.libraries.read();
+        let changed = known.len() != self.libraries.len()
+            || !known.values().zip(self.libraries.values()).all(is_same);
+        drop(known);
+        if changed {
+            catalogue.set(self.libraries.clone(), || ());
+        }
+    }
+
+    /// As [`Loader::publish`]; no more will come.
     pub fn finish(self) {
-        self.server.scripts.functions.set(self.libraries, || ());
+        self.publish();
     }
 }
 

@@ -256,7 +256,7 @@ impl Run<'_> {
             server.engine.begin(context.local);
         }
         let watch = &runtime.watch;
-        watch.start(context.now.mono_ms);
+        watch.start(context.now.present().mono_ms);
         {
             let mut state = runtime.state.borrow_mut();
             state.session.db = context.session.db;

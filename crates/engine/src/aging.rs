@@ -124,7 +124,7 @@ impl Rule {
 
 /// The clock of frequencies, which goes round after 45 days.
 fn minutes(now: Now) -> u32 {
-    (now.mono_ms / 60_000) as u32 & 0xffff
+    (now.present().mono_ms / 60_000) as u32 & 0xffff
 }
 
 /// The frequency in an age, less what it has lost since.

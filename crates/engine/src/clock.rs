@@ -11,18 +11,32 @@ pub struct Now {
     pub mono_ms: u64,
     /// Milliseconds since the Unix epoch.
     pub wall_ms: i64,
+    /// How much later it is in truth, in milliseconds: zero but while replaying.
+    ahead_ms: u64,
 }
 
 impl Now {
     /// A reading from its two parts.
     pub fn new(mono_ms: u64, wall_ms: i64) -> Self {
-        Now { mono_ms: mono_ms.max(1), wall_ms }
+        Now { mono_ms: mono_ms.max(1), wall_ms, ahead_ms: 0 }
     }
 
     /// The reading under which what happened before is done once more (the log is replayed): no
     /// time has come yet, and deadlines mean the same as under this reading.
     pub fn replaying(&self) -> Now {
-        Now { mono_ms: 0, wall_ms: self.wall_ms.saturating_sub_unsigned(self.mono_ms) }
+        let wall_ms = self.wall_ms.saturating_sub_unsigned(self.mono_ms);
+        Now { mono_ms: 0, wall_ms, ahead_ms: self.mono_ms }
+    }
+
+    /// The reading from which times are counted that are given or told relative to the present.
+    #[inline]
+    pub fn present(&self) -> Now {
+        let Now { mono_ms, wall_ms, ahead_ms } = *self;
+        Now {
+            mono_ms: mono_ms.saturating_add(ahead_ms),
+            wall_ms: wall_ms.saturating_add_unsigned(ahead_ms),
+            ahead_ms: 0,
+        }
     }
 
     /// Whether a wall time in milliseconds has come.
@@ -49,7 +63,7 @@ impl Now {
 
     /// The 24-bit access clock kept in every entry, in seconds.
     pub fn access_clock(&self) -> u32 {
-        (self.mono_ms / 1000) as u32 & 0x00ff_ffff
+        (self.present().mono_ms / 1000) as u32 & 0x00ff_ffff
     }
 }
 
@@ -68,5 +82,6 @@ mod tests {
         let again = now.replaying();
         assert_eq!(again.deadline(1_700_000_000_001), 5_001);
         assert!(now.has_come(1_700_000_000_000) && !again.has_come(1));
+        assert_eq!((again.present(), now.present()), (now, now));
     }
 }

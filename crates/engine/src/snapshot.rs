@@ -187,13 +187,15 @@ impl Queue {
 }
 
 impl Db {
-    fn owe(&mut self, db: usize, stripe: usize, queue: &Arc<Queue>) {
+    /// From now on all entries are owed; how many there are.
+    fn owe(&mut self, db: usize, stripe: usize, queue: &Arc<Queue>) -> usize {
         assert!(self.saving.is_none(), "one snapshot at a time");
         if !self.table.is_empty() {
             self.epoch = !self.epoch;
             let queue = queue.clone();
             self.saving = Some(Box::new(Saving { db, segment: 0, stripe, queue }));
         }
+        self.table.len()
     }
 
     /// Tells what is owed of one segment; false when nothing is owed any more.
@@ -227,10 +229,9 @@ impl Db {
 }
 
 impl Shard {
-    fn owe(&mut self, stripe: usize, queue: &Arc<Queue>) {
-        for index in self.indices() {
-            self.db_mut(index).owe(index, stripe, queue);
-        }
+    fn owe(&mut self, stripe: usize, queue: &Arc<Queue>) -> usize {
+        let indices = self.indices();
+        indices.into_iter().map(|index| self.db_mut(index).owe(index, stripe, queue)).sum()
     }
 
     /// Tells what is owed of one segment; false when the whole shard has told all.
@@ -254,10 +255,9 @@ impl Keyspace {
         let mut view = self.lock_all();
         let (encode, result) = at_flip();
         let queue = Arc::new(Queue { encode, stripes, whole: Mutex::default() });
-        for index in 0..SHARDS {
-            view.shard_at(index).owe(index % STRIPES, &queue);
-        }
-        (Snapshot { keyspace: self, queue, shard: 0 }, result)
+        let owe = |index| view.shard_at(index).owe(index % STRIPES, &queue);
+        let entries = (0..SHARDS).map(owe).sum();
+        (Snapshot { keyspace: self, queue, shard: 0, entries }, result)
     }
 
     /// Drops every key of every database. No snapshot may be under way.
@@ -311,6 +311,8 @@ pub struct Snapshot {
     queue: Arc<Queue>,
     /// The shard that is walked.
     shard: usize,
+    /// Entries that there were at the flip.
+    entries: usize,
 }
 
 impl Snapshot {
@@ -352,9 +354,9 @@ impl Snapshot {
         true
     }
 
-    /// How much of the keyspace has been walked, from 0 to 1.
-    pub fn progress(&self) -> f64 {
-        self.shard as f64 / SHARDS as f64
+    /// How many entries it holds, told or not.
+    pub fn entries(&self) -> usize {
+        self.entries
     }
 
     /// How many bytes of old values writers have encoded that were not told yet, about.

@@ -72,6 +72,27 @@ fn everything_comes_back() {
 }
 
 #[test]
+fn how_far_it_is_gets_from_none_to_all_of_what_there_was_at_the_flip() {
+    let mut driver = Driver::new(1);
+    fill(&mut driver);
+    let storage = Memory::default();
+    let writer = writer(&driver, &storage);
+    let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| (encoder(driver.now), ()));
+    assert_eq!(snapshot.entries(), 10);
+    // Neither what comes later counts, nor is it left out what goes.
+    driver.line("SET later 1");
+    driver.line("DEL text list");
+    let mut seen = Vec::new();
+    let counts = pump(snapshot, writer, |entries, snapshot| {
+        assert_eq!(snapshot.entries(), 10);
+        seen.push(entries);
+        Ok(())
+    });
+    assert_eq!(counts.unwrap().entries, 10);
+    assert!(seen.is_sorted() && seen.first() <= Some(&2) && seen.last() == Some(&10), "{seen:?}");
+}
+
+#[test]
 fn no_cut_and_no_flipped_bit_goes_unnoticed() {
     let mut driver = Driver::new(1);
     for line in ["SET a 1 PX 70000", "SET b text", "RPUSH l x y", "HSET h f v"] {

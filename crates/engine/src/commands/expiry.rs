@@ -34,10 +34,11 @@ impl ExpiryUnit {
     pub fn deadline(self, text: &[u8], now: Now, command: &str) -> Result<u64, Error> {
         let value = parse_i64(text).ok_or(Error::NOT_INTEGER)?;
         let ms = if self.seconds { value.checked_mul(1000) } else { Some(value) };
+        let present = now.present();
         match ms {
             Some(ms) if value > 0 && self.absolute => Ok(now.deadline(ms)),
-            Some(ms) if value > 0 && now.wall_ms.checked_add(ms).is_some() => {
-                Ok(now.mono_ms.saturating_add(ms as u64))
+            Some(ms) if value > 0 && present.wall_ms.checked_add(ms).is_some() => {
+                Ok(present.mono_ms.saturating_add(ms as u64))
             }
             _ => Err(Error::invalid_expire(command)),
         }

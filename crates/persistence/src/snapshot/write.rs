@@ -189,9 +189,9 @@ impl<'s> Writer<'s> {
         self.write_section(LIBRARIES, 0)
     }
 
-    /// How many bytes have been written.
-    pub fn bytes(&self) -> u64 {
-        self.counts.bytes
+    /// How many entries have been taken.
+    pub fn entries(&self) -> u64 {
+        self.counts.entries + u64::from(self.count)
     }
 
     /// Ends the snapshot: when this returns, it has its name and is safe.
@@ -236,8 +236,7 @@ fn remove_unfinished(storage: &dyn Storage, name: &str) {
 }
 
 /// Brings a snapshot of the keyspace to its end. Calls `between` after each step and each piece
-/// that was written with the bytes so far and the snapshot, which tells how far it is; it may wait
-/// there, or fail.
+/// that was written with the entries taken so far and the snapshot; it may wait there, or fail.
 ///
 /// # Errors
 /// When the storage or `between` fails; nothing is left of the snapshot then.
@@ -249,7 +248,7 @@ pub fn pump(
     let mut write = |writer: &mut Writer<'_>, snapshot: &Snapshot| -> io::Result<()> {
         loop {
             let more = writer.write_some()?;
-            between(writer.bytes(), snapshot)?;
+            between(writer.entries(), snapshot)?;
             if !more {
                 return Ok(());
             }

@@ -102,7 +102,7 @@ pub fn wall_time(text: &[u8], unit: ExpiryUnit, now: Now, command: &str) -> Resu
     if given < 0 {
         return Err(Error::EXPIRE_NEGATIVE);
     }
-    let base_ms = if unit.absolute { 0 } else { now.wall_ms };
+    let base_ms = if unit.absolute { 0 } else { now.present().wall_ms };
     let at_ms = given.checked_mul(if unit.seconds { 1000 } else { 1 });
     let at_ms = at_ms.and_then(|ms| ms.checked_add(base_ms)).filter(|ms| *ms <= LATEST_MS);
     at_ms.ok_or_else(|| Error::invalid_expire(command))
@@ -316,7 +316,7 @@ fn tell(call: &mut Call<'_>, time: fn(u64, Now) -> i64) -> Result<(), Error> {
 
 /// The milliseconds that are left.
 fn left(deadline_ms: u64, now: Now) -> i64 {
-    i64::try_from(deadline_ms.saturating_sub(now.mono_ms)).unwrap_or(i64::MAX)
+    i64::try_from(deadline_ms.saturating_sub(now.present().mono_ms)).unwrap_or(i64::MAX)
 }
 
 /// Milliseconds in seconds, begun ones counted.

@@ -151,7 +151,7 @@ fn expire(call: &mut Call<'_>, unit: ExpiryUnit) -> Result<(), Error> {
 fn wall_time(call: &Call<'_>, unit: ExpiryUnit) -> Result<i64, Error> {
     let given = parse_i64(call.args.at(2)).ok_or(Error::NOT_INTEGER)?;
     let scale = if unit.seconds { 1000 } else { 1 };
-    let base_ms = if unit.absolute { 0 } else { call.now().wall_ms };
+    let base_ms = if unit.absolute { 0 } else { call.now().present().wall_ms };
     let at_ms = given.checked_mul(scale).and_then(|ms| ms.checked_add(base_ms));
     at_ms.ok_or_else(|| Error::invalid_expire(call.command.name))
 }
@@ -234,7 +234,7 @@ fn tell(call: &mut Call<'_>, time: fn(u64, Now) -> i64) -> Result<(), Error> {
 
 /// The milliseconds that are left.
 fn left(deadline_ms: u64, now: Now) -> i64 {
-    i64::try_from(deadline_ms.saturating_sub(now.mono_ms)).unwrap_or(i64::MAX)
+    i64::try_from(deadline_ms.saturating_sub(now.present().mono_ms)).unwrap_or(i64::MAX)
 }
 
 /// Milliseconds in seconds, rounded.
