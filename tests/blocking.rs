@@ -13,42 +13,11 @@ use std::time::{Duration, Instant};
 use support::client::Client;
 use support::resp::{self, Value};
 use support::server::Server;
+use support::talk::{call, connect, reply, send, until_blocked};
 
 fn start(threads: &str) -> Server {
     let args = ["--save", "", "--threads", threads];
     Server::start(Path::new(env!("CARGO_BIN_EXE_redstart")), &args).expect("redstart starts")
-}
-
-fn connect(server: &Server) -> Client {
-    Client::connect(server.port()).expect("the server takes connections")
-}
-
-fn send(client: &mut Client, line: &str) {
-    let args: Vec<Vec<u8>> = line.split(' ').map(|word| word.as_bytes().to_vec()).collect();
-    client.send(&resp::request(&args)).expect("the request is sent");
-}
-
-fn reply(client: &mut Client) -> Value {
-    client.reply().expect("there is a reply")
-}
-
-fn call(client: &mut Client, line: &str) -> Value {
-    send(client, line);
-    reply(client)
-}
-
-/// Waits until so many clients wait.
-fn until_blocked(control: &mut Client, count: usize) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        let Value::Bulk(info) = call(control, "INFO clients") else { panic!("INFO is a bulk") };
-        let text = String::from_utf8(info).expect("INFO is text");
-        if text.contains(&format!("blocked_clients:{count}\r\n")) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "not {count} blocked clients:\n{text}");
-        thread::sleep(Duration::from_millis(2));
-    }
 }
 
 fn pair(key: &str, element: &str) -> Value {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use support::client::Client;
 use support::resp::{self, Value};
 use support::server::Server;
+use support::talk::{call, connect, ok};
 
 const BUSY: &str = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or \
                     SHUTDOWN NOSAVE.";
@@ -23,22 +24,9 @@ fn start(threads: &str) -> Server {
     Server::start(Path::new(env!("CARGO_BIN_EXE_redstart")), &args).expect("redstart starts")
 }
 
-fn connect(server: &Server) -> Client {
-    Client::connect(server.port()).expect("the server takes connections")
-}
-
 fn send(client: &mut Client, args: &[&str]) {
     let args: Vec<Vec<u8>> = args.iter().map(|arg| arg.as_bytes().to_vec()).collect();
     client.send(&resp::request(&args)).expect("the request is sent");
-}
-
-fn call(client: &mut Client, line: &str) -> Value {
-    let args: Vec<&str> = line.split(' ').collect();
-    client.call(&args).expect("there is a reply")
-}
-
-fn ok() -> Value {
-    Value::Simple(b"OK".to_vec())
 }
 
 fn error(text: &str) -> Value {

@@ -12,6 +12,7 @@ use std::thread;
 use support::client::Client;
 use support::resp::{Kind, Value};
 use support::server::Server;
+use support::talk::connect;
 
 /// Stays within its key when the second argument is empty, so that it is learnt to do so.
 const REACHING: &str = "
@@ -27,10 +28,6 @@ const REACHING: &str = "
 fn start() -> Server {
     let args = ["--save", "", "--threads", "4"];
     Server::start(Path::new(env!("CARGO_BIN_EXE_redstart")), &args).expect("redstart starts")
-}
-
-fn connect(server: &Server) -> Client {
-    Client::connect(server.port()).expect("the server takes connections")
 }
 
 fn call(client: &mut Client, args: &[&str]) -> Value {

@@ -11,17 +11,13 @@ use std::thread;
 use support::client::Client;
 use support::resp::{Kind, Value};
 use support::server::Server;
-use support::talk::{call, connect, reply, send};
+use support::talk::{call, connect, ok, reply, send};
 
 const ACCOUNTS: usize = 8;
 
 fn start() -> Server {
     let args = ["--save", "", "--threads", "2"];
     Server::start(Path::new(env!("CARGO_BIN_EXE_redstart")), &args).expect("redstart starts")
-}
-
-fn ok() -> Value {
-    Value::Simple("OK".into())
 }
 
 /// Queues commands, runs them, and returns what EXEC answered.

@@ -32,6 +32,11 @@ pub fn call(client: &mut Client, line: &str) -> Value {
     reply(client)
 }
 
+/// What a command says that has nothing else to say.
+pub fn ok() -> Value {
+    Value::Simple("OK".into())
+}
+
 /// A reply that is text.
 pub fn text(value: Value) -> String {
     let bytes = match value {
@@ -56,4 +61,10 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "never so: {what}");
         thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// Waits until so many clients wait.
+pub fn until_blocked(control: &mut Client, count: usize) {
+    let count = count.to_string();
+    until(&format!("{count} clients wait"), || field(control, "blocked_clients") == count);
 }
