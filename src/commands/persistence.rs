@@ -31,7 +31,7 @@ static SAVE: SessionCommand = SessionCommand {
 fn save(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
     let server = context.session.server;
     if persist::is_saving(server) {
-        return Err(Error::text("ERR Background save already in progress"));
+        return Err(Error::text(SAVES_ALREADY));
     }
     // A script that holds shards for too long would let it wait.
     drop(server.engine.keyspace.ask_all()?);
@@ -40,6 +40,8 @@ fn save(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
     context.session.out.ok();
     Ok(())
 }
+
+const SAVES_ALREADY: &str = "ERR Background save already in progress";
 
 /// BGSAVE [SCHEDULE]
 static BGSAVE: SessionCommand = SessionCommand {
@@ -71,7 +73,7 @@ fn bgsave(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let text = match begun.map_err(failed)? {
         Begun::Now => "Background saving started",
         Begun::Scheduled => "Background saving scheduled",
-        Begun::Already => return Err(Error::text("ERR Background save already in progress")),
+        Begun::Already => return Err(Error::text(SAVES_ALREADY)),
         Begun::Other => return Err(Error::text(OTHER_JOB)),
     };
     context.session.out.simple(text);

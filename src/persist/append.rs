@@ -238,10 +238,9 @@ pub fn tick(server: &'static Server) {
         let wanted = config.is(Setting::Appendonly);
         drop(config);
         let job = server.persist.status.lock().rewrite.clone();
-        let due_ms = job.tried_ms + RETRY.as_millis() as u64 * 5;
-        let is_due = job.since_ms.is_none() && server.clock.now().mono_ms >= due_ms;
         if wanted
-            && is_due
+            && job.since_ms.is_none()
+            && !job.rests(server)
             && let Err(error) = turn_on(server)
         {
             log::warning(format_args!("The log could not be begun: {error}"));
@@ -255,10 +254,9 @@ pub fn tick(server: &'static Server) {
     let least = config.count(Setting::AutoAofRewriteMinSize) as u64;
     drop(config);
     let (grown, status) = (server.persist.log.size(), server.persist.status.lock().clone());
-    let retry_ms = status.rewrite.tried_ms + RETRY.as_millis() as u64 * 5;
     if percentage == 0
         || status.rewrite.since_ms.is_some()
-        || status.rewrite.failed && server.clock.now().mono_ms < retry_ms
+        || status.rewrite.failed && status.rewrite.rests(server)
     {
         return;
     }

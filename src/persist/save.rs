@@ -12,7 +12,7 @@ use std::io;
 use std::sync::atomic::Ordering::*;
 use std::sync::mpsc;
 
-/// How long save points wait after a snapshot failed, in milliseconds.
+/// How long a job is left alone after it failed, in milliseconds.
 const RETRY_MS: u64 = 5000;
 
 /// What a background job does.
@@ -134,6 +134,11 @@ impl Job {
     fn begin(&mut self, server: &Server) {
         let now_ms = server.clock.now().mono_ms;
         (self.since_ms, self.tried_ms, self.scheduled) = (Some(now_ms), now_ms, false);
+    }
+
+    /// Whether it is too early to try again what failed.
+    pub fn rests(&self, server: &Server) -> bool {
+        server.clock.now().mono_ms < self.tried_ms + RETRY_MS
     }
 }
 
@@ -269,8 +274,7 @@ pub fn tick(server: &'static Server) {
 }
 
 fn is_due(server: &Server, status: &super::Status) -> bool {
-    let now_ms = server.clock.now().mono_ms;
-    if status.save.failed && now_ms < status.save.tried_ms + RETRY_MS {
+    if status.save.failed && status.save.rests(server) {
         return false;
     }
     let changed = changes(server).saturating_sub(status.changes_saved);

@@ -20,6 +20,9 @@ pub const KILLED: &str = "Script killed by user with SCRIPT KILL.";
 /// The length of a digest in hexadecimal.
 const DIGEST_DIGITS: usize = 40;
 
+/// What is told of a script that may write, where it must not.
+pub const MAY_WRITE: &str = "ERR Can not execute a script with write flag using *_ro command.";
+
 const NO_SCRIPT: &str = "NOSCRIPT No matching script. Please use EVAL.";
 
 /// Which script to run.
@@ -93,9 +96,7 @@ pub fn eval(
         let (script, function) = &*compiled;
         let no_writes = script.flags.is_some_and(|flags| flags & shebang::NO_WRITES != 0);
         if read_only && script.flags.is_some() && !no_writes {
-            return Err(Error::text(
-                "ERR Can not execute a script with write flag using *_ro command.",
-            ));
+            return Err(Error::text(MAY_WRITE));
         }
         let run = Run { script, function, keys, argv, read_only: read_only | no_writes };
         run.run(context, runtime);

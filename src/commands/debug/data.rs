@@ -146,7 +146,7 @@ pub fn populate(
     size: Option<usize>,
 ) -> Result<(), Error> {
     if context.held.is_some() || !(0..=POPULATE_MAX).contains(&count) {
-        return Err(Error::text("ERR value is out of range, must be positive"));
+        return Err(Error::NOT_POSITIVE);
     }
     let server = context.session.server;
     let Some(registered) = server.registry.get(b"set") else { return Ok(()) };
