@@ -84,7 +84,7 @@ fn loading(persist: &Persist, now_ms: u64) -> Vec<(&'static str, String)> {
     let took_ms = now_ms.saturating_sub(persist.loading.began_ms.load(Relaxed));
     // One second, as long as nobody knows.
     let left_s = progress.left_s(Duration::from_millis(took_ms)).map_or(1, |left| left as u64);
-    let percent = 100.0 * bytes as f64 / total.max(1) as f64;
+    let percent = 100.0 * progress.part();
     vec![
         ("loading_total_bytes", total.to_string()),
         ("loading_loaded_bytes", bytes.to_string()),

@@ -67,7 +67,8 @@ impl Progress {
         })
     }
 
-    fn part(&self) -> f64 {
+    /// How much of it has been done, from 0 to 1.
+    pub fn part(&self) -> f64 {
         let total = self.total_bytes.load(Relaxed).max(1);
         (self.bytes.load(Relaxed) as f64 / total as f64).min(1.0)
     }
