@@ -6,7 +6,7 @@ mod pause;
 mod tracking;
 mod unblock;
 
-use super::{Container, SessionCommand, declare, declare_help, help, is};
+use super::{Container, SessionCommand, declare_help, help, is};
 use crate::clients::{EVICTABLE_NOT, TOUCH_NOT};
 use crate::session::{Context, Quiet};
 use redstart_engine::spec::*;
@@ -68,17 +68,12 @@ const OWN: Flags = NOSCRIPT | LOADING | STALE;
 
 /// CLIENT ID
 static ID: SessionCommand = SessionCommand {
-    spec: declare(
+    spec: CONTAINER.since("5.0.0").sub(
         "id",
-        Group::Connection,
         Arity::Exactly(2),
         OWN,
-        Doc {
-            since: "5.0.0",
-            complexity: "O(1)",
-            summary: "Tells the connection's number.",
-            syntax: "",
-        },
+        "Tells the connection's number.",
+        "",
     ),
     run: |context, _| {
         let id = context.session.info.id;
@@ -89,17 +84,12 @@ static ID: SessionCommand = SessionCommand {
 
 /// CLIENT GETNAME
 static GETNAME: SessionCommand = SessionCommand {
-    spec: declare(
+    spec: CONTAINER.since("2.6.9").sub(
         "getname",
-        Group::Connection,
         Arity::Exactly(2),
         OWN,
-        Doc {
-            since: "2.6.9",
-            complexity: "O(1)",
-            summary: "Tells the connection's name.",
-            syntax: "",
-        },
+        "Tells the connection's name.",
+        "",
     ),
     run: |context, _| {
         let session = &mut *context.session;
@@ -114,17 +104,12 @@ static GETNAME: SessionCommand = SessionCommand {
 
 /// CLIENT SETNAME connection-name
 static SETNAME: SessionCommand = SessionCommand {
-    spec: declare(
+    spec: CONTAINER.since("2.6.9").sub(
         "setname",
-        Group::Connection,
         Arity::Exactly(3),
         OWN,
-        Doc {
-            since: "2.6.9",
-            complexity: "O(1)",
-            summary: "Names the connection.",
-            syntax: "connection-name",
-        },
+        "Names the connection.",
+        "connection-name",
     ),
     run: |context, args| {
         context.session.set_name(&args[2])?;
@@ -135,17 +120,12 @@ static SETNAME: SessionCommand = SessionCommand {
 
 /// CLIENT SETINFO <LIB-NAME libname | LIB-VER libver>
 static SETINFO: SessionCommand = SessionCommand {
-    spec: declare(
+    spec: CONTAINER.since("7.2.0").sub(
         "setinfo",
-        Group::Connection,
         Arity::Exactly(4),
         OWN,
-        Doc {
-            since: "7.2.0",
-            complexity: "O(1)",
-            summary: "Tells which library the client uses, for CLIENT LIST.",
-            syntax: "<LIB-NAME libname | LIB-VER libver>",
-        },
+        "Tells which library the client uses, for CLIENT LIST.",
+        "<LIB-NAME libname | LIB-VER libver>",
     ),
     run: setinfo,
 };
@@ -172,34 +152,24 @@ fn setinfo(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
 
 /// CLIENT NO-EVICT <ON | OFF>
 static NO_EVICT: SessionCommand = SessionCommand {
-    spec: declare(
+    spec: CONTAINER.since("7.0.0").sub(
         "no-evict",
-        Group::Connection,
         Arity::Exactly(3),
         OWN | ADMIN,
-        Doc {
-            since: "7.0.0",
-            complexity: "O(1)",
-            summary: "Keeps the connection when others are closed because they take memory.",
-            syntax: "<ON | OFF>",
-        },
+        "Keeps the connection when others are closed because they take memory.",
+        "<ON | OFF>",
     ),
     run: |context, args| mark(context, args, EVICTABLE_NOT),
 };
 
 /// CLIENT NO-TOUCH <ON | OFF>
 static NO_TOUCH: SessionCommand = SessionCommand {
-    spec: declare(
+    spec: CONTAINER.since("7.2.0").sub(
         "no-touch",
-        Group::Connection,
         Arity::Exactly(3),
         OWN,
-        Doc {
-            since: "7.2.0",
-            complexity: "O(1)",
-            summary: "Marks the connection as one whose commands are no use of a key.",
-            syntax: "<ON | OFF>",
-        },
+        "Marks the connection as one whose commands are no use of a key.",
+        "<ON | OFF>",
     ),
     run: |context, args| mark(context, args, TOUCH_NOT),
 };
@@ -220,17 +190,12 @@ fn mark(context: &mut Context<'_>, args: Args<'_>, mark: u8) -> Result<(), Error
 
 /// CLIENT REPLY <ON | OFF | SKIP>
 static REPLY: SessionCommand = SessionCommand {
-    spec: declare(
+    spec: CONTAINER.since("3.2.0").sub(
         "reply",
-        Group::Connection,
         Arity::Exactly(3),
         OWN,
-        Doc {
-            since: "3.2.0",
-            complexity: "O(1)",
-            summary: "Tells the server to answer, not to answer, or to leave out one answer.",
-            syntax: "<ON | OFF | SKIP>",
-        },
+        "Tells the server to answer, not to answer, or to leave out one answer.",
+        "<ON | OFF | SKIP>",
     ),
     run: |context, args| {
         let session = &mut *context.session;

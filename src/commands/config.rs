@@ -91,17 +91,12 @@ fn set(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
 
 /// CONFIG RESETSTAT
 static RESETSTAT: SessionCommand = SessionCommand {
-    spec: declare(
+    spec: CONTAINER.sub(
         "resetstat",
-        Group::Server,
         Arity::Exactly(2),
         GUARDED,
-        Doc {
-            since: "2.0.0",
-            complexity: "O(1)",
-            summary: "Sets the counters that INFO tells back to zero.",
-            syntax: "",
-        },
+        "Sets the counters that INFO tells back to zero.",
+        "",
     ),
     run: |context, _| {
         context.session.server.reset_stats();

@@ -112,6 +112,11 @@ impl Container {
         Command { run, ..declare(name, group, Arity::AtLeast(2), 0, doc) }
     }
 
+    /// For subcommands of another age.
+    const fn since(self, since: &'static str) -> Container {
+        Container { since, ..self }
+    }
+
     /// The declaration of a subcommand that is as old as the container, and takes constant time.
     const fn sub(
         self,

@@ -69,17 +69,12 @@ const OUT_OF_RANGE: &str = "ERR count should be greater than or equal to -1";
 
 /// SLOWLOG LEN
 static LEN: SessionCommand = SessionCommand {
-    spec: declare(
+    spec: CONTAINER.sub(
         "len",
-        Group::Server,
         Arity::Exactly(2),
         GUARDED,
-        Doc {
-            since: "2.2.12",
-            complexity: "O(1)",
-            summary: "Tells how many slow commands are kept.",
-            syntax: "",
-        },
+        "Tells how many slow commands are kept.",
+        "",
     ),
     run: |context, _| {
         let len = context.session.server.slowlog.len();

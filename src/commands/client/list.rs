@@ -1,6 +1,6 @@
 //! CLIENT LIST and CLIENT INFO: a line about a connection.
 
-use super::OWN;
+use super::{CONTAINER, OWN};
 use crate::clients::{ClientInfo, Kept, Kind};
 use crate::commands::{SessionCommand, declare, is};
 use crate::server::Server;
@@ -13,17 +13,12 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// CLIENT INFO
 pub static INFO: SessionCommand = SessionCommand {
-    spec: declare(
+    spec: CONTAINER.since("6.2.0").sub(
         "info",
-        Group::Connection,
         Arity::Exactly(2),
         OWN,
-        Doc {
-            since: "6.2.0",
-            complexity: "O(1)",
-            summary: "Tells what is known of the connection.",
-            syntax: "",
-        },
+        "Tells what is known of the connection.",
+        "",
     ),
     run: |context, _| {
         let session = &mut *context.session;

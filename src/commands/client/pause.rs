@@ -1,5 +1,6 @@
 //! CLIENT PAUSE and CLIENT UNPAUSE: commands wait for a while, all of them or those that may write.
 
+use super::CONTAINER;
 use crate::commands::{SessionCommand, declare, is, parse_timeout_ms};
 use crate::pause::Mode;
 use crate::session::Context;
@@ -14,17 +15,12 @@ const FLAGS: Flags = NOSCRIPT | LOADING | STALE | ADMIN;
 
 /// CLIENT PAUSE timeout [WRITE | ALL]
 pub static PAUSE: SessionCommand = SessionCommand {
-    spec: declare(
+    spec: CONTAINER.since("3.0.0").sub(
         "pause",
-        Group::Connection,
         Arity::AtLeast(3),
         FLAGS,
-        Doc {
-            since: "3.0.0",
-            complexity: "O(1)",
-            summary: "Lets all commands, or those that may write, wait for so many milliseconds.",
-            syntax: "timeout [WRITE | ALL]",
-        },
+        "Lets all commands, or those that may write, wait for so many milliseconds.",
+        "timeout [WRITE | ALL]",
     ),
     run: pause,
 };

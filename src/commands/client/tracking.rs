@@ -1,6 +1,6 @@
 //! CLIENT TRACKING, CACHING, GETREDIR, TRACKINGINFO: copies of keys that the client keeps.
 
-use super::OWN;
+use super::{CONTAINER, OWN};
 use crate::commands::{SessionCommand, declare, is};
 use crate::session::{Context, Session};
 use crate::tracking::Mode;
@@ -123,17 +123,12 @@ fn check_prefixes(prefixes: &[Bytes], current: &[Bytes]) -> Result<(), Error> {
 
 /// CLIENT CACHING <YES | NO>
 pub static CACHING: SessionCommand = SessionCommand {
-    spec: declare(
+    spec: CONTAINER.since("6.0.0").sub(
         "caching",
-        Group::Connection,
         Arity::Exactly(3),
         OWN,
-        Doc {
-            since: "6.0.0",
-            complexity: "O(1)",
-            summary: "Says whether the connection keeps what the next command reads.",
-            syntax: "<YES | NO>",
-        },
+        "Says whether the connection keeps what the next command reads.",
+        "<YES | NO>",
     ),
     run: caching,
 };
@@ -168,17 +163,12 @@ fn caching(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
 
 /// CLIENT GETREDIR
 pub static GETREDIR: SessionCommand = SessionCommand {
-    spec: declare(
+    spec: CONTAINER.since("6.0.0").sub(
         "getredir",
-        Group::Connection,
         Arity::Exactly(2),
         OWN,
-        Doc {
-            since: "6.0.0",
-            complexity: "O(1)",
-            summary: "Tells which connection the messages of CLIENT TRACKING go to.",
-            syntax: "",
-        },
+        "Tells which connection the messages of CLIENT TRACKING go to.",
+        "",
     ),
     run: |context, _| {
         let redirect = context.session.info.redirect();
@@ -189,17 +179,12 @@ pub static GETREDIR: SessionCommand = SessionCommand {
 
 /// CLIENT TRACKINGINFO
 pub static TRACKINGINFO: SessionCommand = SessionCommand {
-    spec: declare(
+    spec: CONTAINER.since("6.2.0").sub(
         "trackinginfo",
-        Group::Connection,
         Arity::Exactly(2),
         OWN,
-        Doc {
-            since: "6.2.0",
-            complexity: "O(1)",
-            summary: "Tells how the connection uses CLIENT TRACKING.",
-            syntax: "",
-        },
+        "Tells how the connection uses CLIENT TRACKING.",
+        "",
     ),
     run: |context, _| {
         let session = &mut *context.session;
