@@ -110,8 +110,11 @@ fn check_redis(
         progress.bytes.store(before + input.at(), Relaxed);
     }
     progress.bytes.store(before + input.at(), Relaxed);
-    let About { version, entries, libraries, .. } = about;
-    let writer = about.writer.map_or(String::new(), |writer| format!(", by {writer}"));
+    let About { version, entries, libraries, empty, .. } = about;
+    let mut writer = about.writer.map_or(String::new(), |writer| format!(", by {writer}"));
+    if empty > 0 {
+        writer += &format!("; {empty} more keys are empty and are passed over");
+    }
     let bytes = input.len();
     let behind = format!("{units} units of {commands} commands");
     Ok(match (version, units) {

@@ -89,6 +89,10 @@ fn read_rdb(
             let about = reader.about();
             let writer = about.writer.as_deref().unwrap_or("an unnamed server");
             log::notice(format_args!("Read RDB {} of {writer}", about.version));
+            if about.empty > 0 {
+                let what = "keys were passed over that have values without elements";
+                log::warning(format_args!("{} {what}", about.empty));
+            }
             return Ok(reader.into_input());
         }
     }

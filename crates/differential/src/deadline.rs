@@ -108,6 +108,14 @@ fn deadlines(command: &Command) -> Vec<(usize, Clock)> {
     if let Some((_, clock)) = fixed.iter().find(|(name, _)| command.is(name)) {
         return if command.args.len() > 2 { vec![(2, *clock)] } else { Vec::new() };
     }
+    if command.is("RESTORE") {
+        let absolute = |word: &Vec<u8>| word.eq_ignore_ascii_case(b"ABSTTL");
+        let clock = match command.args.iter().skip(4).any(absolute) {
+            true => Clock::UnixMillis,
+            false => Clock::Millis,
+        };
+        return if command.args.len() > 2 { vec![(2, clock)] } else { Vec::new() };
+    }
     if !command.is("SET") && !command.is("GETEX") {
         return Vec::new();
     }

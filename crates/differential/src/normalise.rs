@@ -12,6 +12,7 @@
 //! | FUNCTION LIST | the order of the libraries |
 //! | COMMAND, but GETKEYS | everything but the reply's type: each server has its own commands |
 //! | RANDOMKEY | which key, as long as it is one of the oracle's KEYS |
+//! | DUMP | the bytes: see `families/payload.rs` |
 //! | OBJECT ENCODING | a short list is a quicklist to Redis 7.0, and a listpack since |
 //! | TTL, PTTL | [`TOLERANCE_MS`] |
 //! | EXPIRETIME, PEXPIRETIME | the same, if the deadline was given relative to now |
@@ -95,6 +96,7 @@ impl Rule {
             ("HVALS", Rule::Unordered),
             ("HGETALL", Rule::Pairs),
             ("HRANDFIELD", Rule::Drawn),
+            ("DUMP", Rule::Drawn),
             ("HSCAN", Rule::ScanPart),
             ("OBJECT", Rule::Encoding),
             ("COMMAND", Rule::Kind),

@@ -27,6 +27,8 @@ const CUT: usize = 7919;
 /// Calls of a SCAN loop after which it counts as endless.
 const SCAN_CALLS_MAX: usize = 10_000;
 const DATABASES: usize = 16;
+/// Keys at a stream's end whose payloads are exchanged.
+const EXCHANGED_MAX: usize = 60;
 
 /// Where two servers differed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,7 +151,14 @@ impl Pair {
             is_queueing: false,
             queue: Queue::default(),
         };
-        for line in ["FLUSHALL", "SCRIPT FLUSH", "FUNCTION FLUSH"] {
+        let lines = [
+            "FLUSHALL",
+            "SCRIPT FLUSH",
+            "FUNCTION FLUSH",
+            // Otherwise the oracle takes payloads by whose values it may end itself.
+            "CONFIG SET sanitize-dump-payload yes",
+        ];
+        for line in lines {
             let command = Command::new(line.split(' '));
             run.oracle.call(&command)?;
             run.subject.call(&command)?;
@@ -356,7 +365,43 @@ impl Run<'_> {
                 values.extend([select(database), ask]);
             }
         }
-        self.compare(&values).map(drop)
+        self.compare(&values)?;
+        if self.steps.iter().any(|step| matches!(step, Step::Send(c) if c.is("DUMP"))) {
+            self.exchange_payloads(&values)?;
+        }
+        Ok(())
+    }
+
+    /// Lets each server restore what the other one dumps, and compares the values then. `values`
+    /// are the commands that show them.
+    fn exchange_payloads(&mut self, values: &[Command]) -> Result<(), Stop> {
+        let values = &values[..values.len().min(2 * EXCHANGED_MAX)];
+        for command in values {
+            if command.is("SELECT") {
+                self.oracle.call(command)?;
+                let _ = self.subject.call(command);
+                continue;
+            }
+            let key = &command.args[1];
+            let dump = Command::new([&b"DUMP"[..], key]);
+            let theirs = self.oracle.call(&dump)?.to_vec();
+            let ours = self.subject.call(&dump).map(<[u8]>::to_vec);
+            let (Ok(Reply::Bulk(theirs)), Ok(Ok(Reply::Bulk(ours)))) =
+                (decode(&theirs), ours.as_deref().map(decode))
+            else {
+                continue;
+            };
+            let restore = |payload| Command::new([&b"RESTORE"[..], key, b"0", payload, b"REPLACE"]);
+            let there = self.oracle.call(&restore(&ours))?.to_vec();
+            let here = self.subject.call(&restore(&theirs)).map(<[u8]>::to_vec);
+            let here = here.map_err(|error| error.to_string());
+            if there != b"+OK\r\n" || here.as_ref() != Ok(&there) {
+                let asked = Step::Send(dump);
+                let steps = self.steps.iter().cloned().chain([asked]).collect();
+                return Err(different(steps, there, here));
+            }
+        }
+        self.compare(values).map(drop)
     }
 
     /// Asks both the same, after the stream's end; the oracle's replies.

@@ -117,7 +117,8 @@ fn restore(call: &mut Call<'_>) -> Result<(), Error> {
     let at_ms = match (ttl_ms, options.absolute) {
         (0, _) => None,
         (_, true) => Some(ttl_ms),
-        (_, false) => Some(now.present().wall_ms.saturating_add(ttl_ms)),
+        // What no clock can tell has come, as it has for Redis.
+        (_, false) => Some(now.present().wall_ms.checked_add(ttl_ms).unwrap_or(i64::MIN)),
     };
     if at_ms.is_some_and(|at_ms| now.has_come(at_ms)) {
         if let Loaded::Object(object) = value {

@@ -329,13 +329,12 @@ fn what_is_wrong_is_named_with_its_place() {
         (entry(77, b""), 14, "an unknown type"),
         (entry(16, &odd), 14, "a field without a value"),
         (entry(16, &twice), 14, "a field occurs twice"),
-        (entry(4, b"\x00"), 14, "a value without elements"),
         (entry(4, b"\x02\x01f\x01v\x01f\x01w"), 19, "a field occurs twice"),
         (entry(1, b"\x81\xff\xff\xff\xff\xff\xff\xff\xff"), 14, "elements are announced"),
         (entry(0, b"\x81\x7f\xff\xff\xff\xff\xff\xff\xff"), 23, "bytes are announced"),
         (entry(0, b"\xc3\x02\x80\x7f\xff\xff\xff\x00a"), 14, "a compressed string is damaged"),
         (entry(18, b"\x01\x03\x01a"), 15, "a part of a list is of an unknown kind"),
-        (entry(18, b"\x01\x02\x07\x07\x00\x00\x00\x00\x00\xff"), 15, "a part of a list is empty"),
+        (entry(18, b"\x01\x01\x00"), 15, "an empty element as a part of a list"),
         (b"\xf7\x81\x00".to_vec(), 9, "data of a module"),
         (b"\xf6\x01a".to_vec(), 9, "no released server"),
         (b"\xf3".to_vec(), 9, "a part of an unknown kind"),
@@ -355,6 +354,34 @@ fn what_is_wrong_is_named_with_its_place() {
     assert!(fault(b"REDSTART\x01").what.contains("not an RDB file"));
 }
 
+/// Servers before Redis 7 wrote some by mistake; Redis passes them over, too.
+#[test]
+fn keys_without_elements_are_passed_over() {
+    let listpack = string(&listpack(&[]));
+    let ziplist = b"\x0b\x0b\x00\x00\x00\x0a\x00\x00\x00\x00\x00\xff";
+    let full = b"\x02\x0d\x0d\x00\x00\x00\x0a\x00\x00\x00\x01\x00\x00\xf2\xff";
+    let parts = [
+        entry(1, b"\x00"),
+        // It had a deadline, which is not that of the next one.
+        [&b"\xfc\x00\xd8\xc3\x2c\xbb\x03\x00\x00"[..], &entry(4, b"\x00")].concat(),
+        entry(10, ziplist),
+        entry(13, ziplist),
+        entry(14, &[b"\x01", &ziplist[..]].concat()),
+        entry(16, &listpack),
+        entry(18, &[&b"\x01\x02"[..], &listpack].concat()),
+        // A part may be empty, as long as another one is not.
+        entry(14, &[full, &ziplist[..]].concat()),
+    ]
+    .concat();
+    let loaded = driver(1);
+    let (about, _) =
+        load_rdb(&loaded, &file("REDIS0010", &parts)).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((about.entries, about.empty), (1, 7));
+    let mut loaded = loaded;
+    assert_eq!(loaded.line("LRANGE key 0 -1"), "*1\r\n$1\r\n1\r\n");
+    assert_eq!(loaded.line("TTL key"), ":-1\r\n");
+}
+
 #[test]
 fn a_payload_ends_where_its_value_does() {
     let of = |body: &[u8]| {
@@ -367,4 +394,5 @@ fn a_payload_ends_where_its_value_does() {
     assert_eq!(of(b"\x00\x05hello"), None);
     assert_eq!(of(b"\x00\x05hellox"), Some(payload::Refused::Body));
     assert_eq!(of(b"\x00\x06hello"), Some(payload::Refused::Body));
+    assert_eq!(of(b"\x04\x00"), Some(payload::Refused::Body));
 }

@@ -10,6 +10,7 @@ mod function;
 mod hash;
 mod key;
 mod list;
+mod payload;
 mod pubsub;
 pub mod scripting;
 mod string;
@@ -36,6 +37,7 @@ pub const FAMILIES: &[(&str, &[Generator])] = &[
     ("hash", hash::TABLE),
     ("list", list::TABLE),
     ("key", key::TABLE),
+    ("payload", payload::TABLE),
     ("connection", connection::TABLE),
     ("transaction", transaction::TABLE),
     ("blocking", blocking::TABLE),

@@ -81,11 +81,8 @@ impl<'b> Growth<'b> {
         field.with(|field| value.with(|value| self.add(field, value)))
     }
 
-    fn finish(self) -> Result<Loaded, &'static str> {
-        if self.hash.is_empty() {
-            return Err("a hash without fields");
-        }
-        Ok(Loaded::Object(Box::new(Object::Hash(self.hash))))
+    fn finish(self) -> Loaded {
+        Loaded::Object(Box::new(Object::Hash(self.hash)))
     }
 }
 
@@ -98,8 +95,8 @@ fn read_packed(
     let offset = input.at();
     let bytes = input.string()?;
     let mut growth = Growth::new(builder);
-    let read = f(&bytes, &mut growth).and_then(|()| growth.finish());
-    read.map_err(|what| input.fault(offset, what))
+    f(&bytes, &mut growth).map_err(|what| input.fault(offset, what))?;
+    Ok(growth.finish())
 }
 
 fn read_plain(input: &mut Input<'_>, builder: Builder<'_>) -> Result<Loaded, ReadError> {
@@ -109,7 +106,7 @@ fn read_plain(input: &mut Input<'_>, builder: Builder<'_>) -> Result<Loaded, Rea
         let (field, value) = (input.string()?, input.string()?);
         growth.add(&field, &value).map_err(|what| input.fault(offset, what))?;
     }
-    growth.finish().map_err(|what| input.fault(input.at(), what))
+    Ok(growth.finish())
 }
 
 fn read_zipmap(input: &mut Input<'_>, builder: Builder<'_>) -> Result<Loaded, ReadError> {
@@ -168,7 +165,7 @@ fn read_timed(
         };
         added.map_err(|what| input.fault(offset, what))?;
     }
-    growth.finish().map_err(|what| input.fault(input.at(), what))
+    Ok(growth.finish())
 }
 
 const NO_TIME: &str = "the time of a field is none";
@@ -210,7 +207,7 @@ fn read_valkey(input: &mut Input<'_>, builder: Builder<'_>) -> Result<Loaded, Re
         };
         added.map_err(|what| input.fault(offset, what))?;
     }
-    growth.finish().map_err(|what| input.fault(input.at(), what))
+    Ok(growth.finish())
 }
 
 /// Whether a field has a deadline.

@@ -263,9 +263,6 @@ impl<'a> Input<'a> {
     pub fn count(&mut self, bytes_min: u64) -> Result<u64, ReadError> {
         let offset = self.at;
         let count = self.length()?;
-        if count == 0 {
-            return Err(self.fault(offset, "a value without elements"));
-        }
         if count > self.left() / bytes_min {
             let what = format!("{count} elements are announced, and {} bytes left", self.left());
             return Err(self.fault(offset, what));

@@ -45,11 +45,10 @@ impl Growth {
         &mut self,
         mut next: impl FnMut() -> Result<Option<Item<'a>>, &'static str>,
     ) -> Result<(), &'static str> {
-        let before = self.list.len();
         while let Some(item) = next()? {
             item.with(|element| self.push(element));
         }
-        if self.list.len() == before { Err("a part of a list is empty") } else { Ok(()) }
+        Ok(())
     }
 
     fn push_ziplist(&mut self, bytes: &[u8]) -> Result<(), &'static str> {
@@ -100,6 +99,9 @@ fn read_nodes(input: &mut Input<'_>, builder: Builder<'_>) -> Result<Loaded, Rea
         let container = input.length()?;
         let bytes = input.string()?;
         match container {
+            PLAIN if bytes.is_empty() => {
+                return Err(input.fault(offset, "an empty element as a part of a list"));
+            }
             PLAIN => growth.push(&bytes),
             PACKED => growth.push_listpack(&bytes).map_err(|what| input.fault(offset, what))?,
             _ => return Err(input.fault(offset, "a part of a list is of an unknown kind")),

@@ -68,7 +68,7 @@ pub fn restore(payload: &[u8], builder: Builder<'_>) -> Result<Loaded, Refused> 
         value::read(&mut input, kind, version, builder)
     };
     let value = read().map_err(|_| Refused::Body)?;
-    if input.is_empty() { Ok(value) } else { Err(Refused::Body) }
+    if input.is_empty() && !value.is_empty() { Ok(value) } else { Err(Refused::Body) }
 }
 
 /// The texts of libraries as a payload.

@@ -30,6 +30,8 @@ pub struct About {
     pub entries: u64,
     /// Libraries of functions so far.
     pub libraries: u64,
+    /// Keys so far whose values have no elements: they are passed over, as Redis does.
+    pub empty: u64,
 }
 
 /// A file that is being read.
@@ -123,8 +125,12 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let entry = self.entry(kind, offset, &prelude, builder)?;
-            self.about.entries += 1;
-            return Ok(Some(Found::Entry(self.db, entry)));
+            prelude = Prelude::default();
+            if let Some(entry) = entry {
+                self.about.entries += 1;
+                return Ok(Some(Found::Entry(self.db, entry)));
+            }
+            self.about.empty += 1;
         }
         Ok(None)
     }
@@ -210,16 +216,19 @@ impl<'a> Reader<'a> {
         offset: u64,
         prelude: &Prelude,
         builder: Builder<'_>,
-    ) -> Result<Entry, ReadError> {
+    ) -> Result<Option<Entry>, ReadError> {
         let key = self.input.string()?;
         let read = value::read(&mut self.input, kind, self.about.version, builder);
         let value = read.map_err(|error| named(error, &key, offset))?;
+        if value.is_empty() {
+            return Ok(None);
+        }
         let deadline_ms = prelude.at_ms.map_or(0, |at_ms| builder.now.deadline(at_ms));
         let mut entry = value.into_entry(&key, deadline_ms);
         let idle_s = prelude.idle_s.map(|idle_s| u32::try_from(idle_s).unwrap_or(u32::MAX));
         let aging = builder.options.aging();
         entry.touch(aging.known(idle_s, prelude.frequency, builder.now));
-        Ok(entry)
+        Ok(Some(entry))
     }
 }
 

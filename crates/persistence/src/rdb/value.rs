@@ -22,6 +22,18 @@ pub enum Loaded {
 }
 
 impl Loaded {
+    /// Whether it has no elements, which no value of a key may have. Servers have been that wrote
+    /// such values nevertheless.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Loaded::Text(_) | Loaded::Number(_) => false,
+            Loaded::Object(object) => match &**object {
+                Object::List(list) => list.is_empty(),
+                Object::Hash(hash) => hash.is_empty(),
+            },
+        }
+    }
+
     /// The value under its key.
     pub fn into_entry(self, key: &[u8], deadline_ms: u64) -> Entry {
         match self {
