@@ -18,7 +18,7 @@ use process::{Process, binary, scratch};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use support::client::Client;
 use support::resp::Value;
 
@@ -320,6 +320,36 @@ fn scripts_that_nobody_knows_are_refused() {
         let output = server.output();
         let named = format!("appendonly.aof, at byte {}: {}", first.len(), words[0]);
         assert!(output.contains(&named) && output.contains(told), "{output}");
+    }
+    fs::remove_dir_all(&directory).expect("the directory is ours");
+}
+
+/// Ours are read as long as they are there; that Redis has written since is told.
+#[test]
+fn newer_files_of_redis_are_told_of() {
+    let directory = scratch("newer");
+    let (dump, single) = (directory.join("dump.rdb"), directory.join("appendonly.aof"));
+    fs::copy(golden(Settings::Default), &dump).expect("it is in the repository");
+    fs::write(&single, logged_command(&["SET", "k", "v"])).expect("it is ours");
+    let touch = |file: &Path, at: SystemTime| {
+        let file = fs::File::options().append(true).open(file).expect("it is there");
+        file.set_modified(at).expect("it is ours");
+    };
+    let hour = Duration::from_secs(3600);
+    for (args, file) in [(&["--appendonly", "no"], &dump), (&["--appendonly", "yes"], &single)] {
+        // The first start reads Redis's, and leaves ours behind.
+        touch(file, SystemTime::now() - hour);
+        for start in 0..3 {
+            let mut server = redstart(&directory, args);
+            line(&mut server.client(), "SET still-here 1");
+            line(&mut server.client(), "SAVE");
+            server.kill();
+            let told = server.output().contains(" is newer than ");
+            assert_eq!(told, start == 2, "{args:?}, {start}: {}", server.output());
+            fs::remove_file(directory.join("output.txt")).expect("it is ours");
+            let at = if start == 1 { SystemTime::now() + hour } else { SystemTime::now() - hour };
+            touch(file, at);
+        }
     }
     fs::remove_dir_all(&directory).expect("the directory is ours");
 }

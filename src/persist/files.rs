@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// A directory of the file system.
 #[derive(Clone, Debug)]
@@ -33,10 +34,15 @@ impl Directory {
         self.0.join(name)
     }
 
+    /// When a file was last changed, if it is there.
+    pub fn modified(&self, name: &str) -> Option<SystemTime> {
+        fs::metadata(self.path(name)).and_then(|about| about.modified()).ok()
+    }
+
     /// Adds the path to an error that does not tell it.
     fn named<T>(&self, name: &str, result: io::Result<T>) -> io::Result<T> {
         result.map_err(|error| {
-            let text = format!("{}: {error}", self.path(name).display());
+            let text = format!("{} cannot be used: {error}", self.path(name).display());
             io::Error::new(error.kind(), text)
         })
     }

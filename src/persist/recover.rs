@@ -23,7 +23,7 @@ use redstart_persistence::{Fault, ReadError};
 use std::io;
 use std::sync::atomic::Ordering::*;
 use std::sync::mpsc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// Libraries of functions on their way in.
 pub struct Libraries {
@@ -118,6 +118,11 @@ fn load_logged(server: &'static Server) -> Result<(), ReadError> {
         load_other(server, files)?;
         append::first_base(server)?;
     } else {
+        let ours = plan.names(&prefix).filter_map(|name| directory.modified(&name)).max();
+        // What is wrong with files that are not read is nobody's trouble.
+        if let Ok(Some(files)) = redis::find_files(&server.config.read()) {
+            tell_of_newer("the log", ours, files.newest());
+        }
         let mut libraries = Libraries::new(server);
         let end = read_log(server, &directory, &prefix, &plan, &mut libraries)?;
         libraries.finish();
@@ -135,6 +140,10 @@ fn load_unlogged(server: &'static Server) -> Result<(), ReadError> {
 fn load_other(server: &'static Server, files: Option<Files>) -> Result<(), ReadError> {
     let mut libraries = Libraries::new(server);
     let (directory, name) = dump_place(&server.config.read());
+    let dump = String::from_utf8_lossy(server.config.read().text(Setting::Dbfilename)).into_owned();
+    let ours = directory.modified(&name);
+    tell_of_newer(&name, ours, directory.modified(&dump).map(|at| (&dump[..], at)));
+    tell_of_newer(&name, ours, files.as_ref().and_then(Files::newest));
     let loaded = load_snapshot(server, &directory, &name, Expired::Drop, &mut libraries);
     match (loaded, files) {
         (Ok(_), None) => {}
@@ -145,10 +154,6 @@ fn load_other(server: &'static Server, files: Option<Files>) -> Result<(), ReadE
             match files {
                 Some(files) => files.load(server, &mut libraries)?,
                 None => {
-                    let config = server.config.read();
-                    let dump = String::from_utf8_lossy(config.text(Setting::Dbfilename));
-                    let dump = dump.into_owned();
-                    drop(config);
                     redis::load_rdb(server, &directory, &dump, &mut libraries)?;
                 }
             }
@@ -157,6 +162,19 @@ fn load_other(server: &'static Server, files: Option<Files>) -> Result<(), ReadE
     }
     libraries.finish();
     Ok(())
+}
+
+/// Tells of Redis's files that were changed after ours, which are loaded: who went back to Redis
+/// for a while may expect that they are.
+fn tell_of_newer(name: &str, ours: Option<SystemTime>, theirs: Option<(&str, SystemTime)>) {
+    if let (Some(ours), Some((file, theirs))) = (ours, theirs)
+        && theirs > ours
+    {
+        log::warning(format_args!(
+            "Redis's file {file} is newer than {name}, which is loaded nevertheless: to start from \
+             Redis's, move ours away"
+        ));
+    }
 }
 
 /// What is loaded once more while the server runs, for tests.

@@ -16,6 +16,7 @@ use redstart_persistence::storage::Storage;
 use redstart_persistence::{Fault, ReadError};
 use std::io::{self, Read};
 use std::sync::atomic::Ordering::*;
+use std::time::SystemTime;
 
 /// Entries that are put in at once.
 const BATCH: usize = 512;
@@ -132,8 +133,12 @@ pub fn find_files(config: &Config) -> Result<Option<Files>, ReadError> {
 
 /// The longest manifest that is read, in bytes.
 const MANIFEST_MAX: u64 = 16 << 20;
+/// The longest line of one, with its end.
+const MANIFEST_LINE_MAX: usize = 1024;
 
-/// The names of the files that a manifest says are to be read.
+/// The names of the files that a manifest says are to be read. What Redis would not start from is
+/// refused, in its words: somebody has been at it, and files that it does not name would not be
+/// missed.
 pub fn read_manifest(file: &str, source: impl Read, len: u64) -> Result<Vec<String>, ReadError> {
     let fault = |offset: usize, what: &str| Fault {
         file: file.to_owned(),
@@ -145,19 +150,31 @@ pub fn read_manifest(file: &str, source: impl Read, len: u64) -> Result<Vec<Stri
     }
     let mut text = Vec::new();
     source.take(len).read_to_end(&mut text)?;
+    if text.is_empty() {
+        return Err(fault(0, "Found an empty AOF manifest").into());
+    }
     let (mut base, mut increments, mut at) = (None, Vec::new(), 0);
     for line in text.split_inclusive(|&byte| byte == b'\n') {
-        let words = split_words(line).ok_or_else(|| fault(at, "its quotes do not close"))?;
-        if !words.is_empty() && !words[0].starts_with(b"#") {
+        if !line.starts_with(b"#") {
+            if line.len() > MANIFEST_LINE_MAX || !line.ends_with(b"\n") {
+                return Err(fault(
+                    at,
+                    "The AOF manifest file contains too long line, or one without an end",
+                )
+                .into());
+            }
+            let words = split_words(line).ok_or_else(|| {
+                fault(at, "Invalid AOF manifest file format: its quotes do not close")
+            })?;
             let (name, number, role) = manifest_line(&words).map_err(|what| fault(at, what))?;
             match role {
                 Role::Base if base.is_some() => {
-                    return Err(fault(at, "a second base").into());
+                    return Err(fault(at, "Found duplicate base file information").into());
                 }
                 Role::Base => base = Some(name),
                 Role::Increment => {
                     if increments.last().is_some_and(|&(last, _)| last >= number) {
-                        return Err(fault(at, "its files are out of order").into());
+                        return Err(fault(at, "Found a non-monotonic sequence number").into());
                     }
                     increments.push((number, name));
                 }
@@ -170,6 +187,15 @@ pub fn read_manifest(file: &str, source: impl Read, len: u64) -> Result<Vec<Stri
 }
 
 impl Files {
+    /// The one that was changed last, and when.
+    pub fn newest(&self) -> Option<(&str, SystemTime)> {
+        let changed = self.names.iter().filter_map(|name| {
+            let at = self.directory.modified(name)?;
+            Some((&name[..], at))
+        });
+        changed.max_by_key(|&(_, at)| at)
+    }
+
     /// Loads them.
     pub fn load(
         &self,
@@ -262,4 +288,46 @@ pub fn looks_like_rdb(storage: &dyn Storage, name: &str) -> io::Result<bool> {
     let mut beginning = Vec::new();
     storage.open(name)?.0.take(9).read_to_end(&mut beginning)?;
     Ok(is_rdb(&beginning))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<String>, (u64, String)> {
+        match read_manifest("manifest", text.as_bytes(), text.len() as u64) {
+            Ok(names) => Ok(names),
+            Err(ReadError::Fault(fault)) => Err((fault.offset, fault.what)),
+            Err(ReadError::Io(error)) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn a_manifest_is_read_as_strictly_as_redis_does() {
+        let whole = "# a note\nfile b.rdb seq 2 type b\nfile h.aof seq 1 type h\n\
+            file \"an i.aof\" seq 3 type i more words\nfile j.aof seq 9 type i\n";
+        let names = ["b.rdb", "an i.aof", "j.aof"].map(str::to_owned).to_vec();
+        assert_eq!(read(whole), Ok(names));
+        let first = "file a seq 1 type i\n";
+        let too_long = format!("file {} seq 2 type i\n", "b".repeat(MANIFEST_LINE_MAX));
+        for (line, what) in [
+            ("\n", "Invalid AOF manifest file format"),
+            (" \t\r\n", "Invalid AOF manifest file format"),
+            ("file b seq 2 type x\n", "Unknown AOF file type"),
+            ("file b seq 0 type i\n", "Invalid AOF manifest file format"),
+            ("file b seq 2\n", "Invalid AOF manifest file format"),
+            ("file b seq 2 type i odd\n", "Invalid AOF manifest file format"),
+            ("file a/b seq 2 type i\n", "File can't be a path"),
+            ("file b seq 1 type i\n", "non-monotonic"),
+            ("file b seq 2 type b\nfile c seq 3 type b\n", "duplicate base"),
+            ("file b seq 2 type i", "without an end"),
+            (&too_long, "too long"),
+        ] {
+            let Err((offset, told)) = read(&format!("{first}{line}")) else { panic!("{line}") };
+            assert!(told.contains(what), "{line}: {told}");
+            let before = if what == "duplicate base" { 20 } else { 0 };
+            assert_eq!(offset, (first.len() + before) as u64, "{line}");
+        }
+        assert_eq!(read(""), Err((0, "Found an empty AOF manifest".to_owned())));
+    }
 }

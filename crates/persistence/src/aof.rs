@@ -154,18 +154,18 @@ pub fn manifest_line(words: &[Vec<u8>]) -> Result<(String, u64, Role), &'static 
     let (mut name, mut number, mut role) = (None, None, None);
     let (pairs, rest) = words.as_chunks::<2>();
     for [key, value] in pairs {
-        match &key[..] {
+        match &key.to_ascii_lowercase()[..] {
             b"file" => name = String::from_utf8(value.clone()).ok(),
             b"seq" => {
                 let parsed = redstart_protocol::parse_i64(value);
-                number = parsed.and_then(|number| u64::try_from(number).ok());
+                number = parsed.and_then(|number| u64::try_from(number).ok()).filter(|n| *n > 0);
             }
             b"type" => {
                 role = match &value[..] {
                     b"b" => Some(Role::Base),
                     b"i" => Some(Role::Increment),
                     b"h" => Some(Role::History),
-                    _ => None,
+                    _ => return Err("Unknown AOF file type"),
                 };
             }
             // Words of servers to come.
@@ -173,10 +173,10 @@ pub fn manifest_line(words: &[Vec<u8>]) -> Result<(String, u64, Role), &'static 
         }
     }
     let (Some(name), Some(number), Some(role), []) = (name, number, role, rest) else {
-        return Err("it is not a line of a manifest");
+        return Err("Invalid AOF manifest file format");
     };
     if name.is_empty() || name.contains('/') {
-        return Err("it names a file elsewhere");
+        return Err("File can't be a path, just a filename");
     }
     Ok((name, number, role))
 }

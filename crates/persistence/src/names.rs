@@ -73,6 +73,12 @@ impl Plan {
         Plan { base: base_at, segments: needed, superfluous }
     }
 
+    /// The names of the files that are to be read.
+    pub fn names(&self, prefix: &str) -> impl Iterator<Item = String> {
+        let base = self.base.map(|sequence| base(prefix, sequence));
+        base.into_iter().chain(self.segments.iter().map(move |&first| segment(prefix, first)))
+    }
+
     /// Whether there is nothing to read.
     pub fn is_empty(&self) -> bool {
         self.base.is_none() && self.segments.is_empty()
@@ -91,6 +97,7 @@ mod tests {
         let plan = Plan::of(p, &[&names[..], &more[..]].concat());
         assert_eq!(plan.base, Some(41));
         assert_eq!(plan.segments, [30, 55]);
+        assert!(plan.names(p).eq([base(p, 41), segment(p, 30), segment(p, 55)]));
         assert_eq!(plan.superfluous, [base(p, 9), segment(p, 1), unfinished(&base(p, 60))]);
         assert!(Plan::of(p, &more[1..]).is_empty());
         assert_eq!(dump("dump.rdb"), "dump.redstart");
