@@ -1,7 +1,7 @@
 //! Where clients connect: the addresses of `bind`, the unix socket, and how both follow CONFIG SET.
 //!
-//! Listeners live on the main thread. A worker that runs CONFIG SET asks it by [`Rebinder`] and
-//! waits, so that the answer is true: either the server listens where it was told to, or nothing
+//! Listeners live on a thread of their own. A worker that runs CONFIG SET asks it by [`Rebinder`]
+//! and waits, so that the answer is true: either the server listens where it was told to, or nothing
 //! has changed.
 
 use crate::server::{Handover, WorkerHandle};
@@ -20,13 +20,13 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 
-/// How long CONFIG SET waits for the main thread.
+/// How long CONFIG SET waits for the thread of the listeners.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A change of the addresses: where to listen, and where to answer.
 pub type Request = (Startup, SyncSender<io::Result<()>>);
 
-/// The way to the main thread.
+/// The way to the thread of the listeners.
 #[derive(Default)]
 pub struct Rebinder(Mutex<Option<UnboundedSender<Request>>>);
 
@@ -72,7 +72,7 @@ impl Bound {
 }
 
 impl Listeners {
-    /// Takes connections from now on; on the main thread's runtime.
+    /// Takes connections from now on; on the runtime that has been entered.
     ///
     /// # Errors
     /// When the runtime cannot watch a listener.

@@ -1,12 +1,71 @@
 //! The server's own log: lines in Redis's form, on standard output or in `logfile`.
+//!
+//! A disk that is busy keeps whoever writes to it waiting, for seconds at times. Threads that serve
+//! clients do not wait for it: what they have to say is written by a thread of its own.
 
+use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::mpsc::{Sender, channel};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 static FILE: OnceLock<File> = OnceLock::new();
+/// The way to the thread that writes for others.
+static WRITER: OnceLock<Sender<Piece>> = OnceLock::new();
+/// How long the end of the process waits for what others had to say.
+const FLUSH: Duration = Duration::from_secs(1);
+
+thread_local! {
+    /// Whether this thread has its lines written by the other one.
+    static SERVES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What the thread that writes is told.
+enum Piece {
+    /// A line, with its end.
+    Line(String),
+    /// Whoever waits here is told that all lines before are written.
+    Flush(Sender<()>),
+}
+
+/// Starts the thread that writes for others.
+///
+/// # Errors
+/// When the system has no thread to give.
+pub fn start() -> io::Result<()> {
+    let (send, pieces) = channel();
+    let body = move || {
+        for piece in pieces {
+            match piece {
+                Piece::Line(line) => put(&line),
+                // Who asked may have lost patience.
+                Piece::Flush(done) => drop(done.send(())),
+            }
+        }
+    };
+    std::thread::Builder::new().name("log-lines".into()).spawn(body)?;
+    // The server starts once.
+    let _ = WRITER.set(send);
+    Ok(())
+}
+
+/// Says that this thread serves clients.
+pub fn serves() {
+    SERVES.set(true);
+}
+
+/// Waits until what threads that serve clients had to say is written, unless that takes long.
+pub fn flush() {
+    let (done, is_done) = channel();
+    if let Some(writer) = WRITER.get()
+        && writer.send(Piece::Flush(done)).is_ok()
+    {
+        // The process is about to end: there is nobody to tell.
+        let _ = is_done.recv_timeout(FLUSH);
+    }
+}
 
 /// Sends the log to a file from now on.
 ///
@@ -43,6 +102,14 @@ fn write(level: char, text: &dyn std::fmt::Display) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let when = date(now.as_secs(), now.subsec_millis());
     let line = format!("{}:M {when} {level} {text}\n", std::process::id());
+    match WRITER.get() {
+        // The thread lives as long as the process.
+        Some(writer) if SERVES.get() => drop(writer.send(Piece::Line(line))),
+        _ => put(&line),
+    }
+}
+
+fn put(line: &str) {
     // A log that cannot be written has nobody to tell.
     let _ = match FILE.get() {
         Some(mut file) => file.write_all(line.as_bytes()),

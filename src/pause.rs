@@ -1,11 +1,11 @@
 //! A pause (CLIENT PAUSE): commands wait until it ends, all of them or those that may write.
 //!
 //! A request that has to wait is put back into its connection's input, with everything behind it,
-//! and the connection's task sleeps; whoever ends the pause wakes it. One task on the main thread
-//! waits for the end of the time, so a client that waits costs nothing meanwhile. While there is a
-//! pause, nothing expires and nothing is evicted either: what is past its deadline is not seen,
-//! but stays. Fields of a hash are the exception: a read that comes upon one past its deadline
-//! removes it.
+//! and the connection's task sleeps; whoever ends the pause wakes it. One task on the thread that
+//! takes connections waits for the end of the time, so a client that waits costs nothing meanwhile.
+//! While there is a pause, nothing expires and nothing is evicted either: what is past its deadline
+//! is not seen, but stays. Fields of a hash are the exception: a read that comes upon one past its
+//! deadline removes it.
 
 use crate::clients::ClientInfo;
 use crate::clock::Clock;

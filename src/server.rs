@@ -215,6 +215,7 @@ impl Server {
 /// When an address cannot be bound or a thread cannot be started.
 pub fn serve(config: Config) -> io::Result<()> {
     let settings = crate::settings::Startup::of(&config)?;
+    crate::log::start()?;
     let bound = Bound::new(&settings)?;
     let registry = crate::commands::registry();
     let threads = settings.threads;
@@ -261,13 +262,9 @@ pub fn serve(config: Config) -> io::Result<()> {
     let workers = (0..threads)
         .map(|index| worker::spawn(server, index, threads))
         .collect::<io::Result<Vec<_>>>()?;
+    start_accepting(server, bound, workers)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let (requests, rebinds) = mpsc::unbounded_channel();
-        server.rebinder.connect(requests);
-        let listeners = Listeners::start(bound, workers)?;
-        tokio::spawn(rebind(listeners, rebinds));
-        tokio::spawn(pause::watch(server));
+    let ended = runtime.block_on(async {
         // Clients are told meanwhile that data is being loaded.
         let loading = tokio::task::spawn_blocking(move || persist::load(server));
         loading.await?.map_err(io::Error::other)?;
@@ -277,7 +274,31 @@ pub fn serve(config: Config) -> io::Result<()> {
         ));
         supervised::tell(&server.config.read(), "READY=1\nSTATUS=Ready to accept connections\n");
         until_stopped(server).await
-    })
+    });
+    crate::log::flush();
+    ended
+}
+
+/// Starts the thread that takes connections, and lets paused ones go on. The main thread loads,
+/// saves at the end and writes the log, and so may have to wait for a disk.
+fn start_accepting(
+    server: &'static Server,
+    bound: Bound,
+    workers: Vec<Arc<WorkerHandle>>,
+) -> io::Result<()> {
+    let (requests, rebinds) = mpsc::unbounded_channel();
+    server.rebinder.connect(requests);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let listeners = {
+        let _entered = runtime.enter();
+        Listeners::start(bound, workers)?
+    };
+    runtime.spawn(pause::watch(server));
+    let body = move || {
+        crate::log::serves();
+        runtime.block_on(rebind(listeners, rebinds));
+    };
+    std::thread::Builder::new().name("accept".into()).spawn(body).map(drop)
 }
 
 /// Says who is about to serve; what starts servers looks for the process's id in it.

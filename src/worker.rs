@@ -169,6 +169,7 @@ pub fn spawn(
     let runtime = runtime(workers)?;
     let thread = std::thread::Builder::new().name(format!("worker-{index}"));
     thread.stack_size(STACK_BYTES).spawn(move || {
+        crate::log::serves();
         let input = vec![0; READ_BYTES].into();
         WORKER.set(Some(Worker::new(Local::new(server.stats[index].clone(), seed), input)));
         desk::open(connections, load, server.stats[index].clone());

@@ -211,9 +211,16 @@ fn a_single_append_only_file_is_started_from() {
         fs::write(&single, parts.concat()).expect("it is ours");
         let (said, whole) = run(&["check".as_ref(), &single]);
         assert!(whole, "{said}");
-        let server = redstart(&directory, &["--appendonly", "yes"]);
-        assert_eq!(contents(&mut server.client()), wanted, "{preamble}");
-        drop(server);
+        // The second time, as Redis 7 leaves it when it ends before it has moved the file.
+        for manifest in [None, Some("file appendonly.aof seq 1 type b\n")] {
+            if let Some(manifest) = manifest {
+                fs::remove_dir_all(&folder).expect("it is ours");
+                fs::create_dir(&folder).expect("it is ours");
+                fs::write(folder.join("appendonly.aof.manifest"), manifest).expect("it is ours");
+            }
+            let server = redstart(&directory, &["--appendonly", "yes"]);
+            assert_eq!(contents(&mut server.client()), wanted, "{preamble}");
+        }
         fs::remove_dir_all(&directory).expect("the directory is ours");
     }
 }

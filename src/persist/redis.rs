@@ -109,25 +109,33 @@ pub struct Files {
     names: Vec<String>,
 }
 
-/// Finds Redis's append-only files: by the manifest, or the single file of servers before 7.
+/// Finds Redis's append-only files: by the manifest, or the single file of servers before 7. That
+/// is read, too, where Redis 7 was about to move it and got no further than the manifest.
 pub fn find_files(config: &Config) -> Result<Option<Files>, ReadError> {
     let name = String::from_utf8_lossy(config.text(Setting::Appendfilename)).into_owned();
     let dir = path(config.text(Setting::Dir));
     let directory = Directory::new(dir.join(path(config.text(Setting::Appenddirname))));
     let manifest = format!("{name}.manifest");
-    match directory.open(&manifest) {
-        Ok((source, len)) => {
-            let names = read_manifest(&manifest, source, len)?;
-            return Ok((!names.is_empty()).then_some(Files { directory, names }));
+    let names = match if_there(directory.open(&manifest))? {
+        Some((source, len)) => read_manifest(&manifest, source, len)?,
+        None => Vec::new(),
+    };
+    let unmoved = names == [&name[..]] && if_there(directory.open(&name))?.is_none();
+    if names.is_empty() || unmoved {
+        let directory = Directory::new(dir);
+        if if_there(directory.open(&name))?.is_some() {
+            return Ok(Some(Files { directory, names: vec![name] }));
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error.into()),
     }
-    let directory = Directory::new(dir);
-    match directory.open(&name) {
-        Ok(_) => Ok(Some(Files { directory, names: vec![name] })),
+    Ok((!names.is_empty()).then_some(Files { directory, names }))
+}
+
+/// What was opened, unless it is not there.
+fn if_there<T>(opened: io::Result<T>) -> io::Result<Option<T>> {
+    match opened {
+        Ok(opened) => Ok(Some(opened)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }
 

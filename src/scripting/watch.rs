@@ -124,6 +124,10 @@ impl Watch {
         if since_ms == 0 || elapsed_ms < self.server.live.busy_ms.load(Relaxed) {
             return;
         }
+        if self.server.persist.is_loading() {
+            // That is what others are told already.
+            return;
+        }
         if !self.busy.replace(true) {
             let is_function = self.running.function.lock().is_some();
             self.server.engine.keyspace.busy.enter(is_function);
