@@ -1,8 +1,8 @@
 //! Where clients connect: the addresses of `bind`, the unix socket, and how both follow CONFIG SET.
 //!
 //! Listeners live on a thread of their own. A worker that runs CONFIG SET asks it by [`Rebinder`]
-//! and waits, so that the answer is true: either the server listens where it was told to, or nothing
-//! has changed.
+//! and waits, so that the answer is true: either the server listens where it was told to, or
+//! nothing has changed.
 
 use crate::server::{Handover, WorkerHandle};
 use crate::settings::Startup;
