@@ -8,6 +8,7 @@ use super::progress::Told;
 use super::redis::{self, Files};
 use super::{IS_LOADING, append, dump_place, log_place};
 use crate::config::Setting;
+use crate::info::Totals;
 use crate::log;
 use crate::scripting::functions::Loader;
 use crate::server::Server;
@@ -96,7 +97,9 @@ pub fn load(server: &'static Server) -> Result<(), ReadError> {
     server.persist.loading.progress.watch("Loading", Told::Log, || {
         if logs { load_logged(server) } else { load_unlogged(server) }
     })?;
-    let keys = server.persist.loading.progress.keys.load(Relaxed);
+    // Nothing holds a shard for long as long as data is being loaded.
+    let totals = Totals::of(server, None);
+    let keys: usize = totals.map_or(0, |totals| totals.dbs.iter().map(|db| db.keys).sum());
     if keys > 0 || logs {
         let seconds = began.elapsed().as_secs_f64();
         log::notice(format_args!("DB loaded from disk: {keys} keys, {seconds:.3} seconds"));

@@ -334,6 +334,7 @@ fn what_is_wrong_is_named_with_its_place() {
         (entry(0, b"\x81\x7f\xff\xff\xff\xff\xff\xff\xff"), 23, "bytes are announced"),
         (entry(0, b"\xc3\x02\x80\x7f\xff\xff\xff\x00a"), 14, "a compressed string is damaged"),
         (entry(18, b"\x01\x03\x01a"), 15, "a part of a list is of an unknown kind"),
+        (entry(9, b"\x07\xff\x01f\x01\x00v\xff"), 14, "a zipmap's count is not right"),
         (entry(18, b"\x01\x01\x00"), 15, "an empty element as a part of a list"),
         (b"\xf7\x81\x00".to_vec(), 9, "data of a module"),
         (b"\xf6\x01a".to_vec(), 9, "no released server"),

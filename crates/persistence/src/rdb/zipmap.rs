@@ -4,7 +4,7 @@
 //! count u8 | length | field | length | unused u8 | value | unused bytes | ... | FF
 //! ```
 //!
-//! A length is one byte, or FE and four, the low one first. A count of 254 and more says nothing.
+//! A length is one byte, or FE and four, the low one first. A count of 254 says nothing.
 
 const LONG: u8 = 0xfe;
 const END: u8 = 0xff;
@@ -35,7 +35,7 @@ impl<'a> Zipmap<'a> {
     /// When they are damaged.
     pub fn next(&mut self) -> Result<Option<Pair<'a>>, &'static str> {
         if self.rest.is_empty() {
-            if self.count < LONG && usize::from(self.count) != self.seen {
+            if self.count != LONG && usize::from(self.count) != self.seen {
                 return Err("a zipmap's count is not right");
             }
             return Ok(None);
