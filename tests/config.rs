@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use support::client::Client;
 use support::resp::{Kind, Value};
-use support::server::{Server, installed_redis};
+use support::server::{Server, free_port, installed_redis};
 use support::talk::{call, connect, send, text};
 
 const REDSTART: &str = env!("CARGO_BIN_EXE_redstart");
@@ -327,11 +327,6 @@ impl Drop for Child {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
-    listener.local_addr().expect("it is bound").port()
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use crate::support::client::Client;
 use crate::support::resp::Value;
+use crate::support::server::free_port;
 use std::fs::OpenOptions;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -24,13 +24,6 @@ pub fn scratch(name: &str) -> PathBuf {
     let _ = std::fs::remove_dir_all(&directory);
     std::fs::create_dir_all(&directory).expect("the directory for temporary files is there");
     directory
-}
-
-/// A free port below those that the system gives to clients: one of them could take it in between.
-fn free_port() -> u16 {
-    let mut ports = std::iter::repeat_with(|| fastrand::u16(10_000..32_000)).take(1000);
-    let port = ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
-    port.expect("there is a free port")
 }
 
 /// A server process.

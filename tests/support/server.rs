@@ -14,6 +14,10 @@ use super::resp::Value;
 /// A server that does not answer PING by then did not start.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 
+/// The ports that servers get.
+const FIRST_PORT: u16 = 10_000;
+const PORTS: u32 = 22_000;
+
 /// A running server.
 pub struct Server {
     child: Child,
@@ -41,7 +45,7 @@ impl Server {
         let directory =
             std::env::temp_dir().join(format!("redstart-test-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&directory).map_err(|error| error.to_string())?;
-        let port = free_port()?;
+        let port = free_port();
         let child = Command::new(program)
             .args(["--port", &port.to_string()])
             .args(args)
@@ -83,9 +87,15 @@ impl Drop for Server {
     }
 }
 
-fn free_port() -> Result<u16, String> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|error| error.to_string())?;
-    Ok(listener.local_addr().map_err(|error| error.to_string())?.port())
+/// A free port below those that the system gives to clients: one of them could take it in between.
+/// None is given twice: of two servers that are about to start, one would answer for the other.
+pub fn free_port() -> u16 {
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(7919) % PORTS;
+    let mut ports = std::iter::repeat_with(|| GIVEN.fetch_add(1, Ordering::Relaxed))
+        .map(|given| FIRST_PORT + ((first + given) % PORTS) as u16);
+    let port = ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    port.expect("there is a free port")
 }
 
 /// The installed redis-server and its version, if there is one.

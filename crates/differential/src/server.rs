@@ -25,6 +25,9 @@ rm -rf "$directory"
 "#;
 /// How long a server may take until it answers PING.
 const START: Duration = Duration::from_secs(60);
+/// The ports that servers get.
+const FIRST_PORT: u16 = 10_000;
+const PORTS: u32 = 22_000;
 static DIRECTORIES: AtomicU32 = AtomicU32::new(0);
 
 /// A running server.
@@ -115,6 +118,17 @@ impl Drop for Server {
     }
 }
 
+/// A free port below those that the system gives to clients. None is given twice: of two servers
+/// that are about to start, one would answer for the other.
 fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(7919) % PORTS;
+    for _ in 0..PORTS {
+        let at = (first + GIVEN.fetch_add(1, Ordering::Relaxed)) % PORTS;
+        let port = FIRST_PORT + at as u16;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    Err(io::ErrorKind::AddrInUse.into())
 }
