@@ -18,6 +18,7 @@
 mod append;
 mod check;
 mod convert;
+mod direct;
 mod files;
 mod info;
 mod pace;

@@ -1,6 +1,7 @@
 //! The storage as files in one directory.
 
-use redstart_persistence::storage::{Output, Storage};
+use super::direct::{Reading, Writing};
+use redstart_persistence::storage::{Output, Storage, Stream};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -57,6 +58,12 @@ impl Storage for Directory {
         Ok(Arc::new(Opened(self.named(name, made)?)))
     }
 
+    fn create_stream(&self, name: &str) -> io::Result<Box<dyn Stream>> {
+        let _ = fs::remove_file(self.path(name));
+        let made = OpenOptions::new().write(true).create_new(true).open(self.path(name));
+        Ok(Box::new(Writing::new(self.named(name, made)?)))
+    }
+
     fn append(&self, name: &str, len: u64) -> io::Result<Arc<dyn Output>> {
         let file = OpenOptions::new().append(true).open(self.path(name));
         let opened = Opened(self.named(name, file)?);
@@ -67,7 +74,7 @@ impl Storage for Directory {
     fn open(&self, name: &str) -> io::Result<(Box<dyn Read + Send>, u64)> {
         let file = self.named(name, File::open(self.path(name)))?;
         let len = file.metadata()?.len();
-        Ok((Box::new(file), len))
+        Ok((Box::new(Reading::new(file)), len))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -103,20 +110,6 @@ impl Output for Opened {
 
     fn cut(&self, len: u64) -> io::Result<()> {
         self.0.set_len(len)
-    }
-
-    fn begin_sync(&self, from: u64, len: u64) {
-        // On Linux, what is said not to be needed soon is written out at once. It stays in memory
-        // as long as that takes, and longer if nobody says so again. Elsewhere nothing is said.
-        #[cfg(target_os = "linux")]
-        let _ = rustix::fs::fadvise(
-            &self.0,
-            from,
-            std::num::NonZeroU64::new(len),
-            rustix::fs::Advice::DontNeed,
-        );
-        #[cfg(not(target_os = "linux"))]
-        let _ = (from, len);
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -1,12 +1,12 @@
 //! Snapshots: by SAVE and BGSAVE, by save points, at the end.
 
 use super::pace::Pace;
-use super::{IS_STOPPING, Job, SAVE_FAILS, append, dump_place};
+use super::{IS_STOPPING, Job, SAVE_FAILS, append, direct, dump_place};
 use crate::config::Setting;
 use crate::log;
 use crate::server::Server;
 use redstart_engine::Now;
-use redstart_persistence::snapshot::{Counts, Header, Writer, encoder, pump};
+use redstart_persistence::snapshot::{self, Counts, Header, Writer, encoder, pump};
 use redstart_persistence::storage::Storage;
 use std::io;
 use std::sync::atomic::Ordering::*;
@@ -288,13 +288,23 @@ fn is_due(server: &Server, status: &super::Status) -> bool {
     due.is_some()
 }
 
-/// Starts the thread that saves. It is there before it is needed: a thread's beginning and its
-/// first memory take milliseconds, which would be those of whoever shares the core.
+/// Makes the memory that saving needs.
+fn prepare(server: &'static Server) {
+    server.engine.keyspace.prepare_snapshots();
+    snapshot::prepare();
+    direct::prepare();
+}
+
+/// Starts the thread that saves. It is there before it is needed, and so is its memory: to find
+/// them takes milliseconds, which would be those of whoever shares the core.
 pub fn start(server: &'static Server) -> io::Result<()> {
     let (jobs, wanted) = mpsc::channel::<Body>();
     // The server starts once.
     let _ = server.persist.jobs.set(jobs);
-    let body = move || wanted.iter().for_each(|body| body(server));
+    let body = move || {
+        prepare(server);
+        wanted.iter().for_each(|body| body(server));
+    };
     std::thread::Builder::new().name("save".into()).spawn(body).map(drop)
 }
 

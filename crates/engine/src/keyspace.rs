@@ -28,6 +28,7 @@ pub use escalation::{Crossed, Escalation};
 use crate::Error;
 use crate::hasher::{Hasher, SHARD_BITS, SHARDS, shard_of};
 use crate::shard::{Db, Shard};
+use crate::snapshot::Buffers;
 use crate::sync::{Mutex, MutexGuard};
 use crate::table::prefetch_by_hint;
 use smallvec::SmallVec;
@@ -75,6 +76,8 @@ pub struct Keyspace {
     hasher: Hasher,
     escalation: Escalation,
     still: AtomicBool,
+    /// What old values are encoded into for a snapshot.
+    buffers: Buffers,
     /// Whether a script holds shards for so long that others do not wait for them.
     pub busy: Busy,
 }
@@ -89,6 +92,7 @@ impl Keyspace {
             hasher: Hasher::new(seed),
             escalation: Escalation::default(),
             still: AtomicBool::new(false),
+            buffers: Buffers::default(),
             busy: Busy::default(),
         }
     }
@@ -102,6 +106,11 @@ impl Keyspace {
     /// Whether expired entries are left where they are.
     pub(crate) fn is_still(&self) -> bool {
         self.still.load(Relaxed)
+    }
+
+    /// The buffers of snapshots.
+    pub(crate) fn buffers(&self) -> &Buffers {
+        &self.buffers
     }
 
     /// The hasher of this keyspace's keys.

@@ -14,7 +14,7 @@
 //! one short lock, saves what is owed and turns the bit. A writer that comes first encodes the old
 //! value into a buffer, which the walk picks up before it goes on; so what is kept is bounded by
 //! how far the walk's output is behind the writers, not by how much they write. The buffers are
-//! few, made before the flip and used again: a writer touches no new memory, which the system
+//! few and used again, by the next snapshot, too: a writer touches no new memory, which the system
 //! would make it wait for. A large value is not encoded but goes to the queue as it is, and so
 //! does a part that is flushed; one that is swapped takes its debt along, under the index that it
 //! had at the flip.
@@ -33,15 +33,15 @@ use std::sync::Arc;
 
 /// Writers of different shards seldom want the same buffer.
 const STRIPES: usize = 16;
-/// Buffers that there are of each before the flip, so that a writer makes one only when the walk's
-/// output is far behind.
-const SPARE: usize = 3;
 /// Bytes in a buffer when it is handed over.
 const BATCH: usize = 4 * 1024;
 /// Room for the value that fills it.
 const ROOM: usize = 512;
-/// A buffer that has grown beyond this is not used again.
-const SPARE_MAX: usize = 8 * BATCH;
+/// Buffers that are kept from one snapshot to the next. Writers get that far ahead of a walk that
+/// has half of their core.
+const SPARE: usize = 384;
+/// A buffer that has grown beyond this is not kept.
+const SPARE_BYTES: usize = 8 * BATCH;
 /// Entries that are put in between two looks at the memory of their buckets.
 const RESTORE_BATCH: usize = 64;
 
@@ -117,72 +117,73 @@ struct Batch {
 }
 
 impl Batch {
-    fn sized() -> Batch {
+    fn new() -> Batch {
         Batch { count: 0, bytes: Vec::with_capacity(BATCH + ROOM) }
     }
 
     /// One whose memory has been touched: only then does the system give it.
     fn touched() -> Batch {
-        let mut batch = Batch::sized();
+        let mut batch = Batch::new();
         batch.bytes.resize(batch.bytes.capacity(), 1);
         batch.bytes.clear();
         batch
     }
 }
 
-/// Where writers of some shards put what they encode.
-struct Stripe {
-    filling: Batch,
-    full: Vec<Batch>,
-    spare: Vec<Batch>,
+/// Buffers that nobody fills: those of them that are empty, and those that the walk has to tell.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    spare: Mutex<Vec<Batch>>,
+    full: Mutex<Vec<Batch>>,
 }
 
-impl Stripe {
-    fn new() -> Stripe {
-        Stripe {
-            filling: Batch::touched(),
-            full: Vec::with_capacity(2 * SPARE),
-            spare: (0..SPARE).map(|_| Batch::touched()).collect(),
+impl Buffers {
+    fn take(&self) -> Batch {
+        self.spare.lock().pop().unwrap_or_else(Batch::new)
+    }
+
+    fn give_back(&self, mut batch: Batch) {
+        let mut spare = self.spare.lock();
+        if spare.len() < SPARE && batch.bytes.capacity() <= SPARE_BYTES {
+            batch.count = 0;
+            batch.bytes.clear();
+            spare.push(batch);
         }
+    }
+
+    fn prepare(&self) {
+        self.full.lock().reserve(SPARE);
+        self.spare.lock().resize_with(SPARE, Batch::touched);
     }
 }
 
 struct Queue {
     encode: Encode,
-    stripes: Vec<Mutex<Stripe>>,
+    /// What writers of some shards fill.
+    stripes: Vec<Mutex<Batch>>,
     whole: Mutex<Vec<Kept>>,
+    keyspace: &'static Keyspace,
 }
 
 impl Queue {
     fn encode(&self, stripe: usize, db: usize, entry: &Entry) {
-        let stripe = &mut *self.stripes[stripe].lock();
-        (self.encode)(db, entry, &mut stripe.filling.bytes);
-        stripe.filling.count += 1;
-        if stripe.filling.bytes.len() >= BATCH {
-            let next = stripe.spare.pop().unwrap_or_else(Batch::sized);
-            stripe.full.push(std::mem::replace(&mut stripe.filling, next));
+        let filling = &mut *self.stripes[stripe].lock();
+        (self.encode)(db, entry, &mut filling.bytes);
+        filling.count += 1;
+        if filling.bytes.len() >= BATCH {
+            let full = std::mem::replace(filling, self.keyspace.buffers().take());
+            self.keyspace.buffers().full.lock().push(full);
         }
     }
 
     /// A full buffer, or any that is not empty.
-    fn take(&self, any: bool) -> Option<(usize, Batch)> {
-        self.stripes.iter().enumerate().find_map(|(at, stripe)| {
-            let mut stripe = stripe.lock();
-            let batch = match stripe.full.pop() {
-                None if any && stripe.filling.count > 0 => std::mem::take(&mut stripe.filling),
-                full => full?,
-            };
-            Some((at, batch))
-        })
-    }
-
-    /// Lets a buffer be filled again.
-    fn give_back(&self, stripe: usize, mut batch: Batch) {
-        if batch.bytes.capacity() <= SPARE_MAX {
-            batch.count = 0;
-            batch.bytes.clear();
-            self.stripes[stripe].lock().spare.push(batch);
+    fn take(&self, any: bool) -> Option<Batch> {
+        let full = self.keyspace.buffers().full.lock().pop();
+        if full.is_some() || !any {
+            return full;
         }
+        let mut stripes = self.stripes.iter().map(|stripe| stripe.lock());
+        stripes.find(|filling| filling.count > 0).map(|mut filling| std::mem::take(&mut *filling))
     }
 }
 
@@ -251,13 +252,20 @@ impl Keyspace {
         &'static self,
         at_flip: impl FnOnce() -> (Encode, R),
     ) -> (Snapshot, R) {
-        let stripes = (0..STRIPES).map(|_| Mutex::new(Stripe::new())).collect();
+        let stripes = (0..STRIPES).map(|_| Mutex::new(self.buffers().take())).collect();
         let mut view = self.lock_all();
         let (encode, result) = at_flip();
-        let queue = Arc::new(Queue { encode, stripes, whole: Mutex::default() });
+        let whole = Mutex::default();
+        let queue = Arc::new(Queue { encode, stripes, whole, keyspace: self });
         let owe = |index| view.shard_at(index).owe(index % STRIPES, &queue);
         let entries = (0..SHARDS).map(owe).sum();
         (Snapshot { keyspace: self, queue, shard: 0, entries }, result)
+    }
+
+    /// Makes the buffers that writers fill while a snapshot is taken, about 2 MB: memory that has
+    /// to be found then would make clients wait. Without it they are made when they are needed.
+    pub fn prepare_snapshots(&self) {
+        self.buffers().prepare();
     }
 
     /// Drops every key of every database. No snapshot may be under way.
@@ -348,9 +356,9 @@ impl Snapshot {
 
     /// Tells what writers have encoded: a full buffer of it, or any.
     fn tell_batch(&self, any: bool, f: &mut dyn FnMut(Told<'_>)) -> bool {
-        let Some((stripe, batch)) = self.queue.take(any) else { return false };
+        let Some(batch) = self.queue.take(any) else { return false };
         f(Told::Encoded(batch.count, &batch.bytes));
-        self.queue.give_back(stripe, batch);
+        self.keyspace.buffers().give_back(batch);
         true
     }
 
@@ -361,7 +369,7 @@ impl Snapshot {
 
     /// How many bytes of old values writers have encoded that were not told yet, about.
     pub fn backlog(&self) -> usize {
-        self.queue.stripes.iter().map(|stripe| stripe.lock().full.len() * BATCH).sum()
+        self.keyspace.buffers().full.lock().len() * BATCH
     }
 
     /// Walks to the end without telling anybody: the way to give a snapshot up.

@@ -17,7 +17,7 @@ mod read;
 mod write;
 
 pub use read::{Reader, Section, decode};
-pub use write::{Writer, encoder, pump};
+pub use write::{Writer, encoder, prepare, pump};
 
 use serde::{Deserialize, Serialize};
 

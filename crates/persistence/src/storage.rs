@@ -13,10 +13,13 @@ pub trait Storage: Send + Sync {
     /// Makes an empty file; one of that name that is there is emptied.
     fn create(&self, name: &str) -> io::Result<Arc<dyn Output>>;
 
+    /// As [`Storage::create`], for a file that is written once from its beginning to its end.
+    fn create_stream(&self, name: &str) -> io::Result<Box<dyn Stream>>;
+
     /// Opens a file to write behind its first `len` bytes; what is beyond them is cut off.
     fn append(&self, name: &str, len: u64) -> io::Result<Arc<dyn Output>>;
 
-    /// Opens a file for reading, and tells its length in bytes.
+    /// Opens a file that is read once from its beginning to its end, and tells its length in bytes.
     fn open(&self, name: &str) -> io::Result<(Box<dyn Read + Send>, u64)>;
 
     /// Gives a file another name, in place of any other file.
@@ -40,13 +43,16 @@ pub trait Output: Send + Sync {
     /// Cuts the file to its first `len` bytes; what is written next follows them.
     fn cut(&self, len: u64) -> io::Result<()>;
 
-    /// Lets the system begin to write out what was written from byte `from` on, so that little is
-    /// left when all of it is to be made safe. It promises nothing.
-    fn begin_sync(&self, from: u64, len: u64) {
-        let _ = (from, len);
-    }
-
     /// Makes the bytes safe. After a failure nobody knows which of them are, and to try again
     /// would tell nothing.
     fn sync(&self) -> io::Result<()>;
+}
+
+/// A file that is written once, from its beginning to its end.
+pub trait Stream: Send {
+    /// Appends bytes. They may be held back until [`Stream::finish`].
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes all bytes safe. After a failure nobody knows which of them are.
+    fn finish(&mut self) -> io::Result<()>;
 }

@@ -3,11 +3,10 @@
 use super::output::{Compression, Output};
 use super::{MAGIC, crc64, opcode, value};
 use crate::names::unfinished;
-use crate::storage::{Output as File, Storage};
+use crate::storage::{Storage, Stream};
 use redstart_engine::Now;
 use redstart_engine::entry::Entry;
 use std::io;
-use std::sync::Arc;
 
 /// What is written at once, in bytes.
 const CHUNK: usize = 256 * 1024;
@@ -15,7 +14,7 @@ const CHUNK: usize = 256 * 1024;
 /// A file that is being written.
 pub struct Writer<'s> {
     storage: &'s dyn Storage,
-    file: Arc<dyn File>,
+    file: Box<dyn Stream>,
     name: String,
     out: Output,
     version: u16,
@@ -43,7 +42,7 @@ impl<'s> Writer<'s> {
     /// # Errors
     /// When the storage fails.
     pub fn create(storage: &'s dyn Storage, name: &str, plan: &Plan<'_>) -> io::Result<Self> {
-        let file = storage.create(&unfinished(name))?;
+        let file = storage.create_stream(&unfinished(name))?;
         let mut out = Output::new(plan.compression);
         out.raw(MAGIC);
         out.raw(format!("{:04}", plan.version).as_bytes());
@@ -112,7 +111,7 @@ impl<'s> Writer<'s> {
     pub fn finish(mut self) -> io::Result<u64> {
         let name = std::mem::take(&mut self.name);
         let finished = self.write_end().and_then(|()| {
-            self.file.sync()?;
+            self.file.finish()?;
             self.storage.rename(&unfinished(&name), &name)
         });
         if finished.is_err() {

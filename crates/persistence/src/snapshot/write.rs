@@ -7,22 +7,24 @@ use crate::checksum::checksum;
 use crate::codec::{self, Blob};
 use crate::names::unfinished;
 use crate::record;
-use crate::storage::{Output, Storage};
+use crate::storage::{Storage, Stream};
+use parking_lot::Mutex;
 use redstart_engine::Now;
 use redstart_engine::entry::Entry;
 use redstart_engine::snapshot::{Encode, Snapshot, Told};
 use std::io;
-use std::sync::Arc;
 
 /// A section is written once it holds so many bytes.
 const SECTION: usize = 64 * 1024;
-/// Bytes that are written at once. The system copies them without a pause, and may have to find
-/// memory for them.
-const PIECE: usize = 16 * 1024;
+/// The section's memory of the last writer, for the next one.
+static SPARE: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
-/// The system is asked to write out so many bytes at a time: at the end it would take longer, and
-/// as long as it prepares it no thread gets the core.
-const FLUSH: u64 = 1 << 20;
+/// Makes the memory that a writer needs.
+pub fn prepare() {
+    let mut section = vec![1; SECTION + SECTION / 2];
+    section.clear();
+    *SPARE.lock() = section;
+}
 
 /// How a snapshot's entries are encoded; `now` ties their deadlines to wall time.
 pub fn encoder(now: Now) -> Encode {
@@ -32,18 +34,12 @@ pub fn encoder(now: Now) -> Encode {
 /// A snapshot that is being written.
 pub struct Writer<'s> {
     storage: &'s dyn Storage,
-    output: Arc<dyn Output>,
+    output: Box<dyn Stream>,
     name: String,
     now: Now,
     /// The section that grows, its frame left free.
     section: Vec<u8>,
     count: u32,
-    /// The section before it, and how much of it has been written.
-    sealed: Vec<u8>,
-    written: usize,
-    /// Bytes of the file, and those of them that the system was asked to write out.
-    at: u64,
-    flushed: u64,
     counts: Counts,
 }
 
@@ -58,23 +54,10 @@ impl<'s> Writer<'s> {
         header: &Header,
         now: Now,
     ) -> io::Result<Self> {
-        let output = storage.create(&unfinished(name))?;
-        let section = Vec::with_capacity(SECTION + SECTION / 2);
-        let sealed = Vec::with_capacity(section.capacity());
+        let output = storage.create_stream(&unfinished(name))?;
+        let section = std::mem::take(&mut *SPARE.lock());
         let (name, counts) = (name.to_owned(), Counts::default());
-        let mut writer = Writer {
-            storage,
-            output,
-            name,
-            now,
-            section,
-            count: 0,
-            sealed,
-            written: 0,
-            at: 0,
-            flushed: 0,
-            counts,
-        };
+        let mut writer = Writer { storage, output, name, now, section, count: 0, counts };
         writer.section.extend_from_slice(MAGIC);
         writer.section.extend_from_slice(&VERSION.to_le_bytes());
         writer.section.extend_from_slice(&[0; FRAME]);
@@ -110,27 +93,11 @@ impl<'s> Writer<'s> {
     /// # Errors
     /// When the storage fails; the snapshot is then to be given up.
     pub fn write_full(&mut self) -> io::Result<()> {
-        while self.write_some()? {}
-        Ok(())
+        if self.section.len() >= SECTION { self.write_section(ENTRIES, 0) } else { Ok(()) }
     }
 
-    /// Writes a piece of what has been taken, if it is enough for a section. True when more is to
-    /// be written before more is taken.
-    ///
-    /// # Errors
-    /// When the storage fails; the snapshot is then to be given up.
-    pub fn write_some(&mut self) -> io::Result<bool> {
-        if self.written < self.sealed.len() {
-            let end = self.sealed.len().min(self.written + PIECE);
-            self.write_to(end)?;
-        } else if self.section.len() >= SECTION {
-            self.seal_section(ENTRIES, 0);
-        }
-        Ok(self.written < self.sealed.len())
-    }
-
-    /// Ends the section whose frame lies at `at` in the buffer; the one before it was written.
-    fn seal_section(&mut self, kind: u8, at: usize) {
+    /// Writes the section whose frame lies at `at` in the buffer.
+    fn write_section(&mut self, kind: u8, at: usize) -> io::Result<()> {
         let (frame, payload) = self.section[at..].split_at_mut(FRAME);
         let len = payload.len() as u64;
         let sum = checksum(&seal(self.counts.sections, kind, self.count, len), payload);
@@ -138,38 +105,13 @@ impl<'s> Writer<'s> {
         frame[1..5].copy_from_slice(&self.count.to_le_bytes());
         frame[5..13].copy_from_slice(&len.to_le_bytes());
         frame[13..].copy_from_slice(&sum.to_le_bytes());
+        self.output.write(&self.section)?;
         self.counts.sections += 1;
         self.counts.entries += u64::from(self.count);
         self.counts.bytes += self.section.len() as u64;
-        std::mem::swap(&mut self.section, &mut self.sealed);
-        (self.count, self.written) = (0, 0);
+        self.count = 0;
         self.section.clear();
         self.section.extend_from_slice(&[0; FRAME]);
-    }
-
-    /// Writes the section whose frame lies at `at` in the buffer, behind the one before it.
-    fn write_section(&mut self, kind: u8, at: usize) -> io::Result<()> {
-        self.write_sealed()?;
-        self.seal_section(kind, at);
-        self.write_sealed()
-    }
-
-    fn write_sealed(&mut self) -> io::Result<()> {
-        if self.written < self.sealed.len() {
-            self.write_to(self.sealed.len())?;
-        }
-        Ok(())
-    }
-
-    fn write_to(&mut self, end: usize) -> io::Result<()> {
-        self.output.write(&self.sealed[self.written..end])?;
-        self.at += (end - self.written) as u64;
-        self.written = end;
-        let more = self.at - self.flushed;
-        if more >= FLUSH {
-            self.output.begin_sync(self.flushed, more);
-            self.flushed = self.at;
-        }
         Ok(())
     }
 
@@ -202,7 +144,7 @@ impl<'s> Writer<'s> {
     pub fn finish(mut self) -> io::Result<Counts> {
         let (storage, name) = (self.storage, std::mem::take(&mut self.name));
         let finished = self.write_rest().and_then(|counts| {
-            self.output.sync()?;
+            self.output.finish()?;
             storage.rename(&unfinished(&name), &name)?;
             Ok(counts)
         });
@@ -230,13 +172,22 @@ impl<'s> Writer<'s> {
     }
 }
 
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        let mut section = std::mem::take(&mut self.section);
+        section.clear();
+        section.shrink_to(2 * SECTION);
+        *SPARE.lock() = section;
+    }
+}
+
 fn remove_unfinished(storage: &dyn Storage, name: &str) {
     // What cannot be removed now is overwritten by the next one.
     let _ = storage.remove(&unfinished(name));
 }
 
-/// Brings a snapshot of the keyspace to its end. Calls `between` after each step and each piece
-/// that was written with the entries taken so far and the snapshot; it may wait there, or fail.
+/// Brings a snapshot of the keyspace to its end. Calls `between` after each step with the entries
+/// taken so far and the snapshot; it may wait there, or fail.
 ///
 /// # Errors
 /// When the storage or `between` fails; nothing is left of the snapshot then.
@@ -245,17 +196,9 @@ pub fn pump(
     mut writer: Writer<'_>,
     mut between: impl FnMut(u64, &Snapshot) -> io::Result<()>,
 ) -> io::Result<Counts> {
-    let mut write = |writer: &mut Writer<'_>, snapshot: &Snapshot| -> io::Result<()> {
-        loop {
-            let more = writer.write_some()?;
-            between(writer.entries(), snapshot)?;
-            if !more {
-                return Ok(());
-            }
-        }
-    };
     while snapshot.step(&mut |told| writer.take(told)) {
-        if let Err(error) = write(&mut writer, &snapshot) {
+        let written = writer.write_full();
+        if let Err(error) = written.and_then(|()| between(writer.entries(), &snapshot)) {
             writer.abandon();
             snapshot.abandon();
             return Err(error);

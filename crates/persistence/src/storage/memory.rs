@@ -1,6 +1,6 @@
 //! A storage for tests: it fails when told to, and forgets at a crash what was not made safe.
 
-use super::{Output, Storage};
+use super::{Output, Storage, Stream};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read};
@@ -84,6 +84,16 @@ impl Memory {
     }
 }
 
+impl Memory {
+    fn make(&self, name: &str) -> io::Result<File> {
+        let mut state = self.0.lock();
+        state.operate(false)?;
+        let bytes = Arc::<Mutex<Bytes>>::default();
+        state.change(|names| drop(names.insert(name.into(), bytes.clone())));
+        Ok(File { bytes, storage: self.clone() })
+    }
+}
+
 impl State {
     /// Counts an operation, and fails it if it is to fail.
     fn operate(&mut self, sync: bool) -> io::Result<()> {
@@ -120,11 +130,11 @@ struct File {
 
 impl Storage for Memory {
     fn create(&self, name: &str) -> io::Result<Arc<dyn Output>> {
-        let mut state = self.0.lock();
-        state.operate(false)?;
-        let bytes = Arc::<Mutex<Bytes>>::default();
-        state.change(|names| drop(names.insert(name.into(), bytes.clone())));
-        Ok(Arc::new(File { bytes, storage: self.clone() }))
+        Ok(Arc::new(self.make(name)?))
+    }
+
+    fn create_stream(&self, name: &str) -> io::Result<Box<dyn Stream>> {
+        Ok(Box::new(self.make(name)?))
     }
 
     fn append(&self, name: &str, len: u64) -> io::Result<Arc<dyn Output>> {
@@ -196,5 +206,15 @@ impl Output for File {
         let mut file = self.bytes.lock();
         file.safe = file.written.clone();
         Ok(())
+    }
+}
+
+impl Stream for File {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        Output::write(self, bytes)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.sync()
     }
 }

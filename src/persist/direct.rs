@@ -1,0 +1,206 @@
+//! Large files that are written once or read once, past the system's page cache.
+//!
+//! What goes through the page cache takes new memory for every page. In the middle of serving that
+//! is not free: the system has to find it, and in a virtual machine the host has to, while the core
+//! stands still for milliseconds. So these files go straight between the disk and one buffer, which
+//! is aligned as the system wants it and used again and again. Where the file system has no direct
+//! way, they go through the page cache all the same.
+//!
+//! ```text
+//!  file   |  buffer  |  buffer  |  buffer  | tail |
+//!          '------------ direct -----------''cached'
+//! ```
+
+use parking_lot::Mutex;
+use redstart_persistence::storage::Stream;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+
+/// What direct input and output aligns to: addresses, offsets and lengths, in bytes. No disk that
+/// is in use has larger blocks.
+const ALIGNMENT: usize = 4096;
+/// Bytes that are written at a time. The thread that saves shares its core with a worker.
+const WRITTEN: usize = 128 * 1024;
+/// Bytes that are read at a time.
+const READ: usize = 1 << 20;
+
+/// Memory at an aligned address.
+#[derive(Default)]
+struct Buffer {
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl Buffer {
+    /// Of `len` bytes, all of them touched.
+    fn new(len: usize) -> Buffer {
+        let bytes = vec![1; len + ALIGNMENT];
+        let start = bytes.as_ptr().align_offset(ALIGNMENT);
+        // The address may be anything where nobody knows it; then nothing goes directly.
+        Buffer { bytes, start: start.min(ALIGNMENT) }
+    }
+
+    fn get(&mut self) -> &mut [u8] {
+        let len = self.bytes.len() - ALIGNMENT;
+        &mut self.bytes[self.start..][..len]
+    }
+}
+
+/// A file, and whether it is read or written past the page cache.
+struct Direct {
+    file: File,
+    is_direct: bool,
+}
+
+impl Direct {
+    fn new(file: File) -> Direct {
+        let mut direct = Direct { file, is_direct: false };
+        direct.is_direct = direct.set(true);
+        direct
+    }
+
+    /// From here on directly, or not. False where that cannot be had.
+    #[cfg(target_os = "linux")]
+    fn set(&self, directly: bool) -> bool {
+        use rustix::fs::OFlags;
+        let flags = if directly { OFlags::DIRECT } else { OFlags::empty() };
+        rustix::fs::fcntl_setfl(&self.file, flags).is_ok()
+    }
+
+    /// Elsewhere there is no such flag.
+    #[cfg(not(target_os = "linux"))]
+    fn set(&self, directly: bool) -> bool {
+        !directly
+    }
+
+    /// Goes through the page cache from here on.
+    fn end(&mut self) {
+        if std::mem::take(&mut self.is_direct) {
+            // It was set, so it can be taken back.
+            self.set(false);
+        }
+    }
+
+    /// Does it, and once more through the page cache if the disk cannot take it directly: blocks
+    /// may be larger than expected.
+    fn run(&mut self, mut f: impl FnMut(&mut File) -> io::Result<usize>) -> io::Result<usize> {
+        loop {
+            match f(&mut self.file) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::InvalidInput && self.is_direct => {
+                    self.end();
+                }
+                result => return result,
+            }
+        }
+    }
+}
+
+/// The buffer of the last file that was written, for the next one.
+static SPARE: Mutex<Option<Buffer>> = Mutex::new(None);
+
+/// Makes the buffer that a file needs that is written.
+pub fn prepare() {
+    *SPARE.lock() = Some(Buffer::new(WRITTEN));
+}
+
+/// A file that is being written.
+pub struct Writing {
+    direct: Direct,
+    buffer: Buffer,
+    /// Bytes in the buffer.
+    held: usize,
+}
+
+impl Writing {
+    /// Writes `file`, which is empty.
+    pub fn new(file: File) -> Writing {
+        let buffer = SPARE.lock().take().unwrap_or_else(|| Buffer::new(WRITTEN));
+        Writing { direct: Direct::new(file), buffer, held: 0 }
+    }
+
+    /// Writes what is held. All of it is aligned, but for the file's tail.
+    fn write_out(&mut self) -> io::Result<()> {
+        let mut bytes = &self.buffer.get()[..self.held];
+        while !bytes.is_empty() {
+            let aligned = bytes.len() / ALIGNMENT * ALIGNMENT;
+            if aligned == 0 {
+                self.direct.end();
+            }
+            let part = if self.direct.is_direct { &bytes[..aligned] } else { bytes };
+            let written = self.direct.run(|file| file.write(part))?;
+            if written == 0 {
+                return Err(ErrorKind::WriteZero.into());
+            }
+            if !written.is_multiple_of(ALIGNMENT) {
+                // What follows does not lie where a direct write could begin.
+                self.direct.end();
+            }
+            bytes = &bytes[written..];
+        }
+        self.held = 0;
+        Ok(())
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        *SPARE.lock() = Some(std::mem::take(&mut self.buffer));
+    }
+}
+
+impl Stream for Writing {
+    fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let free = &mut self.buffer.get()[self.held..];
+            let (now, later) = bytes.split_at(bytes.len().min(free.len()));
+            free[..now.len()].copy_from_slice(now);
+            self.held += now.len();
+            bytes = later;
+            if self.held == WRITTEN {
+                self.write_out()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.write_out()?;
+        self.direct.file.sync_data()
+    }
+}
+
+/// A file that is being read.
+pub struct Reading {
+    direct: Direct,
+    buffer: Buffer,
+    /// Bytes in the buffer, and those of them that were taken.
+    held: usize,
+    taken: usize,
+}
+
+impl Reading {
+    /// Reads `file` from its beginning.
+    pub fn new(file: File) -> Reading {
+        Reading { direct: Direct::new(file), buffer: Buffer::new(READ), held: 0, taken: 0 }
+    }
+}
+
+impl Read for Reading {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        if self.taken == self.held {
+            let into = self.buffer.get();
+            self.held = self.direct.run(|file| file.read(into))?;
+            self.taken = 0;
+            if !self.held.is_multiple_of(ALIGNMENT) {
+                // The end is near, and it does not lie where a direct read could begin.
+                self.direct.end();
+            }
+        }
+        let held = &self.buffer.get()[self.taken..self.held];
+        let len = held.len().min(to.len());
+        to[..len].copy_from_slice(&held[..len]);
+        self.taken += len;
+        Ok(len)
+    }
+}
