@@ -19,8 +19,9 @@ use std::io::{self, ErrorKind, Read, Write};
 /// What direct input and output aligns to: addresses, offsets and lengths, in bytes. No disk that
 /// is in use has larger blocks.
 const ALIGNMENT: usize = 4096;
-/// Bytes that are written at a time. The thread that saves shares its core with a worker.
-const WRITTEN: usize = 128 * 1024;
+/// Bytes that are written at a time: the fewer calls, the less the thread that saves takes from a
+/// worker on its core.
+const WRITTEN: usize = 1 << 20;
 /// Bytes that are read at a time.
 const READ: usize = 1 << 20;
 
@@ -81,8 +82,8 @@ impl Direct {
         }
     }
 
-    /// Does it, and once more through the page cache if the disk cannot take it directly: blocks
-    /// may be larger than expected.
+    /// Does it, and once more through the page cache if it cannot be done directly: behind a part
+    /// that ended in the middle of a block, or where blocks are larger than expected.
     fn run(&mut self, mut f: impl FnMut(&mut File) -> io::Result<usize>) -> io::Result<usize> {
         loop {
             match f(&mut self.file) {
@@ -131,10 +132,6 @@ impl Writing {
             let written = self.direct.run(|file| file.write(part))?;
             if written == 0 {
                 return Err(ErrorKind::WriteZero.into());
-            }
-            if !written.is_multiple_of(ALIGNMENT) {
-                // What follows does not lie where a direct write could begin.
-                self.direct.end();
             }
             bytes = &bytes[written..];
         }
@@ -192,15 +189,81 @@ impl Read for Reading {
             let into = self.buffer.get();
             self.held = self.direct.run(|file| file.read(into))?;
             self.taken = 0;
-            if !self.held.is_multiple_of(ALIGNMENT) {
-                // The end is near, and it does not lie where a direct read could begin.
-                self.direct.end();
-            }
         }
         let held = &self.buffer.get()[self.taken..self.held];
         let len = held.len().min(to.len());
         to[..len].copy_from_slice(&held[..len]);
         self.taken += len;
         Ok(len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::OpenOptions;
+    use std::path::PathBuf;
+
+    fn path(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("redstart-direct-{}-{name}", std::process::id()))
+    }
+
+    /// Writes in uneven parts and reads in others; `spoil` may end the direct way before.
+    fn travels(name: &str, len: usize, spoil: fn(&mut Direct)) {
+        let path = path(name);
+        let bytes: Vec<u8> = (0..len).map(|at| (at / 7 % 251) as u8).collect();
+        let file = OpenOptions::new().write(true).create(true).truncate(true).open(&path).unwrap();
+        let mut writing = Writing::new(file);
+        spoil(&mut writing.direct);
+        for part in bytes.chunks(300_007) {
+            writing.write(part).unwrap();
+        }
+        writing.finish().unwrap();
+        drop(writing);
+        assert!(std::fs::read(&path).unwrap() == bytes, "{len} bytes written");
+        let mut reading = Reading::new(File::open(&path).unwrap());
+        spoil(&mut reading.direct);
+        let (mut read, mut part) = (Vec::new(), vec![0; 100_003]);
+        loop {
+            match reading.read(&mut part).unwrap() {
+                0 => break,
+                taken => read.extend_from_slice(&part[..taken]),
+            }
+        }
+        assert!(read == bytes, "{len} bytes read");
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    const LENGTHS: [usize; 9] =
+        [0, 1, 4095, 4096, 4097, WRITTEN, WRITTEN + 1, 2 * WRITTEN + 4096, 3 * WRITTEN - 5];
+
+    #[test]
+    fn what_is_written_directly_is_read_directly() {
+        LENGTHS.into_iter().for_each(|len| travels("direct", len, |_| ()));
+    }
+
+    #[test]
+    fn what_cannot_go_directly_goes_through_the_page_cache() {
+        LENGTHS.into_iter().for_each(|len| travels("cached", len, Direct::end));
+    }
+
+    /// As where blocks are larger than expected: the system refuses, and it goes on cached.
+    #[test]
+    fn a_refused_transfer_is_done_once_more() {
+        let path = path("refused");
+        let file = OpenOptions::new().write(true).create(true).truncate(true).open(&path).unwrap();
+        let mut direct = Direct { file, is_direct: true };
+        let mut refusals = 0;
+        let written = direct.run(|file| match refusals {
+            0 => {
+                refusals += 1;
+                Err(ErrorKind::InvalidInput.into())
+            }
+            _ => file.write(b"12345"),
+        });
+        assert_eq!((written.unwrap(), direct.is_direct), (5, false));
+        let refused = direct.run(|_| Err(ErrorKind::InvalidInput.into()));
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidInput);
+        std::fs::remove_file(&path).unwrap();
     }
 }

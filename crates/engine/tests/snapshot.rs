@@ -99,6 +99,7 @@ fn writers_ahead_of_the_walk_fill_as_many_buffers_as_it_takes() {
 #[test]
 fn buffers_are_used_again_while_the_walk_goes_on() {
     let (mut driver, strings) = filled(10_000);
+    driver.engine.keyspace.prepare_snapshots();
     let (mut snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| (encoder(), ()));
     // In the order of the names, which is none of the walk's.
     let mut keys = strings.keys().enumerate();
