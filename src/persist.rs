@@ -103,6 +103,8 @@ pub struct Persist {
     jobs: OnceLock<mpsc::Sender<save::Body>>,
     /// Whether the running BGSAVE is to be given up.
     cancel: AtomicBool,
+    /// Whether the memory that saving needs is made.
+    prepared: AtomicBool,
     /// How often FLUSHALL had run at the last look.
     flushes: AtomicU64,
     saving: Saving,
@@ -177,6 +179,7 @@ impl Default for Persist {
             job: Mutex::default(),
             jobs: OnceLock::new(),
             cancel: AtomicBool::new(false),
+            prepared: AtomicBool::new(false),
             flushes: AtomicU64::new(0),
             saving: Saving::default(),
             status: Mutex::default(),

@@ -15,6 +15,9 @@ use std::sync::mpsc;
 /// How long a job is left alone after it failed, in milliseconds.
 const RETRY_MS: u64 = 5000;
 
+/// From so many changes on, there may be enough keys for a snapshot to be prepared for.
+const PREPARED_KEYS: u64 = 100_000;
+
 /// What a background job does.
 pub type Body = fn(&'static Server);
 
@@ -252,6 +255,11 @@ fn flushes(server: &Server) -> u64 {
 /// at once, so that what was to be forgotten does not come back.
 pub fn tick(server: &'static Server) {
     let persist = &server.persist;
+    let keys = changes(server) + persist.loading.progress.keys.load(Relaxed);
+    if keys >= PREPARED_KEYS && !persist.prepared.swap(true, Relaxed) {
+        // The thread that saves goes on to live; without this it makes what it needs.
+        let _ = persist.jobs.get().map(|jobs| jobs.send(prepare));
+    }
     let flushes = flushes(server);
     let is_flushed = persist.flushes.swap(flushes, Relaxed) < flushes;
     if is_flushed && !server.config.read().save_points().is_empty() {
@@ -288,23 +296,21 @@ fn is_due(server: &Server, status: &super::Status) -> bool {
     due.is_some()
 }
 
-/// Makes the memory that saving needs.
+/// Makes the memory that saving needs, some megabytes. To find it while a snapshot is taken takes
+/// milliseconds, which would be those of whoever shares the core.
 fn prepare(server: &'static Server) {
     server.engine.keyspace.prepare_snapshots();
     snapshot::prepare();
     direct::prepare();
 }
 
-/// Starts the thread that saves. It is there before it is needed, and so is its memory: to find
-/// them takes milliseconds, which would be those of whoever shares the core.
+/// Starts the thread that saves. It is there before it is needed: a thread's beginning takes
+/// milliseconds, too.
 pub fn start(server: &'static Server) -> io::Result<()> {
     let (jobs, wanted) = mpsc::channel::<Body>();
     // The server starts once.
     let _ = server.persist.jobs.set(jobs);
-    let body = move || {
-        prepare(server);
-        wanted.iter().for_each(|body| body(server));
-    };
+    let body = move || wanted.iter().for_each(|body| body(server));
     std::thread::Builder::new().name("save".into()).spawn(body).map(drop)
 }
 

@@ -117,13 +117,13 @@ struct Batch {
 }
 
 impl Batch {
-    fn new() -> Batch {
+    fn sized() -> Batch {
         Batch { count: 0, bytes: Vec::with_capacity(BATCH + ROOM) }
     }
 
     /// One whose memory has been touched: only then does the system give it.
     fn touched() -> Batch {
-        let mut batch = Batch::new();
+        let mut batch = Batch::sized();
         batch.bytes.resize(batch.bytes.capacity(), 1);
         batch.bytes.clear();
         batch
@@ -139,7 +139,7 @@ pub(crate) struct Buffers {
 
 impl Buffers {
     fn take(&self) -> Batch {
-        self.spare.lock().pop().unwrap_or_else(Batch::new)
+        self.spare.lock().pop().unwrap_or_else(Batch::sized)
     }
 
     fn give_back(&self, mut batch: Batch) {
