@@ -293,6 +293,7 @@ impl<'a> Space<'a> {
         let hasher = self.view.keyspace().hasher();
         let is_new = slot.is_none();
         let shard = self.view.shard(key.hash);
+        self.local.stats.changes.add(1);
         shard.touch(self.db, key.bytes, true, &mut self.local.changes);
         shard.waiters.note(self.db, key.hash, key.bytes, &mut self.local.ready);
         let db = shard.db_mut(self.db);
