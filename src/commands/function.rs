@@ -280,6 +280,7 @@ fn change<R>(
     let mut libraries = functions.libraries.read().clone();
     let result = f(context, &mut libraries)?;
     functions.set(libraries, || persist::tell(server, args));
+    context.local.stats.changes.add(1);
     Ok(result)
 }
 

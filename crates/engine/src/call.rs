@@ -260,6 +260,13 @@ impl<'a> Space<'a> {
         self.note_change(key.hash, key.bytes, true);
     }
 
+    /// Says how many changes the command has made, where that is not one for each time that it
+    /// stored, changed or removed an entry. Said last: what follows counts again.
+    #[inline]
+    pub fn count_changes(&mut self, n: usize) {
+        self.local.stats.changes.set(self.local.changes_before + n as u64);
+    }
+
     #[inline]
     fn note_change(&mut self, hash: u64, key: &[u8], by_request: bool) {
         self.view.shard(hash).touch(self.db, key, by_request, &mut self.local.changes);

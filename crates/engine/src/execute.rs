@@ -63,6 +63,8 @@ pub struct Local {
     pub(crate) wait: Option<Wait>,
     /// Whether the command that runs may write.
     pub(crate) writes: bool,
+    /// What the count of changes was before the command that runs.
+    pub(crate) changes_before: u64,
     /// What the ages of entries mean.
     pub(crate) aging: Rule,
     /// Whether what runs is no use of the keys that it reads and changes (CLIENT NO-TOUCH).
@@ -82,6 +84,7 @@ impl Local {
             may_wait: false,
             wait: None,
             writes: false,
+            changes_before: 0,
             aging: Rule::Idle,
             touches_not: false,
         }
@@ -304,6 +307,7 @@ impl Engine {
             local.effects.events.begin(request.command.name, keeps_ttl);
         }
         local.writes = request.command.is(WRITE);
+        local.changes_before = local.stats.changes.value();
         local.aging = self.options.aging();
         let mut call = Call {
             command: request.command,

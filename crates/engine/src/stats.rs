@@ -15,6 +15,12 @@ impl Counter {
         self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
     }
 
+    /// Sets the counter to what it has to be. Only its owner may call this.
+    #[inline]
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Relaxed);
+    }
+
     /// The count.
     pub fn value(&self) -> u64 {
         self.0.load(Relaxed)
@@ -41,7 +47,8 @@ pub struct Stats {
     pub error_replies: Counter,
     pub net_input_bytes: Counter,
     pub net_output_bytes: Counter,
-    /// Changes of keys, which save points count.
+    /// Changes, which save points count: of whole keys, or of elements where a command is told
+    /// several of them.
     pub changes: Counter,
     /// Calls of each command, by its id in the registry.
     pub calls: Box<[Counter]>,

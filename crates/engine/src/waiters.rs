@@ -357,6 +357,7 @@ impl Engine {
         let n = waiter.waited().position(|(_, name)| *name == *ready.key)?;
         let mut reply = Reply::new(waiter.protocol);
         self.begin(local);
+        local.changes_before = local.stats.changes.value();
         let mut call = Call {
             command: waiter.command,
             args: waiter.args.as_args(),

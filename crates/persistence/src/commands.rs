@@ -136,6 +136,7 @@ fn restore(call: &mut Call<'_>) -> Result<(), Error> {
     let frequency = options.frequency.map(|frequency| frequency as u8);
     entry.touch(call.options.aging().known(idle_s, frequency, now));
     call.space.place(key, entry);
+    call.space.count_changes(1);
     let at_ms = at_ms.unwrap_or(0).to_string();
     let words: [&[u8]; 6] =
         [b"RESTORE", key.bytes, at_ms.as_bytes(), payload, b"REPLACE", b"ABSTTL"];

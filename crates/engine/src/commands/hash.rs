@@ -86,6 +86,7 @@ fn set(call: &mut Call<'_>) -> Result<i64, Error> {
         }
         true
     });
+    call.space.count_changes((args.len() - 2) / 2);
     call.emit_as_is();
     Ok(created)
 }
@@ -222,6 +223,7 @@ fn delete(call: &mut Call<'_>) -> Result<(), Error> {
         });
     }
     if removed > 0 {
+        call.space.count_changes(removed);
         call.emit_as_is();
     }
     call.reply.integer(removed as i64);

@@ -55,7 +55,7 @@ pub static UNLINK: Command = Command {
     run: Run::Data(del),
 };
 
-/// Removes a key because memory is short. No client can ask for it.
+/// Removes a key because memory is short. No client can ask for it, and no save point counts it.
 pub static EVICT: Command = Command {
     name: "evict",
     group: Group::Generic,
@@ -63,7 +63,11 @@ pub static EVICT: Command = Command {
     flags: WRITE,
     keys: &[KeySpec::at(1, RM | DELETE)],
     doc: Doc { since: "", complexity: "O(1)", summary: "", syntax: "key" },
-    run: Run::Data(del),
+    run: Run::Data(|call| {
+        del(call)?;
+        call.space.count_changes(0);
+        Ok(())
+    }),
 };
 
 fn del(call: &mut Call<'_>) -> Result<(), Error> {
@@ -212,6 +216,7 @@ fn relocate(space: &mut Space<'_>, from: Key<'_>, db: usize, to: Key<'_>) {
     let deadline_ms = entry.deadline_ms();
     let entry = entry.renamed(to.bytes, deadline_ms);
     in_db(space, db, |space| space.place(to, entry));
+    space.count_changes(1);
 }
 
 /// Calls `f` with another database selected.
@@ -279,6 +284,7 @@ fn copy(call: &mut Call<'_>) -> Result<(), Error> {
         let mut copied = Entry::new(to.bytes, entry.clone_value(), entry.deadline_ms());
         copied.touch(age);
         in_db(space, db, |space| space.place(to, copied));
+        space.count_changes(1);
     }
     if stored {
         let index = db.to_string();

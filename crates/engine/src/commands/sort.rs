@@ -280,6 +280,10 @@ fn put(call: &mut Call<'_>, target: Key<'_>, list: List) {
     match slot {
         Some(slot) if list.is_empty() => call.space.remove(target, slot),
         _ if list.is_empty() => {}
-        slot => put_list(&mut call.space, target, slot, list),
+        slot => {
+            let len = list.len();
+            put_list(&mut call.space, target, slot, list);
+            call.space.count_changes(len);
+        }
     }
 }

@@ -198,6 +198,7 @@ fn expire(call: &mut Call<'_>, unit: ExpiryUnit) -> Result<(), Error> {
         }
         set.len() + deleted.len() > 0
     });
+    call.space.count_changes(set.len() + deleted.len());
     emit_deleted(call, &deleted);
     emit_expire(call, at_ms, &set);
     Ok(())
@@ -366,6 +367,7 @@ fn persist(call: &mut Call<'_>) -> Result<(), Error> {
         }
         !changed.is_empty()
     });
+    call.space.count_changes(changed.len());
     emit_persist(call, &changed);
     Ok(())
 }

@@ -52,6 +52,7 @@ fn get_and_delete(call: &mut Call<'_>) -> Result<(), Error> {
         }
         !deleted.is_empty()
     });
+    call.space.count_changes(deleted.len());
     emit_deleted(call, &deleted);
     Ok(())
 }
@@ -120,6 +121,7 @@ fn get_and_expire(call: &mut Call<'_>) -> Result<(), Error> {
         }
         !changed.is_empty()
     });
+    call.space.count_changes(changed.len());
     match change {
         Change::None => {}
         Change::Persist => emit_persist(call, &changed),
@@ -221,9 +223,12 @@ fn set_and_expire(call: &mut Call<'_>) -> Result<(), Error> {
         // What would have expired by now is not set at all.
         if let Some(slot) = slot {
             let fields: Vec<&[u8]> = pairs().map(|at| args.at(at)).collect();
+            let mut removed = 0;
             call.space.change_hash(key, Some(slot), |hash| {
-                fields.iter().filter(|field| hash.remove(field, limits.hasher)).count() > 0
+                removed = fields.iter().filter(|field| hash.remove(field, limits.hasher)).count();
+                removed > 0
             });
+            call.space.count_changes(removed);
             emit_deleted(call, &fields);
         }
         return Ok(());
@@ -240,6 +245,7 @@ fn set_and_expire(call: &mut Call<'_>) -> Result<(), Error> {
         }
         true
     });
+    call.space.count_changes(pairs().count());
     emit_set(call, &options);
     Ok(())
 }

@@ -269,6 +269,7 @@ fn swap_db(call: &mut Call<'_>) -> Result<(), Error> {
         call.space.note_exchanged(first, second);
         call.emit_as_is();
     }
+    call.space.count_changes(1);
     call.reply.ok();
     Ok(())
 }

@@ -127,6 +127,7 @@ fn lrem(call: &mut Call<'_>) -> Result<(), Error> {
     if emptied {
         call.space.remove(key, slot);
     }
+    call.space.count_changes(removed);
     call.emit_as_is();
     call.reply.integer(removed as i64);
     Ok(())
@@ -160,6 +161,7 @@ fn ltrim(call: &mut Call<'_>) -> Result<(), Error> {
             remove(call, key, slot, from + count, len - from - count);
             remove(call, key, slot, 0, from);
         }
+        call.space.count_changes(len - count);
         call.emit_as_is();
     }
     call.reply.ok();

@@ -96,6 +96,7 @@ pub fn shift(call: &mut Call<'_>, from: End, to: End) -> Result<(), Error> {
             }
         }
     }
+    call.space.count_changes(1);
     match &kept {
         Kept::Copied(bytes) => call.reply.bulk(bytes),
         Kept::Shared(bytes) => call.reply.bulk_shared(bytes),

@@ -87,6 +87,7 @@ pub fn pop_one(call: &mut Call<'_>, key: Key<'_>, slot: Slot, end: End) {
     });
     if emptied {
         call.space.remove(key, slot);
+        call.space.count_changes(1);
     }
 }
 
@@ -105,6 +106,7 @@ fn pop_several(call: &mut Call<'_>, key: Key<'_>, slot: Slot, end: End, most: us
     });
     let first = if end == End::Head { 0 } else { len - popped };
     remove(call, key, slot, first, popped);
+    call.space.count_changes(popped);
     popped
 }
 

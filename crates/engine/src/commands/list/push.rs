@@ -89,6 +89,7 @@ fn push(call: &mut Call<'_>, end: End, if_missing: IfMissing) -> Result<(), Erro
         return Ok(());
     }
     let len = add(call, key, slot, end, 2);
+    call.space.count_changes(call.args.len() - 2);
     call.emit_as_is();
     call.reply.integer(len as i64);
     Ok(())

@@ -107,6 +107,7 @@ fn check_len(call: &Call<'_>, at: u64, len: usize) -> Result<(), Error> {
 fn write(call: &mut Call<'_>, slot: Slot, at: usize, bytes: &[u8]) {
     let key = call.key(0);
     let len = call.space.modify(key, slot, |entry| entry.write_at(at, bytes));
+    call.space.count_changes(1);
     call.emit_as_is();
     call.reply.integer(len as i64);
 }

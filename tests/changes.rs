@@ -1,0 +1,359 @@
+//! What counts as a change (`rdb_changes_since_last_save`), and that save points follow the count.
+//!
+//! Whoever relies on `save SECONDS CHANGES` loses what is not counted, so every command that writes
+//! is in a table here, with as many changes as Redis counts: keys, fields, elements. The tables run
+//! on an installed redis-server, too, as far as it knows the commands.
+
+#[allow(dead_code, reason = "each test binary uses a part")]
+mod support;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use support::client::Client;
+use support::resp::Value;
+use support::server::{Server, installed_redis};
+use support::talk::{call, connect, field, ok, reply, send, text, until, until_blocked};
+
+/// Commands, in their order, and how many changes each is.
+type Counted = &'static [(&'static str, u64)];
+
+const STRINGS: Counted = &[
+    ("SET a 1", 1),
+    ("SET a 1", 1),
+    ("SET a 2 EX 100", 1),
+    ("SET a 3 NX", 0),
+    ("SET absent 3 XX", 0),
+    ("SET a 4 XX GET", 1),
+    ("GET a", 0),
+    ("SETNX a 1", 0),
+    ("SETNX b 1", 1),
+    ("SETEX c 100 x", 1),
+    ("PSETEX c 100000 x", 1),
+    ("GETSET a 5", 1),
+    ("GETEX a", 0),
+    ("GETEX a EX 100", 1),
+    ("GETEX a PERSIST", 1),
+    ("GETEX a PERSIST", 0),
+    ("GETEX a PXAT 1", 1),
+    ("GETDEL b", 1),
+    ("GETDEL b", 0),
+    ("APPEND a x", 1),
+    ("APPEND a x", 1),
+    ("SETRANGE a 1 yy", 1),
+    ("SETRANGE d 1 yy", 1),
+    ("SETRANGE d 1 ", 0),
+    ("INCR n", 1),
+    ("INCRBY n 5", 1),
+    ("DECR n", 1),
+    ("DECRBY n 2", 1),
+    ("INCRBYFLOAT n 1.5", 1),
+    ("INCR a", 0),
+    ("MSET a 1 b 2 c 3", 3),
+    ("MSETNX a 1 e 2", 0),
+    ("MSETNX e 1 f 2", 2),
+];
+
+const LISTS: Counted = &[
+    ("LPUSH l a b c a b c", 6),
+    ("RPUSH l x y", 2),
+    ("LPUSH l a", 1),
+    ("LPUSHX l p q", 2),
+    ("RPUSHX l r", 1),
+    ("LPUSHX absent r", 0),
+    ("LRANGE l 0 -1", 0),
+    ("LPOP l", 1),
+    ("LPOP l 2", 2),
+    ("RPOP l 0", 0),
+    ("RPOP l 3", 3),
+    ("LINSERT l BEFORE c z", 1),
+    ("LINSERT l BEFORE absent z", 0),
+    ("LSET l 0 y", 1),
+    ("LREM l 0 absent", 0),
+    ("LREM l 0 b", 2),
+    ("LTRIM l 0 -1", 0),
+    ("RPUSH l 1 2 3 4 5 6", 6),
+    ("LTRIM l 1 -2", 2),
+    ("LMOVE l m LEFT RIGHT", 1),
+    ("LMOVE l m LEFT RIGHT", 1),
+    ("LMOVE l l LEFT RIGHT", 1),
+    ("RPOPLPUSH l m", 1),
+    ("BLMOVE l m LEFT LEFT 1", 1),
+    ("BRPOPLPUSH l m 1", 1),
+    ("BLPOP m 1", 1),
+    ("BRPOP m 1", 1),
+    ("LMPOP 1 m LEFT COUNT 2", 2),
+    ("BLMPOP 1 1 m LEFT COUNT 9", 1),
+    // The last element takes its key with it.
+    ("DEL l m", 1),
+    ("RPUSH l a", 1),
+    ("LPOP l", 1),
+    ("RPUSH l a b", 2),
+    ("RPOP l 5", 2),
+    ("RPUSH l a a", 2),
+    ("LREM l 0 a", 2),
+    ("RPUSH l a b c", 3),
+    ("LTRIM l 5 9", 3),
+    ("RPUSH l a", 1),
+    ("LMOVE l m LEFT LEFT", 1),
+    ("SORT m STORE sorted", 0),
+    ("RPUSH n 3 1 2", 3),
+    ("SORT n STORE sorted", 3),
+    ("SORT absent STORE sorted", 1),
+    ("SORT absent STORE sorted", 0),
+];
+
+const HASHES: Counted = &[
+    ("HSET h a 1 b 2 c 3", 3),
+    ("HSET h a 1", 1),
+    ("HMSET h a 1 d 4", 2),
+    ("HSETNX h a 1", 0),
+    ("HSETNX h e 1", 1),
+    ("HINCRBY h n 1", 1),
+    ("HINCRBYFLOAT h n 1.5", 1),
+    ("HGETALL h", 0),
+    ("HDEL h absent", 0),
+    ("HDEL h a b absent", 2),
+    ("HDEL h c d e n", 4),
+    ("EXISTS h", 0),
+];
+
+const KEYS: Counted = &[
+    ("MSET a 1 b 2 c 3 d 4", 4),
+    ("DEL a absent", 1),
+    ("UNLINK b c", 2),
+    ("EXPIRE d 100", 1),
+    ("EXPIRE d 100 NX", 0),
+    ("PEXPIRE d 100000", 1),
+    ("EXPIREAT d 99999999999", 1),
+    ("PEXPIREAT d 99999999999999", 1),
+    ("EXPIRE absent 100", 0),
+    ("PERSIST d", 1),
+    ("PERSIST d", 0),
+    ("EXPIRE d -1", 1),
+    ("MSET a 1 b 2", 2),
+    ("RENAME a a", 0),
+    ("RENAME a b", 1),
+    ("RENAMENX b b", 0),
+    ("RENAMENX b c", 1),
+    ("COPY c d", 1),
+    ("COPY c d", 0),
+    ("COPY c d REPLACE", 1),
+    ("MOVE d 1", 1),
+    ("MOVE d 1", 0),
+    ("COPY c d DB 1 REPLACE", 1),
+    ("TOUCH c", 0),
+    ("SWAPDB 0 1", 1),
+    ("SWAPDB 2 2", 1),
+    ("DBSIZE", 0),
+    ("FLUSHDB", 1),
+    ("FLUSHDB", 0),
+    ("SWAPDB 0 1", 1),
+    ("MSET a 1 b 2", 2),
+    ("FLUSHALL", 3),
+    ("FUNCTION FLUSH", 1),
+    ("EVAL redis.call('SET','a',1)redis.call('RPUSH','l',1,2) 0", 3),
+    ("FCALL absent 0", 0),
+    ("PUBLISH channel message", 0),
+    ("SPUBLISH channel message", 0),
+];
+
+/// Commands that are newer than the oracle.
+const NEWER: Counted = &[
+    ("SET a 1", 1),
+    ("DELIFEQ a 2", 0),
+    ("DELIFEQ a 1", 1),
+    ("SET a 1", 1),
+    ("DELEX a IFEQ 2", 0),
+    ("DELEX a", 1),
+    ("MSETEX 2 a 1 b 2 EX 100", 2),
+    ("MSETEX 2 a 1 c 2 NX", 0),
+    ("HSETEX h EX 100 FIELDS 3 a 1 b 2 c 3", 3),
+    ("HSETEX h FNX FIELDS 1 a 1", 0),
+    ("HSETEX h PXAT 1 FIELDS 2 a 1 absent 1", 1),
+    ("HSET h a 1 d 4", 2),
+    ("HEXPIRE h 100 FIELDS 3 a b absent", 2),
+    ("HPEXPIRE h 100000 NX FIELDS 2 a d", 1),
+    ("HEXPIREAT h 9999999999 FIELDS 1 a", 1),
+    ("HPEXPIREAT h 9999999999999 FIELDS 1 a", 1),
+    ("HPERSIST h FIELDS 3 a b absent", 2),
+    ("HPERSIST h FIELDS 1 a", 0),
+    ("HGETEX h FIELDS 1 a", 0),
+    ("HGETEX h EX 100 FIELDS 2 a absent", 1),
+    ("HGETEX h PERSIST FIELDS 2 a b", 1),
+    ("HEXPIRE h 0 FIELDS 1 a", 1),
+    ("HGETDEL h FIELDS 2 b absent", 1),
+    ("HGETDEL h FIELDS 2 c d", 2),
+];
+
+/// Writing commands that have a test of their own here.
+const APART: [&str; 1] = ["restore"];
+
+/// Redstart, and the redis-server that is the oracle, where it is installed.
+fn servers() -> Vec<Server> {
+    let oracle = installed_redis().filter(|(_, version)| version.starts_with("7.0."));
+    let oracle = oracle.map(|(program, _)| Server::start(&program, NO_SAVE).expect("it starts"));
+    [redstart()].into_iter().chain(oracle).collect()
+}
+
+const NO_SAVE: &[&str] = &["--save", "", "--appendonly", "no"];
+
+fn redstart() -> Server {
+    let program = Path::new(env!("CARGO_BIN_EXE_redstart"));
+    Server::start(program, NO_SAVE).expect("the server starts")
+}
+
+fn changes(client: &mut Client) -> u64 {
+    field(client, "rdb_changes_since_last_save").parse().expect("a number")
+}
+
+/// How many changes something is.
+fn counted(client: &mut Client, f: impl FnOnce(&mut Client)) -> u64 {
+    let before = changes(client);
+    f(client);
+    changes(client) - before
+}
+
+fn check(server: &Server, table: Counted) {
+    let mut client = connect(server);
+    let told: Vec<(&str, u64)> = table
+        .iter()
+        .map(|(line, _)| (*line, counted(&mut client, |client| drop(call(client, line)))))
+        .collect();
+    let differing: Vec<_> = told.iter().zip(table).filter(|(told, right)| told != right).collect();
+    assert!(differing.is_empty(), "counted and expected: {differing:#?}");
+}
+
+#[test]
+fn every_command_counts_its_changes() {
+    for server in servers() {
+        for table in [STRINGS, LISTS, HASHES, KEYS] {
+            check(&server, table);
+            call(&mut connect(&server), "FLUSHALL");
+        }
+    }
+}
+
+#[test]
+fn newer_commands_count_their_changes() {
+    check(&redstart(), NEWER);
+}
+
+#[test]
+fn no_writing_command_is_left_out() {
+    let server = redstart();
+    let Value::Items(_, commands) = call(&mut connect(&server), "COMMAND") else {
+        panic!("COMMAND gives a list")
+    };
+    let tables = [STRINGS, LISTS, HASHES, KEYS, NEWER];
+    let words = tables.into_iter().flatten().filter_map(|(line, _)| line.split(' ').next());
+    let mut known: BTreeSet<String> = words.map(str::to_ascii_lowercase).collect();
+    known.extend(APART.map(str::to_owned));
+    let mut missing = Vec::new();
+    for command in commands {
+        let Value::Items(_, fields) = command else { panic!("a command is a list of fields") };
+        let [name, _, Value::Items(_, flags), ..] = &fields[..] else { panic!("it has flags") };
+        let writes = flags.iter().any(|flag| text(flag.clone()) == "write");
+        let name = text(name.clone());
+        if writes && !known.contains(&name) {
+            missing.push(name);
+        }
+    }
+    assert!(missing.is_empty(), "they are in no table: {missing:?}");
+}
+
+#[test]
+fn what_is_in_no_line_counts_too() {
+    for server in servers() {
+        let mut client = connect(&server);
+        let mut count = |args: &[&[u8]]| {
+            counted(&mut client, |client| {
+                client.call(args).expect("there is a reply");
+            })
+        };
+        let library = b"#!lua name=l\nredis.register_function('f', \
+                        function() return redis.call('RPUSH', 'l', 1, 2) end)";
+        assert_eq!(count(&[b"FUNCTION", b"LOAD", library]), 1);
+        assert_eq!(count(&[b"FUNCTION", b"LOAD", library]), 0);
+        assert_eq!(count(&[b"FUNCTION", b"LOAD", b"REPLACE", library]), 1);
+        assert_eq!(count(&[b"FCALL", b"f", b"0"]), 2);
+        assert_eq!(count(&[b"FUNCTION", b"DELETE", b"l"]), 1);
+        let Value::Bulk(dump) = call(&mut connect(&server), "DUMP l") else { panic!("no dump") };
+        assert_eq!(count(&[b"RESTORE", b"m", b"0", &dump]), 1);
+        assert_eq!(count(&[b"RESTORE", b"m", b"0", &dump]), 0);
+        assert_eq!(count(&[b"RESTORE", b"m", b"0", &dump, b"REPLACE"]), 1);
+        assert_eq!(count(&[b"RESTORE", b"m", b"1", &dump, b"REPLACE", b"ABSTTL"]), 1);
+    }
+}
+
+#[test]
+fn a_transaction_counts_what_its_commands_do() {
+    for server in servers() {
+        let counted = counted(&mut connect(&server), |client| {
+            for line in ["MULTI", "SET a 1", "RPUSH l 1 2 3", "GET a", "EXEC"] {
+                call(client, line);
+            }
+        });
+        assert_eq!(counted, 4);
+    }
+}
+
+/// As Redis from 7.2 on; before, what some were served was not counted.
+#[test]
+fn what_a_waiting_client_is_served_counts() {
+    let server = redstart();
+    let (mut client, mut waiting) = (connect(&server), connect(&server));
+    for (wait, push, changes) in [
+        ("BLPOP w 0", "RPUSH w 1", 2),
+        ("BRPOP w 0", "RPUSH w 1 2 3", 4),
+        ("BLMPOP 0 1 w LEFT COUNT 9", "RPUSH w 4 5", 4),
+        ("BLMOVE w moved LEFT LEFT 0", "RPUSH w 1 2", 3),
+    ] {
+        let served = counted(&mut client, |client| {
+            send(&mut waiting, wait);
+            until_blocked(client, 1);
+            call(client, push);
+            reply(&mut waiting);
+        });
+        assert_eq!(served, changes, "{wait}, then {push}");
+        call(&mut client, "DEL w moved");
+    }
+}
+
+#[test]
+fn what_expires_and_what_is_evicted_is_no_change() {
+    for server in servers() {
+        let mut client = connect(&server);
+        let expired = counted(&mut client, |client| {
+            call(client, "SET a 1 PX 1");
+            until("the key has expired", || field(client, "expired_keys") == "1");
+        });
+        assert_eq!(expired, 1);
+        let value = "x".repeat(100_000);
+        for n in 0..20 {
+            call(&mut client, &format!("SET key:{n} {value}"));
+        }
+        let evicted = counted(&mut client, |client| {
+            assert_eq!(call(client, "CONFIG SET maxmemory-policy allkeys-random"), ok());
+            assert_eq!(call(client, "CONFIG SET maxmemory 1"), ok());
+            until("all keys are evicted", || call(client, "DBSIZE") == Value::Int(0));
+        });
+        assert_eq!(evicted, 0);
+    }
+}
+
+#[test]
+fn a_save_point_follows_sets_alone() {
+    let server = redstart();
+    let mut client = connect(&server);
+    let saves = field(&mut client, "rdb_saves");
+    let before = call(&mut client, "LASTSAVE");
+    for n in 0..5 {
+        assert_eq!(call(&mut client, &format!("SET key:{n} value")), ok());
+    }
+    assert_eq!(changes(&mut client), 5);
+    let set = client.call(&["CONFIG", "SET", "save", "1 5"]);
+    assert_eq!(set.expect("there is a reply"), ok());
+    until("a snapshot is saved", || field(&mut client, "rdb_saves") != saves);
+    until("LASTSAVE tells it", || call(&mut client, "LASTSAVE") != before);
+    assert_eq!(changes(&mut client), 0);
+}
