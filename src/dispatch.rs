@@ -262,7 +262,6 @@ fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>)
     session.info.active_ms.store(now.mono_ms, Relaxed);
     worker.local.touches_not = session.info.marks.load(Relaxed) & TOUCH_NOT != 0;
     let mut batch = std::mem::take(&mut worker.batch);
-    worker.local.stats.commands.add(batch.len() as u64);
     let mut ran = std::mem::take(&mut worker.ran);
     let mut monitored = server.monitors.is_on();
     for (place, request) in batch.iter().enumerate() {
@@ -340,7 +339,6 @@ fn arguments<'a>(spans: &'a [Span], request: &Request, source: Source<'a>) -> Ar
 /// empty; what follows them there is to be parsed from its beginning.
 #[cold]
 fn put_back(session: &mut Session, worker: &Worker, rest: &[Request], source: Source<'_>) {
-    worker.local.stats.commands.add(0u64.wrapping_sub(rest.len() as u64));
     for request in rest {
         if let What::Breach(_, from) = request.what {
             let bytes = match source {
@@ -465,11 +463,18 @@ fn gate(
     {
         return Err(error);
     }
-    if server.evictor.is_on()
-        && (command.is(DENYOOM) || command.name == "exec" && session.queues_what_needs_room())
-        && !has_room(server, worker, request, source, now)
-    {
-        return Err(Error::OUT_OF_MEMORY);
+    if server.evictor.is_on() {
+        let needs =
+            command.is(DENYOOM) || command.name == "exec" && session.queues_what_needs_room();
+        let may_need = command.name == "exec" || command.group == Group::Scripting;
+        if needs || may_need {
+            let lacks = !has_room(server, worker, request, source, now);
+            // What a script does is refused as it comes.
+            worker.local.lacks_room = lacks;
+            if needs && lacks {
+                return Err(Error::OUT_OF_MEMORY);
+            }
+        }
     }
     Ok(())
 }

@@ -245,7 +245,8 @@ fn stats(lines: &mut Lines, facts: &Facts) {
         facts.server.stats.iter().map(|stats| field(stats).value()).sum()
     };
     lines.put("total_connections_received", clients.accepted.load(Relaxed));
-    lines.put("total_commands_processed", sum(|stats| &stats.commands));
+    let commands = facts.server.stats.iter().map(|stats| stats.commands()).sum::<u64>();
+    lines.put("total_commands_processed", commands);
     let (commands, input_kb, output_kb) = facts.server.rates.now();
     lines.put("instantaneous_ops_per_sec", commands);
     lines.put("total_net_input_bytes", sum(|stats| &stats.net_input_bytes));

@@ -153,7 +153,7 @@ impl Server {
     fn sample_rates(&self) {
         let mut sums = Sums::default();
         for stats in &self.stats {
-            sums.commands += stats.commands.value();
+            sums.commands += stats.commands();
             sums.input_bytes += stats.net_input_bytes.value();
             sums.output_bytes += stats.net_output_bytes.value();
         }

@@ -14,7 +14,7 @@ use redstart_engine::execute::{Local, Prepared};
 use redstart_engine::keyspace::View;
 use redstart_engine::registry::Registered;
 use redstart_engine::spec::{
-    FAST, MAY_REPLICATE, NOSCRIPT, READONLY, Run, WALKS, WHOLE_KEYSPACE, WRITE,
+    Command, DENYOOM, FAST, MAY_REPLICATE, NOSCRIPT, READONLY, Run, WALKS, WHOLE_KEYSPACE, WRITE,
 };
 use redstart_engine::{Error, Now};
 use redstart_protocol::{Args, DOUBLE_TEXT_MAX, Protocol, Span, format_f64};
@@ -42,6 +42,8 @@ pub struct State {
     pub local: Option<Local>,
     /// Whether the script must not write.
     pub read_only: bool,
+    /// Whether it must not take more memory, unless it has written already.
+    pub lacks_room: bool,
     /// Whether to note keys outside the declared shards although they are locked.
     pub learning: bool,
     /// The declared keys, if its client wants to hear when what it reads becomes stale: any read
@@ -92,6 +94,7 @@ impl State {
             lent: None,
             local: None,
             read_only: false,
+            lacks_room: false,
             learning: false,
             noted: None,
             declared: Vec::new(),
@@ -193,14 +196,8 @@ impl State {
         if !command.arity.accepts(args.len()) {
             return Err(Cow::Borrowed(WRONG_ARITY));
         }
-        let is_debug = || command.name == "debug" && server.live.scripts_debug.load(Relaxed);
-        if command.is(NOSCRIPT) && !is_debug() {
-            return Err(Cow::Borrowed(NOT_ALLOWED));
-        }
+        self.check_allowed(command)?;
         let writes = command.is(WRITE | MAY_REPLICATE);
-        if writes && self.read_only {
-            return Err(Cow::Borrowed(READ_ONLY));
-        }
         self.keys.clear();
         let (first, first_hash) = &self.first;
         let hasher = server.engine.keyspace.hasher();
@@ -217,6 +214,7 @@ impl State {
         };
         local.stats.calls[registered.id as usize].add(1);
         let args = Args::new(&self.bytes, &self.spans);
+        let errors = self.session.out.errors();
         match command.run {
             Run::Data(run) => {
                 let db = self.session.db;
@@ -229,6 +227,11 @@ impl State {
                 dispatch::run_session(&mut context, registered.id, args, Some(view));
             }
         }
+        if self.session.out.errors() != errors
+            && let Some(local) = &self.local
+        {
+            local.stats.times[registered.id as usize].failed.add(1);
+        }
         if let Some(noted) = &self.noted
             && command.is(READONLY)
             && let Some(Lent { view, .. }) = &mut self.lent
@@ -238,6 +241,23 @@ impl State {
         }
         if server.monitors.is_on() && monitor::is_shown(command) {
             server.monitors.show(self.session.db, &"lua", command.name, args);
+        }
+        Ok(())
+    }
+
+    /// Refuses what the script must not do.
+    fn check_allowed(&self, command: &Command) -> Result<(), Failure> {
+        let server = self.session.server;
+        let is_debug = || command.name == "debug" && server.live.scripts_debug.load(Relaxed);
+        if command.is(NOSCRIPT) && !is_debug() {
+            return Err(Cow::Borrowed(NOT_ALLOWED));
+        }
+        if command.is(WRITE | MAY_REPLICATE) && self.read_only {
+            return Err(Cow::Borrowed(READ_ONLY));
+        }
+        let has_written = || self.watch.running.wrote.load(Relaxed);
+        if self.lacks_room && command.is(DENYOOM) && !has_written() {
+            return Err(Cow::Owned(Error::OUT_OF_MEMORY.as_bytes().to_vec()));
         }
         Ok(())
     }

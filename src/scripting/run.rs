@@ -150,6 +150,11 @@ pub fn load(context: &mut Context<'_>, text: &[u8]) -> Result<String, Error> {
     })?
 }
 
+/// Whether memory was short when the script was asked for.
+fn lacks_room(context: &Context<'_>) -> bool {
+    context.session.server.evictor.is_on() && context.local.lacks_room
+}
+
 /// A script that is to run.
 pub struct Run<'a> {
     /// The script, or the function's own account of the shards that it needs.
@@ -168,6 +173,10 @@ impl Run<'_> {
     /// Runs it, with all shards if it turns out to need them, and replies.
     pub fn run(&self, context: &mut Context<'_>, runtime: &mut Runtime) {
         let server = context.session.server;
+        let needs_room = |flags| flags & (shebang::ALLOW_OOM | shebang::NO_WRITES) == 0;
+        if lacks_room(context) && self.script.flags.is_some_and(needs_room) {
+            return Error::OUT_OF_MEMORY.write(&mut context.session.out);
+        }
         let keyspace = &server.engine.keyspace;
         let hasher = keyspace.hasher();
         let first = self.keys.get(0).unwrap_or_default();
@@ -223,6 +232,8 @@ impl Run<'_> {
         state.first.0.clear();
         state.first.0.extend_from_slice(first.0);
         state.first.1 = first.1;
+        // Those that say nothing about themselves may write until they ask for memory.
+        state.lacks_room = lacks_room(context) && self.script.flags.is_none();
         let State { session, read_only, learning, declared, noted, .. } = &mut *state;
         let hasher = session.server.engine.keyspace.hasher();
         if !Arc::ptr_eq(&session.info, &context.session.info) {

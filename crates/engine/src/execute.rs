@@ -69,6 +69,8 @@ pub struct Local {
     pub(crate) aging: Rule,
     /// Whether what runs is no use of the keys that it reads and changes (CLIENT NO-TOUCH).
     pub touches_not: bool,
+    /// Whether memory was short when the script or transaction that runs was asked for.
+    pub lacks_room: bool,
 }
 
 impl Local {
@@ -87,6 +89,7 @@ impl Local {
             changes_before: 0,
             aging: Rule::Idle,
             touches_not: false,
+            lacks_room: false,
         }
     }
 

@@ -41,7 +41,6 @@ pub struct Stats {
     pub keyspace_misses: Counter,
     pub expired_keys: Counter,
     pub evicted_keys: Counter,
-    pub commands: Counter,
     pub errors: Counter,
     /// Error replies, those inside transactions included.
     pub error_replies: Counter,
@@ -123,7 +122,6 @@ impl Stats {
             keyspace_misses: Counter::default(),
             expired_keys: Counter::default(),
             evicted_keys: Counter::default(),
-            commands: Counter::default(),
             errors: Counter::default(),
             error_replies: Counter::default(),
             net_input_bytes: Counter::default(),
@@ -134,6 +132,11 @@ impl Stats {
         }
     }
 
+    /// How many commands ran, those inside of transactions and scripts included.
+    pub fn commands(&self) -> u64 {
+        self.calls.iter().map(Counter::value).sum()
+    }
+
     /// Sets what CONFIG RESETSTAT resets back to zero.
     pub fn reset(&self) {
         let named = [
@@ -141,7 +144,6 @@ impl Stats {
             &self.keyspace_misses,
             &self.expired_keys,
             &self.evicted_keys,
-            &self.commands,
             &self.errors,
             &self.error_replies,
             &self.net_input_bytes,

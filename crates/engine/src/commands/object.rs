@@ -164,9 +164,10 @@ fn help(call: &mut Call<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// The key's entry, looked at and not used.
+/// The key's entry, looked at and not used, which counts as a hit or a miss.
 fn entry<'a>(call: &'a mut Call<'_>) -> Option<&'a Entry> {
     let key = call.key(0);
-    let slot = call.space.find(key)?;
-    Some(call.space.entry(key, slot))
+    let slot = call.space.find(key);
+    call.space.count(slot.is_some());
+    Some(call.space.entry(key, slot?))
 }

@@ -1,0 +1,113 @@
+//! The counters of INFO that tell what commands did: they go by commands that ran, wherever they
+//! ran, as on an installed redis-server. What scripts may take of a memory that is full is here,
+//! too, since a counter is how that came to be seen.
+
+#[allow(dead_code, reason = "each test binary uses a part")]
+mod support;
+
+use std::path::Path;
+use support::client::Client;
+use support::server::{Server, installed_redis};
+use support::talk::{call, connect, field, ok, text};
+
+/// Redstart, and the redis-server that is the oracle, where it is installed.
+fn servers() -> Vec<Server> {
+    let oracle = installed_redis().filter(|(_, version)| version.starts_with("7.0."));
+    let own = (env!("CARGO_BIN_EXE_redstart").into(), String::new());
+    let programs = [own].into_iter().chain(oracle);
+    let start = |program: &Path| Server::start(program, &["--save", "", "--appendonly", "no"]);
+    programs.map(|(program, _)| start(&program).expect("the server starts")).collect()
+}
+
+fn number(client: &mut Client, name: &str) -> i64 {
+    field(client, name).parse().expect("a number")
+}
+
+/// By how much a counter grows while lines are called; looking at it counts as a command itself.
+fn growth(client: &mut Client, name: &str, lines: &[&str]) -> i64 {
+    let before = number(client, name);
+    for line in lines {
+        call(client, line);
+    }
+    number(client, name) - before - i64::from(name == "total_commands_processed")
+}
+
+#[test]
+fn commands_are_counted_when_they_run() {
+    for server in servers() {
+        let mut client = connect(&server);
+        for (lines, ran) in [
+            (&["SET a 1", "GET a"][..], 2),
+            (&["NOSUCH", "GET", "CLIENT"], 0),
+            (&["LPUSH a x"], 1),
+            (&["MULTI", "SET a 1", "GET a", "EXEC"], 4),
+            (&["MULTI", "SET a 1", "NOSUCH", "EXEC"], 2),
+            (&["MULTI", "SET a 1", "DISCARD"], 2),
+            (&["EVAL redis.call('SET','a',1)redis.call('GET','a') 0"], 3),
+            (&["EVAL redis.pcall('NOSUCH') 0"], 1),
+        ] {
+            let grown = growth(&mut client, "total_commands_processed", lines);
+            assert_eq!(grown, ran, "{lines:?}");
+        }
+    }
+}
+
+#[test]
+fn looking_at_an_object_is_a_hit_or_a_miss() {
+    for server in servers() {
+        let mut client = connect(&server);
+        call(&mut client, "SET a 1");
+        for (line, hits, misses) in [
+            ("GET a", 1, 0),
+            ("GET absent", 0, 1),
+            ("OBJECT ENCODING a", 1, 0),
+            ("OBJECT IDLETIME a", 1, 0),
+            ("OBJECT REFCOUNT a", 1, 0),
+            ("OBJECT ENCODING absent", 0, 1),
+            ("OBJECT FREQ absent", 0, 1),
+            ("SET a 1", 0, 0),
+            ("DEL absent", 0, 0),
+        ] {
+            let found = growth(&mut client, "keyspace_hits", &[line]);
+            let missed = growth(&mut client, "keyspace_misses", &[line]);
+            assert_eq!((found, missed), (hits, misses), "{line}");
+        }
+    }
+}
+
+#[test]
+fn what_fails_in_a_script_has_failed() {
+    for server in servers() {
+        let mut client = connect(&server);
+        call(&mut client, "SET a 1");
+        call(&mut client, "EVAL redis.pcall('LPUSH','a','x') 0");
+        call(&mut client, "EVAL redis.call('LPUSH','a','x') 0");
+        let told = field(&mut client, "cmdstat_lpush");
+        assert!(told.starts_with("calls=2,"), "{told}");
+        assert!(told.ends_with(",failed_calls=2"), "{told}");
+    }
+}
+
+#[test]
+fn a_script_takes_no_memory_that_is_not_there() {
+    for server in servers() {
+        let mut client = connect(&server);
+        assert_eq!(call(&mut client, "SET a 1"), ok());
+        assert_eq!(call(&mut client, "CONFIG SET maxmemory 1"), ok());
+        let mut said = |script: &str| {
+            let reply = client.call(&["EVAL", script, "1", "a"]).expect("there is a reply");
+            text(reply)
+        };
+        let refused = "OOM command not allowed when used memory > 'maxmemory'";
+        let set = "return redis.call('SET', KEYS[1], 2)";
+        assert!(said(set).starts_with(refused));
+        assert_eq!(said("return redis.call('GET', KEYS[1])"), "1");
+        // What has begun to write may end.
+        assert_eq!(said(&format!("redis.call('DEL', KEYS[1]) {set}")), "OK");
+        assert!(said(&format!("#!lua\n{set}")).starts_with(refused));
+        assert_eq!(said(&format!("#!lua flags=allow-oom\n{set}")), "OK");
+        assert_eq!(said("#!lua flags=no-writes\nreturn redis.call('GET', KEYS[1])"), "2");
+        assert_eq!(call(&mut client, "CONFIG SET maxmemory 0"), ok());
+        assert_eq!(text(client.call(&["EVAL", set, "1", "a"]).expect("a reply")), "OK");
+    }
+}
