@@ -83,6 +83,9 @@ impl Lines {
     }
 }
 
+/// What the text of the default sections takes, in bytes, about.
+const TEXT_BYTES: usize = 6 * 1024;
+
 /// The text of the sections that are named, in any case; of the default ones if there are none.
 ///
 /// # Errors
@@ -102,7 +105,7 @@ pub fn text<'a>(
         totals: Totals::of(server, context.held.as_deref_mut())?,
         process: Process::now(),
     };
-    let mut lines = Lines::default();
+    let mut lines = Lines(String::with_capacity(TEXT_BYTES));
     for section in SECTIONS {
         let told =
             everything || all && section.all || default && section.default || named(section.name);

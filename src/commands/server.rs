@@ -52,7 +52,7 @@ static INFO: SessionCommand = SessionCommand {
     ),
     run: |context, args| {
         let text = crate::info::text(context, args.iter().skip(1))?;
-        context.session.out.verbatim("txt", text.as_bytes());
+        context.session.out.verbatim_owned("txt", text);
         Ok(())
     },
 };

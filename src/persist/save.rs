@@ -68,30 +68,30 @@ pub fn take(
     at_flip: impl FnOnce(),
 ) -> io::Result<(Counts, Moment)> {
     let persist = &server.persist;
-    let (snapshot, (moment, texts)) = server.engine.keyspace.begin_snapshot(|| {
+    let begun = server.clock.now();
+    let (snapshot, (moment, texts)) = server.engine.keyspace.begin_snapshot(encoder(begun), || {
         at_flip();
         // What changes them tells the log before it lets go of them.
         let libraries = server.scripts.functions.libraries.read();
         let (now, sequence) = (server.clock.now(), persist.log.appended());
         let texts: Vec<_> = libraries.values().map(|library| library.code.clone()).collect();
-        let moment = Moment { now, sequence, changes: changes(server) };
-        (encoder(now), (moment, texts))
+        (Moment { now, sequence, changes: changes(server) }, texts)
     });
     let header = Header {
         writer: env!("CARGO_PKG_VERSION").to_owned(),
         wall_ms: moment.now.wall_ms,
         sequence: moment.sequence,
     };
-    let begun = Writer::create(storage, &name(&moment), &header, moment.now);
-    let begun =
-        begun.and_then(|mut writer| match writer.libraries(texts.iter().map(|text| &text[..])) {
+    let writer = Writer::create(storage, &name(&moment), &header, begun);
+    let writer =
+        writer.and_then(|mut writer| match writer.libraries(texts.iter().map(|text| &text[..])) {
             Ok(()) => Ok(writer),
             Err(error) => {
                 writer.abandon();
                 Err(error)
             }
         });
-    let writer = match begun {
+    let writer = match writer {
         Ok(writer) => writer,
         Err(error) => {
             snapshot.abandon();

@@ -25,7 +25,7 @@ pub struct Db {
     /// The epoch of every entry that no running snapshot is owed.
     pub(crate) epoch: bool,
     /// What the running snapshot is owed; None while there is none, or once it has all.
-    pub(crate) saving: Option<Box<Saving>>,
+    pub(crate) saving: Option<Saving>,
 }
 
 impl Db {

@@ -194,7 +194,7 @@ impl Db {
         if !self.table.is_empty() {
             self.epoch = !self.epoch;
             let queue = queue.clone();
-            self.saving = Some(Box::new(Saving { db, segment: 0, stripe, queue }));
+            self.saving = Some(Saving { db, segment: 0, stripe, queue });
         }
         self.table.len()
     }
@@ -244,19 +244,21 @@ impl Shard {
 
 impl Keyspace {
     /// Begins a snapshot of this moment. `at_flip` runs while all shards are held: nothing
-    /// happens between what it sees and what the snapshot holds. It says how entries are encoded.
+    /// happens between what it sees and what the snapshot holds.
     ///
     /// # Panics
     /// When another snapshot has not been walked to its end.
     pub fn begin_snapshot<R>(
         &'static self,
-        at_flip: impl FnOnce() -> (Encode, R),
+        encode: Encode,
+        at_flip: impl FnOnce() -> R,
     ) -> (Snapshot, R) {
+        // No memory is asked for while the shards are held: the system may take long to find it.
         let stripes = (0..STRIPES).map(|_| Mutex::new(self.buffers().take())).collect();
-        let mut view = self.lock_all();
-        let (encode, result) = at_flip();
         let whole = Mutex::default();
         let queue = Arc::new(Queue { encode, stripes, whole, keyspace: self });
+        let mut view = self.lock_all();
+        let result = at_flip();
         let owe = |index| view.shard_at(index).owe(index % STRIPES, &queue);
         let entries = (0..SHARDS).map(owe).sum();
         (Snapshot { keyspace: self, queue, shard: 0, entries }, result)

@@ -80,7 +80,7 @@ fn disturb(driver: &mut Driver, key: &[u8], n: usize) {
 #[test]
 fn writers_ahead_of_the_walk_fill_as_many_buffers_as_it_takes() {
     let (mut driver, strings) = filled(10_000);
-    let (mut snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| (encoder(), ()));
+    let (mut snapshot, ()) = driver.engine.keyspace.begin_snapshot(encoder(), || ());
     for (n, key) in strings.keys().enumerate() {
         disturb(&mut driver, key, n);
         driver.call(&[b"SET", &[b"new:", &key[..]].concat(), b"of no concern"]);
@@ -100,7 +100,7 @@ fn writers_ahead_of_the_walk_fill_as_many_buffers_as_it_takes() {
 fn buffers_are_used_again_while_the_walk_goes_on() {
     let (mut driver, strings) = filled(10_000);
     driver.engine.keyspace.prepare_snapshots();
-    let (mut snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| (encoder(), ()));
+    let (mut snapshot, ()) = driver.engine.keyspace.begin_snapshot(encoder(), || ());
     // In the order of the names, which is none of the walk's.
     let mut keys = strings.keys().enumerate();
     let (mut told, mut encoded) = (Strings::new(), 0);

@@ -43,7 +43,7 @@ fn filled() -> Driver {
 fn every_released_format_is_still_read() {
     let (driver, storage) = (filled(), Memory::default());
     if std::env::var_os("REDSTART_WRITE_GOLDEN").is_some() {
-        let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| (encoder(driver.now), ()));
+        let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(encoder(driver.now), || ());
         let header = Header { writer: "golden".into(), wall_ms: driver.now.wall_ms, sequence: 0 };
         let mut writer = Writer::create(&storage, "golden", &header, driver.now).unwrap();
         writer.libraries([LIBRARY].into_iter()).unwrap();

@@ -45,7 +45,7 @@ fn a_base_and_the_records_behind_it_are_what_was_there() {
             disturb(&mut driver, &mut random);
         }
         let (mut snapshot, base) =
-            driver.engine.keyspace.begin_snapshot(|| (encoder(driver.now), log.appended()));
+            driver.engine.keyspace.begin_snapshot(encoder(driver.now), || log.appended());
         let header = Header { sequence: base, ..Header::default() };
         let mut writer =
             Writer::create(&storage, NAME, &header, driver.now).expect("memory takes it");
@@ -80,7 +80,7 @@ fn a_snapshot_alone_brings_nothing_back_that_expired() {
     driver.line("SET k v PX 100");
     driver.line("SET kept v");
     let storage = Memory::default();
-    let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| (encoder(driver.now), ()));
+    let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(encoder(driver.now), || ());
     let writer = Writer::create(&storage, NAME, &Header::default(), driver.now);
     pump(snapshot, writer.expect("memory takes it"), |_, _| Ok(())).expect("memory takes it");
     let mut again = Driver::new(2);

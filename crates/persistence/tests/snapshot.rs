@@ -23,7 +23,7 @@ fn save(driver: &Driver, storage: &dyn Storage) -> std::io::Result<Counts> {
         writer.abandon();
         return Err(error);
     }
-    let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| (encoder(driver.now), ()));
+    let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(encoder(driver.now), || ());
     pump(snapshot, writer, |_, _| Ok(()))
 }
 
@@ -77,7 +77,7 @@ fn how_far_it_is_gets_from_none_to_all_of_what_there_was_at_the_flip() {
     fill(&mut driver);
     let storage = Memory::default();
     let writer = writer(&driver, &storage);
-    let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| (encoder(driver.now), ()));
+    let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(encoder(driver.now), || ());
     assert_eq!(snapshot.entries(), 10);
     // Neither what comes later counts, nor is it left out what goes.
     driver.line("SET later 1");
@@ -162,7 +162,7 @@ fn a_snapshot_is_one_moment() {
             let storage = Memory::default();
             let mut writer = writer(&driver, &storage);
             let (mut snapshot, ()) =
-                driver.engine.keyspace.begin_snapshot(|| (encoder(driver.now), ()));
+                driver.engine.keyspace.begin_snapshot(encoder(driver.now), || ());
             let moment = state(&driver);
             let now = driver.now;
             let each = [0, 1, 3, 20][round];
@@ -184,7 +184,7 @@ fn a_snapshot_is_one_moment() {
 fn a_snapshot_that_is_given_up_leaves_the_next_one_whole() {
     let mut driver = Driver::new(3);
     fill(&mut driver);
-    let (mut snapshot, ()) = driver.engine.keyspace.begin_snapshot(|| (encoder(driver.now), ()));
+    let (mut snapshot, ()) = driver.engine.keyspace.begin_snapshot(encoder(driver.now), || ());
     for _ in 0..300 {
         snapshot.step(&mut |_| {});
     }

@@ -149,11 +149,15 @@ impl Reply {
                 self.buf.extend_from_slice(&bytes);
                 continue;
             }
-            self.chunk_bytes += bytes.len();
-            let at = self.buf.len();
-            self.chunks.push(Chunk { at, end: at + self.chunk_bytes, bytes });
+            self.chunk(bytes);
         }
         self.buf.extend_from_slice(b"\r\n");
+    }
+
+    fn chunk(&mut self, bytes: Bytes) {
+        self.chunk_bytes += bytes.len();
+        let at = self.buf.len();
+        self.chunks.push(Chunk { at, end: at + self.chunk_bytes, bytes });
     }
 
     /// An integer as a bulk string: a counter's GET.
@@ -244,15 +248,27 @@ impl Reply {
 
     /// Text with its format, which is three characters: `txt` or `mkd`. RESP2: a bulk string.
     pub fn verbatim(&mut self, format: &str, text: &[u8]) {
+        self.verbatim_header(format, text.len());
+        self.buf.extend_from_slice(text);
+        self.buf.extend_from_slice(b"\r\n");
+    }
+
+    /// As [`Reply::verbatim`], by reference whatever the length: a long text that is made seldom
+    /// does not enlarge a buffer that goes on to serve short replies.
+    pub fn verbatim_owned(&mut self, format: &str, text: String) {
+        self.verbatim_header(format, text.len());
+        self.chunk(text.into());
+        self.buf.extend_from_slice(b"\r\n");
+    }
+
+    fn verbatim_header(&mut self, format: &str, len: usize) {
         debug_assert_eq!(format.len(), 3, "RESP3 fixes the format's length");
         match self.protocol {
-            Protocol::Resp2 => self.bulk(text),
+            Protocol::Resp2 => self.header(b'$', len),
             Protocol::Resp3 => {
-                self.header(b'=', text.len() + 4);
+                self.header(b'=', len + 4);
                 self.buf.extend_from_slice(format.as_bytes());
                 self.buf.push(b':');
-                self.buf.extend_from_slice(text);
-                self.buf.extend_from_slice(b"\r\n");
             }
         }
     }
@@ -432,7 +448,7 @@ mod tests {
             assert_eq!(written(Protocol::Resp2, write), bytes);
             assert_eq!(written(Protocol::Resp3, write), bytes);
         }
-        let different: [(Write, &str, &str); 13] = [
+        let different: [(Write, &str, &str); 14] = [
             (|r| r.null(), r"$-1\r\n", r"_\r\n"),
             (|r| r.null_array(), r"*-1\r\n", r"_\r\n"),
             (|r| r.map(2), r"*4\r\n", r"%2\r\n"),
@@ -447,6 +463,7 @@ mod tests {
                 r"(-12345678901234567890\r\n"
             }),
             (|r| r.verbatim("txt", b"a\nb"), r"$3\r\na\nb\r\n", r"=7\r\ntxt:a\nb\r\n"),
+            (|r| r.verbatim_owned("txt", "a\nb".into()), r"$3\r\na\nb\r\n", r"=7\r\ntxt:a\nb\r\n"),
             (|r| r.verbatim("mkd", b""), r"$0\r\n\r\n", r"=4\r\nmkd:\r\n"),
         ];
         for (write, resp2, resp3) in different {

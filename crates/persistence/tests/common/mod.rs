@@ -66,7 +66,7 @@ pub fn save_rdb(driver: &Driver, version: u16, compression: Compression) -> Vec<
     let plan = Plan { version, compression, writer: "test", now: driver.now };
     let mut writer = RdbWriter::create(&storage, "rdb", &plan).expect("memory takes it");
     writer.library(b"#!lua name=library\n");
-    let begun = driver.engine.keyspace.begin_snapshot(|| (encoder(driver.now), ()));
+    let begun = driver.engine.keyspace.begin_snapshot(encoder(driver.now), || ());
     let mut snapshot = begun.0;
     while snapshot.step(&mut |told| match told {
         Told::Entry(db, entry) => writer.entry(db, entry).expect("memory takes it"),
