@@ -25,7 +25,7 @@ use redstart_engine::call::KeyAt;
 use redstart_engine::execute::Prepared;
 use redstart_engine::keyspace::View;
 use redstart_engine::registry::{KeyShape, Registered};
-use redstart_engine::spec::{ALLOW_BUSY, DENYOOM, Group, NO_AUTH, NO_MULTI, Run};
+use redstart_engine::spec::{ALLOW_BUSY, DENYOOM, Group, NO_AUTH, NO_MULTI, Run, WRITE};
 use redstart_engine::{Command, Error, Now};
 use redstart_protocol::{Args, Parser, Protocol, Span, Step};
 use std::ops::Range;
@@ -459,13 +459,15 @@ fn gate(
         return Err(server.engine.keyspace.busy.error());
     }
     if server.persist.refuses()
-        && let Some(error) = server.persist.refusal(command)
+        && let Some(error) = server.persist.refusal(command).or_else(|| {
+            let writes = command.name == "exec" && session.queues_any(WRITE);
+            server.persist.disk_error().filter(|_| writes)
+        })
     {
         return Err(error);
     }
     if server.evictor.is_on() {
-        let needs =
-            command.is(DENYOOM) || command.name == "exec" && session.queues_what_needs_room();
+        let needs = command.is(DENYOOM) || command.name == "exec" && session.queues_any(DENYOOM);
         let may_need = command.name == "exec" || command.group == Group::Scripting;
         if needs || may_need {
             let lacks = !has_room(server, worker, request, source, now);

@@ -218,6 +218,13 @@ impl Persist {
         if !command.is(WRITE) && command.name != "ping" {
             return None;
         }
+        self.disk_error()
+    }
+
+    /// Why nothing may be written now, if so: a failing disk.
+    #[cold]
+    pub fn disk_error(&self) -> Option<Error> {
+        let gate = self.gate.load(Relaxed);
         if gate & SAVE_FAILS != 0 {
             return Some(Error::text(SAVE_MISCONF));
         }

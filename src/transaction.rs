@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use redstart_engine::call::KeyAt;
 use redstart_engine::execute::Prepared;
 use redstart_engine::keyspace::{Keyspace, View};
-use redstart_engine::spec::{DENYOOM, FAST, Run, WALKS, WHOLE_KEYSPACE};
+use redstart_engine::spec::{FAST, Flags, Run, WALKS, WHOLE_KEYSPACE};
 use redstart_engine::watch::Watch;
 use redstart_engine::{Command, Error, Key, Local, Now};
 use redstart_protocol::{Args, OwnedArgs};
@@ -130,11 +130,11 @@ impl Session {
         self.note_transaction();
     }
 
-    /// Whether anything that is queued may not run when memory is short.
-    pub fn queues_what_needs_room(&self) -> bool {
+    /// Whether a command with one of these flags is queued.
+    pub fn queues_any(&self, flags: Flags) -> bool {
         let registry = &self.server.registry;
         let mut queued = self.queue.iter().flat_map(|queue| queue.requests());
-        queued.any(|(id, _)| registry.at(id).command.is(DENYOOM))
+        queued.any(|(id, _)| registry.at(id).command.is(flags))
     }
 
     /// Lets others know what is queued and watched.

@@ -405,6 +405,31 @@ fn what_cannot_be_read_is_named() {
     fs::remove_dir_all(&directory).expect("the directory is ours");
 }
 
+/// What has no length and no end is neither waited for nor replaced.
+#[test]
+fn what_is_no_file_is_refused() {
+    let directory = scratch("pipe");
+    let (pipe, out) = (directory.join("pipe.rdb"), directory.join("out.redstart"));
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.is_ok_and(|status| status.success()));
+    let source = golden(Settings::Default);
+    let words: [&[&Path]; 4] = [
+        &["check".as_ref(), &pipe],
+        &["check".as_ref(), &directory],
+        &["convert".as_ref(), &pipe, &out],
+        &["convert".as_ref(), &source, &pipe],
+    ];
+    for words in words {
+        let output = Command::new("timeout").arg("60").arg(binary()).args(words).output();
+        let output = output.expect("the program was built");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {said}");
+        assert!(said.contains("it is not a regular file"), "{words:?}: {said}");
+    }
+    assert!(!out.exists() && !fs::metadata(&pipe).expect("it is there").is_file());
+    fs::remove_dir_all(&directory).expect("the directory is ours");
+}
+
 /// Libraries of functions are in the log and in snapshots, as what was last acknowledged.
 #[test]
 fn functions_outlive_a_killed_server() {

@@ -1,7 +1,7 @@
 //! `redstart convert IN OUT`: an RDB file of Redis's becomes a snapshot of ours, and the other way
 //! round.
 
-use super::files::Directory;
+use super::files::{Directory, regular};
 use super::progress::{Progress, Told};
 use super::redis::looks_like_rdb;
 use clap::Parser;
@@ -51,8 +51,23 @@ pub fn run(arguments: &[String]) -> ExitCode {
 /// A file's directory and its name.
 pub fn place(file: &Path) -> io::Result<(Directory, String)> {
     let directory = Directory::new(file.parent().unwrap_or("".as_ref()));
-    let name = file.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+    let Some(name) = file.file_name() else {
+        let text = format!("{} is not the name of a file", file.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidFilename, text));
+    };
     Ok((directory, name.to_string_lossy().into_owned()))
+}
+
+/// What is there under the name of what is to be written may be replaced if it is a file: a file
+/// in place of a device or a pipe is what nobody wants.
+fn replaceable(output: &Path) -> io::Result<()> {
+    match std::fs::metadata(output) {
+        Ok(about) => regular(&about).map_err(|error| {
+            let text = format!("{} cannot be replaced: {error}", output.display());
+            io::Error::new(error.kind(), text)
+        }),
+        Err(_) => Ok(()),
+    }
 }
 
 /// What builds values where there is no server: all databases are known, and wall time is kept.
@@ -65,6 +80,7 @@ pub fn builder(engine: &Engine) -> Builder<'_> {
 fn convert(options: &Options) -> Result<String, ReadError> {
     let (from, input) = place(&options.input)?;
     let (to, output) = place(&options.output)?;
+    replaceable(&options.output)?;
     let progress = Progress::default();
     let conversion = Conversion { from: &from, input: &input, to: &to, output: &output };
     progress.watch("Converting", Told::Terminal, || {

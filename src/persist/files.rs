@@ -49,6 +49,17 @@ impl Directory {
     }
 }
 
+/// Fails for what has neither a length nor an end: a pipe, a device, a directory.
+///
+/// # Errors
+/// When it is no regular file.
+pub fn regular(about: &fs::Metadata) -> io::Result<()> {
+    match about.is_file() {
+        true => Ok(()),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
+    }
+}
+
 struct Opened(File);
 
 impl Storage for Directory {
@@ -72,6 +83,9 @@ impl Storage for Directory {
     }
 
     fn open(&self, name: &str) -> io::Result<(Box<dyn Read + Send>, u64)> {
+        // Looked at before it is opened: to open a pipe would wait for somebody who writes to it.
+        let about = self.named(name, fs::metadata(self.path(name)))?;
+        self.named(name, regular(&about))?;
         let file = self.named(name, File::open(self.path(name)))?;
         let len = file.metadata()?.len();
         Ok((Box::new(Reading::new(file)), len))

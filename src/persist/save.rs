@@ -113,13 +113,14 @@ pub fn take(
     Ok((counts?, moment))
 }
 
-/// Saves on this thread.
+/// Saves on this thread. Who asked for it hears that it failed; writes are refused only after
+/// those snapshots failed that nobody hears of.
 ///
 /// # Errors
 /// When that fails. The log of the server has been told.
 pub fn save_now(server: &'static Server) -> io::Result<()> {
     server.persist.status.lock().save.begin(server);
-    run(server)
+    run(server, Heard::ByWhoAsked)
 }
 
 /// Whether a snapshot is being saved.
@@ -145,8 +146,15 @@ impl Job {
     }
 }
 
+/// Who hears of it when a snapshot fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    ByWhoAsked,
+    ByNobody,
+}
+
 /// Saves a snapshot whose beginning has been noted.
-fn run(server: &'static Server) -> io::Result<()> {
+fn run(server: &'static Server, heard: Heard) -> io::Result<()> {
     let persist = &server.persist;
     let _job = persist.job.lock();
     persist.cancel.store(false, Relaxed);
@@ -157,7 +165,10 @@ fn run(server: &'static Server) -> io::Result<()> {
     let began_ms = status.save.since_ms.take().unwrap_or(end_ms);
     status.save.took_s = Some((end_ms - began_ms) / 1000);
     let cancelled = persist.cancel.swap(false, Relaxed);
-    status.save.failed = result.is_err() && !cancelled;
+    match &result {
+        Ok(_) => status.save.failed = false,
+        Err(_) => status.save.failed |= !cancelled && heard == Heard::ByNobody,
+    }
     let result = result.map(|(counts, moment)| {
         status.changes_saved = moment.changes;
         status.last_save_s = (crate::clock::wall_us() / 1_000_000) as i64;
@@ -193,7 +204,7 @@ pub fn begin_save(server: &'static Server, schedule: bool) -> io::Result<Begun> 
         }
         status.save.begin(server);
     }
-    spawn(server, |server| drop(run(server)), |status| &mut status.save)?;
+    spawn(server, |server| drop(run(server, Heard::ByNobody)), |status| &mut status.save)?;
     Ok(Begun::Now)
 }
 

@@ -255,7 +255,15 @@ impl State {
         if command.is(WRITE | MAY_REPLICATE) && self.read_only {
             return Err(Cow::Borrowed(READ_ONLY));
         }
+        // A script that has begun to write goes on to its end: half of it would be worse.
         let has_written = || self.watch.running.wrote.load(Relaxed);
+        if server.persist.refuses()
+            && command.is(WRITE)
+            && !has_written()
+            && let Some(error) = server.persist.disk_error()
+        {
+            return Err(Cow::Owned(error.as_bytes().to_vec()));
+        }
         if self.lacks_room && command.is(DENYOOM) && !has_written() {
             return Err(Cow::Owned(Error::OUT_OF_MEMORY.as_bytes().to_vec()));
         }

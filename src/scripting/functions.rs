@@ -4,7 +4,7 @@
 //! when it first needs a function of it, and again when the libraries have changed.
 
 use super::call::Failure;
-use super::run::{MAY_WRITE, Run, split, with};
+use super::run::{Run, check_writing, split, with};
 use super::runtime::{Runtime, compile, describe};
 use super::shebang::{Flags, NO_WRITES, flag, words};
 use super::store::Script;
@@ -439,8 +439,8 @@ pub fn call(context: &mut Context<'_>, args: Args<'_>, read_only: bool) -> Resul
         }
         let (keys, argv) = split(args, 2)?;
         let no_writes = about.flags & NO_WRITES != 0;
-        if read_only && !no_writes {
-            return Err(Error::text(MAY_WRITE));
+        if !no_writes {
+            check_writing(server, read_only)?;
         }
         let request = args.iter().map(<[u8]>::to_vec).collect();
         *runtime.watch.running.function.lock() = Some((about.name.clone(), request));

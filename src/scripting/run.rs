@@ -21,7 +21,7 @@ pub const KILLED: &str = "Script killed by user with SCRIPT KILL.";
 const DIGEST_DIGITS: usize = 40;
 
 /// What is told of a script that may write, where it must not.
-pub const MAY_WRITE: &str = "ERR Can not execute a script with write flag using *_ro command.";
+const MAY_WRITE: &str = "ERR Can not execute a script with write flag using *_ro command.";
 
 const NO_SCRIPT: &str = "NOSCRIPT No matching script. Please use EVAL.";
 
@@ -95,13 +95,26 @@ pub fn eval(
         let compiled = find(context.session.server, runtime, given)?;
         let (script, function) = &*compiled;
         let no_writes = script.flags.is_some_and(|flags| flags & shebang::NO_WRITES != 0);
-        if read_only && script.flags.is_some() && !no_writes {
-            return Err(Error::text(MAY_WRITE));
+        if script.flags.is_some() && !no_writes {
+            check_writing(context.session.server, read_only)?;
         }
         let run = Run { script, function, keys, argv, read_only: read_only | no_writes };
         run.run(context, runtime);
         Ok(())
     })?
+}
+
+/// Whether a script may run that says that it may write.
+///
+/// # Errors
+/// When the disk fails, or it is called by a command that only reads.
+pub fn check_writing(server: &Server, read_only: bool) -> Result<(), Error> {
+    if server.persist.refuses()
+        && let Some(error) = server.persist.disk_error()
+    {
+        return Err(error);
+    }
+    if read_only { Err(Error::text(MAY_WRITE)) } else { Ok(()) }
 }
 
 /// Finds a script, or adds it.

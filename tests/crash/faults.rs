@@ -11,6 +11,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Lets a system call of a server fail for a while.
 struct Injected(Child);
 
@@ -128,6 +130,8 @@ fn a_full_disk_is_waited_for() {
     });
 }
 
+/// Everything that writes is refused, also what comes in a script, a function or a transaction
+/// that began before; what reads goes on.
 #[test]
 fn writes_are_refused_after_a_snapshot_failed() {
     let directory = scratch("misconf");
@@ -138,13 +142,45 @@ fn writes_are_refused_after_a_snapshot_failed() {
     server.wait_until_ready();
     let mut client = server.client();
     assert_eq!(write(&server, "key").as_deref(), Some("OK"));
+    let library = "#!lua name=l\nredis.register_function('w', function() \
+        return redis.call('set', 'key', '2') end)\nredis.register_function{function_name='r', \
+        callback=function() return redis.call('get', 'key') end, flags={'no-writes'}}";
+    assert!(matches!(client.call(&["FUNCTION", "LOAD", library]), Ok(Value::Bulk(_))));
+    let mut queues = server.client();
+    for words in [&["MULTI"][..], &["SET", "key", "2"]] {
+        assert!(matches!(queues.call(words), Ok(Value::Simple(_))));
+    }
     std::fs::remove_dir(&data).expect("nothing is in it");
     assert!(matches!(client.call(&["SAVE"]), Ok(Value::Error(_))));
+    assert_eq!(write(&server, "key").as_deref(), Some("OK"), "who asked has heard of it");
+    assert!(matches!(client.call(&["BGSAVE"]), Ok(Value::Simple(_))));
+    let deadline = Instant::now() + PATIENCE;
+    while write(&server, "key").as_deref() == Some("OK") {
+        assert!(Instant::now() < deadline, "writes are never refused: {}", server.output());
+        thread::sleep(Duration::from_millis(20));
+    }
     assert!(write(&server, "key").is_some_and(|text| text.starts_with("MISCONF Redis is")));
-    assert_eq!(client.call(&["GET", "key"]).ok(), Some(Value::Bulk(b"1".to_vec())));
+    let refused = |client: &mut Client, words: &[&str], beginning: &str| {
+        let reply = client.call(words).expect("it lives");
+        let Value::Error(text) = &reply else { panic!("{words:?}: {reply:?}") };
+        assert!(text.starts_with(beginning.as_bytes()), "{words:?}: {reply:?}");
+    };
+    let misconf = "MISCONF Redis is configured to save RDB snapshots";
+    refused(&mut client, &["EVAL", "return redis.call('set', 'key', '2')", "0"], misconf);
+    refused(&mut client, &["EVAL", "#!lua\nreturn 1", "0"], misconf);
+    refused(&mut client, &["FCALL", "w", "0"], misconf);
+    refused(&mut client, &["FCALL_RO", "w", "0"], misconf);
+    let aborted = format!("EXECABORT Transaction discarded because of: {misconf}");
+    refused(&mut queues, &["EXEC"], &aborted);
+    let one = || Some(Value::Bulk(b"1".to_vec()));
+    assert_eq!(client.call(&["EVAL", "return redis.call('get', 'key')", "0"]).ok(), one());
+    assert_eq!(client.call(&["EVAL", "#!lua flags=no-writes\nreturn '1'", "0"]).ok(), one());
+    assert_eq!(client.call(&["FCALL", "r", "0"]).ok(), one());
+    assert_eq!(client.call(&["GET", "key"]).ok(), one());
     std::fs::create_dir(&data).expect("the directory is ours");
     assert_eq!(client.call(&["SAVE"]).ok(), Some(Value::Simple(b"OK".to_vec())));
     assert_eq!(write(&server, "key").as_deref(), Some("OK"));
+    assert!(matches!(client.call(&["FCALL", "w", "0"]), Ok(Value::Simple(_))));
     server.kill();
     std::fs::remove_dir_all(&directory).expect("the directory is ours");
 }
