@@ -415,6 +415,8 @@ pub fn tick(server: &'static Server) {
 /// # Errors
 /// When the system has no thread to give.
 pub fn start(server: &'static Server) -> io::Result<()> {
+    // What is on the disk now is what was saved last.
+    server.persist.status.lock().last_save_s = (crate::clock::wall_us() / 1_000_000) as i64;
     server.engine.listen(Arc::new(append::Appender(server.persist.log.clone())));
     server.engine.set_listening(false);
     save::start(server)?;

@@ -26,7 +26,7 @@ impl Directory {
     pub fn make(&self) -> io::Result<()> {
         match fs::create_dir(&self.0) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            Err(error) => Err(error),
+            Err(error) => self.named("", Err(error)),
             Ok(()) => File::open(self.0.parent().unwrap_or(".".as_ref()))?.sync_all(),
         }
     }

@@ -104,7 +104,6 @@ pub fn load(server: &'static Server) -> Result<(), ReadError> {
         let seconds = began.elapsed().as_secs_f64();
         log::notice(format_args!("DB loaded from disk: {keys} keys, {seconds:.3} seconds"));
     }
-    server.persist.status.lock().last_save_s = (crate::clock::wall_us() / 1_000_000) as i64;
     server.persist.open(IS_LOADING);
     // They may have been changed meanwhile.
     super::follow_config(server)?;

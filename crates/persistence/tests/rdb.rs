@@ -336,7 +336,13 @@ fn what_is_wrong_is_named_with_its_place() {
         (entry(18, b"\x01\x03\x01a"), 15, "a part of a list is of an unknown kind"),
         (entry(9, b"\x07\xff\x01f\x01\x00v\xff"), 14, "a zipmap's count is not right"),
         (entry(18, b"\x01\x01\x00"), 15, "an empty element as a part of a list"),
+        (entry(6, b"\x81\x44\x9d\xa5\x2b\x62\xc0\x00\x00"), 14, "a module's type (RJ2lK2LAA)"),
         (b"\xf7\x81\x00".to_vec(), 9, "data of a module"),
+        (
+            b"\xf7\x81\x44\x9d\xa5\x2b\x62\xc0\x00\x00\x02\x01\x00".to_vec(),
+            9,
+            "data of a module (RJ2lK2LAA), which do not exist here",
+        ),
         (b"\xf6\x01a".to_vec(), 9, "no released server"),
         (b"\xf3".to_vec(), 9, "a part of an unknown kind"),
         (b"\xfe\x10".to_vec(), 9, "there is no database 16"),

@@ -184,7 +184,9 @@ impl<'a> Reader<'a> {
             }
             opcode::END => self.end()?,
             opcode::MODULE_AUX => {
-                return Err(input.fault(offset, "data of a module, which do not exist here"));
+                let name = value::module(input);
+                let what = format!("data of a module{name}, which do not exist here");
+                return Err(input.fault(offset, what));
             }
             opcode::FUNCTION_UNRELEASED => {
                 let what = "a library of functions as no released server writes it";

@@ -56,11 +56,15 @@ pub type Encoding = (u8, Read);
 /// All encodings, type by type.
 static ENCODINGS: [&[Encoding]; 3] = [string::ENCODINGS, list::ENCODINGS, hash::ENCODINGS];
 
+/// The encodings of modules' types. Their values begin with the module's name, in six bits a
+/// letter.
+const MODULES: [u8; 2] = [6, 7];
+
 /// The types that exist elsewhere, by their encodings.
 static FOREIGN: &[(&[u8], &str)] = &[
     (&[2, 11, 20], "a set"),
     (&[3, 5, 12, 17], "a sorted set"),
-    (&[6, 7], "a module's type"),
+    (&MODULES, "a module's type"),
     (&[15, 19, 21], "a stream"),
 ];
 
@@ -91,15 +95,14 @@ fn refuse(input: &mut Input<'_>, kind: u8) -> ReadError {
     let offset = input.at();
     let foreign = FOREIGN.iter().find(|(kinds, _)| kinds.contains(&kind));
     let name = foreign.map_or("of an unknown type", |(_, name)| name);
-    let mut module = String::new();
-    // A module's type tells its name first, in six bits a letter.
-    if kind == 7
-        && let Ok(id) = input.length()
-    {
-        module = format!(" ({})", module_name(id));
-    }
+    let module = if MODULES.contains(&kind) { module(input) } else { String::new() };
     let what = format!("the value is {name}{module}, encoding {kind}, which does not exist here");
     input.fault(offset, what)
+}
+
+/// A module's name, which comes first in whatever a module wrote, if it is there.
+pub fn module(input: &mut Input<'_>) -> String {
+    input.length().map_or(String::new(), |id| format!(" ({})", module_name(id)))
 }
 
 /// The name in a module type's number: nine letters of six bits above ten bits of a version.
