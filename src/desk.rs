@@ -114,14 +114,18 @@ fn serve_one(connection: &mut Connection, worker: &mut Worker) {
         return;
     }
     let Connection { stream, session, .. } = &mut *connection;
-    if session.is_waiting() || session.input_waits || session.closing {
+    if session.is_waiting() || session.closing {
         return;
     }
-    let mut bytes = [0; READ_BYTES];
-    // Whatever is the matter with the socket, its task will see it.
-    let Ok(read @ 1..) = stream.read_now(&mut bytes) else { return };
-    worker.local.stats.net_input_bytes.add(read as u64);
-    session.input.extend_from_slice(&bytes[..read]);
+    // What was read before goes first: much of it is taken in pieces.
+    if !session.input_waits {
+        let mut bytes = [0; READ_BYTES];
+        // Whatever is the matter with the socket, its task will see it.
+        let Ok(read @ 1..) = stream.read_now(&mut bytes) else { return };
+        worker.local.stats.net_input_bytes.add(read as u64);
+        session.input.extend_from_slice(&bytes[..read]);
+    }
+    worker.turns.resume();
     dispatch::run_kept(session, worker);
     let (closes, waits) = (session.closing, session.input_waits);
     let all = write(connection, worker);

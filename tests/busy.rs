@@ -114,9 +114,10 @@ fn transactions_end_whole() {
 fn pipelines_and_pieces_of_requests_are_kept_whole() {
     while_busy(|_, clients| {
         let client = &mut clients[0];
-        let pings: Vec<u8> = b"PING\r\n".repeat(1000);
+        // More than are run at a time.
+        let pings: Vec<u8> = b"PING\r\n".repeat(2500);
         client.send(&pings).expect("it is sent");
-        for _ in 0..1000 {
+        for _ in 0..2500 {
             assert_eq!(client.reply().expect("a reply"), error(BUSY));
         }
         let request = resp::request(&[b"ECHO".to_vec(), vec![b'x'; 50_000]]);
