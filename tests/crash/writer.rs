@@ -125,13 +125,14 @@ impl Writer {
             for (n, requests) in (first..).zip(&all) {
                 for words in requests {
                     match client.reply() {
-                        Ok(Value::Error(text))
-                            if self.may_be_refused && text.starts_with(b"MISCONF") =>
-                        {
-                            return;
-                        }
                         Ok(Value::Error(text)) => {
-                            panic!("{words:?}: {}", String::from_utf8_lossy(&text))
+                            let text = String::from_utf8_lossy(&text);
+                            // EXEC tells why, behind its own word.
+                            assert!(
+                                self.may_be_refused && text.contains("MISCONF"),
+                                "{words:?}: {text}"
+                            );
+                            return;
                         }
                         Ok(_) => {}
                         Err(_) => return,
