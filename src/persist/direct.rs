@@ -22,7 +22,7 @@ const ALIGNMENT: usize = 4096;
 /// Bytes that are written at a time: the fewer calls, the less the thread that saves takes from a
 /// worker on its core.
 const WRITTEN: usize = 1 << 20;
-/// Bytes that are read at a time.
+/// Bytes that are read at a time, at most.
 const READ: usize = 1 << 20;
 
 /// Memory at an aligned address.
@@ -177,9 +177,11 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Reads `file` from its beginning.
-    pub fn new(file: File) -> Reading {
-        Reading { direct: Direct::new(file), buffer: Buffer::new(READ), held: 0, taken: 0 }
+    /// Reads `file` of `len` bytes from its beginning. A small one takes a small buffer.
+    pub fn new(file: File, len: u64) -> Reading {
+        let room = len.clamp(1, READ as u64) as usize;
+        let buffer = Buffer::new(room.next_multiple_of(ALIGNMENT));
+        Reading { direct: Direct::new(file), buffer, held: 0, taken: 0 }
     }
 }
 
@@ -221,7 +223,7 @@ mod tests {
         writing.finish().unwrap();
         drop(writing);
         assert!(std::fs::read(&path).unwrap() == bytes, "{len} bytes written");
-        let mut reading = Reading::new(File::open(&path).unwrap());
+        let mut reading = Reading::new(File::open(&path).unwrap(), len as u64);
         spoil(&mut reading.direct);
         let (mut read, mut part) = (Vec::new(), vec![0; 100_003]);
         loop {

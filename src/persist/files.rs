@@ -88,7 +88,7 @@ impl Storage for Directory {
         self.named(name, regular(&about))?;
         let file = self.named(name, File::open(self.path(name)))?;
         let len = file.metadata()?.len();
-        Ok((Box::new(Reading::new(file)), len))
+        Ok((Box::new(Reading::new(file, len)), len))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
