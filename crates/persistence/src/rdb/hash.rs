@@ -55,11 +55,18 @@ struct Growth<'b> {
 
 impl<'b> Growth<'b> {
     fn new(builder: Builder<'b>) -> Growth<'b> {
-        let limits = Limits {
-            fields: builder.options.hash_packed_fields_max(),
-            bytes: builder.options.hash_packed_bytes_max(),
-            hasher: builder.hasher,
-        };
+        Growth::with(builder, builder.options.hash_packed_bytes_max())
+    }
+
+    /// Of a ziplist or a listpack: one that is packed stays so, as in Redis, however long what is
+    /// in it, unless there are too many fields.
+    fn of_list(builder: Builder<'b>) -> Growth<'b> {
+        Growth::with(builder, usize::MAX)
+    }
+
+    fn with(builder: Builder<'b>, bytes: usize) -> Growth<'b> {
+        let fields = builder.options.hash_packed_fields_max();
+        let limits = Limits { fields, bytes, hasher: builder.hasher };
         Growth { hash: Hash::default(), limits, builder }
     }
 
@@ -89,12 +96,11 @@ impl<'b> Growth<'b> {
 /// Reads a string and what is packed in it.
 fn read_packed(
     input: &mut Input<'_>,
-    builder: Builder<'_>,
+    mut growth: Growth<'_>,
     f: impl FnOnce(&[u8], &mut Growth<'_>) -> Result<(), &'static str>,
 ) -> Result<Loaded, ReadError> {
     let offset = input.at();
     let bytes = input.string()?;
-    let mut growth = Growth::new(builder);
     f(&bytes, &mut growth).map_err(|what| input.fault(offset, what))?;
     Ok(growth.finish())
 }
@@ -110,7 +116,7 @@ fn read_plain(input: &mut Input<'_>, builder: Builder<'_>) -> Result<Loaded, Rea
 }
 
 fn read_zipmap(input: &mut Input<'_>, builder: Builder<'_>) -> Result<Loaded, ReadError> {
-    read_packed(input, builder, |bytes, growth| {
+    read_packed(input, Growth::new(builder), |bytes, growth| {
         let mut zipmap = Zipmap::open(bytes)?;
         while let Some((field, value)) = zipmap.next()? {
             growth.add(field, value)?;
@@ -122,7 +128,7 @@ fn read_zipmap(input: &mut Input<'_>, builder: Builder<'_>) -> Result<Loaded, Re
 const HALF: &str = "a field without a value";
 
 fn read_ziplist(input: &mut Input<'_>, builder: Builder<'_>) -> Result<Loaded, ReadError> {
-    read_packed(input, builder, |bytes, growth| {
+    read_packed(input, Growth::of_list(builder), |bytes, growth| {
         let mut ziplist = Ziplist::open(bytes)?;
         while let Some(field) = ziplist.next()? {
             growth.add_items(field, ziplist.next()?.ok_or(HALF)?)?;
@@ -132,7 +138,7 @@ fn read_ziplist(input: &mut Input<'_>, builder: Builder<'_>) -> Result<Loaded, R
 }
 
 fn read_listpack(input: &mut Input<'_>, builder: Builder<'_>) -> Result<Loaded, ReadError> {
-    read_packed(input, builder, |bytes, growth| {
+    read_packed(input, Growth::of_list(builder), |bytes, growth| {
         let mut listpack = Listpack::open(bytes)?;
         while let Some(field) = listpack.next()? {
             growth.add_items(field, listpack.next()?.ok_or(HALF)?)?;
@@ -179,7 +185,7 @@ fn read_timed_listpack(
         // It stands in the listpack, too.
         input.time_ms()?;
     }
-    read_packed(input, builder, |bytes, growth| {
+    read_packed(input, Growth::of_list(builder), |bytes, growth| {
         let mut listpack = Listpack::open(bytes)?;
         while let Some(field) = listpack.next()? {
             let value = listpack.next()?.ok_or(HALF)?;
