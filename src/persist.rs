@@ -27,6 +27,7 @@ mod recover;
 mod redis;
 mod save;
 mod scripts;
+mod seen;
 mod wait;
 
 pub use check::run as check;

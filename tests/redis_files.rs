@@ -370,11 +370,16 @@ fn what_cannot_be_read_is_named() {
     let whole = fs::read(golden(Settings::Default)).expect("it is in the repository");
     let mut damaged = whole.clone();
     damaged[whole.len() / 2] ^= 1;
+    // The same key in two databases is whole.
+    let twice = b"REDIS0010\x00\x04once\x01v\xfe\x01\x00\x04once\x01v\x00\x05again\x01v\
+        \xfe\x00\x00\x05again\x01v\xfc\xff\xff\xff\xff\xff\xff\x00\x00\x00\x05again\x01w\
+        \xff\x00\x00\x00\x00\x00\x00\x00\x00";
     let set = b"REDIS0010\x02\x03key\x01\x01a\xff\x00\x00\x00\x00\x00\x00\x00\x00".to_vec();
     for (bytes, named) in [
         (damaged, "dump.rdb, at byte "),
         (whole[..whole.len() - 1].to_vec(), "dump.rdb, at byte "),
         (set, "dump.rdb, at byte 14: the value is a set, encoding 2"),
+        (twice.to_vec(), "dump.rdb, at byte 56: the key \"again\" occurs twice in database 0"),
         (b"something else".to_vec(), "dump.rdb, at byte 0: it is not an RDB file"),
     ] {
         fs::write(&dump, &bytes).expect("it is ours");
@@ -384,8 +389,11 @@ fn what_cannot_be_read_is_named() {
         let (said, whole) = run(&["check".as_ref(), &dump]);
         assert!(!whole && said.contains("dump.rdb, at byte"), "{said}");
         let out = directory.join("out.redstart");
-        let (said, done) = run(&["convert".as_ref(), &dump, &out]);
-        assert!(!done && !out.exists(), "{said}");
+        let (converted, done) = run(&["convert".as_ref(), &dump, &out]);
+        assert!(!done && !out.exists(), "{converted}");
+        if bytes == twice {
+            assert!(said.contains(named) && converted.contains(named), "{said}{converted}");
+        }
     }
     // Fields that expire need a newer format.
     let hash = scratch("timed");

@@ -5,11 +5,12 @@ use super::convert::{builder, place};
 use super::files::Directory;
 use super::progress::{Progress, Told};
 use super::redis::read_manifest;
+use super::seen::Seen;
 use clap::Parser;
 use redstart_engine::Engine;
 use redstart_persistence::aof::{self, Next};
 use redstart_persistence::log::{End, SegmentReader, decode as decode_record};
-use redstart_persistence::rdb::{self, About, Input, is_rdb};
+use redstart_persistence::rdb::{self, About, Found, Input, is_rdb};
 use redstart_persistence::snapshot::{MAGIC, Reader, decode};
 use redstart_persistence::storage::Storage;
 use redstart_persistence::{Fault, ReadError};
@@ -90,8 +91,12 @@ fn check_redis(
     let mut about = About::default();
     if matches!(input.peek()?, Some(b'R' | b'V')) {
         let engine = Engine::new([0; 2]);
-        let mut reader = rdb::Reader::new(input)?;
-        while reader.next(builder(&engine))?.is_some() {
+        let (mut reader, mut seen) = (rdb::Reader::new(input)?, Seen::default());
+        while let Some(found) = reader.next(builder(&engine))? {
+            if let Found::Entry(db, entry) = found {
+                let taken = seen.take(db, entry.key());
+                taken.map_err(|what| reader.fault(reader.entry_at(), what))?;
+            }
             progress.bytes.store(before + reader.at(), Relaxed);
             progress.keys.store(reader.about().entries, Relaxed);
         }
@@ -135,13 +140,14 @@ fn check_snapshot(
     let engine = Engine::new([0; 2]);
     let builder = builder(&engine);
     let mut reader = Reader::open(directory, name)?;
-    let mut entries = Vec::new();
+    let (mut entries, mut seen) = (Vec::new(), Seen::default());
     while let Some(section) = reader.next_section()? {
-        decode(&section, builder, &mut entries).map_err(|(offset, what)| Fault {
-            file: name.to_owned(),
-            offset,
-            what,
-        })?;
+        decode(&section, builder, &mut entries)
+            .map_err(|(offset, what)| reader.fault(offset, &what))?;
+        for (db, entry) in &entries {
+            let taken = seen.take(*db, entry.key());
+            taken.map_err(|what| reader.fault(section.offset, &what))?;
+        }
         progress.bytes.store(section.offset, Relaxed);
         progress.keys.fetch_add(entries.len() as u64, Relaxed);
         entries.clear();
@@ -190,8 +196,11 @@ fn check_segment(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use redstart_engine::Now;
     use redstart_engine::effects::{Effect, Sink};
+    use redstart_engine::entry::{Entry, NewValue};
     use redstart_persistence::log::{Log, Start};
+    use redstart_persistence::snapshot::{Header, Writer};
 
     /// What progress tells at the end of a check that succeeds: bytes, of how many.
     fn told(file: &Path) -> (u64, u64) {
@@ -201,11 +210,36 @@ mod tests {
         (progress.bytes.load(Relaxed), progress.total_bytes.load(Relaxed))
     }
 
+    fn scratch(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("redstart-{name}-{}", std::process::id()));
+        Directory::new(&path).make().expect("it can be made");
+        path
+    }
+
+    #[test]
+    fn a_key_is_once_in_a_snapshot() {
+        let path = scratch("twice");
+        let directory = Directory::new(&path);
+        let now = Now::new(1 << 40, 1 << 40);
+        for (dbs, whole) in [([0, 1, 2], true), ([0, 1, 0], false)] {
+            let mut writer = Writer::create(&directory, "twice", &Header::default(), now)
+                .expect("it can be made");
+            for db in dbs {
+                writer.entry(db, &Entry::new(b"k", NewValue::Str(b"v"), 0));
+            }
+            writer.finish().expect("it can be written");
+            let told = check(&path.join("twice"), &Progress::default()).map_err(|e| e.to_string());
+            let said = "the key \"k\" occurs twice in database 0";
+            assert_eq!(told.is_ok(), whole, "{told:?}");
+            assert!(whole || told.is_err_and(|told| told.ends_with(said)));
+        }
+        std::fs::remove_dir_all(&path).expect("it is ours");
+    }
+
     #[test]
     fn progress_gets_from_the_beginning_to_the_end_of_each_kind_of_file() {
-        let path = std::env::temp_dir().join(format!("redstart-check-{}", std::process::id()));
+        let path = scratch("check");
         let directory = Directory::new(&path);
-        directory.make().expect("it can be made");
         let log = Log::default();
         log.rotate(&Start { storage: &directory, prefix: "log" }).expect("it can be begun");
         for key in ["a", "b", "c"] {

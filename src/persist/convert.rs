@@ -4,13 +4,14 @@
 use super::files::{Directory, regular};
 use super::progress::{Progress, Told};
 use super::redis::looks_like_rdb;
+use super::seen::Seen;
 use clap::Parser;
 use redstart_engine::{Engine, Now};
+use redstart_persistence::ReadError;
 use redstart_persistence::rdb::{self, Compression, Found, Input};
 use redstart_persistence::record::Builder;
 use redstart_persistence::snapshot::{self, Header};
 use redstart_persistence::storage::Storage;
-use redstart_persistence::{Fault, ReadError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -111,11 +112,13 @@ impl Conversion<'_> {
         let header = Header { writer, wall_ms, sequence: 0 };
         let mut writer = snapshot::Writer::create(self.to, self.output, &header, builder.now)?;
         let mut copy = || -> Result<(), ReadError> {
-            let mut libraries = Vec::new();
+            let (mut libraries, mut seen) = (Vec::new(), Seen::default());
             while let Some(found) = reader.next(builder)? {
                 match found {
                     Found::Library(text) => libraries.push(text),
                     Found::Entry(db, entry) => {
+                        let taken = seen.take(db, entry.key());
+                        taken.map_err(|what| reader.fault(reader.entry_at(), what))?;
                         writer.entry(db, &entry);
                         writer.write_full()?;
                     }
@@ -148,13 +151,14 @@ impl Conversion<'_> {
             now: builder.now,
         };
         let mut writer = rdb::Writer::create(self.to, self.output, &plan)?;
-        let mut entries = Vec::new();
+        let (mut entries, mut seen) = (Vec::new(), Seen::default());
         let mut copy = || -> Result<(), ReadError> {
             while let Some(section) = reader.next_section()? {
-                snapshot::decode(&section, builder, &mut entries).map_err(|(offset, what)| {
-                    Fault { file: self.input.to_owned(), offset, what }
-                })?;
+                snapshot::decode(&section, builder, &mut entries)
+                    .map_err(|(offset, what)| reader.fault(offset, &what))?;
                 for (db, entry) in entries.drain(..) {
+                    let taken = seen.take(db, entry.key());
+                    taken.map_err(|what| reader.fault(section.offset, &what))?;
                     writer.entry(db, &entry)?;
                     progress.keys.fetch_add(1, Relaxed);
                 }

@@ -15,6 +15,7 @@ use crate::server::Server;
 use parking_lot::Mutex;
 use redstart_engine::driver::Driver;
 use redstart_persistence::commands::COMMANDS;
+use redstart_persistence::fault::twice;
 use redstart_persistence::log::{End, SegmentReader, decode as decode_record};
 use redstart_persistence::names::{self, Plan};
 use redstart_persistence::record::Builder;
@@ -292,9 +293,8 @@ fn put_in(
         entries.retain(|(_, entry)| lives(entry.deadline_ms()));
     }
     let (loaded, all) = (entries.len() as u64, u64::from(section.count));
-    if !engine.keyspace.restore(&mut entries) {
-        return Err((section.offset, "a key occurs twice".into()));
-    }
+    let restored = engine.keyspace.restore(&mut entries);
+    restored.map_err(|found| (section.offset, twice(found.db, &found.key)))?;
     server.persist.loading.progress.keys.fetch_add(loaded, Relaxed);
     server.persist.loading.expired.fetch_add(all - loaded, Relaxed);
     Ok(())

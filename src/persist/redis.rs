@@ -10,6 +10,7 @@ use crate::server::Server;
 use redstart_engine::driver::Driver;
 use redstart_persistence::aof::{self, Next, Role, Words, manifest_line};
 use redstart_persistence::commands::COMMANDS;
+use redstart_persistence::fault::twice;
 use redstart_persistence::rdb::{Found, Input, Reader, is_rdb};
 use redstart_persistence::record::Builder;
 use redstart_persistence::storage::Storage;
@@ -58,6 +59,8 @@ fn read_rdb(
     let (options, hasher) = (&engine.options, engine.keyspace.hasher());
     let mut reader = Reader::new(input)?;
     let (mut entries, mut told) = (Vec::with_capacity(BATCH), reader.at());
+    // Where each of the entries lies in the file.
+    let mut places = Vec::with_capacity(BATCH);
     loop {
         let now = server.clock.now();
         let builder = Builder { options, hasher, now };
@@ -72,6 +75,7 @@ fn read_rdb(
                 let lives = entry.deadline_ms() == 0 || entry.deadline_ms() > now.mono_ms;
                 if lives || expired == Expired::Keep {
                     entries.push((db, entry));
+                    places.push(reader.entry_at());
                 } else {
                     loading.expired.fetch_add(1, Relaxed);
                 }
@@ -81,9 +85,10 @@ fn read_rdb(
         if ended || entries.len() >= BATCH {
             loading.progress.keys.fetch_add(entries.len() as u64, Relaxed);
             loading.progress.bytes.fetch_add(reader.at() - told, Relaxed);
-            if !engine.keyspace.restore(&mut entries) {
-                return Err(refused(&reader, told, b"a key occurs twice behind it"));
-            }
+            let restored = engine.keyspace.restore(&mut entries);
+            restored
+                .map_err(|found| reader.fault(places[found.place], twice(found.db, &found.key)))?;
+            places.clear();
             told = reader.at();
         }
         if ended {

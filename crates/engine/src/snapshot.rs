@@ -281,11 +281,13 @@ impl Keyspace {
         }
     }
 
-    /// Puts entries in that were saved, each with its database, and empties `entries`. Returns
-    /// false when a key was there already: then what was saved is not one keyspace.
-    pub fn restore(&'static self, entries: &mut Vec<(usize, Entry)>) -> bool {
+    /// Puts entries in that were saved, each with its database, and empties `entries`.
+    ///
+    /// # Errors
+    /// The first whose key was there already: then what was saved is not one keyspace.
+    pub fn restore(&'static self, entries: &mut Vec<(usize, Entry)>) -> Result<(), Twice> {
         let hasher = self.hasher();
-        let mut whole = true;
+        let (mut whole, count) = (Ok(()), entries.len());
         let mut hashes = [0; RESTORE_BATCH];
         let mut entries = entries.drain(..);
         while entries.len() > 0 {
@@ -294,12 +296,15 @@ impl Keyspace {
                 *hash = hasher.hash(entry.key());
                 self.prefetch_bucket(*db, *hash);
             }
-            for (&hash, (db, entry)) in hashes[..batch].iter().zip(&mut entries) {
+            for &hash in &hashes[..batch] {
+                let place = count - entries.len();
+                let Some((db, entry)) = entries.next() else { break };
                 let wake_ms = entry.wake_ms();
                 let mut view = self.lock_shard(shard_of(hash));
                 let part = view.shard(hash).db_mut(db);
                 if part.table.find(hash, entry.key()).is_some() {
-                    whole = false;
+                    let key = entry.key().into();
+                    whole = whole.and(Err(Twice { place, db, key }));
                     continue;
                 }
                 part.insert(hash, entry, hasher);
@@ -313,6 +318,17 @@ impl Keyspace {
         }
         whole
     }
+}
+
+/// An entry whose key was there already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Twice {
+    /// How many entries came before it.
+    pub place: usize,
+    /// Its database.
+    pub db: usize,
+    /// Its key.
+    pub key: Box<[u8]>,
 }
 
 /// A snapshot on its way out.

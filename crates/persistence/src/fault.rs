@@ -20,6 +20,19 @@ impl fmt::Display for Fault {
     }
 }
 
+/// The most bytes of a key that a fault tells.
+const KEY_SHOWN: usize = 64;
+
+/// A key as a fault tells it, in quotes.
+pub fn shown(key: &[u8]) -> String {
+    format!("\"{}\"", key[..key.len().min(KEY_SHOWN)].escape_ascii())
+}
+
+/// What is wrong where a key was there before, in the same database.
+pub fn twice(db: usize, key: &[u8]) -> String {
+    format!("the key {} occurs twice in database {db}", shown(key))
+}
+
 /// Why a file could not be read.
 #[derive(Debug)]
 pub enum ReadError {

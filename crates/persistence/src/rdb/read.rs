@@ -2,14 +2,12 @@
 
 use super::input::Input;
 use super::{MAGIC, MAGIC_VALKEY, VERSION_MAX, VERSION_VALKEY, opcode, value};
-use crate::fault::{Fault, ReadError};
+use crate::fault::{Fault, ReadError, shown};
 use crate::record::Builder;
 use redstart_engine::entry::Entry;
 
 /// Files from this version on end with a checksum.
 const SUMMED_FROM: u16 = 5;
-/// The most bytes of a key that a fault tells.
-const KEY_SHOWN: usize = 64;
 
 /// A part of a file that matters.
 pub enum Found {
@@ -39,6 +37,8 @@ pub struct Reader<'a> {
     input: Input<'a>,
     about: About,
     db: usize,
+    /// Where the entry begins that was found last.
+    entry_at: u64,
     ended: bool,
 }
 
@@ -78,7 +78,7 @@ impl<'a> Reader<'a> {
             return Err(input.fault(offset + 5, "a version of RDB that is not known"));
         };
         let about = About { version, ..About::default() };
-        Ok(Reader { input, about, db: 0, ended: false })
+        Ok(Reader { input, about, db: 0, entry_at: 0, ended: false })
     }
 
     /// What the file tells of itself, and what has been read so far.
@@ -89,6 +89,11 @@ impl<'a> Reader<'a> {
     /// How many bytes have been read.
     pub fn at(&self) -> u64 {
         self.input.at()
+    }
+
+    /// Where the entry begins that was found last, behind what is said about it.
+    pub fn entry_at(&self) -> u64 {
+        self.entry_at
     }
 
     /// A fault of this file.
@@ -128,6 +133,7 @@ impl<'a> Reader<'a> {
             prelude = Prelude::default();
             if let Some(entry) = entry {
                 self.about.entries += 1;
+                self.entry_at = offset;
                 return Ok(Some(Found::Entry(self.db, entry)));
             }
             self.about.empty += 1;
@@ -238,8 +244,7 @@ impl<'a> Reader<'a> {
 fn named(error: ReadError, key: &[u8], offset: u64) -> ReadError {
     match error {
         ReadError::Fault(fault) => {
-            let shown = key[..key.len().min(KEY_SHOWN)].escape_ascii();
-            let what = format!("{} (key \"{shown}\", at byte {offset})", fault.what);
+            let what = format!("{} (key {}, at byte {offset})", fault.what, shown(key));
             ReadError::Fault(Fault { what, ..fault })
         }
         error => error,

@@ -31,7 +31,7 @@ pub fn load(driver: &Driver, storage: &dyn Storage, name: &str) -> Result<Counts
             what,
         })?;
     }
-    assert!(engine.keyspace.restore(&mut entries), "a key was there twice");
+    engine.keyspace.restore(&mut entries).expect("each key is there once");
     Ok(reader.counts())
 }
 
@@ -56,7 +56,7 @@ pub fn load_rdb(driver: &Driver, bytes: &[u8]) -> Result<(About, Vec<Vec<u8>>), 
     if !input.is_empty() {
         return Err(input.fault(input.at(), "there are bytes behind its end"));
     }
-    assert!(driver.engine.keyspace.restore(&mut entries), "a key was there twice");
+    driver.engine.keyspace.restore(&mut entries).expect("each key is there once");
     Ok((about, libraries))
 }
 
