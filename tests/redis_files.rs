@@ -413,6 +413,40 @@ fn what_cannot_be_read_is_named() {
     fs::remove_dir_all(&directory).expect("the directory is ours");
 }
 
+/// Where there is no room for what is written, the old file stays, and nothing half-written.
+#[test]
+fn what_cannot_be_written_is_named() {
+    let directory = scratch("room");
+    let place = |name: &str| directory.join(name);
+    let (small, large) = (golden(Settings::Default), golden(Settings::Plain));
+    let snapshot = place("in.redstart");
+    let (said, done) = run(&["convert".as_ref(), &large, &snapshot]);
+    assert!(done, "{said}");
+    let convert = |limit: &str, input: &Path, output: &Path| {
+        let script = format!("trap '' XFSZ; ulimit -f {limit}; exec \"$@\"");
+        let mut program = Command::new("sh");
+        program.args(["-c", &script, "sh"]).arg(binary()).arg("convert").args([input, output]);
+        program.output().expect("there is a shell")
+    };
+    for (input, name) in
+        [(&small, "out.redstart"), (&large, "out.redstart"), (&snapshot, "out.rdb")]
+    {
+        let output = place(name);
+        fs::write(&output, "old").expect("the directory is ours");
+        let failed = convert("1", input, &output);
+        let said = String::from_utf8_lossy(&failed.stderr);
+        let named = format!("redstart convert: {} cannot be written: ", output.display());
+        assert!(failed.status.code() == Some(1) && said.starts_with(&named), "{said}");
+        assert_eq!(fs::read(&output).expect("it is there"), b"old");
+        let rest: Vec<_> = fs::read_dir(&directory).expect("it is ours").flatten().collect();
+        assert!(!rest.iter().any(|file| file.file_name().to_string_lossy().contains("temp")));
+        assert!(convert("unlimited", input, &output).status.success());
+    }
+    let (said, done) = run(&["convert".as_ref(), &small, &place("absent/out.redstart")]);
+    assert!(!done && said.contains("absent/out.redstart cannot be written: "), "{said}");
+    fs::remove_dir_all(&directory).expect("the directory is ours");
+}
+
 /// What has no length and no end is neither waited for nor replaced.
 #[test]
 fn what_is_no_file_is_refused() {

@@ -83,7 +83,8 @@ fn convert(options: &Options) -> Result<String, ReadError> {
     let (to, output) = place(&options.output)?;
     replaceable(&options.output)?;
     let progress = Progress::default();
-    let conversion = Conversion { from: &from, input: &input, to: &to, output: &output };
+    let path = &options.output;
+    let conversion = Conversion { from: &from, input: &input, to: &to, output: &output, path };
     progress.watch("Converting", Told::Terminal, || {
         if looks_like_rdb(&from, &input)? {
             conversion.to_snapshot(&progress)
@@ -98,9 +99,19 @@ struct Conversion<'a> {
     input: &'a str,
     to: &'a Directory,
     output: &'a str,
+    /// What is written, as it was named.
+    path: &'a Path,
 }
 
 impl Conversion<'_> {
+    /// Adds to an error which file could not be written.
+    fn written<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        result.map_err(|error| {
+            let text = format!("{} cannot be written: {error}", self.path.display());
+            io::Error::new(error.kind(), text)
+        })
+    }
+
     fn to_snapshot(&self, progress: &Progress) -> Result<String, ReadError> {
         let engine = Engine::new([0; 2]);
         let builder = builder(&engine);
@@ -110,7 +121,8 @@ impl Conversion<'_> {
         let writer = env!("CARGO_PKG_VERSION").to_owned();
         let wall_ms = (crate::clock::wall_us() / 1000) as i64;
         let header = Header { writer, wall_ms, sequence: 0 };
-        let mut writer = snapshot::Writer::create(self.to, self.output, &header, builder.now)?;
+        let writer = snapshot::Writer::create(self.to, self.output, &header, builder.now);
+        let mut writer = self.written(writer)?;
         let mut copy = || -> Result<(), ReadError> {
             let (mut libraries, mut seen) = (Vec::new(), Seen::default());
             while let Some(found) = reader.next(builder)? {
@@ -120,7 +132,7 @@ impl Conversion<'_> {
                         let taken = seen.take(db, entry.key());
                         taken.map_err(|what| reader.fault(reader.entry_at(), what))?;
                         writer.entry(db, &entry);
-                        writer.write_full()?;
+                        self.written(writer.write_full())?;
                     }
                 }
                 progress.bytes.store(reader.at(), Relaxed);
@@ -129,13 +141,13 @@ impl Conversion<'_> {
             if reader.at() != len {
                 return Err(reader.fault(reader.at(), "there are bytes behind its end"));
             }
-            Ok(writer.libraries(libraries.iter().map(|text| &text[..]))?)
+            Ok(self.written(writer.libraries(libraries.iter().map(|text| &text[..])))?)
         };
         if let Err(error) = copy() {
             writer.abandon();
             return Err(error);
         }
-        let counts = writer.finish()?;
+        let counts = self.written(writer.finish())?;
         Ok(format!("a snapshot of {} keys, {} bytes", counts.entries, counts.bytes))
     }
 
@@ -150,7 +162,7 @@ impl Conversion<'_> {
             writer: env!("CARGO_PKG_VERSION"),
             now: builder.now,
         };
-        let mut writer = rdb::Writer::create(self.to, self.output, &plan)?;
+        let mut writer = self.written(rdb::Writer::create(self.to, self.output, &plan))?;
         let (mut entries, mut seen) = (Vec::new(), Seen::default());
         let mut copy = || -> Result<(), ReadError> {
             while let Some(section) = reader.next_section()? {
@@ -159,7 +171,7 @@ impl Conversion<'_> {
                 for (db, entry) in entries.drain(..) {
                     let taken = seen.take(db, entry.key());
                     taken.map_err(|what| reader.fault(section.offset, &what))?;
-                    writer.entry(db, &entry)?;
+                    self.written(writer.entry(db, &entry))?;
                     progress.keys.fetch_add(1, Relaxed);
                 }
                 progress.bytes.store(section.offset + section.payload.len() as u64, Relaxed);
@@ -171,7 +183,7 @@ impl Conversion<'_> {
             writer.abandon();
             return Err(error);
         }
-        let bytes = writer.finish()?;
+        let bytes = self.written(writer.finish())?;
         let keys = progress.keys.load(Relaxed);
         Ok(format!("RDB {version} of {keys} keys, {bytes} bytes"))
     }
