@@ -86,6 +86,23 @@ fn what_ends_well_keeps_everything() {
     std::fs::remove_dir_all(&directory).expect("the directory is ours");
 }
 
+/// The last snapshot is told to have taken its own time, also where it had to wait for one that it
+/// ended.
+#[test]
+fn a_snapshot_that_ends_another_one_takes_time_itself() {
+    let directory = scratch("ends");
+    let mut server = Process::start(&directory, &["--save", "", "--enable-debug-command", "yes"]);
+    server.wait_until_ready();
+    let mut client = server.client();
+    client.call(&["DEBUG", "POPULATE", "300000"]).expect("it is allowed");
+    client.send(b"BGSAVE\r\nSHUTDOWN SAVE\r\n").expect("it is sent");
+    assert!(server.wait().success());
+    let said = server.output();
+    // So many keys do not go anywhere within a millisecond.
+    assert!(said.contains(" 300000 keys") && !said.contains(", 0 ms"), "{said}");
+    std::fs::remove_dir_all(&directory).expect("the directory is ours");
+}
+
 /// With snapshots alone, a killed server has exactly the last one that was acknowledged, or one
 /// that was under way.
 #[test]

@@ -153,17 +153,20 @@ enum Heard {
     ByNobody,
 }
 
-/// Saves a snapshot whose beginning has been noted.
+/// Saves a snapshot whose wish has been noted. It begins when no other one is taken any more: that
+/// one's end has ended the note, too.
 fn run(server: &'static Server, heard: Heard) -> io::Result<()> {
     let persist = &server.persist;
     let _job = persist.job.lock();
     persist.cancel.store(false, Relaxed);
+    let begun_ms = server.clock.now().mono_ms;
+    persist.status.lock().save.since_ms = Some(begun_ms);
     let (directory, name) = dump_place(&server.config.read());
     let result = take(server, &directory, |_| name, || ());
     let end_ms = server.clock.now().mono_ms;
     let mut status = persist.status.lock();
-    let began_ms = status.save.since_ms.take().unwrap_or(end_ms);
-    status.save.took_s = Some((end_ms - began_ms) / 1000);
+    status.save.since_ms = None;
+    status.save.took_s = Some((end_ms - begun_ms) / 1000);
     let cancelled = persist.cancel.swap(false, Relaxed);
     match &result {
         Ok(_) => status.save.failed = false,
@@ -177,7 +180,7 @@ fn run(server: &'static Server, heard: Heard) -> io::Result<()> {
             "DB saved on disk: {} keys, {} bytes, {} ms",
             counts.entries,
             counts.bytes,
-            end_ms - began_ms
+            end_ms - begun_ms
         ));
     });
     drop(status);
