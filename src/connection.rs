@@ -226,7 +226,7 @@ fn poll_requests(
             return Poll::Ready(Ok(false));
         }
         worker::with(|worker| {
-            worker.local.stats.net_input_bytes.add(read as u64);
+            worker.local.stats.read(read);
             worker.turns.read(session.info.id);
             dispatch::run_kept(session, worker);
         });
@@ -257,7 +257,7 @@ fn poll_while_waiting(
             return Poll::Ready(Ok(false));
         }
         session.input_waits = true;
-        worker::with(|worker| worker.local.stats.net_input_bytes.add(read as u64));
+        worker::with(|worker| worker.local.stats.read(read));
     }
     Poll::Pending
 }
@@ -276,7 +276,7 @@ fn poll_shared(
         let polled = Pin::new(stream).poll_read(cx, &mut buffer);
         let read = buffer.filled().len();
         if read > 0 {
-            worker.local.stats.net_input_bytes.add(read as u64);
+            worker.local.stats.read(read);
             worker.turns.read(session.info.id);
             input[..kept].copy_from_slice(&session.input);
             session.input.clear();
@@ -313,7 +313,9 @@ fn poll_flush(connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Res
         if polled.is_pending() {
             session.info.set_output(total - *written);
         }
-        *written += ready!(polled)?;
+        let taken = ready!(polled)?;
+        *written += taken;
+        worker::with(|worker| worker.local.stats.wrote(taken));
     }
     if *written < total {
         return Poll::Ready(Ok(false));
@@ -325,7 +327,6 @@ fn poll_flush(connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Res
     *written = 0;
     let buffer = std::mem::take(session.out.buf_mut());
     worker::with(|worker| {
-        worker.local.stats.net_output_bytes.add(total as u64);
         if buffer.capacity() <= KEEP_BYTES && worker.spare.len() < worker::SPARE_MAX {
             worker.spare.push(buffer);
         }

@@ -122,7 +122,7 @@ fn serve_one(connection: &mut Connection, worker: &mut Worker) {
         let mut bytes = [0; READ_BYTES];
         // Whatever is the matter with the socket, its task will see it.
         let Ok(read @ 1..) = stream.read_now(&mut bytes) else { return };
-        worker.local.stats.net_input_bytes.add(read as u64);
+        worker.local.stats.read(read);
         session.input.extend_from_slice(&bytes[..read]);
     }
     worker.turns.resume();
@@ -140,13 +140,13 @@ fn serve_one(connection: &mut Connection, worker: &mut Worker) {
 /// Writes what the socket takes. Returns whether that was all.
 fn write(connection: &mut Connection, worker: &mut Worker) -> bool {
     let Connection { stream, session, written } = connection;
-    let (replies, first) = (session.out.to_vec(), *written);
+    let replies = session.out.to_vec();
     while let Some(rest @ [_, ..]) = replies.get(*written..)
         && let Ok(count @ 1..) = stream.write_now(rest)
     {
         *written += count;
+        worker.local.stats.wrote(count);
     }
-    worker.local.stats.net_output_bytes.add((*written - first) as u64);
     let all = *written == replies.len();
     if all {
         session.out.clear();

@@ -283,10 +283,11 @@ fn stats(lines: &mut Lines, facts: &Facts) {
     lines.put("tracking_total_prefixes", tracking.prefixes);
     lines.zeros(&["unexpected_error_replies"]);
     lines.put("total_error_replies", sum(|stats| &stats.error_replies));
-    lines.zeros(&["dump_payload_sanitizations", "total_reads_processed"]);
-    lines.zeros(&["total_writes_processed", "io_threaded_reads_processed"]);
-    lines.zeros(&["io_threaded_writes_processed", "reply_buffer_shrinks"]);
-    lines.zeros(&["reply_buffer_expands"]);
+    lines.zeros(&["dump_payload_sanitizations"]);
+    lines.put("total_reads_processed", sum(|stats| &stats.reads));
+    lines.put("total_writes_processed", sum(|stats| &stats.writes));
+    lines.zeros(&["io_threaded_reads_processed", "io_threaded_writes_processed"]);
+    lines.zeros(&["reply_buffer_shrinks", "reply_buffer_expands"]);
     let too_long = clients.too_long.load(Relaxed);
     lines.put("client_query_buffer_limit_disconnections", too_long);
     let unread = clients.limits.closed.load(Relaxed);

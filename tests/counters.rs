@@ -53,6 +53,32 @@ fn commands_are_counted_when_they_run() {
 }
 
 #[test]
+fn reads_and_writes_are_counted_by_the_call() {
+    for server in servers() {
+        let mut client = connect(&server);
+        let numbers = |client: &mut Client| {
+            ["total_reads_processed", "total_writes_processed"].map(|name| number(client, name))
+        };
+        let grown = |client: &mut Client, bytes: &[u8], replies: usize| {
+            let before = numbers(client);
+            client.send(bytes).expect("it is sent");
+            (0..replies).for_each(|_| drop(client.reply().expect("there is a reply")));
+            let after = numbers(client);
+            // Asking for the two takes two calls of each kind.
+            [after[0] - before[0] - 2, after[1] - before[1] - 2]
+        };
+        assert_eq!(grown(&mut client, b"", 0), [0, 0]);
+        assert_eq!(grown(&mut client, b"PING\r\n", 1), [1, 1]);
+        // Requests that come together are read together, and answered so.
+        let [reads, writes] = grown(&mut client, &b"PING\r\n".repeat(100), 100);
+        assert!((1..100).contains(&reads) && (1..100).contains(&writes), "{reads}, {writes}");
+        call(&mut client, "CONFIG RESETSTAT");
+        let [reads, writes] = numbers(&mut client);
+        assert!((1..10).contains(&reads) && (1..10).contains(&writes), "{reads}, {writes}");
+    }
+}
+
+#[test]
 fn looking_at_an_object_is_a_hit_or_a_miss() {
     for server in servers() {
         let mut client = connect(&server);

@@ -46,6 +46,9 @@ pub struct Stats {
     pub error_replies: Counter,
     pub net_input_bytes: Counter,
     pub net_output_bytes: Counter,
+    /// Calls of the system that brought something from a socket, or took something to one.
+    pub reads: Counter,
+    pub writes: Counter,
     /// Changes, which save points count: of whole keys, or of elements where a command is told
     /// several of them.
     pub changes: Counter,
@@ -126,10 +129,26 @@ impl Stats {
             error_replies: Counter::default(),
             net_input_bytes: Counter::default(),
             net_output_bytes: Counter::default(),
+            reads: Counter::default(),
+            writes: Counter::default(),
             changes: Counter::default(),
             calls: (0..commands).map(|_| Counter::default()).collect(),
             times: (0..commands).map(|_| Times::default()).collect(),
         }
+    }
+
+    /// Counts what one call brought from a socket.
+    #[inline]
+    pub fn read(&self, bytes: usize) {
+        self.reads.add(1);
+        self.net_input_bytes.add(bytes as u64);
+    }
+
+    /// Counts what one call took to a socket.
+    #[inline]
+    pub fn wrote(&self, bytes: usize) {
+        self.writes.add(1);
+        self.net_output_bytes.add(bytes as u64);
     }
 
     /// How many commands ran, those inside of transactions and scripts included.
@@ -148,6 +167,8 @@ impl Stats {
             &self.error_replies,
             &self.net_input_bytes,
             &self.net_output_bytes,
+            &self.reads,
+            &self.writes,
         ];
         named.into_iter().chain(&self.calls).for_each(Counter::reset);
         self.times.iter().for_each(Times::reset);
