@@ -21,6 +21,7 @@ mod log;
 mod mailbox;
 mod monitor;
 mod output;
+mod pace;
 mod pause;
 mod persist;
 mod ping;

@@ -21,7 +21,6 @@ mod convert;
 mod direct;
 mod files;
 mod info;
-mod pace;
 mod progress;
 mod recover;
 mod redis;

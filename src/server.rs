@@ -238,7 +238,7 @@ pub fn serve(config: Config) -> io::Result<()> {
         clock: Clock::start(),
         config: RwLock::new(config),
         live: Live::default(),
-        reclaimer: Reclaimer::start()?,
+        reclaimer: Reclaimer::default(),
         run_id: (0..40).map(|_| char::from(b"0123456789abcdef"[random.usize(..16)])).collect(),
         port: settings.port,
         errors: Mutex::default(),
@@ -257,6 +257,7 @@ pub fn serve(config: Config) -> io::Result<()> {
     server.apply_config();
     tell_start(server);
     server.engine.keyspace.busy.watch(move || crate::desk::serve(server));
+    crate::reclaim::start(server)?;
     persist::start(server)?;
     persist::follow_config(server)?;
     let workers = (0..threads)

@@ -1,11 +1,12 @@
 //! Snapshots: by SAVE and BGSAVE, by save points, at the end.
 
-use super::pace::Pace;
 use super::{IS_STOPPING, Job, SAVE_FAILS, append, direct, dump_place};
 use crate::config::Setting;
 use crate::log;
+use crate::pace::{Backlog, Pace};
 use crate::server::Server;
 use redstart_engine::Now;
+use redstart_engine::snapshot::Snapshot;
 use redstart_persistence::snapshot::{self, Counts, Header, Writer, encoder, pump};
 use redstart_persistence::storage::Storage;
 use std::io;
@@ -14,6 +15,10 @@ use std::sync::mpsc;
 
 /// How long a job is left alone after it failed, in milliseconds.
 const RETRY_MS: u64 = 5000;
+
+/// From so many bytes of kept values on, it is some backlog, or a large one.
+const BACKLOG_SOME: usize = 256 << 10;
+const BACKLOG_LARGE: usize = 2 << 20;
 
 /// From so many changes on, there may be enough keys for a snapshot to be prepared for.
 const PREPARED_KEYS: u64 = 100_000;
@@ -105,12 +110,21 @@ pub fn take(
         if persist.cancel.load(Relaxed) {
             return Err(io::Error::other("it was given up"));
         }
-        pace.rest(snapshot);
+        pace.rest(|| waiting(snapshot));
         Ok(())
     });
     persist.saving.total.store(0, Relaxed);
     persist.saving.keys.store(0, Relaxed);
     Ok((counts?, moment))
+}
+
+/// Old values that writers keep for the snapshot are what waits.
+fn waiting(snapshot: &Snapshot) -> Backlog {
+    match snapshot.backlog() {
+        0..BACKLOG_SOME => Backlog::Small,
+        BACKLOG_SOME..BACKLOG_LARGE => Backlog::Some,
+        _ => Backlog::Large,
+    }
 }
 
 /// Saves on this thread. Who asked for it hears that it failed; writes are refused only after

@@ -499,7 +499,7 @@ impl<'a> Space<'a> {
     /// Keeps something to be dropped after the unlock.
     pub fn discard_db(&mut self, db: Db) {
         self.local.stats.changes.add(db.table.len() as u64);
-        let db = db.hand_over().map(crate::execute::Garbage::Db);
+        let db = db.hand_over().map(crate::garbage::Garbage::Db);
         self.local.garbage.extend(db);
     }
 

@@ -8,12 +8,13 @@ use crate::effects::{Effects, Sink};
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::events::{Classes, Event};
+use crate::garbage::Garbage;
 use crate::hasher::{SHARDS, hash_in};
 use crate::keys::{each_key, reaches_anywhere};
 use crate::keyspace::{Keyspace, View};
 use crate::options::Options;
 use crate::registry::{KeyShape, Registered};
-use crate::shard::{Db, Due};
+use crate::shard::Due;
 use crate::spec::{Command, DataRun, WALKS, WHOLE_KEYSPACE, WRITE};
 use crate::stats::Stats;
 use crate::tracking::Changes;
@@ -33,14 +34,6 @@ pub struct Engine {
     events: AtomicU16,
     all_changes: AtomicBool,
     waiters: AtomicU64,
-}
-
-/// What is dropped after the unlock.
-pub enum Garbage {
-    /// A large entry.
-    Entry(Entry),
-    /// A database's part of a shard.
-    Db(Db),
 }
 
 /// What one worker has for itself.

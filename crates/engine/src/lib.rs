@@ -16,6 +16,7 @@ pub mod error;
 pub mod events;
 pub mod execute;
 pub mod expires;
+pub mod garbage;
 pub mod glob;
 pub mod hasher;
 pub mod keys;

@@ -43,7 +43,7 @@ impl Db {
     #[inline]
     fn keep(&mut self, slot: Slot) {
         if let Some(saving) = &mut self.saving {
-            saving.keep(self.table.at(slot), self.epoch);
+            saving.keep(self.table.at_mut(slot), self.epoch);
         }
     }
 
@@ -55,6 +55,11 @@ impl Db {
     /// The bytes that the table and the deadlines take without the entries.
     pub fn overhead(&self) -> usize {
         self.table.overhead() + self.expires.allocated()
+    }
+
+    /// A copy to be read from end to end: it shares the entries, and knows no deadlines but theirs.
+    pub(crate) fn freeze(&mut self) -> Db {
+        Db { table: self.table.share(), entry_bytes: self.entry_bytes, ..Db::default() }
     }
 
     /// The deadlines of this part.

@@ -15,9 +15,12 @@
 //! value into a buffer, which the walk picks up before it goes on; so what is kept is bounded by
 //! how far the walk's output is behind the writers, not by how much they write. The buffers are
 //! few and used again, by the next snapshot, too: a writer touches no new memory, which the system
-//! would make it wait for. A large value is not encoded but goes to the queue as it is, and so
-//! does a part that is flushed; one that is swapped takes its debt along, under the index that it
-//! had at the flip.
+//! would make it wait for.
+//!
+//! A large value is not encoded under a lock, by either of them. A copy of it that shares its parts
+//! goes to the queue ([`Entry::freeze`]), and a writer copies the parts that it changes while the
+//! queue has them. A part that is flushed goes to the queue, too; one that is swapped takes its
+//! debt along, under the index that it had at the flip.
 //!
 //! While no snapshot runs, a writer pays one branch.
 //!
@@ -42,6 +45,8 @@ const ROOM: usize = 512;
 const SPARE: usize = 384;
 /// A buffer that has grown beyond this is not kept.
 const SPARE_BYTES: usize = 8 * BATCH;
+/// So many large entries may wait because the walk has just found them in a segment.
+const WALKED: usize = 448;
 /// Entries that are put in between two looks at the memory of their buckets.
 const RESTORE_BATCH: usize = 64;
 
@@ -69,12 +74,12 @@ pub(crate) struct Saving {
 impl Saving {
     /// Keeps an entry that is about to change or go, if the snapshot has yet to save it.
     #[cold]
-    pub(crate) fn keep(&self, entry: &Entry, epoch: bool) {
+    pub(crate) fn keep(&self, entry: &mut Entry, epoch: bool) {
         if entry.epoch() == epoch {
             return;
         }
-        if entry.is_heavy() {
-            self.queue.whole.lock().push(Kept::Entry(self.db, entry.clone()));
+        if entry.is_bulky() {
+            self.queue.entries.lock().push((self.db, entry.freeze()));
         } else {
             self.queue.encode(self.stripe, self.db, entry);
         }
@@ -83,12 +88,12 @@ impl Saving {
     /// As [`Saving::keep`], for an entry that nobody else wants: comes back with it unless it went
     /// to the queue.
     #[cold]
-    pub(crate) fn keep_owned(&self, entry: Entry, epoch: bool) -> Option<Entry> {
-        if entry.epoch() != epoch && entry.is_heavy() {
-            self.queue.whole.lock().push(Kept::Entry(self.db, entry));
+    pub(crate) fn keep_owned(&self, mut entry: Entry, epoch: bool) -> Option<Entry> {
+        if entry.epoch() != epoch && entry.is_bulky() {
+            self.queue.entries.lock().push((self.db, entry));
             return None;
         }
-        self.keep(&entry, epoch);
+        self.keep(&mut entry, epoch);
         Some(entry)
     }
 }
@@ -99,14 +104,6 @@ impl Clone for Saving {
         let Saving { db, stripe, .. } = *self;
         Saving { db, segment: usize::MAX, stripe, queue: self.queue.clone() }
     }
-}
-
-/// What writers keep for the walk as it is.
-enum Kept {
-    /// An old value, of a database by its index at the flip.
-    Entry(usize, Entry),
-    /// A part that was emptied before it was walked.
-    Part(Db),
 }
 
 /// Encoded entries.
@@ -161,7 +158,10 @@ struct Queue {
     encode: Encode,
     /// What writers of some shards fill.
     stripes: Vec<Mutex<Batch>>,
-    whole: Mutex<Vec<Kept>>,
+    /// Large old values, each of a database by its index at the flip.
+    entries: Mutex<Vec<(usize, Entry)>>,
+    /// Parts that were emptied before they were walked.
+    parts: Mutex<Vec<Db>>,
     keyspace: &'static Keyspace,
 }
 
@@ -207,8 +207,8 @@ impl Db {
             return false;
         };
         for entry in entries.filter(|entry| entry.epoch() != self.epoch) {
-            if entry.is_cut() {
-                // Told after the unlock: by reference it costs next to nothing to keep.
+            if entry.is_bulky() {
+                // Told after the unlock: shared it costs next to nothing to keep.
                 saving.keep(entry, self.epoch);
             } else {
                 f(Told::Entry(saving.db, entry));
@@ -224,7 +224,7 @@ impl Db {
     pub(crate) fn hand_over(self) -> Option<Db> {
         let Some(saving) = &self.saving else { return Some(self) };
         let queue = saving.queue.clone();
-        queue.whole.lock().push(Kept::Part(self));
+        queue.parts.lock().push(self);
         None
     }
 }
@@ -255,8 +255,8 @@ impl Keyspace {
     ) -> (Snapshot, R) {
         // No memory is asked for while the shards are held: the system may take long to find it.
         let stripes = (0..STRIPES).map(|_| Mutex::new(self.buffers().take())).collect();
-        let whole = Mutex::default();
-        let queue = Arc::new(Queue { encode, stripes, whole, keyspace: self });
+        let (entries, parts) = (Mutex::default(), Mutex::default());
+        let queue = Arc::new(Queue { encode, stripes, entries, parts, keyspace: self });
         let mut view = self.lock_all();
         let result = at_flip();
         let owe = |index| view.shard_at(index).owe(index % STRIPES, &queue);
@@ -348,19 +348,16 @@ impl Snapshot {
         if self.tell_batch(false, f) {
             return true;
         }
-        let kept = self.queue.whole.lock().pop();
-        match kept {
-            Some(Kept::Entry(db, entry)) => {
-                f(Told::Entry(db, &entry));
-                return true;
+        if let Some((db, entry)) = self.take_kept() {
+            f(Told::Entry(db, &entry));
+            return true;
+        }
+        let part = self.queue.parts.lock().pop();
+        if let Some(mut part) = part {
+            if part.tell_segment(f) {
+                self.queue.parts.lock().push(part);
             }
-            Some(Kept::Part(mut part)) => {
-                if part.tell_segment(f) {
-                    self.queue.whole.lock().push(Kept::Part(part));
-                }
-                return true;
-            }
-            None => {}
+            return true;
         }
         if self.shard == SHARDS {
             // Nobody owes anything now, so nothing is kept any more.
@@ -370,6 +367,17 @@ impl Snapshot {
             self.shard += 1;
         }
         true
+    }
+
+    /// A large entry that waits to be told, with its database. [`Snapshot::step`] tells it at one
+    /// go; whoever tells it otherwise takes it before.
+    pub fn take_kept(&self) -> Option<(usize, Entry)> {
+        self.queue.entries.lock().pop()
+    }
+
+    /// Tells a full buffer of what writers have encoded; false if there is none.
+    pub fn tell_full(&self, f: &mut dyn FnMut(Told<'_>)) -> bool {
+        self.tell_batch(false, f)
     }
 
     /// Tells what writers have encoded: a full buffer of it, or any.
@@ -385,9 +393,10 @@ impl Snapshot {
         self.entries
     }
 
-    /// How many bytes of old values writers have encoded that were not told yet, about.
+    /// How many bytes of old values writers have kept that were not told yet, at least.
     pub fn backlog(&self) -> usize {
-        self.keyspace.buffers().full.lock().len() * BATCH
+        let entries = self.queue.entries.lock().len().saturating_sub(WALKED);
+        (self.keyspace.buffers().full.lock().len() + entries) * BATCH
     }
 
     /// Walks to the end without telling anybody: the way to give a snapshot up.

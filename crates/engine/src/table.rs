@@ -22,6 +22,7 @@ mod check;
 
 use crate::entry::Entry;
 use crate::hasher::{HOME_BITS, Hasher, PREFIX_BITS, home_of, prefix_of, tag_of};
+use crate::value::part::Part;
 
 /// Entries in one bucket.
 const SLOTS: usize = 7;
@@ -91,15 +92,19 @@ pub struct Slot {
 
 #[derive(Clone)]
 struct Segment {
-    buckets: Box<[Bucket]>,
+    /// Shared only in the table of a large value.
+    buckets: Part<Box<[Bucket]>>,
     len: u32,
     /// How many directory bits the segment's entries share.
     depth: u32,
 }
 
+const _: () = assert!(size_of::<Segment>() == 24);
+
 impl Segment {
     fn new(buckets: usize, depth: u32) -> Self {
-        Segment { buckets: (0..buckets).map(|_| Bucket::EMPTY).collect(), len: 0, depth }
+        let buckets = Part::Own((0..buckets).map(|_| Bucket::EMPTY).collect());
+        Segment { buckets, len: 0, depth }
     }
 
     /// The home bucket: the upper bits of the six, so that a small segment's bucket covers a
@@ -141,8 +146,9 @@ impl Segment {
     fn insert(&mut self, hash: u64, entry: Entry) -> (usize, usize) {
         let mask = self.buckets.len() - 1;
         let mut at = self.home(hash);
+        let buckets = self.buckets.own();
         loop {
-            let bucket = &mut self.buckets[at];
+            let bucket = &mut buckets[at];
             if let Some(slot) = bucket.free_slot() {
                 bucket.entries[slot] = Some(entry);
                 bucket.set_tag(slot, tag_of(hash));
@@ -157,16 +163,17 @@ impl Segment {
     fn take(&mut self, hash: u64, at: usize, slot: usize) -> Option<Entry> {
         let mask = self.buckets.len() - 1;
         let mut passed = self.home(hash);
+        self.len -= 1;
+        let buckets = self.buckets.own();
         while passed != at {
-            let count = self.buckets[passed].displaced();
+            let count = buckets[passed].displaced();
             if count != u8::MAX {
-                self.buckets[passed].set_displaced(count - 1);
+                buckets[passed].set_displaced(count - 1);
             }
             passed = (passed + 1) & mask;
         }
-        self.len -= 1;
-        self.buckets[at].set_tag(slot, 0);
-        self.buckets[at].entries[slot].take()
+        buckets[at].set_tag(slot, 0);
+        buckets[at].entries[slot].take()
     }
 
     fn entries(&self) -> impl Iterator<Item = &Entry> {
@@ -177,6 +184,7 @@ impl Segment {
     fn drain(self, hasher: &Hasher) -> impl Iterator<Item = (u64, Entry)> {
         self.entries().for_each(Entry::prefetch);
         self.buckets
+            .into_own()
             .into_vec()
             .into_iter()
             .flat_map(|bucket| bucket.entries.into_iter().flatten())
@@ -329,7 +337,7 @@ impl Table {
     /// The entry in a slot that `find` gave. The caller keeps its key.
     #[inline]
     pub fn at_mut(&mut self, slot: Slot) -> &mut Entry {
-        self.segments[slot.segment as usize].buckets[slot.bucket as usize].entries
+        self.segments[slot.segment as usize].buckets.own()[slot.bucket as usize].entries
             [slot.slot as usize]
             .as_mut()
             .expect("a slot that was found holds an entry until the table is changed")
@@ -341,7 +349,9 @@ impl Table {
     pub fn segment_mut(&mut self, index: usize) -> Option<impl Iterator<Item = &mut Entry>> {
         let segment = self.segments.get_mut(index)?;
         segment.entries().for_each(Entry::prefetch);
-        Some(segment.buckets.iter_mut().flat_map(|bucket| bucket.entries.iter_mut().flatten()))
+        Some(
+            segment.buckets.own().iter_mut().flat_map(|bucket| bucket.entries.iter_mut().flatten()),
+        )
     }
 
     /// Puts an entry in whose key is not there yet.
@@ -418,6 +428,33 @@ impl Table {
         let first = (prefix_of(hash) >> (PREFIX_BITS - self.directory_bits())) as usize / span;
         let run = first * span..(first + 1) * span;
         self.directory[run][span / 2..].fill(new_index as u32);
+    }
+
+    /// A copy that shares all segments with this table: each of the two copies a segment, of some
+    /// hundred entries, before it changes it. Takes a fraction of a microsecond a segment.
+    pub fn share(&mut self) -> Table {
+        let share =
+            |segment: &mut Segment| Segment { buckets: segment.buckets.share(), ..*segment };
+        Table {
+            directory: self.directory.clone(),
+            segments: self.segments.iter_mut().map(share).collect(),
+            ..*self
+        }
+    }
+
+    /// Drops the last segment; what is heavy in it goes to `heavy`. False when there is none. From
+    /// the first call on nothing is found any more.
+    pub fn shed(&mut self, heavy: &mut Vec<Entry>) -> bool {
+        self.directory.clear();
+        let Some(segment) = self.segments.pop() else { return false };
+        self.len -= segment.len as usize;
+        self.buckets -= segment.buckets.len();
+        if let Part::Own(buckets) = segment.buckets {
+            let entries =
+                buckets.into_iter().flat_map(|bucket| bucket.entries.into_iter().flatten());
+            heavy.extend(entries.filter(Entry::is_heavy));
+        }
+        true
     }
 
     /// Every entry, in no particular order.

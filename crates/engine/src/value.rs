@@ -6,6 +6,7 @@
 pub mod hash;
 pub mod list;
 pub mod packed;
+pub mod part;
 
 use crate::hasher::Hasher;
 use hash::Hash;
@@ -58,6 +59,23 @@ impl Object {
         match self {
             Object::List(list) => ObjectRef::List(ListRef::Whole(list)),
             Object::Hash(hash) => ObjectRef::Hash(hash),
+        }
+    }
+
+    /// A copy to be read from end to end. Of a large value it shares the parts, which are copied
+    /// one by one as either is changed.
+    pub fn freeze(&mut self) -> Object {
+        match self {
+            Object::List(list) => Object::List(list.freeze()),
+            Object::Hash(hash) => Object::Hash(hash.freeze()),
+        }
+    }
+
+    /// Drops a part of a value that nobody reads any more; false when the rest is small.
+    pub fn shed(&mut self) -> bool {
+        match self {
+            Object::List(list) => list.shed(),
+            Object::Hash(hash) => hash.shed(),
         }
     }
 }

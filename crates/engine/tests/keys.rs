@@ -4,7 +4,7 @@
 use redstart_engine::driver::Driver;
 use redstart_engine::effects::{Effect, Sink};
 use redstart_engine::entry::Value;
-use redstart_engine::execute::Garbage;
+use redstart_engine::garbage::Garbage;
 use redstart_engine::hasher::SHARDS;
 use redstart_engine::spec::Run;
 use redstart_engine::stats::Stats;

@@ -7,10 +7,14 @@ use std::collections::BTreeMap;
 
 type Strings = BTreeMap<Vec<u8>, Vec<u8>>;
 
+/// The length of a string that makes a buffer too large to be used again.
+const LONG: usize = 3000;
+
 /// Strings, each as the lengths of key and value, and both.
 fn encoder() -> Encode {
     Box::new(|_, entry, to| {
         let value = entry.string().expect("only strings are here").to_vec();
+        to.reserve(if value.len() == LONG { 50_000 } else { 0 });
         for part in [entry.key(), &value] {
             to.extend_from_slice(&(part.len() as u32).to_le_bytes());
         }
@@ -60,7 +64,7 @@ fn filled(count: usize) -> (Driver, Strings) {
     let mut driver = Driver::new(1);
     let mut strings = Strings::new();
     for n in 0..count {
-        let length = if n % 100 == 0 { 50_000 } else { 20 + n % 200 };
+        let length = if n % 100 == 0 { LONG } else { 20 + n % 200 };
         let (key, value) = (format!("key:{n}").into_bytes(), vec![b'a' + (n % 26) as u8; length]);
         driver.call(&[b"SET", &key, &value]);
         strings.insert(key, value);

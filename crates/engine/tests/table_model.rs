@@ -499,3 +499,53 @@ impl DbModel {
         assert!(self.db.allocated() < 1024, "an empty part keeps no more than a small table");
     }
 }
+
+/// A copy of a table that is changed meanwhile: it stays as it was, and a change takes a copy of
+/// one segment and not of all.
+#[test]
+fn a_shared_copy_stays_as_it_was() {
+    let hasher = Hasher::new(SEED);
+    let value = |n: u32| NewValue::Int(i64::from(n));
+    let mut table = Table::default();
+    for n in 0..20_000 {
+        let key = name(n);
+        table.insert(hasher.hash(&key), Entry::new(&key, value(n), 0), &hasher);
+    }
+    let content = |table: &Table| -> BTreeMap<Vec<u8>, Vec<u8>> {
+        table.iter().map(|entry| (entry.key().to_vec(), entry.value().to_vec())).collect()
+    };
+    let before = content(&table);
+    let mut copy = table.share();
+    let (segments, shared) = table.segments();
+    assert!(segments > 40 && shared == segments, "{shared} of {segments}");
+    let find = |table: &Table, n: u32| {
+        let hash = hasher.hash(&name(n));
+        (hash, table.find(hash, &name(n)))
+    };
+    // Replaced in its place, taken, put in: each touches a segment, the last may split it.
+    let (_, slot) = find(&table, 1);
+    table.at_mut(slot.expect("it is there")).replace(value(7), 0);
+    let (hash, slot) = find(&table, 2);
+    drop(table.take(hash, slot.expect("it is there")));
+    let (hash, _) = find(&table, 30_000);
+    table.insert(hash, Entry::new(&name(30_000), value(7), 0), &hasher);
+    let shared = table.segments().1;
+    assert!((segments - 3..segments).contains(&shared), "{shared} of {segments}");
+    assert!(content(&copy) == before);
+    table.check(&hasher);
+    copy.check(&hasher);
+    // The copy takes over what it is left alone with, and either can be changed to the end.
+    let after = content(&table);
+    for n in 0..20_000 {
+        let (hash, slot) = find(&copy, n);
+        drop(copy.take(hash, slot.expect("it is there")));
+    }
+    assert!(copy.is_empty() && content(&table) == after);
+    table.check(&hasher);
+    // And it goes in pieces.
+    let mut pieces = 0;
+    while table.shed(&mut Vec::new()) {
+        pieces += 1;
+    }
+    assert_eq!((pieces >= segments, table.len()), (true, 0));
+}

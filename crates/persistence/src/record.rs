@@ -14,6 +14,7 @@ use redstart_engine::hasher::Hasher;
 use redstart_engine::options::Options;
 use redstart_engine::value::{Object, ObjectRef};
 use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
 
 /// What values are built by: the settings that decide their encodings, and the keyspace's hasher.
 #[derive(Clone, Copy)]
@@ -62,13 +63,38 @@ enum ValueIn<'a> {
     Hash(hash::In<'a>),
 }
 
+/// What is called from time to time while a large value is encoded.
+type Between<'a> = &'a dyn Fn();
+/// After so many fields or elements.
+const TURN: usize = 64;
+
+/// Calls it if it is time to, after the `nth` field or element.
+fn take_turn(between: Between<'_>, nth: usize) {
+    if nth % TURN == TURN - 1 {
+        between();
+    }
+}
+
 /// Appends an entry to `to`; `now` ties its deadlines to wall time.
 pub fn encode(db: usize, entry: &Entry, now: Now, to: &mut Vec<u8>) {
+    encode_in_turns(db, entry, now, to, &mut || ());
+}
+
+/// As [`encode`]; after every few fields or elements it calls `between`.
+pub fn encode_in_turns(
+    db: usize,
+    entry: &Entry,
+    now: Now,
+    to: &mut Vec<u8>,
+    between: &mut dyn FnMut(),
+) {
+    let between = RefCell::new(between);
+    let between = &|| (between.borrow_mut())();
     let deadline_ms = entry.deadline_ms();
     let joined;
     let value = match entry.object() {
-        Some(ObjectRef::List(list)) => ValueOut::List(list::Out(list)),
-        Some(ObjectRef::Hash(hash)) => ValueOut::Hash(hash::Out { hash, now }),
+        Some(ObjectRef::List(list)) => ValueOut::List(list::Out { list, between }),
+        Some(ObjectRef::Hash(hash)) => ValueOut::Hash(hash::Out { hash, now, between }),
         None => match entry.value() {
             Value::Int(n) => ValueOut::Integer(n),
             Value::Inline(bytes) => ValueOut::Text(Blob(bytes)),

@@ -197,3 +197,85 @@ fn a_snapshot_that_is_given_up_leaves_the_next_one_whole() {
     load(&loaded, &storage, NAME).unwrap();
     assert_eq!(state(&loaded), state(&driver));
 }
+
+/// Large values of each type, of some thousand elements.
+fn fill_large(driver: &mut Driver) {
+    for n in 0..3 {
+        let fields: Vec<String> = (0..4000).map(|f| format!("f{f} {n}-{f}")).collect();
+        driver.line(&format!("HSET hash{n} {}", fields.join(" ")));
+        driver.line(&format!("HPEXPIRE hash{n} 50000 FIELDS 3 f1 f2 f3"));
+        let elements: Vec<String> = (0..20_000).map(|e| format!("{n}-{}", e * 7)).collect();
+        for some in elements.chunks(5000) {
+            driver.line(&format!("RPUSH list{n} {}", some.join(" some-longer-text ")));
+        }
+        driver.line(&format!("RPUSH wide{n} {}", vec!["w".repeat(1500); 700].join(" ")));
+        driver.line(&format!("SET text{n} {}", "t".repeat(60_000)));
+    }
+}
+
+/// A random change of a large value.
+fn disturb_large(driver: &mut Driver, random: &mut fastrand::Rng) {
+    let (n, other) = (random.u32(..3), random.u32(..3));
+    let (field, index) = (random.u32(..5000), random.i32(-6000..6000));
+    let list = ["list", "wide"][random.usize(..2)];
+    let line = match random.u32(..200) {
+        0..40 => format!("HSET hash{n} f{field} {index}"),
+        40..60 => format!("HDEL hash{n} f{field} f{}", field / 2),
+        60..65 => format!("HPEXPIRE hash{n} {} FIELDS 1 f{field}", field + 1),
+        65..90 => format!("LSET {list}{n} {index} {field}"),
+        90..100 => format!("LINSERT {list}{n} BEFORE {n}-{} y", field * 7),
+        100..120 => format!("RPUSH {list}{n} {field}"),
+        120..140 => format!("LPOP {list}{n}"),
+        140..150 => format!("LREM {list}{n} 1 {n}-{}", field * 7),
+        150..155 => format!("LTRIM list{n} {} -{}", field / 50, field / 60 + 1),
+        155..165 => format!("APPEND text{n} {field}"),
+        165..175 => format!("SETRANGE text{n} {field} {index}"),
+        175 => format!("DEL hash{n}"),
+        176 => format!("DEL {list}{n} text{n}"),
+        177 => format!("RENAME hash{n} hash{other}"),
+        178 => format!("RENAME list{n} wide{other}"),
+        179 => format!("COPY hash{n} hash{other} REPLACE"),
+        180 => format!("SET hash{n} short"),
+        181 => format!("MOVE list{n} 1"),
+        182 => format!("PEXPIRE hash{n} {}", field + 1),
+        183 => "SWAPDB 0 1".into(),
+        184 if random.u32(..3) == 0 => "FLUSHDB".into(),
+        185..190 => {
+            driver.advance(random.u64(..200));
+            return;
+        }
+        _ => format!("SET k{field} {index}"),
+    };
+    driver.line(&line);
+}
+
+#[test]
+fn large_values_are_of_the_moment() {
+    let mut changed = 0;
+    for seed in 0..10 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut driver = Driver::new(seed);
+        fill_large(&mut driver);
+        for round in 0..3 {
+            let storage = Memory::default();
+            let writer = writer(&driver, &storage);
+            let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(encoder(driver.now), || ());
+            let (moment, now) = (state(&driver), driver.now);
+            // Before the walk, and while it encodes what it has found.
+            (0..40 * round).for_each(|_| disturb_large(&mut driver, &mut random));
+            let counts = pump(snapshot, writer, |_, _| {
+                if random.u32(..4) == 0 {
+                    disturb_large(&mut driver, &mut random);
+                    changed += 1;
+                }
+                Ok(())
+            });
+            assert_eq!(counts.unwrap().entries as usize, moment.len(), "seed {seed}");
+            let mut loaded = Driver::new(99);
+            loaded.now = now;
+            load(&loaded, &storage, NAME).unwrap();
+            assert!(state(&loaded) == moment, "seed {seed}, round {round}");
+        }
+    }
+    assert!(changed > 1000, "{changed}");
+}

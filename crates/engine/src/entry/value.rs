@@ -1,9 +1,12 @@
 //! A value on its way into an entry, as it is seen there, and how a string is written to.
 
 use super::long::Long;
-use super::{EMBSTR_MAX, Entry, INLINE_MAX, KIND_INLINE, KIND_LARGE, RAW};
+use super::{EMBSTR_MAX, Entry, INLINE_MAX, KIND_INLINE, KIND_LARGE, KIND_OBJECT, RAW};
 use crate::value::{Object, ObjectRef, Type};
 use bytes::Bytes;
+
+/// From so many bytes on, an entry may be bulky.
+const BULKY_MIN: usize = 4096;
 
 /// A value to be stored.
 #[derive(Clone, Debug)]
@@ -112,6 +115,25 @@ impl Entry {
     /// Whether dropping this entry is worth a thread of its own.
     pub fn is_heavy(&self) -> bool {
         self.object().map_or_else(|| self.is_cut(), |object| object.parts() >= 64)
+    }
+
+    /// Whether a snapshot keeps the entry as it is and not as bytes: it is large, and
+    /// [`Entry::freeze`] costs little.
+    pub fn is_bulky(&self) -> bool {
+        match self.shape().kind {
+            KIND_LARGE => self.value().len() >= BULKY_MIN,
+            KIND_OBJECT => {
+                self.object().is_some_and(|it| it.parts() > 1 && it.allocated() >= BULKY_MIN)
+            }
+            _ => false,
+        }
+    }
+
+    /// A copy to be read from end to end, which shares what is large; see [`Object::freeze`].
+    pub fn freeze(&mut self) -> Entry {
+        let Some(object) = self.object_mut() else { return self.clone() };
+        let object = NewValue::Object(Box::new(object.freeze()));
+        Entry::new(self.key(), object, self.deadline_ms())
     }
 
     /// Whether the value is a string in parts.

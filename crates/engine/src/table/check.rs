@@ -3,6 +3,7 @@
 
 use super::{BUCKETS_MAX, SLOTS, Segment, Table};
 use crate::hasher::{Hasher, PREFIX_BITS, prefix_of, tag_of};
+use crate::value::part::Part;
 
 impl Table {
     /// Holds every invariant of the table against its content.
@@ -29,9 +30,15 @@ impl Table {
         }
     }
 
+    /// How many segments there are, and how many of them may be somebody else's, too.
+    pub fn segments(&self) -> (usize, usize) {
+        let shared = |segment: &&Segment| matches!(segment.buckets, Part::Shared(_));
+        (self.segments.len(), self.segments.iter().filter(shared).count())
+    }
+
     /// How many buckets count so many displaced entries that they have stopped counting.
     pub fn stuck_buckets(&self) -> usize {
-        let buckets = self.segments.iter().flat_map(|segment| &segment.buckets);
+        let buckets = self.segments.iter().flat_map(|segment| segment.buckets.iter());
         buckets.filter(|bucket| bucket.displaced() == u8::MAX).count()
     }
 }

@@ -121,6 +121,19 @@ impl Hash {
         }
     }
 
+    /// See [`crate::value::Object::freeze`].
+    pub fn freeze(&mut self) -> Hash {
+        match &mut self.0 {
+            Form::Large(large) => Hash(Form::Large(Box::new(large.freeze()))),
+            form => Hash(form.clone()),
+        }
+    }
+
+    /// See [`crate::value::Object::shed`].
+    pub fn shed(&mut self) -> bool {
+        self.packed_mut().is_err_and(Large::shed)
+    }
+
     /// The number of allocations that have to be freed, about.
     pub fn parts(&self) -> usize {
         self.packed().map_or_else(Large::len, |_| 1)

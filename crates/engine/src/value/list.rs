@@ -159,6 +159,22 @@ impl List {
         }
     }
 
+    /// See [`crate::value::Object::freeze`].
+    pub fn freeze(&mut self) -> List {
+        match &mut self.0 {
+            Repr::Nodes(nodes) => List(Repr::Nodes(Box::new(nodes.share()))),
+            packed => List(packed.clone()),
+        }
+    }
+
+    /// See [`crate::value::Object::shed`].
+    pub fn shed(&mut self) -> bool {
+        match &mut self.0 {
+            Repr::Packed(_) => false,
+            Repr::Nodes(nodes) => nodes.shed(),
+        }
+    }
+
     /// Becomes large unless elements of `bytes` bytes in all can be added, each of which has
     /// room in the block.
     fn admit(&mut self, lens: impl Iterator<Item = usize> + Clone, limit: Limit) {

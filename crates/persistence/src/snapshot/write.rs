@@ -11,6 +11,7 @@ use crate::storage::{Storage, Stream};
 use parking_lot::Mutex;
 use redstart_engine::Now;
 use redstart_engine::entry::Entry;
+use redstart_engine::garbage::Garbage;
 use redstart_engine::snapshot::{Encode, Snapshot, Told};
 use std::io;
 
@@ -86,6 +87,40 @@ impl<'s> Writer<'s> {
                 self.count += count;
             }
         }
+    }
+
+    /// Takes an entry that nobody changes, however large, under no lock. Calls `between` from time
+    /// to time, which may take others and write them out meanwhile.
+    ///
+    /// # Errors
+    /// When the storage or `between` fails; the snapshot is then to be given up.
+    pub fn whole(
+        &mut self,
+        db: usize,
+        entry: Entry,
+        between: &mut dyn FnMut(&mut Self) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if !entry.is_heavy() {
+            self.entry(db, &entry);
+            self.write_full()?;
+            return between(self);
+        }
+        let (now, mut record) = (self.now, vec![0; FRAME]);
+        let mut result = Ok(());
+        let mut rest = || {
+            if result.is_ok() {
+                result = between(self);
+            }
+        };
+        record::encode_in_turns(db, &entry, now, &mut record, &mut rest);
+        Garbage::Entry(entry).drop_in_pieces(&mut rest);
+        result?;
+        // It is a section of its own; the one that grows waits.
+        let growing = std::mem::replace(&mut self.section, record);
+        let count = std::mem::replace(&mut self.count, 1);
+        let written = self.write_section(ENTRIES, 0);
+        (self.section, self.count) = (growing, count);
+        written
     }
 
     /// Writes out what has been taken, if it is enough for a section.
@@ -196,9 +231,17 @@ pub fn pump(
     mut writer: Writer<'_>,
     mut between: impl FnMut(u64, &Snapshot) -> io::Result<()>,
 ) -> io::Result<Counts> {
-    while snapshot.step(&mut |told| writer.take(told)) {
-        let written = writer.write_full();
-        if let Err(error) = written.and_then(|()| between(writer.entries(), &snapshot)) {
+    loop {
+        let stepped = match snapshot.take_kept() {
+            Some((db, entry)) => writer.whole(db, entry, &mut |writer| {
+                snapshot.tell_full(&mut |told| writer.take(told));
+                writer.write_full()?;
+                between(writer.entries(), &snapshot)
+            }),
+            None if !snapshot.step(&mut |told| writer.take(told)) => break,
+            None => writer.write_full().and_then(|()| between(writer.entries(), &snapshot)),
+        };
+        if let Err(error) = stepped {
             writer.abandon();
             snapshot.abandon();
             return Err(error);

@@ -42,6 +42,16 @@ impl Large {
         self.fields.expires().next_ms().unwrap_or(0)
     }
 
+    /// See [`crate::value::Object::freeze`].
+    pub fn freeze(&mut self) -> Large {
+        Large { fields: self.fields.freeze() }
+    }
+
+    /// See [`crate::value::Object::shed`].
+    pub fn shed(&mut self) -> bool {
+        self.fields.table.shed(&mut Vec::new())
+    }
+
     fn entry(&self, field: &[u8], hasher: &Hasher) -> Option<&Entry> {
         let slot = self.fields.table.find(hasher.hash(field), field)?;
         Some(self.fields.table.at(slot))

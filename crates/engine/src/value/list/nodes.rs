@@ -8,12 +8,14 @@
 //!
 //! Ends are at hand; an index is found by adding up the counts of groups and then of chunks, from
 //! the nearer end: some hundred numbers at ten million elements. Nothing grows by doubling beyond
-//! a group, so that no push ever stalls. No chunk and no group is empty.
+//! a group, so that no push ever stalls. No chunk and no group is empty. A snapshot's copy shares
+//! the groups ([`Nodes::share`]).
 
 use super::block::BLOCK_MAX;
 use super::chunk::Chunk;
 use super::{Element, End};
 use crate::entry::size_class;
+use crate::value::part::Part;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -40,7 +42,7 @@ struct Place {
 /// Chunks in groups.
 #[derive(Debug, Default)]
 pub struct Nodes {
-    groups: VecDeque<Group>,
+    groups: VecDeque<Part<Group>>,
     len: usize,
     /// What chunks and their pointers take from the allocator, without the groups' own array.
     bytes: usize,
@@ -55,7 +57,9 @@ impl Clone for Nodes {
     fn clone(&self) -> Nodes {
         let groups = self.groups.clone();
         // A copied array has no spare room.
-        let rooms = |groups: &VecDeque<Group>| groups.iter().map(room_of).sum::<usize>();
+        let rooms = |groups: &VecDeque<Part<Group>>| {
+            groups.iter().map(|group| room_of(group)).sum::<usize>()
+        };
         let bytes = self.bytes + rooms(&groups) - rooms(&self.groups);
         Nodes { groups, len: self.len, bytes }
     }
@@ -80,7 +84,7 @@ impl Nodes {
     /// The bytes taken from the allocator.
     pub fn allocated(&self) -> usize {
         let own = size_class(size_of::<Nodes>());
-        own + size_class(self.groups.capacity() * size_of::<Group>()) + self.bytes
+        own + size_class(self.groups.capacity() * size_of::<Part<Group>>()) + self.bytes
     }
 
     /// The number of chunks, roughly.
@@ -96,7 +100,7 @@ impl Nodes {
         if !passes(self.groups.front()?.chunks.front()?) {
             return None;
         }
-        self.groups.pop_front()?.chunks.pop_front()
+        self.groups.pop_front()?.into_own().chunks.pop_front()
     }
 
     /// Adds an element at an end.
@@ -106,7 +110,7 @@ impl Nodes {
             End::Head => self.groups.front_mut(),
             End::Tail => self.groups.back_mut(),
         };
-        if let Some(group) = group {
+        if let Some(group) = group.map(Part::own) {
             let chunk = match end {
                 End::Head => group.chunks.front_mut(),
                 End::Tail => group.chunks.back_mut(),
@@ -162,7 +166,7 @@ impl Nodes {
             End::Head => self.groups.front_mut(),
             End::Tail => self.groups.back_mut(),
         };
-        let Some(group) = group else { return false };
+        let Some(group) = group.map(Part::own) else { return false };
         let chunk = match end {
             End::Head => group.chunks.front_mut(),
             End::Tail => group.chunks.back_mut(),
@@ -192,13 +196,13 @@ impl Nodes {
     fn add_chunk(&mut self, place: Place, chunk: Chunk) {
         let Place { group: mut at, chunk: mut before, .. } = place;
         if self.groups.is_empty() {
-            self.groups.push_back(Group::default());
+            self.groups.push_back(Part::default());
         }
         let full = self.groups[at].chunks.len() >= GROUP_MAX;
         if full && (before == 0 || before == GROUP_MAX) {
             // At an end of the group a new one begins, so that those of a queue are full.
             at += usize::from(before > 0);
-            self.groups.insert(at, Group::default());
+            self.groups.insert(at, Part::default());
             before = 0;
         } else if full {
             let half = self.split_group(at);
@@ -206,7 +210,7 @@ impl Nodes {
                 (at, before) = (at + 1, before - half);
             }
         }
-        let group = &mut self.groups[at];
+        let group = self.groups[at].own();
         let room = room_of(group);
         group.len += chunk.len();
         self.len += chunk.len();
@@ -217,20 +221,20 @@ impl Nodes {
 
     /// Makes two groups of one; returns how many chunks the first one has then.
     fn split_group(&mut self, at: usize) -> usize {
-        let group = &mut self.groups[at];
+        let group = self.groups[at].own();
         self.bytes -= room_of(group);
         let chunks = group.chunks.split_off(GROUP_MAX / 2);
         let len = chunks.iter().map(Chunk::len).sum();
         group.len -= len;
         let second = Group { len, chunks };
         self.bytes += room_of(group) + room_of(&second);
-        self.groups.insert(at + 1, second);
+        self.groups.insert(at + 1, Part::Own(second));
         GROUP_MAX / 2
     }
 
     /// Takes a chunk out, and its group when it was the last one.
     fn take_chunk(&mut self, at: Place) -> Option<Chunk> {
-        let group = &mut self.groups[at.group];
+        let group = self.groups[at.group].own();
         let chunk = group.chunks.remove(at.chunk)?;
         group.len -= chunk.len();
         self.len -= chunk.len();
@@ -243,7 +247,7 @@ impl Nodes {
     }
 
     /// Takes a group out.
-    fn take_group(&mut self, at: usize) -> Option<Group> {
+    fn take_group(&mut self, at: usize) -> Option<Part<Group>> {
         let group = self.groups.remove(at)?;
         self.len -= group.len;
         self.bytes -= room_of(&group) + group.chunks.iter().map(Chunk::allocated).sum::<usize>();
@@ -253,7 +257,7 @@ impl Nodes {
     /// Changes a chunk; one that is empty then is taken out.
     #[inline]
     fn edit<R>(&mut self, at: Place, f: impl FnOnce(&mut Chunk) -> R) -> R {
-        let group = &mut self.groups[at.group];
+        let group = self.groups[at.group].own();
         let chunk = &mut group.chunks[at.chunk];
         let (bytes, len) = (chunk.allocated(), chunk.len());
         let result = f(chunk);
@@ -465,6 +469,18 @@ impl Nodes {
         }
     }
 
+    /// A copy that shares all groups with this list: each of the two copies a group, of a
+    /// megabyte at most, before it changes it.
+    pub fn share(&mut self) -> Nodes {
+        let groups = self.groups.iter_mut().map(Part::share).collect();
+        Nodes { groups, ..*self }
+    }
+
+    /// Drops the last group; false when there is none.
+    pub fn shed(&mut self) -> bool {
+        self.groups.pop_back().is_some()
+    }
+
     /// Asserts that all counts are true.
     #[cfg(debug_assertions)]
     pub fn check(&self) {
@@ -475,7 +491,7 @@ impl Nodes {
             assert!(!group.chunks.is_empty() && group.chunks.len() <= GROUP_MAX);
             assert_eq!(group.len, group.chunks.iter().map(Chunk::len).sum::<usize>());
         }
-        let rooms = self.groups.iter().map(room_of).sum::<usize>();
+        let rooms = self.groups.iter().map(|group| room_of(group)).sum::<usize>();
         assert_eq!(self.bytes, chunks().map(Chunk::allocated).sum::<usize>() + rooms);
     }
 }

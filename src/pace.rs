@@ -1,12 +1,12 @@
-//! How a snapshot shares a core with the workers.
+//! How long work in the background shares a core with the workers.
 //!
-//! It works for a fraction of a millisecond and then rests for longer, while clients are being
-//! served: where it has no core of its own, a request waits for one such piece of work at most, and
-//! not for a turn of the scheduler's, which is milliseconds. While nobody is served, it does not
-//! rest. Old values that writers keep for it are memory: the more of them wait, the less it rests.
+//! Who saves a snapshot, or drops what was deleted, works for a fraction of a millisecond and then
+//! rests for longer, while clients are being served: where it has no core of its own, a request
+//! waits for one such piece of work at most, and not for a turn of the scheduler's, which is
+//! milliseconds. While nobody is served, it does not rest. What waits for it is memory: the more
+//! that is, the less it rests.
 
 use crate::server::Server;
-use redstart_engine::snapshot::Snapshot;
 use std::time::{Duration, Instant};
 
 /// How long it works at a time.
@@ -15,9 +15,17 @@ const WORK: Duration = Duration::from_micros(100);
 const REST_MAX: Duration = Duration::from_millis(2);
 /// Somebody who was served so long ago may come again.
 const SERVING: Duration = Duration::from_millis(100);
-/// From so many bytes of kept values on, it rests as long as it works; from the second number on,
-/// a quarter of that.
-const BACKLOG: [usize; 2] = [256 << 10, 2 << 20];
+
+/// How much is waiting for who works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backlog {
+    /// It rests three times as long as it works.
+    Small,
+    /// As long.
+    Some,
+    /// A quarter of that.
+    Large,
+}
 
 /// The turns of work and rest.
 pub struct Pace {
@@ -34,8 +42,13 @@ impl Pace {
         Pace { server, since: Instant::now(), served: served(server), served_at: None }
     }
 
-    /// Rests, if it is time to. No lock is held.
-    pub fn rest(&mut self, snapshot: &Snapshot) {
+    /// Work begins anew, after a while without any.
+    pub fn resume(&mut self) {
+        self.since = Instant::now();
+    }
+
+    /// Rests, if it is time to, and then for as long as what is waiting allows. No lock is held.
+    pub fn rest(&mut self, backlog: impl FnOnce() -> Backlog) {
         let now = Instant::now();
         let worked = now - self.since;
         if worked < WORK {
@@ -46,15 +59,14 @@ impl Pace {
             (self.served, self.served_at) = (served, Some(now));
         }
         if self.served_at.is_some_and(|at| now - at < SERVING) {
-            let backlog = snapshot.backlog();
-            let rest = match BACKLOG {
-                [first, _] if backlog < first => worked * 3,
-                [_, second] if backlog < second => worked,
-                _ => worked / 4,
+            let rest = match backlog() {
+                Backlog::Small => worked * 3,
+                Backlog::Some => worked,
+                Backlog::Large => worked / 4,
             };
             std::thread::sleep(rest.min(REST_MAX));
         }
-        self.since = Instant::now();
+        self.resume();
     }
 }
 
