@@ -75,7 +75,9 @@ fn check(file: &Path, progress: &Progress) -> Result<String, ReadError> {
     }
     let input =
         Input::new(&name, Box::new(std::io::Cursor::new(beginning.clone()).chain(source)), len);
-    if is_rdb(&beginning) || matches!(beginning.first(), Some(b'*' | b'#')) {
+    // A log of Redis to which nothing has been written yet is empty.
+    let unwritten = len == 0 && name.ends_with(".aof");
+    if unwritten || is_rdb(&beginning) || matches!(beginning.first(), Some(b'*' | b'#')) {
         return check_redis(input, progress, before);
     }
     let what = "it is no file that Redstart knows".to_owned();
@@ -253,10 +255,15 @@ mod tests {
         write("b.aof", &whole.repeat(2)).expect("it can be written");
         let lines = b"file a.aof seq 1 type b\nfile b.aof seq 1 type i\n";
         write("both.manifest", lines).expect("it can be written");
+        // After a rewrite the next file is empty until something is written.
+        write("fresh.aof", b"").expect("it can be written");
+        let lines = b"file a.aof seq 1 type b\nfile fresh.aof seq 1 type i\n";
+        write("fresh.manifest", lines).expect("it can be written");
         let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots/golden");
         for (file, expected) in [
             (path.join(redstart_persistence::names::segment("log", 1)), None),
             (path.join("both.manifest"), Some(3 * whole.len() as u64)),
+            (path.join("fresh.manifest"), Some(whole.len() as u64)),
             (golden.join("format-2.redstart"), None),
             (golden.join("redis-7.0.15-small.rdb"), None),
         ] {
