@@ -469,6 +469,12 @@ fn what_is_no_file_is_refused() {
         assert!(said.contains("it is not a regular file"), "{words:?}: {said}");
     }
     assert!(!out.exists() && !fs::metadata(&pipe).expect("it is there").is_file());
+    // Nor is what is read replaced by what is written.
+    let copy = directory.join("dump.rdb");
+    fs::copy(&source, &copy).expect("the directory is ours");
+    let (said, done) = run(&["convert".as_ref(), &copy, &directory.join("./dump.rdb")]);
+    assert!(!done && said.contains("it is what is read"), "{said}");
+    assert_eq!(fs::read(&copy).ok(), fs::read(&source).ok());
     fs::remove_dir_all(&directory).expect("the directory is ours");
 }
 

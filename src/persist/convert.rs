@@ -12,7 +12,9 @@ use redstart_persistence::rdb::{self, Compression, Found, Input};
 use redstart_persistence::record::Builder;
 use redstart_persistence::snapshot::{self, Header};
 use redstart_persistence::storage::Storage;
+use std::fs::Metadata;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering::Relaxed;
@@ -59,16 +61,18 @@ pub fn place(file: &Path) -> io::Result<(Directory, String)> {
     Ok((directory, name.to_string_lossy().into_owned()))
 }
 
-/// What is there under the name of what is to be written may be replaced if it is a file: a file
-/// in place of a device or a pipe is what nobody wants.
-fn replaceable(output: &Path) -> io::Result<()> {
-    match std::fs::metadata(output) {
-        Ok(about) => regular(&about).map_err(|error| {
-            let text = format!("{} cannot be replaced: {error}", output.display());
-            io::Error::new(error.kind(), text)
-        }),
-        Err(_) => Ok(()),
-    }
+/// What is there under the name of what is to be written may be replaced if it is a file, and not
+/// the one that is read: a file in place of a device or a pipe is what nobody wants, nor one whose
+/// name belies what it holds.
+fn replaceable(input: &Path, output: &Path) -> io::Result<()> {
+    let Ok(about) = std::fs::metadata(output) else { return Ok(()) };
+    let place = |about: &Metadata| (about.dev(), about.ino());
+    let is_input = std::fs::metadata(input).is_ok_and(|read| place(&read) == place(&about));
+    let same = || io::Error::new(io::ErrorKind::InvalidInput, "it is what is read");
+    regular(&about).and_then(|()| if is_input { Err(same()) } else { Ok(()) }).map_err(|error| {
+        let text = format!("{} cannot be replaced: {error}", output.display());
+        io::Error::new(error.kind(), text)
+    })
 }
 
 /// What builds values where there is no server: all databases are known, and wall time is kept.
@@ -81,7 +85,7 @@ pub fn builder(engine: &Engine) -> Builder<'_> {
 fn convert(options: &Options) -> Result<String, ReadError> {
     let (from, input) = place(&options.input)?;
     let (to, output) = place(&options.output)?;
-    replaceable(&options.output)?;
+    replaceable(&options.input, &options.output)?;
     let progress = Progress::default();
     let path = &options.output;
     let conversion = Conversion { from: &from, input: &input, to: &to, output: &output, path };
