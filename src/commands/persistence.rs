@@ -1,6 +1,6 @@
 //! SAVE, BGSAVE, LASTSAVE, BGREWRITEAOF, WAITAOF: what is kept, and how safely.
 
-use super::{SessionCommand, declare, is};
+use super::{SessionCommand, declare, is, parse_timeout_ms};
 use crate::blocked;
 use crate::persist::{self, Begun};
 use crate::session::Context;
@@ -154,12 +154,12 @@ static WAITAOF: SessionCommand = SessionCommand {
 };
 
 fn wait_aof(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
-    let number = |at: usize| parse_i64(&args[at]).ok_or(Error::NOT_INTEGER);
-    let (local, replicas, timeout_ms) = (number(1)?, number(2)?, number(3)?);
-    if !(0..=1).contains(&local) || replicas < 0 {
+    let local = parse_i64(&args[1]).ok_or(Error::NOT_INTEGER)?;
+    if !(0..=1).contains(&local) {
         return Err(Error::text("ERR value is out of range, value must between 0 and 1"));
     }
-    let timeout_ms = u64::try_from(timeout_ms).map_err(|_| Error::TIMEOUT_NEGATIVE)?;
+    let replicas = parse_i64(&args[2]).filter(|&count| count >= 0).ok_or(Error::NOT_POSITIVE)?;
+    let timeout_ms = parse_timeout_ms(&args[3])?;
     let server = context.session.server;
     if local > 0 && !server.persist.is_logging() {
         return Err(Error::text(
