@@ -96,7 +96,9 @@ impl Session {
             blocked.waiter.time_out();
         }
         let Some(answer) = blocked.waiter.answered() else { return Poll::Pending };
-        if answer.starts_with(b"-") {
+        let refused = answer.starts_with(b"-");
+        let given = !refused && !blocked.waiter.is_late();
+        if refused {
             let failed = Some((self.info.last_command.load(Relaxed), true));
             worker::with(|worker| {
                 failure::count(self.server, &worker.local.stats, failed, &answer);
@@ -106,8 +108,9 @@ impl Session {
             self.out.raw(&answer);
         }
         self.blocked = None;
-        // What is given was taken by another client's worker.
-        if self.server.persist.holds_replies() {
+        // What is given was taken by another client's worker. Who was given nothing is answered
+        // even while the log fails.
+        if given && self.server.persist.holds_replies() {
             self.log_mark = self.log_mark.max(self.server.persist.last_mark());
         }
         Poll::Ready(())

@@ -4,7 +4,7 @@
 use crate::disk::{Disk, text};
 use crate::process::Process;
 use crate::support::client::Client;
-use crate::support::resp::Value;
+use crate::support::resp::{Kind, Value};
 use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -53,6 +53,9 @@ fn a_log_waits_for_space_on_a_full_disk() {
     assert!(!kept.is_empty());
     let read = server.client().call(&["STRLEN", &kept[0]]);
     assert_eq!(read.ok(), Some(Value::Int(50_000)));
+    // What nobody had anything to give for is no write.
+    let waited = server.client().call(&["WAITAOF", "1", "0", "10"]);
+    assert_eq!(waited.ok(), Some(Value::Items(Kind::Array, vec![Value::Int(0), Value::Int(0)])));
     fs::remove_file(&ballast).expect("it is there");
     resumes(&server, "later");
     server.kill();

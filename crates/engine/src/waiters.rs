@@ -48,6 +48,7 @@ pub trait Wake: Send + Sync {
 const WAITING: u8 = 0;
 const CLAIMED: u8 = 1;
 const ANSWERED: u8 = 2;
+const LATE: u8 = 3;
 
 /// A client that waits.
 pub struct Waiter {
@@ -102,7 +103,7 @@ impl Waiter {
     pub fn time_out(&self) -> bool {
         let claimed = self.claim();
         if claimed {
-            self.answer(self.reply(&self.late));
+            self.end(self.reply(&self.late), LATE);
         }
         claimed
     }
@@ -120,15 +121,24 @@ impl Waiter {
 
     /// Ends the wait with an answer; only for who has claimed it.
     pub fn answer(&self, reply: Bytes) {
+        self.end(reply, ANSWERED);
+    }
+
+    fn end(&self, reply: Bytes, state: u8) {
         *self.answer.lock() = reply;
-        self.state.store(ANSWERED, Ordering::Release);
+        self.state.store(state, Ordering::Release);
         self.client.wake();
     }
 
     /// The answer, once there is one.
     pub fn answered(&self) -> Option<Bytes> {
-        let answered = self.state.load(Ordering::Acquire) == ANSWERED;
+        let answered = self.state.load(Ordering::Acquire) >= ANSWERED;
         answered.then(|| self.answer.lock().clone())
+    }
+
+    /// Whether it ended with nothing that anybody gave.
+    pub fn is_late(&self) -> bool {
+        self.state.load(Ordering::Acquire) == LATE
     }
 
     /// An answer in the client's protocol.
