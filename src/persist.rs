@@ -122,6 +122,8 @@ pub struct Persist {
     /// Of which `safe_ms` it was found that the sync after it is late; how often that happened.
     late_after_ms: AtomicU64,
     late: AtomicU64,
+    /// Whether the log is being begun.
+    begins: AtomicBool,
 }
 
 /// How far loading is.
@@ -191,6 +193,7 @@ impl Default for Persist {
             safe_ms: AtomicU64::new(0),
             late_after_ms: AtomicU64::new(0),
             late: AtomicU64::new(0),
+            begins: AtomicBool::new(false),
         }
     }
 }
@@ -317,6 +320,13 @@ impl Persist {
             );
         }
         true
+    }
+
+    /// Counters that CONFIG RESETSTAT sets back.
+    pub fn reset_stats(&self) {
+        let mut status = self.status.lock();
+        (status.save.done, status.rewrite.done) = (0, 0);
+        self.late.store(0, Relaxed);
     }
 
     fn policy(&self) -> Policy {

@@ -25,6 +25,7 @@ use redstart_engine::{Engine, Registry};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
 
 /// What all workers share.
@@ -200,6 +201,7 @@ impl Server {
         self.clients.too_long.store(0, Ordering::Relaxed);
         self.clients.evicted.store(0, Ordering::Relaxed);
         self.clients.limits.closed.store(0, Ordering::Relaxed);
+        self.persist.reset_stats();
     }
 
     /// The settings that the hot path reads follow the configuration.
@@ -266,15 +268,19 @@ pub fn serve(config: Config) -> io::Result<()> {
     start_accepting(server, bound, workers)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
+        let mut signals = Signals::listen()?;
         // Clients are told meanwhile that data is being loaded.
         let loading = tokio::task::spawn_blocking(move || persist::load(server));
-        loading.await?.map_err(io::Error::other)?;
+        tokio::select! {
+            loaded = loading => loaded?.map_err(io::Error::other)?,
+            () = signals.ending(server) => exit_while_loading(),
+        }
         crate::log::notice(format_args!(
             "Ready to accept connections on port {} with {threads} worker(s)",
             server.port
         ));
         supervised::tell(&server.config.read(), "READY=1\nSTATUS=Ready to accept connections\n");
-        until_stopped(server).await
+        until_stopped(server, signals).await
     });
     crate::log::flush();
     ended
@@ -331,10 +337,43 @@ fn on_signal(server: &'static Server, setting: Setting) -> bool {
     persist::shutdown(server, persist::How { save, force: flags.contains(&"force") })
 }
 
-async fn until_stopped(server: &'static Server) -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+/// What may end the server from outside.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    /// Held and never asked: a server outlives the terminal that it was started from.
+    _hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            _hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits until somebody wants the server to end.
+    async fn ending(&mut self, server: &Server) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            () = server.stop.notified() => {}
+        }
+    }
+}
+
+/// Ends the process while data is being loaded: there is nothing to save, and who loads is not
+/// waited for.
+fn exit_while_loading() -> ! {
+    crate::log::warning("Asked to end while data is being loaded, exiting now.");
+    crate::log::flush();
+    std::process::exit(0)
+}
+
+async fn until_stopped(server: &'static Server, mut signals: Signals) -> io::Result<()> {
+    let Signals { terminate, interrupt, .. } = &mut signals;
     let mut tick = tokio::time::interval(std::time::Duration::from_millis(100));
     loop {
         tokio::select! {

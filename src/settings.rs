@@ -119,6 +119,10 @@ pub fn take_on(server: &'static Server, changes: &Changes) -> Result<(), SetErro
             return failed(Setting::Dir, &error);
         }
     }
+    if changes.contains(Setting::Appendonly) && crate::persist::follow_config(server).is_err() {
+        let text = "Unable to turn on AOF. Check server logs.";
+        return Err(SetError::not_applied(Setting::Appendonly, text));
+    }
     if changes.contains(Setting::Port) || changes.contains(Setting::Bind) {
         let name = match changes.contains(Setting::Port) {
             true => Setting::Port,

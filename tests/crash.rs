@@ -8,6 +8,8 @@
 
 #[path = "crash/disk.rs"]
 mod disk;
+#[path = "crash/ends.rs"]
+mod ends;
 #[path = "crash/faults.rs"]
 mod faults;
 #[path = "crash/full.rs"]

@@ -119,7 +119,11 @@ fn recover(server: &'static Server) {
 
 /// Replaces the log by a snapshot and what follows it. Its beginning has been noted.
 pub fn rewrite(server: &'static Server) -> io::Result<()> {
-    let result = rewrite_with(server, || ());
+    rewrite_noted(server, || ())
+}
+
+fn rewrite_noted(server: &'static Server, at_flip: impl FnOnce()) -> io::Result<()> {
+    let result = rewrite_with(server, at_flip);
     let end_ms = server.clock.now().mono_ms;
     let mut status = server.persist.status.lock();
     let began_ms = status.rewrite.since_ms.take().unwrap_or(end_ms);
@@ -177,27 +181,50 @@ fn skip_stale(log: &Log, storage: &dyn Storage, prefix: &str) -> io::Result<()> 
 /// Begins the log of a server that runs: a base in the background, and records from its moment
 /// on.
 pub fn turn_on(server: &'static Server) -> io::Result<()> {
+    let persist = &server.persist;
+    if persist.begins.swap(true, AcqRel) {
+        return Ok(());
+    }
+    save::note_rewrite(server);
+    let body = move || begin(server);
+    let begun = writable(server)
+        .and_then(|()| std::thread::Builder::new().name("log-begin".into()).spawn(body));
+    if let Err(error) = begun {
+        let mut status = persist.status.lock();
+        (status.rewrite.since_ms, status.rewrite.failed) = (None, true);
+        persist.begins.store(false, Release);
+        log::warning(format_args!("The log could not be begun: {error}"));
+        return Err(error);
+    }
+    Ok(())
+}
+
+/// Fails where the log's files cannot be made: who turns the log on is to hear of it.
+fn writable(server: &Server) -> io::Result<()> {
+    const PROBE: &str = "temp-probe";
     let (directory, _) = log_place(&server.config.read());
     directory.make()?;
-    save::note_rewrite(server);
-    let body = move || {
-        let begun = rewrite_with(server, || {
-            server.engine.set_listening(true);
-            server.persist.close(IS_LOGGING);
-        });
-        if begun.is_err() {
-            // Without a base, what is logged is worth nothing.
-            server.engine.set_listening(false);
-            server.persist.open(IS_LOGGING);
-        }
-        let mut status = server.persist.status.lock();
-        status.rewrite.since_ms = None;
-        status.rewrite.failed = begun.is_err();
-        if let Err(error) = begun {
-            log::warning(format_args!("The log could not be begun: {error}"));
-        }
-    };
-    std::thread::Builder::new().name("log-begin".into()).spawn(body).map(drop)
+    directory.create(PROBE)?;
+    directory.remove(PROBE)
+}
+
+fn begin(server: &'static Server) {
+    let persist = &server.persist;
+    let begun = rewrite_noted(server, || {
+        server.engine.set_listening(true);
+        persist.close(IS_LOGGING);
+    });
+    if begun.is_err() {
+        // Without a base, what is logged is worth nothing.
+        server.engine.set_listening(false);
+        persist.open(IS_LOGGING);
+    }
+    persist.begins.store(false, Release);
+    // It may not be wanted any more; what failed is tried again by the tick.
+    if begun.is_ok() {
+        // What fails has been told.
+        let _ = super::follow_config(server);
+    }
 }
 
 /// Ends the log of a server that runs.
@@ -238,12 +265,9 @@ pub fn tick(server: &'static Server) {
         let wanted = config.is(Setting::Appendonly);
         drop(config);
         let job = server.persist.status.lock().rewrite.clone();
-        if wanted
-            && job.since_ms.is_none()
-            && !job.rests(server)
-            && let Err(error) = turn_on(server)
-        {
-            log::warning(format_args!("The log could not be begun: {error}"));
+        if wanted && job.since_ms.is_none() && !job.rests(server) {
+            // What fails has been told.
+            let _ = turn_on(server);
         }
         return;
     }

@@ -25,7 +25,7 @@ impl Directory {
     /// When it cannot be made.
     pub fn make(&self) -> io::Result<()> {
         match fs::create_dir(&self.0) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.0.is_dir() => Ok(()),
             Err(error) => self.named("", Err(error)),
             Ok(()) => File::open(self.0.parent().unwrap_or(".".as_ref()))?.sync_all(),
         }

@@ -1,0 +1,110 @@
+//! How a server ends and what it is asked meanwhile: signals, a log that is turned on and off
+//! again before it began, and one that cannot be begun.
+
+use crate::process::{Process, scratch};
+use crate::support::client::Client;
+use crate::support::resp::{Kind, Value};
+use crate::support::talk::{call, field, ok, text, until};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// Tells the process something.
+fn signal(server: &Process, name: &str) {
+    let sent = Command::new("kill").args([name, &server.id().to_string()]).status();
+    assert!(sent.is_ok_and(|status| status.success()));
+}
+
+fn started(directory: &Path, args: &[&str]) -> (Process, Client) {
+    let mut server = Process::start(directory, args);
+    server.wait_until_ready();
+    let client = server.client();
+    (server, client)
+}
+
+#[test]
+fn the_end_of_the_terminal_is_not_the_end_of_the_server() {
+    let directory = scratch("hangup");
+    let args = ["--save", "3600 1"];
+    let (mut server, mut client) = started(&directory, &args);
+    assert_eq!(call(&mut client, "SET k v"), ok());
+    signal(&server, "-HUP");
+    // Signals are given one after the other, so that this one is behind it.
+    signal(&server, "-TERM");
+    assert!(server.wait().success(), "{}", server.output());
+    let (mut server, mut client) = started(&directory, &args);
+    assert_eq!(text(call(&mut client, "GET k")), "v");
+    server.kill();
+    fs::remove_dir_all(&directory).expect("the directory is ours");
+}
+
+#[test]
+fn who_loads_ends_at_once_and_well() {
+    let directory = scratch("loading");
+    // Loading runs the script once more, which never ends.
+    let log = "*3\r\n$4\r\nEVAL\r\n$17\r\nwhile true do end\r\n$1\r\n0\r\n";
+    fs::write(directory.join("appendonly.aof"), log).expect("the directory is ours");
+    for name in ["-TERM", "-INT"] {
+        let mut server = Process::start(&directory, &["--appendonly", "yes"]);
+        until("it loads", || {
+            let client = Client::connect(server.port());
+            let answer = client.and_then(|mut client| client.call(&["PING"]));
+            matches!(answer, Ok(Value::Error(text)) if text.starts_with(b"LOADING"))
+        });
+        signal(&server, name);
+        assert!(server.wait().success(), "{}", server.output());
+    }
+    fs::remove_dir_all(&directory).expect("the directory is ours");
+}
+
+#[test]
+fn a_log_that_is_not_wanted_any_more_when_it_has_begun_ends() {
+    let directory = scratch("unwanted");
+    let (mut server, mut client) = started(&directory, &["--save", ""]);
+    assert_eq!(call(&mut client, "MULTI"), ok());
+    // The transaction holds the key's shard: nothing begins before its end.
+    for line in ["SET k v", "CONFIG SET appendonly yes", "CONFIG SET appendonly no"] {
+        assert_eq!(text(call(&mut client, line)), "QUEUED");
+    }
+    assert_eq!(call(&mut client, "EXEC"), Value::Items(Kind::Array, vec![ok(), ok(), ok()]));
+    until("it has begun", || field(&mut client, "aof_rewrites") == "1");
+    until("it has ended", || field(&mut client, "aof_enabled") == "0");
+    assert_eq!(call(&mut client, "CONFIG SET appendonly yes"), ok());
+    until("it has begun", || field(&mut client, "aof_rewrites") == "2");
+    assert_eq!(call(&mut client, "SET k w"), ok());
+    server.kill();
+    let (mut server, mut client) = started(&directory, &["--appendonly", "yes"]);
+    assert_eq!(text(call(&mut client, "GET k")), "w");
+    server.kill();
+    fs::remove_dir_all(&directory).expect("the directory is ours");
+}
+
+#[test]
+fn a_log_that_cannot_be_begun_is_not_turned_on() {
+    let directory = scratch("unbegun");
+    fs::write(directory.join("appendonlydir"), "a file").expect("the directory is ours");
+    let (mut server, mut client) = started(&directory, &["--save", ""]);
+    let answer = text(call(&mut client, "CONFIG SET appendonly yes"));
+    let expected = "ERR CONFIG SET failed (possibly related to argument 'appendonly') - Unable to \
+                    turn on AOF. Check server logs.";
+    assert_eq!(answer, expected);
+    assert_eq!(field(&mut client, "aof_enabled"), "0");
+    assert_eq!(field(&mut client, "aof_last_bgrewrite_status"), "err");
+    fs::remove_file(directory.join("appendonlydir")).expect("it is ours");
+    assert_eq!(call(&mut client, "CONFIG SET appendonly yes"), ok());
+    until("it has begun", || field(&mut client, "aof_last_bgrewrite_status") == "ok");
+    server.kill();
+    fs::remove_dir_all(&directory).expect("the directory is ours");
+}
+
+#[test]
+fn resetstat_sets_the_counts_of_snapshots_back() {
+    let directory = scratch("resetstat");
+    let (mut server, mut client) = started(&directory, &["--save", ""]);
+    assert_eq!(call(&mut client, "SAVE"), ok());
+    assert_eq!(field(&mut client, "rdb_saves"), "1");
+    assert_eq!(call(&mut client, "CONFIG RESETSTAT"), ok());
+    assert_eq!(field(&mut client, "rdb_saves"), "0");
+    server.kill();
+    fs::remove_dir_all(&directory).expect("the directory is ours");
+}
