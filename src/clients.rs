@@ -267,15 +267,21 @@ impl ClientInfo {
         if set.is_empty() { "N".into() } else { set }
     }
 
+    /// Whether the connection is to end, or has ended so.
+    fn is_ended(&self) -> bool {
+        self.killed.load(Ordering::Acquire)
+    }
+
     /// Whether the connection is to end. Registers the task to be woken when that is said.
     #[inline]
     pub fn is_killed(&self, waker: &std::task::Waker) -> bool {
         self.waker.register(waker);
-        self.killed.load(Ordering::Acquire)
+        self.is_ended()
     }
 }
 
-/// All connected clients.
+/// All connected clients. One that was ended is told of no more, though its task may need a moment
+/// to see that.
 #[derive(Default)]
 pub struct Clients {
     list: Mutex<BTreeMap<u64, Arc<ClientInfo>>>,
@@ -324,23 +330,19 @@ impl Clients {
 
     /// A client by its number.
     pub fn find(&self, id: u64) -> Option<Arc<ClientInfo>> {
-        self.list.lock().get(&id).cloned()
+        self.list.lock().get(&id).filter(|client| !client.is_ended()).cloned()
     }
 
     /// All clients, the oldest first.
     pub fn all(&self) -> Vec<Arc<ClientInfo>> {
-        self.list.lock().values().cloned().collect()
+        self.list.lock().values().filter(|client| !client.is_ended()).cloned().collect()
     }
 
     /// Closes the clients that take most until all together take no more than `bytes_max`; those
     /// that asked to be kept are, and do not count.
     pub fn evict(&self, bytes_max: usize) {
         let mut evictable = self.all();
-        evictable.retain(|client| {
-            // One that was ended already gives its memory back without more ado.
-            client.marks.load(Ordering::Relaxed) & EVICTABLE_NOT == 0
-                && !client.killed.load(Ordering::Relaxed)
-        });
+        evictable.retain(|client| client.marks.load(Ordering::Relaxed) & EVICTABLE_NOT == 0);
         let mut sized: Vec<_> = evictable.iter().map(|client| (client.memory(), client)).collect();
         let mut sum: usize = sized.iter().map(|(bytes, _)| bytes).sum();
         if sum <= bytes_max {
@@ -364,6 +366,26 @@ impl Clients {
 
     /// The number of clients.
     pub fn len(&self) -> usize {
-        self.list.lock().len()
+        self.list.lock().values().filter(|client| !client.is_ended()).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_ended_is_told_of_no_more() {
+        let (clients, nowhere) = (Clients::default(), Address::Unix("".into()));
+        let add =
+            || clients.add(nowhere.clone(), nowhere.clone(), -1, 0, 9).expect("there is room");
+        let (one, two) = (add(), add());
+        assert!(clients.len() == 2 && clients.find(two.id).is_some());
+        assert!(two.kill() && !two.kill());
+        assert!(clients.len() == 1 && clients.find(two.id).is_none());
+        assert!(clients.all().iter().map(|client| client.id).eq([one.id]));
+        // Its task has yet to end.
+        clients.remove(two.id);
+        assert_eq!(clients.len(), 1);
     }
 }
