@@ -117,7 +117,8 @@ pub struct Persist {
     ask: Condvar,
     /// Changes whenever the log got further, or into trouble.
     progress: watch::Sender<()>,
-    /// What had been written at this moment is safe, in monotonic milliseconds.
+    /// What had been written at this moment, in monotonic milliseconds, is safe, or nobody was
+    /// promised that it would be.
     safe_ms: AtomicU64,
     /// Of which `safe_ms` it was found that the sync after it is late; how often that happened.
     late_after_ms: AtomicU64,
@@ -402,7 +403,10 @@ pub fn follow_config(server: &'static Server) -> io::Result<()> {
         "no" => Policy::No,
         _ => Policy::Everysec,
     };
-    persist.policy.store(policy as u8, Relaxed);
+    let before = persist.policy.swap(policy as u8, Relaxed);
+    if policy == Policy::Everysec && before != policy as u8 {
+        persist.safe_ms.store(server.clock.now().mono_ms, Release);
+    }
     let wanted = config.is(Setting::Appendonly);
     drop(config);
     save::follow_failure(server);

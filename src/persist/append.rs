@@ -212,6 +212,7 @@ fn begin(server: &'static Server) {
     let persist = &server.persist;
     let begun = rewrite_noted(server, || {
         server.engine.set_listening(true);
+        persist.safe_ms.store(server.clock.now().mono_ms, Release);
         persist.close(IS_LOGGING);
     });
     if begun.is_err() {
@@ -240,8 +241,15 @@ pub fn turn_off(server: &'static Server) -> io::Result<()> {
 
 /// Lets a log begin at the start, once everything has been loaded.
 pub fn listen(server: &'static Server) {
+    let persist = &server.persist;
     server.engine.set_listening(true);
-    server.persist.close(IS_LOGGING);
+    persist.close(IS_LOGGING);
+    // A killed server may have left it to the system. Without this the first who write would wait
+    // for the sync of once a second.
+    let began_ms = server.clock.now().mono_ms;
+    if finish(persist) {
+        persist.safe_ms.store(began_ms, Release);
+    }
 }
 
 /// A first base, of what was loaded from elsewhere.

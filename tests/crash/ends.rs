@@ -97,6 +97,26 @@ fn a_log_that_cannot_be_begun_is_not_turned_on() {
     fs::remove_dir_all(&directory).expect("the directory is ours");
 }
 
+/// Under `everysec` a reply does not wait for the sync, from the first write on.
+#[test]
+fn the_first_write_does_not_wait_for_the_disk() {
+    let directory = scratch("first");
+    let is_ahead = |round: usize| {
+        let (mut server, mut client) = started(&directory, &["--appendonly", "yes"]);
+        assert_eq!(call(&mut client, &format!("SET k {round}")), ok());
+        let told = text(call(&mut client, "INFO persistence"));
+        let mark = |name: &str| {
+            let value = told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            value.and_then(|value| value.parse::<u64>().ok()).expect("INFO tells it")
+        };
+        server.kill();
+        mark("aof_records_synced") < mark("aof_records_written")
+    };
+    // On a slow machine the sync may have come before INFO.
+    assert!((0..20).any(is_ahead), "the first reply always waits");
+    fs::remove_dir_all(&directory).expect("the directory is ours");
+}
+
 #[test]
 fn resetstat_sets_the_counts_of_snapshots_back() {
     let directory = scratch("resetstat");
