@@ -171,6 +171,8 @@ struct Job {
     tried_ms: u64,
     /// How many succeeded.
     done: u64,
+    /// How many failed since one succeeded.
+    failed_in_row: u64,
 }
 
 impl Default for Persist {
@@ -327,6 +329,7 @@ impl Persist {
     pub fn reset_stats(&self) {
         let mut status = self.status.lock();
         (status.save.done, status.rewrite.done) = (0, 0);
+        status.rewrite.failed_in_row = 0;
         self.late.store(0, Relaxed);
     }
 

@@ -130,6 +130,10 @@ fn rewrite_noted(server: &'static Server, at_flip: impl FnOnce()) -> io::Result<
     status.rewrite.took_s = Some((end_ms - began_ms) / 1000);
     status.rewrite.failed = result.is_err();
     status.rewrite.done += u64::from(result.is_ok());
+    status.rewrite.failed_in_row = match result {
+        Ok(()) => 0,
+        Err(_) => status.rewrite.failed_in_row + 1,
+    };
     match &result {
         Ok(()) => log::notice(format_args!("The log was rewritten in {} ms", end_ms - began_ms)),
         Err(error) => log::warning(format_args!("Rewriting the log failed: {error}")),

@@ -51,7 +51,7 @@ pub fn fields(server: &Server) -> Vec<(&'static str, String)> {
         ("aof_last_bgrewrite_status", well(rewrite.failed)),
         ("aof_rewrites", rewrite.done.to_string()),
         ("aof_last_write_status", well(persist.gate.load(Relaxed) & LOG_FAILS != 0)),
-        none("aof_rewrites_consecutive_failures"),
+        ("aof_rewrites_consecutive_failures", rewrite.failed_in_row.to_string()),
         none("aof_last_cow_size"),
         none("module_fork_in_progress"),
         none("module_fork_last_cow_size"),

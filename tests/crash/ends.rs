@@ -90,9 +90,15 @@ fn a_log_that_cannot_be_begun_is_not_turned_on() {
     assert_eq!(answer, expected);
     assert_eq!(field(&mut client, "aof_enabled"), "0");
     assert_eq!(field(&mut client, "aof_last_bgrewrite_status"), "err");
+    let failed = "aof_rewrites_consecutive_failures";
+    assert_eq!(field(&mut client, failed), "0");
+    let begun = "Background append only file rewriting started";
+    assert_eq!(text(call(&mut client, "BGREWRITEAOF")), begun);
+    until("it has failed", || field(&mut client, failed) == "1");
     fs::remove_file(directory.join("appendonlydir")).expect("it is ours");
     assert_eq!(call(&mut client, "CONFIG SET appendonly yes"), ok());
     until("it has begun", || field(&mut client, "aof_last_bgrewrite_status") == "ok");
+    assert_eq!(field(&mut client, failed), "0");
     server.kill();
     fs::remove_dir_all(&directory).expect("the directory is ours");
 }
