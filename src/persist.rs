@@ -33,7 +33,8 @@ pub use check::run as check;
 pub use convert::run as convert;
 pub use info::fields as info_fields;
 pub use recover::{Again, load, load_again};
-pub use save::{Begun, How, begin_rewrite, begin_save, is_saving, last_save_s, save_now, shutdown};
+pub use save::{Begun, How, begin_rewrite, begin_save, is_saving, last_save_s, save_now};
+pub use save::{schedule_rewrite, schedule_save, shutdown};
 pub use wait::{is_safe, wait_until_safe};
 
 use crate::clock::Clock;

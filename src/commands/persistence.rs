@@ -69,8 +69,12 @@ fn bgsave(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
         2 if is(&args[1], "schedule") => true,
         _ => return Err(Error::SYNTAX),
     };
-    let begun = persist::begin_save(context.session.server, schedule);
-    let text = match begun.map_err(failed)? {
+    let server = context.session.server;
+    let begun = match context.held {
+        Some(_) => persist::schedule_save(server),
+        None => persist::begin_save(server, schedule).map_err(failed)?,
+    };
+    let text = match begun {
         Begun::Now => "Background saving started",
         Begun::Scheduled => "Background saving scheduled",
         Begun::Already => return Err(Error::text(SAVES_ALREADY)),
@@ -123,7 +127,12 @@ static BGREWRITEAOF: SessionCommand = SessionCommand {
 };
 
 fn bgrewriteaof(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
-    let text = match persist::begin_rewrite(context.session.server).map_err(failed)? {
+    let server = context.session.server;
+    let begun = match context.held {
+        Some(_) => persist::schedule_rewrite(server),
+        None => persist::begin_rewrite(server).map_err(failed)?,
+    };
+    let text = match begun {
         Begun::Now => "Background append only file rewriting started",
         Begun::Scheduled => "Background append only file rewriting scheduled",
         Begun::Already | Begun::Other => {

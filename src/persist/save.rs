@@ -154,6 +154,15 @@ impl Job {
         (self.since_ms, self.tried_ms, self.scheduled) = (Some(now_ms), now_ms, false);
     }
 
+    /// Has it begin at the next tick, if it is not under way.
+    fn schedule(&mut self) -> Begun {
+        if self.since_ms.is_some() {
+            return Begun::Already;
+        }
+        self.scheduled = true;
+        Begun::Scheduled
+    }
+
     /// Whether it is too early to try again what failed.
     pub fn rests(&self, server: &Server) -> bool {
         server.clock.now().mono_ms < self.tried_ms + RETRY_MS
@@ -223,6 +232,16 @@ pub fn begin_save(server: &'static Server, schedule: bool) -> io::Result<Begun> 
     }
     spawn(server, |server| drop(run(server, Heard::ByNobody)), |status| &mut status.save)?;
     Ok(Begun::Now)
+}
+
+/// Has a snapshot saved when the transaction that asks for it has ended.
+pub fn schedule_save(server: &Server) -> Begun {
+    server.persist.status.lock().save.schedule()
+}
+
+/// Has the log rewritten when the transaction that asks for it has ended.
+pub fn schedule_rewrite(server: &Server) -> Begun {
+    server.persist.status.lock().rewrite.schedule()
 }
 
 /// Begins to rewrite the log in the background.
