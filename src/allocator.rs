@@ -42,6 +42,21 @@ pub fn purge() {
     unsafe { mi_collect(true) }
 }
 
+/// A block of every small size. mimalloc gives each thread pages of its own for each size, and the
+/// first block of a size may be the first touch of new memory. A thread that must not wait for that
+/// later takes these blocks and holds on to them, a page of 64 KiB each.
+pub fn small_blocks() -> Vec<Vec<u8>> {
+    const SMALL: usize = 1024;
+    let mut blocks: Vec<Vec<u8>> = Vec::new();
+    for size in 1..=SMALL {
+        let class = redstart_engine::entry::size_class(size);
+        if blocks.last().is_none_or(|block| block.len() < class) {
+            blocks.push(vec![1; class]);
+        }
+    }
+    blocks
+}
+
 // SAFETY: mimalloc's blocks are as large as asked, aligned to 8 bytes by the plain functions and
 // to any power of two by the aligned ones; each is freed and grown by the same library.
 unsafe impl GlobalAlloc for Mimalloc {

@@ -1,6 +1,7 @@
 //! Snapshots: by SAVE and BGSAVE, by save points, at the end.
 
 use super::{IS_STOPPING, Job, SAVE_FAILS, append, direct, dump_place};
+use crate::allocator;
 use crate::config::Setting;
 use crate::log;
 use crate::pace::{Backlog, Pace};
@@ -11,7 +12,7 @@ use redstart_persistence::snapshot::{self, Counts, Header, Writer, encoder, pump
 use redstart_persistence::storage::Storage;
 use std::io;
 use std::sync::atomic::Ordering::*;
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 
 /// How long a job is left alone after it failed, in milliseconds.
 const RETRY_MS: u64 = 5000;
@@ -349,7 +350,11 @@ fn prepare(server: &'static Server) {
     server.engine.keyspace.prepare_snapshots();
     snapshot::prepare();
     direct::prepare();
+    SMALL_BLOCKS.get_or_init(allocator::small_blocks);
 }
+
+/// Those of the thread that saves.
+static SMALL_BLOCKS: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
 
 /// Starts the thread that saves. It is there before it is needed: a thread's beginning takes
 /// milliseconds, too.
