@@ -265,6 +265,7 @@ mod tests {
             (path.join("both.manifest"), Some(3 * whole.len() as u64)),
             (path.join("fresh.manifest"), Some(whole.len() as u64)),
             (golden.join("format-2.redstart"), None),
+            (golden.join("format-4.redstart"), None),
             (golden.join("redis-7.0.15-small.rdb"), None),
         ] {
             let len = std::fs::metadata(&file).expect("it is there").len();

@@ -6,6 +6,7 @@ use bincode::enc::write::Writer;
 use bincode::error::EncodeError;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::io;
 
 const CONFIG: Configuration = standard();
 
@@ -49,6 +50,39 @@ impl Writer for Into<'_> {
 pub fn encode(value: &impl Serialize, to: &mut Vec<u8>) {
     let encoded = bincode::serde::encode_into_writer(value, Into(to), CONFIG);
     encoded.expect("lengths are known, and a vector takes what it is given");
+}
+
+/// What writes to somebody who may fail, and how that failed.
+struct Through<'a> {
+    to: &'a mut dyn FnMut(&[u8]) -> io::Result<()>,
+    failed: Option<io::Error>,
+}
+
+impl Writer for Through<'_> {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        (self.to)(bytes).map_err(|error| {
+            self.failed = Some(error);
+            EncodeError::Other("who takes the bytes failed")
+        })
+    }
+}
+
+/// Gives a value's bytes to `to`, some at a time.
+///
+/// # Errors
+/// When `to` fails; it is not called any more then.
+pub fn encode_through(
+    value: &impl Serialize,
+    to: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut through = Through { to, failed: None };
+    let encoded = bincode::serde::encode_into_writer(value, &mut through, CONFIG);
+    match (encoded, through.failed) {
+        (Ok(()), _) => Ok(()),
+        (Err(_), Some(error)) => Err(error),
+        (Err(error), None) => Err(io::Error::other(error)),
+    }
 }
 
 /// Reads a value from the beginning of `from`; returns how many bytes it took.

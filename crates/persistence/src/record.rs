@@ -14,7 +14,7 @@ use redstart_engine::hasher::Hasher;
 use redstart_engine::options::Options;
 use redstart_engine::value::{Object, ObjectRef};
 use serde::{Deserialize, Serialize};
-use std::cell::RefCell;
+use std::io;
 
 /// What values are built by: the settings that decide their encodings, and the keyspace's hasher.
 #[derive(Clone, Copy)]
@@ -63,38 +63,30 @@ enum ValueIn<'a> {
     Hash(hash::In<'a>),
 }
 
-/// What is called from time to time while a large value is encoded.
-type Between<'a> = &'a dyn Fn();
-/// After so many fields or elements.
-const TURN: usize = 64;
-
-/// Calls it if it is time to, after the `nth` field or element.
-fn take_turn(between: Between<'_>, nth: usize) {
-    if nth % TURN == TURN - 1 {
-        between();
-    }
-}
-
 /// Appends an entry to `to`; `now` ties its deadlines to wall time.
 pub fn encode(db: usize, entry: &Entry, now: Now, to: &mut Vec<u8>) {
-    encode_in_turns(db, entry, now, to, &mut || ());
+    with_out(db, entry, now, |out| codec::encode(out, to));
 }
 
-/// As [`encode`]; after every few fields or elements it calls `between`.
-pub fn encode_in_turns(
+/// As [`encode`]; the bytes go to `to`, some at a time.
+///
+/// # Errors
+/// When `to` fails; it is not called any more then.
+pub fn encode_through(
     db: usize,
     entry: &Entry,
     now: Now,
-    to: &mut Vec<u8>,
-    between: &mut dyn FnMut(),
-) {
-    let between = RefCell::new(between);
-    let between = &|| (between.borrow_mut())();
+    to: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    with_out(db, entry, now, |out| codec::encode_through(out, to))
+}
+
+fn with_out<R>(db: usize, entry: &Entry, now: Now, f: impl FnOnce(&Out<'_>) -> R) -> R {
     let deadline_ms = entry.deadline_ms();
     let joined;
     let value = match entry.object() {
-        Some(ObjectRef::List(list)) => ValueOut::List(list::Out { list, between }),
-        Some(ObjectRef::Hash(hash)) => ValueOut::Hash(hash::Out { hash, now, between }),
+        Some(ObjectRef::List(list)) => ValueOut::List(list::Out(list)),
+        Some(ObjectRef::Hash(hash)) => ValueOut::Hash(hash::Out { hash, now }),
         None => match entry.value() {
             Value::Int(n) => ValueOut::Integer(n),
             Value::Inline(bytes) => ValueOut::Text(Blob(bytes)),
@@ -105,7 +97,7 @@ pub fn encode_in_turns(
         },
     };
     let at_ms = (deadline_ms != 0).then(|| now.wall(deadline_ms));
-    codec::encode(&Out { db: db as u32, key: Blob(entry.key()), at_ms, value }, to);
+    f(&Out { db: db as u32, key: Blob(entry.key()), at_ms, value })
 }
 
 /// Reads an entry from the beginning of `from`: its database, itself, and the bytes it took.

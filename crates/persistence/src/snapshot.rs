@@ -11,6 +11,9 @@
 //! it. So a file that is cut, or differs by a bit anywhere, or has its sections in another order,
 //! is not read as a snapshot.
 //!
+//! A large entry may go over several sections, with others in between: the first ones hold bytes of
+//! it, and the last one its end. So a snapshot's writer needs no memory for all of it.
+//!
 //! A snapshot is written under another name and gets its own when it is whole and safe.
 
 mod read;
@@ -23,8 +26,11 @@ use serde::{Deserialize, Serialize};
 
 /// The first bytes of every snapshot.
 pub const MAGIC: &[u8; 8] = b"REDSTART";
-/// The version that is written, and the newest that is read.
-pub const VERSION: u32 = 2;
+/// The versions that are read, the last of which is written. Each two differ by two bits at least:
+/// no checksum covers them, and a flipped bit must not make one of another.
+pub const VERSIONS: [u32; 3] = [1, 2, 4];
+/// The version that is written.
+pub const VERSION: u32 = VERSIONS[VERSIONS.len() - 1];
 
 /// Bytes before the first section.
 const START: usize = MAGIC.len() + 4;
@@ -36,6 +42,10 @@ const ENTRIES: u8 = 2;
 const TRAILER: u8 = 3;
 /// Since version 2.
 const LIBRARIES: u8 = 4;
+/// Bytes of an entry that goes on in the next section of this kind or the next; since version 4.
+const BEGUN: u8 = 5;
+/// Its last bytes.
+const ENDED: u8 = 6;
 
 /// What a snapshot says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

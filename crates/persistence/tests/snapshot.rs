@@ -250,6 +250,55 @@ fn disturb_large(driver: &mut Driver, random: &mut fastrand::Rng) {
 }
 
 #[test]
+fn a_large_entry_goes_over_several_sections() {
+    let mut driver = Driver::new(1);
+    fill_large(&mut driver);
+    let storage = Memory::default();
+    let counts = save(&driver, &storage).unwrap();
+    assert_eq!(counts.entries as usize, state(&driver).len());
+    // Three hashes, six lists, three strings that are one piece each.
+    assert!(counts.sections > 2 * 9, "{}", counts.sections);
+    let whole = storage.bytes(NAME).unwrap();
+    let target = Driver::new(2);
+    let refused = |bytes: &[u8]| {
+        storage.put(NAME, bytes);
+        load(&target, &storage, NAME).is_err()
+    };
+    // Without a section, with one twice, with two in another order.
+    let sections = sections(&whole);
+    let joined = |order: &[usize]| {
+        let mut bytes = whole[..12].to_vec();
+        order.iter().for_each(|&at| bytes.extend_from_slice(sections[at]));
+        bytes
+    };
+    let order: Vec<usize> = (0..sections.len()).collect();
+    assert!(joined(&order) == whole);
+    for at in 1..sections.len() - 2 {
+        let mut other = order.clone();
+        other.swap(at, at + 1);
+        assert!(refused(&joined(&other)), "section {at} behind the next");
+        other = order.clone();
+        other.remove(at);
+        assert!(refused(&joined(&other)), "no section {at}");
+        other.insert(at, at + 1);
+        assert!(refused(&joined(&other)), "another section {at}");
+    }
+}
+
+/// The sections of a snapshot.
+fn sections(mut bytes: &[u8]) -> Vec<&[u8]> {
+    bytes = &bytes[12..];
+    let mut sections = Vec::new();
+    while !bytes.is_empty() {
+        let len = u64::from_le_bytes(bytes[5..13].try_into().expect("eight bytes"));
+        let (section, rest) = bytes.split_at(21 + len as usize);
+        sections.push(section);
+        bytes = rest;
+    }
+    sections
+}
+
+#[test]
 fn large_values_are_of_the_moment() {
     let mut changed = 0;
     for seed in 0..10 {

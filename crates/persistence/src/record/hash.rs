@@ -1,6 +1,6 @@
 //! A hash: its fields with their values and, where there is one, the wall time of their end.
 
-use super::{Between, Builder, take_turn};
+use super::Builder;
 use crate::codec::Blob;
 use redstart_engine::Now;
 use redstart_engine::entry::NewValue;
@@ -11,16 +11,14 @@ use serde::{Deserialize, Serialize, Serializer};
 pub struct Out<'a> {
     pub hash: &'a Hash,
     pub now: Now,
-    pub between: Between<'a>,
 }
 
 impl Serialize for Out<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_seq(Some(self.hash.len()))?;
-        for (nth, (field, value, deadline_ms)) in self.hash.iter_timed().enumerate() {
+        for (field, value, deadline_ms) in self.hash.iter_timed() {
             let at_ms = (deadline_ms != 0).then(|| self.now.wall(deadline_ms));
             value.with(|value| fields.serialize_element(&(Blob(field), Blob(value), at_ms)))?;
-            take_turn(self.between, nth);
         }
         fields.end()
     }

@@ -1,24 +1,18 @@
 //! A list: its elements from head to tail.
 
-use super::{Between, Builder, take_turn};
+use super::Builder;
 use crate::codec::Blob;
 use redstart_engine::value::list::{Element, End, Limit, List, ListRef};
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Serialize, Serializer};
 use std::ops::ControlFlow;
 
-pub struct Out<'a> {
-    pub list: ListRef<'a>,
-    pub between: Between<'a>,
-}
+pub struct Out<'a>(pub ListRef<'a>);
 
 impl Serialize for Out<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut elements = serializer.serialize_seq(Some(self.list.len()))?;
-        let mut nth = 0;
-        let walked = self.list.walk(0, End::Head, |element: Element<'_>| {
-            take_turn(self.between, nth);
-            nth += 1;
+        let mut elements = serializer.serialize_seq(Some(self.0.len()))?;
+        let walked = self.0.walk(0, End::Head, |element: Element<'_>| {
             match elements.serialize_element(&Blob(element.as_bytes())) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => ControlFlow::Break(error),

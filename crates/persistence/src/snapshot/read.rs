@@ -1,7 +1,8 @@
 //! Reading a snapshot, strictly.
 
 use super::{
-    Counts, ENTRIES, FRAME, HEADER, Header, LIBRARIES, MAGIC, START, TRAILER, VERSION, seal,
+    BEGUN, Counts, ENDED, ENTRIES, FRAME, HEADER, Header, LIBRARIES, MAGIC, START, TRAILER,
+    VERSIONS, seal,
 };
 use crate::checksum::checksum;
 use crate::codec::{self, Blob};
@@ -21,11 +22,13 @@ pub struct Reader {
     header: Header,
     counts: Counts,
     libraries: Vec<Vec<u8>>,
+    /// What has been read of an entry that has yet to end.
+    begun: Option<Section>,
 }
 
 /// Some entries, as they lie in the file; their checksum is right.
 pub struct Section {
-    /// Where the payload lies in the file.
+    /// Where the payload lies in the file, or the first part of it.
     pub offset: u64,
     /// How many entries.
     pub count: u32,
@@ -47,15 +50,15 @@ impl Reader {
     pub fn open(storage: &dyn Storage, name: &str) -> Result<Reader, ReadError> {
         let (input, len) = storage.open(name)?;
         let (file, header, counts) = (name.to_owned(), Header::default(), Counts::default());
-        let libraries = Vec::new();
-        let mut reader = Reader { file, input, len, at: 0, header, counts, libraries };
+        let (libraries, begun) = (Vec::new(), None);
+        let mut reader = Reader { file, input, len, at: 0, header, counts, libraries, begun };
         let mut start = [0; START];
         reader.fill(&mut start)?;
         let (magic, version) = start.split_at(MAGIC.len());
         if magic != MAGIC {
             return Err(reader.fault(0, "it is not a snapshot of Redstart").into());
         }
-        if !(1..=VERSION).any(|known| version == known.to_le_bytes()) {
+        if !VERSIONS.iter().any(|known| version == known.to_le_bytes()) {
             return Err(reader.fault(MAGIC.len() as u64, "its version is not known").into());
         }
         let Any { kind, section } = reader.read_section()?;
@@ -103,6 +106,16 @@ impl Reader {
             let start = section.offset - FRAME as u64;
             match kind {
                 ENTRIES => return Ok(Some(section)),
+                BEGUN if section.count == 0 => match &mut self.begun {
+                    Some(begun) => begun.payload.extend_from_slice(&section.payload),
+                    None => self.begun = Some(section),
+                },
+                ENDED if section.count == 1 && self.begun.is_some() => {
+                    return Ok(self.begun.take().map(|mut begun| {
+                        begun.payload.extend_from_slice(&section.payload);
+                        Section { count: 1, ..begun }
+                    }));
+                }
                 LIBRARIES if section.count == 0 => {
                     let texts: Vec<Blob<'_>> = codec::decode_all(&section.payload)
                         .map_err(|what| self.fault(section.offset, &what))?;
@@ -124,6 +137,9 @@ impl Reader {
         if counts != before || section.count != 0 {
             let start = section.offset - FRAME as u64;
             return Err(self.fault(start, "its counts are not right"));
+        }
+        if let Some(begun) = &self.begun {
+            return Err(self.fault(begun.offset, "an entry without its end"));
         }
         if self.at != self.len {
             return Err(self.fault(self.at, "there are bytes behind its end"));

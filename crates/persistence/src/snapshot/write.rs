@@ -1,7 +1,8 @@
 //! Writing a snapshot.
 
 use super::{
-    Counts, ENTRIES, FRAME, HEADER, Header, LIBRARIES, MAGIC, START, TRAILER, VERSION, seal,
+    BEGUN, Counts, ENDED, ENTRIES, FRAME, HEADER, Header, LIBRARIES, MAGIC, START, TRAILER,
+    VERSION, seal,
 };
 use crate::checksum::checksum;
 use crate::codec::{self, Blob};
@@ -17,6 +18,8 @@ use std::io;
 
 /// A section is written once it holds so many bytes.
 const SECTION: usize = 64 * 1024;
+/// After so many bytes of a large entry others have their turn.
+const TURN: usize = 1024;
 /// The section's memory of the last writer, for the next one.
 static SPARE: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
@@ -31,6 +34,9 @@ pub fn prepare() {
 pub fn encoder(now: Now) -> Encode {
     Box::new(move |db, entry, to| record::encode(db, entry, now, to))
 }
+
+/// What is called from time to time while a large entry is written.
+pub type Between<'a, 's> = dyn FnMut(&mut Writer<'s>) -> io::Result<()> + 'a;
 
 /// A snapshot that is being written.
 pub struct Writer<'s> {
@@ -98,28 +104,47 @@ impl<'s> Writer<'s> {
         &mut self,
         db: usize,
         entry: Entry,
-        between: &mut dyn FnMut(&mut Self) -> io::Result<()>,
+        between: &mut Between<'_, 's>,
     ) -> io::Result<()> {
         if !entry.is_heavy() {
             self.entry(db, &entry);
             self.write_full()?;
             return between(self);
         }
-        let (now, mut record) = (self.now, vec![0; FRAME]);
+        let (now, mut kind, mut turn) = (self.now, ENTRIES, 0);
+        let mut part = vec![0; FRAME];
+        record::encode_through(db, &entry, now, &mut |bytes| {
+            for bytes in bytes.chunks(SECTION) {
+                part.extend_from_slice(bytes);
+                if part.len() >= SECTION {
+                    kind = ENDED;
+                    self.write_apart(&mut part, BEGUN, 0)?;
+                }
+                turn += bytes.len();
+                if turn >= TURN {
+                    turn = 0;
+                    between(self)?;
+                }
+            }
+            Ok(())
+        })?;
+        self.write_apart(&mut part, kind, 1)?;
         let mut result = Ok(());
-        let mut rest = || {
+        Garbage::Entry(entry).drop_in_pieces(&mut || {
             if result.is_ok() {
                 result = between(self);
             }
-        };
-        record::encode_in_turns(db, &entry, now, &mut record, &mut rest);
-        Garbage::Entry(entry).drop_in_pieces(&mut rest);
-        result?;
-        // It is a section of its own; the one that grows waits.
-        let growing = std::mem::replace(&mut self.section, record);
-        let count = std::mem::replace(&mut self.count, 1);
-        let written = self.write_section(ENTRIES, 0);
-        (self.section, self.count) = (growing, count);
+        });
+        result
+    }
+
+    /// Writes a section while another one grows; `part` is as empty as a new one then.
+    fn write_apart(&mut self, part: &mut Vec<u8>, kind: u8, count: u32) -> io::Result<()> {
+        std::mem::swap(&mut self.section, part);
+        let grown = std::mem::replace(&mut self.count, count);
+        let written = self.write_section(kind, 0);
+        std::mem::swap(&mut self.section, part);
+        self.count = grown;
         written
     }
 
