@@ -457,9 +457,12 @@ impl Table {
         true
     }
 
-    /// Every entry, in no particular order.
+    /// Every entry, in no particular order; those of a segment are fetched ahead.
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.segments.iter().flat_map(Segment::entries)
+        self.segments.iter().flat_map(|segment| {
+            segment.entries().for_each(Entry::prefetch);
+            segment.entries()
+        })
     }
 
     /// Visits one step of the scan: the entries whose home is `from.home` in the segment that
