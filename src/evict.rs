@@ -3,9 +3,11 @@
 //!
 //! Every shard counts its bytes; their sum is taken when the requests since the last one could
 //! have used up what was left, at most once a millisecond. So the path of a request only adds up
-//! the bytes of its arguments. When the sum is too large, keys are evicted until some room is
-//! free, so that the next sum is not due at once; at most so many keys for one request, and the
-//! next goes on. A key is chosen among a few that are drawn from shards drawn at random.
+//! the bytes of its arguments; what a request adds beyond them (SETRANGE, COPY, a script) is
+//! reckoned by the time that has passed. When the sum is too large, keys are evicted until some
+//! room is free, so that the next sum is not due at once; at most so many keys for one request,
+//! and the next goes on. A key is chosen among a few that are drawn from shards drawn at random
+//! and the best that were drawn before for the same request and are still there.
 
 use crate::config::{Config, Setting};
 use crate::server::Server;
@@ -23,6 +25,10 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::
 const KEYS_MAX: usize = 64;
 /// What an entry may take beside its bytes.
 const ENTRY_BYTES: usize = 64;
+/// What memory is taken to have grown by in a millisecond, beside the bytes of arguments.
+const GROWTH_PER_MS: usize = 1 << 20;
+/// Candidates kept for the next choice.
+const POOL_MAX: usize = 16;
 /// How long the next try waits when there was nothing to evict, in milliseconds.
 const STUCK_MS: u64 = 100;
 /// Slots looked at in a shard for one that fits.
@@ -67,6 +73,30 @@ struct Candidate {
     key: Vec<u8>,
 }
 
+/// The best of all candidates that were drawn for one request, the worst first. A few draws are a
+/// poor sample of all keys; what they leave over makes the next one better.
+#[derive(Default)]
+struct Pool(Vec<Candidate>);
+
+impl Pool {
+    /// Keeps a candidate if it is among the best.
+    fn offer(&mut self, drawn: Candidate) {
+        if self.0.iter().any(|kept| kept.db == drawn.db && kept.key == drawn.key) {
+            return;
+        }
+        let at = self.0.partition_point(|kept| kept.score < drawn.score);
+        self.0.insert(at, drawn);
+        if self.0.len() > POOL_MAX {
+            self.0.remove(0);
+        }
+    }
+
+    /// Takes the best.
+    fn take(&mut self) -> Option<Candidate> {
+        self.0.pop()
+    }
+}
+
 impl Evictor {
     /// Follows the configuration.
     pub fn configure(&self, config: &Config) {
@@ -103,7 +133,7 @@ impl Evictor {
             return true;
         }
         let limit = self.limit.load(Relaxed);
-        let since = self.since.fetch_add(bytes + ENTRY_BYTES, Relaxed).saturating_add(bytes);
+        let since = self.note(bytes, now);
         if self.used.load(Relaxed).saturating_add(since) <= limit {
             return true;
         }
@@ -116,9 +146,9 @@ impl Evictor {
         let room = (limit / 64).min(4 << 20);
         let mut made = true;
         if used > limit.saturating_sub(room / 2) {
-            let mut evicted = 0;
+            let (mut evicted, mut pool) = (0, Pool::default());
             while used > limit.saturating_sub(room) && evicted < KEYS_MAX {
-                let Some(freed) = self.evict(server, worker, now) else { break };
+                let Some(freed) = self.evict(server, worker, &mut pool, now) else { break };
                 used = used.saturating_sub(freed);
                 evicted += 1;
             }
@@ -134,6 +164,19 @@ impl Evictor {
         made
     }
 
+    /// Notes a request of so many bytes, zero being none; returns what memory may have grown by
+    /// since the last sum.
+    fn note(&self, bytes: usize, now: Now) -> usize {
+        let more = if bytes == 0 { 0 } else { bytes + ENTRY_BYTES };
+        let since = self.since.fetch_add(more, Relaxed).saturating_add(more);
+        if since == 0 {
+            return 0;
+        }
+        let elapsed_ms = now.mono_ms.saturating_sub(self.taken_ms.load(Relaxed));
+        let elapsed_ms = usize::try_from(elapsed_ms).unwrap_or(usize::MAX);
+        since.saturating_add(elapsed_ms.saturating_mul(GROWTH_PER_MS))
+    }
+
     /// Evicts what is too much though nobody writes; true when there is more to do at once.
     pub fn shrink(&self, server: &'static Server, worker: &mut Worker, now: Now) -> bool {
         let waits = self.stuck.load(Relaxed)
@@ -147,8 +190,14 @@ impl Evictor {
 
     /// Removes the best of a few keys; None when there is none that may go. Returns the bytes
     /// that its shard has lost.
-    fn evict(&self, server: &'static Server, worker: &mut Worker, now: Now) -> Option<usize> {
-        let Candidate { db, key, .. } = self.choose(server, now)?;
+    fn evict(
+        &self,
+        server: &'static Server,
+        worker: &mut Worker,
+        pool: &mut Pool,
+        now: Now,
+    ) -> Option<usize> {
+        let Candidate { db, key, .. } = self.choose(server, pool, now)?;
         let Run::Data(run) = EVICT.run else { return None };
         let hash = server.engine.keyspace.hasher().hash(&key);
         let args = OwnedArgs::from_slices(&[b"EVICT", &key]);
@@ -168,27 +217,27 @@ impl Evictor {
         Some(before.saturating_sub(bytes_of(server, shard)))
     }
 
-    /// The best of a few keys.
-    fn choose(&self, server: &'static Server, now: Now) -> Option<Candidate> {
+    /// The best of a few keys and of those in the pool.
+    fn choose(&self, server: &'static Server, pool: &mut Pool, now: Now) -> Option<Candidate> {
         let rank = self.rank.load(Relaxed);
         if rank == Rank::Never as u8 {
             return None;
         }
-        let mut best: Option<Candidate> = None;
+        // Where any will do, the first is as good as the best.
+        let any = rank == Rank::Random as u8;
+        let wanted = if any { 1 } else { self.samples.load(Relaxed) };
         let (mut drawn, mut at) = (0, fastrand::usize(..SHARDS));
         for _ in 0..SHARDS {
             if let Some(candidate) = self.draw(server, at, rank, now) {
                 drawn += 1;
-                if best.as_ref().is_none_or(|best| best.score < candidate.score) {
-                    best = Some(candidate);
-                }
+                pool.offer(candidate);
             }
-            if drawn >= self.samples.load(Relaxed) {
+            if drawn >= wanted {
                 break;
             }
             at = (at + 1) % SHARDS;
         }
-        best
+        pool.take()
     }
 
     /// Draws a key of a shard.
@@ -231,4 +280,25 @@ fn sum(server: &'static Server) -> usize {
 fn bytes_of(server: &'static Server, index: usize) -> usize {
     let Ok(mut view) = server.engine.keyspace.ask_shard(index) else { return 0 };
     view.shard_at(index).dbs().map(|(_, db)| db.allocated()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate(score: u64, key: &str) -> Candidate {
+        Candidate { score, db: 0, key: key.into() }
+    }
+
+    #[test]
+    fn a_pool_keeps_the_best_and_none_twice() {
+        let mut pool = Pool::default();
+        for score in (0..100).rev() {
+            pool.offer(candidate(score, &score.to_string()));
+            pool.offer(candidate(score, "twice"));
+        }
+        let taken: Vec<u64> = std::iter::from_fn(|| pool.take().map(|best| best.score)).collect();
+        let best: Vec<u64> = [99].into_iter().chain((85..100).rev()).collect();
+        assert_eq!(taken, best);
+    }
 }

@@ -79,6 +79,29 @@ fn without_an_expiry_nothing_goes_by_a_volatile_policy() {
     assert!(stays.iter().all(|exists| *exists == Value::Int(1)));
 }
 
+#[test]
+fn the_key_that_goes_is_chosen_well() {
+    let server = start(&["--maxmemory-policy", "allkeys-lfu"]);
+    let mut client = connect(&server);
+    let names: Vec<String> = (0..4000).map(|n| format!("key{n}")).collect();
+    let used: Vec<String> = names.iter().step_by(2).cloned().collect();
+    let left = survivors(&mut client, &names, &used);
+    let used_left = left.iter().filter(|name| used.contains(name)).count();
+    let (gone, used_gone) = (names.len() - left.len(), used.len() - used_left);
+    assert!(used_gone * 8 < gone, "{used_gone} of the {gone} that are gone were in use");
+}
+
+#[test]
+fn what_grows_beyond_its_arguments_is_within_the_limit() {
+    let server = start(&["--maxmemory", "1mb"]);
+    let mut client = connect(&server);
+    let refused = (0..2000).any(|n| {
+        send(&mut client, &format!("SETRANGE key{n} 20000 x"));
+        matches!(reply(&mut client), Value::Error(_))
+    });
+    assert!(refused, "{} bytes are used", number(&mut client, "used_memory"));
+}
+
 const LIMIT: &str = "client-output-buffer-limit";
 
 /// Publishes until nobody listens any more.
