@@ -42,11 +42,11 @@ pub fn purge() {
     unsafe { mi_collect(true) }
 }
 
-/// A block of every small size. mimalloc gives each thread pages of its own for each size, and the
-/// first block of a size may be the first touch of new memory. A thread that must not wait for that
-/// later takes these blocks and holds on to them, a page of 64 KiB each.
+/// A block of every size up to 8 KiB. mimalloc gives each thread pages of its own for each size,
+/// and the first block of a size may be the first touch of new memory. A thread that must not wait
+/// for that later takes these blocks and holds on to them, a page of 64 KiB each.
 pub fn small_blocks() -> Vec<Vec<u8>> {
-    const SMALL: usize = 1024;
+    const SMALL: usize = 8192;
     let mut blocks: Vec<Vec<u8>> = Vec::new();
     for size in 1..=SMALL {
         let class = redstart_engine::entry::size_class(size);
