@@ -18,8 +18,8 @@ pub fn fields(server: &Server) -> Vec<(&'static str, String)> {
     let changed = save::changes(server).saturating_sub(status.changes_saved);
     let (save, rewrite) = (&status.save, &status.rewrite);
     let logging = persist.is_logging();
-    // It is asked for before its base is written.
-    let enabled = logging || server.config.read().is(Setting::Appendonly);
+    // It is asked for before its base is written, and may end after it is not wanted any more.
+    let enabled = server.config.read().is(Setting::Appendonly);
     let (saved, to_save) = (&persist.saving.keys, &persist.saving.total);
     let (saved, to_save) = (saved.load(Relaxed), to_save.load(Relaxed));
     let none = |name: &'static str| (name, "0".to_owned());
