@@ -150,7 +150,7 @@ fn check_snapshot(
             let taken = seen.take(*db, entry.key());
             taken.map_err(|what| reader.fault(section.offset, &what))?;
         }
-        progress.bytes.store(section.offset, Relaxed);
+        progress.bytes.store(reader.counts().bytes, Relaxed);
         progress.keys.fetch_add(entries.len() as u64, Relaxed);
         entries.clear();
     }

@@ -178,7 +178,7 @@ impl Conversion<'_> {
                     self.written(writer.entry(db, &entry))?;
                     progress.keys.fetch_add(1, Relaxed);
                 }
-                progress.bytes.store(section.offset + section.payload.len() as u64, Relaxed);
+                progress.bytes.store(reader.counts().bytes, Relaxed);
             }
             reader.libraries().iter().for_each(|text| writer.library(text));
             Ok(())
