@@ -22,6 +22,14 @@ fn started(directory: &Path, args: &[&str]) -> (Process, Client) {
     (server, client)
 }
 
+/// A server that starts from the directory knows the value of `k`. The directory is removed then.
+fn is_kept(directory: &Path, args: &[&str], value: &str) {
+    let (mut server, mut client) = started(directory, args);
+    assert_eq!(text(call(&mut client, "GET k")), value);
+    server.kill();
+    fs::remove_dir_all(directory).expect("the directory is ours");
+}
+
 #[test]
 fn the_end_of_the_terminal_is_not_the_end_of_the_server() {
     let directory = scratch("hangup");
@@ -32,10 +40,7 @@ fn the_end_of_the_terminal_is_not_the_end_of_the_server() {
     // Signals are given one after the other, so that this one is behind it.
     signal(&server, "-TERM");
     assert!(server.wait().success(), "{}", server.output());
-    let (mut server, mut client) = started(&directory, &args);
-    assert_eq!(text(call(&mut client, "GET k")), "v");
-    server.kill();
-    fs::remove_dir_all(&directory).expect("the directory is ours");
+    is_kept(&directory, &args, "v");
 }
 
 #[test]
@@ -76,10 +81,7 @@ fn a_log_that_is_not_wanted_any_more_when_it_has_begun_ends() {
     until("it has begun", || field(&mut client, "aof_rewrites") == "2");
     assert_eq!(call(&mut client, "SET k w"), ok());
     server.kill();
-    let (mut server, mut client) = started(&directory, &["--appendonly", "yes"]);
-    assert_eq!(text(call(&mut client, "GET k")), "w");
-    server.kill();
-    fs::remove_dir_all(&directory).expect("the directory is ours");
+    is_kept(&directory, &["--appendonly", "yes"], "w");
 }
 
 #[test]

@@ -31,6 +31,7 @@ use crate::entry::Entry;
 use crate::hasher::{SHARDS, shard_of};
 use crate::keyspace::Keyspace;
 use crate::shard::{Db, Shard};
+use crate::table::SEGMENT_MAX;
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -45,8 +46,6 @@ const ROOM: usize = 512;
 const SPARE: usize = 384;
 /// A buffer that has grown beyond this is not kept.
 const SPARE_BYTES: usize = 8 * BATCH;
-/// So many large entries may wait because the walk has just found them in a segment.
-const WALKED: usize = 448;
 /// Entries that are put in between two looks at the memory of their buckets.
 const RESTORE_BATCH: usize = 64;
 
@@ -345,7 +344,7 @@ impl Snapshot {
     /// Takes one step: calls `f` with some entries as they were at the flip. `f` may run under a
     /// lock: it only copies. False when all have been told.
     pub fn step(&mut self, f: &mut dyn FnMut(Told<'_>)) -> bool {
-        if self.tell_batch(false, f) {
+        if self.tell_full(f) {
             return true;
         }
         if let Some((db, entry)) = self.take_kept() {
@@ -395,7 +394,8 @@ impl Snapshot {
 
     /// How many bytes of old values writers have kept that were not told yet, at least.
     pub fn backlog(&self) -> usize {
-        let entries = self.queue.entries.lock().len().saturating_sub(WALKED);
+        // The walk itself may just have found as many as a segment has.
+        let entries = self.queue.entries.lock().len().saturating_sub(SEGMENT_MAX);
         (self.keyspace.buffers().full.lock().len() + entries) * BATCH
     }
 

@@ -28,8 +28,10 @@ use crate::value::part::Part;
 const SLOTS: usize = 7;
 /// Buckets in a segment of the largest size.
 const BUCKETS_MAX: usize = 1 << HOME_BITS;
-/// Entries at which a segment of the largest size splits: 95 % full.
-const SEGMENT_FULL: usize = BUCKETS_MAX * SLOTS * 95 / 100;
+/// Entries that a segment of the largest size has room for.
+pub const SEGMENT_MAX: usize = BUCKETS_MAX * SLOTS;
+/// Entries at which it splits: 95 % full.
+const SEGMENT_FULL: usize = SEGMENT_MAX * 95 / 100;
 
 /// A table with no more slots than these stays when its last entry goes.
 const SMALL_SLOTS: usize = 2 * SLOTS;
@@ -183,13 +185,13 @@ impl Segment {
     /// Moves every entry out, with its hash. The keys are fetched ahead of being hashed.
     fn drain(self, hasher: &Hasher) -> impl Iterator<Item = (u64, Entry)> {
         self.entries().for_each(Entry::prefetch);
-        self.buckets
-            .into_own()
-            .into_vec()
-            .into_iter()
-            .flat_map(|bucket| bucket.entries.into_iter().flatten())
-            .map(move |entry| (hasher.hash(entry.key()), entry))
+        into_entries(self.buckets.into_own()).map(move |entry| (hasher.hash(entry.key()), entry))
     }
+}
+
+/// Takes the entries out of buckets.
+fn into_entries(buckets: Box<[Bucket]>) -> impl Iterator<Item = Entry> {
+    buckets.into_iter().flat_map(|bucket| bucket.entries.into_iter().flatten())
 }
 
 /// Fetches the home bucket of a hash by a hint. One that is out of date fetches in vain.
@@ -402,7 +404,7 @@ impl Table {
         }
         if depth == PREFIX_BITS {
             let segment = &self.segments[index];
-            assert!((segment.len as usize) < BUCKETS_MAX * SLOTS, "more equal hashes than slots");
+            assert!((segment.len as usize) < SEGMENT_MAX, "more equal hashes than slots");
             return false;
         }
         if depth == self.directory_bits() {
@@ -450,9 +452,7 @@ impl Table {
         self.len -= segment.len as usize;
         self.buckets -= segment.buckets.len();
         if let Part::Own(buckets) = segment.buckets {
-            let entries =
-                buckets.into_iter().flat_map(|bucket| bucket.entries.into_iter().flatten());
-            heavy.extend(entries.filter(Entry::is_heavy));
+            heavy.extend(into_entries(buckets).filter(Entry::is_heavy));
         }
         true
     }

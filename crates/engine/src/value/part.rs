@@ -25,7 +25,7 @@ impl<T: Default + Clone> Part<T> {
     pub fn share(&mut self) -> Part<T> {
         let shared = match self {
             Part::Own(own) => Arc::new(std::mem::take(own)),
-            Part::Shared(shared) => shared.clone(),
+            Part::Shared(shared) => return Part::Shared(shared.clone()),
         };
         *self = Part::Shared(shared.clone());
         Part::Shared(shared)
