@@ -27,44 +27,31 @@ pub enum Backlog {
     Large,
 }
 
-/// The turns of work and rest.
+/// The turns of work and rest, by the clock.
 pub struct Pace {
     server: &'static Server,
-    since: Instant,
-    /// Bytes of requests so far, and when there were more of them last.
-    served: u64,
-    served_at: Option<Instant>,
+    turns: Turns,
 }
 
 impl Pace {
     /// Work begins now.
     pub fn new(server: &'static Server) -> Pace {
-        Pace { server, since: Instant::now(), served: served(server), served_at: None }
+        Pace { server, turns: Turns::new(Instant::now(), served(server)) }
     }
 
     /// Work begins anew, after a while without any.
     pub fn resume(&mut self) {
-        self.since = Instant::now();
+        self.turns.since = Instant::now();
     }
 
     /// Rests, if it is time to, and then for as long as what is waiting allows. No lock is held.
     pub fn rest(&mut self, backlog: impl FnOnce() -> Backlog) {
         let now = Instant::now();
-        let worked = now - self.since;
-        if worked < WORK {
+        if now - self.turns.since < WORK {
             return;
         }
-        let served = served(self.server);
-        if served != self.served {
-            (self.served, self.served_at) = (served, Some(now));
-        }
-        if self.served_at.is_some_and(|at| now - at < SERVING) {
-            let rest = match backlog() {
-                Backlog::Small => worked * 3,
-                Backlog::Some => worked,
-                Backlog::Large => worked / 4,
-            };
-            std::thread::sleep(rest.min(REST_MAX));
+        if let Some(rest) = self.turns.rest(now, served(self.server), backlog) {
+            std::thread::sleep(rest);
         }
         self.resume();
     }
@@ -72,4 +59,74 @@ impl Pace {
 
 fn served(server: &Server) -> u64 {
     server.stats.iter().map(|stats| stats.net_input_bytes.value()).sum()
+}
+
+/// When a turn began, and what has been served.
+struct Turns {
+    since: Instant,
+    /// Bytes of requests so far, and when there were more of them last.
+    served: u64,
+    served_at: Instant,
+}
+
+impl Turns {
+    /// Who works has the core, so that no request is seen to be served before the first rest: it
+    /// is taken for granted that some are.
+    fn new(now: Instant, served: u64) -> Turns {
+        Turns { since: now, served, served_at: now }
+    }
+
+    /// How long to rest after the turn that ends now; not at all while nobody is served.
+    fn rest(
+        &mut self,
+        now: Instant,
+        served: u64,
+        backlog: impl FnOnce() -> Backlog,
+    ) -> Option<Duration> {
+        if served != self.served {
+            (self.served, self.served_at) = (served, now);
+        }
+        if now - self.served_at >= SERVING {
+            return None;
+        }
+        let worked = now - self.since;
+        let rest = match backlog() {
+            Backlog::Small => worked * 3,
+            Backlog::Some => worked,
+            Backlog::Large => worked / 4,
+        };
+        Some(rest.min(REST_MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_turn_rests_before_any_request_was_seen() {
+        let begun = Instant::now();
+        let mut turns = Turns::new(begun, 7);
+        assert_eq!(turns.rest(begun + WORK, 7, || Backlog::Small), Some(3 * WORK));
+    }
+
+    #[test]
+    fn nobody_rests_while_nobody_is_served() {
+        let begun = Instant::now();
+        let mut turns = Turns::new(begun, 7);
+        assert_eq!(turns.rest(begun + SERVING, 7, || Backlog::Small), None);
+        turns.since = begun + SERVING;
+        assert_eq!(turns.rest(begun + SERVING + WORK, 8, || Backlog::Some), Some(WORK));
+        assert_eq!(turns.rest(begun + 2 * SERVING + WORK, 8, || Backlog::Some), None);
+    }
+
+    #[test]
+    fn the_more_is_waiting_the_shorter_the_rest() {
+        let begun = Instant::now();
+        let rests = [Backlog::Small, Backlog::Some, Backlog::Large]
+            .map(|backlog| Turns::new(begun, 0).rest(begun + 4 * WORK, 1, || backlog));
+        assert_eq!(rests, [Some(12 * WORK), Some(4 * WORK), Some(WORK)]);
+        let long = Turns::new(begun, 0).rest(begun + SERVING / 2, 1, || Backlog::Some);
+        assert_eq!(long, Some(REST_MAX));
+    }
 }

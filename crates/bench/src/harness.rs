@@ -10,6 +10,7 @@ mod lists;
 mod load;
 mod log;
 mod memory;
+mod precedence;
 mod publish;
 mod report;
 mod scripts;

@@ -11,6 +11,7 @@ use super::cli::{Plan, REDIS, REDSTART};
 use super::client::Client;
 use super::histogram::Histogram;
 use super::load::{self, Laps, Stream, Timing};
+use super::precedence::Precedence;
 use super::report::{Section, Table, median, met, ratio, short};
 use super::server::{Cores, Pin, Server, ServerSpec};
 use super::stall::{LOADERS, PIPELINE, PROBED_KEYS, prober, reads};
@@ -50,6 +51,7 @@ struct Figures {
 
 pub fn run(plan: &Plan, cores: &Cores) -> Section {
     let mut complete = true;
+    let precedence = Precedence::take(cores);
     let strip = fill_strip(plan.snapshot_keys, &[]);
     let mut rounds = vec![Vec::new(); plan.servers.len()];
     for round in 1..=plan.rounds {
@@ -67,10 +69,11 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
     }
     let text = format!(
         "{}M keys, overwritten by {LOADERS} connections at pipeline {PIPELINE} while a snapshot is \
-         taken; server and snapshot share a core. The probe reads one key at a time. Loading is \
+         taken; server and snapshot share a core. The probe reads one key at a time. {} Loading is \
          from the start of the process to its first PONG, from the same file, on one core; the \
          last line is redis-server's own file.\n\n{}",
         plan.snapshot_keys as f64 / 1e6,
+        precedence.note(),
         table(plan, &rounds).markdown()
     );
     Section { title: "Snapshot".into(), text, complete }

@@ -15,6 +15,7 @@ use super::cli::{Plan, REDSTART};
 use super::client::Client;
 use super::histogram::Histogram;
 use super::load::{self, Laps, Stream};
+use super::precedence::Precedence;
 use super::report::{Section, Table, met, short_ms, short_us};
 use super::server::{Cores, Pin, Server, ServerSpec};
 use super::workload::{Strip, VALUE_BYTES, bulk, fill_strip, key, space, value};
@@ -48,6 +49,7 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
         "server", "load", "kops/s", "reads", "p50 us", "p99 us", "p99.9 us", "max ms", "bar", "met",
     ]);
     let mut complete = true;
+    let precedence = Precedence::take(cores);
     let inserts = fill_strip(plan.stall_keys, &[]);
     for (at, spec) in plan.servers.iter().enumerate() {
         progress(format_args!("stall: {}", spec.name));
@@ -77,7 +79,7 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
     }
     let text = format!(
         "Reply times of a client that reads one key at a time, while {LOADERS} connections insert \
-         {}M keys at pipeline {PIPELINE}. First into a new process, which must get its memory from \
+         {}M keys at pipeline {PIPELINE}. {} First into a new process, which must get its memory from \
          the system. Then the same requests again, which overwrite and make nothing grow: what the \
          machine and the queue cost without growth. Then, after FLUSHALL, the same once more: the \
          table grows from nothing again, into memory that the server still has, so this is what \
@@ -86,6 +88,7 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
          a kernel that clears a huge page at its first touch, and in a virtual machine a \
          host that has yet to find the memory.\n\n{}",
         plan.stall_keys as f64 / 1e6,
+        precedence.note(),
         table.markdown()
     );
     Section { title: "Stalls while growing".into(), text, complete }
