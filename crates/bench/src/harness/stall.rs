@@ -78,15 +78,15 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
         }
     }
     let text = format!(
-        "Reply times of a client that reads one key at a time, while {LOADERS} connections insert \
-         {}M keys at pipeline {PIPELINE}. {} First into a new process, which must get its memory from \
-         the system. Then the same requests again, which overwrite and make nothing grow: what the \
-         machine and the queue cost without growth. Then, after FLUSHALL, the same once more: the \
-         table grows from nothing again, into memory that the server still has, so this is what \
-         the table itself costs. The bar is met when the longest wait of the third part is less \
-         than 1 ms above that of the second. What the first adds to the third is the system's: \
-         a kernel that clears a huge page at its first touch, and in a virtual machine a \
-         host that has yet to find the memory.\n\n{}",
+        "Reply times of a client that reads one key at a time, while {LOADERS} connections \
+         insert {}M keys at pipeline {PIPELINE}. {} First into a new process, which must get its \
+         memory from the system. Then the same requests again, which overwrite and make nothing \
+         grow: what the machine and the queue cost without growth. Then, after FLUSHALL, the \
+         same once more: the table grows from nothing again, into memory that the server still \
+         has, so this is what the table itself costs. The bar is met when the longest wait of \
+         the third part is less than 1 ms above that of the second. What the first adds to the \
+         third is the system's: a kernel that clears a huge page at its first touch, and in a \
+         virtual machine a host that has yet to find the memory.\n\n{}",
         plan.stall_keys as f64 / 1e6,
         precedence.note(),
         table.markdown()
