@@ -467,7 +467,10 @@ fn gate(
         return Err(error);
     }
     if server.evictor.is_on() {
-        let needs = command.is(DENYOOM) || command.name == "exec" && session.queues_any(DENYOOM);
+        // What is queued takes room, whatever it is.
+        let queued = session.queue.is_some() && !ENDS_QUEUE.contains(&command.name);
+        let needs =
+            queued || command.is(DENYOOM) || command.name == "exec" && session.queues_any(DENYOOM);
         let may_need = command.name == "exec" || command.group == Group::Scripting;
         if needs || may_need {
             let lacks = !has_room(server, worker, request, source, now);
@@ -512,6 +515,9 @@ pub fn run_session(context: &mut Context<'_>, id: u16, args: Args<'_>, held: Opt
         error.write(&mut context.session.out);
     }
 }
+
+/// What may end a transaction, and so gives back what is queued.
+const ENDS_QUEUE: [&str; 4] = ["exec", "discard", "quit", "reset"];
 
 /// Whether a command waits for EXEC inside a transaction.
 fn queues(command: &Command) -> bool {

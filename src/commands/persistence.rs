@@ -192,7 +192,7 @@ fn wait_aof(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let waiter = blocked::wait_without_keys(session, &WAITAOF.spec, timeout_ms, now, write);
     if replicas == 0 {
         tokio::spawn(async move {
-            persist::wait_until_safe(server, target).await;
+            persist::wait_until_safe(server, target, || waiter.is_waiting()).await;
             waiter.time_out();
         });
     }

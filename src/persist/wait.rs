@@ -10,16 +10,16 @@ pub fn is_safe(server: &Server, target: u64) -> bool {
     server.persist.is_logging() && server.persist.log.synced() >= target
 }
 
-/// Has the log synced up to the record `target`, and ends when it is, or when that fails.
-pub async fn wait_until_safe(server: &'static Server, target: u64) {
+/// Has the log synced up to the record `target`, and ends when it is, or when nobody `waits` any
+/// more. While the log is in trouble, that may be when the disk has room again.
+pub async fn wait_until_safe(server: &'static Server, target: u64, waits: impl Fn() -> bool) {
     let persist = &server.persist;
     let mut progress = persist.progress.subscribe();
-    while persist.is_logging() && persist.log.synced() < target {
-        if persist.log.state() != State::Fine {
-            return persist.notice_log();
+    while waits() && persist.is_logging() && persist.log.synced() < target {
+        if persist.log.state() == State::Fine {
+            persist.sync_wanted.store(true, Release);
+            persist.ask_for_sync();
         }
-        persist.sync_wanted.store(true, Release);
-        persist.ask_for_sync();
         if progress.changed().await.is_err() {
             return;
         }

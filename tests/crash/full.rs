@@ -21,6 +21,20 @@ fn set(server: &Process, key: &str, value: &str) -> Option<bool> {
     }
 }
 
+/// Waits until a client waits.
+fn await_blocked(server: &Process) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let info = server.client().call(&["INFO", "clients"]);
+        let Ok(Value::Bulk(text)) = info else { panic!("INFO answered {info:?}") };
+        if String::from_utf8_lossy(&text).contains("blocked_clients:1\r\n") {
+            return;
+        }
+        assert!(Instant::now() < deadline, "nobody waits: {}", server.output());
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// Writes until a write is acknowledged again.
 fn resumes(server: &Process, key: &str) {
     let deadline = Instant::now() + PATIENCE;
@@ -56,8 +70,14 @@ fn a_log_waits_for_space_on_a_full_disk() {
     // What nobody had anything to give for is no write.
     let waited = server.client().call(&["WAITAOF", "1", "0", "10"]);
     assert_eq!(waited.ok(), Some(Value::Items(Kind::Array, vec![Value::Int(0), Value::Int(0)])));
+    // Who has time waits until there is room again.
+    let mut patient = server.client();
+    let waiting = thread::spawn(move || patient.call(&["WAITAOF", "1", "0", "0"]));
+    await_blocked(&server);
     fs::remove_file(&ballast).expect("it is there");
     resumes(&server, "later");
+    let waited = waiting.join().expect("it does not panic");
+    assert_eq!(waited.ok(), Some(Value::Items(Kind::Array, vec![Value::Int(1), Value::Int(0)])));
     server.kill();
     let mut server = Process::start(&disk.path().join(".."), &args);
     server.wait_until_ready();
