@@ -326,15 +326,28 @@ async fn rebind(
     }
 }
 
-/// Ends as a parameter says; false when that is not possible.
-fn on_signal(server: &'static Server, setting: Setting) -> bool {
+/// Ends as a parameter says; false when that is not possible. An interrupt meanwhile ends it at
+/// once.
+async fn on_signal(server: &'static Server, setting: Setting, interrupt: &mut Signal) -> bool {
     let flags = server.config.read().flags(setting).to_vec();
     let save = match () {
         () if flags.contains(&"save") => Some(true),
         () if flags.contains(&"nosave") => Some(false),
         () => None,
     };
-    persist::shutdown(server, persist::How { save, force: flags.contains(&"force") })
+    let how = persist::How { save, force: flags.contains(&"force") };
+    let ending = tokio::task::spawn_blocking(move || persist::shutdown(server, how));
+    tokio::select! {
+        ended = ending => ended.unwrap_or(false),
+        _ = interrupt.recv() => exit_at_once(),
+    }
+}
+
+/// Ends the process although it saves: the last snapshot and the log stay as they were.
+fn exit_at_once() -> ! {
+    crate::log::warning("You insist... exiting now.");
+    crate::log::flush();
+    std::process::exit(1)
 }
 
 /// What may end the server from outside.
@@ -377,8 +390,16 @@ async fn until_stopped(server: &'static Server, mut signals: Signals) -> io::Res
     let mut tick = tokio::time::interval(std::time::Duration::from_millis(100));
     loop {
         tokio::select! {
-            _ = terminate.recv() => if on_signal(server, Setting::ShutdownOnSigterm) { break },
-            _ = interrupt.recv() => if on_signal(server, Setting::ShutdownOnSigint) { break },
+            _ = terminate.recv() => {
+                if on_signal(server, Setting::ShutdownOnSigterm, interrupt).await {
+                    break;
+                }
+            }
+            _ = interrupt.recv() => {
+                if on_signal(server, Setting::ShutdownOnSigint, interrupt).await {
+                    break;
+                }
+            }
             () = server.stop.notified() => break,
             _ = tick.tick() => {
                 server.clock.follow_wall();

@@ -357,7 +357,7 @@ parameters! {
     ProtoMaxBulkLen = param("proto-max-bulk-len", "536870912", Memory(MIB, LONG));
     RdbDelSyncFiles = param("rdb-del-sync-files", "no", YesNo).without_effect();
     RdbKeySaveDelay = param("rdb-key-save-delay", "0", Integer(INT_MIN, INT))
-        .hidden().without_effect();
+        .hidden();
     RdbSaveIncrementalFsync = param("rdb-save-incremental-fsync", "yes", YesNo).without_effect();
     Rdbchecksum = param("rdbchecksum", "yes", YesNo).immutable()
         .without_effect();

@@ -11,8 +11,9 @@ use redstart_engine::snapshot::Snapshot;
 use redstart_persistence::snapshot::{self, Counts, Header, Writer, encoder, pump};
 use redstart_persistence::storage::Storage;
 use std::io;
-use std::sync::atomic::Ordering::*;
+use std::sync::atomic::{AtomicBool, Ordering::*};
 use std::sync::{OnceLock, mpsc};
+use std::time::Duration;
 
 /// How long a job is left alone after it failed, in milliseconds.
 const RETRY_MS: u64 = 5000;
@@ -105,9 +106,11 @@ pub fn take(
         }
     };
     let mut pace = Pace::new(server);
+    let mut linger = Linger::new(server);
     persist.saving.total.store(snapshot.entries() as u64, Relaxed);
     let counts = pump(snapshot, writer, |entries, snapshot| {
         persist.saving.keys.store(entries, Relaxed);
+        linger.after(entries, &persist.cancel);
         if persist.cancel.load(Relaxed) {
             return Err(io::Error::other("it was given up"));
         }
@@ -117,6 +120,37 @@ pub fn take(
     persist.saving.total.store(0, Relaxed);
     persist.saving.keys.store(0, Relaxed);
     Ok((counts?, moment))
+}
+
+/// `rdb-key-save-delay`: saving is made to take its time, so that what happens meanwhile can be
+/// tested.
+struct Linger {
+    /// After each key.
+    delay: Duration,
+    /// Keys after which it has been waited.
+    keys: u64,
+}
+
+impl Linger {
+    /// The longest time in which a snapshot is not given up.
+    const STEP: Duration = Duration::from_millis(10);
+
+    fn new(server: &Server) -> Linger {
+        let delay_us = server.config.read().integer(Setting::RdbKeySaveDelay);
+        Linger { delay: Duration::from_micros(delay_us.max(0) as u64), keys: 0 }
+    }
+
+    /// Waits for what is due after the first `keys`, unless the snapshot is given up.
+    fn after(&mut self, keys: u64, cancelled: &AtomicBool) {
+        let more = u32::try_from(keys - self.keys).unwrap_or(u32::MAX);
+        self.keys = keys;
+        let mut left = self.delay.saturating_mul(more);
+        while !left.is_zero() && !cancelled.load(Relaxed) {
+            let step = left.min(Self::STEP);
+            std::thread::sleep(step);
+            left -= step;
+        }
+    }
 }
 
 /// Old values that writers keep for the snapshot are what waits.

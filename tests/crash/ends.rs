@@ -62,6 +62,41 @@ fn who_loads_ends_at_once_and_well() {
     fs::remove_dir_all(&directory).expect("the directory is ours");
 }
 
+/// A second interrupt is no request any more.
+#[test]
+fn who_insists_need_not_wait_for_the_last_snapshot() {
+    let directory = scratch("insists");
+    let delayed = ["--save", "3600 100", "--rdb-key-save-delay", "100000000"];
+    let (mut server, mut client) = started(&directory, &["--save", "3600 1"]);
+    assert_eq!(call(&mut client, "SET k kept"), ok());
+    signal(&server, "-INT");
+    assert!(server.wait().success(), "{}", server.output());
+    let (mut server, mut client) = started(&directory, &delayed);
+    assert_eq!(call(&mut client, "SET k lost"), ok());
+    signal(&server, "-INT");
+    until("it saves", || server.output().contains("Saving the final snapshot"));
+    signal(&server, "-INT");
+    assert_eq!(server.wait().code(), Some(1), "{}", server.output());
+    is_kept(&directory, &["--save", ""], "kept");
+}
+
+/// One that takes its time is given up when the server ends, or is told to.
+#[test]
+fn a_slow_snapshot_is_given_up_for_the_end() {
+    let directory = scratch("slow");
+    let delayed = ["--save", "", "--rdb-key-save-delay", "100000000"];
+    let (mut server, mut client) = started(&directory, &delayed);
+    assert_eq!(call(&mut client, "SET k v"), ok());
+    assert_eq!(text(call(&mut client, "BGSAVE")), "Background saving started");
+    until("it saves", || field(&mut client, "current_save_keys_processed") == "1");
+    assert_eq!(field(&mut client, "rdb_bgsave_in_progress"), "1");
+    assert_eq!(text(call(&mut client, "BGSAVE")), "ERR Background save already in progress");
+    client.send(b"SHUTDOWN NOSAVE\r\n").expect("it is sent");
+    assert!(server.wait().success(), "{}", server.output());
+    assert!(!directory.join("dump.redstart").exists());
+    fs::remove_dir_all(&directory).expect("the directory is ours");
+}
+
 #[test]
 fn a_log_that_is_not_wanted_any_more_when_it_has_begun_ends() {
     let directory = scratch("unwanted");
