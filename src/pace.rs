@@ -15,6 +15,9 @@ const WORK: Duration = Duration::from_micros(100);
 const REST_MAX: Duration = Duration::from_millis(2);
 /// Somebody who was served so long ago may come again.
 const SERVING: Duration = Duration::from_millis(100);
+/// So many rests are taken before it is known whether anybody is served: who works has the core,
+/// and sees nobody served as long as he keeps it.
+const GRANTED: u32 = 8;
 
 /// How much is waiting for who works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,14 +69,14 @@ struct Turns {
     since: Instant,
     /// Bytes of requests so far, and when there were more of them last.
     served: u64,
-    served_at: Instant,
+    served_at: Option<Instant>,
+    /// Rests that are left of those that are granted.
+    granted: u32,
 }
 
 impl Turns {
-    /// Who works has the core, so that no request is seen to be served before the first rest: it
-    /// is taken for granted that some are.
     fn new(now: Instant, served: u64) -> Turns {
-        Turns { since: now, served, served_at: now }
+        Turns { since: now, served, served_at: None, granted: GRANTED }
     }
 
     /// How long to rest after the turn that ends now; not at all while nobody is served.
@@ -84,11 +87,13 @@ impl Turns {
         backlog: impl FnOnce() -> Backlog,
     ) -> Option<Duration> {
         if served != self.served {
-            (self.served, self.served_at) = (served, now);
+            (self.served, self.served_at) = (served, Some(now));
         }
-        if now - self.served_at >= SERVING {
+        let serves = self.served_at.is_some_and(|at| now - at < SERVING);
+        if !serves && self.granted == 0 {
             return None;
         }
+        self.granted = self.granted.saturating_sub(1);
         let worked = now - self.since;
         let rest = match backlog() {
             Backlog::Small => worked * 3,
@@ -104,20 +109,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_turn_rests_before_any_request_was_seen() {
+    fn the_first_turns_rest_before_any_request_was_seen() {
         let begun = Instant::now();
         let mut turns = Turns::new(begun, 7);
-        assert_eq!(turns.rest(begun + WORK, 7, || Backlog::Small), Some(3 * WORK));
+        for _ in 0..GRANTED {
+            assert_eq!(turns.rest(begun + WORK, 7, || Backlog::Small), Some(3 * WORK));
+        }
+        assert_eq!(turns.rest(begun + WORK, 7, || Backlog::Small), None);
     }
 
     #[test]
     fn nobody_rests_while_nobody_is_served() {
         let begun = Instant::now();
-        let mut turns = Turns::new(begun, 7);
-        assert_eq!(turns.rest(begun + SERVING, 7, || Backlog::Small), None);
+        let mut turns = Turns { granted: 0, ..Turns::new(begun, 7) };
+        assert_eq!(turns.rest(begun + WORK, 7, || Backlog::Some), None);
+        assert_eq!(turns.rest(begun + WORK, 8, || Backlog::Some), Some(WORK));
         turns.since = begun + SERVING;
-        assert_eq!(turns.rest(begun + SERVING + WORK, 8, || Backlog::Some), Some(WORK));
-        assert_eq!(turns.rest(begun + 2 * SERVING + WORK, 8, || Backlog::Some), None);
+        assert_eq!(turns.rest(begun + SERVING + WORK / 2, 8, || Backlog::Some), Some(WORK / 2));
+        assert_eq!(turns.rest(begun + SERVING + WORK, 8, || Backlog::Some), None);
     }
 
     #[test]

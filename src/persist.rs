@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!   save      a snapshot in `dir`: SAVE, BGSAVE, save points, the end      persist/save.rs
+//!   encode    what a snapshot is encoded by: one thread, or several         persist/encode.rs
 //!   append    the log in `appenddirname`: its threads, its rewriting       persist/append.rs
 //!   recover   what is loaded at the start                                  persist/recover.rs
 //!   redis     what Redis left, loaded at the start                         persist/redis.rs
@@ -13,12 +14,13 @@
 //! Two looks at one atomic, the gate, are all that a batch of requests pays while nothing is the
 //! matter: one before a command runs (is it refused?), one before replies leave (must they wait?).
 //!
-//! A snapshot is taken by one thread at a time, which holds `job` for as long.
+//! One snapshot is taken at a time: who takes it holds `job` for as long.
 
 mod append;
 mod check;
 mod convert;
 mod direct;
+mod encode;
 mod files;
 mod info;
 mod progress;

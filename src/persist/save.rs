@@ -1,6 +1,6 @@
 //! Snapshots: by SAVE and BGSAVE, by save points, at the end.
 
-use super::{IS_STOPPING, Job, SAVE_FAILS, append, direct, dump_place};
+use super::{IS_STOPPING, Job, SAVE_FAILS, append, direct, dump_place, encode};
 use crate::allocator;
 use crate::config::Setting;
 use crate::log;
@@ -8,7 +8,7 @@ use crate::pace::{Backlog, Pace};
 use crate::server::Server;
 use redstart_engine::Now;
 use redstart_engine::snapshot::Snapshot;
-use redstart_persistence::snapshot::{self, Counts, Header, Writer, encoder, pump};
+use redstart_persistence::snapshot::{self, Counts, Header, Writer, encoder};
 use redstart_persistence::storage::Storage;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::*};
@@ -107,8 +107,10 @@ pub fn take(
     };
     let mut pace = Pace::new(server);
     let mut linger = Linger::new(server);
-    persist.saving.total.store(snapshot.entries() as u64, Relaxed);
-    let counts = pump(snapshot, writer, |entries, snapshot| {
+    let entries = snapshot.entries();
+    persist.saving.total.store(entries as u64, Relaxed);
+    let helpers = (encode::helpers(server, entries), begun);
+    let counts = encode::run(server, helpers, snapshot, writer, |entries, snapshot| {
         persist.saving.keys.store(entries, Relaxed);
         linger.after(entries, &persist.cancel);
         if persist.cancel.load(Relaxed) {

@@ -25,7 +25,8 @@
 //! While no snapshot runs, a writer pays one branch.
 //!
 //! Deliberately absent: threads and files. Whoever runs a snapshot calls [`Snapshot::step`] until
-//! it says that all is told; one that is given up must be walked to its end all the same.
+//! it says that all is told; one that is given up must be walked to its end all the same. Others
+//! may help him to walk ([`Snapshot::walk`]), each in shards of his own; he comes to the end last.
 
 use crate::entry::Entry;
 use crate::hasher::{SHARDS, shard_of};
@@ -34,6 +35,7 @@ use crate::shard::{Db, Shard};
 use crate::table::SEGMENT_MAX;
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Writers of different shards seldom want the same buffer.
 const STRIPES: usize = 16;
@@ -260,7 +262,8 @@ impl Keyspace {
         let result = at_flip();
         let owe = |index| view.shard_at(index).owe(index % STRIPES, &queue);
         let entries = (0..SHARDS).map(owe).sum();
-        (Snapshot { keyspace: self, queue, shard: 0, entries }, result)
+        let walk = Walk { queue, next: Arc::default(), shard: None };
+        (Snapshot { walk, entries }, result)
     }
 
     /// Makes the buffers that writers fill while a snapshot is taken, about 2 MB: memory that has
@@ -330,12 +333,38 @@ pub struct Twice {
     pub key: Box<[u8]>,
 }
 
+/// A way through the shards, on which nobody meets who walks the same snapshot.
+pub struct Walk {
+    queue: Arc<Queue>,
+    /// The first shard that nobody has taken yet.
+    next: Arc<AtomicUsize>,
+    /// The shard that is walked.
+    shard: Option<usize>,
+}
+
+impl Walk {
+    /// Takes one step: calls `f`, under a lock, with what is owed of one segment, but for large
+    /// values, which go to the queue. False when no shard is left.
+    pub fn step(&mut self, f: &mut dyn FnMut(Told<'_>)) -> bool {
+        let taken =
+            || self.next.fetch_update(Relaxed, Relaxed, |at| (at < SHARDS).then_some(at + 1));
+        let Some(shard) = self.shard.or_else(|| taken().ok()) else { return false };
+        let keyspace = self.queue.keyspace;
+        let more = keyspace.lock_shard(shard).shard_at(shard).tell_segment(f);
+        self.shard = more.then_some(shard);
+        true
+    }
+
+    /// How many large values wait in the queue. A writer that changes one has to copy it there, so
+    /// that nobody should walk far ahead of who tells them.
+    pub fn kept(&self) -> usize {
+        self.queue.entries.lock().len()
+    }
+}
+
 /// A snapshot on its way out.
 pub struct Snapshot {
-    keyspace: &'static Keyspace,
-    queue: Arc<Queue>,
-    /// The shard that is walked.
-    shard: usize,
+    walk: Walk,
     /// Entries that there were at the flip.
     entries: usize,
 }
@@ -351,27 +380,28 @@ impl Snapshot {
             f(Told::Entry(db, &entry));
             return true;
         }
-        let part = self.queue.parts.lock().pop();
+        let part = self.walk.queue.parts.lock().pop();
         if let Some(mut part) = part {
             if part.tell_segment(f) {
-                self.queue.parts.lock().push(part);
+                self.walk.queue.parts.lock().push(part);
             }
             return true;
         }
-        if self.shard == SHARDS {
-            // Nobody owes anything now, so nothing is kept any more.
-            return self.tell_batch(true, f);
-        }
-        if !self.keyspace.lock_shard(self.shard).shard_at(self.shard).tell_segment(f) {
-            self.shard += 1;
-        }
-        true
+        // When nobody owes anything, nothing is kept any more.
+        self.walk.step(f) || self.tell_batch(true, f)
+    }
+
+    /// A walk beside [`Snapshot::step`]'s own, for somebody who helps. What step says is the end is
+    /// the end only after that of every other walk.
+    pub fn walk(&self) -> Walk {
+        let Walk { queue, next, .. } = &self.walk;
+        Walk { queue: queue.clone(), next: next.clone(), shard: None }
     }
 
     /// A large entry that waits to be told, with its database. [`Snapshot::step`] tells it at one
     /// go; whoever tells it otherwise takes it before.
     pub fn take_kept(&self) -> Option<(usize, Entry)> {
-        self.queue.entries.lock().pop()
+        self.walk.queue.entries.lock().pop()
     }
 
     /// Tells a full buffer of what writers have encoded; false if there is none.
@@ -381,9 +411,9 @@ impl Snapshot {
 
     /// Tells what writers have encoded: a full buffer of it, or any.
     fn tell_batch(&self, any: bool, f: &mut dyn FnMut(Told<'_>)) -> bool {
-        let Some(batch) = self.queue.take(any) else { return false };
+        let Some(batch) = self.walk.queue.take(any) else { return false };
         f(Told::Encoded(batch.count, &batch.bytes));
-        self.keyspace.buffers().give_back(batch);
+        self.walk.queue.keyspace.buffers().give_back(batch);
         true
     }
 
@@ -395,8 +425,8 @@ impl Snapshot {
     /// How many bytes of old values writers have kept that were not told yet, at least.
     pub fn backlog(&self) -> usize {
         // The walk itself may just have found as many as a segment has.
-        let entries = self.queue.entries.lock().len().saturating_sub(SEGMENT_MAX);
-        (self.keyspace.buffers().full.lock().len() + entries) * BATCH
+        let entries = self.walk.kept().saturating_sub(SEGMENT_MAX);
+        (self.walk.queue.keyspace.buffers().full.lock().len() + entries) * BATCH
     }
 
     /// Walks to the end without telling anybody: the way to give a snapshot up.

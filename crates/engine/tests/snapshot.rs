@@ -38,24 +38,27 @@ fn decode(mut bytes: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
 /// or None at the end.
 fn step(snapshot: &mut Snapshot, strings: &mut Strings) -> Option<usize> {
     let mut encoded = 0;
-    let more = snapshot.step(&mut |told| {
-        let told = match told {
-            Told::Entry(_, entry) => {
-                let value = entry.string().expect("only strings are here").to_vec();
-                vec![(entry.key().to_vec(), value)]
-            }
-            Told::Encoded(count, bytes) => {
-                let told = decode(bytes);
-                assert_eq!(told.len(), count as usize, "strings in a buffer");
-                encoded += told.len();
-                told
-            }
-        };
-        for (key, value) in told {
-            assert_eq!(strings.insert(key, value), None, "a key is told once");
-        }
-    });
+    let more = snapshot.step(&mut |told| encoded += add(told, strings));
     more.then_some(encoded)
+}
+
+/// Adds what is told of. Returns how many strings of that writers had encoded.
+fn add(told: Told<'_>, strings: &mut Strings) -> usize {
+    let (told, encoded) = match told {
+        Told::Entry(_, entry) => {
+            let value = entry.string().expect("only strings are here").to_vec();
+            (vec![(entry.key().to_vec(), value)], 0)
+        }
+        Told::Encoded(count, bytes) => {
+            let told = decode(bytes);
+            assert_eq!(told.len(), count as usize, "strings in a buffer");
+            (told, count as usize)
+        }
+    };
+    for (key, value) in told {
+        assert_eq!(strings.insert(key, value), None, "a key is told once");
+    }
+    encoded
 }
 
 /// An engine with `count` strings, every hundredth of which makes a buffer too large to be used
@@ -115,4 +118,57 @@ fn buffers_are_used_again_while_the_walk_goes_on() {
     // More than went into all buffers that there were, and some were left to the walk.
     assert!((4000..9000).contains(&encoded), "{encoded}");
     assert!(told == strings);
+}
+
+#[test]
+fn who_walk_together_tell_every_string_once() {
+    let (mut driver, strings) = filled(10_000);
+    let (mut snapshot, ()) = driver.engine.keyspace.begin_snapshot(encoder(), || ());
+    let mut walks = [snapshot.walk(), snapshot.walk()];
+    let mut keys = strings.keys().enumerate();
+    let (mut told, mut by_helpers) = (Strings::new(), 0);
+    loop {
+        let before = told.len();
+        let mut walked = false;
+        for walk in &mut walks {
+            walked |= walk.step(&mut |what| _ = add(what, &mut told));
+        }
+        by_helpers += told.len() - before;
+        // It comes to an end of its own before the others have come to theirs.
+        step(&mut snapshot, &mut told);
+        keys.by_ref().take(5).for_each(|(n, key)| disturb(&mut driver, key, n));
+        if !walked {
+            break;
+        }
+    }
+    while step(&mut snapshot, &mut told).is_some() {}
+    assert!(told == strings);
+    assert!(by_helpers > strings.len() / 3, "{by_helpers}");
+    // The next one finds nothing of this one left.
+    let (mut snapshot, ()) = driver.engine.keyspace.begin_snapshot(encoder(), || ());
+    let mut told = Strings::new();
+    while step(&mut snapshot, &mut told).is_some() {}
+    let later = driver.engine.keyspace.begin_snapshot(encoder(), || ()).0;
+    assert_eq!(told.len(), later.entries());
+    later.abandon();
+}
+
+#[test]
+fn nobody_walks_far_ahead_of_who_tells_large_values() {
+    let mut driver = Driver::new(1);
+    let element = vec![b'e'; 10_000];
+    for n in 0..200 {
+        let key = format!("list:{n}").into_bytes();
+        for _ in 0..20 {
+            driver.call(&[b"RPUSH", &key, &element]);
+        }
+    }
+    let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(encoder(), || ());
+    let mut walk = snapshot.walk();
+    assert_eq!(walk.kept(), 0);
+    while walk.step(&mut |_| panic!("a large value goes to the queue")) {}
+    assert_eq!(walk.kept(), 200);
+    while snapshot.take_kept().is_some() {}
+    assert_eq!(walk.kept(), 0);
+    snapshot.abandon();
 }

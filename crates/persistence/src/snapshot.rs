@@ -20,7 +20,7 @@ mod read;
 mod write;
 
 pub use read::{Reader, Section, decode};
-pub use write::{Writer, encoder, prepare, pump};
+pub use write::{Portion, Writer, advance, encoder, prepare, pump};
 
 use serde::{Deserialize, Serialize};
 

@@ -35,6 +35,47 @@ pub fn encoder(now: Now) -> Encode {
     Box::new(move |db, entry, to| record::encode(db, entry, now, to))
 }
 
+/// Entries that somebody else than the writer encodes, who hands them over as a section.
+pub struct Portion {
+    now: Now,
+    /// The section, its frame left free.
+    section: Vec<u8>,
+    count: u32,
+}
+
+impl Portion {
+    /// One without entries; `now` is the moment that the snapshot holds.
+    pub fn new(now: Now) -> Portion {
+        let mut section = Vec::with_capacity(SECTION + SECTION / 2);
+        section.extend_from_slice(&[0; FRAME]);
+        Portion { now, section, count: 0 }
+    }
+
+    /// Takes what a snapshot tells of: copies it and nothing else, so a lock may be held.
+    pub fn take(&mut self, told: Told<'_>) {
+        take(told, self.now, &mut self.section, &mut self.count);
+    }
+
+    /// Whether it is enough for a section.
+    pub fn is_full(&self) -> bool {
+        self.section.len() >= SECTION
+    }
+}
+
+/// Adds what is told of to a section and its count.
+fn take(told: Told<'_>, now: Now, section: &mut Vec<u8>, count: &mut u32) {
+    match told {
+        Told::Entry(db, entry) => {
+            record::encode(db, entry, now, section);
+            *count += 1;
+        }
+        Told::Encoded(number, bytes) => {
+            section.extend_from_slice(bytes);
+            *count += number;
+        }
+    }
+}
+
 /// What is called from time to time while a large entry is written.
 pub type Between<'a, 's> = dyn FnMut(&mut Writer<'s>) -> io::Result<()> + 'a;
 
@@ -80,19 +121,24 @@ impl<'s> Writer<'s> {
 
     /// Takes an entry: copies it and nothing else, so a lock may be held.
     pub fn entry(&mut self, db: usize, entry: &Entry) {
-        record::encode(db, entry, self.now, &mut self.section);
-        self.count += 1;
+        self.take(Told::Entry(db, entry));
     }
 
     /// Takes what a snapshot tells of, as [`Writer::entry`] does.
     pub fn take(&mut self, told: Told<'_>) {
-        match told {
-            Told::Entry(db, entry) => self.entry(db, entry),
-            Told::Encoded(count, bytes) => {
-                self.section.extend_from_slice(bytes);
-                self.count += count;
-            }
+        take(told, self.now, &mut self.section, &mut self.count);
+    }
+
+    /// Writes out what somebody else has encoded, and leaves it empty.
+    ///
+    /// # Errors
+    /// When the storage fails; the snapshot is then to be given up.
+    pub fn portion(&mut self, portion: &mut Portion) -> io::Result<()> {
+        if portion.count == 0 {
+            return Ok(());
         }
+        let count = std::mem::take(&mut portion.count);
+        self.write_apart(&mut portion.section, ENTRIES, count)
     }
 
     /// Takes an entry that nobody changes, however large, under no lock. Calls `between` from time
@@ -257,20 +303,40 @@ pub fn pump(
     mut between: impl FnMut(u64, &Snapshot) -> io::Result<()>,
 ) -> io::Result<Counts> {
     loop {
-        let stepped = match snapshot.take_kept() {
-            Some((db, entry)) => writer.whole(db, entry, &mut |writer| {
-                snapshot.tell_full(&mut |told| writer.take(told));
-                writer.write_full()?;
-                between(writer.entries(), &snapshot)
-            }),
-            None if !snapshot.step(&mut |told| writer.take(told)) => break,
-            None => writer.write_full().and_then(|()| between(writer.entries(), &snapshot)),
-        };
-        if let Err(error) = stepped {
-            writer.abandon();
-            snapshot.abandon();
-            return Err(error);
+        match advance(&mut snapshot, &mut writer, &mut between) {
+            Ok(true) => {}
+            Ok(false) => return writer.finish(),
+            Err(error) => {
+                writer.abandon();
+                snapshot.abandon();
+                return Err(error);
+            }
         }
     }
-    writer.finish()
+}
+
+/// Takes one step of a snapshot of the keyspace: false at its end. Calls `between` as [`pump`]
+/// does.
+///
+/// # Errors
+/// When the storage or `between` fails; the snapshot is then to be given up.
+pub fn advance(
+    snapshot: &mut Snapshot,
+    writer: &mut Writer<'_>,
+    between: &mut impl FnMut(u64, &Snapshot) -> io::Result<()>,
+) -> io::Result<bool> {
+    if let Some((db, entry)) = snapshot.take_kept() {
+        writer.whole(db, entry, &mut |writer| {
+            snapshot.tell_full(&mut |told| writer.take(told));
+            writer.write_full()?;
+            between(writer.entries(), snapshot)
+        })?;
+        return Ok(true);
+    }
+    let more = snapshot.step(&mut |told| writer.take(told));
+    if more {
+        writer.write_full()?;
+        between(writer.entries(), snapshot)?;
+    }
+    Ok(more)
 }
