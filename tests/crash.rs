@@ -137,6 +137,15 @@ fn killed_with_snapshots_alone() {
     std::fs::remove_dir_all(&directory).expect("the directory is ours");
 }
 
+/// Tells threads to stop when it goes.
+struct Stops<'a>(&'a std::sync::atomic::AtomicBool);
+
+impl Drop for Stops<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
 /// The sum of accounts between which money is moved is the same in every snapshot. They are so
 /// many that another core helps to encode them, where there is one that no worker has.
 #[test]
@@ -164,6 +173,8 @@ fn snapshots_under_transfers_have_the_exact_sum() {
                 }
             });
         }
+        // Also when a check below fails.
+        let _stops = Stops(&stop);
         for round in 0..rounds(8).min(200) {
             client.call(&["SAVE"]).expect("it lives");
             let copy = scratch(&format!("transfers-{round}"));
@@ -183,7 +194,6 @@ fn snapshots_under_transfers_have_the_exact_sum() {
             other.kill();
             std::fs::remove_dir_all(&copy).expect("the directory is ours");
         }
-        stop.store(true, relaxed);
     });
     server.kill();
     std::fs::remove_dir_all(&directory).expect("the directory is ours");
