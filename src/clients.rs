@@ -3,6 +3,7 @@
 //! Each connection writes its own line with relaxed stores; others read it. Killing sets a flag
 //! and wakes the connection's task, which then ends by itself.
 
+use crate::connection::Connection;
 use crate::mailbox::Mailbox;
 use crate::output::{Limits, Standing};
 use crate::socket::Address;
@@ -13,10 +14,11 @@ use parking_lot::Mutex;
 use redstart_engine::Error;
 use redstart_engine::waiters::Waiter;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering,
 };
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
 /// A mark: the client stays when memory is short (CLIENT NO-EVICT).
 pub const EVICTABLE_NOT: u8 = 1;
@@ -112,6 +114,8 @@ pub struct ClientInfo {
     pub tracking: Mutex<Mode>,
     killed: AtomicBool,
     waker: AtomicWaker,
+    /// Its connection, as long as there is one.
+    connection: OnceLock<Weak<Mutex<Connection>>>,
 }
 
 /// What [`ClientInfo::kept_bytes`] are kept for.
@@ -124,6 +128,10 @@ pub enum Kept {
     /// Prefixes that it follows.
     Prefixes,
 }
+
+/// How long it is waited for a client that is being served on another worker. Two that end each
+/// other wait for so long.
+const END_PATIENCE: Duration = Duration::from_millis(5);
 
 /// What something small takes in a list or a map beside its bytes, roughly.
 pub const NODE_BYTES: usize = 64;
@@ -175,6 +183,7 @@ impl ClientInfo {
             tracking: Mutex::default(),
             killed: AtomicBool::new(false),
             waker: AtomicWaker::new(),
+            connection: OnceLock::new(),
         }
     }
 
@@ -192,6 +201,23 @@ impl ClientInfo {
             waiter.claim();
         }
         self.waker.wake();
+        first
+    }
+
+    /// Says which connection is the client's.
+    pub fn belongs_to(&self, connection: &Arc<Mutex<Connection>>) {
+        // It is said once.
+        let _ = self.connection.set(Arc::downgrade(connection));
+    }
+
+    /// As [`ClientInfo::kill`] for another client than the one that is served here; and it sees the
+    /// end of its connection before this returns, unless it is being served for long just then.
+    pub fn kill_at_once(&self) -> bool {
+        let first = self.kill();
+        let connection = self.connection.get().and_then(Weak::upgrade);
+        if let Some(connection) = connection.as_ref().and_then(|it| it.try_lock_for(END_PATIENCE)) {
+            connection.stream.end();
+        }
         first
     }
 

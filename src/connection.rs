@@ -32,7 +32,8 @@ const WRITE_BYTES: usize = 256 * 1024;
 const PARTS_MAX: usize = 1024;
 
 /// A connection. Its task holds the lock while it is polled, and nobody else wants it but the
-/// worker's desk, while the worker is held up; so it is always free.
+/// worker's desk, while the worker is held up, and for a moment who ends it; so it is as good as
+/// always free.
 pub struct Connection {
     /// The socket.
     pub stream: Socket,
@@ -64,6 +65,7 @@ pub fn start(server: &'static Server, handover: Handover, load: Arc<AtomicUsize>
     let leave = Leave { server, info: info.clone(), load };
     let session = Session::new(server, info.clone());
     let connection = Arc::new(Mutex::new(Connection { stream, session, written: 0 }));
+    info.belongs_to(&connection);
     desk::add(info.id, &connection);
     tokio::spawn(async move {
         let _leave = leave;

@@ -108,7 +108,7 @@ fn kill(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
             // The answer goes out first.
             session.closing = true;
             killed += 1;
-        } else if client.kill() {
+        } else if client.kill_at_once() {
             killed += 1;
         }
     }
