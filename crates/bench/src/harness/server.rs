@@ -90,6 +90,11 @@ impl Cores {
         Ok(Self { allowed, server, load })
     }
 
+    /// The server's and the load's.
+    pub fn used(&self) -> [usize; 2] {
+        [self.server, self.load]
+    }
+
     /// Whether the server and the load must share one core: figures then mean little.
     pub fn shared(&self) -> bool {
         self.server == self.load
