@@ -4,7 +4,8 @@
 //! count u8 | length | field | length | unused u8 | value | unused bytes | ... | FF
 //! ```
 //!
-//! A length is one byte, or FE and four, the low one first. A count of 254 says nothing.
+//! A length is one byte, or FE and four, the low one first. A count of 254 says nothing. Bytes
+//! between the end and a last FF are nobody's: Redis passes over them, too.
 
 const LONG: u8 = 0xfe;
 const END: u8 = 0xff;
@@ -34,7 +35,7 @@ impl<'a> Zipmap<'a> {
     /// # Errors
     /// When they are damaged.
     pub fn next(&mut self) -> Result<Option<Pair<'a>>, &'static str> {
-        if self.rest.is_empty() {
+        if self.rest.first().is_none_or(|&byte| byte == END) {
             if self.count != LONG && usize::from(self.count) != self.seen {
                 return Err("a zipmap's count is not right");
             }
@@ -69,5 +70,28 @@ impl<'a> Zipmap<'a> {
         let (taken, rest) = self.rest.split_at_checked(len)?;
         self.rest = rest;
         Some(taken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(bytes: &[u8]) -> Result<Vec<Pair<'_>>, &'static str> {
+        let mut zipmap = Zipmap::open(bytes)?;
+        std::iter::from_fn(|| zipmap.next().transpose()).collect()
+    }
+
+    #[test]
+    fn the_first_end_is_the_end() {
+        let whole = b"\x01\x010\x03\x00201\xff";
+        assert_eq!(pairs(whole), Ok(vec![(&b"0"[..], &b"201"[..])]));
+        assert_eq!(pairs(&[&whole[..], b"2\xff"].concat()), pairs(whole));
+        assert_eq!(pairs(b"\x02\x010\x03\x00201\xff2\xff"), Err("a zipmap's count is not right"));
+        assert_eq!(pairs(b"\x01\x010\x09\x00201\xff"), Err("a zipmap is cut"));
+        assert_eq!(
+            pairs(whole.strip_suffix(b"\xff").expect("it ends so")),
+            Err("a zipmap has no end")
+        );
     }
 }
