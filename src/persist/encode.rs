@@ -13,7 +13,7 @@ use crate::pace::{Backlog, Pace};
 use crate::server::Server;
 use redstart_engine::Now;
 use redstart_engine::snapshot::{Snapshot, Walk};
-use redstart_persistence::snapshot::{Counts, Portion, Writer, advance};
+use redstart_persistence::snapshot::{Counts, Portion, Writer, advance, pump};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
@@ -46,8 +46,7 @@ fn helping(cores: usize, workers: usize, busy: bool, entries: usize) -> usize {
     cores.saturating_sub(taken).min(entries / ENTRIES_EACH).min(HELPERS_MAX)
 }
 
-/// Brings a snapshot to its end together with `helpers` threads, as
-/// [`redstart_persistence::snapshot::pump`] does alone.
+/// Brings a snapshot to its end together with `helpers` threads, as [`pump`] does alone.
 ///
 /// # Errors
 /// When the storage or `between` fails; nothing is left of the snapshot then.
@@ -73,13 +72,9 @@ pub fn run(
         ended.store(true, Relaxed);
         told
     });
-    // All who helped have ended: nothing is owed but what is in the queue.
-    let told = told.and_then(|()| {
-        while advance(&mut snapshot, &mut writer, &mut between)? {}
-        Ok(())
-    });
     match told {
-        Ok(()) => writer.finish(),
+        // All who helped have ended: nothing is owed but what is in the queue.
+        Ok(()) => pump(snapshot, writer, between),
         Err(error) => {
             writer.abandon();
             snapshot.abandon();
@@ -121,21 +116,21 @@ fn help(
     (filled, ended): (&SyncSender<Portion>, &AtomicBool),
 ) {
     let mut pace = Pace::new(server);
-    let (mut portion, mut wanted) = (Portion::new(now), true);
+    let mut portion = Portion::new(now);
+    // Nobody misses what is not taken any more: then the snapshot was given up.
+    let hand_over = |portion| drop(filled.send(portion));
     while walk.step(&mut |told| portion.take(told)) {
         if portion.is_full() {
-            let full = std::mem::replace(&mut portion, Portion::new(now));
-            wanted = wanted && filled.send(full).is_ok();
+            hand_over(std::mem::replace(&mut portion, Portion::new(now)));
         }
-        if wanted {
+        if !ended.load(Relaxed) {
             pace.rest(|| Backlog::Small);
-            while walk.kept() > KEPT_MAX && !ended.load(Relaxed) {
-                thread::sleep(LOOK);
-            }
+        }
+        while walk.kept() > KEPT_MAX && !ended.load(Relaxed) {
+            thread::sleep(LOOK);
         }
     }
-    // Nobody misses it when the snapshot was given up.
-    let _ = filled.send(portion);
+    hand_over(portion);
 }
 
 #[cfg(test)]

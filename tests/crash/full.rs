@@ -5,6 +5,7 @@ use crate::disk::{Disk, text};
 use crate::process::Process;
 use crate::support::client::Client;
 use crate::support::resp::{Kind, Value};
+use crate::support::talk::until_blocked;
 use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,20 +19,6 @@ fn set(server: &Process, key: &str, value: &str) -> Option<bool> {
         Value::Simple(_) => Some(true),
         Value::Error(text) if text.starts_with(b"MISCONF") => Some(false),
         other => panic!("SET answered {other:?}"),
-    }
-}
-
-/// Waits until a client waits.
-fn await_blocked(server: &Process) {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let info = server.client().call(&["INFO", "clients"]);
-        let Ok(Value::Bulk(text)) = info else { panic!("INFO answered {info:?}") };
-        if String::from_utf8_lossy(&text).contains("blocked_clients:1\r\n") {
-            return;
-        }
-        assert!(Instant::now() < deadline, "nobody waits: {}", server.output());
-        thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -73,7 +60,7 @@ fn a_log_waits_for_space_on_a_full_disk() {
     // Who has time waits until there is room again.
     let mut patient = server.client();
     let waiting = thread::spawn(move || patient.call(&["WAITAOF", "1", "0", "0"]));
-    await_blocked(&server);
+    until_blocked(&mut server.client(), 1);
     fs::remove_file(&ballast).expect("it is there");
     resumes(&server, "later");
     let waited = waiting.join().expect("it does not panic");
