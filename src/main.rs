@@ -2,66 +2,43 @@
 //! `redstart check` files whether they are whole; `redstart convert` makes Redis's of ours and
 //! back.
 
-mod allocator;
-mod blocked;
 mod clients;
-mod clock;
 mod commands;
-mod config;
-mod connection;
-mod desk;
 mod dispatch;
-mod evict;
-mod failure;
-mod histogram;
-mod info;
-mod latency;
-mod listen;
-mod log;
-mod mailbox;
-mod monitor;
-mod output;
-mod pace;
-mod pause;
-mod persist;
-mod ping;
-mod pubsub;
-mod random;
-mod rates;
-mod reclaim;
+mod durability;
+mod memory;
+mod metrics;
+mod network;
+mod notify;
+mod report;
 mod scripting;
 mod server;
 mod session;
-mod settings;
-mod slowlog;
-mod socket;
-mod stopwatch;
-mod supervised;
-mod tracking;
-mod transaction;
-mod worker;
+mod system;
+mod tools;
 
-use config::{Config, Setting};
+use crate::system::log;
+use redstart_config::{Config, Setting};
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
 #[global_allocator]
-static ALLOCATOR: allocator::Mimalloc = allocator::Mimalloc;
+static ALLOCATOR: system::allocator::Mimalloc = system::allocator::Mimalloc;
 
 fn main() -> ExitCode {
     end_on_panic();
     let lossy = |argument: OsString| argument.to_string_lossy().into_owned();
     let arguments: Vec<String> = std::env::args_os().skip(1).map(lossy).collect();
     if arguments.first().is_some_and(|first| first == "ping") {
-        return ping::run(&arguments[1..]);
+        return tools::ping::run(&arguments[1..]);
     }
     if arguments.first().is_some_and(|first| first == "check") {
-        return persist::check(&arguments[1..]);
+        return tools::check::run(&arguments[1..]);
     }
     if arguments.first().is_some_and(|first| first == "convert") {
-        return persist::convert(&arguments[1..]);
+        return tools::convert::run(&arguments[1..]);
     }
     let config = Config::from_arguments(std::env::args_os().skip(1));
     let served = prepare(&config).and_then(|()| server::serve(config));
@@ -93,7 +70,7 @@ fn prepare(config: &Config) -> io::Result<()> {
         log::to_file(&logfile)?;
     }
     let wanted = config.count(Setting::Maxclients) as u64;
-    let reached = settings::reserve_descriptors(wanted);
+    let reached = server::settings::reserve_descriptors(wanted);
     if reached < wanted {
         log::warning(format_args!("The system has room for {reached} clients only"));
     }

@@ -5,9 +5,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use redstart_engine::entry::Entry;
-use redstart_engine::value::ObjectRef;
-use redstart_engine::value::list::End;
+use redstart_engine::storage::entry::Entry;
+use redstart_engine::storage::value::ObjectRef;
+use redstart_engine::storage::value::list::End;
 use redstart_engine::{Engine, Now};
 use redstart_persistence::aof::{self, Next};
 use redstart_persistence::rdb::{Compression, Found, Input, Reader, crc64, payload};

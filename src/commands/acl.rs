@@ -2,11 +2,11 @@
 
 use super::{Container, SessionCommand, declare_help, help, is};
 use crate::commands::command::{CATEGORIES, categories};
-use crate::config::Setting;
-use crate::random;
 use crate::scripting::hex;
 use crate::session::Context;
-use redstart_engine::registry::Registered;
+use crate::system::random;
+use redstart_config::Setting;
+use redstart_engine::run::registry::Registered;
 use redstart_engine::spec::*;
 use redstart_engine::{Command, Error};
 use redstart_protocol::{Args, parse_i64};

@@ -66,7 +66,7 @@ static SET: SessionCommand = SessionCommand {
 };
 
 fn set(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
-    use crate::config::Caller;
+    use redstart_config::Caller;
     let session = &mut *context.session;
     let words: Vec<&[u8]> = args.iter().skip(2).collect();
     let (pairs, []) = words.as_chunks::<2>() else { return Err(Error::SYNTAX) };
@@ -78,12 +78,12 @@ fn set(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let server = session.server;
     let refused = |error| Error::text(format!("ERR {error}"));
     let changes = server.config.write().set_many(&pairs, caller).map_err(refused)?;
-    if let Err(error) = crate::settings::take_on(server, &changes) {
+    if let Err(error) = crate::server::settings::take_on(server, &changes) {
         server.config.write().undo(changes);
         return Err(refused(error));
     }
     server.apply_config();
-    crate::persist::follow_config(session.server)
+    crate::durability::follow_config(session.server)
         .map_err(|error| Error::text(format!("ERR CONFIG SET failed - {error}")))?;
     session.out.ok();
     Ok(())
@@ -126,7 +126,7 @@ fn rewrite(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
     let config = context.session.server.config.read();
     let none = || Error::text("ERR The server is running without a config file");
     let path = config.file().ok_or_else(none)?;
-    let written = crate::config::rewrite::rewrite(&config, path);
+    let written = redstart_config::rewrite::rewrite(&config, path);
     written.map_err(|error| Error::text(format!("ERR Rewriting config file: {error}")))?;
     context.session.out.ok();
     Ok(())

@@ -1,8 +1,8 @@
 //! PING, ECHO, SELECT, HELLO, AUTH, QUIT, RESET: what a client says about its connection.
 
 use super::{SessionCommand, declare, is};
-use crate::config::Setting;
 use crate::session::{Context, Session};
+use redstart_config::Setting;
 use redstart_engine::Error;
 use redstart_engine::spec::*;
 use redstart_protocol::{Args, Protocol, parse_i64};

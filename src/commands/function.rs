@@ -2,7 +2,7 @@
 
 use super::scripting::{KEYS, KEYS_RO, RUNS, kill};
 use super::{Container, SessionCommand, declare, declare_help, help, is};
-use crate::persist;
+use crate::durability;
 use crate::scripting::functions::{self, About, Libraries};
 use crate::scripting::shebang::FLAG_NAMES;
 use crate::scripting::store::Kind;
@@ -279,7 +279,7 @@ fn change<R>(
     let _changing = functions.changing.lock();
     let mut libraries = functions.libraries.read().clone();
     let result = f(context, &mut libraries)?;
-    functions.set(libraries, || persist::tell(server, args));
+    functions.set(libraries, || durability::tell(server, args));
     context.local.stats.changes.add(1);
     Ok(result)
 }

@@ -1,9 +1,9 @@
 //! MEMORY: what takes how much of it.
 
 use super::{Container, SessionCommand, declare_help, help, is};
-use crate::info::{Process, Totals};
+use crate::report::info::{Process, Totals};
 use crate::session::Context;
-use redstart_engine::call::Call;
+use redstart_engine::run::call::Call;
 use redstart_engine::spec::*;
 use redstart_engine::{Command, Error};
 use redstart_protocol::{Args, parse_i64};
@@ -196,7 +196,7 @@ static PURGE: SessionCommand = SessionCommand {
         "",
     ),
     run: |context, _| {
-        crate::allocator::purge();
+        crate::system::allocator::purge();
         context.session.out.ok();
         Ok(())
     },

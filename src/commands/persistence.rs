@@ -1,9 +1,9 @@
 //! SAVE, BGSAVE, LASTSAVE, BGREWRITEAOF, WAITAOF: what is kept, and how safely.
 
 use super::{SessionCommand, declare, is, parse_timeout_ms};
-use crate::blocked;
-use crate::persist::{self, Begun};
+use crate::durability::{self, Begun};
 use crate::session::Context;
+use crate::session::blocked;
 use redstart_engine::Error;
 use redstart_engine::spec::*;
 use redstart_protocol::{Args, Reply, parse_i64};
@@ -30,13 +30,13 @@ static SAVE: SessionCommand = SessionCommand {
 
 fn save(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
     let server = context.session.server;
-    if persist::is_saving(server) {
+    if durability::is_saving(server) {
         return Err(Error::text(SAVES_ALREADY));
     }
     // A script that holds shards for too long would let it wait.
     drop(server.engine.keyspace.ask_all()?);
     // The reason stands in the server's log.
-    persist::save_now(server).map_err(|_| Error::text("ERR"))?;
+    durability::save_now(server).map_err(|_| Error::text("ERR"))?;
     context.session.out.ok();
     Ok(())
 }
@@ -71,8 +71,8 @@ fn bgsave(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     };
     let server = context.session.server;
     let begun = match context.held {
-        Some(_) => persist::schedule_save(server),
-        None => persist::begin_save(server, schedule).map_err(failed)?,
+        Some(_) => durability::schedule_save(server),
+        None => durability::begin_save(server, schedule).map_err(failed)?,
     };
     let text = match begun {
         Begun::Now => "Background saving started",
@@ -103,7 +103,7 @@ static LASTSAVE: SessionCommand = SessionCommand {
         },
     ),
     run: |context, _| {
-        let at_s = persist::last_save_s(context.session.server);
+        let at_s = durability::last_save_s(context.session.server);
         context.session.out.integer(at_s);
         Ok(())
     },
@@ -129,8 +129,8 @@ static BGREWRITEAOF: SessionCommand = SessionCommand {
 fn bgrewriteaof(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
     let server = context.session.server;
     let begun = match context.held {
-        Some(_) => persist::schedule_rewrite(server),
-        None => persist::begin_rewrite(server).map_err(failed)?,
+        Some(_) => durability::schedule_rewrite(server),
+        None => durability::begin_rewrite(server).map_err(failed)?,
     };
     let text = match begun {
         Begun::Now => "Background append only file rewriting started",
@@ -179,10 +179,10 @@ fn wait_aof(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let target = server.persist.last_mark();
     let write = move |out: &mut Reply| {
         out.array(2);
-        out.integer(i64::from(persist::is_safe(server, target)));
+        out.integer(i64::from(durability::is_safe(server, target)));
         out.integer(0);
     };
-    let is_enough = replicas == 0 && (local == 0 || persist::is_safe(server, target));
+    let is_enough = replicas == 0 && (local == 0 || durability::is_safe(server, target));
     // A transaction holds locks, and does not wait.
     if is_enough || context.held.is_some() {
         write(&mut context.session.out);
@@ -192,7 +192,7 @@ fn wait_aof(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let waiter = blocked::wait_without_keys(session, &WAITAOF.spec, timeout_ms, now, write);
     if replicas == 0 {
         tokio::spawn(async move {
-            persist::wait_until_safe(server, target, || waiter.is_waiting()).await;
+            durability::wait_until_safe(server, target, || waiter.is_waiting()).await;
             waiter.time_out();
         });
     }

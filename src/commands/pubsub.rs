@@ -2,7 +2,7 @@
 
 use super::{Container, SessionCommand, declare};
 use crate::clients::NODE_BYTES;
-use crate::pubsub::Kind;
+use crate::notify::pubsub::Kind;
 use crate::session::{Context, Session};
 use bytes::Bytes;
 use redstart_engine::spec::*;

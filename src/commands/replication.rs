@@ -1,8 +1,8 @@
 //! ROLE, WAIT, REPLICAOF, SLAVEOF: what clients ask a server that has no replicas and is none.
 
 use super::{SessionCommand, declare, is, parse_timeout_ms};
-use crate::blocked;
 use crate::session::Context;
+use crate::session::blocked;
 use redstart_engine::Error;
 use redstart_engine::spec::*;
 use redstart_protocol::{Args, Reply, parse_i64};

@@ -201,7 +201,7 @@ static SCRIPT_KILL: SessionCommand = SessionCommand {
 /// SCRIPT KILL and FUNCTION KILL.
 pub fn kill(context: &mut crate::session::Context<'_>, kind: Kind) -> Result<(), Error> {
     let server = context.session.server;
-    let after_ms = server.config.read().integer(crate::config::Setting::BusyReplyThreshold);
+    let after_ms = server.config.read().integer(redstart_config::Setting::BusyReplyThreshold);
     server.scripts.kill(kind, server.clock.now().mono_ms, after_ms as u64)?;
     context.session.out.ok();
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::{SessionCommand, declare, is};
 use crate::clients::MONITORS;
-use crate::persist;
+use crate::durability;
 use crate::session::Context;
 use redstart_engine::Error;
 use redstart_engine::spec::*;
@@ -27,7 +27,7 @@ static TIME: SessionCommand = SessionCommand {
         },
     ),
     run: |context, _| {
-        let now_us = crate::clock::wall_us();
+        let now_us = crate::system::clock::wall_us();
         let out = &mut context.session.out;
         out.array(2);
         out.bulk_integer((now_us / 1_000_000) as i64);
@@ -51,7 +51,7 @@ static INFO: SessionCommand = SessionCommand {
         },
     ),
     run: |context, args| {
-        let text = crate::info::text(context, args.iter().skip(1))?;
+        let text = crate::report::info::text(context, args.iter().skip(1))?;
         context.session.out.verbatim_owned("txt", text);
         Ok(())
     },
@@ -126,8 +126,8 @@ fn shutdown(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     if !nosave && busy.is_set() {
         return Err(busy.error());
     }
-    let how = persist::How { save: (save || nosave).then_some(save), force };
-    if !persist::shutdown(server, how) {
+    let how = durability::How { save: (save || nosave).then_some(save), force };
+    if !durability::shutdown(server, how) {
         return Err(Error::text("ERR Errors trying to SHUTDOWN. Check logs."));
     }
     context.session.closing = true;

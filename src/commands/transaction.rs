@@ -1,7 +1,7 @@
 //! MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 
 use super::{SessionCommand, declare};
-use crate::transaction::{self, Queue};
+use crate::session::transaction::{self, Queue};
 use redstart_engine::spec::*;
 use redstart_engine::{Command, Error};
 

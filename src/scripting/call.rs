@@ -6,13 +6,13 @@ use super::runtime::without_limit;
 use super::slate::Slate;
 use super::watch::{COMMAND_STEPS, Watch};
 use crate::dispatch;
-use crate::monitor;
+use crate::notify::monitor;
 use crate::session::{Context, Session};
 use mlua::{Either, Lua, MultiValue, Value};
-use redstart_engine::call::KeyAt;
-use redstart_engine::execute::{Local, Prepared};
 use redstart_engine::keyspace::View;
-use redstart_engine::registry::Registered;
+use redstart_engine::run::call::KeyAt;
+use redstart_engine::run::execute::{Local, Prepared};
+use redstart_engine::run::registry::Registered;
 use redstart_engine::spec::{
     Command, DENYOOM, FAST, MAY_REPLICATE, NOSCRIPT, READONLY, Run, WALKS, WHOLE_KEYSPACE, WRITE,
 };

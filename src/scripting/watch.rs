@@ -5,7 +5,7 @@
 //! calls of the host, a twentieth of its time: while such a one runs, only its commands ask.
 
 use super::store::Running;
-use crate::desk;
+use crate::network::while_busy;
 use crate::server::Server;
 use mlua::{Function, Lua, VmState};
 use std::cell::Cell;
@@ -131,9 +131,9 @@ impl Watch {
         if !self.busy.replace(true) {
             let is_function = self.running.function.lock().is_some();
             self.server.engine.keyspace.busy.enter(is_function);
-            crate::log::warning("A script takes long; others are told so.");
+            crate::system::log::warning("A script takes long; others are told so.");
         }
-        desk::serve(self.server);
+        while_busy::serve(self.server);
     }
 
     /// Says whether Luau asks at loops and calls from now on.

@@ -2,11 +2,11 @@
 //! in-process conformance run drive the whole data model through it. Its engine is never freed,
 //! as a server's is not.
 
-use crate::call::KeyAt;
 use crate::clock::Now;
 use crate::error::Error;
-use crate::execute::{Engine, Local, Prepared};
-use crate::registry::Registry;
+use crate::run::call::KeyAt;
+use crate::run::execute::{Engine, Local, Prepared};
+use crate::run::registry::Registry;
 use crate::spec::{Command, Run};
 use crate::stats::Stats;
 use redstart_protocol::{OwnedArgs, Protocol, Reply};

@@ -6,41 +6,25 @@
 //! The way in is [`Engine`]: it holds the keyspace and runs one prepared request at a time.
 
 pub mod aging;
-pub mod call;
 pub mod clock;
 pub mod commands;
 pub mod driver;
-pub mod effects;
-pub mod entry;
 pub mod error;
-pub mod events;
-pub mod execute;
-pub mod expires;
-pub mod garbage;
 pub mod glob;
 pub mod hasher;
-pub mod keys;
 pub mod keyspace;
 pub mod long_double;
 pub mod options;
-pub mod registry;
-pub mod scan;
-pub mod shard;
-pub mod snapshot;
+pub mod run;
 pub mod spec;
 pub mod stats;
+pub mod storage;
 pub mod sync;
-pub mod syntax;
-pub mod table;
-pub mod tracking;
-pub mod value;
-pub mod waiters;
-pub mod watch;
 
-pub use call::{Call, Key};
 pub use clock::Now;
 pub use error::Error;
-pub use execute::{Engine, Local, Prepared};
 pub use keyspace::Keyspace;
-pub use registry::Registry;
+pub use run::call::{Call, Key};
+pub use run::execute::{Engine, Local, Prepared};
+pub use run::registry::Registry;
 pub use spec::Command;

@@ -5,10 +5,10 @@
 use parking_lot::Mutex;
 use redstart_engine::commands;
 use redstart_engine::driver::Driver;
-use redstart_engine::effects::{Effect, Sink};
-use redstart_engine::entry::Entry;
+use redstart_engine::run::effects::{Effect, Sink};
 use redstart_engine::spec::{BLOCKING, Run, WRITE};
-use redstart_engine::value::ObjectRef;
+use redstart_engine::storage::entry::Entry;
+use redstart_engine::storage::value::ObjectRef;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

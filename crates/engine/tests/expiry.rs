@@ -3,8 +3,8 @@
 //! nothing before, and what the shards publish is never later than the truth.
 
 use redstart_engine::driver::Driver;
-use redstart_engine::effects::{Effect, Sink};
 use redstart_engine::hasher::{SHARDS, shard_of};
+use redstart_engine::run::effects::{Effect, Sink};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 

@@ -4,9 +4,9 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use redstart_engine::driver::Driver;
-use redstart_engine::entry::NewValue;
 use redstart_engine::hasher::{Hasher, SHARDS};
-use redstart_engine::value::hash::{Hash, Limits, Ttl};
+use redstart_engine::storage::entry::NewValue;
+use redstart_engine::storage::value::hash::{Hash, Limits, Ttl};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 fn hasher() -> Hasher {

@@ -2,12 +2,12 @@
 //! copying, their counters, and scans that run while keys come and go.
 
 use redstart_engine::driver::Driver;
-use redstart_engine::effects::{Effect, Sink};
-use redstart_engine::entry::Value;
-use redstart_engine::garbage::Garbage;
 use redstart_engine::hasher::SHARDS;
+use redstart_engine::keyspace::garbage::Garbage;
+use redstart_engine::run::effects::{Effect, Sink};
 use redstart_engine::spec::Run;
 use redstart_engine::stats::Stats;
+use redstart_engine::storage::entry::Value;
 use redstart_engine::{Engine, Local, Now, Prepared, Registry};
 use redstart_protocol::{OwnedArgs, Protocol, Reply};
 use std::collections::HashMap;

@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use redstart_engine::driver::Driver;
 use redstart_engine::hasher::SHARDS;
-use redstart_engine::value::list::{End, Limit, List};
+use redstart_engine::storage::value::list::{End, Limit, List};
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 

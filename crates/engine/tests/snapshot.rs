@@ -2,7 +2,7 @@
 //! of the walk, and buffers that are used again when they are not.
 
 use redstart_engine::driver::Driver;
-use redstart_engine::snapshot::{Encode, Snapshot, Told};
+use redstart_engine::keyspace::snapshot::{Encode, Snapshot, Told};
 use std::collections::BTreeMap;
 
 type Strings = BTreeMap<Vec<u8>, Vec<u8>>;

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use redstart_engine::driver::Driver;
-use redstart_engine::entry::Value;
+use redstart_engine::storage::entry::Value;
 
 /// OBJECT ENCODING, without the command.
 fn encoding(driver: &Driver, key: &str) -> &'static str {
@@ -13,7 +13,7 @@ fn encoding(driver: &Driver, key: &str) -> &'static str {
 fn with_entry<R>(
     driver: &Driver,
     key: &str,
-    f: impl FnOnce(&redstart_engine::entry::Entry) -> R,
+    f: impl FnOnce(&redstart_engine::storage::entry::Entry) -> R,
 ) -> R {
     let hash = driver.engine.keyspace.hasher().hash(key.as_bytes());
     let mut view = driver.engine.keyspace.lock([hash].into_iter());

@@ -5,11 +5,11 @@
 //! pairs that share all the parts of the hash that the expiry index keeps.
 
 use proptest::prelude::*;
-use redstart_engine::entry::{Entry, NewValue, Value};
-use redstart_engine::expires::fingerprint;
 use redstart_engine::hasher::{Hasher, home_of};
-use redstart_engine::shard::Db;
-use redstart_engine::table::{Position, Table};
+use redstart_engine::keyspace::shard::Db;
+use redstart_engine::storage::entry::{Entry, NewValue, Value};
+use redstart_engine::storage::expires::fingerprint;
+use redstart_engine::storage::table::{Position, Table};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::OnceLock;
 

@@ -4,12 +4,12 @@
 mod explore;
 
 use explore::explore;
-use redstart_model::call::KeyAt;
 use redstart_model::hasher::{Hasher, shard_of};
+use redstart_model::run::blocking::{Waiter, Wake};
+use redstart_model::run::call::KeyAt;
 use redstart_model::spec::{BLOCKING, Run};
 use redstart_model::stats::Stats;
 use redstart_model::sync::{Condvar, Mutex};
-use redstart_model::waiters::{Waiter, Wake};
 use redstart_model::{Engine, Local, Now, Prepared, Registry};
 use redstart_protocol::{OwnedArgs, Protocol, Reply};
 use shuttle::thread::{self, JoinHandle};

@@ -3,8 +3,8 @@
 use crate::rdb::payload::{self, Refused};
 use crate::rdb::{Compression, Loaded, VERSION_MIN};
 use crate::record::Builder;
-use redstart_engine::entry::NewValue;
 use redstart_engine::spec::*;
+use redstart_engine::storage::entry::NewValue;
 use redstart_engine::{Call, Command, Error};
 use redstart_protocol::parse_i64;
 

@@ -76,7 +76,7 @@ impl<'a> Filter<'a> {
     }
 
     fn fits(&self, client: &ClientInfo, session: &Session, now_ms: u64) -> bool {
-        let is = |filter: Option<&[u8]>, addr: &crate::socket::Address| {
+        let is = |filter: Option<&[u8]>, addr: &crate::network::socket::Address| {
             filter.is_none_or(|text| text == addr.to_string().as_bytes())
         };
         self.id.is_none_or(|id| id == client.id)

@@ -1,8 +1,8 @@
 //! CLIENT PAUSE and CLIENT UNPAUSE: commands wait for a while, all of them or those that may write.
 
 use super::CONTAINER;
+use crate::clients::pause::Mode;
 use crate::commands::{SessionCommand, declare, is, parse_timeout_ms};
-use crate::pause::Mode;
 use crate::session::Context;
 use redstart_engine::Error;
 use redstart_engine::spec::*;

@@ -2,8 +2,8 @@
 
 use super::{CONTAINER, OWN};
 use crate::commands::{SessionCommand, declare, is};
+use crate::notify::invalidation::Mode;
 use crate::session::{Context, Session};
-use crate::tracking::Mode;
 use bytes::Bytes;
 use redstart_engine::Error;
 use redstart_engine::spec::*;

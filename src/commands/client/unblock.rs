@@ -1,7 +1,7 @@
 //! CLIENT UNBLOCK: ends another connection's wait.
 
-use crate::blocked;
 use crate::commands::{SessionCommand, declare, is};
+use crate::session::blocked;
 use redstart_engine::Error;
 use redstart_engine::spec::*;
 use redstart_protocol::{Args, parse_i64};

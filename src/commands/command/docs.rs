@@ -2,7 +2,7 @@
 
 use super::info::{full_name, words};
 use redstart_engine::Command;
-use redstart_engine::syntax::{Argument, Kind, arguments};
+use redstart_engine::spec::syntax::{Argument, Kind, arguments};
 use redstart_protocol::Reply;
 
 /// Writes a command's name and its description, subcommands included.

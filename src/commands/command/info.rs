@@ -2,7 +2,7 @@
 
 use super::tips;
 use redstart_engine::Command;
-use redstart_engine::registry::Registered;
+use redstart_engine::run::registry::Registered;
 use redstart_engine::spec::*;
 use redstart_protocol::Reply;
 

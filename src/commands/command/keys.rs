@@ -5,7 +5,7 @@ use super::info::{access_words, words};
 use super::{OPEN, is};
 use crate::commands::{SessionCommand, declare};
 use crate::session::Context;
-use redstart_engine::keys::each_key;
+use redstart_engine::spec::keys::each_key;
 use redstart_engine::spec::*;
 use redstart_engine::{Command, Error};
 use redstart_protocol::Args;

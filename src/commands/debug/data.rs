@@ -2,13 +2,13 @@
 
 use crate::session::Context;
 use redstart_engine::Error;
-use redstart_engine::call::KeyAt;
-use redstart_engine::entry::Entry;
-use redstart_engine::execute::Prepared;
 use redstart_engine::hasher::SHARDS;
 use redstart_engine::keyspace::View;
+use redstart_engine::run::call::KeyAt;
+use redstart_engine::run::execute::Prepared;
 use redstart_engine::spec::Run;
-use redstart_engine::value::ObjectRef;
+use redstart_engine::storage::entry::Entry;
+use redstart_engine::storage::value::ObjectRef;
 use redstart_protocol::{OwnedArgs, Protocol, Reply};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::ControlFlow;
@@ -53,7 +53,7 @@ fn digest(entry: &Entry) -> Digest {
         None => Digest::of(&[b"string", &entry.value().to_vec()]),
         Some(ObjectRef::List(list)) => {
             let mut all = Digest::of(&[b"list"]);
-            let end = redstart_engine::value::list::End::Head;
+            let end = redstart_engine::storage::value::list::End::Head;
             let _ = list.walk::<()>(0, end, |element| {
                 all = Digest::of(&[&all.bytes(), element.as_bytes()]);
                 ControlFlow::Continue(())

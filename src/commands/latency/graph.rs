@@ -1,6 +1,6 @@
 //! What people read of the latency monitor: a drawing of an event's samples, and advice.
 
-use crate::latency::Event;
+use crate::metrics::latency::Event;
 
 /// Rows of a drawing.
 const ROWS: u64 = 4;

@@ -159,8 +159,8 @@ fn log(lua: &Lua, args: MultiValue) -> mlua::Result<Answer> {
         args.into_iter().skip(1).filter_map(|value| lua.coerce_string(value).ok().flatten());
     let text = texts.map(|text| text.to_string_lossy()).collect::<Vec<_>>().join(" ");
     match level {
-        3 => crate::log::warning(text),
-        2 => crate::log::notice(text),
+        3 => crate::system::log::warning(text),
+        2 => crate::system::log::notice(text),
         _ => {}
     }
     Ok((Value::Nil, None))

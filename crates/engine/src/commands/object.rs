@@ -1,9 +1,9 @@
 //! OBJECT: what is known of a key beside its value. Looking is no access.
 
-use crate::call::Call;
-use crate::entry::Entry;
 use crate::error::Error;
+use crate::run::call::Call;
 use crate::spec::*;
+use crate::storage::entry::Entry;
 
 /// The commands of this family.
 pub static COMMANDS: &[&Command] = &[&OBJECT];

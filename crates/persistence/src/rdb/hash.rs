@@ -11,9 +11,9 @@ use super::{Item, VERSION_MAX, VERSION_MIN};
 use crate::fault::ReadError;
 use crate::record::Builder;
 use redstart_engine::Now;
-use redstart_engine::entry::NewValue;
-use redstart_engine::value::Object;
-use redstart_engine::value::hash::{Hash, Limits, Ttl};
+use redstart_engine::storage::entry::NewValue;
+use redstart_engine::storage::value::Object;
+use redstart_engine::storage::value::hash::{Hash, Limits, Ttl};
 
 const PLAIN: u8 = 4;
 const LISTPACK: u8 = 16;

@@ -8,8 +8,8 @@ use super::value::{Encoding, Loaded};
 use super::ziplist::Ziplist;
 use crate::fault::ReadError;
 use crate::record::Builder;
-use redstart_engine::value::Object;
-use redstart_engine::value::list::{End, Limit, List, ListRef};
+use redstart_engine::storage::value::Object;
+use redstart_engine::storage::value::list::{End, Limit, List, ListRef};
 use std::ops::ControlFlow;
 
 /// What is written: listpacks and single elements.

@@ -11,7 +11,7 @@ use super::value::Loaded;
 use super::{VERSION_MAX, VERSION_MIN, VERSION_VALKEY, crc64, opcode, value};
 use crate::record::Builder;
 use redstart_engine::Now;
-use redstart_engine::entry::Entry;
+use redstart_engine::storage::entry::Entry;
 
 /// Why a payload is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use super::input::Input;
 use super::{MAGIC, MAGIC_VALKEY, VERSION_MAX, VERSION_VALKEY, opcode, value};
 use crate::fault::{Fault, ReadError, shown};
 use crate::record::Builder;
-use redstart_engine::entry::Entry;
+use redstart_engine::storage::entry::Entry;
 
 /// Files from this version on end with a checksum.
 const SUMMED_FROM: u16 = 5;

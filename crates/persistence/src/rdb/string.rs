@@ -6,7 +6,7 @@ use super::output::Output;
 use super::value::{Encoding, Loaded};
 use crate::fault::ReadError;
 use crate::record::Builder;
-use redstart_engine::entry::Value;
+use redstart_engine::storage::entry::Value;
 
 /// What is written.
 pub const WRITTEN: u8 = 0;

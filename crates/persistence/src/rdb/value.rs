@@ -8,8 +8,8 @@ use crate::fault::ReadError;
 use crate::record::Builder;
 use bytes::Bytes;
 use redstart_engine::Now;
-use redstart_engine::entry::{Entry, INLINE_MAX, NewValue};
-use redstart_engine::value::{Object, ObjectRef};
+use redstart_engine::storage::entry::{Entry, INLINE_MAX, NewValue};
+use redstart_engine::storage::value::{Object, ObjectRef};
 
 /// A value that was read.
 pub enum Loaded {

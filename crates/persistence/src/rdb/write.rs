@@ -5,7 +5,7 @@ use super::{MAGIC, crc64, opcode, value};
 use crate::names::unfinished;
 use crate::storage::{Storage, Stream};
 use redstart_engine::Now;
-use redstart_engine::entry::Entry;
+use redstart_engine::storage::entry::Entry;
 use std::io;
 
 /// What is written at once, in bytes.

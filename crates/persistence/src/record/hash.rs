@@ -3,8 +3,8 @@
 use super::Builder;
 use crate::codec::Blob;
 use redstart_engine::Now;
-use redstart_engine::entry::NewValue;
-use redstart_engine::value::hash::{Hash, Limits, Ttl};
+use redstart_engine::storage::entry::NewValue;
+use redstart_engine::storage::value::hash::{Hash, Limits, Ttl};
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Serialize, Serializer};
 

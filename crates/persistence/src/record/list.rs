@@ -2,7 +2,7 @@
 
 use super::Builder;
 use crate::codec::Blob;
-use redstart_engine::value::list::{Element, End, Limit, List, ListRef};
+use redstart_engine::storage::value::list::{Element, End, Limit, List, ListRef};
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Serialize, Serializer};
 use std::ops::ControlFlow;

@@ -9,7 +9,7 @@ use crate::codec::{self, Blob};
 use crate::fault::{Fault, ReadError};
 use crate::record::{self, Builder};
 use crate::storage::Storage;
-use redstart_engine::entry::Entry;
+use redstart_engine::storage::entry::Entry;
 use std::io::Read;
 
 /// A snapshot that is being read.

@@ -11,9 +11,9 @@ use crate::record;
 use crate::storage::{Storage, Stream};
 use parking_lot::Mutex;
 use redstart_engine::Now;
-use redstart_engine::entry::Entry;
-use redstart_engine::garbage::Garbage;
-use redstart_engine::snapshot::{Encode, Snapshot, Told};
+use redstart_engine::keyspace::garbage::Garbage;
+use redstart_engine::keyspace::snapshot::{Encode, Snapshot, Told};
+use redstart_engine::storage::entry::Entry;
 use std::io;
 
 /// A section is written once it holds so many bytes.

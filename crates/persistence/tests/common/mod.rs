@@ -4,9 +4,9 @@
 
 use redstart_engine::driver::Driver;
 use redstart_engine::hasher::SHARDS;
-use redstart_engine::snapshot::Told;
-use redstart_engine::value::ObjectRef;
-use redstart_engine::value::list::End;
+use redstart_engine::keyspace::snapshot::Told;
+use redstart_engine::storage::value::ObjectRef;
+use redstart_engine::storage::value::list::End;
 use redstart_persistence::rdb::Writer as RdbWriter;
 use redstart_persistence::rdb::{About, Compression, Found, Input, Plan, Reader as RdbReader};
 use redstart_persistence::record::Builder;

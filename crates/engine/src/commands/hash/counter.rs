@@ -1,11 +1,11 @@
 //! Numbers kept as the values of fields.
 
-use crate::call::Call;
-use crate::entry::NewValue;
 use crate::error::Error;
 use crate::long_double::LongDouble;
+use crate::run::call::Call;
 use crate::spec::*;
-use crate::value::hash::Ttl;
+use crate::storage::entry::NewValue;
+use crate::storage::value::hash::Ttl;
 use redstart_protocol::parse_i64;
 
 /// The commands of this file.

@@ -2,10 +2,10 @@
 //!
 //! A field that is due is gone before a handler sees its hash, so nothing here asks whether one is.
 
-use crate::call::Call;
 use crate::clock::Now;
 use crate::commands::expiry::ExpiryUnit;
 use crate::error::Error;
+use crate::run::call::Call;
 use crate::spec::*;
 use redstart_protocol::parse_i64;
 

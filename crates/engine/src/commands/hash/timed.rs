@@ -2,12 +2,12 @@
 
 use super::deadline::{emit_deleted, emit_expire, emit_persist, fields_from, wall_time};
 use super::value;
-use crate::call::Call;
 use crate::commands::expiry::ExpiryUnit;
 use crate::commands::string::write_value;
 use crate::error::Error;
+use crate::run::call::Call;
 use crate::spec::*;
-use crate::value::hash::Ttl;
+use crate::storage::value::hash::Ttl;
 use redstart_protocol::parse_i64;
 
 /// The commands of this file.

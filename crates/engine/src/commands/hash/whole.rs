@@ -1,11 +1,11 @@
 //! A hash as a whole: all of its fields, some of them drawn, a walk over it.
 
-use crate::call::Call;
 use crate::commands::scan::{Filter, parse_cursor};
 use crate::commands::string::write_value;
-use crate::entry::Value;
 use crate::error::Error;
+use crate::run::call::Call;
 use crate::spec::*;
+use crate::storage::entry::Value;
 use redstart_protocol::{Protocol, Reply, parse_i64};
 
 /// The commands of this file.

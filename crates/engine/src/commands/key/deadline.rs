@@ -3,10 +3,10 @@
 //! Deadlines live on the monotonic clock; what clients say and hear in wall time is converted with
 //! the request's own reading of both clocks, so that an absolute time comes back as it was given.
 
-use crate::call::Call;
 use crate::clock::Now;
 use crate::commands::expiry::ExpiryUnit;
 use crate::error::Error;
+use crate::run::call::Call;
 use crate::spec::*;
 use redstart_protocol::parse_i64;
 

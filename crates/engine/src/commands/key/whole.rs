@@ -4,11 +4,11 @@
 //! and DBSIZE need no single moment and lock one shard at a time.
 
 use super::{database, small_integer};
-use crate::call::Call;
 use crate::commands::scan::{Filter, parse_cursor};
 use crate::error::Error;
 use crate::hasher::SHARDS;
-use crate::scan::Cursor;
+use crate::run::call::Call;
+use crate::run::scan::Cursor;
 use crate::spec::*;
 use redstart_protocol::{Reply, parse_i64};
 

@@ -8,12 +8,12 @@
 use super::place::shift;
 use super::pop::{parse_some, pop_one, pop_some};
 use super::{find_list, parse_end};
-use crate::call::{Call, Key};
 use crate::error::Error;
+use crate::run::blocking::{Serve, Wait, Waiter};
+use crate::run::call::{Call, Key};
 use crate::spec::*;
-use crate::table::Slot;
-use crate::value::list::End;
-use crate::waiters::{Serve, Wait, Waiter};
+use crate::storage::table::Slot;
+use crate::storage::value::list::End;
 use redstart_protocol::parse_f64;
 
 /// BLPOP key [key ...] timeout

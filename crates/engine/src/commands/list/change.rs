@@ -1,10 +1,10 @@
 //! Changes inside of lists: LSET, LINSERT, LREM, LTRIM.
 
 use super::{find_list, integer, limit, list_of, modify, range, remove, resolve};
-use crate::call::Call;
 use crate::error::Error;
+use crate::run::call::Call;
 use crate::spec::*;
-use crate::value::list::End;
+use crate::storage::value::list::End;
 use std::ops::ControlFlow;
 
 /// LSET key index element

@@ -1,10 +1,10 @@
 //! Looking at lists: LLEN, LINDEX, LRANGE, LPOS.
 
 use super::{count, integer, range, read_list, resolve, write_element};
-use crate::call::Call;
 use crate::error::Error;
+use crate::run::call::Call;
 use crate::spec::*;
-use crate::value::list::{End, ListRef};
+use crate::storage::value::list::{End, ListRef};
 use std::ops::ControlFlow;
 
 /// LLEN key

@@ -1,10 +1,10 @@
 //! Elements from list to list: LMOVE, RPOPLPUSH.
 
 use super::{find_list, limit, list_of, modify, parse_end, put_list, remove};
-use crate::call::Call;
 use crate::error::Error;
+use crate::run::call::Call;
 use crate::spec::*;
-use crate::value::list::{Element, End, List};
+use crate::storage::value::list::{Element, End, List};
 use bytes::Bytes;
 
 /// LMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT>

@@ -1,11 +1,11 @@
 //! Elements off the ends: LPOP, RPOP, LMPOP.
 
 use super::{count, edit, find_list, limit, list_of, parse_end, remove, write_element};
-use crate::call::{Call, Key};
 use crate::error::Error;
+use crate::run::call::{Call, Key};
 use crate::spec::*;
-use crate::table::Slot;
-use crate::value::list::End;
+use crate::storage::table::Slot;
+use crate::storage::value::list::End;
 use std::ops::ControlFlow;
 
 /// LPOP key [count]

@@ -1,11 +1,11 @@
 //! Elements at the ends: LPUSH, RPUSH, LPUSHX, RPUSHX.
 
 use super::{edit, find_list, limit, list_of, put_list};
-use crate::call::{Call, Key};
 use crate::error::Error;
+use crate::run::call::{Call, Key};
 use crate::spec::*;
-use crate::table::Slot;
-use crate::value::list::{End, List, ListRef};
+use crate::storage::table::Slot;
+use crate::storage::value::list::{End, List, ListRef};
 
 /// From this size on an element may be kept by reference to the request, in bytes.
 const SHARED_MIN: usize = 8192;

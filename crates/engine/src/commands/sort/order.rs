@@ -5,8 +5,8 @@
 //! that compare as equal stay in the order in which they were.
 
 use super::pattern::Pattern;
-use crate::call::Space;
 use crate::error::Error;
+use crate::run::call::Space;
 use redstart_protocol::parse_f64;
 use std::cmp::Ordering;
 

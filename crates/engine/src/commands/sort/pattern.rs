@@ -7,9 +7,9 @@
 //! Like Redis, which looks at patterns as C strings, the star and the arrow are looked for only up
 //! to the first zero byte.
 
-use crate::call::Space;
-use crate::entry::Value;
-use crate::value::ObjectRef;
+use crate::run::call::Space;
+use crate::storage::entry::Value;
+use crate::storage::value::ObjectRef;
 
 /// A pattern that names keys.
 pub struct Pattern<'a> {

@@ -1,10 +1,10 @@
 //! Compare and set, compare and delete: the conditions of SET and DELEX, DELIFEQ, and DIGEST.
 
-use crate::call::{Call, Key};
-use crate::entry::Value;
 use crate::error::Error;
+use crate::run::call::{Call, Key};
 use crate::spec::*;
-use crate::table::Slot;
+use crate::storage::entry::Value;
+use crate::storage::table::Slot;
 
 /// The hexadecimal digits of a digest.
 const DIGEST_DIGITS: usize = 16;

@@ -1,11 +1,11 @@
 //! Numbers kept as strings: INCR and its family, INCRBYFLOAT.
 
 use super::store;
-use crate::call::Call;
-use crate::entry::{NewValue, Value};
 use crate::error::Error;
 use crate::long_double::LongDouble;
+use crate::run::call::Call;
 use crate::spec::*;
+use crate::storage::entry::{NewValue, Value};
 use redstart_protocol::parse_i64;
 
 /// INCR key

@@ -5,8 +5,8 @@
 //! 32-bit lengths. The limit is the one that Redis sets for that whole table, so that the same
 //! requests are refused; it also bounds how long the two keys' shards are held.
 
-use crate::call::{Call, Key};
 use crate::error::Error;
+use crate::run::call::{Call, Key};
 use crate::spec::*;
 use redstart_protocol::{Reply, parse_i64};
 

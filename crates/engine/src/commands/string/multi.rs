@@ -3,10 +3,10 @@
 use super::condition::Condition;
 use super::options::Time;
 use super::write_value;
-use crate::call::Call;
 use crate::error::Error;
+use crate::run::call::Call;
 use crate::spec::*;
-use crate::table::Slot;
+use crate::storage::table::Slot;
 
 /// MGET key [key ...]
 pub static MGET: Command = Command {

@@ -3,9 +3,9 @@
 use super::condition::delete;
 use super::options::Time;
 use super::{get, store, write_value};
-use crate::call::Call;
 use crate::commands::expiry::ExpiryUnit;
 use crate::error::Error;
+use crate::run::call::Call;
 use crate::spec::*;
 
 /// SETNX key value

@@ -1,10 +1,10 @@
 //! The options of SET, and the times that SET, MSETEX and GETEX share.
 
 use super::condition::Condition;
-use crate::call::Call;
 use crate::clock::Now;
 use crate::commands::expiry::ExpiryUnit;
 use crate::error::Error;
+use crate::run::call::Call;
 
 /// The time that a value is given: by one of EX, PX, EXAT and PXAT, or by a word instead of them
 /// (KEEPTTL, PERSIST). A repeated option is no error, and the last one counts.

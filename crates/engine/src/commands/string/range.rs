@@ -1,10 +1,10 @@
 //! Parts of a string: APPEND, STRLEN, SETRANGE, GETRANGE and its old name SUBSTR.
 
-use crate::call::Call;
-use crate::entry::{NewValue, Value};
 use crate::error::Error;
+use crate::run::call::Call;
 use crate::spec::*;
-use crate::table::Slot;
+use crate::storage::entry::{NewValue, Value};
+use crate::storage::table::Slot;
 use redstart_protocol::{Reply, parse_i64};
 
 /// APPEND key value

@@ -1,0 +1,479 @@
+//! Every parameter, once: its names, its kind, its default, whether it can change at run time, and
+//! whether it has an effect. The reader of redis.conf, the command line, CONFIG GET and CONFIG SET
+//! all stand on this table.
+//!
+//! It holds what Redis 7.0 knows, what clients ask of later versions, and two of our own: `threads`
+//! and `redis-version`. A parameter without effect is accepted, so that a redis.conf made for Redis
+//! starts the server. One that promises what the server cannot keep (durability, TLS, a cluster) is
+//! refused unless it has its default.
+
+use super::value::{
+    Check, any, is_directory_name, is_file_name, is_host_name, is_title, is_version,
+};
+
+/// The bounds of C's integer types, which Redis's error texts name.
+const INT: i128 = i32::MAX as i128;
+const INT_MIN: i128 = i32::MIN as i128;
+const UINT: i128 = u32::MAX as i128;
+const LONG: i128 = i64::MAX as i128;
+const ULONG: i128 = u64::MAX as i128;
+const MIB: i128 = 1 << 20;
+
+const NO_TLS: &str = "TLS is not supported";
+const NO_CLUSTER: &str = "cluster mode is not supported";
+const NO_REPLICATION: &str = "replication is not supported";
+const NO_ACL_FILE: &str = "ACL files are not supported";
+const NO_SYSLOG: &str = "the system log is not supported";
+
+/// One parameter.
+pub struct Param {
+    /// Its name, in lower case.
+    pub name: &'static str,
+    /// Its older name, which CONFIG GET lists too.
+    pub alias: Option<&'static str>,
+    /// What its values are.
+    pub kind: Kind,
+    /// Its default, as it would be written in redis.conf.
+    pub default: &'static str,
+    /// Can be set at start only.
+    pub immutable: bool,
+    /// Can be changed at run time only as `enable-protected-configs` allows.
+    pub protected: bool,
+    /// Its value is a secret, not to be logged.
+    pub sensitive: bool,
+    /// CONFIG GET lists it only by its exact name.
+    pub hidden: bool,
+    /// What setting it does.
+    pub effect: Effect,
+}
+
+/// What setting a parameter does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// What its name says.
+    Honoured,
+    /// Nothing.
+    None,
+    /// Only the default is accepted, for this reason.
+    Refused(&'static str),
+}
+
+/// What the values of a parameter are.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    /// `yes` or `no`.
+    YesNo,
+    /// A decimal integer between bounds.
+    Integer(i128, i128),
+    /// Bytes between bounds, with or without a unit.
+    Memory(i128, i128),
+    /// Bytes, or a percentage of `maxmemory`.
+    MemoryOrPercent,
+    /// An octal number up to a bound.
+    Octal(i128),
+    /// How often a second; what is out of range is moved into it.
+    Hertz,
+    /// Any text that passes the check.
+    Text(Check),
+    /// An existing directory, relative to the previous one.
+    Directory,
+    /// One of these names; `a=b` reads a and means b.
+    Choice(&'static [&'static str]),
+    /// Any of these names but the first, which means none of them.
+    Flags(&'static [&'static str]),
+    /// Pairs of seconds and changes.
+    Save,
+    /// Class, hard limit, soft limit and soft seconds of output buffers.
+    OutputLimits,
+    /// Letters for classes of keyspace events.
+    Events,
+    /// Addresses; one after `-` may be missing.
+    Addresses,
+    /// Three scores.
+    OomScores,
+    /// Percentages.
+    Percentiles,
+    /// Host and port, or `no one`.
+    Primary,
+}
+
+impl Kind {
+    /// Whether the value is a list of words.
+    pub fn is_list(self) -> bool {
+        matches!(
+            self,
+            Self::Flags(_)
+                | Self::Save
+                | Self::OutputLimits
+                | Self::Addresses
+                | Self::OomScores
+                | Self::Percentiles
+                | Self::Primary
+        )
+    }
+}
+
+const fn param(name: &'static str, default: &'static str, kind: Kind) -> Param {
+    Param {
+        name,
+        alias: None,
+        kind,
+        default,
+        immutable: false,
+        protected: false,
+        sensitive: false,
+        hidden: false,
+        effect: Effect::Honoured,
+    }
+}
+
+impl Param {
+    const fn alias(self, alias: &'static str) -> Self {
+        Self { alias: Some(alias), ..self }
+    }
+
+    const fn immutable(self) -> Self {
+        Self { immutable: true, ..self }
+    }
+
+    const fn protected(self) -> Self {
+        Self { protected: true, ..self }
+    }
+
+    const fn sensitive(self) -> Self {
+        Self { sensitive: true, ..self }
+    }
+
+    const fn hidden(self) -> Self {
+        Self { hidden: true, ..self }
+    }
+
+    const fn without_effect(self) -> Self {
+        Self { effect: Effect::None, ..self }
+    }
+
+    const fn refused(self, reason: &'static str) -> Self {
+        Self { effect: Effect::Refused(reason), ..self }
+    }
+}
+
+impl Setting {
+    /// Its line of the table.
+    pub fn param(self) -> &'static Param {
+        &TABLE[self as usize].1
+    }
+
+    /// Finds a parameter by its name or its alias, in any case, and the one of the two that it was.
+    pub fn find(name: &[u8]) -> Option<(Self, &'static str)> {
+        TABLE.iter().find_map(|(setting, param)| {
+            let names = [Some(param.name), param.alias];
+            let mut names = names.into_iter().flatten();
+            let known = names.find(|known| name.eq_ignore_ascii_case(known.as_bytes()))?;
+            Some((*setting, known))
+        })
+    }
+}
+
+macro_rules! parameters {
+    ($($setting:ident = $param:expr;)*) => {
+        /// A parameter by name, the key to its value.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Setting {
+            $(
+                #[doc = concat!("The parameter `", stringify!($setting), "`, declared below.")]
+                $setting,
+            )*
+        }
+
+        /// Every parameter; a setting is an index into it.
+        pub static TABLE: &[(Setting, Param)] = {
+            use Kind::*;
+            &[$((Setting::$setting, $param)),*]
+        };
+    };
+}
+
+parameters! {
+    AclPubsubDefault = param("acl-pubsub-default", "resetchannels", Choice(&[
+        "allchannels", "resetchannels",
+    ]))
+        .without_effect();
+    Aclfile = param("aclfile", "", Text(any)).immutable().refused(NO_ACL_FILE);
+    AcllogMaxLen = param("acllog-max-len", "128", Integer(0, LONG))
+        .without_effect();
+    ActiveDefragCycleMax = param("active-defrag-cycle-max", "25", Integer(1, 99)).without_effect();
+    ActiveDefragCycleMin = param("active-defrag-cycle-min", "1", Integer(1, 99)).without_effect();
+    ActiveDefragIgnoreBytes = param("active-defrag-ignore-bytes", "104857600", Memory(1, LONG))
+        .without_effect();
+    ActiveDefragMaxScanFields = param("active-defrag-max-scan-fields", "1000", Integer(1, LONG))
+        .without_effect();
+    ActiveDefragThresholdLower = param("active-defrag-threshold-lower", "10", Integer(0, 1000))
+        .without_effect();
+    ActiveDefragThresholdUpper = param("active-defrag-threshold-upper", "100", Integer(0, 1000))
+        .without_effect();
+    ActiveExpireEffort = param("active-expire-effort", "1", Integer(1, 10)).without_effect();
+    Activedefrag = param("activedefrag", "no", YesNo).without_effect();
+    Activerehashing = param("activerehashing", "yes", YesNo).without_effect();
+    AlwaysShowLogo = param("always-show-logo", "no", YesNo).immutable().without_effect();
+    AofDisableAutoGc = param("aof-disable-auto-gc", "no", YesNo).without_effect();
+    AofLoadTruncated = param("aof-load-truncated", "yes", YesNo);
+    AofRewriteIncrementalFsync = param("aof-rewrite-incremental-fsync", "yes", YesNo)
+        .without_effect();
+    AofTimestampEnabled = param("aof-timestamp-enabled", "no", YesNo).without_effect();
+    AofUseRdbPreamble = param("aof-use-rdb-preamble", "yes", YesNo).without_effect();
+    AofRewriteCpulist = param("aof_rewrite_cpulist", "", Text(any)).immutable().without_effect();
+    Appenddirname = param("appenddirname", "appendonlydir", Text(is_directory_name)).immutable();
+    Appendfilename = param("appendfilename", "appendonly.aof", Text(is_file_name)).immutable();
+    Appendfsync = param("appendfsync", "everysec", Choice(&["everysec", "always", "no"]));
+    Appendonly = param("appendonly", "no", YesNo);
+    AutoAofRewriteMinSize = param("auto-aof-rewrite-min-size", "67108864", Memory(0, LONG));
+    AutoAofRewritePercentage = param("auto-aof-rewrite-percentage", "100", Integer(0, INT));
+    BgsaveCpulist = param("bgsave_cpulist", "", Text(any)).immutable().without_effect();
+    Bind = param("bind", "* -::*", Addresses);
+    BindSourceAddr = param("bind-source-addr", "", Text(any)).without_effect();
+    BioCpulist = param("bio_cpulist", "", Text(any)).immutable().without_effect();
+    BusyReplyThreshold = param("busy-reply-threshold", "5000", Integer(0, LONG))
+        .alias("lua-time-limit");
+    ClientOutputBufferLimit = param(
+        "client-output-buffer-limit",
+        "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
+        OutputLimits,
+    );
+    ClientQueryBufferLimit = param("client-query-buffer-limit", "1073741824", Memory(MIB, LONG));
+    ClusterAllowPubsubshardWhenDown = param("cluster-allow-pubsubshard-when-down", "yes", YesNo)
+        .without_effect();
+    ClusterAllowReadsWhenDown = param("cluster-allow-reads-when-down", "no", YesNo)
+        .without_effect();
+    ClusterAllowReplicaMigration = param("cluster-allow-replica-migration", "yes", YesNo)
+        .without_effect();
+    ClusterAnnounceBusPort = param("cluster-announce-bus-port", "0", Integer(0, 65_535))
+        .without_effect();
+    ClusterAnnounceHostname = param("cluster-announce-hostname", "", Text(is_host_name))
+        .without_effect();
+    ClusterAnnounceHumanNodename = param("cluster-announce-human-nodename", "", Text(is_host_name))
+        .without_effect();
+    ClusterAnnounceIp = param("cluster-announce-ip", "", Text(any)).without_effect();
+    ClusterAnnouncePort = param("cluster-announce-port", "0", Integer(0, 65_535)).without_effect();
+    ClusterAnnounceTlsPort = param("cluster-announce-tls-port", "0", Integer(0, 65_535))
+        .without_effect();
+    ClusterConfigFile = param("cluster-config-file", "nodes.conf", Text(any))
+        .immutable().without_effect();
+    ClusterEnabled = param("cluster-enabled", "no", YesNo).immutable().refused(NO_CLUSTER);
+    ClusterLinkSendbufLimit = param("cluster-link-sendbuf-limit", "0", Memory(0, ULONG))
+        .without_effect();
+    ClusterMigrationBarrier = param("cluster-migration-barrier", "1", Integer(0, INT))
+        .without_effect();
+    ClusterNodeTimeout = param("cluster-node-timeout", "15000", Integer(0, LONG)).without_effect();
+    ClusterPort = param("cluster-port", "0", Integer(0, 65_535)).immutable().without_effect();
+    ClusterPreferredEndpointType = param("cluster-preferred-endpoint-type", "ip", Choice(&[
+        "ip", "hostname", "unknown-endpoint",
+    ])).without_effect();
+    ClusterReplicaNoFailover = param("cluster-replica-no-failover", "no", YesNo)
+        .alias("cluster-slave-no-failover").without_effect();
+    ClusterReplicaValidityFactor = param("cluster-replica-validity-factor", "10", Integer(0, INT))
+        .alias("cluster-slave-validity-factor").without_effect();
+    ClusterRequireFullCoverage = param("cluster-require-full-coverage", "yes", YesNo)
+        .without_effect();
+    CrashLogEnabled = param("crash-log-enabled", "yes", YesNo).without_effect();
+    CrashMemcheckEnabled = param("crash-memcheck-enabled", "yes", YesNo).without_effect();
+    Daemonize = param("daemonize", "no", YesNo).immutable().without_effect();
+    Databases = param("databases", "16", Integer(1, INT)).immutable();
+    Dbfilename = param("dbfilename", "dump.rdb", Text(is_file_name)).protected();
+    Dir = param("dir", "", Directory).protected();
+    DisableThp = param("disable-thp", "yes", YesNo).immutable().without_effect();
+    DynamicHz = param("dynamic-hz", "yes", YesNo).without_effect();
+    EnableDebugCommand = param("enable-debug-command", "no", Choice(&["no", "yes", "local"]))
+        .immutable();
+    EnableModuleCommand = param("enable-module-command", "no", Choice(&["no", "yes", "local"]))
+        .immutable().without_effect();
+    EnableProtectedConfigs = param("enable-protected-configs", "no", Choice(&[
+        "no", "yes", "local",
+    ])).immutable();
+    HashMaxListpackEntries = param("hash-max-listpack-entries", "512", Integer(0, LONG))
+        .alias("hash-max-ziplist-entries");
+    HashMaxListpackValue = param("hash-max-listpack-value", "64", Memory(0, LONG))
+        .alias("hash-max-ziplist-value");
+    HideUserDataFromLog = param("hide-user-data-from-log", "no", YesNo).without_effect();
+    HllSparseMaxBytes = param("hll-sparse-max-bytes", "3000", Memory(0, LONG))
+        .without_effect();
+    Hz = param("hz", "10", Hertz).without_effect();
+    IgnoreWarnings = param("ignore-warnings", "", Text(any)).without_effect();
+    IoThreads = param("io-threads", "1", Integer(1, 128)).immutable().without_effect();
+    IoThreadsDoReads = param("io-threads-do-reads", "no", YesNo).immutable().without_effect();
+    JemallocBgThread = param("jemalloc-bg-thread", "yes", YesNo).without_effect();
+    KeyLoadDelay = param("key-load-delay", "0", Integer(INT_MIN, INT)).hidden().without_effect();
+    LatencyMonitorThreshold = param("latency-monitor-threshold", "0", Integer(0, LONG));
+    LatencyTracking = param("latency-tracking", "yes", YesNo);
+    LatencyTrackingInfoPercentiles =
+        param("latency-tracking-info-percentiles", "50 99 99.9", Percentiles);
+    LazyfreeLazyEviction = param("lazyfree-lazy-eviction", "no", YesNo).without_effect();
+    LazyfreeLazyExpire = param("lazyfree-lazy-expire", "no", YesNo).without_effect();
+    LazyfreeLazyServerDel = param("lazyfree-lazy-server-del", "no", YesNo).without_effect();
+    LazyfreeLazyUserDel = param("lazyfree-lazy-user-del", "no", YesNo).without_effect();
+    LazyfreeLazyUserFlush = param("lazyfree-lazy-user-flush", "no", YesNo).without_effect();
+    LfuDecayTime = param("lfu-decay-time", "1", Integer(0, INT));
+    LfuLogFactor = param("lfu-log-factor", "10", Integer(0, INT));
+    ListCompressDepth = param("list-compress-depth", "0", Integer(0, INT))
+        .without_effect();
+    ListMaxListpackSize = param("list-max-listpack-size", "-2", Integer(INT_MIN, INT))
+        .alias("list-max-ziplist-size");
+    LoadingProcessEventsIntervalBytes =
+        param("loading-process-events-interval-bytes", "2097152", Integer(1024, INT))
+            .hidden().without_effect();
+    LocaleCollate = param("locale-collate", "", Text(any)).without_effect();
+    Logfile = param("logfile", "", Text(any)).immutable();
+    Loglevel = param("loglevel", "notice", Choice(&["debug", "verbose", "notice", "warning"]));
+    LuaEnableDeprecatedApi = param("lua-enable-deprecated-api", "no", YesNo)
+        .hidden().immutable().without_effect();
+    Masterauth = param("masterauth", "", Text(any)).sensitive().without_effect();
+    Masteruser = param("masteruser", "", Text(any)).sensitive().without_effect();
+    MaxNewConnectionsPerCycle = param("max-new-connections-per-cycle", "10", Integer(1, 1000))
+        .without_effect();
+    MaxNewTlsConnectionsPerCycle = param("max-new-tls-connections-per-cycle", "1", Integer(1, 1000))
+        .without_effect();
+    Maxclients = param("maxclients", "10000", Integer(1, UINT));
+    Maxmemory = param("maxmemory", "0", Memory(0, ULONG));
+    MaxmemoryClients = param("maxmemory-clients", "0", MemoryOrPercent);
+    MaxmemoryEvictionTenacity = param("maxmemory-eviction-tenacity", "10", Integer(0, 100))
+        .without_effect();
+    MaxmemoryPolicy = param("maxmemory-policy", "noeviction", Choice(&[
+        "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru",
+        "allkeys-lfu", "allkeys-random", "noeviction",
+    ]));
+    MaxmemorySamples = param("maxmemory-samples", "5", Integer(1, INT));
+    MinReplicasMaxLag = param("min-replicas-max-lag", "10", Integer(0, INT))
+        .alias("min-slaves-max-lag").without_effect();
+    MinReplicasToWrite = param("min-replicas-to-write", "0", Integer(0, INT))
+        .alias("min-slaves-to-write").without_effect();
+    NoAppendfsyncOnRewrite = param("no-appendfsync-on-rewrite", "no", YesNo).without_effect();
+    NotifyKeyspaceEvents = param("notify-keyspace-events", "", Events);
+    OomScoreAdj = param("oom-score-adj", "no", Choice(&["no", "yes", "relative=yes", "absolute"]))
+        .without_effect();
+    OomScoreAdjValues = param("oom-score-adj-values", "0 200 800", OomScores).without_effect();
+    Pidfile = param("pidfile", "", Text(any)).immutable();
+    Port = param("port", "6379", Integer(0, 65_535));
+    ProcTitleTemplate =
+        param("proc-title-template", "{title} {listen-addr} {server-mode}", Text(is_title))
+            .without_effect();
+    PropagationErrorBehavior = param("propagation-error-behavior", "ignore", Choice(&[
+        "ignore", "panic", "panic-on-replicas",
+    ])).without_effect();
+    ProtectedMode = param("protected-mode", "yes", YesNo);
+    ProtoMaxBulkLen = param("proto-max-bulk-len", "536870912", Memory(MIB, LONG));
+    RdbDelSyncFiles = param("rdb-del-sync-files", "no", YesNo).without_effect();
+    RdbKeySaveDelay = param("rdb-key-save-delay", "0", Integer(INT_MIN, INT))
+        .hidden();
+    RdbSaveIncrementalFsync = param("rdb-save-incremental-fsync", "yes", YesNo).without_effect();
+    Rdbchecksum = param("rdbchecksum", "yes", YesNo).immutable()
+        .without_effect();
+    RdbVersion = param("rdb-version", "10", Integer(10, 12));
+    Rdbcompression = param("rdbcompression", "yes", YesNo);
+    RedisVersion = param("redis-version", "7.4.0", Text(is_version));
+    ReplBacklogSize = param("repl-backlog-size", "1048576", Memory(1, LONG)).without_effect();
+    ReplBacklogTtl = param("repl-backlog-ttl", "3600", Integer(0, LONG)).without_effect();
+    ReplDisableTcpNodelay = param("repl-disable-tcp-nodelay", "no", YesNo).without_effect();
+    ReplDisklessLoad = param("repl-diskless-load", "disabled", Choice(&[
+        "disabled", "on-empty-db", "swapdb",
+    ])).without_effect();
+    ReplDisklessSync = param("repl-diskless-sync", "yes", YesNo).without_effect();
+    ReplDisklessSyncDelay = param("repl-diskless-sync-delay", "5", Integer(0, INT))
+        .without_effect();
+    ReplDisklessSyncMaxReplicas = param("repl-diskless-sync-max-replicas", "0", Integer(0, INT))
+        .without_effect();
+    ReplPingReplicaPeriod = param("repl-ping-replica-period", "10", Integer(1, INT))
+        .alias("repl-ping-slave-period").without_effect();
+    ReplTimeout = param("repl-timeout", "60", Integer(1, INT)).without_effect();
+    ReplicaAnnounceIp = param("replica-announce-ip", "", Text(any))
+        .alias("slave-announce-ip").without_effect();
+    ReplicaAnnouncePort = param("replica-announce-port", "0", Integer(0, 65_535))
+        .alias("slave-announce-port").without_effect();
+    ReplicaAnnounced = param("replica-announced", "yes", YesNo).without_effect();
+    ReplicaIgnoreDiskWriteErrors = param("replica-ignore-disk-write-errors", "no", YesNo)
+        .without_effect();
+    ReplicaIgnoreMaxmemory = param("replica-ignore-maxmemory", "yes", YesNo)
+        .alias("slave-ignore-maxmemory").without_effect();
+    ReplicaLazyFlush = param("replica-lazy-flush", "no", YesNo)
+        .alias("slave-lazy-flush").without_effect();
+    ReplicaPriority = param("replica-priority", "100", Integer(0, INT))
+        .alias("slave-priority").without_effect();
+    ReplicaReadOnly = param("replica-read-only", "yes", YesNo)
+        .alias("slave-read-only").without_effect();
+    ReplicaServeStaleData = param("replica-serve-stale-data", "yes", YesNo)
+        .alias("slave-serve-stale-data").without_effect();
+    Replicaof = param("replicaof", "", Primary)
+        .alias("slaveof").immutable().refused(NO_REPLICATION);
+    Requirepass = param("requirepass", "", Text(any)).sensitive();
+    SanitizeDumpPayload = param("sanitize-dump-payload", "no", Choice(&["no", "yes", "clients"]))
+        .without_effect();
+    Save = param("save", "3600 1 300 100 60 10000", Save);
+    ServerCpulist = param("server_cpulist", "", Text(any)).immutable().without_effect();
+    SetMaxIntsetEntries = param("set-max-intset-entries", "512", Integer(0, LONG))
+        .without_effect();
+    SetMaxListpackEntries = param("set-max-listpack-entries", "128", Integer(0, LONG))
+        .without_effect();
+    SetMaxListpackValue = param("set-max-listpack-value", "64", Memory(0, LONG))
+        .without_effect();
+    SetProcTitle = param("set-proc-title", "yes", YesNo).immutable().without_effect();
+    ShutdownOnSigint = param("shutdown-on-sigint", "default", Flags(&[
+        "default", "save", "nosave", "now", "force",
+    ]));
+    ShutdownOnSigterm = param("shutdown-on-sigterm", "default", Flags(&[
+        "default", "save", "nosave", "now", "force",
+    ]));
+    ShutdownTimeout = param("shutdown-timeout", "10", Integer(0, INT))
+        .without_effect();
+    SlowlogLogSlowerThan = param("slowlog-log-slower-than", "10000", Integer(-1, LONG));
+    SlowlogMaxLen = param("slowlog-max-len", "128", Integer(0, LONG));
+    SocketMarkId = param("socket-mark-id", "0", Integer(0, UINT)).immutable().without_effect();
+    StopWritesOnBgsaveError = param("stop-writes-on-bgsave-error", "yes", YesNo);
+    StreamNodeMaxBytes = param("stream-node-max-bytes", "4096", Memory(0, LONG))
+        .without_effect();
+    StreamNodeMaxEntries = param("stream-node-max-entries", "100", Integer(0, LONG))
+        .without_effect();
+    Supervised = param("supervised", "no", Choice(&["upstart", "systemd", "auto", "no"]))
+        .immutable();
+    SyslogEnabled = param("syslog-enabled", "no", YesNo).immutable().refused(NO_SYSLOG);
+    SyslogFacility = param("syslog-facility", "local0", Choice(&[
+        "user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+    ])).immutable().without_effect();
+    SyslogIdent = param("syslog-ident", "redis", Text(any)).immutable().without_effect();
+    TcpBacklog = param("tcp-backlog", "511", Integer(0, INT)).immutable();
+    TcpKeepalive = param("tcp-keepalive", "300", Integer(0, INT));
+    Threads = param("threads", "1", Integer(1, 1024)).immutable();
+    Timeout = param("timeout", "0", Integer(0, INT));
+    TlsAuthClients = param("tls-auth-clients", "yes", Choice(&["no", "yes", "optional"]))
+        .without_effect();
+    TlsCaCertDir = param("tls-ca-cert-dir", "", Text(any)).without_effect();
+    TlsCaCertFile = param("tls-ca-cert-file", "", Text(any)).without_effect();
+    TlsCertFile = param("tls-cert-file", "", Text(any)).without_effect();
+    TlsCiphers = param("tls-ciphers", "", Text(any)).without_effect();
+    TlsCiphersuites = param("tls-ciphersuites", "", Text(any)).without_effect();
+    TlsClientCertFile = param("tls-client-cert-file", "", Text(any)).without_effect();
+    TlsClientKeyFile = param("tls-client-key-file", "", Text(any)).without_effect();
+    TlsClientKeyFilePass = param("tls-client-key-file-pass", "", Text(any))
+        .sensitive().without_effect();
+    TlsCluster = param("tls-cluster", "no", YesNo).refused(NO_TLS);
+    TlsDhParamsFile = param("tls-dh-params-file", "", Text(any)).without_effect();
+    TlsKeyFile = param("tls-key-file", "", Text(any)).without_effect();
+    TlsKeyFilePass = param("tls-key-file-pass", "", Text(any)).sensitive().without_effect();
+    TlsPort = param("tls-port", "0", Integer(0, 65_535)).refused(NO_TLS);
+    TlsPreferServerCiphers = param("tls-prefer-server-ciphers", "no", YesNo).without_effect();
+    TlsProtocols = param("tls-protocols", "", Text(any)).without_effect();
+    TlsReplication = param("tls-replication", "no", YesNo).refused(NO_TLS);
+    TlsSessionCacheSize = param("tls-session-cache-size", "20480", Integer(0, INT))
+        .without_effect();
+    TlsSessionCacheTimeout = param("tls-session-cache-timeout", "300", Integer(0, INT))
+        .without_effect();
+    TlsSessionCaching = param("tls-session-caching", "yes", YesNo).without_effect();
+    TrackingTableMaxKeys = param("tracking-table-max-keys", "1000000", Integer(0, LONG));
+    Unixsocket = param("unixsocket", "", Text(any)).immutable();
+    Unixsocketperm = param("unixsocketperm", "0", Octal(0o777)).immutable();
+    UseExitOnPanic = param("use-exit-on-panic", "no", YesNo).hidden().without_effect();
+    WatchdogPeriod = param("watchdog-period", "0", Integer(0, INT)).hidden().without_effect();
+    ZsetMaxListpackEntries = param("zset-max-listpack-entries", "128", Integer(0, LONG))
+        .alias("zset-max-ziplist-entries")
+        .without_effect();
+    ZsetMaxListpackValue = param("zset-max-listpack-value", "64", Memory(0, LONG))
+        .alias("zset-max-ziplist-value")
+        .without_effect();
+}

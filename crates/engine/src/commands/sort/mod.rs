@@ -1,0 +1,289 @@
+//! SORT and SORT_RO: the elements of a list in another order, by themselves or by what other keys
+//! hold, and what other keys hold in their place.
+//!
+//! The keys that a pattern reaches follow from the elements, so they cannot be told beforehand: a
+//! SORT with a real pattern locks every shard, one without locks its own keys.
+
+mod order;
+mod pattern;
+
+use super::list::{limit, list_of, put_list};
+use crate::error::Error;
+use crate::run::call::{Call, Key};
+use crate::spec::*;
+use crate::storage::value::list::{End, List, ListRef};
+use order::Order;
+use pattern::Pattern;
+use redstart_protocol::{Args, parse_i64};
+use std::ops::ControlFlow;
+
+/// The commands of this file.
+pub static COMMANDS: &[&Command] = &[&SORT, &SORT_RO];
+
+const KEYS: &[KeySpec] = &[
+    KeySpec::at(1, RO | ACCESS),
+    KeySpec { begin: Begin::Search(pattern_at), find: Find::Anywhere, access: RO | ACCESS },
+    KeySpec {
+        begin: Begin::Search(store_at),
+        find: Find::Range { last: 0, step: 1 },
+        access: OW | UPDATE,
+    },
+];
+
+/// SORT key [BY pattern] [LIMIT offset count] [GET pattern ...] [ASC | DESC] [ALPHA] [STORE dst]
+pub static SORT: Command = Command {
+    name: "sort",
+    group: Group::Generic,
+    arity: Arity::AtLeast(2),
+    flags: WRITE | DENYOOM | DANGEROUS | REACHES,
+    keys: KEYS,
+    doc: Doc {
+        since: "1.0.0",
+        complexity: "O(N*log(N)) with N elements; all shards are locked if a pattern names keys.",
+        summary: "Returns or stores the elements of a list in order, or what keys named after \
+                  them hold.",
+        syntax: "key [BY by-pattern] [LIMIT offset count] [GET get-pattern [GET get-pattern ...]] \
+                 [ASC | DESC] [ALPHA] [STORE destination]",
+    },
+    run: Run::Data(|call| sort(call, Store::Allowed)),
+};
+
+/// SORT_RO key [BY pattern] [LIMIT offset count] [GET pattern ...] [ASC | DESC] [ALPHA]
+pub static SORT_RO: Command = Command {
+    name: "sort_ro",
+    group: Group::Generic,
+    arity: Arity::AtLeast(2),
+    flags: READONLY | DANGEROUS | REACHES,
+    keys: KEYS.split_at(2).0,
+    doc: Doc {
+        since: "7.0.0",
+        complexity: "O(N*log(N)) with N elements; all shards are locked if a pattern names keys.",
+        summary: "Returns the elements of a list in order, or what keys named after them hold.",
+        syntax: "key [BY by-pattern] [LIMIT offset count] [GET get-pattern [GET get-pattern ...]] \
+                 [ASC | DESC] [ALPHA]",
+    },
+    run: Run::Data(|call| sort(call, Store::Refused)),
+};
+
+/// Calls `f` with the index of every option that has arguments all of which are there.
+fn each_option(args: Args<'_>, mut f: impl FnMut(usize)) {
+    let mut at = 2;
+    while let Some(word) = args.get(at) {
+        let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+        let size = match () {
+            () if is("LIMIT") => 3,
+            () if is("BY") || is("GET") || is("STORE") => 2,
+            () => 1,
+        };
+        if size == 2 && at + 1 < args.len() {
+            f(at);
+        }
+        at += size;
+    }
+}
+
+/// Where the key to store to is: the last one counts.
+fn store_at(args: Args<'_>) -> Option<usize> {
+    let mut found = None;
+    each_option(args, |at| {
+        if args[at].eq_ignore_ascii_case(b"STORE") {
+            found = Some(at + 1);
+        }
+    });
+    found
+}
+
+/// Where a pattern is that names keys.
+fn pattern_at(args: Args<'_>) -> Option<usize> {
+    let mut found = None;
+    each_option(args, |at| {
+        if !args[at].eq_ignore_ascii_case(b"STORE") && Pattern::parse(args.at(at + 1)).is_some() {
+            found = Some(at + 1);
+        }
+    });
+    found
+}
+
+/// Whether STORE is an option.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Store {
+    Allowed,
+    Refused,
+}
+
+/// What takes an element's place.
+enum Get<'a> {
+    Element,
+    Value(Pattern<'a>),
+    /// A pattern without a star names nothing.
+    Nothing,
+}
+
+/// What SORT is to do.
+struct Options<'a> {
+    order: Order<'a>,
+    offset: i64,
+    count: i64,
+    gets: Vec<Get<'a>>,
+    stores: bool,
+}
+
+impl<'a> Options<'a> {
+    fn parse(args: Args<'a>, store: Store) -> Result<Options<'a>, Error> {
+        let mut options = Options {
+            order: Order::default(),
+            offset: 0,
+            count: -1,
+            gets: Vec::new(),
+            stores: false,
+        };
+        let mut at = 2;
+        while let Some(word) = args.get(at) {
+            let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+            let left = args.len() - at - 1;
+            let order = &mut options.order;
+            match () {
+                () if is("ASC") => order.descends = false,
+                () if is("DESC") => order.descends = true,
+                () if is("ALPHA") => order.alphabetic = true,
+                () if is("LIMIT") && left >= 2 => {
+                    let number = |at| parse_i64(args.at(at)).ok_or(Error::NOT_INTEGER);
+                    (options.offset, options.count) = (number(at + 1)?, number(at + 2)?);
+                    at += 2;
+                }
+                () if store == Store::Allowed && is("STORE") && left >= 1 => {
+                    options.stores = true;
+                    at += 1;
+                }
+                () if is("BY") && left >= 1 => {
+                    order.by = Pattern::parse(args.at(at + 1));
+                    order.none |= order.by.is_none();
+                    at += 1;
+                }
+                () if is("GET") && left >= 1 => {
+                    let get = match args.at(at + 1) {
+                        b"#" => Get::Element,
+                        text => Pattern::parse(text).map_or(Get::Nothing, Get::Value),
+                    };
+                    options.gets.push(get);
+                    at += 1;
+                }
+                () => return Err(Error::SYNTAX),
+            }
+            at += 1;
+        }
+        options.order.stores = options.stores;
+        Ok(options)
+    }
+
+    /// Which of `len` elements in order are wanted.
+    fn range(&self, len: usize) -> std::ops::Range<usize> {
+        let bounded = |number: i64| usize::try_from(number).map(|number| number.min(len));
+        let start = bounded(self.offset).unwrap_or(0);
+        let count = bounded(self.count).unwrap_or(len);
+        start..start.saturating_add(count).min(len)
+    }
+}
+
+fn sort(call: &mut Call<'_>, store: Store) -> Result<(), Error> {
+    let options = Options::parse(call.args, store)?;
+    let source = call.key(0);
+    let elements = match call.space.read(source) {
+        Some(entry) => copied(list_of(entry)?),
+        None => Vec::new(),
+    };
+    let sorted = options.order.sort(&mut call.space, &elements)?;
+    let wanted = &sorted[options.range(sorted.len())];
+    let size = wanted.len() * options.gets.len().max(1);
+    if options.stores {
+        return keep(call, &options, wanted, size);
+    }
+    call.reply.array(size);
+    for element in wanted {
+        if options.gets.is_empty() {
+            call.reply.bulk(element);
+        }
+        for get in &options.gets {
+            match get {
+                Get::Element => call.reply.bulk(element),
+                Get::Nothing => call.reply.null(),
+                Get::Value(pattern) => {
+                    let reply = &mut *call.reply;
+                    let found = pattern.with_value(&mut call.space, element, |value| {
+                        super::string::write_value(reply, value);
+                    });
+                    if found.is_none() {
+                        call.reply.null();
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The elements, copied, because what they lead to is looked up while they are read.
+fn copied(list: ListRef<'_>) -> Vec<Box<[u8]>> {
+    let mut elements = Vec::with_capacity(list.len());
+    let _ = list.walk(0, End::Head, |element| {
+        elements.push(element.as_bytes().into());
+        ControlFlow::<()>::Continue(())
+    });
+    elements
+}
+
+/// Stores what is wanted as a list of `size` elements: nothing there is an empty one.
+fn keep(
+    call: &mut Call<'_>,
+    options: &Options<'_>,
+    wanted: &[&[u8]],
+    size: usize,
+) -> Result<(), Error> {
+    let (target, limit) = (call.key(1), limit(call));
+    let mut list = List::default();
+    for &element in wanted {
+        if options.gets.is_empty() {
+            list.push(End::Tail, element, limit);
+        }
+        for get in &options.gets {
+            match get {
+                Get::Element => list.push(End::Tail, element, limit),
+                Get::Nothing => list.push(End::Tail, b"", limit),
+                Get::Value(pattern) => {
+                    let found = pattern.with_value(&mut call.space, element, |value| {
+                        value.with(|bytes| list.push(End::Tail, bytes, limit));
+                    });
+                    if found.is_none() {
+                        list.push(End::Tail, b"", limit);
+                    }
+                }
+            }
+        }
+    }
+    put(call, target, list);
+    call.reply.integer(size as i64);
+    Ok(())
+}
+
+/// Puts a list in the place of whatever the key holds; an empty one is none. It is told whole,
+/// since what it was made of may change before it is made again.
+fn put(call: &mut Call<'_>, target: Key<'_>, list: List) {
+    let slot = call.space.find(target);
+    if slot.is_some() {
+        call.space.emit(|| [&b"DEL"[..], target.bytes]);
+    }
+    if call.space.listened_to() && !list.is_empty() {
+        let elements = copied(ListRef::Whole(&list));
+        let head = [&b"RPUSH"[..], target.bytes];
+        call.space.emit(|| head.into_iter().chain(elements.iter().map(|element| &element[..])));
+    }
+    match slot {
+        Some(slot) if list.is_empty() => call.space.remove(target, slot),
+        _ if list.is_empty() => {}
+        slot => {
+            let len = list.len();
+            put_list(&mut call.space, target, slot, list);
+            call.space.count_changes(len);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! What was removed and takes long to free: it is dropped after the unlock, on another thread, and
+//! in pieces, so that whoever shares that thread's core waits for one piece at most.
+
+use crate::keyspace::shard::Db;
+use crate::storage::entry::Entry;
+
+/// What is dropped after the unlock.
+pub enum Garbage {
+    /// A large entry.
+    Entry(Entry),
+    /// A database's part of a shard.
+    Db(Db),
+}
+
+impl Garbage {
+    /// Drops it in pieces of some hundred allocations; calls `between` after each.
+    pub fn drop_in_pieces(self, between: &mut dyn FnMut()) {
+        match self {
+            Garbage::Entry(mut entry) => {
+                while entry.object_mut().is_some_and(|object| object.shed()) {
+                    between();
+                }
+            }
+            Garbage::Db(mut db) => {
+                let mut heavy = Vec::new();
+                while db.table.shed(&mut heavy) {
+                    between();
+                    for entry in heavy.drain(..) {
+                        Garbage::Entry(entry).drop_in_pieces(between);
+                    }
+                }
+            }
+        }
+    }
+}

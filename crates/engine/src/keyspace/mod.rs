@@ -1,0 +1,545 @@
+//! The keyspace: 1024 shards, each behind one lock, and the only place that locks them.
+//!
+//! The laws:
+//!
+//! 1. A key belongs to one shard in every database, by the upper bits of its hash.
+//! 2. Whoever needs shards locks all of them before it reads or changes anything, in ascending
+//!    order, and unlocks them together at its end. So nobody waits for somebody who waits for him.
+//!    One exception: a script that has written may need more, and then waits for it out of order,
+//!    while those who have yet to begin give way ([`Escalation`]).
+//! 3. [`View`] is the only road to a key. It panics when it is asked for a shard that it did not
+//!    lock: the command's key declaration is wrong.
+//! 4. Under a lock: no IO, no await, no large free. What is to be freed goes to the worker's
+//!    garbage and is dropped after the unlock.
+//! 5. The expiry index of a shard publishes its earliest deadline in an atomic beside the locks,
+//!    never later than the true one, so that the expiry tick reads no lock in vain.
+//!
+//! A keyspace lives as long as its process, so that locked shards can be handed on freely.
+//!
+//! Deliberately absent: a lock for the whole keyspace (taking all shards is that), reader locks
+//! (a read notes its access in the entry), and lock-free reads.
+
+mod busy;
+mod escalation;
+pub mod garbage;
+pub mod shard;
+pub mod snapshot;
+pub mod tracking;
+pub mod watch;
+
+pub use busy::Busy;
+pub use escalation::{Crossed, Escalation};
+
+use crate::Error;
+use crate::hasher::{Hasher, SHARD_BITS, SHARDS, shard_of};
+use crate::keyspace::shard::{Db, Shard};
+use crate::keyspace::snapshot::Buffers;
+use crate::storage::table::prefetch_by_hint;
+use crate::sync::{Mutex, MutexGuard};
+use smallvec::SmallVec;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+/// How many bits of the hash below the shard's a hint is found by: exact up to 16 segments a
+/// shard, which is five million keys; beyond that some prefetches are in vain.
+const HINT_BITS: u32 = 4;
+
+/// How often who waits for a shard with others in hand looks whether it has to give way.
+const PATIENCE: Duration = Duration::from_millis(1);
+
+/// What holds of those who wait to the end.
+const PATIENT: &str = "who waits to the end gives up nothing";
+
+type Guard = MutexGuard<'static, Shard>;
+
+/// How long to wait for a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    /// Until it is free.
+    ToTheEnd,
+    /// Until it is free, or a script holds shards for too long.
+    UntilBusy,
+}
+
+/// Why a wait ended without the shard.
+enum Stop {
+    GivesUp,
+    GivesWay,
+}
+
+/// A shard on cache lines of its own.
+#[repr(align(64))]
+#[derive(Default)]
+struct Padded(Mutex<Shard>);
+
+/// All keys and values.
+pub struct Keyspace {
+    shards: Box<[Padded]>,
+    next_ms: Box<[AtomicU64]>,
+    /// Where the buckets of database 0 lie, by the hash's first bits; see `Table::hint`.
+    hints: Box<[AtomicUsize]>,
+    hasher: Hasher,
+    escalation: Escalation,
+    still: AtomicBool,
+    /// What old values are encoded into for a snapshot.
+    buffers: Buffers,
+    /// Whether a script holds shards for so long that others do not wait for them.
+    pub busy: Busy,
+}
+
+impl Keyspace {
+    /// An empty keyspace whose hash has the given seed.
+    pub fn new(seed: [u64; 2]) -> Self {
+        Keyspace {
+            shards: (0..SHARDS).map(|_| Padded::default()).collect(),
+            next_ms: (0..SHARDS).map(|_| AtomicU64::new(u64::MAX)).collect(),
+            hints: (0..SHARDS << HINT_BITS).map(|_| AtomicUsize::new(0)).collect(),
+            hasher: Hasher::new(seed),
+            escalation: Escalation::default(),
+            still: AtomicBool::new(false),
+            buffers: Buffers::default(),
+            busy: Busy::default(),
+        }
+    }
+
+    /// Whether nothing is removed from now on because its time has come, except by a write; it is
+    /// not seen all the same.
+    pub fn set_still(&self, still: bool) {
+        self.still.store(still, Relaxed);
+    }
+
+    /// Whether expired entries are left where they are.
+    pub(crate) fn is_still(&self) -> bool {
+        self.still.load(Relaxed)
+    }
+
+    /// The buffers of snapshots.
+    pub(crate) fn buffers(&self) -> &Buffers {
+        &self.buffers
+    }
+
+    /// The hasher of this keyspace's keys.
+    pub fn hasher(&self) -> &Hasher {
+        &self.hasher
+    }
+
+    /// First pass of a batch: fetch the key's home bucket; in database 0 by a hint, without the
+    /// lock.
+    #[inline]
+    pub fn prefetch_bucket(&self, db: usize, hash: u64) {
+        if db == 0 {
+            let hint = &self.hints[(hash >> (64 - SHARD_BITS - HINT_BITS)) as usize];
+            prefetch_by_hint(hint.load(Relaxed), hash);
+        } else {
+            self.glance(db, hash, |db| db.table.prefetch_bucket(hash));
+        }
+    }
+
+    /// Second pass of a batch: fetch the entry. The bucket is in the cache by now.
+    #[inline]
+    pub fn prefetch_entry(&self, db: usize, hash: u64) {
+        self.glance(db, hash, |db| db.table.prefetch_entry(hash));
+    }
+
+    /// Third pass of a batch: fetch what of the value lies outside the entry, which is in the
+    /// cache by now. Returns whether [`Keyspace::prefetch_field`] has more to fetch.
+    #[inline]
+    pub fn prefetch_value(&self, db: usize, hash: u64, field: &[u8]) -> bool {
+        let mut more = false;
+        self.glance(db, hash, |db| {
+            db.table.each_candidate(hash, |entry| {
+                more |= entry.prefetch_value(field, &self.hasher);
+            });
+        });
+        more
+    }
+
+    /// Fourth pass of a batch, for large values: fetch the field.
+    #[inline]
+    pub fn prefetch_field(&self, db: usize, hash: u64, field: &[u8]) {
+        self.glance(db, hash, |db| {
+            db.table.each_candidate(hash, |entry| {
+                if let Some(object) = entry.object() {
+                    object.prefetch_field(field, &self.hasher);
+                }
+            });
+        });
+    }
+
+    /// Looks at a database's part of a shard, unless somebody has the shard: nothing that is only
+    /// fetched beforehand is worth a wait.
+    #[inline]
+    fn glance(&self, db: usize, hash: u64, f: impl FnOnce(&Db)) {
+        if let Some(shard) = self.shards[shard_of(hash)].0.try_lock()
+            && let Some(db) = shard.db(db)
+        {
+            f(db);
+        }
+    }
+
+    /// Locks the shard of one hash, unless a script holds it for too long.
+    ///
+    /// # Errors
+    /// What its client is told then.
+    #[inline]
+    pub fn ask_one(&'static self, hash: u64) -> Result<View, Error> {
+        self.ask_shard(shard_of(hash))
+    }
+
+    /// Locks the shards of the given hashes, ascending.
+    #[inline]
+    pub fn lock(&'static self, hashes: impl Iterator<Item = u64>) -> View {
+        self.of_hashes(hashes, Wait::ToTheEnd).expect(PATIENT)
+    }
+
+    /// Locks the shards of the given hashes, unless a script holds one for too long.
+    ///
+    /// # Errors
+    /// As [`Keyspace::ask_one`].
+    #[inline]
+    pub fn ask(&'static self, hashes: impl Iterator<Item = u64>) -> Result<View, Error> {
+        self.of_hashes(hashes, Wait::UntilBusy).ok_or_else(|| self.busy.error())
+    }
+
+    #[inline]
+    fn of_hashes(&'static self, mut hashes: impl Iterator<Item = u64>, wait: Wait) -> Option<View> {
+        let first = hashes.next().map(shard_of);
+        let guards = match (first, hashes.next().map(shard_of)) {
+            (None, _) => Guards::Several(Vec::new()),
+            (Some(index), None) => Guards::One(index, self.acquire(index, wait)?),
+            (Some(first), Some(second)) => {
+                let mut indices: SmallVec<[usize; 32]> = SmallVec::new();
+                indices.extend([first, second]);
+                indices.extend(hashes.map(shard_of));
+                indices.sort_unstable();
+                indices.dedup();
+                let pair = |index, guard| (index, guard);
+                Guards::Several(self.lock_ascending(indices.iter().copied(), wait, pair)?)
+            }
+        };
+        Some(View { keyspace: self, guards })
+    }
+
+    /// Locks all shards, ascending.
+    pub fn lock_all(&'static self) -> View {
+        self.all(Wait::ToTheEnd).expect(PATIENT)
+    }
+
+    /// Locks all shards, as [`Keyspace::ask`] does.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn ask_all(&'static self) -> Result<View, Error> {
+        self.all(Wait::UntilBusy).ok_or_else(|| self.busy.error())
+    }
+
+    fn all(&'static self, wait: Wait) -> Option<View> {
+        let guards = self.lock_ascending(0..SHARDS, wait, |_, guard| guard)?;
+        Some(View { keyspace: self, guards: Guards::All(guards) })
+    }
+
+    /// Locks shards that are given in ascending order; None when it gave up.
+    fn lock_ascending<G>(
+        &'static self,
+        indices: impl ExactSizeIterator<Item = usize> + Clone,
+        wait: Wait,
+        keep: impl Fn(usize, Guard) -> G,
+    ) -> Option<Vec<G>> {
+        let mut guards = Vec::with_capacity(indices.len());
+        'anew: loop {
+            for index in indices.clone() {
+                let got = match self.shards[index].0.try_lock() {
+                    Some(guard) => Ok(guard),
+                    None => self.wait_in_order(index, guards.is_empty(), wait),
+                };
+                match got {
+                    Ok(guard) => guards.push(keep(index, guard)),
+                    Err(Stop::GivesUp) => return None,
+                    Err(Stop::GivesWay) => {
+                        guards.clear();
+                        if !self.escalation.wait_until_over(|| self.waits_on(wait)) {
+                            return None;
+                        }
+                        continue 'anew;
+                    }
+                }
+            }
+            return Some(guards);
+        }
+    }
+
+    /// Locks one shard with nothing in hand; None when it gave up.
+    #[inline]
+    fn acquire(&'static self, index: usize, wait: Wait) -> Option<Guard> {
+        let free = self.shards[index].0.try_lock();
+        free.or_else(|| self.wait_in_order(index, true, wait).ok())
+    }
+
+    /// Waits for a shard that somebody else has. It has to give way while somebody waits out of
+    /// order, perhaps for what is in hand here.
+    #[cold]
+    fn wait_in_order(
+        &'static self,
+        index: usize,
+        empty_handed: bool,
+        wait: Wait,
+    ) -> Result<Guard, Stop> {
+        let shard = &self.shards[index].0;
+        if empty_handed && !self.busy.is_watched() {
+            return Ok(shard.lock());
+        }
+        while empty_handed || !self.escalation.is_raised() {
+            if !self.waits_on(wait) {
+                return Err(Stop::GivesUp);
+            }
+            if let Some(guard) = shard.try_lock_for(PATIENCE) {
+                return Ok(guard);
+            }
+        }
+        Err(Stop::GivesWay)
+    }
+
+    /// Whether who waits goes on; if a script takes long, its thread looks after others first.
+    fn waits_on(&self, wait: Wait) -> bool {
+        if self.busy.is_set() {
+            match wait {
+                Wait::UntilBusy => return false,
+                Wait::ToTheEnd => self.busy.meanwhile(),
+            }
+        }
+        true
+    }
+
+    /// Waits for a shard with others in hand, whatever their order.
+    fn wait_out_of_order(
+        &'static self,
+        index: usize,
+        held: &[(usize, Guard)],
+    ) -> Result<Guard, Crossed> {
+        let shard = &self.shards[index].0;
+        if let Some(guard) = shard.try_lock() {
+            return Ok(guard);
+        }
+        let held: Vec<usize> = held.iter().map(|(index, _)| *index).collect();
+        let lock = || {
+            while self.busy.is_watched() {
+                self.waits_on(Wait::ToTheEnd);
+                if let Some(guard) = shard.try_lock_for(PATIENCE) {
+                    return guard;
+                }
+            }
+            shard.lock()
+        };
+        if held.is_empty() { Ok(lock()) } else { self.escalation.wait(index, held, lock) }
+    }
+
+    /// Locks whichever shard is asked for, one at a time: for walks over the keyspace that need
+    /// no single moment (SCAN, DBSIZE). See [`View::gave_up`].
+    pub fn walk(&'static self) -> View {
+        View { keyspace: self, guards: Guards::Walking(Walk::default()) }
+    }
+
+    /// Locks one shard by its index.
+    #[inline]
+    pub fn lock_shard(&'static self, index: usize) -> View {
+        let guard = self.acquire(index, Wait::ToTheEnd).expect(PATIENT);
+        View { keyspace: self, guards: Guards::One(index, guard) }
+    }
+
+    /// Locks one shard by its index, as [`Keyspace::ask`] does.
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn ask_shard(&'static self, index: usize) -> Result<View, Error> {
+        let guard = self.acquire(index, Wait::UntilBusy).ok_or_else(|| self.busy.error())?;
+        Ok(View { keyspace: self, guards: Guards::One(index, guard) })
+    }
+
+    /// The published earliest deadline of a shard, `u64::MAX` when there is none.
+    #[inline]
+    pub fn next_ms(&self, index: usize) -> u64 {
+        self.next_ms[index].load(Relaxed)
+    }
+}
+
+enum Guards {
+    One(usize, Guard),
+    /// Ascending by index.
+    Several(Vec<(usize, Guard)>),
+    All(Vec<Guard>),
+    /// One at a time, the last one asked for: never two, so never out of order.
+    Walking(Walk),
+}
+
+/// A walk from shard to shard.
+#[derive(Default)]
+struct Walk {
+    at: Option<(usize, Guard)>,
+    /// Once a script holds one for too long: what stands for all that is not looked at, and what
+    /// the client is told.
+    gave_up: Option<(Box<Shard>, Error)>,
+}
+
+impl Walk {
+    fn step(&mut self, keyspace: &'static Keyspace, index: usize) -> &mut Shard {
+        if self.gave_up.is_none() && self.at.as_ref().is_none_or(|(at, _)| *at != index) {
+            self.at = None;
+            match keyspace.acquire(index, Wait::UntilBusy) {
+                Some(guard) => self.at = Some((index, guard)),
+                None => self.gave_up = Some((Box::default(), keyspace.busy.error())),
+            }
+        }
+        match (&mut self.gave_up, &mut self.at) {
+            (Some((blank, _)), _) => blank,
+            (None, at) => &mut at.as_mut().expect("it was just locked").1,
+        }
+    }
+}
+
+/// Where a shard is among those that are locked, or would be.
+fn find(guards: &[(usize, Guard)], index: usize) -> Result<usize, usize> {
+    guards.binary_search_by_key(&index, |(index, _)| *index)
+}
+
+/// Locked shards: the only road to a key.
+pub struct View {
+    keyspace: &'static Keyspace,
+    guards: Guards,
+}
+
+impl View {
+    /// The keyspace that the shards are of.
+    #[inline]
+    pub fn keyspace(&self) -> &'static Keyspace {
+        self.keyspace
+    }
+
+    /// Why a walk saw less than all, if it did: a script held a shard for too long. What was made
+    /// of it is worth nothing.
+    pub fn gave_up(&self) -> Option<Error> {
+        let Guards::Walking(walk) = &self.guards else { return None };
+        walk.gave_up.as_ref().map(|(_, error)| error.clone())
+    }
+
+    /// Whether the shard of a hash stays locked as long as the view lives.
+    pub fn holds(&self, hash: u64) -> bool {
+        let index = shard_of(hash);
+        match &self.guards {
+            Guards::One(only, _) => *only == index,
+            Guards::Several(guards) => find(guards, index).is_ok(),
+            Guards::All(_) => true,
+            Guards::Walking(_) => false,
+        }
+    }
+
+    /// Locks further shards, out of order if need be, until the view is dropped; for who has
+    /// changed something already, and so cannot begin again.
+    ///
+    /// # Errors
+    /// When others do the same, and would wait for this as this for them. Whoever is told so must
+    /// end and change nothing more.
+    pub fn escalate(&mut self, indices: impl Iterator<Item = usize>) -> Result<(), Crossed> {
+        let none = Guards::Walking(Walk::default());
+        let mut guards = match std::mem::replace(&mut self.guards, none) {
+            Guards::One(index, guard) => vec![(index, guard)],
+            Guards::Several(guards) => guards,
+            all @ Guards::All(_) => {
+                self.guards = all;
+                return Ok(());
+            }
+            Guards::Walking(_) => panic!("who walks from shard to shard has changed nothing"),
+        };
+        let mut result = Ok(());
+        for index in indices {
+            let Err(place) = find(&guards, index) else { continue };
+            match self.keyspace.wait_out_of_order(index, &guards) {
+                Ok(guard) => guards.insert(place, (index, guard)),
+                Err(crossed) => {
+                    result = Err(crossed);
+                    break;
+                }
+            }
+        }
+        self.guards = if guards.len() == SHARDS {
+            Guards::All(guards.into_iter().map(|(_, guard)| guard).collect())
+        } else {
+            Guards::Several(guards)
+        };
+        result
+    }
+
+    /// Locks all further shards, as [`View::escalate`] does.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn escalate_to_all(&mut self) -> Result<(), Crossed> {
+        self.escalate(0..SHARDS)
+    }
+
+    /// The shard that a hash belongs to.
+    ///
+    /// # Panics
+    /// When that shard is not locked: the command did not declare the key.
+    #[inline]
+    pub fn shard(&mut self, hash: u64) -> &mut Shard {
+        self.shard_at(shard_of(hash))
+    }
+
+    /// The index of the shard that a hash belongs to.
+    #[inline]
+    pub fn index_of(hash: u64) -> usize {
+        shard_of(hash)
+    }
+
+    /// Whether all shards are locked.
+    #[inline]
+    pub fn holds_all(&self) -> bool {
+        matches!(self.guards, Guards::All(_))
+    }
+
+    /// A shard by its index; panics as [`View::shard`] does.
+    #[inline]
+    pub fn shard_at(&mut self, index: usize) -> &mut Shard {
+        match &mut self.guards {
+            Guards::One(only, guard) => {
+                assert!(*only == index, "a command reached for a key that it did not declare");
+                guard
+            }
+            Guards::Several(guards) => {
+                let at = find(guards, index)
+                    .expect("a command reached for a key that it did not declare");
+                &mut guards[at].1
+            }
+            Guards::All(guards) => &mut guards[index],
+            Guards::Walking(walk) => walk.step(self.keyspace, index),
+        }
+    }
+
+    /// Publishes that a shard may have a deadline at `deadline_ms`.
+    #[inline]
+    pub fn publish_earlier(&self, index: usize, deadline_ms: u64) {
+        let published = &self.keyspace.next_ms[index];
+        if deadline_ms < published.load(Relaxed) {
+            published.store(deadline_ms, Relaxed);
+        }
+    }
+
+    /// Publishes where the buckets of a shard's database 0 lie now.
+    #[cold]
+    pub fn publish_hints(&mut self, index: usize) {
+        let keyspace = self.keyspace;
+        let Some(db) = self.shard_at(index).db(0) else { return };
+        for part in 0..1 << HINT_BITS {
+            let first = index << HINT_BITS | part;
+            let hash = (first as u64) << (64 - SHARD_BITS - HINT_BITS);
+            keyspace.hints[first].store(db.table.hint(hash), Relaxed);
+        }
+    }
+
+    /// Publishes the true earliest deadline of a shard.
+    pub fn publish(&mut self, index: usize) {
+        let next_ms = self.shard_at(index).next_ms();
+        self.keyspace.next_ms[index].store(next_ms, Relaxed);
+    }
+}

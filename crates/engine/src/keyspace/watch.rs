@@ -1,0 +1,93 @@
+//! Who watches a key: the flags that a change of it sets.
+//!
+//! Kept in the shard, behind its lock, so that a change and the look at the flag in EXEC, which
+//! holds the same lock, cannot miss each other. A shard that nobody watches pays one branch.
+
+use crate::storage::entry::Entry;
+use crate::storage::table::Table;
+use hashbrown::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// Set once any of the watched keys has changed. Only read and set under a watched key's lock.
+#[derive(Clone, Debug, Default)]
+pub struct Watch(Arc<AtomicBool>);
+
+impl Watch {
+    /// Whether a watched key has changed.
+    pub fn is_broken(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+
+    /// Lets it count as if a watched key had changed.
+    pub fn break_off(&self) {
+        self.0.store(true, Relaxed);
+    }
+
+    fn is(&self, other: &Watch) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// A watched key's watchers.
+struct Watched {
+    hash: u64,
+    by: Vec<Watch>,
+}
+
+type Keys = HashMap<(usize, Box<[u8]>), Watched>;
+
+/// The watched keys of a shard.
+#[derive(Default)]
+pub struct Watches(Option<Box<Keys>>);
+
+impl Watches {
+    /// Watches a key of database `db`.
+    pub fn add(&mut self, db: usize, hash: u64, key: &[u8], watch: &Watch) {
+        let keys = self.0.get_or_insert_default();
+        let watched = keys.entry((db, key.into())).or_insert(Watched { hash, by: Vec::new() });
+        watched.by.push(watch.clone());
+    }
+
+    /// Ends a watch of a key.
+    pub fn remove(&mut self, db: usize, key: &[u8], watch: &Watch) {
+        let Some(keys) = &mut self.0 else { return };
+        let name = (db, key.into());
+        if let Some(watched) = keys.get_mut(&name) {
+            watched.by.retain(|other| !other.is(watch));
+            if watched.by.is_empty() {
+                keys.remove(&name);
+            }
+        }
+        if keys.is_empty() {
+            self.0 = None;
+        }
+    }
+
+    /// A key has changed.
+    #[inline]
+    pub fn touch(&self, db: usize, key: &[u8]) {
+        if let Some(keys) = &self.0 {
+            touch(keys, db, key);
+        }
+    }
+
+    /// The keys of a table go, or come, as a whole; what is past its deadline does not count.
+    pub fn touch_table(&self, db: usize, table: &Table, now_ms: u64) {
+        let Some(keys) = &self.0 else { return };
+        let lives = |entry: &Entry| entry.deadline_ms() == 0 || entry.deadline_ms() > now_ms;
+        for ((of, key), watched) in keys.iter() {
+            let found = (*of == db).then(|| table.find(watched.hash, key)).flatten();
+            if found.is_some_and(|slot| lives(table.at(slot))) {
+                watched.by.iter().for_each(|watch| watch.0.store(true, Relaxed));
+            }
+        }
+    }
+}
+
+#[cold]
+fn touch(keys: &Keys, db: usize, key: &[u8]) {
+    if let Some(watched) = keys.get(&(db, key.into())) {
+        watched.by.iter().for_each(|watch| watch.0.store(true, Relaxed));
+    }
+}

@@ -1,0 +1,118 @@
+//! The one stream of effects: what each write command did, told while its shards are locked.
+//!
+//! The log, replication, keyspace events and client tracking all feed on it, so that they cannot
+//! disagree. An effect is a command that does the same again whenever it is replayed: relative
+//! times have become absolute ones, random choices have become what was chosen. A request, or all
+//! of a transaction, is one unit. While nobody listens it costs one branch.
+
+use crate::run::events::{Classes, Events};
+use bytes::Bytes;
+
+/// A command that repeats what was done, in a database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effect {
+    /// The database's index.
+    pub db: usize,
+    /// The command's name and arguments.
+    pub args: Vec<Bytes>,
+}
+
+/// Who listens to the stream. Called with the shards still locked, so that units which touch the
+/// same key arrive in the order in which they happened; it must not block.
+pub trait Sink: Send + Sync {
+    /// Takes one unit: all of it happened, and nothing of another between.
+    fn append(&self, unit: &[Effect]);
+}
+
+/// The effects of the request that runs now.
+#[derive(Default)]
+pub struct Effects {
+    /// Whether effects are made: somebody listens, or events are wanted.
+    made: bool,
+    listening: bool,
+    unit: Vec<Effect>,
+    pub(crate) events: Events,
+}
+
+impl Effects {
+    /// Starts a unit, of which these classes of events are wanted.
+    #[inline]
+    pub fn begin(&mut self, listening: bool, events: Classes) {
+        self.listening = listening;
+        self.made = listening | (events != 0);
+        self.events.want(events);
+    }
+
+    /// Whether effects are made at all: somebody listens to them, or to events read off them.
+    #[inline]
+    pub fn made(&self) -> bool {
+        self.made
+    }
+
+    /// Adds an effect, made only if somebody listens.
+    #[inline]
+    pub fn push<'a, I: IntoIterator<Item = &'a [u8]>>(
+        &mut self,
+        db: usize,
+        args: impl FnOnce() -> I,
+    ) {
+        if self.made {
+            let args = args().into_iter().map(Bytes::copy_from_slice).collect();
+            self.add(Effect { db, args });
+        }
+    }
+
+    #[cold]
+    fn add(&mut self, effect: Effect) {
+        if self.events.wanted() {
+            self.events.read(&effect);
+        }
+        if self.listening {
+            self.unit.push(effect);
+        }
+    }
+
+    /// Adds that a key is gone because its time had come.
+    pub fn push_expired(&mut self, db: usize, key: &[u8]) {
+        let events = self.events_wanted();
+        if self.listening {
+            let args = [&b"DEL"[..], key].into_iter().map(Bytes::copy_from_slice).collect();
+            self.unit.push(Effect { db, args });
+        }
+        if events {
+            self.events.note(crate::run::events::EXPIRED, db, "expired", key);
+        }
+    }
+
+    /// Whether events are wanted in this unit.
+    #[inline]
+    pub fn events_wanted(&self) -> bool {
+        self.made && self.events.wanted()
+    }
+
+    /// Adds that fields of a hash are gone.
+    pub fn push_removed_fields(&mut self, db: usize, key: &[u8], fields: &[Box<[u8]>]) {
+        let names = fields.iter().map(|field| &field[..]);
+        if self.listening {
+            let args = [b"HDEL", key].into_iter().chain(names);
+            self.unit.push(Effect { db, args: args.map(Bytes::copy_from_slice).collect() });
+        }
+        if self.events_wanted() {
+            self.events.note(crate::run::events::HASH, db, "hexpired", key);
+        }
+    }
+
+    /// Ends the unit: hands it to the sink, if there is anything in it.
+    #[inline]
+    pub fn commit(&mut self, sink: Option<&dyn Sink>) {
+        if self.events_wanted() {
+            self.events.finish();
+        }
+        if self.listening && !self.unit.is_empty() {
+            if let Some(sink) = sink {
+                sink.append(&self.unit);
+            }
+            self.unit.clear();
+        }
+    }
+}

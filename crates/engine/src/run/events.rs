@@ -1,0 +1,256 @@
+//! Keyspace events: what happened to which key, for those who listen to
+//! `__keyspace@<db>__:<key>` and `__keyevent@<db>__:<event>`.
+//!
+//! They are read off the effects, so that log and events cannot disagree; what an effect does not
+//! tell (that a key is new, that it is gone because it was emptied, that a look at it found
+//! nothing) is noted where it happens. Collected under the locks, published after the unlock.
+
+use crate::run::effects::Effect;
+use bytes::Bytes;
+
+/// Classes of events, joined with `|`.
+pub type Classes = u16;
+/// Commands on keys of any type.
+pub const GENERIC: Classes = 1 << 0;
+/// Strings.
+pub const STRING: Classes = 1 << 1;
+/// Lists.
+pub const LIST: Classes = 1 << 2;
+/// Sets.
+pub const SET: Classes = 1 << 3;
+/// Hashes.
+pub const HASH: Classes = 1 << 4;
+/// Sorted sets.
+pub const SORTED_SET: Classes = 1 << 5;
+/// The end of a key's time.
+pub const EXPIRED: Classes = 1 << 6;
+/// A key that went because memory was short.
+pub const EVICTED: Classes = 1 << 7;
+/// Streams.
+pub const STREAM: Classes = 1 << 8;
+/// Modules.
+pub const MODULE: Classes = 1 << 9;
+/// A key that was not there before.
+pub const NEW: Classes = 1 << 10;
+/// Published under the key's name.
+pub const KEYSPACE: Classes = 1 << 11;
+/// Published under the event's name.
+pub const KEYEVENT: Classes = 1 << 12;
+/// A look at a key that is not there.
+pub const MISSED: Classes = 1 << 13;
+
+/// Something that happened to a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The database's index.
+    pub db: usize,
+    /// What happened.
+    pub name: &'static str,
+    /// The key.
+    pub key: Bytes,
+}
+
+/// The events of the requests that run now.
+#[derive(Default)]
+pub struct Events {
+    wanted: Classes,
+    /// The command that runs, where its effect does not say it.
+    command: &'static str,
+    keeps_ttl: bool,
+    /// What is told behind the command's own events: keys that it removed.
+    removed: Vec<(usize, Bytes)>,
+    /// A list that SORT is about to store.
+    sorted: Option<(usize, Bytes)>,
+    /// Where the command's events begin.
+    first: usize,
+    happened: Vec<Event>,
+}
+
+impl Events {
+    /// Says which classes are wanted from now on.
+    #[inline]
+    pub(crate) fn want(&mut self, wanted: Classes) {
+        self.wanted = wanted;
+    }
+
+    /// Whether any are.
+    #[inline]
+    pub(crate) fn wanted(&self) -> bool {
+        self.wanted != 0
+    }
+
+    /// Another command begins.
+    pub(crate) fn begin(&mut self, command: &'static str, keeps_ttl: bool) {
+        self.finish();
+        self.first = self.happened.len();
+        (self.command, self.keeps_ttl) = (command, keeps_ttl);
+    }
+
+    /// The command has ended.
+    pub(crate) fn finish(&mut self) {
+        if let Some((db, key)) = self.sorted.take() {
+            self.removed.clear();
+            self.note(LIST, db, "sortstore", &key);
+        }
+        for (db, key) in std::mem::take(&mut self.removed) {
+            self.note(GENERIC, db, "del", &key);
+        }
+    }
+
+    /// Notes an event, if its class is wanted.
+    pub(crate) fn note(&mut self, class: Classes, db: usize, name: &'static str, key: &[u8]) {
+        if self.wanted & class != 0 {
+            self.happened.push(Event { db, name, key: Bytes::copy_from_slice(key) });
+        }
+    }
+
+    /// A key is gone: that is told behind what the command did to it.
+    pub(crate) fn note_removed(&mut self, db: usize, key: &[u8]) {
+        self.removed.push((db, Bytes::copy_from_slice(key)));
+    }
+
+    /// Everything that happened so far.
+    pub(crate) fn take(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.happened)
+    }
+
+    /// Whether anything has happened.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.happened.is_empty()
+    }
+
+    /// Reads an effect.
+    pub(crate) fn read(&mut self, effect: &Effect) {
+        let (db, args) = (effect.db, &effect.args);
+        let Some(name) = args.first() else { return };
+        let name = name.to_ascii_lowercase();
+        let key = args.get(1).cloned().unwrap_or_default();
+        match &name[..] {
+            b"del" | b"unlink" => {
+                self.removed.clear();
+                let (class, event) = match self.command {
+                    "evict" => (EVICTED, "evicted"),
+                    _ => (GENERIC, "del"),
+                };
+                // SORT tells of one before it is sure that nothing takes the key's place.
+                if self.command != "sort" {
+                    args.iter().skip(1).for_each(|key| self.note(class, db, event, key));
+                }
+            }
+            b"mset" | b"msetnx" => {
+                self.read_several(db, args.iter().skip(1).step_by(2));
+            }
+            b"set" | b"setnx" | b"getset" | b"setex" | b"psetex" => self.read_set(effect, &name),
+            b"rename" | b"renamenx" => {
+                self.removed.clear();
+                self.note(GENERIC, db, "rename_from", &key);
+                self.note(GENERIC, db, "rename_to", &args[2]);
+            }
+            b"restore" => {
+                self.removed.clear();
+                self.note(GENERIC, db, "restore", &key);
+            }
+            b"copy" => {
+                self.removed.clear();
+                let to = args.get(4).map_or(db, |index| index_of(index).unwrap_or(db));
+                self.note(GENERIC, to, "copy_to", &args[2]);
+            }
+            b"move" => {
+                self.removed.clear();
+                let to = index_of(&args[2]).unwrap_or(db);
+                self.note(GENERIC, db, "move_from", &key);
+                self.note(GENERIC, to, "move_to", &key);
+            }
+            b"lmove" => {
+                let is_left = |at: usize| args[at].eq_ignore_ascii_case(b"left");
+                let (pop, push) = (is_left(3), is_left(4));
+                self.note(LIST, db, if push { "lpush" } else { "rpush" }, &args[2]);
+                self.note(LIST, db, if pop { "lpop" } else { "rpop" }, &key);
+            }
+            b"rpoplpush" => {
+                self.note(LIST, db, "lpush", &args[2]);
+                self.note(LIST, db, "rpop", &key);
+            }
+            b"rpush" if self.command == "sort" => {
+                self.sorted = Some((db, key));
+                return;
+            }
+            b"hset" if self.command == "hincrbyfloat" => {
+                self.note(HASH, db, "hincrbyfloat", &key);
+            }
+            name => self.read_plain(db, name, &key),
+        }
+        self.finish();
+    }
+
+    /// Keys that were set, each told behind its being new.
+    fn read_several<'a>(&mut self, db: usize, keys: impl Iterator<Item = &'a Bytes>) {
+        let mut at = self.first.min(self.happened.len());
+        for key in keys {
+            if self.wanted & STRING == 0 {
+                break;
+            }
+            if self.happened.get(at).is_some_and(|event| event.name == "new" && event.key == key) {
+                at += 1;
+            }
+            self.happened.insert(at, Event { db, name: "set", key: key.clone() });
+            at += 1;
+        }
+    }
+
+    /// SET and what is told as one; with a time it is also an event of that.
+    fn read_set(&mut self, effect: &Effect, name: &[u8]) {
+        let (db, key) = (effect.db, &effect.args[1]);
+        if self.command == "incrbyfloat" {
+            return self.note(STRING, db, "incrbyfloat", key);
+        }
+        self.note(STRING, db, "set", key);
+        let timed = matches!(name, b"setex" | b"psetex") || effect.args.len() > 3;
+        if timed && !self.keeps_ttl {
+            self.note(GENERIC, db, "expire", key);
+        }
+    }
+
+    /// Commands that are one event of one key.
+    fn read_plain(&mut self, db: usize, name: &[u8], key: &[u8]) {
+        let plain = PLAIN.iter().find(|(command, ..)| command.as_bytes() == name);
+        if let Some((_, class, event)) = plain {
+            self.note(*class, db, event, key);
+        }
+    }
+}
+
+/// Commands, and the event that each is.
+const PLAIN: &[(&str, Classes, &str)] = &[
+    ("append", STRING, "append"),
+    ("decr", STRING, "incrby"),
+    ("decrby", STRING, "incrby"),
+    ("hdel", HASH, "hdel"),
+    ("hincrby", HASH, "hincrby"),
+    ("hmset", HASH, "hset"),
+    ("hpersist", HASH, "hpersist"),
+    ("hpexpireat", HASH, "hexpire"),
+    ("hset", HASH, "hset"),
+    ("hsetex", HASH, "hset"),
+    ("hsetnx", HASH, "hset"),
+    ("incr", STRING, "incrby"),
+    ("incrby", STRING, "incrby"),
+    ("linsert", LIST, "linsert"),
+    ("lpop", LIST, "lpop"),
+    ("lpush", LIST, "lpush"),
+    ("lpushx", LIST, "lpush"),
+    ("lrem", LIST, "lrem"),
+    ("lset", LIST, "lset"),
+    ("ltrim", LIST, "ltrim"),
+    ("persist", GENERIC, "persist"),
+    ("pexpireat", GENERIC, "expire"),
+    ("rpop", LIST, "rpop"),
+    ("rpush", LIST, "rpush"),
+    ("rpushx", LIST, "rpush"),
+    ("setrange", STRING, "setrange"),
+];
+
+fn index_of(text: &[u8]) -> Option<usize> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}

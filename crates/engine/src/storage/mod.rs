@@ -1,0 +1,6 @@
+//! What a key is in memory: entries, the table of them, deadlines, the value types.
+
+pub mod entry;
+pub mod expires;
+pub mod table;
+pub mod value;

@@ -1,0 +1,120 @@
+//! An entry as bytes: database, key, deadline as wall time, value. One file beside this one knows
+//! one type of value, and a type to come adds a file and a line in each of the three enums.
+//!
+//! What is written and what is read are mirror images: one borrows the keyspace's structures, the
+//! other the file's bytes. The tests hold them against each other.
+
+mod hash;
+mod list;
+
+use crate::codec::{self, Blob};
+use redstart_engine::Now;
+use redstart_engine::hasher::Hasher;
+use redstart_engine::options::Options;
+use redstart_engine::storage::entry::{Entry, NewValue, Value};
+use redstart_engine::storage::value::{Object, ObjectRef};
+use serde::{Deserialize, Serialize};
+use std::io;
+
+/// What values are built by: the settings that decide their encodings, and the keyspace's hasher.
+#[derive(Clone, Copy)]
+pub struct Builder<'a> {
+    /// The engine's settings.
+    pub options: &'a Options,
+    /// The hasher of the keyspace that they go to.
+    pub hasher: &'a Hasher,
+    /// The moment, which ties wall time to the deadlines' clock.
+    pub now: Now,
+}
+
+#[derive(Serialize)]
+struct Out<'a> {
+    db: u32,
+    key: Blob<'a>,
+    at_ms: Option<i64>,
+    value: ValueOut<'a>,
+}
+
+#[derive(Serialize)]
+enum ValueOut<'a> {
+    Text(Blob<'a>),
+    Integer(i64),
+    List(list::Out<'a>),
+    Hash(hash::Out<'a>),
+}
+
+#[derive(Deserialize)]
+struct In<'a> {
+    db: u32,
+    #[serde(borrow)]
+    key: Blob<'a>,
+    at_ms: Option<i64>,
+    value: ValueIn<'a>,
+}
+
+#[derive(Deserialize)]
+enum ValueIn<'a> {
+    #[serde(borrow)]
+    Text(Blob<'a>),
+    Integer(i64),
+    #[serde(borrow)]
+    List(list::In<'a>),
+    #[serde(borrow)]
+    Hash(hash::In<'a>),
+}
+
+/// Appends an entry to `to`; `now` ties its deadlines to wall time.
+pub fn encode(db: usize, entry: &Entry, now: Now, to: &mut Vec<u8>) {
+    with_out(db, entry, now, |out| codec::encode(out, to));
+}
+
+/// As [`encode`]; the bytes go to `to`, some at a time.
+///
+/// # Errors
+/// When `to` fails; it is not called any more then.
+pub fn encode_through(
+    db: usize,
+    entry: &Entry,
+    now: Now,
+    to: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    with_out(db, entry, now, |out| codec::encode_through(out, to))
+}
+
+fn with_out<R>(db: usize, entry: &Entry, now: Now, f: impl FnOnce(&Out<'_>) -> R) -> R {
+    let deadline_ms = entry.deadline_ms();
+    let joined;
+    let value = match entry.object() {
+        Some(ObjectRef::List(list)) => ValueOut::List(list::Out(list)),
+        Some(ObjectRef::Hash(hash)) => ValueOut::Hash(hash::Out { hash, now }),
+        None => match entry.value() {
+            Value::Int(n) => ValueOut::Integer(n),
+            Value::Inline(bytes) => ValueOut::Text(Blob(bytes)),
+            Value::Large(long) => {
+                joined = long.joined();
+                ValueOut::Text(Blob(&joined))
+            }
+        },
+    };
+    let at_ms = (deadline_ms != 0).then(|| now.wall(deadline_ms));
+    f(&Out { db: db as u32, key: Blob(entry.key()), at_ms, value })
+}
+
+/// Reads an entry from the beginning of `from`: its database, itself, and the bytes it took.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn decode(from: &[u8], builder: Builder<'_>) -> Result<(usize, Entry, usize), String> {
+    let (record, used): (In<'_>, usize) = codec::decode(from)?;
+    let object = |object| NewValue::Object(Box::new(object));
+    let value = match record.value {
+        ValueIn::Text(Blob(bytes)) => NewValue::Str(bytes),
+        ValueIn::Integer(n) => NewValue::Int(n),
+        ValueIn::List(list) => object(Object::List(list.build(builder)?)),
+        ValueIn::Hash(hash) => object(Object::Hash(hash.build(builder)?)),
+    };
+    let deadline_ms = record.at_ms.map_or(0, |at_ms| builder.now.deadline(at_ms));
+    let mut entry = Entry::new(record.key.0, value, deadline_ms);
+    entry.touch(builder.options.aging().fresh(builder.now));
+    Ok((record.db as usize, entry, used))
+}

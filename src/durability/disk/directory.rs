@@ -1,0 +1,132 @@
+//! The storage as files in one directory.
+
+use super::uncached::{Reading, Writing};
+use redstart_persistence::storage::{Output, Storage, Stream};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// A directory of the file system.
+#[derive(Clone, Debug)]
+pub struct Directory(PathBuf);
+
+impl Directory {
+    /// The directory at `path`; an empty path is the working directory.
+    pub fn new(path: impl AsRef<Path>) -> Directory {
+        let path = path.as_ref();
+        Directory(if path.as_os_str().is_empty() { ".".into() } else { path.to_owned() })
+    }
+
+    /// Makes the directory if it is not there, and its name safe.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn make(&self) -> io::Result<()> {
+        match fs::create_dir(&self.0) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.0.is_dir() => Ok(()),
+            Err(error) => self.named("", Err(error)),
+            Ok(()) => File::open(self.0.parent().unwrap_or(".".as_ref()))?.sync_all(),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// When a file was last changed, if it is there.
+    pub fn modified(&self, name: &str) -> Option<SystemTime> {
+        fs::metadata(self.path(name)).and_then(|about| about.modified()).ok()
+    }
+
+    /// Adds the path to an error that does not tell it.
+    fn named<T>(&self, name: &str, result: io::Result<T>) -> io::Result<T> {
+        result.map_err(|error| {
+            let text = format!("{} cannot be used: {error}", self.path(name).display());
+            io::Error::new(error.kind(), text)
+        })
+    }
+}
+
+/// Fails for what has neither a length nor an end: a pipe, a device, a directory.
+///
+/// # Errors
+/// When it is no regular file.
+pub fn regular(about: &fs::Metadata) -> io::Result<()> {
+    match about.is_file() {
+        true => Ok(()),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
+    }
+}
+
+struct Opened(File);
+
+impl Storage for Directory {
+    fn create(&self, name: &str) -> io::Result<Arc<dyn Output>> {
+        let _ = fs::remove_file(self.path(name));
+        let made = OpenOptions::new().append(true).create_new(true).open(self.path(name));
+        Ok(Arc::new(Opened(self.named(name, made)?)))
+    }
+
+    fn create_stream(&self, name: &str) -> io::Result<Box<dyn Stream>> {
+        let _ = fs::remove_file(self.path(name));
+        let made = OpenOptions::new().write(true).create_new(true).open(self.path(name));
+        Ok(Box::new(Writing::new(self.named(name, made)?)))
+    }
+
+    fn append(&self, name: &str, len: u64) -> io::Result<Arc<dyn Output>> {
+        let file = OpenOptions::new().append(true).open(self.path(name));
+        let opened = Opened(self.named(name, file)?);
+        opened.cut(len)?;
+        Ok(Arc::new(opened))
+    }
+
+    fn open(&self, name: &str) -> io::Result<(Box<dyn Read + Send>, u64)> {
+        // Looked at before it is opened: to open a pipe would wait for somebody who writes to it.
+        let about = self.named(name, fs::metadata(self.path(name)))?;
+        self.named(name, regular(&about))?;
+        let file = self.named(name, File::open(self.path(name)))?;
+        let len = file.metadata()?.len();
+        Ok((Box::new(Reading::new(file, len)), len))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.named(from, fs::rename(self.path(from), self.path(to)))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.named(name, fs::remove_file(self.path(name)))
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        File::open(&self.0)?.sync_all()
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in self.named("", fs::read_dir(&self.0))? {
+            let entry = entry?;
+            if let (true, Ok(name)) =
+                (entry.file_type()?.is_file(), entry.file_name().into_string())
+            {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+}
+
+impl Output for Opened {
+    fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        (&self.0).write_all(bytes)
+    }
+
+    fn cut(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+}

@@ -1,0 +1,4 @@
+//! Files as the durability room uses them.
+
+pub mod directory;
+pub mod uncached;

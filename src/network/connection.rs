@@ -1,0 +1,356 @@
+//! A connection's task: reads what there is, runs it as a batch, lets the worker's other
+//! connections read and run theirs, and writes all replies with one call.
+//!
+//! Bytes are read into the worker's buffer and requests run right there; only the beginning of a
+//! request that is not whole yet is kept by the connection. So an idle connection holds no buffer.
+
+use crate::clients::ClientInfo;
+use crate::dispatch;
+use crate::dispatch::worker;
+use crate::network::socket::{Accepted, Address, Socket};
+use crate::network::while_busy;
+use crate::server::{Handover, Server};
+use crate::session::Session;
+use bytes::BufMut;
+use parking_lot::Mutex;
+use std::future::poll_fn;
+use std::io::{self, IoSlice, Write};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+
+/// An output buffer beyond this size is given back to the allocator, in bytes.
+const KEEP_BYTES: usize = 64 * 1024;
+/// Input that is kept of a client while it waits in a command, in bytes.
+const BLOCKED_INPUT_MAX: usize = 1 << 20;
+/// Output that is written at a time, in bytes.
+const WRITE_BYTES: usize = 256 * 1024;
+/// The parts of one vectored write: what Linux takes at a time.
+const PARTS_MAX: usize = 1024;
+
+/// A connection. Its task holds the lock while it is polled, and nobody else wants it but the
+/// worker's desk, while the worker is held up, and for a moment who ends it; so it is as good as
+/// always free.
+pub struct Connection {
+    /// The socket.
+    pub stream: Socket,
+    /// What is kept of the client.
+    pub session: Session,
+    /// How much of its output is written, in bytes.
+    pub written: usize,
+}
+
+/// What a connection's task does next.
+struct Turn {
+    /// The client has gone.
+    ended: bool,
+    /// There are replies to write.
+    writes: bool,
+    /// The connection ends behind them.
+    closes: bool,
+    /// There is more to read or to run, but others come first.
+    pauses: bool,
+}
+
+/// Takes a connection on: a task of its own serves it until it ends, and then takes it off `load`.
+pub fn start(server: &'static Server, handover: Handover, load: Arc<AtomicUsize>) {
+    // A broken connection is the client's business.
+    let Ok(Some((stream, info))) = admit(server, handover) else {
+        load.fetch_sub(1, Relaxed);
+        return;
+    };
+    let leave = Leave { server, info: info.clone(), load };
+    let session = Session::new(server, info.clone());
+    let connection = Arc::new(Mutex::new(Connection { stream, session, written: 0 }));
+    info.belongs_to(&connection);
+    while_busy::add(info.id, &connection);
+    tokio::spawn(async move {
+        let _leave = leave;
+        let _ = serve(server, &connection).await;
+    });
+}
+
+/// Serves a connection until it ends.
+///
+/// # Errors
+/// When the socket fails.
+async fn serve(server: &'static Server, connection: &Mutex<Connection>) -> io::Result<()> {
+    loop {
+        let turn = poll_fn(|cx| poll_turn(&mut connection.lock(), cx)).await?;
+        if turn.ended {
+            return Ok(());
+        }
+        if turn.writes {
+            // Every connection that is ready is read before the first reply is written.
+            if let Some(reads) = worker::with(|worker| worker.turns.should_wait()) {
+                tokio::task::yield_now().await;
+                worker::with(|worker| worker.turns.waited(reads));
+            }
+            if server.persist.holds_replies() {
+                let mark = std::mem::take(&mut connection.lock().session.log_mark);
+                if !server.persist.release(&server.clock, mark).await {
+                    return Ok(());
+                }
+            }
+            if turn.closes {
+                // Who reads the farewell may count on the client's being gone.
+                let session = &mut connection.lock().session;
+                session.leave();
+                server.clients.remove(session.info.id);
+            }
+            while !poll_fn(|cx| poll_flush(&mut connection.lock(), cx)).await? {
+                // A large reply goes out in pieces, and others are served between them.
+                tokio::task::yield_now().await;
+            }
+        }
+        if turn.pauses {
+            // Much input is taken in pieces, and others are served between them.
+            tokio::task::yield_now().await;
+        }
+        if turn.closes {
+            return linger(connection).await;
+        }
+    }
+}
+
+fn poll_turn(connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Result<Turn>> {
+    let Connection { stream, session, .. } = connection;
+    // The desk may have run requests, and left replies that the socket had no room for.
+    let served = session.closing || !session.out.is_empty();
+    let lives = served || ready!(poll_requests(stream, session, cx))?;
+    let writes = !session.out.is_empty();
+    let pauses = session.input_waits || !writes && session.wanted > worker::READ_BYTES;
+    Poll::Ready(Ok(Turn { ended: !lives, writes, closes: session.closing, pauses }))
+}
+
+/// Takes the connection's removal from the list of clients along, however its task ends.
+struct Leave {
+    server: &'static Server,
+    info: Arc<ClientInfo>,
+    load: Arc<AtomicUsize>,
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        while_busy::remove(self.info.id);
+        self.server.clients.remove(self.info.id);
+        self.load.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Sets the socket up, or refuses the client.
+fn admit(server: &Server, handover: Handover) -> io::Result<Option<(Socket, Arc<ClientInfo>)>> {
+    let Handover { stream, addr } = handover;
+    let refuse = |mut stream: Accepted, text: &str| {
+        // A client that does not even take this is gone already.
+        let _ = stream.write_all(text.as_bytes());
+        Ok(None)
+    };
+    let elsewhere = !addr.is_local();
+    let open = !server.live.password_set.load(Relaxed);
+    if elsewhere && open && server.live.protected.load(Relaxed) {
+        return refuse(stream, DENIED);
+    }
+    let laddr = match &stream {
+        Accepted::Tcp(stream) => Address::Tcp(stream.local_addr()?),
+        Accepted::Unix(_) => addr.clone(),
+    };
+    let fd = std::os::fd::AsRawFd::as_raw_fd(&stream);
+    let (max, now_ms) = (server.live.maxclients.load(Relaxed), server.clock.now().mono_ms);
+    let Some(info) = server.clients.add(addr, laddr, fd, now_ms, max) else {
+        return refuse(stream, "-ERR max number of clients reached\r\n");
+    };
+    if let Accepted::Tcp(stream) = &stream {
+        stream.set_nodelay(true)?;
+        let keepalive_s = server.live.keepalive_s.load(Relaxed) as u64;
+        if keepalive_s > 0 {
+            let keepalive = socket2::TcpKeepalive::new()
+                .with_time(Duration::from_secs(keepalive_s))
+                .with_interval(Duration::from_secs((keepalive_s / 3).max(1)));
+            socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive)?;
+        }
+    }
+    Ok(Some((stream.register()?, info)))
+}
+
+const DENIED: &str = "-DENIED Redis is running in protected mode because protected mode is \
+    enabled and no password is set for the default user. In this mode connections are only \
+    accepted from the loopback interface. To connect from elsewhere, set a password with CONFIG \
+    SET requirepass, bind only trusted interfaces, or set protected-mode to 'no'.\r\n";
+
+/// Reads once and runs every whole request. False when the connection is at its end.
+fn poll_requests(
+    stream: &mut Socket,
+    session: &mut Session,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<bool>> {
+    if session.info.is_killed(cx.waker()) {
+        return Poll::Ready(Ok(false));
+    }
+    // What ends a wait is told before what the end of it has changed.
+    if session.is_waiting() && session.poll_wait(cx).is_ready() {
+        if session.input_waits {
+            worker::with(|worker| dispatch::run_kept(session, worker));
+        }
+        return Poll::Ready(Ok(true));
+    }
+    if session.info.mail.has_any() {
+        worker::with(|worker| worker.lend(&mut session.out));
+        if session.info.mail.take(&mut session.out) {
+            return Poll::Ready(Ok(true));
+        }
+    }
+    if session.is_waiting() {
+        return poll_while_waiting(stream, session, cx);
+    }
+    if session.input_waits {
+        worker::with(|worker| {
+            worker.turns.resume();
+            dispatch::run_kept(session, worker);
+        });
+        return Poll::Ready(Ok(true));
+    }
+    if session.input.len() + session.wanted <= worker::READ_BYTES / 2 {
+        return poll_shared(stream, session, cx);
+    }
+    session.reserve_input();
+    // Polled once and dropped: the future holds nothing between polls.
+    let mut piece = (&mut session.input).limit(worker::READ_BYTES);
+    let read = ready!(pin!(stream.read_buf(&mut piece)).poll(cx))?;
+    if read > 0 {
+        // What is run now is gone before anybody looks at who takes too much.
+        session.info.input_bytes.store(session.input.len(), Relaxed);
+        session.server.evict_if_large(&session.info);
+        if session.info.is_killed(cx.waker()) {
+            return Poll::Ready(Ok(false));
+        }
+        worker::with(|worker| {
+            worker.local.stats.read(read);
+            worker.turns.read(session.info.id);
+            dispatch::run_kept(session, worker);
+        });
+    }
+    let fits = session.input.len() <= session.server.live.input_bytes_max.load(Relaxed);
+    if !fits {
+        session.server.clients.too_long.fetch_add(1, Relaxed);
+    }
+    Poll::Ready(Ok(read > 0 && fits))
+}
+
+/// Keeps what arrives while the client waits for something. A client that sends too much is not
+/// read from, so that it is not seen to have gone either.
+fn poll_while_waiting(
+    stream: &mut Socket,
+    session: &mut Session,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<bool>> {
+    while session.input.len() < BLOCKED_INPUT_MAX {
+        let read = worker::with(|worker| {
+            let mut buffer = ReadBuf::new(&mut worker.input);
+            let polled = Pin::new(&mut *stream).poll_read(cx, &mut buffer);
+            session.input.extend_from_slice(buffer.filled());
+            polled.map_ok(|()| buffer.filled().len())
+        });
+        let read = ready!(read)?;
+        if read == 0 {
+            return Poll::Ready(Ok(false));
+        }
+        session.input_waits = true;
+        worker::with(|worker| worker.local.stats.read(read));
+    }
+    Poll::Pending
+}
+
+/// Reads into the worker's buffer, behind what is kept of an earlier read, and runs the requests
+/// there.
+fn poll_shared(
+    stream: &mut Socket,
+    session: &mut Session,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<bool>> {
+    worker::with(|worker| {
+        let mut input = std::mem::take(&mut worker.input);
+        let kept = session.input.len();
+        let mut buffer = ReadBuf::new(&mut input[kept..]);
+        let polled = Pin::new(stream).poll_read(cx, &mut buffer);
+        let read = buffer.filled().len();
+        if read > 0 {
+            worker.local.stats.read(read);
+            worker.turns.read(session.info.id);
+            input[..kept].copy_from_slice(&session.input);
+            session.input.clear();
+            dispatch::run_shared(session, worker, &mut input[..kept + read]);
+        }
+        worker.input = input;
+        polled.map_ok(|()| read > 0)
+    })
+}
+
+/// Writes some of the replies that are not written yet. Returns whether that was the last of them.
+fn poll_flush(connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+    let Connection { stream, session, written } = connection;
+    let total = session.out.len();
+    let end = total.min(*written + WRITE_BYTES);
+    while *written < end {
+        if session.info.is_killed(cx.waker()) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        let stream = Pin::new(&mut *stream);
+        let polled = match session.out.contiguous() {
+            Some(bytes) => stream.poll_write(cx, &bytes[*written..end]),
+            None => {
+                let mut left = end - *written;
+                let pieces = session.out.pieces(*written).map_while(|piece| {
+                    let part = &piece[..piece.len().min(left)];
+                    left -= part.len();
+                    (!part.is_empty()).then(|| IoSlice::new(part))
+                });
+                let parts: Vec<IoSlice<'_>> = pieces.take(PARTS_MAX).collect();
+                stream.poll_write_vectored(cx, &parts)
+            }
+        };
+        if polled.is_pending() {
+            session.info.set_output(total - *written);
+        }
+        let taken = ready!(polled)?;
+        *written += taken;
+        worker::with(|worker| worker.local.stats.wrote(taken));
+    }
+    if *written < total {
+        return Poll::Ready(Ok(false));
+    }
+    if session.info.output_bytes.load(Relaxed) != 0 {
+        session.info.set_output(0);
+    }
+    session.out.clear();
+    *written = 0;
+    let buffer = std::mem::take(session.out.buf_mut());
+    worker::with(|worker| {
+        if buffer.capacity() <= KEEP_BYTES && worker.spare.len() < worker::SPARE_MAX {
+            worker.spare.push(buffer);
+        }
+    });
+    Poll::Ready(Ok(true))
+}
+
+/// Ends a connection so that the last reply arrives: what the client still sends is read and
+/// thrown away for a moment, because closing with unread input would reset the connection.
+async fn linger(connection: &Mutex<Connection>) -> io::Result<()> {
+    poll_fn(|cx| Pin::new(&mut connection.lock().stream).poll_shutdown(cx)).await?;
+    let drain = async {
+        let mut waste = [0u8; 4096];
+        for _ in 0..1024 {
+            let mut buffer = ReadBuf::new(&mut waste);
+            let read =
+                poll_fn(|cx| Pin::new(&mut connection.lock().stream).poll_read(cx, &mut buffer));
+            if read.await.is_err() || buffer.filled().is_empty() {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(Duration::from_millis(100), drain).await;
+    Ok(())
+}

@@ -1,0 +1,228 @@
+//! Where clients connect: the addresses of `bind`, the unix socket, and how both follow CONFIG SET.
+//!
+//! Listeners live on a thread of their own. A worker that runs CONFIG SET asks it by [`Rebinder`]
+//! and waits, so that the answer is true: either the server listens where it was told to, or
+//! nothing has changed.
+
+use crate::network::socket::{Accepted, Address};
+use crate::server::settings::Startup;
+use crate::server::{Handover, WorkerHandle};
+use parking_lot::Mutex;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinHandle;
+
+/// How long CONFIG SET waits for the thread of the listeners.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A change of the addresses: where to listen, and where to answer.
+pub type Request = (Startup, SyncSender<io::Result<()>>);
+
+/// The way to the thread of the listeners.
+#[derive(Default)]
+pub struct Rebinder(Mutex<Option<UnboundedSender<Request>>>);
+
+impl Rebinder {
+    /// Says who takes requests.
+    pub fn connect(&self, requests: UnboundedSender<Request>) {
+        *self.0.lock() = Some(requests);
+    }
+
+    /// Listens where `settings` say, and nowhere else.
+    ///
+    /// # Errors
+    /// When an address cannot be bound; the server then listens where it did.
+    pub fn rebind(&self, settings: Startup) -> io::Result<()> {
+        let (answer, answered) = sync_channel(1);
+        let gone = || io::Error::other("the server is about to end");
+        let requests = self.0.lock().clone().ok_or_else(gone)?;
+        requests.send((settings, answer)).map_err(|_| gone())?;
+        answered.recv_timeout(PATIENCE).map_err(|_| gone())?
+    }
+}
+
+/// The listeners of the server.
+pub struct Listeners {
+    workers: Vec<Arc<WorkerHandle>>,
+    tcp: Vec<(SocketAddr, JoinHandle<()>)>,
+}
+
+/// Addresses that are bound, with no one to take connections yet.
+pub struct Bound {
+    tcp: Vec<(SocketAddr, TcpListener)>,
+    unix: Option<(Arc<str>, UnixListener)>,
+}
+
+impl Bound {
+    /// Binds everything that the settings name.
+    ///
+    /// # Errors
+    /// When an address cannot be bound that may not be missing.
+    pub fn new(settings: &Startup) -> io::Result<Bound> {
+        Ok(Bound { tcp: bind(settings, &[])?, unix: unix(settings)? })
+    }
+}
+
+impl Listeners {
+    /// Takes connections from now on; on the runtime that has been entered.
+    ///
+    /// # Errors
+    /// When the runtime cannot watch a listener.
+    pub fn start(bound: Bound, workers: Vec<Arc<WorkerHandle>>) -> io::Result<Listeners> {
+        let mut listeners = Listeners { workers, tcp: Vec::new() };
+        listeners.add(bound.tcp)?;
+        if let Some((path, listener)) = bound.unix {
+            let listener = tokio::net::UnixListener::from_std(listener)?;
+            tokio::spawn(accept_unix(path, listener, listeners.workers.clone()));
+        }
+        Ok(listeners)
+    }
+
+    fn add(&mut self, bound: Vec<(SocketAddr, TcpListener)>) -> io::Result<()> {
+        for (addr, listener) in bound {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            self.tcp.push((addr, tokio::spawn(accept(listener, self.workers.clone()))));
+        }
+        Ok(())
+    }
+
+    /// Listens where the settings say; where it already does, it goes on.
+    ///
+    /// # Errors
+    /// When an address cannot be bound; it then listens where it did.
+    pub async fn rebind(&mut self, settings: &Startup) -> io::Result<()> {
+        let wanted = settings.addresses();
+        let is_wanted = |addr: &SocketAddr| wanted.iter().any(|(wanted, _)| wanted == addr);
+        let (kept, old): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.tcp).into_iter().partition(|(addr, _)| is_wanted(addr));
+        self.tcp = kept;
+        // An old address may stand in the way of a new one: `*` of one of its own.
+        let mut closed = Vec::new();
+        for (addr, task) in old {
+            task.abort();
+            // It ends by being aborted.
+            let _ = task.await;
+            closed.push((addr, false));
+        }
+        let known: Vec<SocketAddr> = self.tcp.iter().map(|(addr, _)| *addr).collect();
+        match bind(settings, &known).and_then(|bound| self.add(bound)) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let again = bind_all(&closed, settings.backlog, &[]);
+                again.and_then(|bound| self.add(bound))?;
+                Err(error)
+            }
+        }
+    }
+}
+
+fn bind(settings: &Startup, known: &[SocketAddr]) -> io::Result<Vec<(SocketAddr, TcpListener)>> {
+    bind_all(&settings.addresses(), settings.backlog, known)
+}
+
+/// Binds addresses that are not known already; one of the optional ones may be missing.
+fn bind_all(
+    addresses: &[(SocketAddr, bool)],
+    backlog: i32,
+    known: &[SocketAddr],
+) -> io::Result<Vec<(SocketAddr, TcpListener)>> {
+    let mut bound = Vec::new();
+    for (addr, optional) in addresses.iter().filter(|(addr, _)| !known.contains(addr)) {
+        match listen_at(*addr, backlog) {
+            Ok(listener) => bound.push((*addr, listener)),
+            Err(_) if *optional && !(bound.is_empty() && known.is_empty()) => {}
+            Err(error) => {
+                let port = addr.port();
+                let text = format!("Failed listening on port {port}, at {addr}: {error}");
+                return Err(io::Error::new(error.kind(), text));
+            }
+        }
+    }
+    Ok(bound)
+}
+
+fn listen_at(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
+    use socket2::{Domain, Protocol, Socket, Type};
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(backlog)?;
+    Ok(socket.into())
+}
+
+/// Binds the unix socket, if there is to be one; what an earlier run left is removed.
+fn unix(settings: &Startup) -> io::Result<Option<(Arc<str>, UnixListener)>> {
+    use socket2::{Domain, SockAddr, Socket, Type};
+    let Some(path) = &settings.unix_path else { return Ok(None) };
+    let named = |error: io::Error| {
+        io::Error::new(error.kind(), format!("could not listen on {path}: {error}"))
+    };
+    if std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
+        std::fs::remove_file(path).map_err(named)?;
+    }
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SockAddr::unix(path)?).map_err(named)?;
+    if settings.unix_mode != 0 {
+        let mode = std::fs::Permissions::from_mode(settings.unix_mode);
+        std::fs::set_permissions(Path::new(path), mode).map_err(named)?;
+    }
+    socket.listen(settings.backlog).map_err(named)?;
+    Ok(Some((path.as_str().into(), socket.into())))
+}
+
+/// Hands every new connection to the least loaded worker.
+async fn accept(listener: tokio::net::TcpListener, workers: Vec<Arc<WorkerHandle>>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, addr)) => {
+                if let Ok(stream) = stream.into_std() {
+                    hand_over(&workers, Accepted::Tcp(stream), Address::Tcp(addr));
+                }
+            }
+            Err(_) => pause().await,
+        }
+    }
+}
+
+async fn accept_unix(
+    path: Arc<str>,
+    listener: tokio::net::UnixListener,
+    workers: Vec<Arc<WorkerHandle>>,
+) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                if let Ok(stream) = stream.into_std() {
+                    hand_over(&workers, Accepted::Unix(stream), Address::Unix(path.clone()));
+                }
+            }
+            Err(_) => pause().await,
+        }
+    }
+}
+
+/// Out of descriptors, or the client is gone already: others may do better.
+async fn pause() {
+    tokio::time::sleep(Duration::from_millis(10)).await;
+}
+
+fn hand_over(workers: &[Arc<WorkerHandle>], stream: Accepted, addr: Address) {
+    let least = workers.iter().min_by_key(|worker| worker.load.load(Relaxed));
+    let worker = least.expect("there is at least one worker");
+    worker.load.fetch_add(1, Relaxed);
+    // The worker only goes when the process does.
+    let _ = worker.queue.send(Handover { stream, addr });
+}

@@ -1,0 +1,6 @@
+//! Sockets and the tasks on them: listening, connections, the threads that serve them.
+
+pub mod connection;
+pub mod listen;
+pub mod socket;
+pub mod while_busy;

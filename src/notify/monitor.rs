@@ -1,0 +1,150 @@
+//! MONITOR: every command that runs, told to those who want to see.
+//!
+//! A line is made only while somebody watches; while nobody does, a batch of requests pays one
+//! relaxed load. The lock is held while a line is handed out, so that all see the same order. What
+//! a slow watcher has not taken waits in its mailbox, which is bounded by
+//! `client-output-buffer-limit`.
+//!
+//! Not shown: what is for administrators, what was refused or only queued, passwords.
+
+use crate::clients::ClientInfo;
+use crate::network::socket::Address;
+use crate::session::Session;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use redstart_config::words::quote;
+use redstart_engine::Command;
+use redstart_engine::spec::{ADMIN, MAY_REPLICATE, READONLY, SKIP_MONITOR, WRITE};
+use redstart_protocol::Args;
+use std::fmt::Display;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// Who watches.
+#[derive(Default)]
+pub struct Monitors {
+    on: AtomicBool,
+    list: Mutex<Vec<Arc<ClientInfo>>>,
+}
+
+impl Monitors {
+    /// Whether anybody does.
+    #[inline]
+    pub fn is_on(&self) -> bool {
+        self.on.load(Relaxed)
+    }
+
+    /// Tells a client everything from now on.
+    pub fn add(&self, client: &Arc<ClientInfo>) {
+        let mut list = self.list.lock();
+        list.push(client.clone());
+        self.on.store(true, Relaxed);
+    }
+
+    /// Tells it nothing any more.
+    pub fn remove(&self, id: u64) {
+        let mut list = self.list.lock();
+        list.retain(|client| client.id != id);
+        self.on.store(!list.is_empty(), Relaxed);
+    }
+
+    /// Shows a command of a client or, where `from` says so, of a script.
+    #[cold]
+    pub fn show(&self, db: usize, from: &dyn Display, name: &str, args: Args<'_>) {
+        let now_us = crate::system::clock::wall_us();
+        let (s, us) = (now_us / 1_000_000, now_us % 1_000_000);
+        let mut line = Vec::new();
+        // Writing to memory does not fail.
+        let _ = write!(line, "+{s}.{us:06} [{db} {from}]");
+        let secrets = secrets(name, args);
+        for (at, arg) in args.iter().enumerate() {
+            line.push(b' ');
+            quote(if secrets.contains(&at) { b"(redacted)" } else { arg }, &mut line);
+        }
+        line.extend_from_slice(b"\r\n");
+        let line = Bytes::from(line);
+        self.list.lock().iter().for_each(|client| client.deliver(&line));
+    }
+}
+
+/// Whether a command is shown when it has run. EVAL and its kin show themselves before their
+/// scripts begin; QUIT is never seen to run.
+pub fn is_shown(command: &Command) -> bool {
+    !command.is(SKIP_MONITOR | ADMIN) && command.name != "quit"
+}
+
+/// Whether those who watch may not run a command themselves.
+pub fn is_refused(command: &Command) -> bool {
+    // Those that are not shown by themselves run scripts.
+    command.is(WRITE | READONLY | MAY_REPLICATE | SKIP_MONITOR)
+}
+
+/// Where a client is, as the lines say it.
+fn whereabouts(addr: &Address) -> String {
+    match addr {
+        Address::Tcp(addr) => addr.to_string(),
+        Address::Unix(path) => format!("unix:{path}"),
+    }
+}
+
+/// The arguments that hold passwords.
+fn secrets(name: &str, args: Args<'_>) -> Vec<usize> {
+    match name {
+        "auth" if args.len() <= 3 => (1..args.len()).collect(),
+        "hello" => {
+            let is = |at: usize, word: &[u8]| args.at(at).eq_ignore_ascii_case(word);
+            let mut at = 2;
+            while at + 1 < args.len() && is(at, b"setname") {
+                at += 2;
+            }
+            if at + 2 < args.len() && is(at, b"auth") { vec![at + 1, at + 2] } else { Vec::new() }
+        }
+        _ => Vec::new(),
+    }
+}
+
+impl Session {
+    /// Shows a command of the client that has run.
+    #[cold]
+    pub fn show_to_monitors(&self, command: &Command, args: Args<'_>) {
+        if is_shown(command) {
+            self.server.monitors.show(self.db, &whereabouts(&self.info.addr), command.name, args);
+        }
+    }
+
+    /// Shows a command that runs a script, before the script's own commands are shown.
+    #[inline]
+    pub fn show_script_to_monitors(&self, args: Args<'_>) {
+        if self.server.monitors.is_on() {
+            self.server.monitors.show(self.db, &whereabouts(&self.info.addr), "", args);
+        }
+    }
+
+    /// Ends the watching.
+    pub fn stop_watching_others(&mut self) {
+        if std::mem::take(&mut self.monitors) {
+            self.server.monitors.remove(self.info.id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use redstart_protocol::OwnedArgs;
+
+    #[test]
+    fn passwords_are_not_told() {
+        let places = |name: &str, line: &str| {
+            let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            secrets(name, OwnedArgs::from_slices(&words).as_args())
+        };
+        assert_eq!(places("auth", "auth secret"), [1]);
+        assert_eq!(places("auth", "auth me secret"), [1, 2]);
+        assert_eq!(places("hello", "hello 3 auth me secret setname x"), [3, 4]);
+        assert_eq!(places("hello", "hello 3 setname auth auth me secret"), [5, 6]);
+        assert_eq!(places("hello", "hello 3 setname x"), []);
+        assert_eq!(places("get", "get auth"), []);
+    }
+}

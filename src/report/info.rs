@@ -1,0 +1,506 @@
+//! What INFO tells: one function a section, each line a field of Redis's with a value of ours.
+//!
+//! Only what is known is told. Counters are summed over the workers; memory is what the shards
+//! count of their entries and tables, and what the system says of the process.
+
+use crate::clients::ClientInfo;
+use crate::clients::pause::Mode;
+use crate::metrics::histogram::Histogram;
+use crate::notify::pubsub::Kind;
+use crate::server::Server;
+use crate::session::Context;
+use redstart_config::Setting;
+use redstart_engine::Error;
+use redstart_engine::hasher::SHARDS;
+use redstart_engine::keyspace::View;
+use redstart_engine::stats::{Counter, Stats};
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// A section: its name, its title, whether it is told by default, whether `all` tells it, and
+/// what is in it.
+struct Section {
+    name: &'static str,
+    title: &'static str,
+    default: bool,
+    all: bool,
+    write: fn(&mut Lines, &Facts),
+}
+
+const fn section(
+    name: &'static str,
+    title: &'static str,
+    write: fn(&mut Lines, &Facts),
+) -> Section {
+    Section { name, title, default: true, all: true, write }
+}
+
+/// In the order in which they are told.
+static SECTIONS: &[Section] = &[
+    section("server", "Server", server),
+    section("clients", "Clients", clients),
+    section("memory", "Memory", memory),
+    section("persistence", "Persistence", persistence),
+    section("stats", "Stats", stats),
+    section("replication", "Replication", replication),
+    section("cpu", "CPU", cpu),
+    Section { all: false, ..section("modules", "Modules", |_, _| {}) },
+    Section { default: false, ..section("commandstats", "Commandstats", command_stats) },
+    section("errorstats", "Errorstats", error_stats),
+    Section { default: false, ..section("latencystats", "Latencystats", latency_stats) },
+    section("cluster", "Cluster", |lines, _| lines.put("cluster_enabled", 0)),
+    section("keyspace", "Keyspace", keyspace),
+];
+
+/// What the sections are made of.
+struct Facts {
+    server: &'static Server,
+    now: redstart_engine::Now,
+    totals: Totals,
+    process: Process,
+}
+
+/// The text as it grows.
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn put(&mut self, name: &str, value: impl std::fmt::Display) {
+        // Writing to memory does not fail.
+        let _ = write!(self.0, "{name}:{value}\r\n");
+    }
+
+    /// What Redis counts and there is none of.
+    fn zeros(&mut self, names: &[&str]) {
+        names.iter().for_each(|name| self.put(name, 0));
+    }
+
+    /// A count of bytes, and the same for people.
+    fn bytes(&mut self, name: &str, bytes: usize) {
+        self.put(name, bytes);
+        self.put(&format!("{name}_human"), human(bytes));
+    }
+}
+
+/// What the text of the default sections takes, in bytes, about.
+const TEXT_BYTES: usize = 6 * 1024;
+
+/// The text of the sections that are named, in any case; of the default ones if there are none.
+///
+/// # Errors
+/// When a script holds what it looks at for too long.
+pub fn text<'a>(
+    context: &mut Context<'_>,
+    names: impl Iterator<Item = &'a [u8]>,
+) -> Result<String, Error> {
+    let names: Vec<Vec<u8>> = names.map(<[u8]>::to_ascii_lowercase).collect();
+    let named = |name: &str| names.iter().any(|given| given == name.as_bytes());
+    let default = names.is_empty() || named("default");
+    let (all, everything) = (named("all"), named("everything"));
+    let server = context.session.server;
+    let facts = Facts {
+        server,
+        now: context.now,
+        totals: Totals::of(server, context.held.as_deref_mut())?,
+        process: Process::now(),
+    };
+    let mut lines = Lines(String::with_capacity(TEXT_BYTES));
+    for section in SECTIONS {
+        let told =
+            everything || all && section.all || default && section.default || named(section.name);
+        if told {
+            if !lines.0.is_empty() {
+                lines.0 += "\r\n";
+            }
+            lines.0 += &format!("# {}\r\n", section.title);
+            (section.write)(&mut lines, &facts);
+        }
+    }
+    Ok(lines.0)
+}
+
+fn server(lines: &mut Lines, facts: &Facts) {
+    let Facts { server, .. } = facts;
+    let config = server.config.read();
+    let uptime_s = server.clock.uptime().as_secs();
+    let hz = config.integer(Setting::Hz);
+    lines.put("redis_version", String::from_utf8_lossy(config.text(Setting::RedisVersion)));
+    lines.put("redis_git_sha1", "00000000");
+    lines.put("redis_git_dirty", 0);
+    lines.put("redis_build_id", 0);
+    lines.put("redis_mode", "standalone");
+    lines.put("redstart_version", env!("CARGO_PKG_VERSION"));
+    lines.put("os", os());
+    lines.put("arch_bits", usize::BITS);
+    lines.put("monotonic_clock", "POSIX clock_gettime");
+    lines.put("multiplexing_api", if cfg!(target_os = "linux") { "epoll" } else { "kqueue" });
+    lines.put("atomicvar_api", "c11-builtin");
+    lines.put("gcc_version", "0.0.0");
+    lines.put("process_id", std::process::id());
+    lines.put("process_supervised", crate::system::supervisor::by(&config));
+    lines.put("run_id", &server.run_id);
+    lines.put("tcp_port", config.integer(Setting::Port));
+    lines.put("server_time_usec", crate::system::clock::wall_us());
+    lines.put("uptime_in_seconds", uptime_s);
+    lines.put("uptime_in_days", uptime_s / 86_400);
+    lines.put("hz", hz);
+    lines.put("configured_hz", hz);
+    lines.put("lru_clock", facts.now.access_clock());
+    lines.put("executable", std::env::current_exe().unwrap_or_default().display());
+    lines.put("config_file", config.file().unwrap_or("".as_ref()).display());
+    lines.put("io_threads_active", 0);
+    lines.put("threads", server.stats.len());
+}
+
+fn os() -> String {
+    let name = rustix::system::uname();
+    let parts = [name.sysname(), name.release(), name.machine()];
+    parts.map(|part| part.to_string_lossy().into_owned()).join(" ")
+}
+
+fn clients(lines: &mut Lines, facts: &Facts) {
+    let clients = facts.server.clients.all();
+    let most = |size: fn(&ClientInfo) -> usize| {
+        clients.iter().map(|client| size(client)).max().unwrap_or(0)
+    };
+    lines.put("connected_clients", facts.server.clients.len());
+    lines.put("cluster_connections", 0);
+    lines.put("maxclients", facts.server.live.maxclients.load(Relaxed));
+    let input = most(|client| client.input_bytes.load(Relaxed));
+    lines.put("client_recent_max_input_buffer", input);
+    let output = most(|client| client.unread());
+    lines.put("client_recent_max_output_buffer", output);
+    let waiting = |timed: bool| {
+        let waits =
+            |client: &&Arc<ClientInfo>| client.is_blocked() && (!timed || client.times_out());
+        clients.iter().filter(waits).count()
+    };
+    lines.put("blocked_clients", waiting(false));
+    lines.put("tracking_clients", facts.server.tracking.totals().clients);
+    lines.put("clients_in_timeout_table", waiting(true));
+    let pause = facts.server.pause.now();
+    lines.put("paused_reason", if pause.is_some() { "client_pause" } else { "none" });
+    let actions = match pause {
+        None => "none",
+        Some((Mode::Write, _)) => "write",
+        Some((Mode::All, _)) => "all",
+    };
+    lines.put("paused_actions", actions);
+    let left_ms = pause.map_or(0, |(_, end_ms)| end_ms.saturating_sub(facts.now.mono_ms));
+    lines.put("paused_timeout_milliseconds", left_ms);
+}
+
+fn memory(lines: &mut Lines, facts: &Facts) {
+    let config = facts.server.config.read();
+    let Totals { used, overhead, .. } = facts.totals;
+    let dataset = used - overhead;
+    let peak = facts.server.memory_peak.fetch_max(used, Relaxed).max(used);
+    let share = |part: usize, whole: usize| 100.0 * part as f64 / whole.max(1) as f64;
+    let rss = facts.process.resident.unwrap_or(used);
+    lines.bytes("used_memory", used);
+    lines.bytes("used_memory_rss", rss);
+    lines.bytes("used_memory_peak", peak);
+    lines.put("used_memory_peak_perc", format_args!("{:.2}%", share(used, peak)));
+    lines.put("used_memory_overhead", overhead);
+    lines.put("used_memory_startup", 0);
+    lines.put("used_memory_dataset", dataset);
+    lines.put("used_memory_dataset_perc", format_args!("{:.2}%", share(dataset, used)));
+    lines.put("allocator_allocated", used);
+    lines.put("allocator_active", rss);
+    lines.put("allocator_resident", rss);
+    if let Some(total) = facts.process.machine {
+        lines.bytes("total_system_memory", total);
+    }
+    lines.zeros(&["used_memory_lua", "used_memory_vm_eval"]);
+    lines.put("used_memory_lua_human", human(0));
+    lines.zeros(&["used_memory_scripts_eval", "number_of_cached_scripts"]);
+    lines.zeros(&["number_of_functions", "number_of_libraries", "used_memory_vm_functions"]);
+    lines.bytes("used_memory_vm_total", 0);
+    lines.zeros(&["used_memory_functions"]);
+    lines.bytes("used_memory_scripts", 0);
+    lines.bytes("maxmemory", config.count(Setting::Maxmemory));
+    lines.put("maxmemory_policy", config.choice(Setting::MaxmemoryPolicy));
+    let ratio = rss as f64 / used.max(1) as f64;
+    for name in ["allocator_frag", "allocator_rss", "rss_overhead"] {
+        lines.put(&format!("{name}_ratio"), "1.00");
+        lines.put(&format!("{name}_bytes"), 0);
+    }
+    lines.put("mem_fragmentation_ratio", format_args!("{ratio:.2}"));
+    lines.put("mem_fragmentation_bytes", rss as i64 - used as i64);
+    lines.zeros(&["mem_not_counted_for_evict", "mem_replication_backlog"]);
+    lines.zeros(&["mem_total_replication_buffers", "mem_clients_slaves"]);
+    lines.put("mem_clients_normal", facts.totals.clients);
+    lines.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
+    lines.put("mem_allocator", "mimalloc");
+    lines.zeros(&["active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects"]);
+}
+
+fn persistence(lines: &mut Lines, facts: &Facts) {
+    for (name, value) in crate::durability::info_fields(facts.server) {
+        lines.put(name, value);
+    }
+}
+
+fn stats(lines: &mut Lines, facts: &Facts) {
+    let clients = &facts.server.clients;
+    let sum = |field: fn(&Stats) -> &Counter| -> u64 {
+        facts.server.stats.iter().map(|stats| field(stats).value()).sum()
+    };
+    lines.put("total_connections_received", clients.accepted.load(Relaxed));
+    let commands = facts.server.stats.iter().map(|stats| stats.commands()).sum::<u64>();
+    lines.put("total_commands_processed", commands);
+    let (commands, input_kb, output_kb) = facts.server.rates.now();
+    lines.put("instantaneous_ops_per_sec", commands);
+    lines.put("total_net_input_bytes", sum(|stats| &stats.net_input_bytes));
+    lines.put("total_net_output_bytes", sum(|stats| &stats.net_output_bytes));
+    lines.zeros(&["total_net_repl_input_bytes", "total_net_repl_output_bytes"]);
+    lines.put("instantaneous_input_kbps", format_args!("{input_kb:.2}"));
+    lines.put("instantaneous_output_kbps", format_args!("{output_kb:.2}"));
+    lines.put("instantaneous_input_repl_kbps", "0.00");
+    lines.put("instantaneous_output_repl_kbps", "0.00");
+    lines.put("rejected_connections", clients.rejected.load(Relaxed));
+    lines.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
+    lines.put("expired_keys", sum(|stats| &stats.expired_keys));
+    lines.put("expired_stale_perc", "0.00");
+    lines.zeros(&["expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"]);
+    lines.put("evicted_keys", sum(|stats| &stats.evicted_keys));
+    lines.put("evicted_clients", clients.evicted.load(Relaxed));
+    lines.zeros(&["total_eviction_exceeded_time"]);
+    lines.zeros(&["current_eviction_exceeded_time"]);
+    lines.put("keyspace_hits", sum(|stats| &stats.keyspace_hits));
+    lines.put("keyspace_misses", sum(|stats| &stats.keyspace_misses));
+    lines.put("pubsub_channels", facts.server.pubsub.len(Kind::Channel));
+    lines.put("pubsub_patterns", facts.server.pubsub.len(Kind::Pattern));
+    lines.put("pubsubshard_channels", facts.server.pubsub.len(Kind::Shard));
+    lines.zeros(&["latest_fork_usec", "total_forks", "migrate_cached_sockets"]);
+    lines.zeros(&["slave_expires_tracked_keys", "active_defrag_hits", "active_defrag_misses"]);
+    lines.zeros(&["active_defrag_key_hits", "active_defrag_key_misses"]);
+    lines.zeros(&["total_active_defrag_time", "current_active_defrag_time"]);
+    let tracking = facts.server.tracking.totals();
+    lines.put("tracking_total_keys", tracking.keys);
+    lines.put("tracking_total_items", tracking.items);
+    lines.put("tracking_total_prefixes", tracking.prefixes);
+    lines.zeros(&["unexpected_error_replies"]);
+    lines.put("total_error_replies", sum(|stats| &stats.error_replies));
+    lines.zeros(&["dump_payload_sanitizations"]);
+    lines.put("total_reads_processed", sum(|stats| &stats.reads));
+    lines.put("total_writes_processed", sum(|stats| &stats.writes));
+    lines.zeros(&["io_threaded_reads_processed", "io_threaded_writes_processed"]);
+    lines.zeros(&["reply_buffer_shrinks", "reply_buffer_expands"]);
+    let too_long = clients.too_long.load(Relaxed);
+    lines.put("client_query_buffer_limit_disconnections", too_long);
+    let unread = clients.limits.closed.load(Relaxed);
+    lines.put("client_output_buffer_limit_disconnections", unread);
+}
+
+fn replication(lines: &mut Lines, facts: &Facts) {
+    lines.put("role", "master");
+    lines.put("connected_slaves", 0);
+    lines.put("master_failover_state", "no-failover");
+    lines.put("master_replid", &facts.server.run_id);
+    lines.put("master_replid2", "0".repeat(40));
+    lines.put("master_repl_offset", 0);
+    lines.put("second_repl_offset", -1);
+    lines.put("repl_backlog_active", 0);
+    lines.put("repl_backlog_size", facts.server.config.read().count(Setting::ReplBacklogSize));
+    lines.put("repl_backlog_first_byte_offset", 0);
+    lines.put("repl_backlog_histlen", 0);
+}
+
+fn cpu(lines: &mut Lines, facts: &Facts) {
+    lines.put("used_cpu_sys", format_args!("{:.6}", facts.process.system_s));
+    lines.put("used_cpu_user", format_args!("{:.6}", facts.process.user_s));
+    lines.put("used_cpu_sys_children", "0.000000");
+    lines.put("used_cpu_user_children", "0.000000");
+    // There is no main thread that does the work: these are the process's, too.
+    lines.put("used_cpu_sys_main_thread", format_args!("{:.6}", facts.process.system_s));
+    lines.put("used_cpu_user_main_thread", format_args!("{:.6}", facts.process.user_s));
+}
+
+fn command_stats(lines: &mut Lines, facts: &Facts) {
+    for registered in facts.server.registry.iter() {
+        let sum = |count: fn(&Stats, usize) -> u64| -> u64 {
+            let stats = facts.server.stats.iter();
+            stats.map(|stats| count(stats, registered.id as usize)).sum()
+        };
+        let calls = sum(|stats, id| stats.calls[id].value());
+        let rejected = sum(|stats, id| stats.times[id].rejected.value());
+        let failed = sum(|stats, id| stats.times[id].failed.value());
+        if calls + rejected + failed == 0 {
+            continue;
+        }
+        let us = sum(|stats, id| stats.times[id].ns.value()) as f64 / 1000.0;
+        let mean_us = us / calls.max(1) as f64;
+        let name = format!("cmdstat_{}", registered.full_name());
+        let value = format_args!(
+            "calls={calls},usec={us:.0},usec_per_call={mean_us:.2},\
+             rejected_calls={rejected},failed_calls={failed}"
+        );
+        lines.put(&name, value);
+    }
+}
+
+fn latency_stats(lines: &mut Lines, facts: &Facts) {
+    let config = facts.server.config.read();
+    if !config.is(Setting::LatencyTracking) {
+        return;
+    }
+    for registered in facts.server.registry.iter() {
+        let histogram = Histogram::of(facts.server, registered.id);
+        if histogram.calls == 0 {
+            continue;
+        }
+        let shown: Vec<String> = config
+            .percentiles()
+            .iter()
+            .map(|percentile| {
+                let us = histogram.percentile(*percentile) as f64 / 1000.0;
+                format!("p{percentile}={us:.3}")
+            })
+            .collect();
+        let name = format!("latency_percentiles_usec_{}", registered.full_name());
+        lines.put(&name, shown.join(","));
+    }
+}
+
+fn error_stats(lines: &mut Lines, facts: &Facts) {
+    for (code, count) in facts.server.errors.lock().iter() {
+        let name = format!("errorstat_{}", String::from_utf8_lossy(code));
+        lines.put(&name, format_args!("count={count}"));
+    }
+}
+
+fn keyspace(lines: &mut Lines, facts: &Facts) {
+    for (index, db) in facts.totals.dbs.iter().enumerate() {
+        let Keys { keys, volatile, deadline_sum, .. } = *db;
+        if keys == 0 {
+            continue;
+        }
+        let mean_ms = deadline_sum.checked_div(volatile as u128).unwrap_or(0);
+        let ttl_ms = mean_ms.saturating_sub(facts.now.mono_ms.into());
+        let value = format_args!("keys={keys},expires={volatile},avg_ttl={ttl_ms}");
+        lines.put(&format!("db{index}"), value);
+    }
+}
+
+/// What a database holds.
+#[derive(Clone, Copy, Default)]
+pub struct Keys {
+    /// Keys.
+    pub keys: usize,
+    /// Those with a deadline.
+    pub volatile: usize,
+    /// The sum of the deadlines, in monotonic milliseconds.
+    pub deadline_sum: u128,
+    /// Bytes of the table without its entries.
+    pub main_bytes: usize,
+    /// Bytes of the index of deadlines.
+    pub expires_bytes: usize,
+}
+
+/// Sums over all shards, one shard at a time.
+pub struct Totals {
+    /// What each database holds.
+    pub dbs: Vec<Keys>,
+    /// Bytes of entries, tables and clients.
+    pub used: usize,
+    /// The part of it that is neither key nor value.
+    pub overhead: usize,
+    /// The part of it that is clients'.
+    pub clients: usize,
+}
+
+impl Totals {
+    /// Adds everything up, under the locks that are held or one lock at a time.
+    ///
+    /// # Errors
+    /// When a script holds one for too long.
+    pub fn of(server: &'static Server, held: Option<&mut View>) -> Result<Totals, Error> {
+        let clients: usize = server.clients.all().iter().map(|client| client.memory()).sum();
+        let mut totals = Totals { dbs: Vec::new(), used: clients, overhead: clients, clients };
+        let mut walk = None;
+        let view = match held {
+            Some(view) => view,
+            None => walk.insert(server.engine.keyspace.walk()),
+        };
+        for shard in 0..SHARDS {
+            for (index, db) in view.shard_at(shard).dbs() {
+                if totals.dbs.len() <= index {
+                    totals.dbs.resize(index + 1, Keys::default());
+                }
+                let sum = &mut totals.dbs[index];
+                sum.keys += db.table.len();
+                sum.volatile += db.expires().volatile();
+                sum.deadline_sum += db.expires().deadline_sum();
+                sum.main_bytes += db.table.overhead();
+                sum.expires_bytes += db.expires().allocated();
+                totals.used += db.allocated();
+                totals.overhead += db.overhead();
+            }
+        }
+        view.gave_up().map_or(Ok(totals), Err)
+    }
+}
+
+/// What the system says of the process.
+#[derive(Default)]
+pub struct Process {
+    /// Bytes in memory.
+    pub resident: Option<usize>,
+    /// Bytes that the machine has.
+    pub machine: Option<usize>,
+    /// Seconds of processor time in the program.
+    pub user_s: f64,
+    /// Seconds of processor time in the system.
+    pub system_s: f64,
+}
+
+impl Process {
+    /// Linux tells all of it under `/proc`; elsewhere the processor time is all user time.
+    pub fn now() -> Process {
+        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+        let kilobytes = |text: &str, name: &str| -> Option<usize> {
+            let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+            Some(line.split_whitespace().next()?.parse::<usize>().ok()? * 1024)
+        };
+        let pages = read("/proc/self/statm").split(' ').nth(1).and_then(|n| n.parse().ok());
+        let mut process = Process {
+            resident: pages.map(|pages: usize| pages * rustix::param::page_size()),
+            machine: kilobytes(&read("/proc/meminfo"), "MemTotal:"),
+            ..Process::default()
+        };
+        let ticks = rustix::param::clock_ticks_per_second() as f64;
+        let stat = read("/proc/self/stat");
+        // The program's name may hold blanks and brackets; what is behind the last one is numbers.
+        let mut fields = stat.rsplit(')').next().unwrap_or("").split_whitespace().skip(11);
+        let mut seconds = || Some(fields.next()?.parse::<f64>().ok()? / ticks);
+        if let (Some(user_s), Some(system_s)) = (seconds(), seconds()) {
+            (process.user_s, process.system_s) = (user_s, system_s);
+        } else {
+            let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+            process.user_s = used.tv_sec as f64 + used.tv_nsec as f64 / 1e9;
+        }
+        process
+    }
+}
+
+/// A count of bytes as Redis shows it to people.
+fn human(bytes: usize) -> String {
+    let units = [(1usize << 40, "T"), (1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K")];
+    match units.iter().find(|(size, _)| bytes >= *size) {
+        Some((size, unit)) => format!("{:.2}{unit}", bytes as f64 / *size as f64),
+        None => format!("{bytes}B"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::human;
+
+    #[test]
+    fn bytes_for_people() {
+        let shown = [0, 1023, 1024, 990_312, 25_276_510_208].map(human);
+        assert_eq!(shown, ["0B", "1023B", "1.00K", "967.10K", "23.54G"]);
+    }
+}

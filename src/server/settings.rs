@@ -1,0 +1,209 @@
+//! From configuration to what the code reads: once at start, and after every CONFIG SET.
+
+use crate::server::Server;
+use redstart_config::error::system_text;
+use redstart_config::{Changes, Config, SetError, Setting};
+use redstart_engine::aging::Rule;
+use redstart_engine::options::Options;
+use redstart_engine::run::events::{KEYEVENT, KEYSPACE};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// What is fixed at start.
+pub struct Startup {
+    /// The TCP port; zero is none.
+    pub port: u16,
+    /// Addresses to listen at, and whether each may be missing.
+    pub bind: Vec<(IpAddr, bool)>,
+    /// The path of the unix socket, if there is to be one.
+    pub unix_path: Option<String>,
+    /// Its permissions; zero leaves them to the system.
+    pub unix_mode: u32,
+    /// Connections that may wait to be accepted.
+    pub backlog: i32,
+    /// Workers.
+    pub threads: usize,
+}
+
+impl Startup {
+    /// Reads what is fixed at start.
+    ///
+    /// # Errors
+    /// When an address of the bind list is none.
+    pub fn of(config: &Config) -> std::io::Result<Startup> {
+        let mut bind = Vec::new();
+        for (address, optional) in config.addresses() {
+            let text = String::from_utf8_lossy(address);
+            match &*text {
+                "*" => bind.push((IpAddr::V4(Ipv4Addr::UNSPECIFIED), optional)),
+                "::*" => bind.push((IpAddr::V6(Ipv6Addr::UNSPECIFIED), optional)),
+                name => match (name, 0).to_socket_addrs() {
+                    Ok(found) => bind.extend(found.take(1).map(|found| (found.ip(), optional))),
+                    Err(_) if optional => {}
+                    Err(error) => {
+                        let text = format!("could not resolve the bind address {name}: {error}");
+                        return Err(std::io::Error::new(error.kind(), text));
+                    }
+                },
+            }
+        }
+        Ok(Startup {
+            port: config.integer(Setting::Port) as u16,
+            bind,
+            unix_path: Some(config.text(Setting::Unixsocket))
+                .filter(|path| !path.is_empty())
+                .map(|path| String::from_utf8_lossy(path).into_owned()),
+            unix_mode: config.count(Setting::Unixsocketperm) as u32,
+            backlog: config.integer(Setting::TcpBacklog) as i32,
+            threads: config.count(Setting::Threads).max(1),
+        })
+    }
+}
+
+impl Startup {
+    /// The addresses to listen at, and whether each may be missing.
+    pub fn addresses(&self) -> Vec<(SocketAddr, bool)> {
+        let with_port =
+            |(ip, optional): &(IpAddr, bool)| (SocketAddr::new(*ip, self.port), *optional);
+        if self.port == 0 { Vec::new() } else { self.bind.iter().map(with_port).collect() }
+    }
+}
+
+/// Descriptors that are needed beside those of clients.
+const OWN_DESCRIPTORS: u64 = 32;
+
+/// Makes room for `clients` connections among the descriptors that the process may have. Returns
+/// how many there is room for.
+pub fn reserve_descriptors(clients: u64) -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let wanted = clients.saturating_add(OWN_DESCRIPTORS);
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current.is_none_or(|current| current >= wanted) {
+        return clients;
+    }
+    // Beyond the hard limit only a privileged process gets; others take what they may have.
+    for most in [maximum.map(|most| most.max(wanted)), maximum] {
+        let reached = most.map_or(wanted, |most| most.min(wanted));
+        let limit = Rlimit { current: Some(reached), maximum: most };
+        if setrlimit(Resource::Nofile, limit).is_ok() {
+            return reached.saturating_sub(OWN_DESCRIPTORS);
+        }
+    }
+    current.unwrap_or(wanted).saturating_sub(OWN_DESCRIPTORS)
+}
+
+/// Takes on what a CONFIG SET changed and what may fail.
+///
+/// # Errors
+/// What could not be taken on, and why; nothing else is then.
+pub fn take_on(server: &'static Server, changes: &Changes) -> Result<(), SetError> {
+    let failed =
+        |setting, error: &std::io::Error| Err(SetError::not_applied(setting, system_text(error)));
+    if changes.contains(Setting::Maxclients) {
+        let wanted = server.config.read().count(Setting::Maxclients) as u64;
+        let reached = reserve_descriptors(wanted);
+        if reached < wanted {
+            let text = format!(
+                "The operating system is not able to handle the specified number of clients, \
+                 try with {reached}"
+            );
+            return Err(SetError::not_applied(Setting::Maxclients, text));
+        }
+    }
+    if changes.contains(Setting::Dir) {
+        let dir = server.config.read().text(Setting::Dir).to_vec();
+        let dir = Path::new(std::ffi::OsStr::from_bytes(&dir)).to_owned();
+        if let Err(error) = std::env::set_current_dir(dir) {
+            return failed(Setting::Dir, &error);
+        }
+    }
+    if changes.contains(Setting::Appendonly) && crate::durability::follow_config(server).is_err() {
+        let text = "Unable to turn on AOF. Check server logs.";
+        return Err(SetError::not_applied(Setting::Appendonly, text));
+    }
+    if changes.contains(Setting::Port) || changes.contains(Setting::Bind) {
+        let name = match changes.contains(Setting::Port) {
+            true => Setting::Port,
+            false => Setting::Bind,
+        };
+        let settings = Startup::of(&server.config.read());
+        if settings.and_then(|settings| server.rebinder.rebind(settings)).is_err() {
+            let text = match name {
+                Setting::Port => "Unable to listen on this port. Check server logs.",
+                _ => "Failed to bind to specified addresses.",
+            };
+            return Err(SetError::not_applied(name, text));
+        }
+    }
+    Ok(())
+}
+
+/// Copies what is fixed at start to the engine.
+pub fn apply_once(config: &Config, options: &Options) {
+    options.set_databases(config.count(Setting::Databases));
+}
+
+/// What the ages of entries mean, which eviction goes by.
+fn aging(config: &Config) -> Rule {
+    if !config.choice(Setting::MaxmemoryPolicy).ends_with("lfu") {
+        return Rule::Idle;
+    }
+    Rule::Frequency {
+        log_factor: config.count(Setting::LfuLogFactor) as u32,
+        decay_min: config.count(Setting::LfuDecayTime) as u32,
+    }
+}
+
+/// Copies what is read without looking into the configuration.
+pub fn apply(config: &Config, server: &Server) {
+    let Server { live, engine, slowlog, .. } = server;
+    crate::system::log::set_quiet(config.choice(Setting::Loglevel) == "warning");
+    live.maxclients.store(config.count(Setting::Maxclients), Relaxed);
+    live.keepalive_s.store(config.count(Setting::TcpKeepalive), Relaxed);
+    live.timeout_s.store(config.count(Setting::Timeout) as u64, Relaxed);
+    live.protected.store(config.is(Setting::ProtectedMode), Relaxed);
+    live.password_set.store(!config.text(Setting::Requirepass).is_empty(), Relaxed);
+    live.tracks_latency.store(config.is(Setting::LatencyTracking), Relaxed);
+    let slower_us = config.integer(Setting::SlowlogLogSlowerThan);
+    let latency_ms = config.count(Setting::LatencyMonitorThreshold) as u64;
+    live.slower_us.store(slower_us, Relaxed);
+    live.latency_threshold_ms.store(latency_ms, Relaxed);
+    let slow_ns = u64::try_from(slower_us).map_or(u64::MAX, |us| us.saturating_mul(1000));
+    let latency_ns = match latency_ms {
+        0 => u64::MAX,
+        ms => ms.saturating_mul(1_000_000),
+    };
+    live.slow_ns.store(slow_ns.min(latency_ns), Relaxed);
+    slowlog.set_len_max(config.count(Setting::SlowlogMaxLen));
+    live.input_bytes_max.store(config.count(Setting::ClientQueryBufferLimit), Relaxed);
+    // A negative number is a percentage.
+    let clients_bytes_max = match config.integer(Setting::MaxmemoryClients) {
+        percent @ ..0 => config.count(Setting::Maxmemory) / 100 * percent.unsigned_abs() as usize,
+        bytes => usize::try_from(bytes).unwrap_or(usize::MAX),
+    };
+    live.clients_bytes_max.store(clients_bytes_max, Relaxed);
+    server.evict_clients();
+    server.clients.limits.configure(config.output_limits());
+    server.evictor.configure(config);
+    let busy_ms = match config.count(Setting::BusyReplyThreshold) as u64 {
+        0 => u64::MAX,
+        ms => ms,
+    };
+    live.busy_ms.store(busy_ms, Relaxed);
+    let bulk_bytes_max = config.count(Setting::ProtoMaxBulkLen);
+    live.bulk_bytes_max.store(bulk_bytes_max, Relaxed);
+    server.tracking.set_keys_max(config.count(Setting::TrackingTableMaxKeys));
+    // Without K and E nobody is told anything.
+    let (events, told) = (config.events(), KEYSPACE | KEYEVENT);
+    engine.set_events(if events & told == 0 { 0 } else { events });
+    let options = &engine.options;
+    options.set_aging(aging(config));
+    options.set_string_bytes_max(bulk_bytes_max as u64);
+    options.set_rdb_version(config.count(Setting::RdbVersion) as u16);
+    options.set_compresses(config.is(Setting::Rdbcompression));
+    options.set_list_packed_max(config.integer(Setting::ListMaxListpackSize));
+    options.set_hash_packed_fields_max(config.count(Setting::HashMaxListpackEntries));
+    options.set_hash_packed_bytes_max(config.count(Setting::HashMaxListpackValue));
+}

@@ -1,0 +1,135 @@
+//! A client that waits in a command: BLPOP and its kind.
+//!
+//! The client's requests behind it stay in its input until the wait ends. Meanwhile its task
+//! sleeps: what wakes it is the answer, its own timer, the death of the connection, or mail.
+//! Whoever ends the wait claims it first, so that it ends once; see `engine/src/run/blocking.rs`.
+
+use crate::clients::ClientInfo;
+use crate::dispatch::worker;
+use crate::metrics::errors;
+use crate::session::{Quiet, Session};
+use redstart_engine::run::blocking::{Waiter, Wake};
+use redstart_engine::run::execute::{Local, Prepared};
+use redstart_engine::spec::{BLOCKING, WAITS};
+use redstart_engine::{Command, Engine, Now};
+use redstart_protocol::Reply;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::Sleep;
+
+/// A longer wait is cut to this: thirty years.
+const LONGEST: Duration = Duration::from_secs(30 * 365 * 86_400);
+
+/// A wait.
+pub struct Blocked {
+    engine: &'static Engine,
+    waiter: Arc<Waiter>,
+    info: Arc<ClientInfo>,
+    timer: Option<Pin<Box<Sleep>>>,
+    /// Whether the client wants no answer.
+    quiet: bool,
+}
+
+impl Wake for ClientInfo {
+    fn wake(&self) {
+        ClientInfo::wake(self);
+    }
+}
+
+/// Whether a command may wait.
+#[inline]
+pub fn may_block(command: &Command) -> bool {
+    command.is(BLOCKING | WAITS)
+}
+
+/// Runs a request that may wait.
+pub fn run(session: &mut Session, local: &mut Local, request: Prepared<'_>, now: Now) {
+    let engine = &session.server.engine;
+    let info = &session.info;
+    let client = || info.clone() as Arc<dyn Wake>;
+    let waiter = engine.run_blocking(local, request, now, &mut session.out, client);
+    if let Some(waiter) = waiter {
+        wait(session, waiter, now);
+    }
+}
+
+/// Makes a session wait in a command that no key ends, for `timeout_ms` milliseconds (zero is for
+/// ever); what `late` writes is its answer then.
+pub fn wait_without_keys(
+    session: &mut Session,
+    command: &'static Command,
+    timeout_ms: u64,
+    now: Now,
+    late: impl Fn(&mut Reply) + Send + Sync + 'static,
+) -> Arc<Waiter> {
+    let (protocol, client) = (session.out.protocol(), session.info.clone());
+    let late = Box::new(late);
+    let waiter = Waiter::without_keys(command, timeout_ms, now, protocol, client, late);
+    let waiter = Arc::new(waiter);
+    wait(session, waiter.clone(), now);
+    waiter
+}
+
+/// Makes a session wait until its wait is answered or its time is up.
+fn wait(session: &mut Session, waiter: Arc<Waiter>, now: Now) {
+    let (engine, info) = (&session.server.engine, &session.info);
+    let timer = (waiter.deadline_ms != 0).then(|| {
+        let left = Duration::from_millis(waiter.deadline_ms.saturating_sub(now.mono_ms));
+        Box::pin(tokio::time::sleep(left.min(LONGEST)))
+    });
+    *info.waiter.lock() = Some(waiter.clone());
+    let quiet = matches!(session.quiet, Quiet::This | Quiet::Always);
+    session.blocked = Some(Blocked { engine, waiter, info: info.clone(), timer, quiet });
+}
+
+impl Session {
+    /// Waits for the end of the wait, and writes the answer.
+    pub fn poll_blocked(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(blocked) = &mut self.blocked else { return Poll::Ready(()) };
+        if let Some(timer) = &mut blocked.timer
+            && timer.as_mut().poll(cx).is_ready()
+        {
+            blocked.timer = None;
+            blocked.waiter.time_out();
+        }
+        let Some(answer) = blocked.waiter.answered() else { return Poll::Pending };
+        let refused = answer.starts_with(b"-");
+        let given = !refused && !blocked.waiter.is_late();
+        if refused {
+            let failed = Some((self.info.last_command.load(Relaxed), true));
+            worker::with(|worker| {
+                errors::count(self.server, &worker.local.stats, failed, &answer);
+            });
+        }
+        if !blocked.quiet {
+            self.out.raw(&answer);
+        }
+        self.blocked = None;
+        // What is given was taken by another client's worker. Who was given nothing is answered
+        // even while the log fails.
+        if given && self.server.persist.holds_replies() {
+            self.log_mark = self.log_mark.max(self.server.persist.last_mark());
+        }
+        Poll::Ready(())
+    }
+}
+
+/// Ends a wait with an error, as [`Waiter::time_out`] does without.
+pub fn fail(waiter: &Waiter, text: &str) -> bool {
+    let claimed = waiter.claim();
+    if claimed {
+        waiter.answer(waiter.reply(|reply| reply.error(text)));
+    }
+    claimed
+}
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        self.waiter.claim();
+        *self.info.waiter.lock() = None;
+        self.engine.leave_queues(&self.waiter);
+    }
+}

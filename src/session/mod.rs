@@ -1,0 +1,252 @@
+//! What the server keeps of one connection: the client's settings, the input that is not whole
+//! yet, and the output that is not written yet.
+
+pub mod blocked;
+pub mod transaction;
+
+use crate::clients::{ClientInfo, Kept};
+use crate::server::Server;
+use crate::session::blocked::Blocked;
+use crate::session::transaction::{Queue, Watching};
+use bytes::{Bytes, BytesMut};
+use redstart_engine::keyspace::View;
+use redstart_engine::run::execute::Local;
+use redstart_engine::{Error, Now};
+use redstart_protocol::{Limits, Mark, Parser, Protocol, Reply};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::task::{self, Poll};
+
+/// The least that is read at a time into a connection's own input, in bytes.
+const READ_MIN: usize = 64 * 1024;
+
+const UNPLAIN_NAME: &str =
+    "ERR Client names cannot contain spaces, newlines or special characters.";
+
+/// One connection's state.
+pub struct Session {
+    /// What all share.
+    pub server: &'static Server,
+    /// What others may know.
+    pub info: Arc<ClientInfo>,
+    /// The selected database.
+    pub db: usize,
+    /// Whether the client may use the server.
+    pub authenticated: bool,
+    /// The user's name, as AUTH gave it.
+    pub user: String,
+    /// Replies that wait to be written.
+    pub out: Reply,
+    /// The beginning of a request that is not whole yet.
+    pub input: BytesMut,
+    /// Whether `input` holds whole requests that wait until the output is written.
+    pub input_waits: bool,
+    /// Where the parser stands in `input`.
+    pub parser: Parser,
+    /// How many more bytes the request in `input` wants at least.
+    pub wanted: usize,
+    /// Whether the connection ends once the output is written.
+    pub closing: bool,
+    /// What is answered.
+    pub quiet: Quiet,
+    /// The last record of the log that the replies in `out` depend on; zero for none.
+    pub log_mark: u64,
+    /// The transaction that the client is in.
+    pub queue: Option<Box<Queue>>,
+    /// What the client watches.
+    pub watching: Watching,
+    /// The command that the client waits in.
+    pub blocked: Option<Blocked>,
+    /// Whether the requests in `input` wait for the end of a pause.
+    pub postponed: bool,
+    /// The channels, patterns and shard channels that the client listens to.
+    pub listening: [BTreeSet<Bytes>; 3],
+    /// What that takes, in bytes.
+    pub names_bytes: usize,
+    /// Whether it is shown all commands (MONITOR).
+    pub monitors: bool,
+    /// Whether it keeps copies of keys (CLIENT TRACKING).
+    pub tracks: bool,
+    /// Whether CLIENT CACHING was said for the next command.
+    pub caching: bool,
+}
+
+/// What is not answered (CLIENT REPLY).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quiet {
+    /// Everything is answered.
+    No,
+    /// The command behind this one is not.
+    Next,
+    /// This command is not.
+    This,
+    /// Nothing is.
+    Always,
+}
+
+/// What a session command works with.
+pub struct Context<'a> {
+    /// The connection.
+    pub session: &'a mut Session,
+    /// The worker's part of the engine.
+    pub local: &'a mut Local,
+    /// The moment.
+    pub now: Now,
+    /// All shards, where a transaction that holds them runs the command.
+    pub held: Option<&'a mut View>,
+}
+
+impl Session {
+    /// A new connection's state.
+    pub fn new(server: &'static Server, info: Arc<ClientInfo>) -> Session {
+        let authenticated = !server.live.password_set.load(Relaxed);
+        Session {
+            server,
+            info,
+            db: 0,
+            authenticated,
+            user: "default".into(),
+            out: Reply::new(Protocol::Resp2),
+            input: BytesMut::new(),
+            input_waits: false,
+            parser: Parser::default(),
+            wanted: 0,
+            closing: false,
+            quiet: Quiet::No,
+            log_mark: 0,
+            queue: None,
+            watching: Watching::default(),
+            blocked: None,
+            postponed: false,
+            listening: Default::default(),
+            names_bytes: 0,
+            monitors: false,
+            tracks: false,
+            caching: false,
+        }
+    }
+
+    /// What the client may send now.
+    #[inline]
+    pub fn limits(&self) -> Limits {
+        if !self.authenticated {
+            return Limits::UNAUTHENTICATED;
+        }
+        let bulk_bytes_max = self.server.live.bulk_bytes_max.load(Relaxed);
+        Limits { bulk_bytes_max, ..Limits::DEFAULT }
+    }
+
+    /// Makes room for the next read: as much as the request wants, but never more than doubles
+    /// what has arrived, since what a client announces is not what it sends.
+    pub fn reserve_input(&mut self) {
+        let room = self.wanted.clamp(READ_MIN, self.input.len().max(READ_MIN));
+        self.input.reserve(room);
+    }
+
+    /// Selects a database.
+    pub fn select(&mut self, db: usize) {
+        self.db = db;
+        self.info.db.store(db, Relaxed);
+    }
+
+    /// Switches the protocol.
+    pub fn speak(&mut self, protocol: Protocol) {
+        self.out.set_protocol(protocol);
+        self.info.resp.store(if protocol == Protocol::Resp3 { 3 } else { 2 }, Relaxed);
+    }
+
+    /// Names the connection; an empty name is none.
+    ///
+    /// # Errors
+    /// When the name could not be told apart in a line of CLIENT LIST.
+    pub fn set_name(&mut self, name: &[u8]) -> Result<(), Error> {
+        if !crate::clients::is_plain(name) {
+            return Err(Error::text(UNPLAIN_NAME));
+        }
+        self.info.names.lock().name = name.to_vec();
+        Ok(())
+    }
+
+    /// Takes back what was answered since `mark`, by the command that ended just now, if the
+    /// client wants no answer to it. Without a mark there is nothing to take back.
+    #[cold]
+    pub fn keep_quiet(&mut self, mark: Option<Mark>) {
+        self.quiet = match self.quiet {
+            Quiet::No => return,
+            Quiet::Next => Quiet::This,
+            Quiet::This => Quiet::No,
+            Quiet::Always => Quiet::Always,
+        };
+        if let Some(mark) = mark {
+            self.out.rewind(mark);
+        }
+    }
+
+    /// Back to the state of a new connection (RESET).
+    pub fn reset(&mut self) {
+        self.discard();
+        self.stop_all_listening();
+        self.stop_watching_others();
+        self.stop_tracking();
+        self.select(0);
+        self.speak(Protocol::Resp2);
+        self.authenticated = !self.server.live.password_set.load(Relaxed);
+        self.user = "default".into();
+        self.quiet = Quiet::No;
+        self.info.marks.store(0, Relaxed);
+        self.info.names.lock().name.clear();
+    }
+
+    /// Whether no further request runs for now.
+    #[inline]
+    pub fn is_waiting(&self) -> bool {
+        self.blocked.is_some() || self.postponed
+    }
+
+    /// Waits for the end of what the client waits for.
+    pub fn poll_wait(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
+        if self.postponed {
+            if self.info.postponed.load(Acquire) {
+                return Poll::Pending;
+            }
+            self.postponed = false;
+        }
+        self.poll_blocked(cx)
+    }
+
+    /// Whether the client listens to anything.
+    #[inline]
+    pub fn listens(&self) -> bool {
+        self.listening.iter().any(|names| !names.is_empty())
+    }
+
+    /// Lets others know how much the client listens to.
+    pub fn note_listening(&self) {
+        for (count, names) in self.info.listening.iter().zip(&self.listening) {
+            count.store(names.len(), Relaxed);
+        }
+        self.info.set_kept(Kept::Names, self.names_bytes);
+    }
+}
+
+impl Session {
+    /// Takes the client off all lists that others go by.
+    pub fn leave(&mut self) {
+        if std::mem::take(&mut self.postponed) {
+            self.server.pause.leave(self.info.id);
+        }
+        self.discard();
+        self.stop_watching_others();
+        self.stop_tracking();
+        if self.listens() {
+            self.stop_all_listening();
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}

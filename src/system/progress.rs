@@ -1,0 +1,115 @@
+//! How far something is that takes long: a bar where standard error is a terminal, lines in the
+//! log where a server loads.
+
+use crate::system::log;
+use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+/// How often the bar is drawn.
+const FRAME: Duration = Duration::from_millis(100);
+/// How often the log is told.
+const LINE: Duration = Duration::from_secs(5);
+/// Characters of the bar itself.
+const WIDTH: usize = 30;
+
+/// What has been done, and what there is to do.
+#[derive(Default)]
+pub struct Progress {
+    /// Bytes in all.
+    pub total_bytes: AtomicU64,
+    /// Bytes done.
+    pub bytes: AtomicU64,
+    /// Keys done.
+    pub keys: AtomicU64,
+}
+
+/// Who is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Whoever looks at the terminal.
+    Terminal,
+    /// The server's log, too.
+    Log,
+}
+
+impl Progress {
+    /// Runs `f`, and shows meanwhile how far it is.
+    pub fn watch<R>(&self, what: &str, told: Told, f: impl FnOnce() -> R) -> R {
+        let draws = std::io::stderr().is_terminal();
+        if !draws && told == Told::Terminal {
+            return f();
+        }
+        let began = Instant::now();
+        let (ended, wait) = mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let mut logged = began;
+                while wait.recv_timeout(FRAME) == Err(RecvTimeoutError::Timeout) {
+                    if draws {
+                        eprint!("\r{}\x1b[K", self.bar(what, began.elapsed()));
+                        // A terminal that is gone shows nothing.
+                        let _ = std::io::stderr().flush();
+                    }
+                    if told == Told::Log && logged.elapsed() >= LINE {
+                        logged = Instant::now();
+                        log::notice(format_args!("{what}: {}", self.text(began.elapsed())));
+                    }
+                }
+                if draws {
+                    eprint!("\r\x1b[K");
+                }
+            });
+            let result = f();
+            drop(ended);
+            result
+        })
+    }
+
+    /// How much of it has been done, from 0 to 1.
+    pub fn part(&self) -> f64 {
+        let total = self.total_bytes.load(Relaxed).max(1);
+        (self.bytes.load(Relaxed) as f64 / total as f64).min(1.0)
+    }
+
+    /// Seconds that are left, going by those that it took so far.
+    pub fn left_s(&self, elapsed: Duration) -> Option<f64> {
+        let part = self.part();
+        (part > 0.0).then(|| elapsed.as_secs_f64() * (1.0 - part) / part)
+    }
+
+    /// Keys, percent and the time that is left.
+    fn text(&self, elapsed: Duration) -> String {
+        let (part, keys) = (self.part(), self.keys.load(Relaxed));
+        let megabytes = self.bytes.load(Relaxed) as f64 / 1e6;
+        let mut text = format!("{:.1} %, {keys} keys, {megabytes:.1} MB", part * 100.0);
+        if let Some(left_s) = self.left_s(elapsed) {
+            text += &format!(", {left_s:.0} s left");
+        }
+        text
+    }
+
+    fn bar(&self, what: &str, elapsed: Duration) -> String {
+        let done = (self.part() * WIDTH as f64) as usize;
+        let (full, rest) = ("#".repeat(done), "-".repeat(WIDTH - done));
+        format!("{what} [{full}{rest}] {}", self.text(elapsed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_tells_how_far_it_is() {
+        let progress = Progress::default();
+        progress.total_bytes.store(4_000_000, Relaxed);
+        let bar = |seconds| progress.bar("loading", Duration::from_secs(seconds));
+        assert_eq!(bar(0), format!("loading [{}] 0.0 %, 0 keys, 0.0 MB", "-".repeat(30)));
+        progress.bytes.store(1_000_000, Relaxed);
+        progress.keys.store(7, Relaxed);
+        let (full, rest) = ("#".repeat(7), "-".repeat(23));
+        assert_eq!(bar(2), format!("loading [{full}{rest}] 25.0 %, 7 keys, 1.0 MB, 6 s left"));
+    }
+}

@@ -1,0 +1,277 @@
+//! `redstart check FILE...`: whether files are whole, what they hold, and where the first fault is.
+//! Ours and Redis's.
+
+use super::convert::{builder, place};
+use super::duplicate_keys::Seen;
+use crate::durability::disk::directory::Directory;
+use crate::durability::redis_files::read_manifest;
+use crate::system::progress::{Progress, Told};
+use clap::Parser;
+use redstart_engine::Engine;
+use redstart_persistence::aof::{self, Next};
+use redstart_persistence::log::{End, SegmentReader, decode as decode_record};
+use redstart_persistence::rdb::{self, About, Found, Input, is_rdb};
+use redstart_persistence::snapshot::{MAGIC, Reader, decode};
+use redstart_persistence::storage::Storage;
+use redstart_persistence::{Fault, ReadError};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Verifies snapshots, segments of the log, RDB files, append-only files and their manifests;
+/// fails if one of them is not whole.
+#[derive(Parser)]
+#[command(name = "redstart check", no_binary_name = true)]
+struct Options {
+    /// The files.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+}
+
+/// Runs the subcommand.
+pub fn run(arguments: &[String]) -> ExitCode {
+    let options = match Options::try_parse_from(arguments) {
+        Ok(options) => options,
+        Err(error) => error.exit(),
+    };
+    let mut code = ExitCode::SUCCESS;
+    for file in &options.files {
+        let progress = Progress::default();
+        let checked = progress.watch("Checking", Told::Terminal, || check(file, &progress));
+        match checked {
+            Ok(found) => println!("{}: {found}", file.display()),
+            Err(error) => {
+                eprintln!("redstart check: {error}");
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    code
+}
+
+/// Reads a file from its beginning to its end and tells what it holds.
+fn check(file: &Path, progress: &Progress) -> Result<String, ReadError> {
+    let (directory, name) = place(file)?;
+    if name.ends_with(".manifest") {
+        let (source, len) = directory.open(&name)?;
+        let names = read_manifest(&name, source, len)?;
+        for part in &names {
+            check(&file.with_file_name(part), progress)?;
+        }
+        return Ok(format!("a manifest of {} whole files", names.len()));
+    }
+    let number = name.strip_suffix(".log").and_then(|name| name.rsplit('.').next()?.parse().ok());
+    if let Some(first) = number {
+        return check_segment(&directory, &name, first, progress);
+    }
+    let (mut source, len) = directory.open(&name)?;
+    // What a manifest names is one behind the other.
+    let before = progress.total_bytes.fetch_add(len, Relaxed);
+    let mut beginning = Vec::new();
+    source.by_ref().take(16).read_to_end(&mut beginning)?;
+    if beginning.starts_with(MAGIC) {
+        return check_snapshot(&directory, &name, progress);
+    }
+    let input =
+        Input::new(&name, Box::new(std::io::Cursor::new(beginning.clone()).chain(source)), len);
+    // A log of Redis to which nothing has been written yet is empty.
+    let unwritten = len == 0 && name.ends_with(".aof");
+    if unwritten || is_rdb(&beginning) || matches!(beginning.first(), Some(b'*' | b'#')) {
+        return check_redis(input, progress, before);
+    }
+    let what = "it is no file that Redstart knows".to_owned();
+    Err(Fault { file: name, offset: 0, what }.into())
+}
+
+/// Reads an RDB file and the commands behind it, or commands alone.
+fn check_redis(
+    mut input: Input<'_>,
+    progress: &Progress,
+    before: u64,
+) -> Result<String, ReadError> {
+    let mut about = About::default();
+    if matches!(input.peek()?, Some(b'R' | b'V')) {
+        let engine = Engine::new([0; 2]);
+        let (mut reader, mut seen) = (rdb::Reader::new(input)?, Seen::default());
+        while let Some(found) = reader.next(builder(&engine))? {
+            if let Found::Entry(db, entry) = found {
+                let taken = seen.take(db, entry.key());
+                taken.map_err(|what| reader.fault(reader.entry_at(), what))?;
+            }
+            progress.bytes.store(before + reader.at(), Relaxed);
+            progress.keys.store(reader.about().entries, Relaxed);
+        }
+        about = reader.about().clone();
+        input = reader.into_input();
+    }
+    let (mut units, mut commands) = (0, 0);
+    loop {
+        match aof::next(&mut input)? {
+            Next::End => break,
+            Next::Torn(offset) => {
+                return Err(input.fault(offset, "it ends in the middle of a command"));
+            }
+            Next::Unit(unit) => (units, commands) = (units + 1, commands + unit.commands.len()),
+        }
+        progress.bytes.store(before + input.at(), Relaxed);
+    }
+    progress.bytes.store(before + input.at(), Relaxed);
+    let About { version, entries, libraries, empty, .. } = about;
+    let mut writer = about.writer.map_or(String::new(), |writer| format!(", by {writer}"));
+    if empty > 0 {
+        writer += &format!("; {empty} more keys are empty and are passed over");
+    }
+    let bytes = input.len();
+    let behind = format!("{units} units of {commands} commands");
+    Ok(match (version, units) {
+        (0, _) => format!("a whole append-only file of {behind}, {bytes} bytes"),
+        (_, 0) => {
+            let what = format!("a whole RDB {version} file of {entries} keys");
+            format!("{what} and {libraries} libraries, {bytes} bytes{writer}")
+        }
+        _ => format!("a whole RDB {version} of {entries} keys and {behind}, {bytes} bytes{writer}"),
+    })
+}
+
+fn check_snapshot(
+    directory: &Directory,
+    name: &str,
+    progress: &Progress,
+) -> Result<String, ReadError> {
+    let engine = Engine::new([0; 2]);
+    let builder = builder(&engine);
+    let mut reader = Reader::open(directory, name)?;
+    let (mut entries, mut seen) = (Vec::new(), Seen::default());
+    while let Some(section) = reader.next_section()? {
+        decode(&section, builder, &mut entries)
+            .map_err(|(offset, what)| reader.fault(offset, &what))?;
+        for (db, entry) in &entries {
+            let taken = seen.take(*db, entry.key());
+            taken.map_err(|what| reader.fault(section.offset, &what))?;
+        }
+        progress.bytes.store(reader.counts().bytes, Relaxed);
+        progress.keys.fetch_add(entries.len() as u64, Relaxed);
+        entries.clear();
+    }
+    progress.bytes.store(reader.len(), Relaxed);
+    let (counts, header) = (reader.counts(), reader.header());
+    Ok(format!(
+        "a whole snapshot of {} keys and {} libraries, {} bytes, by Redstart {}, up to record {}",
+        counts.entries,
+        reader.libraries().len(),
+        reader.len(),
+        header.writer,
+        header.sequence
+    ))
+}
+
+fn check_segment(
+    directory: &Directory,
+    name: &str,
+    first: u64,
+    progress: &Progress,
+) -> Result<String, ReadError> {
+    let mut reader = SegmentReader::open(directory, name, first)?;
+    progress.total_bytes.store(reader.len(), Relaxed);
+    let (mut payload, mut effects) = (Vec::new(), 0);
+    loop {
+        let offset = reader.offset();
+        match reader.next_record(&mut payload)? {
+            Ok(_) => {
+                let unit = decode_record(&payload).map_err(|what| Fault {
+                    file: name.to_owned(),
+                    offset,
+                    what,
+                })?;
+                effects += unit.len();
+                progress.bytes.store(reader.offset(), Relaxed);
+            }
+            Err(End::Whole) => break,
+            Err(End::Torn(fault)) => return Err(fault.into()),
+        }
+    }
+    let records = reader.next_sequence() - first;
+    Ok(format!("a whole segment of {records} records from {first} on, {effects} commands"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use redstart_engine::Now;
+    use redstart_engine::run::effects::{Effect, Sink};
+    use redstart_engine::storage::entry::{Entry, NewValue};
+    use redstart_persistence::log::{Log, Start};
+    use redstart_persistence::snapshot::{Header, Writer};
+
+    /// What progress tells at the end of a check that succeeds: bytes, of how many.
+    fn told(file: &Path) -> (u64, u64) {
+        let progress = Progress::default();
+        let found = check(file, &progress);
+        assert!(found.is_ok(), "{}: {found:?}", file.display());
+        (progress.bytes.load(Relaxed), progress.total_bytes.load(Relaxed))
+    }
+
+    fn scratch(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("redstart-{name}-{}", std::process::id()));
+        Directory::new(&path).make().expect("it can be made");
+        path
+    }
+
+    #[test]
+    fn a_key_is_once_in_a_snapshot() {
+        let path = scratch("twice");
+        let directory = Directory::new(&path);
+        let now = Now::new(1 << 40, 1 << 40);
+        for (dbs, whole) in [([0, 1, 2], true), ([0, 1, 0], false)] {
+            let mut writer = Writer::create(&directory, "twice", &Header::default(), now)
+                .expect("it can be made");
+            for db in dbs {
+                writer.entry(db, &Entry::new(b"k", NewValue::Str(b"v"), 0));
+            }
+            writer.finish().expect("it can be written");
+            let told = check(&path.join("twice"), &Progress::default()).map_err(|e| e.to_string());
+            let said = "the key \"k\" occurs twice in database 0";
+            assert_eq!(told.is_ok(), whole, "{told:?}");
+            assert!(whole || told.is_err_and(|told| told.ends_with(said)));
+        }
+        std::fs::remove_dir_all(&path).expect("it is ours");
+    }
+
+    #[test]
+    fn progress_gets_from_the_beginning_to_the_end_of_each_kind_of_file() {
+        let path = scratch("check");
+        let directory = Directory::new(&path);
+        let log = Log::default();
+        log.rotate(&Start { storage: &directory, prefix: "log" }).expect("it can be begun");
+        for key in ["a", "b", "c"] {
+            let args = ["SET", key, "v"].map(|arg| bytes::Bytes::copy_from_slice(arg.as_bytes()));
+            log.append(&[Effect { db: 0, args: args.to_vec() }]);
+        }
+        log.write_out(3).expect("it can be written");
+        let whole = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n";
+        let write = |name: &str, bytes: &[u8]| std::fs::write(path.join(name), bytes);
+        write("a.aof", whole).expect("it can be written");
+        write("b.aof", &whole.repeat(2)).expect("it can be written");
+        let lines = b"file a.aof seq 1 type b\nfile b.aof seq 1 type i\n";
+        write("both.manifest", lines).expect("it can be written");
+        // After a rewrite the next file is empty until something is written.
+        write("fresh.aof", b"").expect("it can be written");
+        let lines = b"file a.aof seq 1 type b\nfile fresh.aof seq 1 type i\n";
+        write("fresh.manifest", lines).expect("it can be written");
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots/golden");
+        for (file, expected) in [
+            (path.join(redstart_persistence::names::segment("log", 1)), None),
+            (path.join("both.manifest"), Some(3 * whole.len() as u64)),
+            (path.join("fresh.manifest"), Some(whole.len() as u64)),
+            (golden.join("format-2.redstart"), None),
+            (golden.join("format-4.redstart"), None),
+            (golden.join("redis-7.0.15-small.rdb"), None),
+        ] {
+            let len = std::fs::metadata(&file).expect("it is there").len();
+            let expected = expected.unwrap_or(len);
+            assert_eq!(told(&file), (expected, expected), "{}", file.display());
+        }
+        std::fs::remove_dir_all(&path).expect("it is ours");
+    }
+}
