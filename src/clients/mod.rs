@@ -7,7 +7,7 @@ pub mod outbox;
 pub mod output_limits;
 pub mod pause;
 
-use crate::clients::outbox::Mailbox;
+use crate::clients::outbox::Outbox;
 use crate::clients::output_limits::{Limits, Standing};
 use crate::network::connection::Connection;
 use crate::network::socket::Address;
@@ -96,7 +96,7 @@ pub struct ClientInfo {
     /// What the client said of itself.
     pub names: Mutex<Names>,
     /// What others sent to it.
-    pub mail: Mailbox,
+    pub mail: Outbox,
     /// Channels, patterns and shard channels that it listens to.
     pub listening: [AtomicUsize; 3],
     /// Requests that its transaction has queued; -1 without one.
@@ -175,7 +175,7 @@ impl ClientInfo {
             output_bytes: AtomicUsize::new(0),
             marks: AtomicU8::new(0),
             names: Mutex::default(),
-            mail: Mailbox::default(),
+            mail: Outbox::default(),
             listening: Default::default(),
             queued: AtomicI64::new(-1),
             watched: AtomicUsize::new(0),

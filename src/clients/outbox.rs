@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A connection's mailbox.
 #[derive(Default)]
-pub struct Mailbox {
+pub struct Outbox {
     /// Whether there is anything: looked at without the lock on every poll.
     full: AtomicBool,
     mail: Mutex<Mail>,
@@ -31,7 +31,7 @@ struct Mail {
     bytes: usize,
 }
 
-impl Mailbox {
+impl Outbox {
     /// Adds a message. Returns how many bytes wait.
     pub fn put(&self, message: &Bytes) -> usize {
         let mut mail = self.mail.lock();

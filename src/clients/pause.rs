@@ -105,7 +105,7 @@ impl Pause {
         let _alone = self.alone.try_lock()?;
         let before = self.now();
         self.begin(server, Mode::All, u64::MAX);
-        let others = server.beats.iter().zip(&server.stats);
+        let others = server.beats.iter().zip(server.stats);
         for (beats, _) in others.filter(|(_, stats)| !Arc::ptr_eq(stats, own)) {
             // A beat from now on is one between two requests, of which the second sees the pause.
             let seen = beats.fetch_add(0, Ordering::AcqRel);

@@ -170,13 +170,13 @@ fn wait_aof(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let replicas = parse_i64(&args[2]).filter(|&count| count >= 0).ok_or(Error::NOT_POSITIVE)?;
     let timeout_ms = parse_timeout_ms(&args[3])?;
     let server = context.session.server;
-    if local > 0 && !server.persist.is_logging() {
+    if local > 0 && !server.durability.is_logging() {
         return Err(Error::text(
             "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
         ));
     }
     // What the client wrote is in the log already: its units were ended before this one.
-    let target = server.persist.last_mark();
+    let target = server.durability.last_mark();
     let write = move |out: &mut Reply| {
         out.array(2);
         out.integer(i64::from(durability::is_safe(server, target)));

@@ -24,7 +24,7 @@ use crate::session::blocked;
 use crate::session::transaction;
 use crate::session::{Context, Quiet, Session};
 use bytes::{Bytes, BytesMut};
-use redstart_engine::keyspace::View;
+use redstart_engine::keyspace::LockedShards;
 use redstart_engine::run::call::KeyAt;
 use redstart_engine::run::execute::Prepared;
 use redstart_engine::run::registry::{KeyShape, Registered};
@@ -461,10 +461,10 @@ fn gate(
     if server.engine.keyspace.busy.is_set() && !command.is(ALLOW_BUSY) {
         return Err(server.engine.keyspace.busy.error());
     }
-    if server.persist.refuses()
-        && let Some(error) = server.persist.refusal(command).or_else(|| {
+    if server.durability.refuses()
+        && let Some(error) = server.durability.refusal(command).or_else(|| {
             let writes = command.name == "exec" && session.queues_any(WRITE);
-            server.persist.disk_error().filter(|_| writes)
+            server.durability.disk_error().filter(|_| writes)
         })
     {
         return Err(error);
@@ -509,7 +509,12 @@ fn is_listening(session: &Session, request: &Request) -> bool {
 }
 
 /// Runs a session command; `held` are the shards that a transaction holds.
-pub fn run_session(context: &mut Context<'_>, id: u16, args: Args<'_>, held: Option<&mut View>) {
+pub fn run_session(
+    context: &mut Context<'_>,
+    id: u16,
+    args: Args<'_>,
+    held: Option<&mut LockedShards>,
+) {
     let Context { session, local, now, .. } = context;
     let handlers = &session.server.handlers;
     let mut context = Context { session, local, now: *now, held };

@@ -11,7 +11,7 @@ use crate::server::Server;
 use crate::session::{Context, Session};
 use crate::system::log;
 use redstart_engine::Now;
-use redstart_engine::run::execute::Local;
+use redstart_engine::run::execute::WorkerState;
 use redstart_engine::stats::Stats;
 use redstart_protocol::OwnedArgs;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub fn runs(name: &[u8]) -> bool {
 /// Runs scripts where there is no client.
 pub struct Scripts {
     session: Session,
-    local: Local,
+    local: WorkerState,
 }
 
 impl Scripts {
@@ -41,7 +41,7 @@ impl Scripts {
         let mut session = Session::new(server, ClientInfo::nobody());
         session.authenticated = true;
         let stats = Arc::new(Stats::new(server.registry.len()));
-        Scripts { session, local: Local::new(stats, fastrand::u64(..)) }
+        Scripts { session, local: WorkerState::new(stats, fastrand::u64(..)) }
     }
 
     /// Does a command once more.

@@ -6,7 +6,7 @@
 use crate::network::while_busy;
 use crate::server::{Server, WorkerHandle};
 use redstart_engine::run::call::KeyAt;
-use redstart_engine::run::execute::Local;
+use redstart_engine::run::execute::WorkerState;
 use redstart_protocol::{Reply, Span};
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -32,7 +32,7 @@ pub const SPARE_MAX: usize = 128;
 /// What the connections of a worker share.
 pub struct Worker {
     /// The engine's part: counters, garbage, effects.
-    pub local: Local,
+    pub local: WorkerState,
     /// Where sockets are read into.
     pub input: Box<[u8]>,
     /// Argument places of the batch that runs.
@@ -51,7 +51,7 @@ pub struct Worker {
 
 impl Worker {
     /// A worker's part.
-    pub fn new(local: Local, input: Box<[u8]>) -> Worker {
+    pub fn new(local: WorkerState, input: Box<[u8]>) -> Worker {
         Worker {
             local,
             input,
@@ -171,7 +171,7 @@ pub fn spawn(
     thread.stack_size(STACK_BYTES).spawn(move || {
         crate::system::log::serves();
         let input = vec![0; READ_BYTES].into();
-        WORKER.set(Some(Worker::new(Local::new(server.stats[index].clone(), seed), input)));
+        WORKER.set(Some(Worker::new(WorkerState::new(server.stats[index].clone(), seed), input)));
         while_busy::open(connections, load, server.stats[index].clone());
         runtime.block_on(async {
             tokio::spawn(tick(server, index, workers));
@@ -207,7 +207,7 @@ async fn tick(server: &'static Server, index: usize, workers: usize) {
         interval.tick().await;
         server.beats[index].fetch_add(1, Ordering::AcqRel);
         // What is being loaded is not changed until all of it is there.
-        if server.persist.is_loading() {
+        if server.durability.is_loading() {
             continue;
         }
         if index == 0 {

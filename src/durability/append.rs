@@ -5,7 +5,7 @@
 //! keys). When the log fails, that thread tries again, and rewrites it if nothing else helps.
 
 use super::save::{self, Moment};
-use super::{IS_LOGGING, Persist, Policy, log_place};
+use super::{Durability, IS_LOGGING, Policy, log_place};
 use crate::server::Server;
 use crate::system::log;
 use redstart_config::Setting;
@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 /// How often the log is looked after.
 const TICK: Duration = Duration::from_millis(100);
 /// How often `everysec` makes it safe: so that with the sync itself it is a second at most, unless
-/// the disk is slow. Then replies wait for it (see [`Persist::release`]).
+/// the disk is slow. Then replies wait for it (see [`Durability::release`]).
 const EVERY: Duration = Duration::from_millis(500);
 /// How long a failing log is left alone.
 const RETRY: Duration = Duration::from_secs(1);
@@ -55,7 +55,7 @@ pub fn start(server: &'static Server) -> io::Result<()> {
 }
 
 fn look_after(server: &'static Server) {
-    let persist = &server.persist;
+    let persist = &server.durability;
     let (mut synced, mut tried) = (Instant::now(), Instant::now());
     loop {
         {
@@ -99,7 +99,7 @@ fn look_after(server: &'static Server) {
 
 /// Tries to get the log out of its trouble.
 fn recover(server: &'static Server) {
-    let persist = &server.persist;
+    let persist = &server.durability;
     match persist.log.state() {
         State::Fine => {}
         State::Unwritten(_) => {
@@ -125,7 +125,7 @@ pub fn rewrite(server: &'static Server) -> io::Result<()> {
 fn rewrite_noted(server: &'static Server, at_flip: impl FnOnce()) -> io::Result<()> {
     let result = rewrite_with(server, at_flip);
     let end_ms = server.clock.now().mono_ms;
-    let mut status = server.persist.status.lock();
+    let mut status = server.durability.status.lock();
     let began_ms = status.rewrite.since_ms.take().unwrap_or(end_ms);
     status.rewrite.took_s = Some((end_ms - began_ms) / 1000);
     status.rewrite.failed = result.is_err();
@@ -142,7 +142,7 @@ fn rewrite_noted(server: &'static Server, at_flip: impl FnOnce()) -> io::Result<
 }
 
 fn rewrite_with(server: &'static Server, at_flip: impl FnOnce()) -> io::Result<()> {
-    let persist = &server.persist;
+    let persist = &server.durability;
     let _job = persist.job.lock();
     let (directory, prefix) = log_place(&server.config.read());
     directory.make()?;
@@ -185,7 +185,7 @@ fn skip_stale(log: &Log, storage: &dyn Storage, prefix: &str) -> io::Result<()> 
 /// Begins the log of a server that runs: a base in the background, and records from its moment
 /// on.
 pub fn turn_on(server: &'static Server) -> io::Result<()> {
-    let persist = &server.persist;
+    let persist = &server.durability;
     if persist.begins.swap(true, AcqRel) {
         return Ok(());
     }
@@ -213,7 +213,7 @@ fn writable(server: &Server) -> io::Result<()> {
 }
 
 fn begin(server: &'static Server) {
-    let persist = &server.persist;
+    let persist = &server.durability;
     let begun = rewrite_noted(server, || {
         server.engine.set_listening(true);
         persist.safe_ms.store(server.clock.now().mono_ms, Release);
@@ -234,18 +234,18 @@ fn begin(server: &'static Server) {
 
 /// Ends the log of a server that runs.
 pub fn turn_off(server: &'static Server) -> io::Result<()> {
-    finish(&server.persist);
+    finish(&server.durability);
     // A unit that runs now may still be appended: the next base holds what it did.
     server.engine.set_listening(false);
-    finish(&server.persist);
-    server.persist.open(IS_LOGGING);
-    server.persist.notice_log();
+    finish(&server.durability);
+    server.durability.open(IS_LOGGING);
+    server.durability.notice_log();
     Ok(())
 }
 
 /// Lets a log begin at the start, once everything has been loaded.
 pub fn listen(server: &'static Server) {
-    let persist = &server.persist;
+    let persist = &server.durability;
     server.engine.set_listening(true);
     persist.close(IS_LOGGING);
     // A killed server may have left it to the system. Without this the first who write would wait
@@ -262,7 +262,7 @@ pub fn first_base(server: &'static Server) -> io::Result<()> {
 }
 
 /// Makes everything safe that has been appended; false when that fails.
-pub fn finish(persist: &Persist) -> bool {
+pub fn finish(persist: &Durability) -> bool {
     if !persist.is_logging() {
         return true;
     }
@@ -273,23 +273,23 @@ pub fn finish(persist: &Persist) -> bool {
 /// and could not be begun.
 pub fn tick(server: &'static Server) {
     let config = server.config.read();
-    if !server.persist.is_logging() {
+    if !server.durability.is_logging() {
         let wanted = config.is(Setting::Appendonly);
         drop(config);
-        let job = server.persist.status.lock().rewrite.clone();
+        let job = server.durability.status.lock().rewrite.clone();
         if wanted && job.since_ms.is_none() && !job.rests(server) {
             // What fails has been told.
             let _ = turn_on(server);
         }
         return;
     }
-    if server.persist.log.state() != State::Fine {
+    if server.durability.log.state() != State::Fine {
         return;
     }
     let percentage = config.integer(Setting::AutoAofRewritePercentage) as u64;
     let least = config.count(Setting::AutoAofRewriteMinSize) as u64;
     drop(config);
-    let (grown, status) = (server.persist.log.size(), server.persist.status.lock().clone());
+    let (grown, status) = (server.durability.log.size(), server.durability.status.lock().clone());
     if percentage == 0
         || status.rewrite.since_ms.is_some()
         || status.rewrite.failed && status.rewrite.rests(server)

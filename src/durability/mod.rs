@@ -88,7 +88,7 @@ enum Policy {
 }
 
 /// Everything about durability that the server's threads share.
-pub struct Persist {
+pub struct Durability {
     gate: AtomicU8,
     policy: AtomicU8,
     log: Arc<Log>,
@@ -170,9 +170,9 @@ struct Job {
     failed_in_row: u64,
 }
 
-impl Default for Persist {
-    fn default() -> Persist {
-        Persist {
+impl Default for Durability {
+    fn default() -> Durability {
+        Durability {
             gate: AtomicU8::new(IS_LOADING),
             policy: AtomicU8::new(Policy::Everysec as u8),
             log: Arc::default(),
@@ -196,7 +196,7 @@ impl Default for Persist {
     }
 }
 
-impl Persist {
+impl Durability {
     /// Whether data is being loaded: then nothing expires by itself.
     pub fn is_loading(&self) -> bool {
         self.gate.load(Relaxed) & IS_LOADING != 0
@@ -394,7 +394,7 @@ fn path(text: &[u8]) -> PathBuf {
 /// # Errors
 /// When the log is to be written and cannot be begun.
 pub fn follow_config(server: &'static Server) -> io::Result<()> {
-    let persist = &server.persist;
+    let persist = &server.durability;
     let config = server.config.read();
     let policy = match config.choice(Setting::Appendfsync) {
         "always" => Policy::Always,
@@ -416,7 +416,7 @@ pub fn follow_config(server: &'static Server) -> io::Result<()> {
 
 /// What is done every tenth of a second: save points, scheduled jobs, the log's growth.
 pub fn tick(server: &'static Server) {
-    if !server.persist.is_loading() {
+    if !server.durability.is_loading() {
         save::tick(server);
         append::tick(server);
     }
@@ -428,8 +428,9 @@ pub fn tick(server: &'static Server) {
 /// When the system has no thread to give.
 pub fn start(server: &'static Server) -> io::Result<()> {
     // What is on the disk now is what was saved last.
-    server.persist.status.lock().last_save_s = (crate::system::clock::wall_us() / 1_000_000) as i64;
-    server.engine.listen(Arc::new(append::Appender(server.persist.log.clone())));
+    server.durability.status.lock().last_save_s =
+        (crate::system::clock::wall_us() / 1_000_000) as i64;
+    server.engine.listen(Arc::new(append::Appender(server.durability.log.clone())));
     server.engine.set_listening(false);
     save::start(server)?;
     append::start(server)
@@ -437,9 +438,9 @@ pub fn start(server: &'static Server) -> io::Result<()> {
 
 /// Tells the log of a request that changed something else than keys.
 pub fn tell(server: &Server, args: Args<'_>) {
-    if server.persist.is_logging() {
+    if server.durability.is_logging() {
         let args = args.iter().map(bytes::Bytes::copy_from_slice).collect();
-        append::Appender(server.persist.log.clone()).append(&[Effect { db: 0, args }]);
+        append::Appender(server.durability.log.clone()).append(&[Effect { db: 0, args }]);
     }
 }
 

@@ -94,8 +94,8 @@ fn text(error: &redstart_engine::Error) -> String {
 pub fn load(server: &'static Server) -> Result<(), ReadError> {
     let logs = server.config.read().is(Setting::Appendonly);
     let began = Instant::now();
-    server.persist.loading.began_ms.store(server.clock.now().mono_ms, Relaxed);
-    server.persist.loading.progress.watch("Loading", Told::Log, || {
+    server.durability.loading.began_ms.store(server.clock.now().mono_ms, Relaxed);
+    server.durability.loading.progress.watch("Loading", Told::Log, || {
         if logs { load_logged(server) } else { load_unlogged(server) }
     })?;
     // Nothing holds a shard for long as long as data is being loaded.
@@ -105,7 +105,7 @@ pub fn load(server: &'static Server) -> Result<(), ReadError> {
         let seconds = began.elapsed().as_secs_f64();
         log::notice(format_args!("DB loaded from disk: {keys} keys, {seconds:.3} seconds"));
     }
-    server.persist.open(IS_LOADING);
+    server.durability.open(IS_LOADING);
     // They may have been changed meanwhile.
     super::follow_config(server)?;
     Ok(())
@@ -196,7 +196,7 @@ pub enum Again {
 /// # Errors
 /// What could not be saved or loaded; the keyspace is then what was loaded by then.
 pub fn load_again(server: &'static Server, what: Again) -> Result<(), ReadError> {
-    let persist = &server.persist;
+    let persist = &server.durability;
     let (directory, prefix) = log_place(&server.config.read());
     // BGREWRITEAOF may have left one, though none is written now.
     if what == Again::Log && Plan::of(&prefix, &directory.list()?).base.is_none() {
@@ -238,7 +238,7 @@ fn load_snapshot(
     libraries: &mut Libraries,
 ) -> Result<Counts, ReadError> {
     let mut reader = Reader::open(storage, name)?;
-    let loading = &server.persist.loading;
+    let loading = &server.durability.loading;
     loading.progress.total_bytes.fetch_add(reader.len(), Relaxed);
     let threads = server.stats.len();
     let (send, receive) = mpsc::sync_channel::<Section>(threads * 2);
@@ -295,8 +295,8 @@ fn put_in(
     let (loaded, all) = (entries.len() as u64, u64::from(section.count));
     let restored = engine.keyspace.restore(&mut entries);
     restored.map_err(|found| (section.offset, twice(found.db, &found.key)))?;
-    server.persist.loading.progress.keys.fetch_add(loaded, Relaxed);
-    server.persist.loading.expired.fetch_add(all - loaded, Relaxed);
+    server.durability.loading.progress.keys.fetch_add(loaded, Relaxed);
+    server.durability.loading.expired.fetch_add(all - loaded, Relaxed);
     Ok(())
 }
 
@@ -336,7 +336,7 @@ fn read_log(
     plan: &Plan,
     libraries: &mut Libraries,
 ) -> Result<LogEnd, ReadError> {
-    let persist = &server.persist;
+    let persist = &server.durability;
     let base = plan.base.unwrap_or(0);
     if plan.base.is_some() {
         let name = names::base(prefix, base);
@@ -377,7 +377,7 @@ fn resume_log(
     plan: &Plan,
     end: LogEnd,
 ) -> io::Result<()> {
-    let (log, next) = (&server.persist.log, end.next);
+    let (log, next) = (&server.durability.log, end.next);
     match end.segment {
         Some((name, len, following)) if following == next => {
             log.reopen(storage, &name, len, next - 1)?;
@@ -409,7 +409,7 @@ fn replay(
             Ok(sequence) => sequence,
             Err(end) => return Ok(end),
         };
-        server.persist.loading.progress.bytes.fetch_add(reader.offset() - offset, Relaxed);
+        server.durability.loading.progress.bytes.fetch_add(reader.offset() - offset, Relaxed);
         if sequence < from {
             continue;
         }

@@ -25,7 +25,7 @@ const BATCH: usize = 512;
 /// Opens a file as an input, whose bytes count as to be loaded.
 fn open(server: &Server, storage: &dyn Storage, name: &str) -> io::Result<Input<'static>> {
     let (source, len) = storage.open(name)?;
-    server.persist.loading.progress.total_bytes.fetch_add(len, Relaxed);
+    server.durability.loading.progress.total_bytes.fetch_add(len, Relaxed);
     Ok(Input::new(name, source, len))
 }
 
@@ -55,7 +55,7 @@ fn read_rdb(
     libraries: &mut Libraries,
 ) -> Result<Input<'static>, ReadError> {
     let engine = &server.engine;
-    let loading = &server.persist.loading;
+    let loading = &server.durability.loading;
     let (options, hasher) = (&engine.options, engine.keyspace.hasher());
     let mut reader = Reader::new(input)?;
     let (mut entries, mut told) = (Vec::with_capacity(BATCH), reader.at());
@@ -254,7 +254,7 @@ impl Replay {
         name: &str,
         libraries: &mut Libraries,
     ) -> Result<Option<(u64, u64)>, ReadError> {
-        let bytes = &self.server.persist.loading.progress.bytes;
+        let bytes = &self.server.durability.loading.progress.bytes;
         let mut input = open(self.server, storage, name)?;
         if let Some(first) = input.peek()?
             && matches!(first, b'R' | b'V')

@@ -59,7 +59,7 @@ pub struct Moment {
 
 /// When the last snapshot was finished, in seconds since the Unix epoch.
 pub fn last_save_s(server: &Server) -> i64 {
-    server.persist.status.lock().last_save_s
+    server.durability.status.lock().last_save_s
 }
 
 /// Changes of keys since the start.
@@ -74,7 +74,7 @@ pub fn take(
     name: impl FnOnce(&Moment) -> String,
     at_flip: impl FnOnce(),
 ) -> io::Result<(Counts, Moment)> {
-    let persist = &server.persist;
+    let persist = &server.durability;
     let begun = server.clock.now();
     let (snapshot, (moment, texts)) = server.engine.keyspace.begin_snapshot(encoder(begun), || {
         at_flip();
@@ -170,18 +170,18 @@ fn waiting(snapshot: &Snapshot) -> Backlog {
 /// # Errors
 /// When that fails. The log of the server has been told.
 pub fn save_now(server: &'static Server) -> io::Result<()> {
-    server.persist.status.lock().save.begin(server);
+    server.durability.status.lock().save.begin(server);
     run(server, Heard::ByWhoAsked)
 }
 
 /// Whether a snapshot is being saved.
 pub fn is_saving(server: &Server) -> bool {
-    server.persist.status.lock().save.since_ms.is_some()
+    server.durability.status.lock().save.since_ms.is_some()
 }
 
 /// Whether a snapshot is being written, for itself or for the log.
 fn is_working(server: &Server) -> bool {
-    let status = server.persist.status.lock();
+    let status = server.durability.status.lock();
     status.save.since_ms.is_some() || status.rewrite.since_ms.is_some()
 }
 
@@ -216,7 +216,7 @@ enum Heard {
 /// Saves a snapshot whose wish has been noted. It begins when no other one is taken any more: that
 /// one's end has ended the note, too.
 fn run(server: &'static Server, heard: Heard) -> io::Result<()> {
-    let persist = &server.persist;
+    let persist = &server.durability;
     let _job = persist.job.lock();
     persist.cancel.store(false, Relaxed);
     let begun_ms = server.clock.now().mono_ms;
@@ -257,7 +257,7 @@ fn run(server: &'static Server, heard: Heard) -> io::Result<()> {
 /// When the system has no thread to give.
 pub fn begin_save(server: &'static Server, schedule: bool) -> io::Result<Begun> {
     {
-        let mut status = server.persist.status.lock();
+        let mut status = server.durability.status.lock();
         if status.save.since_ms.is_some() {
             return Ok(Begun::Already);
         }
@@ -273,12 +273,12 @@ pub fn begin_save(server: &'static Server, schedule: bool) -> io::Result<Begun> 
 
 /// Has a snapshot saved when the transaction that asks for it has ended.
 pub fn schedule_save(server: &Server) -> Begun {
-    server.persist.status.lock().save.schedule()
+    server.durability.status.lock().save.schedule()
 }
 
 /// Has the log rewritten when the transaction that asks for it has ended.
 pub fn schedule_rewrite(server: &Server) -> Begun {
-    server.persist.status.lock().rewrite.schedule()
+    server.durability.status.lock().rewrite.schedule()
 }
 
 /// Begins to rewrite the log in the background.
@@ -287,7 +287,7 @@ pub fn schedule_rewrite(server: &Server) -> Begun {
 /// When the system has no thread to give.
 pub fn begin_rewrite(server: &'static Server) -> io::Result<Begun> {
     {
-        let mut status = server.persist.status.lock();
+        let mut status = server.durability.status.lock();
         if status.rewrite.since_ms.is_some() {
             return Ok(Begun::Already);
         }
@@ -304,7 +304,7 @@ pub fn begin_rewrite(server: &'static Server) -> io::Result<Begun> {
 
 /// Notes that the log is being rewritten.
 pub fn note_rewrite(server: &Server) {
-    server.persist.status.lock().rewrite.begin(server);
+    server.durability.status.lock().rewrite.begin(server);
 }
 
 /// Has a job done by the thread that saves.
@@ -313,9 +313,9 @@ fn spawn(
     body: Body,
     job: fn(&mut super::Status) -> &mut Job,
 ) -> io::Result<()> {
-    let begun = server.persist.jobs.get().is_some_and(|jobs| jobs.send(body).is_ok());
+    let begun = server.durability.jobs.get().is_some_and(|jobs| jobs.send(body).is_ok());
     if !begun {
-        job(&mut server.persist.status.lock()).since_ms = None;
+        job(&mut server.durability.status.lock()).since_ms = None;
         return Err(io::Error::other("the thread that saves has ended"));
     }
     Ok(())
@@ -323,10 +323,10 @@ fn spawn(
 
 /// Refuses writes after a snapshot failed, if the settings say so.
 pub fn follow_failure(server: &Server) {
-    let failed = server.persist.status.lock().save.failed;
+    let failed = server.durability.status.lock().save.failed;
     let config = server.config.read();
     let minds = config.is(Setting::StopWritesOnBgsaveError) && !config.save_points().is_empty();
-    server.persist.set(SAVE_FAILS, failed && minds);
+    server.durability.set(SAVE_FAILS, failed && minds);
 }
 
 /// How often FLUSHALL ran.
@@ -338,7 +338,7 @@ fn flushes(server: &Server) -> u64 {
 /// Begins what is due: what was scheduled, then the save points. Behind FLUSHALL a snapshot is due
 /// at once, so that what was to be forgotten does not come back.
 pub fn tick(server: &'static Server) {
-    let persist = &server.persist;
+    let persist = &server.durability;
     let keys = changes(server) + persist.loading.progress.keys.load(Relaxed);
     if keys >= PREPARED_KEYS && !persist.prepared.swap(true, Relaxed) {
         // The thread that saves goes on to live; without this it makes what it needs.
@@ -397,7 +397,7 @@ static SMALL_BLOCKS: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
 pub fn start(server: &'static Server) -> io::Result<()> {
     let (jobs, wanted) = mpsc::channel::<Body>();
     // The server starts once.
-    let _ = server.persist.jobs.set(jobs);
+    let _ = server.durability.jobs.set(jobs);
     let body = move || wanted.iter().for_each(|body| body(server));
     std::thread::Builder::new().name("save".into()).spawn(body).map(drop)
 }
@@ -411,7 +411,7 @@ fn report(begun: io::Result<Begun>) {
 /// Does what has to be done before the process may end. From the snapshot's moment on, no reply
 /// leaves any more. False when that failed, and the server goes on.
 pub fn shutdown(server: &'static Server, how: How) -> bool {
-    let persist = &server.persist;
+    let persist = &server.durability;
     let loading = persist.is_loading();
     persist.close(IS_STOPPING);
     if is_working(server) {

@@ -1,6 +1,6 @@
 //! What INFO tells about durability.
 
-use super::{LOG_FAILS, Persist, save};
+use super::{Durability, LOG_FAILS, save};
 use crate::server::Server;
 use redstart_config::Setting;
 use std::sync::atomic::Ordering::*;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// The fields of the section `Persistence`, in order.
 pub fn fields(server: &Server) -> Vec<(&'static str, String)> {
-    let persist = &server.persist;
+    let persist = &server.durability;
     let status = persist.status.lock().clone();
     let now_ms = server.clock.now().mono_ms;
     let flag = |on: bool| u8::from(on).to_string();
@@ -78,7 +78,7 @@ pub fn fields(server: &Server) -> Vec<(&'static str, String)> {
 }
 
 /// How far loading is.
-fn loading(persist: &Persist, now_ms: u64) -> Vec<(&'static str, String)> {
+fn loading(persist: &Durability, now_ms: u64) -> Vec<(&'static str, String)> {
     let progress = &persist.loading.progress;
     let (total, bytes) = (progress.total_bytes.load(Relaxed), progress.bytes.load(Relaxed));
     let took_ms = now_ms.saturating_sub(persist.loading.began_ms.load(Relaxed));

@@ -89,9 +89,9 @@ async fn serve(server: &'static Server, connection: &Mutex<Connection>) -> io::R
                 tokio::task::yield_now().await;
                 worker::with(|worker| worker.turns.waited(reads));
             }
-            if server.persist.holds_replies() {
+            if server.durability.holds_replies() {
                 let mark = std::mem::take(&mut connection.lock().session.log_mark);
-                if !server.persist.release(&server.clock, mark).await {
+                if !server.durability.release(&server.clock, mark).await {
                     return Ok(());
                 }
             }

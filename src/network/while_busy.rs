@@ -20,7 +20,7 @@ use crate::dispatch::worker::Worker;
 use crate::network::connection::{self, Connection};
 use crate::server::{Handover, Server};
 use parking_lot::Mutex;
-use redstart_engine::run::execute::Local;
+use redstart_engine::run::execute::WorkerState;
 use redstart_engine::stats::Stats;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -98,7 +98,7 @@ pub fn serve(server: &'static Server) {
     }) else {
         return;
     };
-    let mut worker = Worker::new(Local::new(stats, now_ms), Box::default());
+    let mut worker = Worker::new(WorkerState::new(stats, now_ms), Box::default());
     for connection in connections {
         if let Some(mut connection) = connection.try_lock() {
             serve_one(&mut connection, &mut worker);
@@ -109,7 +109,7 @@ pub fn serve(server: &'static Server) {
 /// Reads once, runs what is whole, and writes what the socket takes; the rest is the task's.
 fn serve_one(connection: &mut Connection, worker: &mut Worker) {
     // What was answered before the worker was held up may have to wait for the log.
-    let holds = connection.session.server.persist.holds_replies();
+    let holds = connection.session.server.durability.holds_replies();
     if !connection.session.out.is_empty() && (holds || !write(connection, worker)) {
         return;
     }

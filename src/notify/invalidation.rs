@@ -20,10 +20,10 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use redstart_engine::Command;
 use redstart_engine::hasher::SHARDS;
-use redstart_engine::keyspace::View;
+use redstart_engine::keyspace::LockedShards;
 use redstart_engine::keyspace::tracking::{Added, Changes, Stale};
 use redstart_engine::run::call::KeyAt;
-use redstart_engine::run::execute::{Local, Prepared};
+use redstart_engine::run::execute::{Prepared, WorkerState};
 use redstart_engine::run::registry::Registered;
 use redstart_engine::spec::{NOSCRIPT, PUBSUB, READONLY};
 use redstart_engine::{Engine, Now};
@@ -119,7 +119,7 @@ impl Tracking {
     /// Notes that a client has read keys, whose shards are locked.
     pub fn note<'a>(
         &self,
-        view: &mut View,
+        view: &mut LockedShards,
         client: u64,
         keys: impl Iterator<Item = (u64, &'a [u8])>,
     ) {
@@ -299,7 +299,7 @@ fn send(
 /// What follows each request of a client that tracks, behind its reply: it hears what the request
 /// changed. CLIENT CACHING is over, unless this was one of CLIENT, or a transaction goes on.
 #[cold]
-pub fn after_request(session: &mut Session, local: &mut Local, ran: Option<&Registered>) {
+pub fn after_request(session: &mut Session, local: &mut WorkerState, ran: Option<&Registered>) {
     let server = session.server;
     let container = ran.and_then(|registered| registered.container);
     if container.is_none_or(|container| container.name != "client") && session.queue.is_none() {
@@ -326,7 +326,7 @@ fn author(session: &mut Session) -> Author<'_> {
 }
 
 /// Runs a request of a client that tracks what it reads.
-pub fn run(session: &mut Session, local: &mut Local, request: Prepared<'_>, now: Now) {
+pub fn run(session: &mut Session, local: &mut WorkerState, request: Prepared<'_>, now: Now) {
     let server = session.server;
     let engine = &server.engine;
     let mut view = match engine.lock(request.command, request.keys) {
@@ -341,7 +341,7 @@ pub fn run(session: &mut Session, local: &mut Local, request: Prepared<'_>, now:
 }
 
 /// Notes the keys of a request, whose shards are locked.
-pub fn note_request(session: &Session, view: &mut View, args: Args<'_>, keys: &[KeyAt]) {
+pub fn note_request(session: &Session, view: &mut LockedShards, args: Args<'_>, keys: &[KeyAt]) {
     // Argument 0 stands for what is not named.
     let named = keys.iter().filter(|key| key.arg != 0);
     let keys = named.map(|key| (key.hash, args.at(key.arg as usize)));

@@ -12,7 +12,7 @@ use crate::session::Context;
 use redstart_config::Setting;
 use redstart_engine::Error;
 use redstart_engine::hasher::SHARDS;
-use redstart_engine::keyspace::View;
+use redstart_engine::keyspace::LockedShards;
 use redstart_engine::stats::{Counter, Stats};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -416,7 +416,7 @@ impl Totals {
     ///
     /// # Errors
     /// When a script holds one for too long.
-    pub fn of(server: &'static Server, held: Option<&mut View>) -> Result<Totals, Error> {
+    pub fn of(server: &'static Server, held: Option<&mut LockedShards>) -> Result<Totals, Error> {
         let clients: usize = server.clients.all().iter().map(|client| client.memory()).sum();
         let mut totals = Totals { dbs: Vec::new(), used: clients, overhead: clients, clients };
         let mut walk = None;

@@ -9,9 +9,9 @@ use crate::dispatch;
 use crate::notify::monitor;
 use crate::session::{Context, Session};
 use mlua::{Either, Lua, MultiValue, Value};
-use redstart_engine::keyspace::View;
+use redstart_engine::keyspace::LockedShards;
 use redstart_engine::run::call::KeyAt;
-use redstart_engine::run::execute::{Local, Prepared};
+use redstart_engine::run::execute::{Prepared, WorkerState};
 use redstart_engine::run::registry::Registered;
 use redstart_engine::spec::{
     Command, DENYOOM, FAST, MAY_REPLICATE, NOSCRIPT, READONLY, Run, WALKS, WHOLE_KEYSPACE, WRITE,
@@ -39,7 +39,7 @@ pub struct State {
     pub lent: Option<Lent>,
     /// While a script runs the worker's part of the engine; otherwise what stands in for it there
     /// meanwhile, once a script has run.
-    pub local: Option<Local>,
+    pub local: Option<WorkerState>,
     /// Whether the script must not write.
     pub read_only: bool,
     /// Whether it must not take more memory, unless it has written already.
@@ -66,7 +66,7 @@ pub struct State {
 /// What the worker lends.
 pub struct Lent {
     /// The locked shards.
-    pub view: View,
+    pub view: LockedShards,
     /// The moment: it does not pass while the script runs.
     pub now: Now,
 }
@@ -109,8 +109,8 @@ impl State {
     }
 
     /// Takes the worker's part of the engine in exchange for what stands in for it, or back.
-    pub fn lend(&mut self, local: &mut Local) {
-        let other = self.local.get_or_insert_with(|| Local::new(local.stats.clone(), 0));
+    pub fn lend(&mut self, local: &mut WorkerState) {
+        let other = self.local.get_or_insert_with(|| WorkerState::new(local.stats.clone(), 0));
         std::mem::swap(other, local);
     }
 
@@ -257,10 +257,10 @@ impl State {
         }
         // A script that has begun to write goes on to its end: half of it would be worse.
         let has_written = || self.watch.running.wrote.load(Relaxed);
-        if server.persist.refuses()
+        if server.durability.refuses()
             && command.is(WRITE)
             && !has_written()
-            && let Some(error) = server.persist.disk_error()
+            && let Some(error) = server.durability.disk_error()
         {
             return Err(Cow::Owned(error.as_bytes().to_vec()));
         }
@@ -279,7 +279,7 @@ impl State {
         let looks_around = matches!(command.run, Run::Session) && !command.is(FAST);
         let everywhere = command.is(WHOLE_KEYSPACE | WALKS) || looks_around;
         if view.holds_all() {
-            let within = |key: &KeyAt| self.declared.contains(&View::index_of(key.hash));
+            let within = |key: &KeyAt| self.declared.contains(&LockedShards::index_of(key.hash));
             if self.learning && (everywhere || !self.keys.iter().all(within)) {
                 self.course = Course::Beyond;
             }
@@ -291,7 +291,9 @@ impl State {
         if self.watch.running.wrote.load(Relaxed) {
             let reached = match everywhere {
                 true => view.escalate_to_all(),
-                false => view.escalate(self.keys.iter().map(|key| View::index_of(key.hash))),
+                false => {
+                    view.escalate(self.keys.iter().map(|key| LockedShards::index_of(key.hash)))
+                }
             };
             self.course = if reached.is_ok() { Course::Beyond } else { Course::Crossed };
             if reached.is_ok() {

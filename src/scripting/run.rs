@@ -8,7 +8,7 @@ use crate::server::Server;
 use crate::session::{Context, Session};
 use mlua::{Function, Value};
 use redstart_engine::Error;
-use redstart_engine::keyspace::View;
+use redstart_engine::keyspace::LockedShards;
 use redstart_protocol::{Args, Protocol, Reply, parse_i64};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -109,8 +109,8 @@ pub fn eval(
 /// # Errors
 /// When the disk fails, or it is called by a command that only reads.
 pub fn check_writing(server: &Server, read_only: bool) -> Result<(), Error> {
-    if server.persist.refuses()
-        && let Some(error) = server.persist.disk_error()
+    if server.durability.refuses()
+        && let Some(error) = server.durability.disk_error()
     {
         return Err(error);
     }
@@ -264,7 +264,7 @@ impl Run<'_> {
         });
         declared.clear();
         if *learning {
-            declared.extend(self.keys.iter().map(|key| View::index_of(hasher.hash(key))));
+            declared.extend(self.keys.iter().map(|key| LockedShards::index_of(hasher.hash(key))));
         }
     }
 
@@ -273,8 +273,8 @@ impl Run<'_> {
         &self,
         context: &mut Context<'_>,
         runtime: &Runtime,
-        view: View,
-    ) -> (Result<Value, Value>, View, Course) {
+        view: LockedShards,
+    ) -> (Result<Value, Value>, LockedShards, Course) {
         let server = context.session.server;
         let nested = context.held.is_some();
         if !nested {

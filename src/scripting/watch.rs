@@ -124,7 +124,7 @@ impl Watch {
         if since_ms == 0 || elapsed_ms < self.server.live.busy_ms.load(Relaxed) {
             return;
         }
-        if self.server.persist.is_loading() {
+        if self.server.durability.is_loading() {
             // That is what others are told already.
             return;
         }

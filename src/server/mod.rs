@@ -6,7 +6,7 @@ use crate::clients::Clients;
 use crate::clients::pause::{self, Pause};
 use crate::commands::Handlers;
 use crate::dispatch::worker;
-use crate::durability::{self, Persist};
+use crate::durability::{self, Durability};
 use crate::memory::evict::Evictor;
 use crate::memory::reclaim::Reclaimer;
 use crate::metrics::latency::Monitor;
@@ -33,59 +33,59 @@ use tokio::sync::{Notify, mpsc};
 /// What all workers share.
 pub struct Server {
     /// Keys and values.
-    pub engine: Engine,
+    pub engine: &'static Engine,
     /// The command table.
-    pub registry: Registry,
+    pub registry: &'static Registry,
     /// The session commands' handlers, by command id.
-    pub handlers: Handlers,
+    pub handlers: &'static Handlers,
     /// Connected clients.
-    pub clients: Clients,
+    pub clients: &'static Clients,
     /// Channels.
-    pub pubsub: PubSub,
+    pub pubsub: &'static PubSub,
     /// Who is shown all commands.
-    pub monitors: Monitors,
+    pub monitors: &'static Monitors,
     /// Watches that have ended but are still noted.
-    pub unwatched: crate::session::transaction::Remains,
+    pub unwatched: &'static crate::session::transaction::Remains,
     /// Who keeps copies of keys.
-    pub tracking: Tracking,
+    pub tracking: &'static Tracking,
     /// Scripts and functions.
-    pub scripts: crate::scripting::store::Store,
+    pub scripts: &'static crate::scripting::store::Store,
     /// Every worker's counters.
-    pub stats: Vec<Arc<Stats>>,
+    pub stats: &'static [Arc<Stats>],
     /// How often every worker came around between two requests.
-    pub beats: Box<[AtomicU64]>,
+    pub beats: &'static [AtomicU64],
     /// The clocks.
-    pub clock: Clock,
+    pub clock: &'static Clock,
     /// Settings.
-    pub config: RwLock<Config>,
+    pub config: &'static RwLock<Config>,
     /// What the hot path needs of the settings.
-    pub live: Live,
+    pub live: &'static Live,
     /// Drops what takes long to drop.
-    pub reclaimer: Reclaimer,
+    pub reclaimer: &'static Reclaimer,
     /// Forty hexadecimal digits, new at every start.
     pub run_id: String,
     /// The port that is served.
     pub port: u16,
     /// Error replies by their first word.
-    pub errors: Mutex<std::collections::BTreeMap<Vec<u8>, u64>>,
+    pub errors: &'static Mutex<std::collections::BTreeMap<Vec<u8>, u64>>,
     /// The most memory in use that INFO has seen, in bytes.
     pub memory_peak: AtomicUsize,
     /// How much is going on.
-    pub rates: Rates,
+    pub rates: &'static Rates,
     /// Keeps within `maxmemory`.
-    pub evictor: Evictor,
+    pub evictor: &'static Evictor,
     /// Changes where clients connect.
-    pub rebinder: Rebinder,
+    pub rebinder: &'static Rebinder,
     /// Which commands are short.
-    pub short: Short,
+    pub short: &'static Short,
     /// The commands that were slow.
-    pub slowlog: Slowlog,
+    pub slowlog: &'static Slowlog,
     /// What made clients wait.
-    pub latency: Monitor,
+    pub latency: &'static Monitor,
     /// What is kept on disk.
-    pub persist: Persist,
+    pub durability: &'static Durability,
     /// The pause of commands, if there is one.
-    pub pause: Pause,
+    pub pause: &'static Pause,
     stop: Notify,
 }
 
@@ -155,7 +155,7 @@ impl Server {
     /// Notes how much has happened by now.
     fn sample_rates(&self) {
         let mut sums = Sums::default();
-        for stats in &self.stats {
+        for stats in self.stats {
             sums.commands += stats.commands();
             sums.input_bytes += stats.net_input_bytes.value();
             sums.output_bytes += stats.net_output_bytes.value();
@@ -203,7 +203,7 @@ impl Server {
         self.clients.too_long.store(0, Ordering::Relaxed);
         self.clients.evicted.store(0, Ordering::Relaxed);
         self.clients.limits.closed.store(0, Ordering::Relaxed);
-        self.persist.reset_stats();
+        self.durability.reset_stats();
     }
 
     /// The settings that the hot path reads follow the configuration.
@@ -227,36 +227,36 @@ pub fn serve(config: Config) -> io::Result<()> {
     let short = Short::of(&registry);
     let mut random = fastrand::Rng::new();
     // The server lives as long as the process: no reference to it is ever counted.
-    let server: &'static Server = Box::leak(Box::new(Server {
-        engine: Engine::new(crate::system::random::seed()?),
-        handlers: Handlers::of(&registry),
-        registry,
-        clients: Clients::default(),
-        pubsub: PubSub::default(),
-        monitors: Monitors::default(),
-        unwatched: Default::default(),
-        tracking: Tracking::default(),
-        scripts: Default::default(),
-        stats,
-        beats: (0..threads).map(|_| AtomicU64::new(0)).collect(),
-        clock: Clock::start(),
-        config: RwLock::new(config),
-        live: Live::default(),
-        reclaimer: Reclaimer::default(),
+    let server: &'static Server = leak(Server {
+        engine: leak(Engine::new(crate::system::random::seed()?)),
+        handlers: leak(Handlers::of(&registry)),
+        registry: leak(registry),
+        clients: leak(Clients::default()),
+        pubsub: leak(PubSub::default()),
+        monitors: leak(Monitors::default()),
+        unwatched: leak(Default::default()),
+        tracking: leak(Tracking::default()),
+        scripts: leak(Default::default()),
+        stats: leak(stats),
+        beats: leak((0..threads).map(|_| AtomicU64::new(0)).collect::<Vec<_>>()),
+        clock: leak(Clock::start()),
+        config: leak(RwLock::new(config)),
+        live: leak(Live::default()),
+        reclaimer: leak(Reclaimer::default()),
         run_id: (0..40).map(|_| char::from(b"0123456789abcdef"[random.usize(..16)])).collect(),
         port: settings.port,
-        errors: Mutex::default(),
+        errors: leak(Mutex::default()),
         memory_peak: AtomicUsize::new(0),
-        rates: Rates::default(),
-        evictor: Evictor::default(),
-        rebinder: Rebinder::default(),
-        short,
-        slowlog: Slowlog::default(),
-        latency: Monitor::default(),
-        persist: Persist::default(),
-        pause: Pause::default(),
+        rates: leak(Rates::default()),
+        evictor: leak(Evictor::default()),
+        rebinder: leak(Rebinder::default()),
+        short: leak(short),
+        slowlog: leak(Slowlog::default()),
+        latency: leak(Monitor::default()),
+        durability: leak(Durability::default()),
+        pause: leak(Pause::default()),
         stop: Notify::new(),
-    }));
+    });
     crate::server::settings::apply_once(&server.config.read(), &server.engine.options);
     server.apply_config();
     tell_start(server);
@@ -286,6 +286,11 @@ pub fn serve(config: Config) -> io::Result<()> {
     });
     crate::system::log::flush();
     ended
+}
+
+/// A part of the server, for as long as the process lives.
+fn leak<T>(part: T) -> &'static T {
+    Box::leak(Box::new(part))
 }
 
 /// Starts the thread that takes connections, and lets paused ones go on. The main thread loads,

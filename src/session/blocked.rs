@@ -9,7 +9,7 @@ use crate::dispatch::worker;
 use crate::metrics::errors;
 use crate::session::{Quiet, Session};
 use redstart_engine::run::blocking::{Waiter, Wake};
-use redstart_engine::run::execute::{Local, Prepared};
+use redstart_engine::run::execute::{Prepared, WorkerState};
 use redstart_engine::spec::{BLOCKING, WAITS};
 use redstart_engine::{Command, Engine, Now};
 use redstart_protocol::Reply;
@@ -46,7 +46,7 @@ pub fn may_block(command: &Command) -> bool {
 }
 
 /// Runs a request that may wait.
-pub fn run(session: &mut Session, local: &mut Local, request: Prepared<'_>, now: Now) {
+pub fn run(session: &mut Session, local: &mut WorkerState, request: Prepared<'_>, now: Now) {
     let engine = &session.server.engine;
     let info = &session.info;
     let client = || info.clone() as Arc<dyn Wake>;
@@ -110,8 +110,8 @@ impl Session {
         self.blocked = None;
         // What is given was taken by another client's worker. Who was given nothing is answered
         // even while the log fails.
-        if given && self.server.persist.holds_replies() {
-            self.log_mark = self.log_mark.max(self.server.persist.last_mark());
+        if given && self.server.durability.holds_replies() {
+            self.log_mark = self.log_mark.max(self.server.durability.last_mark());
         }
         Poll::Ready(())
     }

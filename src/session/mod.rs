@@ -9,8 +9,8 @@ use crate::server::Server;
 use crate::session::blocked::Blocked;
 use crate::session::transaction::{Queue, Watching};
 use bytes::{Bytes, BytesMut};
-use redstart_engine::keyspace::View;
-use redstart_engine::run::execute::Local;
+use redstart_engine::keyspace::LockedShards;
+use redstart_engine::run::execute::WorkerState;
 use redstart_engine::{Error, Now};
 use redstart_protocol::{Limits, Mark, Parser, Protocol, Reply};
 use std::collections::BTreeSet;
@@ -90,11 +90,11 @@ pub struct Context<'a> {
     /// The connection.
     pub session: &'a mut Session,
     /// The worker's part of the engine.
-    pub local: &'a mut Local,
+    pub local: &'a mut WorkerState,
     /// The moment.
     pub now: Now,
     /// All shards, where a transaction that holds them runs the command.
-    pub held: Option<&'a mut View>,
+    pub held: Option<&'a mut LockedShards>,
 }
 
 impl Session {

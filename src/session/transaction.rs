@@ -12,11 +12,11 @@ use crate::notify::invalidation;
 use crate::session::{Context, Session};
 use parking_lot::Mutex;
 use redstart_engine::keyspace::watch::Watch;
-use redstart_engine::keyspace::{Keyspace, View};
+use redstart_engine::keyspace::{Keyspace, LockedShards};
 use redstart_engine::run::call::KeyAt;
 use redstart_engine::run::execute::Prepared;
 use redstart_engine::spec::{FAST, Flags, Run, WALKS, WHOLE_KEYSPACE};
-use redstart_engine::{Command, Error, Key, Local, Now};
+use redstart_engine::{Command, Error, Key, Now, WorkerState};
 use redstart_protocol::{Args, OwnedArgs};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -107,7 +107,7 @@ impl Queue {
 impl Session {
     /// Watches a key of the selected database, unless it is watched already. One whose time has
     /// passed goes first: that it is gone is no change.
-    pub fn watch(&mut self, key: &[u8], local: &mut Local, now: Now) {
+    pub fn watch(&mut self, key: &[u8], local: &mut WorkerState, now: Now) {
         let engine = &self.server.engine;
         let hash = engine.keyspace.hasher().hash(key);
         let watching = &mut self.watching;
@@ -221,7 +221,7 @@ fn abort(session: &mut Session, reason: &Error) -> Error {
 }
 
 /// The locks of everything that is queued and watched.
-fn lock(session: &Session, queue: &Queue) -> Result<View, Error> {
+fn lock(session: &Session, queue: &Queue) -> Result<LockedShards, Error> {
     let server = session.server;
     let wants_all = |queued: &Queued| {
         let command = server.registry.at(queued.id).command;
@@ -237,7 +237,7 @@ fn lock(session: &Session, queue: &Queue) -> Result<View, Error> {
 }
 
 /// Whether something that is watched has changed or expired. Ends the watch.
-fn is_broken(context: &mut Context<'_>, view: &mut View, watching: Watching) -> bool {
+fn is_broken(context: &mut Context<'_>, view: &mut LockedShards, watching: Watching) -> bool {
     let engine = &context.session.server.engine;
     let Watching { watch, keys, .. } = watching;
     let mut expired = false;
@@ -253,7 +253,7 @@ fn is_broken(context: &mut Context<'_>, view: &mut View, watching: Watching) -> 
 }
 
 /// Runs one queued request under the transaction's locks.
-fn run(context: &mut Context<'_>, view: &mut View, request: &Queued) {
+fn run(context: &mut Context<'_>, view: &mut LockedShards, request: &Queued) {
     let session = &mut *context.session;
     let server = session.server;
     let command = server.registry.at(request.id).command;

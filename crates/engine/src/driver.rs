@@ -5,7 +5,7 @@
 use crate::clock::Now;
 use crate::error::Error;
 use crate::run::call::KeyAt;
-use crate::run::execute::{Engine, Local, Prepared};
+use crate::run::execute::{Engine, Prepared, WorkerState};
 use crate::run::registry::Registry;
 use crate::spec::{Command, Run};
 use crate::stats::Stats;
@@ -23,7 +23,7 @@ pub struct Driver {
     /// The protocol of the replies.
     pub protocol: Protocol,
     registry: Registry,
-    local: Local,
+    local: WorkerState,
 }
 
 impl Driver {
@@ -43,7 +43,7 @@ impl Driver {
             db: 0,
             protocol: Protocol::Resp2,
             registry,
-            local: Local::new(stats, seed),
+            local: WorkerState::new(stats, seed),
         }
     }
 

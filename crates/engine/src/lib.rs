@@ -25,6 +25,6 @@ pub use clock::Now;
 pub use error::Error;
 pub use keyspace::Keyspace;
 pub use run::call::{Call, Key};
-pub use run::execute::{Engine, Local, Prepared};
+pub use run::execute::{Engine, Prepared, WorkerState};
 pub use run::registry::Registry;
 pub use spec::Command;

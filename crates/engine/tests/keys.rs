@@ -8,7 +8,7 @@ use redstart_engine::run::effects::{Effect, Sink};
 use redstart_engine::spec::Run;
 use redstart_engine::stats::Stats;
 use redstart_engine::storage::entry::Value;
-use redstart_engine::{Engine, Local, Now, Prepared, Registry};
+use redstart_engine::{Engine, Now, Prepared, Registry, WorkerState};
 use redstart_protocol::{OwnedArgs, Protocol, Reply};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -241,7 +241,7 @@ fn a_flush_leaves_nothing_allocated() {
 fn flushed_parts_and_large_values_are_garbage_until_after_the_unlock() {
     let registry = Registry::new(redstart_engine::commands::all());
     let engine: &'static Engine = Box::leak(Box::new(Engine::new([1, 2])));
-    let mut local = Local::new(Arc::new(Stats::new(registry.len())), 1);
+    let mut local = WorkerState::new(Arc::new(Stats::new(registry.len())), 1);
     let mut run = |words: &[&[u8]]| {
         let (owned, mut keys) = (OwnedArgs::from_slices(words), Vec::new());
         let (args, mut reply) = (owned.as_args(), Reply::new(Protocol::Resp2));

@@ -5,7 +5,7 @@ mod explore;
 
 use explore::explore;
 use redstart_model::hasher::{SHARDS, hash_in};
-use redstart_model::keyspace::{Keyspace, View};
+use redstart_model::keyspace::{Keyspace, LockedShards};
 use shuttle::thread::{self, JoinHandle};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -41,7 +41,7 @@ impl World {
         World { keyspace, inside: Inside::default() }
     }
 
-    fn lock(&self, shards: &[usize]) -> View {
+    fn lock(&self, shards: &[usize]) -> LockedShards {
         self.keyspace.lock(shards.iter().map(|shard| hash_in(*shard)))
     }
 

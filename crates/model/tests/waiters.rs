@@ -10,7 +10,7 @@ use redstart_model::run::call::KeyAt;
 use redstart_model::spec::{BLOCKING, Run};
 use redstart_model::stats::Stats;
 use redstart_model::sync::{Condvar, Mutex};
-use redstart_model::{Engine, Local, Now, Prepared, Registry};
+use redstart_model::{Engine, Now, Prepared, Registry, WorkerState};
 use redstart_protocol::{OwnedArgs, Protocol, Reply};
 use shuttle::thread::{self, JoinHandle};
 use std::sync::{Arc, OnceLock};
@@ -63,13 +63,13 @@ impl Wake for Task {
 /// One client's side of the engine.
 struct Client {
     engine: &'static Engine,
-    local: Local,
+    local: WorkerState,
     task: Arc<Task>,
 }
 
 impl Client {
     fn new(engine: &'static Engine) -> Client {
-        let local = Local::new(Arc::new(Stats::new(registry().len())), 1);
+        let local = WorkerState::new(Arc::new(Stats::new(registry().len())), 1);
         Client { engine, local, task: Arc::default() }
     }
 

@@ -3,7 +3,7 @@
 use crate::session::Context;
 use redstart_engine::Error;
 use redstart_engine::hasher::SHARDS;
-use redstart_engine::keyspace::View;
+use redstart_engine::keyspace::LockedShards;
 use redstart_engine::run::call::KeyAt;
 use redstart_engine::run::execute::Prepared;
 use redstart_engine::spec::Run;
@@ -75,7 +75,7 @@ fn digest(entry: &Entry) -> Digest {
 }
 
 /// Runs `f` with the shards that a transaction holds, or all.
-fn with_view<R>(context: &mut Context<'_>, f: impl FnOnce(&mut View) -> R) -> R {
+fn with_view<R>(context: &mut Context<'_>, f: impl FnOnce(&mut LockedShards) -> R) -> R {
     match context.held.as_deref_mut() {
         Some(view) => f(view),
         None => f(&mut context.session.server.engine.keyspace.lock_all()),

@@ -7,7 +7,7 @@
 //!    order, and unlocks them together at its end. So nobody waits for somebody who waits for him.
 //!    One exception: a script that has written may need more, and then waits for it out of order,
 //!    while those who have yet to begin give way ([`Escalation`]).
-//! 3. [`View`] is the only road to a key. It panics when it is asked for a shard that it did not
+//! 3. [`LockedShards`] is the only road to a key. It panics when it is asked for a shard that it did not
 //!    lock: the command's key declaration is wrong.
 //! 4. Under a lock: no IO, no await, no large free. What is to be freed goes to the worker's
 //!    garbage and is dropped after the unlock.
@@ -182,13 +182,13 @@ impl Keyspace {
     /// # Errors
     /// What its client is told then.
     #[inline]
-    pub fn ask_one(&'static self, hash: u64) -> Result<View, Error> {
+    pub fn ask_one(&'static self, hash: u64) -> Result<LockedShards, Error> {
         self.ask_shard(shard_of(hash))
     }
 
     /// Locks the shards of the given hashes, ascending.
     #[inline]
-    pub fn lock(&'static self, hashes: impl Iterator<Item = u64>) -> View {
+    pub fn lock(&'static self, hashes: impl Iterator<Item = u64>) -> LockedShards {
         self.of_hashes(hashes, Wait::ToTheEnd).expect(PATIENT)
     }
 
@@ -197,12 +197,16 @@ impl Keyspace {
     /// # Errors
     /// As [`Keyspace::ask_one`].
     #[inline]
-    pub fn ask(&'static self, hashes: impl Iterator<Item = u64>) -> Result<View, Error> {
+    pub fn ask(&'static self, hashes: impl Iterator<Item = u64>) -> Result<LockedShards, Error> {
         self.of_hashes(hashes, Wait::UntilBusy).ok_or_else(|| self.busy.error())
     }
 
     #[inline]
-    fn of_hashes(&'static self, mut hashes: impl Iterator<Item = u64>, wait: Wait) -> Option<View> {
+    fn of_hashes(
+        &'static self,
+        mut hashes: impl Iterator<Item = u64>,
+        wait: Wait,
+    ) -> Option<LockedShards> {
         let first = hashes.next().map(shard_of);
         let guards = match (first, hashes.next().map(shard_of)) {
             (None, _) => Guards::Several(Vec::new()),
@@ -217,11 +221,11 @@ impl Keyspace {
                 Guards::Several(self.lock_ascending(indices.iter().copied(), wait, pair)?)
             }
         };
-        Some(View { keyspace: self, guards })
+        Some(LockedShards { keyspace: self, guards })
     }
 
     /// Locks all shards, ascending.
-    pub fn lock_all(&'static self) -> View {
+    pub fn lock_all(&'static self) -> LockedShards {
         self.all(Wait::ToTheEnd).expect(PATIENT)
     }
 
@@ -229,13 +233,13 @@ impl Keyspace {
     ///
     /// # Errors
     /// As there.
-    pub fn ask_all(&'static self) -> Result<View, Error> {
+    pub fn ask_all(&'static self) -> Result<LockedShards, Error> {
         self.all(Wait::UntilBusy).ok_or_else(|| self.busy.error())
     }
 
-    fn all(&'static self, wait: Wait) -> Option<View> {
+    fn all(&'static self, wait: Wait) -> Option<LockedShards> {
         let guards = self.lock_ascending(0..SHARDS, wait, |_, guard| guard)?;
-        Some(View { keyspace: self, guards: Guards::All(guards) })
+        Some(LockedShards { keyspace: self, guards: Guards::All(guards) })
     }
 
     /// Locks shards that are given in ascending order; None when it gave up.
@@ -334,16 +338,16 @@ impl Keyspace {
     }
 
     /// Locks whichever shard is asked for, one at a time: for walks over the keyspace that need
-    /// no single moment (SCAN, DBSIZE). See [`View::gave_up`].
-    pub fn walk(&'static self) -> View {
-        View { keyspace: self, guards: Guards::Walking(Walk::default()) }
+    /// no single moment (SCAN, DBSIZE). See [`LockedShards::gave_up`].
+    pub fn walk(&'static self) -> LockedShards {
+        LockedShards { keyspace: self, guards: Guards::Walking(Walk::default()) }
     }
 
     /// Locks one shard by its index.
     #[inline]
-    pub fn lock_shard(&'static self, index: usize) -> View {
+    pub fn lock_shard(&'static self, index: usize) -> LockedShards {
         let guard = self.acquire(index, Wait::ToTheEnd).expect(PATIENT);
-        View { keyspace: self, guards: Guards::One(index, guard) }
+        LockedShards { keyspace: self, guards: Guards::One(index, guard) }
     }
 
     /// Locks one shard by its index, as [`Keyspace::ask`] does.
@@ -351,9 +355,9 @@ impl Keyspace {
     /// # Errors
     /// As there.
     #[inline]
-    pub fn ask_shard(&'static self, index: usize) -> Result<View, Error> {
+    pub fn ask_shard(&'static self, index: usize) -> Result<LockedShards, Error> {
         let guard = self.acquire(index, Wait::UntilBusy).ok_or_else(|| self.busy.error())?;
-        Ok(View { keyspace: self, guards: Guards::One(index, guard) })
+        Ok(LockedShards { keyspace: self, guards: Guards::One(index, guard) })
     }
 
     /// The published earliest deadline of a shard, `u64::MAX` when there is none.
@@ -403,12 +407,12 @@ fn find(guards: &[(usize, Guard)], index: usize) -> Result<usize, usize> {
 }
 
 /// Locked shards: the only road to a key.
-pub struct View {
+pub struct LockedShards {
     keyspace: &'static Keyspace,
     guards: Guards,
 }
 
-impl View {
+impl LockedShards {
     /// The keyspace that the shards are of.
     #[inline]
     pub fn keyspace(&self) -> &'static Keyspace {
@@ -469,7 +473,7 @@ impl View {
         result
     }
 
-    /// Locks all further shards, as [`View::escalate`] does.
+    /// Locks all further shards, as [`LockedShards::escalate`] does.
     ///
     /// # Errors
     /// As there.
@@ -498,7 +502,7 @@ impl View {
         matches!(self.guards, Guards::All(_))
     }
 
-    /// A shard by its index; panics as [`View::shard`] does.
+    /// A shard by its index; panics as [`LockedShards::shard`] does.
     #[inline]
     pub fn shard_at(&mut self, index: usize) -> &mut Shard {
         match &mut self.guards {

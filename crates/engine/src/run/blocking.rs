@@ -11,9 +11,9 @@
 
 use crate::clock::Now;
 use crate::error::Error;
-use crate::keyspace::View;
-use crate::run::call::{Call, KeyAt, Space};
-use crate::run::execute::{Engine, Local, Prepared};
+use crate::keyspace::LockedShards;
+use crate::run::call::{Call, KeyAccess, KeyAt};
+use crate::run::execute::{Engine, Prepared, WorkerState};
 use crate::spec::Command;
 use crate::sync::{AtomicU8, Mutex, Ordering};
 use bytes::Bytes;
@@ -252,7 +252,7 @@ impl Engine {
     /// reply yet.
     pub fn run_blocking(
         &'static self,
-        local: &mut Local,
+        local: &mut WorkerState,
         request: Prepared<'_>,
         now: Now,
         reply: &mut Reply,
@@ -303,14 +303,14 @@ impl Engine {
     /// Unlocks a unit's shards, having given the keys that came to be in it to those who wait for
     /// them.
     #[inline]
-    pub fn serve(&'static self, view: View, local: &mut Local, now: Now) {
+    pub fn serve(&'static self, view: LockedShards, local: &mut WorkerState, now: Now) {
         if !local.ready.is_empty() {
             self.serve_ready(view, local, now);
         }
     }
 
     #[cold]
-    fn serve_ready(&'static self, mut view: View, local: &mut Local, now: Now) {
+    fn serve_ready(&'static self, mut view: LockedShards, local: &mut WorkerState, now: Now) {
         let mut served = Vec::new();
         // Serving a client may itself make a key that others wait for.
         while !local.ready.is_empty() {
@@ -324,12 +324,12 @@ impl Engine {
     /// Serves those who wait for a key, in their order, while there is something to give.
     fn serve_key(
         &'static self,
-        mut view: View,
-        local: &mut Local,
+        mut view: LockedShards,
+        local: &mut WorkerState,
         now: Now,
         ready: &Ready,
         served: &mut Vec<(Arc<Waiter>, Bytes)>,
-    ) -> View {
+    ) -> LockedShards {
         let Ready { db, hash, key } = ready;
         let mut behind = 0;
         if !view.holds(*hash) {
@@ -358,8 +358,8 @@ impl Engine {
     /// it is answered.
     fn serve_waiter(
         &'static self,
-        view: &mut View,
-        local: &mut Local,
+        view: &mut LockedShards,
+        local: &mut WorkerState,
         now: Now,
         ready: &Ready,
         waiter: &Waiter,
@@ -372,7 +372,7 @@ impl Engine {
             command: waiter.command,
             args: waiter.args.as_args(),
             reply: &mut reply,
-            space: Space { now, db: waiter.db, view, local },
+            space: KeyAccess { now, db: waiter.db, view, local },
             options: &self.options,
             keys: &waiter.keys,
         };
@@ -391,7 +391,7 @@ impl Engine {
 }
 
 /// Lets a waiter stand in the queues of its keys, whose shards are locked.
-fn register(view: &mut View, local: &mut Local, waiter: &Arc<Waiter>) {
+fn register(view: &mut LockedShards, local: &mut WorkerState, waiter: &Arc<Waiter>) {
     for (KeyAt { hash, .. }, name) in waiter.waited() {
         let shard = view.shard(hash);
         shard.waiters.join(waiter.db, hash, name, waiter);

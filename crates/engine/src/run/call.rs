@@ -7,12 +7,12 @@ use crate::aging::Rule;
 use crate::clock::Now;
 use crate::error::Error;
 use crate::hasher::{Hasher, SHARDS, shard_of};
-use crate::keyspace::View;
+use crate::keyspace::LockedShards;
 use crate::keyspace::shard::{Db, Due};
 use crate::options::Options;
 use crate::run::blocking::Wait;
 use crate::run::events::{MISSED, NEW};
-use crate::run::execute::Local;
+use crate::run::execute::WorkerState;
 use crate::spec::Command;
 use crate::storage::entry::{Entry, NewValue, Value};
 use crate::storage::table::Slot;
@@ -47,7 +47,7 @@ pub struct Call<'a> {
     /// Where the answer goes.
     pub reply: &'a mut Reply,
     /// The keys that may be reached.
-    pub space: Space<'a>,
+    pub space: KeyAccess<'a>,
     /// The engine's settings.
     pub options: &'a Options,
     pub(crate) keys: &'a [KeyAt],
@@ -90,7 +90,7 @@ impl<'a> Call<'a> {
 
     /// Whether others already wait for a key, so that this client has to queue behind them.
     pub fn must_queue(&mut self, key: Key<'_>) -> bool {
-        let Space { db, view, local, .. } = &mut self.space;
+        let KeyAccess { db, view, local, .. } = &mut self.space;
         local.may_wait && view.shard(key.hash).waiters.wants(*db, key.bytes)
     }
 
@@ -130,23 +130,23 @@ fn hash_in(entry: &Entry) -> Result<&Hash, Error> {
 }
 
 /// The part of the keyspace that a run may reach, at one moment, in one database.
-pub struct Space<'a> {
+pub struct KeyAccess<'a> {
     /// The moment.
     pub now: Now,
     /// The selected database.
     pub db: usize,
-    pub(crate) view: &'a mut View,
-    pub(crate) local: &'a mut Local,
+    pub(crate) view: &'a mut LockedShards,
+    pub(crate) local: &'a mut WorkerState,
 }
 
-impl<'a> Space<'a> {
+impl<'a> KeyAccess<'a> {
     /// The keyspace's own random source.
     pub fn random(&mut self) -> &mut fastrand::Rng {
         &mut self.local.random
     }
 
     /// The locked shards.
-    pub fn view(&mut self) -> &mut View {
+    pub fn view(&mut self) -> &mut LockedShards {
         self.view
     }
 
@@ -338,7 +338,7 @@ impl<'a> Space<'a> {
     #[inline]
     pub fn modify<R>(&mut self, key: Key<'_>, slot: Slot, f: impl FnOnce(&mut Entry) -> R) -> R {
         self.touch_watches(key);
-        let Space { now, db, view, local } = self;
+        let KeyAccess { now, db, view, local } = self;
         view.shard(key.hash).db_mut(*db).modify(slot, |entry| {
             local.note_use(entry, *now);
             f(entry)
@@ -392,7 +392,7 @@ impl<'a> Space<'a> {
             return;
         };
         let hasher = self.view.keyspace().hasher();
-        let Space { now, db, view, local } = self;
+        let KeyAccess { now, db, view, local } = self;
         let db = view.shard(key.hash).db_mut(*db);
         let (changed, is_empty, wake_ms) = db.modify_timed(key.hash, slot, hasher, |entry| {
             local.note_use(entry, *now);

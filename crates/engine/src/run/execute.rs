@@ -8,10 +8,10 @@ use crate::hasher::{SHARDS, hash_in};
 use crate::keyspace::garbage::Garbage;
 use crate::keyspace::shard::Due;
 use crate::keyspace::tracking::Changes;
-use crate::keyspace::{Keyspace, View};
+use crate::keyspace::{Keyspace, LockedShards};
 use crate::options::Options;
 use crate::run::blocking::{Ready, Wait};
-use crate::run::call::{Call, Key, KeyAt, Space};
+use crate::run::call::{Call, Key, KeyAccess, KeyAt};
 use crate::run::effects::{Effects, Sink};
 use crate::run::events::{Classes, Event};
 use crate::run::registry::{KeyShape, Registered};
@@ -37,7 +37,7 @@ pub struct Engine {
 }
 
 /// What one worker has for itself.
-pub struct Local {
+pub struct WorkerState {
     /// Its counters.
     pub stats: Arc<Stats>,
     /// What it has to drop. Whoever runs requests empties it after the unlock, on another thread
@@ -66,10 +66,10 @@ pub struct Local {
     pub lacks_room: bool,
 }
 
-impl Local {
+impl WorkerState {
     /// A worker's part, with its random source's seed.
-    pub fn new(stats: Arc<Stats>, seed: u64) -> Local {
-        Local {
+    pub fn new(stats: Arc<Stats>, seed: u64) -> WorkerState {
+        WorkerState {
             stats,
             garbage: Vec::new(),
             random: fastrand::Rng::with_seed(seed),
@@ -94,7 +94,7 @@ impl Local {
         if events.is_empty() { None } else { Some(events.take()) }
     }
 
-    /// As [`Local::take_events`], in the midst of a unit: for who tells something of its own now.
+    /// As [`WorkerState::take_events`], in the midst of a unit: for who tells something of its own now.
     pub fn take_events_so_far(&mut self) -> Option<Vec<Event>> {
         self.effects.events.finish();
         self.take_events()
@@ -224,7 +224,7 @@ impl Engine {
     /// # Errors
     /// When a script holds it for too long.
     #[inline]
-    pub fn lock(&'static self, command: &Command, keys: &[KeyAt]) -> Result<View, Error> {
+    pub fn lock(&'static self, command: &Command, keys: &[KeyAt]) -> Result<LockedShards, Error> {
         if let [key] = keys
             && !command.is(WHOLE_KEYSPACE | WALKS)
         {
@@ -242,7 +242,7 @@ impl Engine {
     #[inline]
     pub fn run(
         &'static self,
-        local: &mut Local,
+        local: &mut WorkerState,
         request: Prepared<'_>,
         now: Now,
         reply: &mut Reply,
@@ -271,14 +271,14 @@ impl Engine {
 
     /// Begins a unit of the effect stream; the shards that it needs are locked.
     #[inline]
-    pub fn begin(&self, local: &mut Local) {
+    pub fn begin(&self, local: &mut WorkerState) {
         local.effects.begin(self.listening.load(Relaxed), self.events.load(Relaxed));
         local.changes.want_all(self.all_changes.load(Relaxed));
     }
 
     /// Ends a unit of the effect stream, with the shards still locked.
     #[inline]
-    pub fn commit(&self, local: &mut Local) {
+    pub fn commit(&self, local: &mut WorkerState) {
         local.effects.commit(self.sink.get().map(|sink| &**sink));
     }
 
@@ -286,8 +286,8 @@ impl Engine {
     #[inline]
     pub fn run_in(
         &self,
-        view: &mut View,
-        local: &mut Local,
+        view: &mut LockedShards,
+        local: &mut WorkerState,
         request: Prepared<'_>,
         now: Now,
         reply: &mut Reply,
@@ -309,7 +309,7 @@ impl Engine {
             command: request.command,
             args: request.args,
             reply,
-            space: Space { now, db: request.db, view, local },
+            space: KeyAccess { now, db: request.db, view, local },
             options: &self.options,
             keys: request.keys,
         };
@@ -323,15 +323,15 @@ impl Engine {
     /// although it has.
     pub fn expire_if_due(
         &self,
-        view: &mut View,
-        local: &mut Local,
+        view: &mut LockedShards,
+        local: &mut WorkerState,
         now: Now,
         db: usize,
         key: Key<'_>,
     ) -> bool {
         self.begin(local);
         local.writes = false;
-        let mut space = Space { now, db, view, local };
+        let mut space = KeyAccess { now, db, view, local };
         let is_left = space.find(key).is_none() && space.has(key);
         self.commit(local);
         is_left
@@ -341,7 +341,7 @@ impl Engine {
     /// Returns how many there were.
     pub fn expire_shard(
         &'static self,
-        local: &mut Local,
+        local: &mut WorkerState,
         index: usize,
         now: Now,
         limit: usize,
@@ -382,7 +382,7 @@ impl Engine {
     /// whether something is left because there was too much for one call.
     pub fn expire(
         &'static self,
-        local: &mut Local,
+        local: &mut WorkerState,
         worker: usize,
         workers: usize,
         now: Now,

@@ -12,7 +12,7 @@
 //! ```
 
 use crate::hasher::{HOME_BITS, PREFIX_BITS, SHARDS};
-use crate::run::call::Space;
+use crate::run::call::KeyAccess;
 use crate::storage::entry::Entry;
 use crate::storage::table::Position;
 
@@ -48,7 +48,7 @@ impl Cursor {
     }
 }
 
-impl Space<'_> {
+impl KeyAccess<'_> {
     /// Visits entries from `cursor` on until about `count` were seen, and returns where to go on.
     /// Entries that have expired are left out, but counted.
     pub fn scan(&mut self, mut cursor: Cursor, count: u64, mut f: impl FnMut(&Entry)) -> Cursor {

@@ -79,7 +79,7 @@ pub static HGETEX: Command = Command {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Change {
     None,
-    Persist,
+    Durability,
     /// A Unix time in milliseconds.
     At(i64),
 }
@@ -90,7 +90,7 @@ fn get_and_expire(call: &mut Call<'_>) -> Result<(), Error> {
     let slot = call.space.find_hash(key)?;
     let (change, word) = match (ExpiryUnit::of_option(args.at(2)), args.at(2)) {
         (Some(unit), _) => (Change::At(wall_time(args.at(3), unit, now, call.command.name)?), 4),
-        (None, word) if word.eq_ignore_ascii_case(b"PERSIST") => (Change::Persist, 3),
+        (None, word) if word.eq_ignore_ascii_case(b"PERSIST") => (Change::Durability, 3),
         (None, _) => (Change::None, 2),
     };
     let from = fields_from(call, word, Error::FIELD_COUNT)?;
@@ -112,8 +112,8 @@ fn get_and_expire(call: &mut Call<'_>) -> Result<(), Error> {
             }
             match change {
                 Change::None => continue,
-                Change::Persist if hash.deadline_ms(field, hasher) == Some(0) => continue,
-                Change::Persist => hash.set_deadline(field, 0, hasher),
+                Change::Durability if hash.deadline_ms(field, hasher) == Some(0) => continue,
+                Change::Durability => hash.set_deadline(field, 0, hasher),
                 Change::At(at_ms) if now.has_come(at_ms) => hash.remove(field, hasher),
                 Change::At(at_ms) => hash.set_deadline(field, now.deadline(at_ms), hasher),
             };
@@ -124,7 +124,7 @@ fn get_and_expire(call: &mut Call<'_>) -> Result<(), Error> {
     call.space.count_changes(changed.len());
     match change {
         Change::None => {}
-        Change::Persist => emit_persist(call, &changed),
+        Change::Durability => emit_persist(call, &changed),
         Change::At(at_ms) if now.has_come(at_ms) => emit_deleted(call, &changed),
         Change::At(at_ms) => emit_expire(call, at_ms, &changed),
     }

@@ -10,7 +10,7 @@ mod deadline;
 mod whole;
 
 use crate::error::Error;
-use crate::run::call::{Call, Key, Space};
+use crate::run::call::{Call, Key, KeyAccess};
 use crate::spec::*;
 use crate::storage::entry::Entry;
 use redstart_protocol::parse_i64;
@@ -120,7 +120,7 @@ pub static TOUCH: Command = Command {
     run: Run::Data(|call| count(call, |space, key| space.touch(key))),
 };
 
-fn count(call: &mut Call<'_>, is: fn(&mut Space<'_>, Key<'_>) -> bool) -> Result<(), Error> {
+fn count(call: &mut Call<'_>, is: fn(&mut KeyAccess<'_>, Key<'_>) -> bool) -> Result<(), Error> {
     let space = &mut call.space;
     let keys =
         call.keys.iter().map(|key| Key { bytes: call.args.at(key.arg as usize), hash: key.hash });
@@ -210,7 +210,7 @@ fn rename(call: &mut Call<'_>, if_taken: IfTaken) -> Result<(), Error> {
 }
 
 /// Moves the value and the deadline of `from`, which is there, to the name `to` in database `db`.
-fn relocate(space: &mut Space<'_>, from: Key<'_>, db: usize, to: Key<'_>) {
+fn relocate(space: &mut KeyAccess<'_>, from: Key<'_>, db: usize, to: Key<'_>) {
     let Some(slot) = space.find(from) else { return };
     let entry = space.take(from, slot);
     let deadline_ms = entry.deadline_ms();
@@ -220,7 +220,7 @@ fn relocate(space: &mut Space<'_>, from: Key<'_>, db: usize, to: Key<'_>) {
 }
 
 /// Calls `f` with another database selected.
-fn in_db<R>(space: &mut Space<'_>, db: usize, f: impl FnOnce(&mut Space<'_>) -> R) -> R {
+fn in_db<R>(space: &mut KeyAccess<'_>, db: usize, f: impl FnOnce(&mut KeyAccess<'_>) -> R) -> R {
     let selected = std::mem::replace(&mut space.db, db);
     let result = f(space);
     space.db = selected;

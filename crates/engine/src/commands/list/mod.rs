@@ -11,7 +11,7 @@ mod pop;
 mod push;
 
 use crate::error::Error;
-use crate::run::call::{Call, Key, Space};
+use crate::run::call::{Call, Key, KeyAccess};
 use crate::spec::Command;
 use crate::storage::entry::{Entry, NewValue};
 use crate::storage::table::Slot;
@@ -56,13 +56,16 @@ pub fn list_of(entry: &Entry) -> Result<ListRef<'_>, Error> {
 
 /// Fetches a list for reading: counts a hit or a miss and notes the access.
 #[inline]
-pub fn read_list<'s>(space: &'s mut Space<'_>, key: Key<'_>) -> Result<Option<ListRef<'s>>, Error> {
+pub fn read_list<'s>(
+    space: &'s mut KeyAccess<'_>,
+    key: Key<'_>,
+) -> Result<Option<ListRef<'s>>, Error> {
     space.read(key).map(list_of).transpose()
 }
 
 /// Where a list to be changed is.
 #[inline]
-pub fn find_list(space: &mut Space<'_>, key: Key<'_>) -> Result<Option<Slot>, Error> {
+pub fn find_list(space: &mut KeyAccess<'_>, key: Key<'_>) -> Result<Option<Slot>, Error> {
     let Some(slot) = space.find(key) else { return Ok(None) };
     list_of(space.entry(key, slot))?;
     Ok(Some(slot))
@@ -70,7 +73,12 @@ pub fn find_list(space: &mut Space<'_>, key: Key<'_>) -> Result<Option<Slot>, Er
 
 /// Calls `f` with the list in a slot that [`find_list`] gave.
 #[inline]
-fn modify<R>(space: &mut Space<'_>, key: Key<'_>, slot: Slot, f: impl FnOnce(&mut List) -> R) -> R {
+fn modify<R>(
+    space: &mut KeyAccess<'_>,
+    key: Key<'_>,
+    slot: Slot,
+    f: impl FnOnce(&mut List) -> R,
+) -> R {
     space.modify(key, slot, |entry| edit(entry, f))
 }
 
@@ -80,7 +88,7 @@ fn edit<R>(entry: &mut Entry, f: impl FnOnce(&mut List) -> R) -> R {
 }
 
 /// Stores a list where nothing is, or over whatever is in the slot.
-pub fn put_list(space: &mut Space<'_>, key: Key<'_>, slot: Option<Slot>, list: List) {
+pub fn put_list(space: &mut KeyAccess<'_>, key: Key<'_>, slot: Option<Slot>, list: List) {
     space.put(key, slot, NewValue::Object(Box::new(Object::List(list))), 0);
 }
 

@@ -6,7 +6,7 @@
 
 use super::pattern::Pattern;
 use crate::error::Error;
-use crate::run::call::Space;
+use crate::run::call::KeyAccess;
 use redstart_protocol::parse_f64;
 use std::cmp::Ordering;
 
@@ -32,7 +32,7 @@ impl Order<'_> {
     /// When something to be compared as a number is none.
     pub fn sort<'e>(
         &self,
-        space: &mut Space<'_>,
+        space: &mut KeyAccess<'_>,
         elements: &'e [Box<[u8]>],
     ) -> Result<Vec<&'e [u8]>, Error> {
         let elements = elements.iter().map(|element| &element[..]);

@@ -7,7 +7,7 @@
 //! Like Redis, which looks at patterns as C strings, the star and the arrow are looked for only up
 //! to the first zero byte.
 
-use crate::run::call::Space;
+use crate::run::call::KeyAccess;
 use crate::storage::entry::Value;
 use crate::storage::value::ObjectRef;
 
@@ -37,7 +37,7 @@ impl<'a> Pattern<'a> {
     /// where there is no such thing.
     pub fn with_value<R>(
         &self,
-        space: &mut Space<'_>,
+        space: &mut KeyAccess<'_>,
         element: &[u8],
         f: impl FnOnce(Value<'_>) -> R,
     ) -> Option<R> {
