@@ -14,6 +14,7 @@ mod report;
 mod scripting;
 mod server;
 mod session;
+mod start;
 mod system;
 mod tools;
 
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
         return tools::convert::run(&arguments[1..]);
     }
     let config = Config::from_arguments(std::env::args_os().skip(1));
-    let served = prepare(&config).and_then(|()| server::serve(config));
+    let served = prepare(&config).and_then(|()| start::serve(config));
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -22,13 +22,10 @@ mod server;
 mod slowlog;
 mod transaction;
 
-use crate::session::Context;
+use crate::session::handlers::{Handler, Handlers};
 use redstart_engine::spec::{Arity, Doc, Flags, Group, LOADING, Run, STALE};
 use redstart_engine::{Command, Error, Registry};
-use redstart_protocol::{Args, Reply, parse_i64};
-
-/// A session command's handler.
-pub type Handler = fn(&mut Context<'_>, Args<'_>) -> Result<(), Error>;
+use redstart_protocol::{Reply, parse_i64};
 
 /// A session command: the declaration and, beside it, what runs it.
 pub struct SessionCommand {
@@ -152,27 +149,11 @@ pub fn registry() -> Registry {
 }
 
 /// The session commands' handlers, by command id.
-pub struct Handlers(Vec<Option<Handler>>);
-
-impl Handlers {
-    /// Finds the handler of every session command in the registry.
-    pub fn of(registry: &Registry) -> Handlers {
-        let handler = |command: &'static Command| {
-            all().find(|session| std::ptr::eq(&session.spec, command)).map(|session| session.run)
-        };
-        Handlers(registry.iter().map(|registered| handler(registered.command)).collect())
-    }
-
-    /// Runs the handler of a session command. A container that has none wants a subcommand.
-    pub fn run(&self, id: u16, context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
-        match self.0[id as usize] {
-            Some(handler) => handler(context, args),
-            None => {
-                let registered = context.session.server.registry.at(id);
-                Err(Error::wrong_arity(&registered.full_name()))
-            }
-        }
-    }
+pub fn handlers(registry: &Registry) -> Handlers {
+    let handler = |command: &'static Command| {
+        all().find(|session| std::ptr::eq(&session.spec, command)).map(|session| session.run)
+    };
+    registry.iter().map(|registered| handler(registered.command)).collect()
 }
 
 /// Answers a container's HELP: what is particular to it, within what all of them say.

@@ -9,11 +9,13 @@
 //! By pass 3 everything that the batch touches is in the cache or on its way. A request is one of
 //! a batch even when it is alone. The batch ends early where the rest could depend on what runs.
 
+pub mod after_unlock;
 pub mod replay;
 pub mod worker;
 
 use crate::clients::TOUCH_NOT;
-use crate::dispatch::worker::{Worker, take_out_garbage};
+use crate::dispatch::after_unlock::take_out_garbage;
+use crate::dispatch::worker::Worker;
 use crate::durability;
 use crate::metrics::errors;
 use crate::metrics::timing::Stopwatch;

@@ -1,28 +1,13 @@
-//! A worker: one thread with one runtime, its connections, and what they share on that thread.
+//! What the connections of a worker share: buffers, counters, the random source.
 //!
-//! Connections of a worker run one at a time, so buffers, counters and the random source need no
-//! lock: they lie in a thread-local that a connection borrows while it runs requests.
+//! Connections of a worker run one at a time on its thread, so none of this needs a lock: it lies
+//! in a thread-local that a connection borrows while it runs requests.
 
-use crate::network::while_busy;
-use crate::server::{Server, WorkerHandle};
 use redstart_engine::run::call::KeyAt;
 use redstart_engine::run::execute::WorkerState;
 use redstart_protocol::{Reply, Span};
 use std::cell::RefCell;
-use std::future::poll_fn;
-use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
-use tokio::sync::mpsc;
 
-/// How often expired keys are looked for, in milliseconds.
-const TICK_MS: u64 = 10;
-/// How often a worker gives way before it sleeps. The first time alone does not always move it
-/// behind a thread that waits for its core; on an idle core all four cost a microsecond.
-const YIELDS: usize = 4;
-/// A worker's stack: scripts nest calls and values on it. Memory only where it is used.
-const STACK_BYTES: usize = 16 << 20;
 /// Bytes read from a socket at a time.
 pub const READ_BYTES: usize = 256 * 1024;
 
@@ -144,6 +129,11 @@ thread_local! {
     static WORKER: RefCell<Option<Worker>> = const { RefCell::new(None) };
 }
 
+/// Makes this thread a worker's.
+pub fn install(worker: Worker) {
+    WORKER.set(Some(worker));
+}
+
 /// Runs `f` with this thread's worker.
 ///
 /// # Panics
@@ -151,98 +141,4 @@ thread_local! {
 #[inline]
 pub fn with<R>(f: impl FnOnce(&mut Worker) -> R) -> R {
     WORKER.with_borrow_mut(|worker| f(worker.as_mut().expect("connections run on workers")))
-}
-
-/// Starts a worker's thread.
-///
-/// # Errors
-/// When the system has no thread to give.
-pub fn spawn(
-    server: &'static Server,
-    index: usize,
-    workers: usize,
-) -> io::Result<Arc<WorkerHandle>> {
-    let (queue, connections) = mpsc::unbounded_channel();
-    let load = Arc::new(AtomicUsize::new(0));
-    let handle = Arc::new(WorkerHandle { queue, load: load.clone() });
-    let seed = crate::system::random::seed()?[0];
-    let runtime = runtime(workers)?;
-    let thread = std::thread::Builder::new().name(format!("worker-{index}"));
-    thread.stack_size(STACK_BYTES).spawn(move || {
-        crate::system::log::serves();
-        let input = vec![0; READ_BYTES].into();
-        WORKER.set(Some(Worker::new(WorkerState::new(server.stats[index].clone(), seed), input)));
-        while_busy::open(connections, load, server.stats[index].clone());
-        runtime.block_on(async {
-            tokio::spawn(tick(server, index, workers));
-            receive(server).await;
-        });
-    })?;
-    Ok(handle)
-}
-
-/// A worker's runtime. A worker that shares the cores with others lets them run before it sleeps:
-/// where its client waits for the same core, more requests are there afterwards, and neither
-/// side pays for a sleep and a wake-up per batch.
-fn runtime(workers: usize) -> io::Result<tokio::runtime::Runtime> {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_all();
-    if workers > 1 {
-        builder.on_thread_park(|| (0..YIELDS).for_each(|_| std::thread::yield_now()));
-    }
-    builder.build()
-}
-
-async fn receive(server: &'static Server) {
-    while let Some(handover) = poll_fn(while_busy::poll_handover).await {
-        while_busy::take_on(server, handover);
-    }
-}
-
-/// Removes expired keys of this worker's shards, and goes on at once while there are more.
-async fn tick(server: &'static Server, index: usize, workers: usize) {
-    let mut interval = tokio::time::interval(Duration::from_millis(TICK_MS));
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    loop {
-        interval.tick().await;
-        server.beats[index].fetch_add(1, Ordering::AcqRel);
-        // What is being loaded is not changed until all of it is there.
-        if server.durability.is_loading() {
-            continue;
-        }
-        if index == 0 {
-            server.unwatched.remove(&server.engine.keyspace);
-        }
-        if server.live.expiry_waits.load(Ordering::Relaxed) || server.pause.is_on() {
-            continue;
-        }
-        loop {
-            let now = server.clock.now();
-            let more = with(|worker| {
-                let mut more = server.engine.expire(&mut worker.local, index, workers, now);
-                more |= index == 0 && server.evictor.shrink(server, worker, now);
-                take_out_garbage(worker, server);
-                more
-            });
-            if !more {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
-    }
-}
-
-/// Hands what is to be dropped to the thread that drops, and what has happened to keys to those who
-/// listen.
-#[inline]
-pub fn take_out_garbage(worker: &mut Worker, server: &'static Server) {
-    if !worker.local.garbage.is_empty() {
-        server.reclaimer.drop_later(std::mem::take(&mut worker.local.garbage));
-    }
-    if !worker.local.changes.is_empty() {
-        crate::notify::invalidation::settle(server, worker, None);
-    }
-    if let Some(events) = worker.local.take_events() {
-        server.pubsub.publish_events(server.engine.events(), events);
-    }
 }

@@ -7,9 +7,10 @@
 use crate::clients::ClientInfo;
 use crate::dispatch;
 use crate::dispatch::worker;
+use crate::network::handover::Handover;
 use crate::network::socket::{Accepted, Address, Socket};
 use crate::network::while_busy;
-use crate::server::{Handover, Server};
+use crate::server::Server;
 use crate::session::Session;
 use bytes::BufMut;
 use parking_lot::Mutex;

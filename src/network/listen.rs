@@ -4,10 +4,9 @@
 //! and waits, so that the answer is true: either the server listens where it was told to, or
 //! nothing has changed.
 
+use crate::network::handover::{Handover, WorkerHandle};
 use crate::network::socket::{Accepted, Address};
 use crate::server::settings::Startup;
-use crate::server::{Handover, WorkerHandle};
-use parking_lot::Mutex;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -15,39 +14,8 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
-
-/// How long CONFIG SET waits for the thread of the listeners.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// A change of the addresses: where to listen, and where to answer.
-pub type Request = (Startup, SyncSender<io::Result<()>>);
-
-/// The way to the thread of the listeners.
-#[derive(Default)]
-pub struct Rebinder(Mutex<Option<UnboundedSender<Request>>>);
-
-impl Rebinder {
-    /// Says who takes requests.
-    pub fn connect(&self, requests: UnboundedSender<Request>) {
-        *self.0.lock() = Some(requests);
-    }
-
-    /// Listens where `settings` say, and nowhere else.
-    ///
-    /// # Errors
-    /// When an address cannot be bound; the server then listens where it did.
-    pub fn rebind(&self, settings: Startup) -> io::Result<()> {
-        let (answer, answered) = sync_channel(1);
-        let gone = || io::Error::other("the server is about to end");
-        let requests = self.0.lock().clone().ok_or_else(gone)?;
-        requests.send((settings, answer)).map_err(|_| gone())?;
-        answered.recv_timeout(PATIENCE).map_err(|_| gone())?
-    }
-}
 
 /// The listeners of the server.
 pub struct Listeners {

@@ -1,6 +1,8 @@
 //! Sockets and the tasks on them: listening, connections, the threads that serve them.
 
 pub mod connection;
+pub mod handover;
 pub mod listen;
 pub mod socket;
 pub mod while_busy;
+pub mod worker_thread;

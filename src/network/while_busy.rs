@@ -18,7 +18,8 @@
 use crate::dispatch;
 use crate::dispatch::worker::Worker;
 use crate::network::connection::{self, Connection};
-use crate::server::{Handover, Server};
+use crate::network::handover::Handover;
+use crate::server::Server;
 use parking_lot::Mutex;
 use redstart_engine::run::execute::WorkerState;
 use redstart_engine::stats::Stats;

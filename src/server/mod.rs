@@ -1,34 +1,30 @@
-//! What all workers share, and how it all starts: listeners, workers, signals.
+//! What all workers share: references to the parts of the server, and nothing but data.
 
+pub mod rebinder;
 pub mod settings;
 
 use crate::clients::Clients;
-use crate::clients::pause::{self, Pause};
-use crate::commands::Handlers;
-use crate::dispatch::worker;
-use crate::durability::{self, Durability};
+use crate::clients::pause::Pause;
+use crate::durability::Durability;
 use crate::memory::evict::Evictor;
 use crate::memory::reclaim::Reclaimer;
 use crate::metrics::latency::Monitor;
 use crate::metrics::rates::{Rates, Sums};
 use crate::metrics::slowlog::Slowlog;
 use crate::metrics::timing::Short;
-use crate::network::listen::{Bound, Listeners, Rebinder};
-use crate::network::socket::{Accepted, Address};
 use crate::notify::invalidation::Tracking;
 use crate::notify::monitor::Monitors;
 use crate::notify::pubsub::PubSub;
+use crate::server::rebinder::Rebinder;
+use crate::session::handlers::Handlers;
 use crate::system::clock::Clock;
-use crate::system::supervisor;
 use parking_lot::{Mutex, RwLock};
 use redstart_config::{Config, Setting};
 use redstart_engine::stats::Stats;
 use redstart_engine::{Engine, Registry};
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 
 /// What all workers share.
 pub struct Server {
@@ -86,7 +82,8 @@ pub struct Server {
     pub durability: &'static Durability,
     /// The pause of commands, if there is one.
     pub pause: &'static Pause,
-    stop: Notify,
+    /// Somebody asked the server to stop.
+    pub stop: Notify,
 }
 
 /// Settings that are read per request or per connection, without a lock.
@@ -124,24 +121,8 @@ pub struct Live {
     pub scripts_debug: AtomicBool,
 }
 
-/// A connection on its way to a worker.
-pub struct Handover {
-    /// The socket.
-    pub stream: Accepted,
-    /// Where the client is.
-    pub addr: Address,
-}
-
-/// A worker as the acceptor sees it.
-pub struct WorkerHandle {
-    /// Takes connections.
-    pub queue: mpsc::UnboundedSender<Handover>,
-    /// How many connections the worker has.
-    pub load: Arc<AtomicUsize>,
-}
-
 impl Server {
-    /// Asks the server to stop; [`serve`] then returns.
+    /// Asks the server to stop: the main thread then ends it.
     pub fn shutdown(&self) {
         self.stop.notify_one();
     }
@@ -153,7 +134,7 @@ impl Server {
     }
 
     /// Notes how much has happened by now.
-    fn sample_rates(&self) {
+    pub fn sample_rates(&self) {
         let mut sums = Sums::default();
         for stats in self.stats {
             sums.commands += stats.commands();
@@ -164,7 +145,7 @@ impl Server {
     }
 
     /// Closes clients that have been idle for longer than `timeout`; those that listen may be.
-    fn close_idle(&self) {
+    pub fn close_idle(&self) {
         let timeout_ms = self.live.timeout_s.load(Ordering::Relaxed).saturating_mul(1000);
         if timeout_ms == 0 {
             return;
@@ -211,214 +192,4 @@ impl Server {
         let config = self.config.read();
         crate::server::settings::apply(&config, self);
     }
-}
-
-/// Starts everything and serves until SHUTDOWN or a signal.
-///
-/// # Errors
-/// When an address cannot be bound or a thread cannot be started.
-pub fn serve(config: Config) -> io::Result<()> {
-    let settings = crate::server::settings::Startup::of(&config)?;
-    crate::system::log::start()?;
-    let bound = Bound::new(&settings)?;
-    let registry = crate::commands::registry();
-    let threads = settings.threads;
-    let stats: Vec<_> = (0..threads).map(|_| Arc::new(Stats::new(registry.len()))).collect();
-    let short = Short::of(&registry);
-    let mut random = fastrand::Rng::new();
-    // The server lives as long as the process: no reference to it is ever counted.
-    let server: &'static Server = leak(Server {
-        engine: leak(Engine::new(crate::system::random::seed()?)),
-        handlers: leak(Handlers::of(&registry)),
-        registry: leak(registry),
-        clients: leak(Clients::default()),
-        pubsub: leak(PubSub::default()),
-        monitors: leak(Monitors::default()),
-        unwatched: leak(Default::default()),
-        tracking: leak(Tracking::default()),
-        scripts: leak(Default::default()),
-        stats: leak(stats),
-        beats: leak((0..threads).map(|_| AtomicU64::new(0)).collect::<Vec<_>>()),
-        clock: leak(Clock::start()),
-        config: leak(RwLock::new(config)),
-        live: leak(Live::default()),
-        reclaimer: leak(Reclaimer::default()),
-        run_id: (0..40).map(|_| char::from(b"0123456789abcdef"[random.usize(..16)])).collect(),
-        port: settings.port,
-        errors: leak(Mutex::default()),
-        memory_peak: AtomicUsize::new(0),
-        rates: leak(Rates::default()),
-        evictor: leak(Evictor::default()),
-        rebinder: leak(Rebinder::default()),
-        short: leak(short),
-        slowlog: leak(Slowlog::default()),
-        latency: leak(Monitor::default()),
-        durability: leak(Durability::default()),
-        pause: leak(Pause::default()),
-        stop: Notify::new(),
-    });
-    crate::server::settings::apply_once(&server.config.read(), &server.engine.options);
-    server.apply_config();
-    tell_start(server);
-    server.engine.keyspace.busy.watch(move || crate::network::while_busy::serve(server));
-    crate::memory::reclaim::start(server)?;
-    durability::start(server)?;
-    durability::follow_config(server)?;
-    let workers = (0..threads)
-        .map(|index| worker::spawn(server, index, threads))
-        .collect::<io::Result<Vec<_>>>()?;
-    start_accepting(server, bound, workers)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ended = runtime.block_on(async {
-        let mut signals = Signals::listen()?;
-        // Clients are told meanwhile that data is being loaded.
-        let loading = tokio::task::spawn_blocking(move || durability::load(server));
-        tokio::select! {
-            loaded = loading => loaded?.map_err(io::Error::other)?,
-            () = signals.ending(server) => exit_while_loading(),
-        }
-        crate::system::log::notice(format_args!(
-            "Ready to accept connections on port {} with {threads} worker(s)",
-            server.port
-        ));
-        supervisor::tell(&server.config.read(), "READY=1\nSTATUS=Ready to accept connections\n");
-        until_stopped(server, signals).await
-    });
-    crate::system::log::flush();
-    ended
-}
-
-/// A part of the server, for as long as the process lives.
-fn leak<T>(part: T) -> &'static T {
-    Box::leak(Box::new(part))
-}
-
-/// Starts the thread that takes connections, and lets paused ones go on. The main thread loads,
-/// saves at the end and writes the log, and so may have to wait for a disk.
-fn start_accepting(
-    server: &'static Server,
-    bound: Bound,
-    workers: Vec<Arc<WorkerHandle>>,
-) -> io::Result<()> {
-    let (requests, rebinds) = mpsc::unbounded_channel();
-    server.rebinder.connect(requests);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let listeners = {
-        let _entered = runtime.enter();
-        Listeners::start(bound, workers)?
-    };
-    runtime.spawn(pause::watch(server));
-    let body = move || {
-        crate::system::log::serves();
-        runtime.block_on(rebind(listeners, rebinds));
-    };
-    std::thread::Builder::new().name("accept".into()).spawn(body).map(drop)
-}
-
-/// Says who is about to serve; what starts servers looks for the process's id in it.
-fn tell_start(server: &Server) {
-    let version = env!("CARGO_PKG_VERSION");
-    let (port, id) = (server.port, std::process::id());
-    crate::system::log::notice(format_args!("Redstart {version} starts, port: {port}, PID: {id}"));
-}
-
-/// Listens elsewhere when CONFIG SET says so.
-async fn rebind(
-    mut listeners: Listeners,
-    mut rebinds: mpsc::UnboundedReceiver<crate::network::listen::Request>,
-) {
-    while let Some((settings, answer)) = rebinds.recv().await {
-        // Who asked may have lost patience.
-        let _ = answer.send(listeners.rebind(&settings).await);
-    }
-}
-
-/// Ends as a parameter says; false when that is not possible. An interrupt meanwhile ends it at
-/// once.
-async fn on_signal(server: &'static Server, setting: Setting, interrupt: &mut Signal) -> bool {
-    let flags = server.config.read().flags(setting).to_vec();
-    let save = match () {
-        () if flags.contains(&"save") => Some(true),
-        () if flags.contains(&"nosave") => Some(false),
-        () => None,
-    };
-    let how = durability::How { save, force: flags.contains(&"force") };
-    let ending = tokio::task::spawn_blocking(move || durability::shutdown(server, how));
-    tokio::select! {
-        ended = ending => ended.unwrap_or(false),
-        _ = interrupt.recv() => exit_at_once(),
-    }
-}
-
-/// Ends the process although it saves: the last snapshot and the log stay as they were.
-fn exit_at_once() -> ! {
-    crate::system::log::warning("You insist... exiting now.");
-    crate::system::log::flush();
-    std::process::exit(1)
-}
-
-/// What may end the server from outside.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    /// Held and never asked: a server outlives the terminal that it was started from.
-    _hangup: Signal,
-}
-
-impl Signals {
-    fn listen() -> io::Result<Signals> {
-        Ok(Signals {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            _hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Waits until somebody wants the server to end.
-    async fn ending(&mut self, server: &Server) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-            () = server.stop.notified() => {}
-        }
-    }
-}
-
-/// Ends the process while data is being loaded: there is nothing to save, and who loads is not
-/// waited for.
-fn exit_while_loading() -> ! {
-    crate::system::log::warning("Asked to end while data is being loaded, exiting now.");
-    crate::system::log::flush();
-    std::process::exit(0)
-}
-
-async fn until_stopped(server: &'static Server, mut signals: Signals) -> io::Result<()> {
-    let Signals { terminate, interrupt, .. } = &mut signals;
-    let mut tick = tokio::time::interval(std::time::Duration::from_millis(100));
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => {
-                if on_signal(server, Setting::ShutdownOnSigterm, interrupt).await {
-                    break;
-                }
-            }
-            _ = interrupt.recv() => {
-                if on_signal(server, Setting::ShutdownOnSigint, interrupt).await {
-                    break;
-                }
-            }
-            () = server.stop.notified() => break,
-            _ = tick.tick() => {
-                server.clock.follow_wall();
-                server.sample_rates();
-                server.close_idle();
-                crate::clients::output_limits::tick(server);
-                server.evict_clients();
-                durability::tick(server);
-            }
-        }
-    }
-    supervisor::tell(&server.config.read(), "STOPPING=1\n");
-    crate::system::log::warning("Redstart is now ready to exit, bye bye...");
-    Ok(())
 }

@@ -2,6 +2,7 @@
 //! yet, and the output that is not written yet.
 
 pub mod blocked;
+pub mod handlers;
 pub mod transaction;
 
 use crate::clients::{ClientInfo, Kept};

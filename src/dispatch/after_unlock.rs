@@ -1,0 +1,19 @@
+//! What is done once the shards are unlocked: garbage is dropped, changes and events are sent.
+
+use crate::dispatch::worker::Worker;
+use crate::server::Server;
+
+/// Hands what is to be dropped to the thread that drops, and what has happened to keys to those who
+/// listen.
+#[inline]
+pub fn take_out_garbage(worker: &mut Worker, server: &'static Server) {
+    if !worker.local.garbage.is_empty() {
+        server.reclaimer.drop_later(std::mem::take(&mut worker.local.garbage));
+    }
+    if !worker.local.changes.is_empty() {
+        crate::notify::invalidation::settle(server, worker, None);
+    }
+    if let Some(events) = worker.local.take_events() {
+        server.pubsub.publish_events(server.engine.events(), events);
+    }
+}

@@ -1,0 +1,101 @@
+//! A worker's thread: one runtime, on which the tasks of its connections run, and a tick that
+//! removes expired keys.
+
+use crate::dispatch::after_unlock::take_out_garbage;
+use crate::dispatch::worker::{self, READ_BYTES, Worker};
+use crate::network::handover::WorkerHandle;
+use crate::network::while_busy;
+use crate::server::Server;
+use redstart_engine::run::execute::WorkerState;
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// How often expired keys are looked for, in milliseconds.
+const TICK_MS: u64 = 10;
+/// How often a worker gives way before it sleeps. The first time alone does not always move it
+/// behind a thread that waits for its core; on an idle core all four cost a microsecond.
+const YIELDS: usize = 4;
+/// A worker's stack: scripts nest calls and values on it. Memory only where it is used.
+const STACK_BYTES: usize = 16 << 20;
+/// Starts a worker's thread.
+///
+/// # Errors
+/// When the system has no thread to give.
+pub fn spawn(
+    server: &'static Server,
+    index: usize,
+    workers: usize,
+) -> io::Result<Arc<WorkerHandle>> {
+    let (queue, connections) = mpsc::unbounded_channel();
+    let load = Arc::new(AtomicUsize::new(0));
+    let handle = Arc::new(WorkerHandle { queue, load: load.clone() });
+    let seed = crate::system::random::seed()?[0];
+    let runtime = runtime(workers)?;
+    let thread = std::thread::Builder::new().name(format!("worker-{index}"));
+    thread.stack_size(STACK_BYTES).spawn(move || {
+        crate::system::log::serves();
+        let input = vec![0; READ_BYTES].into();
+        worker::install(Worker::new(WorkerState::new(server.stats[index].clone(), seed), input));
+        while_busy::open(connections, load, server.stats[index].clone());
+        runtime.block_on(async {
+            tokio::spawn(tick(server, index, workers));
+            receive(server).await;
+        });
+    })?;
+    Ok(handle)
+}
+
+/// A worker's runtime. A worker that shares the cores with others lets them run before it sleeps:
+/// where its client waits for the same core, more requests are there afterwards, and neither
+/// side pays for a sleep and a wake-up per batch.
+fn runtime(workers: usize) -> io::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all();
+    if workers > 1 {
+        builder.on_thread_park(|| (0..YIELDS).for_each(|_| std::thread::yield_now()));
+    }
+    builder.build()
+}
+
+async fn receive(server: &'static Server) {
+    while let Some(handover) = poll_fn(while_busy::poll_handover).await {
+        while_busy::take_on(server, handover);
+    }
+}
+
+/// Removes expired keys of this worker's shards, and goes on at once while there are more.
+async fn tick(server: &'static Server, index: usize, workers: usize) {
+    let mut interval = tokio::time::interval(Duration::from_millis(TICK_MS));
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        interval.tick().await;
+        server.beats[index].fetch_add(1, Ordering::AcqRel);
+        // What is being loaded is not changed until all of it is there.
+        if server.durability.is_loading() {
+            continue;
+        }
+        if index == 0 {
+            server.unwatched.remove(&server.engine.keyspace);
+        }
+        if server.live.expiry_waits.load(Ordering::Relaxed) || server.pause.is_on() {
+            continue;
+        }
+        loop {
+            let now = server.clock.now();
+            let more = worker::with(|worker| {
+                let mut more = server.engine.expire(&mut worker.local, index, workers, now);
+                more |= index == 0 && server.evictor.shrink(server, worker, now);
+                take_out_garbage(worker, server);
+                more
+            });
+            if !more {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}

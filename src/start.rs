@@ -1,0 +1,239 @@
+//! The wiring: makes the parts of the server, hands each what it needs, starts the threads, and
+//! ends with a signal or SHUTDOWN.
+
+use crate::clients::Clients;
+use crate::clients::pause::{self, Pause};
+use crate::durability::{self, Durability};
+use crate::memory::evict::Evictor;
+use crate::memory::reclaim::Reclaimer;
+use crate::metrics::latency::Monitor;
+use crate::metrics::rates::Rates;
+use crate::metrics::slowlog::Slowlog;
+use crate::metrics::timing::Short;
+use crate::network::handover::WorkerHandle;
+use crate::network::listen::{Bound, Listeners};
+use crate::network::{while_busy, worker_thread};
+use crate::notify::invalidation::Tracking;
+use crate::notify::monitor::Monitors;
+use crate::notify::pubsub::PubSub;
+use crate::server::rebinder::{self, Rebinder};
+use crate::server::settings::{self, Startup};
+use crate::server::{Live, Server};
+use crate::system::clock::Clock;
+use crate::system::{log, random, supervisor};
+use parking_lot::{Mutex, RwLock};
+use redstart_config::{Config, Setting};
+use redstart_engine::Engine;
+use redstart_engine::stats::Stats;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Notify, mpsc};
+
+/// Starts everything and serves until SHUTDOWN or a signal.
+///
+/// # Errors
+/// When an address cannot be bound or a thread cannot be started.
+pub fn serve(config: Config) -> io::Result<()> {
+    let startup = Startup::of(&config)?;
+    log::start()?;
+    let bound = Bound::new(&startup)?;
+    let registry = crate::commands::registry();
+    let threads = startup.threads;
+    let stats: Vec<_> = (0..threads).map(|_| Arc::new(Stats::new(registry.len()))).collect();
+    let short = Short::of(&registry);
+    let mut random = fastrand::Rng::new();
+    // The server lives as long as the process: no reference to it is ever counted.
+    let server: &'static Server = leak(Server {
+        engine: leak(Engine::new(random::seed()?)),
+        handlers: leak(crate::commands::handlers(&registry)),
+        registry: leak(registry),
+        clients: leak(Clients::default()),
+        pubsub: leak(PubSub::default()),
+        monitors: leak(Monitors::default()),
+        unwatched: leak(Default::default()),
+        tracking: leak(Tracking::default()),
+        scripts: leak(Default::default()),
+        stats: leak(stats),
+        beats: leak((0..threads).map(|_| AtomicU64::new(0)).collect::<Vec<_>>()),
+        clock: leak(Clock::start()),
+        config: leak(RwLock::new(config)),
+        live: leak(Live::default()),
+        reclaimer: leak(Reclaimer::default()),
+        run_id: (0..40).map(|_| char::from(b"0123456789abcdef"[random.usize(..16)])).collect(),
+        port: startup.port,
+        errors: leak(Mutex::default()),
+        memory_peak: AtomicUsize::new(0),
+        rates: leak(Rates::default()),
+        evictor: leak(Evictor::default()),
+        rebinder: leak(Rebinder::default()),
+        short: leak(short),
+        slowlog: leak(Slowlog::default()),
+        latency: leak(Monitor::default()),
+        durability: leak(Durability::default()),
+        pause: leak(Pause::default()),
+        stop: Notify::new(),
+    });
+    settings::apply_once(&server.config.read(), &server.engine.options);
+    server.apply_config();
+    tell_start(server);
+    server.engine.keyspace.busy.watch(move || while_busy::serve(server));
+    crate::memory::reclaim::start(server)?;
+    durability::start(server)?;
+    durability::follow_config(server)?;
+    let workers = (0..threads)
+        .map(|index| worker_thread::spawn(server, index, threads))
+        .collect::<io::Result<Vec<_>>>()?;
+    start_accepting(server, bound, workers)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ended = runtime.block_on(async {
+        let mut signals = Signals::listen()?;
+        // Clients are told meanwhile that data is being loaded.
+        let loading = tokio::task::spawn_blocking(move || durability::load(server));
+        tokio::select! {
+            loaded = loading => loaded?.map_err(io::Error::other)?,
+            () = signals.ending(server) => exit_while_loading(),
+        }
+        log::notice(format_args!(
+            "Ready to accept connections on port {} with {threads} worker(s)",
+            server.port
+        ));
+        supervisor::tell(&server.config.read(), "READY=1\nSTATUS=Ready to accept connections\n");
+        until_stopped(server, signals).await
+    });
+    log::flush();
+    ended
+}
+
+/// A part of the server, for as long as the process lives.
+fn leak<T>(part: T) -> &'static T {
+    Box::leak(Box::new(part))
+}
+
+/// Starts the thread that takes connections, and lets paused ones go on. The main thread loads,
+/// saves at the end and writes the log, and so may have to wait for a disk.
+fn start_accepting(
+    server: &'static Server,
+    bound: Bound,
+    workers: Vec<Arc<WorkerHandle>>,
+) -> io::Result<()> {
+    let (requests, rebinds) = mpsc::unbounded_channel();
+    server.rebinder.connect(requests);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let listeners = {
+        let _entered = runtime.enter();
+        Listeners::start(bound, workers)?
+    };
+    runtime.spawn(pause::watch(server));
+    let body = move || {
+        log::serves();
+        runtime.block_on(rebind(listeners, rebinds));
+    };
+    std::thread::Builder::new().name("accept".into()).spawn(body).map(drop)
+}
+
+/// Logs the start; tools that start servers look for the process id in this line.
+fn tell_start(server: &Server) {
+    let version = env!("CARGO_PKG_VERSION");
+    let (port, id) = (server.port, std::process::id());
+    log::notice(format_args!("Redstart {version} starts, port: {port}, PID: {id}"));
+}
+
+/// Listens elsewhere when CONFIG SET says so.
+async fn rebind(mut listeners: Listeners, mut rebinds: mpsc::UnboundedReceiver<rebinder::Request>) {
+    while let Some((settings, answer)) = rebinds.recv().await {
+        // Who asked may have lost patience.
+        let _ = answer.send(listeners.rebind(&settings).await);
+    }
+}
+
+/// Ends as a parameter says; false when that is not possible. An interrupt meanwhile ends it at
+/// once.
+async fn on_signal(server: &'static Server, setting: Setting, interrupt: &mut Signal) -> bool {
+    let flags = server.config.read().flags(setting).to_vec();
+    let save = match () {
+        () if flags.contains(&"save") => Some(true),
+        () if flags.contains(&"nosave") => Some(false),
+        () => None,
+    };
+    let how = durability::How { save, force: flags.contains(&"force") };
+    let ending = tokio::task::spawn_blocking(move || durability::shutdown(server, how));
+    tokio::select! {
+        ended = ending => ended.unwrap_or(false),
+        _ = interrupt.recv() => exit_at_once(),
+    }
+}
+
+/// Ends the process although it saves: the last snapshot and the log stay as they were.
+fn exit_at_once() -> ! {
+    log::warning("You insist... exiting now.");
+    log::flush();
+    std::process::exit(1)
+}
+
+/// What may end the server from outside.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    /// Held and never asked: a server outlives the terminal that it was started from.
+    _hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            _hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits until somebody wants the server to end.
+    async fn ending(&mut self, server: &Server) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            () = server.stop.notified() => {}
+        }
+    }
+}
+
+/// Ends the process while data is being loaded: there is nothing to save, and who loads is not
+/// waited for.
+fn exit_while_loading() -> ! {
+    log::warning("Asked to end while data is being loaded, exiting now.");
+    log::flush();
+    std::process::exit(0)
+}
+
+async fn until_stopped(server: &'static Server, mut signals: Signals) -> io::Result<()> {
+    let Signals { terminate, interrupt, .. } = &mut signals;
+    let mut tick = tokio::time::interval(std::time::Duration::from_millis(100));
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => {
+                if on_signal(server, Setting::ShutdownOnSigterm, interrupt).await {
+                    break;
+                }
+            }
+            _ = interrupt.recv() => {
+                if on_signal(server, Setting::ShutdownOnSigint, interrupt).await {
+                    break;
+                }
+            }
+            () = server.stop.notified() => break,
+            _ = tick.tick() => {
+                server.clock.follow_wall();
+                server.sample_rates();
+                server.close_idle();
+                crate::clients::output_limits::tick(server);
+                server.evict_clients();
+                durability::tick(server);
+            }
+        }
+    }
+    supervisor::tell(&server.config.read(), "STOPPING=1\n");
+    log::warning("Redstart is now ready to exit, bye bye...");
+    Ok(())
+}
