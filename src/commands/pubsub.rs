@@ -1,10 +1,8 @@
 //! SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE and their ends; PUBLISH, SPUBLISH, PUBSUB.
 
 use super::{Container, SessionCommand, declare};
-use crate::clients::NODE_BYTES;
 use crate::notify::pubsub::Kind;
-use crate::session::{Context, Session};
-use bytes::Bytes;
+use crate::session::Context;
 use redstart_engine::spec::*;
 use redstart_engine::{Command, Error};
 use redstart_protocol::Args;
@@ -58,7 +56,10 @@ static SUBSCRIBE: SessionCommand = SessionCommand {
         "Listens to channels.",
         "channel [channel ...]",
     ),
-    run: |context, args| subscribe(context, args, Kind::Channel),
+    run: |context, args| {
+        context.session.subscribe(args.iter().skip(1), Kind::Channel);
+        Ok(())
+    },
 };
 
 /// PSUBSCRIBE pattern [pattern ...]
@@ -70,7 +71,10 @@ static PSUBSCRIBE: SessionCommand = SessionCommand {
         "Listens to all channels that match patterns.",
         "pattern [pattern ...]",
     ),
-    run: |context, args| subscribe(context, args, Kind::Pattern),
+    run: |context, args| {
+        context.session.subscribe(args.iter().skip(1), Kind::Pattern);
+        Ok(())
+    },
 };
 
 /// SSUBSCRIBE shardchannel [shardchannel ...]
@@ -85,7 +89,10 @@ static SSUBSCRIBE: SessionCommand = SessionCommand {
             "shardchannel [shardchannel ...]",
         ),
     ),
-    run: |context, args| subscribe(context, args, Kind::Shard),
+    run: |context, args| {
+        context.session.subscribe(args.iter().skip(1), Kind::Shard);
+        Ok(())
+    },
 };
 
 /// UNSUBSCRIBE [channel [channel ...]]
@@ -97,7 +104,10 @@ static UNSUBSCRIBE: SessionCommand = SessionCommand {
         "Listens to channels no more, or to none.",
         "[channel [channel ...]]",
     ),
-    run: |context, args| unsubscribe(context, args, Kind::Channel),
+    run: |context, args| {
+        context.session.unsubscribe(args.iter().skip(1), Kind::Channel);
+        Ok(())
+    },
 };
 
 /// PUNSUBSCRIBE [pattern [pattern ...]]
@@ -109,7 +119,10 @@ static PUNSUBSCRIBE: SessionCommand = SessionCommand {
         "Listens to patterns no more, or to none.",
         "[pattern [pattern ...]]",
     ),
-    run: |context, args| unsubscribe(context, args, Kind::Pattern),
+    run: |context, args| {
+        context.session.unsubscribe(args.iter().skip(1), Kind::Pattern);
+        Ok(())
+    },
 };
 
 /// SUNSUBSCRIBE [shardchannel [shardchannel ...]]
@@ -124,77 +137,11 @@ static SUNSUBSCRIBE: SessionCommand = SessionCommand {
             "[shardchannel [shardchannel ...]]",
         ),
     ),
-    run: |context, args| unsubscribe(context, args, Kind::Shard),
+    run: |context, args| {
+        context.session.unsubscribe(args.iter().skip(1), Kind::Shard);
+        Ok(())
+    },
 };
-
-fn subscribe(context: &mut Context<'_>, args: Args<'_>, kind: Kind) -> Result<(), Error> {
-    for name in args.iter().skip(1) {
-        let session = &mut *context.session;
-        if !session.listening[kind as usize].contains(name) {
-            let name = Bytes::copy_from_slice(name);
-            session.server.pubsub.add(kind, &name, &session.info);
-            session.names_bytes += name.len() + NODE_BYTES;
-            session.listening[kind as usize].insert(name);
-        }
-        confirm(session, kind, kind.subscribed(), Some(name));
-    }
-    Ok(())
-}
-
-fn unsubscribe(context: &mut Context<'_>, args: Args<'_>, kind: Kind) -> Result<(), Error> {
-    let session = &mut *context.session;
-    let all = args.len() == 1;
-    let names: Vec<Bytes> = match all {
-        true => session.listening[kind as usize].iter().cloned().collect(),
-        false => args.iter().skip(1).map(Bytes::copy_from_slice).collect(),
-    };
-    if names.is_empty() {
-        confirm(session, kind, kind.unsubscribed(), None);
-    }
-    for name in names {
-        session.stop_listening(kind, &name);
-        confirm(session, kind, kind.unsubscribed(), Some(&name));
-    }
-    Ok(())
-}
-
-/// The word, the name, and how many subscriptions are left (shard channels count apart).
-fn confirm(session: &mut Session, kind: Kind, word: &str, name: Option<&[u8]>) {
-    let count = match kind {
-        Kind::Shard => session.listening[Kind::Shard as usize].len(),
-        _ => session.listening[..2].iter().map(|names| names.len()).sum(),
-    };
-    let out = &mut session.out;
-    out.push(3);
-    out.bulk(word.as_bytes());
-    match name {
-        Some(name) => out.bulk(name),
-        None => out.null(),
-    }
-    out.integer(count as i64);
-    session.note_listening();
-}
-
-impl Session {
-    /// Ends the listening to one name.
-    pub fn stop_listening(&mut self, kind: Kind, name: &[u8]) {
-        if self.listening[kind as usize].remove(name) {
-            self.server.pubsub.remove(kind, name, self.info.id);
-            self.names_bytes -= name.len() + NODE_BYTES;
-        }
-    }
-
-    /// Ends all listening.
-    pub fn stop_all_listening(&mut self) {
-        for kind in Kind::ALL {
-            for name in std::mem::take(&mut self.listening[kind as usize]) {
-                self.server.pubsub.remove(kind, &name, self.info.id);
-            }
-        }
-        self.names_bytes = 0;
-        self.note_listening();
-    }
-}
 
 /// PUBLISH channel message
 static PUBLISH: SessionCommand = SessionCommand {

@@ -1,7 +1,8 @@
 //! MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 
 use super::{SessionCommand, declare};
-use crate::session::transaction::{self, Queue};
+use crate::dispatch::exec::exec;
+use crate::session::transaction::Queue;
 use redstart_engine::spec::*;
 use redstart_engine::{Command, Error};
 
@@ -47,7 +48,7 @@ static EXEC: SessionCommand = SessionCommand {
             syntax: "",
         },
     ),
-    run: |context, _| transaction::exec(context),
+    run: |context, _| exec(context),
 };
 
 /// DISCARD

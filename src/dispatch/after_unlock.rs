@@ -2,6 +2,7 @@
 
 use crate::dispatch::worker::Worker;
 use crate::server::Server;
+use crate::session::tracking;
 
 /// Hands what is to be dropped to the thread that drops, and what has happened to keys to those who
 /// listen.
@@ -11,7 +12,7 @@ pub fn take_out_garbage(worker: &mut Worker, server: &'static Server) {
         server.reclaimer.drop_later(std::mem::take(&mut worker.local.garbage));
     }
     if !worker.local.changes.is_empty() {
-        crate::notify::invalidation::settle(server, worker, None);
+        tracking::settle(server, &mut worker.local, None);
     }
     if let Some(events) = worker.local.take_events() {
         server.pubsub.publish_events(server.engine.events(), events);

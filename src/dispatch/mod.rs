@@ -10,6 +10,7 @@
 //! a batch even when it is alone. The batch ends early where the rest could depend on what runs.
 
 pub mod after_unlock;
+pub mod exec;
 pub mod replay;
 pub mod worker;
 
@@ -19,12 +20,11 @@ use crate::dispatch::worker::Worker;
 use crate::durability;
 use crate::metrics::errors;
 use crate::metrics::timing::Stopwatch;
-use crate::notify::invalidation;
 use crate::notify::monitor;
 use crate::server::Server;
 use crate::session::blocked;
-use crate::session::transaction;
 use crate::session::{Context, Quiet, Session};
+use crate::session::{tracking, transaction};
 use bytes::{Bytes, BytesMut};
 use redstart_engine::keyspace::LockedShards;
 use redstart_engine::run::call::KeyAt;
@@ -309,7 +309,7 @@ fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>)
         }
         if session.tracks {
             let ran = request.command().map(|id| server.registry.at(id));
-            invalidation::after_request(session, &mut worker.local, ran);
+            tracking::after_request(session, &mut worker.local, ran);
         }
         if session.closing {
             break;
@@ -325,7 +325,7 @@ fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>)
     note(session, &batch);
     (worker.batch, worker.ran) = (batch, ran);
     if !worker.local.changes.is_empty() {
-        invalidation::settle(server, worker, Some(session));
+        tracking::settle(server, &mut worker.local, Some(session));
     }
     take_out_garbage(worker, server);
 }
@@ -418,17 +418,17 @@ fn execute(
             if blocked::may_block(command) {
                 blocked::run(session, &mut worker.local, prepared, *now);
             } else if session.tracks && session.notes_reads_of(command) {
-                invalidation::run(session, &mut worker.local, prepared, *now);
+                tracking::run(session, &mut worker.local, prepared, *now);
             } else {
                 server.engine.run(&mut worker.local, prepared, *now, &mut session.out);
             }
         }
         Run::Session | Run::Subcommands(_) => {
             session.info.last_command.store(id, Relaxed);
-            invalidation::note_session(session, registered.command, args, keys);
+            tracking::note_session(session, registered.command, args, keys);
             let mut context = Context { session, local: &mut worker.local, now: *now, held: None };
             run_session(&mut context, id, args, None);
-            invalidation::note_session(session, registered.command, args, keys);
+            tracking::note_session(session, registered.command, args, keys);
             // It may have taken its time.
             *now = server.clock.now();
         }

@@ -1,33 +1,25 @@
-//! CLIENT TRACKING: clients that keep copies of keys hear when those become stale.
+//! CLIENT TRACKING: clients that cache keys are sent invalidations when those keys change.
 //!
 //! ```text
 //!   reads of a client that tracks ---> noted in the shard, under the lock of the read
 //!   any change of a key           ---> Changes of the worker, under the lock of the change
-//!   after the unlock              ---> hand_out: pushes, in the order of the changes
+//!   after the unlock              ---> deliver: pushes, in the order of the changes
 //! ```
 //!
-//! A client's own stale keys stand behind the reply that made them stale, everybody else's come by
-//! mail. Who follows prefixes (BCAST) is told once a batch. A client whose messages are redirected
-//! may speak RESP2: then they look like messages of a channel.
+//! A client's own invalidations stand behind the reply to the request that caused them; those of
+//! other clients go through their outboxes. Prefixes (BCAST) are served once a batch. A client
+//! whose messages are redirected may speak RESP2: then they look like messages of a channel.
 //!
-//! What is noted of a client that has gone stays until the key changes; it is told nobody then.
+//! The notes of a client that has disconnected stay until their keys change, and are dropped then.
 
-use crate::clients::{ClientInfo, Kept, NODE_BYTES};
-use crate::dispatch::worker::Worker;
-use crate::server::Server;
-use crate::session::Session;
+use crate::clients::{ClientInfo, Clients};
 use bytes::Bytes;
 use parking_lot::Mutex;
-use redstart_engine::Command;
+use redstart_engine::Engine;
 use redstart_engine::hasher::SHARDS;
 use redstart_engine::keyspace::LockedShards;
 use redstart_engine::keyspace::tracking::{Added, Changes, Stale};
-use redstart_engine::run::call::KeyAt;
-use redstart_engine::run::execute::{Prepared, WorkerState};
-use redstart_engine::run::registry::Registered;
-use redstart_engine::spec::{NOSCRIPT, PUBSUB, READONLY};
-use redstart_engine::{Engine, Now};
-use redstart_protocol::{Args, Protocol, Reply};
+use redstart_protocol::{Protocol, Reply};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -59,7 +51,8 @@ pub struct Mode {
 /// Who tracks.
 #[derive(Default)]
 pub struct Tracking {
-    clients: AtomicUsize,
+    /// Clients that track.
+    pub clients: AtomicUsize,
     keys: AtomicUsize,
     items: AtomicUsize,
     keys_max: AtomicUsize,
@@ -95,7 +88,7 @@ impl Tracking {
     }
 
     /// Lets a client follow prefixes from now on.
-    fn follow(&self, engine: &Engine, prefixes: &[Bytes], client: &Arc<ClientInfo>) {
+    pub fn follow(&self, engine: &Engine, prefixes: &[Bytes], client: &Arc<ClientInfo>) {
         let mut all = self.prefixes.lock();
         for prefix in prefixes {
             all.entry(prefix.clone()).or_default().push(client.clone());
@@ -104,7 +97,7 @@ impl Tracking {
     }
 
     /// Lets it follow none any more.
-    fn unfollow(&self, engine: &Engine, prefixes: &[Bytes], id: u64) {
+    pub fn unfollow(&self, engine: &Engine, prefixes: &[Bytes], id: u64) {
         let mut all = self.prefixes.lock();
         for prefix in prefixes {
             let Some(clients) = all.get_mut(prefix) else { continue };
@@ -139,7 +132,7 @@ impl Tracking {
     }
 
     /// Declares any keys stale until no more are noted than may be.
-    fn limit(&self, server: &'static Server, changes: &mut Changes) {
+    pub fn limit(&self, engine: &'static Engine, changes: &mut Changes) {
         let keys_max = match self.keys_max.load(Relaxed) {
             0 => usize::MAX,
             keys_max => keys_max,
@@ -150,7 +143,7 @@ impl Tracking {
             if surplus == 0 {
                 break;
             }
-            let Ok(mut view) = server.engine.keyspace.ask_shard(at) else { break };
+            let Ok(mut view) = engine.keyspace.ask_shard(at) else { break };
             while surplus > 0
                 && let Some(stale) = view.shard_at(at).tracked.take_any()
             {
@@ -160,90 +153,105 @@ impl Tracking {
             at = (at + 1) % SHARDS;
         }
     }
+
+    /// Sends what has changed to the clients that have read it; `author` is the client whose requests
+    /// changed it, if any.
+    #[cold]
+    pub fn deliver(
+        &self,
+        clients: &Clients,
+        changes: &mut Changes,
+        mut author: Option<Author<'_>>,
+    ) {
+        let Changes { stale, flushed, forgotten, .. } = &mut *changes;
+        let forgotten = std::mem::take(forgotten);
+        self.forget(forgotten.keys, forgotten.items);
+        if std::mem::take(flushed) {
+            for client in clients.all() {
+                if client.tracking.lock().on {
+                    send_to(clients, &client, Invalidated::Everything, &mut author);
+                }
+            }
+        }
+        for Stale { key, clients: readers, by_request } in stale.iter_mut() {
+            let readers = std::mem::take(readers);
+            self.forget(usize::from(!readers.is_empty()), readers.len());
+            for client in readers.iter().filter_map(|id| clients.find(*id)) {
+                let is_author = author.as_ref().is_some_and(|author| author.id == client.id);
+                let mode = client.tracking.lock();
+                let wants = mode.on && !mode.broadcast;
+                if !wants || mode.no_loop && is_author && *by_request {
+                    continue;
+                }
+                drop(mode);
+                send_to(clients, &client, Invalidated::Keys(&[&key[..]]), &mut author);
+            }
+        }
+    }
+
+    /// Sends what has changed to the clients that follow prefixes, and forgets it.
+    #[cold]
+    pub fn broadcast(
+        &self,
+        clients: &Clients,
+        changes: &mut Changes,
+        mut author: Option<Author<'_>>,
+    ) {
+        // Every key once, in order, with whether a request changed it last.
+        let stale: BTreeMap<Bytes, bool> =
+            changes.stale.drain(..).map(|stale| (stale.key, stale.by_request)).collect();
+        let prefixes: Vec<_> = {
+            let all = self.prefixes.lock();
+            all.iter().map(|(prefix, followers)| (prefix.clone(), followers.clone())).collect()
+        };
+        for (prefix, followers) in prefixes {
+            let under = || stale.iter().filter(|(key, _)| key.starts_with(&prefix));
+            for client in followers {
+                let is_author = author.as_ref().is_some_and(|author| author.id == client.id);
+                let skips = is_author && client.tracking.lock().no_loop;
+                let keys = under().filter(|(_, by_request)| !(skips && **by_request));
+                let keys: Vec<&[u8]> = keys.map(|(key, _)| &key[..]).collect();
+                if !keys.is_empty() {
+                    send_to(clients, &client, Invalidated::Keys(&keys), &mut author);
+                }
+            }
+        }
+    }
 }
 
-/// Whose changes are handed out, and where his own messages go.
+/// The client whose requests made the changes: messages for it go behind the replies in its output.
 pub struct Author<'a> {
-    id: u64,
-    protocol: Protocol,
-    out: &'a mut Reply,
+    /// The client's id.
+    pub id: u64,
+    /// The protocol that it speaks.
+    pub protocol: Protocol,
+    /// Its output.
+    pub out: &'a mut Reply,
 }
 
-/// What is told.
+/// What a message declares stale.
 #[derive(Clone, Copy)]
-enum Told<'a> {
+enum Invalidated<'a> {
     Keys(&'a [&'a [u8]]),
     Everything,
 }
 
-/// Hands out what has changed; `author` is the client whose requests did it, if any.
-#[cold]
-pub fn hand_out(server: &'static Server, changes: &mut Changes, mut author: Option<Author<'_>>) {
-    let Changes { stale, flushed, forgotten, .. } = &mut *changes;
-    let forgotten = std::mem::take(forgotten);
-    server.tracking.forget(forgotten.keys, forgotten.items);
-    if std::mem::take(flushed) {
-        for client in server.clients.all() {
-            if client.tracking.lock().on {
-                tell(server, &client, Told::Everything, &mut author);
-            }
-        }
-    }
-    for Stale { key, clients, by_request } in stale.iter_mut() {
-        let clients = std::mem::take(clients);
-        server.tracking.forget(usize::from(!clients.is_empty()), clients.len());
-        for client in clients.iter().filter_map(|id| server.clients.find(*id)) {
-            let is_author = author.as_ref().is_some_and(|author| author.id == client.id);
-            let mode = client.tracking.lock();
-            let wants = mode.on && !mode.broadcast;
-            if !wants || mode.no_loop && is_author && *by_request {
-                continue;
-            }
-            drop(mode);
-            tell(server, &client, Told::Keys(&[&key[..]]), &mut author);
-        }
-    }
-}
-
-/// Tells those who follow prefixes what has changed, and forgets it.
-#[cold]
-fn broadcast(server: &'static Server, changes: &mut Changes, mut author: Option<Author<'_>>) {
-    // Every key once, in order, with whether a request changed it last.
-    let stale: BTreeMap<Bytes, bool> =
-        changes.stale.drain(..).map(|stale| (stale.key, stale.by_request)).collect();
-    let prefixes: Vec<_> = {
-        let all = server.tracking.prefixes.lock();
-        all.iter().map(|(prefix, clients)| (prefix.clone(), clients.clone())).collect()
-    };
-    for (prefix, clients) in prefixes {
-        let under = || stale.iter().filter(|(key, _)| key.starts_with(&prefix));
-        for client in clients {
-            let is_author = author.as_ref().is_some_and(|author| author.id == client.id);
-            let skips = is_author && client.tracking.lock().no_loop;
-            let keys = under().filter(|(_, by_request)| !(skips && **by_request));
-            let keys: Vec<&[u8]> = keys.map(|(key, _)| &key[..]).collect();
-            if !keys.is_empty() {
-                tell(server, &client, Told::Keys(&keys), &mut author);
-            }
-        }
-    }
-}
-
-/// Sends a client's message, or lets it know that nobody takes its messages any more.
-fn tell(
-    server: &'static Server,
+/// Sends a client's message to the client or where it is redirected; a client whose target has gone
+/// is sent that instead.
+fn send_to(
+    clients: &Clients,
     client: &Arc<ClientInfo>,
-    told: Told<'_>,
+    stale: Invalidated<'_>,
     author: &mut Option<Author<'_>>,
 ) {
     let redirect = client.tracking.lock().redirect;
     if redirect == 0 {
         if client.resp.load(Relaxed) == 3 {
-            send(client, Protocol::Resp3, author, |reply| write(reply, told, false));
+            send(client, Protocol::Resp3, author, |reply| write(reply, stale, false));
         }
         return;
     }
-    let Some(target) = server.clients.find(redirect) else {
+    let Some(target) = clients.find(redirect) else {
         client.tracking.lock().is_broken = true;
         if client.resp.load(Relaxed) == 3 {
             send(client, Protocol::Resp3, author, |reply| {
@@ -255,13 +263,13 @@ fn tell(
         return;
     };
     if target.resp.load(Relaxed) == 3 {
-        send(&target, Protocol::Resp3, author, |reply| write(reply, told, false));
+        send(&target, Protocol::Resp3, author, |reply| write(reply, stale, false));
     } else if target.kind() == crate::clients::Kind::PubSub {
-        send(&target, Protocol::Resp2, author, |reply| write(reply, told, true));
+        send(&target, Protocol::Resp2, author, |reply| write(reply, stale, true));
     }
 }
 
-fn write(reply: &mut Reply, told: Told<'_>, as_message: bool) {
+fn write(reply: &mut Reply, stale: Invalidated<'_>, as_message: bool) {
     if as_message {
         reply.push(3);
         reply.bulk(b"message");
@@ -270,12 +278,12 @@ fn write(reply: &mut Reply, told: Told<'_>, as_message: bool) {
         reply.push(2);
         reply.bulk(b"invalidate");
     }
-    match told {
-        Told::Keys(keys) => {
+    match stale {
+        Invalidated::Keys(keys) => {
             reply.array(keys.len());
             keys.iter().for_each(|key| reply.bulk(key));
         }
-        Told::Everything => reply.null(),
+        Invalidated::Everything => reply.null(),
     }
 }
 
@@ -294,120 +302,4 @@ fn send(
     let mut reply = Reply::new(protocol);
     write(&mut reply);
     client.deliver(&reply.to_vec().into());
-}
-
-/// What follows each request of a client that tracks, behind its reply: it hears what the request
-/// changed. CLIENT CACHING is over, unless this was one of CLIENT, or a transaction goes on.
-#[cold]
-pub fn after_request(session: &mut Session, local: &mut WorkerState, ran: Option<&Registered>) {
-    let server = session.server;
-    let container = ran.and_then(|registered| registered.container);
-    if container.is_none_or(|container| container.name != "client") && session.queue.is_none() {
-        session.caching = false;
-    }
-    server.tracking.limit(server, &mut local.changes);
-    if !local.changes.is_empty() {
-        hand_out(server, &mut local.changes, Some(author(session)));
-    }
-}
-
-/// Hands out all that a batch of requests, or none of any client, has changed.
-#[cold]
-pub fn settle(server: &'static Server, worker: &mut Worker, session: Option<&mut Session>) {
-    let changes = &mut worker.local.changes;
-    let mut session = session;
-    hand_out(server, changes, session.as_deref_mut().map(author));
-    broadcast(server, changes, session.map(author));
-}
-
-fn author(session: &mut Session) -> Author<'_> {
-    let (id, protocol) = (session.info.id, session.out.protocol());
-    Author { id, protocol, out: &mut session.out }
-}
-
-/// Runs a request of a client that tracks what it reads.
-pub fn run(session: &mut Session, local: &mut WorkerState, request: Prepared<'_>, now: Now) {
-    let server = session.server;
-    let engine = &server.engine;
-    let mut view = match engine.lock(request.command, request.keys) {
-        Ok(view) => view,
-        Err(busy) => return busy.write(&mut session.out),
-    };
-    engine.begin(local);
-    engine.run_in(&mut view, local, request, now, &mut session.out);
-    note_request(session, &mut view, request.args, request.keys);
-    engine.commit(local);
-    engine.serve(view, local, now);
-}
-
-/// Notes the keys of a request, whose shards are locked.
-pub fn note_request(session: &Session, view: &mut LockedShards, args: Args<'_>, keys: &[KeyAt]) {
-    // Argument 0 stands for what is not named.
-    let named = keys.iter().filter(|key| key.arg != 0);
-    let keys = named.map(|key| (key.hash, args.at(key.arg as usize)));
-    session.server.tracking.note(view, session.info.id, keys);
-}
-
-/// Notes the keys of a session command, which locks them itself: called before and after it, so
-/// that no change between the two is missed.
-#[inline]
-pub fn note_session(session: &Session, command: &Command, args: Args<'_>, keys: &[KeyAt]) {
-    if session.tracks && session.notes_reads_of(command) && !command.is(NOSCRIPT) {
-        note_unlocked(session, args, keys);
-    }
-}
-
-#[cold]
-fn note_unlocked(session: &Session, args: Args<'_>, keys: &[KeyAt]) {
-    let keyspace = &session.server.engine.keyspace;
-    let Ok(mut view) = keyspace.ask(keys.iter().map(|key| key.hash)) else { return };
-    note_request(session, &mut view, args, keys);
-}
-
-impl Session {
-    /// Whether what a command reads is noted.
-    pub fn notes_reads_of(&self, command: &Command) -> bool {
-        command.is(READONLY) && !command.is(PUBSUB) && self.notes_reads()
-    }
-
-    /// Whether what the client reads now is noted.
-    pub fn notes_reads(&self) -> bool {
-        if !self.tracks {
-            return false;
-        }
-        let mode = self.info.tracking.lock();
-        let as_said = if self.caching { !mode.opt_out } else { !mode.opt_in };
-        !mode.broadcast && as_said
-    }
-
-    /// Tracks from now on, in another way if the client does already. New prefixes come to those
-    /// that it follows.
-    pub fn track(&mut self, mode: Mode) {
-        let server = self.server;
-        server.tracking.follow(&server.engine, &mode.prefixes, &self.info);
-        let mut current = self.info.tracking.lock();
-        let mut prefixes = std::mem::take(&mut current.prefixes);
-        prefixes.extend_from_slice(&mode.prefixes);
-        prefixes.sort_unstable();
-        let bytes = prefixes.iter().map(|prefix| prefix.len() + NODE_BYTES).sum();
-        self.info.set_kept(Kept::Prefixes, bytes);
-        *current = Mode { prefixes, on: true, ..mode };
-        drop(current);
-        if !std::mem::replace(&mut self.tracks, true) {
-            server.tracking.clients.fetch_add(1, Relaxed);
-        }
-    }
-
-    /// Tracks no more.
-    pub fn stop_tracking(&mut self) {
-        if !std::mem::take(&mut self.tracks) {
-            return;
-        }
-        self.caching = false;
-        let server = self.server;
-        let mode = std::mem::take(&mut *self.info.tracking.lock());
-        server.tracking.clients.fetch_sub(1, Relaxed);
-        server.tracking.unfollow(&server.engine, &mode.prefixes, self.info.id);
-        self.info.set_kept(Kept::Prefixes, 0);
-    }
 }

@@ -8,8 +8,6 @@
 //! Not shown: what is for administrators, what was refused or only queued, passwords.
 
 use crate::clients::ClientInfo;
-use crate::network::socket::Address;
-use crate::session::Session;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use redstart_config::words::quote;
@@ -80,14 +78,6 @@ pub fn is_refused(command: &Command) -> bool {
     command.is(WRITE | READONLY | MAY_REPLICATE | SKIP_MONITOR)
 }
 
-/// Where a client is, as the lines say it.
-fn whereabouts(addr: &Address) -> String {
-    match addr {
-        Address::Tcp(addr) => addr.to_string(),
-        Address::Unix(path) => format!("unix:{path}"),
-    }
-}
-
 /// The arguments that hold passwords.
 fn secrets(name: &str, args: Args<'_>) -> Vec<usize> {
     match name {
@@ -101,31 +91,6 @@ fn secrets(name: &str, args: Args<'_>) -> Vec<usize> {
             if at + 2 < args.len() && is(at, b"auth") { vec![at + 1, at + 2] } else { Vec::new() }
         }
         _ => Vec::new(),
-    }
-}
-
-impl Session {
-    /// Shows a command of the client that has run.
-    #[cold]
-    pub fn show_to_monitors(&self, command: &Command, args: Args<'_>) {
-        if is_shown(command) {
-            self.server.monitors.show(self.db, &whereabouts(&self.info.addr), command.name, args);
-        }
-    }
-
-    /// Shows a command that runs a script, before the script's own commands are shown.
-    #[inline]
-    pub fn show_script_to_monitors(&self, args: Args<'_>) {
-        if self.server.monitors.is_on() {
-            self.server.monitors.show(self.db, &whereabouts(&self.info.addr), "", args);
-        }
-    }
-
-    /// Ends the watching.
-    pub fn stop_watching_others(&mut self) {
-        if std::mem::take(&mut self.monitors) {
-            self.server.monitors.remove(self.info.id);
-        }
     }
 }
 

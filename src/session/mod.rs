@@ -3,6 +3,9 @@
 
 pub mod blocked;
 pub mod handlers;
+pub mod monitor;
+pub mod subscriptions;
+pub mod tracking;
 pub mod transaction;
 
 use crate::clients::{ClientInfo, Kept};

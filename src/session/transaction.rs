@@ -1,21 +1,13 @@
-//! A client's transaction: what it watches and what it has queued.
-//!
-//! EXEC takes the locks of all queued and watched keys at once, ascending, looks whether anything
-//! that is watched has changed, and runs the queue as one unit. So a transaction is atomic and
-//! isolated, and two that share no shard run on different cores at once.
+//! A client's transaction: what it watches and what it has queued. EXEC itself is in
+//! `dispatch/exec.rs`.
 
 use crate::clients::{Kept, NODE_BYTES};
-use crate::dispatch;
-use crate::metrics::errors;
-use crate::metrics::timing::Stopwatch;
-use crate::notify::invalidation;
-use crate::session::{Context, Session};
+use crate::session::Session;
 use parking_lot::Mutex;
+use redstart_engine::keyspace::Keyspace;
 use redstart_engine::keyspace::watch::Watch;
-use redstart_engine::keyspace::{Keyspace, LockedShards};
 use redstart_engine::run::call::KeyAt;
-use redstart_engine::run::execute::Prepared;
-use redstart_engine::spec::{FAST, Flags, Run, WALKS, WHOLE_KEYSPACE};
+use redstart_engine::spec::Flags;
 use redstart_engine::{Command, Error, Key, Now, WorkerState};
 use redstart_protocol::{Args, OwnedArgs};
 use std::sync::atomic::Ordering::Relaxed;
@@ -23,33 +15,43 @@ use std::sync::atomic::Ordering::Relaxed;
 /// What a client has asked for between MULTI and EXEC.
 #[derive(Default)]
 pub struct Queue {
-    requests: Vec<Queued>,
+    /// The requests, in their order.
+    pub requests: Vec<Queued>,
     bytes: usize,
     /// Whether a request was refused meanwhile, so that EXEC will be.
-    failed: bool,
+    pub failed: bool,
 }
 
-struct Queued {
-    id: u16,
-    args: OwnedArgs,
-    keys: Vec<KeyAt>,
+/// A request that waits for EXEC.
+pub struct Queued {
+    /// The command's id.
+    pub id: u16,
+    /// Its arguments.
+    pub args: OwnedArgs,
+    /// Its keys.
+    pub keys: Vec<KeyAt>,
 }
 
 /// What a client watches.
 #[derive(Default)]
 pub struct Watching {
-    watch: Watch,
+    /// Broken once a watched key has changed.
+    pub watch: Watch,
     bytes: usize,
-    keys: Vec<Watched>,
+    /// The keys.
+    pub keys: Vec<Watched>,
 }
 
 /// A key that a client watches.
-struct Watched {
-    db: usize,
-    hash: u64,
-    key: Box<[u8]>,
+pub struct Watched {
+    /// The database.
+    pub db: usize,
+    /// The key's hash.
+    pub hash: u64,
+    /// The key.
+    pub key: Box<[u8]>,
     /// Whether it was there: only then its end is a change.
-    was_there: bool,
+    pub was_there: bool,
 }
 
 /// A watch that has ended, but not where it is noted.
@@ -167,42 +169,8 @@ impl Session {
     }
 }
 
-/// EXEC.
-///
-/// # Errors
-/// When there is no transaction, or a request of it was refused.
-pub fn exec(context: &mut Context<'_>) -> Result<(), Error> {
-    let Some(queue) = context.session.queue.take() else {
-        return Err(Error::text("ERR EXEC without MULTI"));
-    };
-    if queue.failed {
-        context.session.unwatch();
-        let text = "EXECABORT Transaction discarded because of previous errors.";
-        return Err(Error::text(text));
-    }
-    let mut view = match lock(context.session, &queue) {
-        Ok(view) => view,
-        Err(busy) => return Err(abort(context.session, &busy)),
-    };
-    let watching = std::mem::take(&mut context.session.watching);
-    context.session.note_transaction();
-    if is_broken(context, &mut view, watching) {
-        context.session.out.null_array();
-        return Ok(());
-    }
-    context.session.out.array(queue.requests.len());
-    let engine = &context.session.server.engine;
-    engine.begin(context.local);
-    for request in &queue.requests {
-        run(context, &mut view, request);
-    }
-    engine.commit(context.local);
-    engine.serve(view, context.local, context.now);
-    Ok(())
-}
-
-/// A request of a client was refused: EXEC will be, too, and if this was it, all of the transaction
-/// ends. Returns what the client is told.
+/// Notes that a request of a client was refused: a later EXEC is refused, too. If the request is EXEC
+/// itself, the transaction ends. Returns the error to reply.
 #[cold]
 pub fn refuse(session: &mut Session, command: &Command, error: Error) -> Error {
     if let Some(queue) = &mut session.queue {
@@ -211,78 +179,11 @@ pub fn refuse(session: &mut Session, command: &Command, error: Error) -> Error {
     if command.name == "exec" { abort(session, &error) } else { error }
 }
 
-/// Ends a client's transaction because EXEC cannot run, and says why.
+/// Ends a client's transaction because EXEC cannot run. Returns the error to reply.
 #[cold]
-fn abort(session: &mut Session, reason: &Error) -> Error {
+pub fn abort(session: &mut Session, reason: &Error) -> Error {
     session.discard();
     let mut text = b"EXECABORT Transaction discarded because of: ".to_vec();
     text.extend_from_slice(reason.as_bytes());
     Error::bytes(text)
-}
-
-/// The locks of everything that is queued and watched.
-fn lock(session: &Session, queue: &Queue) -> Result<LockedShards, Error> {
-    let server = session.server;
-    let wants_all = |queued: &Queued| {
-        let command = server.registry.at(queued.id).command;
-        let looks_around = matches!(command.run, Run::Session) && !command.is(FAST);
-        command.is(WHOLE_KEYSPACE) || command.is(WALKS) || looks_around
-    };
-    if queue.requests.iter().any(wants_all) {
-        return server.engine.keyspace.ask_all();
-    }
-    let queued = queue.requests.iter().flat_map(|queued| queued.keys.iter().map(|key| key.hash));
-    let watched = session.watching.keys.iter().map(|watched| watched.hash);
-    server.engine.keyspace.ask(queued.chain(watched))
-}
-
-/// Whether something that is watched has changed or expired. Ends the watch.
-fn is_broken(context: &mut Context<'_>, view: &mut LockedShards, watching: Watching) -> bool {
-    let engine = &context.session.server.engine;
-    let Watching { watch, keys, .. } = watching;
-    let mut expired = false;
-    for Watched { db, hash, key, was_there } in keys {
-        let key = Key { bytes: &key, hash };
-        // SWAPDB may have brought one whose time was over: that is as good as none.
-        if was_there {
-            expired |= engine.expire_if_due(view, context.local, context.now, db, key);
-        }
-        view.shard(hash).watches.remove(db, key.bytes, &watch);
-    }
-    expired || watch.is_broken()
-}
-
-/// Runs one queued request under the transaction's locks.
-fn run(context: &mut Context<'_>, view: &mut LockedShards, request: &Queued) {
-    let session = &mut *context.session;
-    let server = session.server;
-    let command = server.registry.at(request.id).command;
-    let args = request.args.as_args();
-    context.local.stats.calls[request.id as usize].add(1);
-    let mut watch = (!server.short.is(request.id, args.len()))
-        .then(|| Stopwatch::start(server, server.clock.mono_ns()));
-    let (errors, start) = (session.out.errors(), session.out.buf_mut().len());
-    match command.run {
-        Run::Data(run) => {
-            let prepared = Prepared { command, run, args, keys: &request.keys, db: session.db };
-            let engine = &server.engine;
-            engine.run_in(view, context.local, prepared, context.now, &mut session.out);
-            if session.tracks && session.notes_reads_of(command) {
-                invalidation::note_request(session, view, args, &request.keys);
-            }
-        }
-        Run::Session | Run::Subcommands(_) => {
-            dispatch::run_session(context, request.id, args, Some(view));
-        }
-    }
-    let (session, stats) = (&mut *context.session, &context.local.stats);
-    if let Some(watch) = &mut watch {
-        watch.settle(session, stats, &mut vec![request.id], Some(args));
-    }
-    if session.out.errors() != errors {
-        errors::count(server, stats, Some((request.id, true)), &session.out.buf_mut()[start..]);
-    }
-    if server.monitors.is_on() {
-        context.session.show_to_monitors(command, args);
-    }
 }
