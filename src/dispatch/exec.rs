@@ -2,6 +2,7 @@
 //! that is watched has changed, and runs the queue as one unit. So a transaction is atomic and
 //! isolated, and two that share no shard run on different cores at once.
 
+use crate::dispatch::execute;
 use crate::metrics::errors;
 use crate::metrics::timing::Stopwatch;
 use crate::session::transaction::{self, Queue, Queued, Watched, Watching};
@@ -97,7 +98,7 @@ fn run(context: &mut Context<'_>, view: &mut LockedShards, request: &Queued) {
             }
         }
         Run::Session | Run::Subcommands(_) => {
-            super::run_session(context, request.id, args, Some(view));
+            execute::run_session(context, request.id, args, Some(view));
         }
     }
     let (session, stats) = (&mut *context.session, &context.local.stats);

@@ -3,6 +3,7 @@
 //! Connections of a worker run one at a time on its thread, so none of this needs a lock: it lies
 //! in a thread-local that a connection borrows while it runs requests.
 
+use crate::dispatch::batch::Request;
 use redstart_engine::run::call::KeyAt;
 use redstart_engine::run::execute::WorkerState;
 use redstart_protocol::{Reply, Span};
@@ -25,7 +26,7 @@ pub struct Worker {
     /// Keys of the batch that runs.
     pub keys: Vec<KeyAt>,
     /// Requests of the batch that runs.
-    pub batch: Vec<crate::dispatch::Request>,
+    pub batch: Vec<Request>,
     /// Commands of the batch that ran and whose time is not noted yet.
     pub ran: Vec<u16>,
     /// Output buffers that no connection needs now.

@@ -224,7 +224,7 @@ impl State {
             Run::Session | Run::Subcommands(_) => {
                 let mut context =
                     Context { session: &mut self.session, local, now: *now, held: None };
-                dispatch::run_session(&mut context, registered.id, args, Some(view));
+                dispatch::execute::run_session(&mut context, registered.id, args, Some(view));
             }
         }
         if self.session.out.errors() != errors

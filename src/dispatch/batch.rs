@@ -1,0 +1,198 @@
+//! Passes 1 and 2: a batch of requests is parsed, looked up, and what it will touch is prefetched.
+
+use crate::dispatch::worker::Worker;
+use crate::server::Server;
+use crate::session::{Session, blocked};
+use bytes::Bytes;
+use redstart_engine::Command;
+use redstart_engine::run::registry::KeyShape;
+use redstart_engine::spec::Group;
+use redstart_protocol::{Args, Parser, Span, Step};
+use std::ops::Range;
+
+/// Requests that are overlapped at most, and arguments beyond which a batch ends.
+const BATCH_MAX: usize = 64;
+const BATCH_ARGS: usize = 1024;
+
+/// A request of the batch.
+pub struct Request {
+    /// What it asks for.
+    pub what: What,
+    /// Its arguments among the spans of the batch.
+    pub args: Range<usize>,
+    /// Its keys among those of the batch.
+    pub keys: Range<usize>,
+}
+
+impl Request {
+    /// The command that it is, if its number of arguments is right.
+    pub fn command(&self) -> Option<u16> {
+        if let What::Command(id) = self.what { Some(id) } else { None }
+    }
+
+    /// Whether it may share a reading of the clock with others.
+    #[inline]
+    pub fn is_short(&self, server: &Server) -> bool {
+        match self.what {
+            What::Command(id) => server.short.is(id, self.args.len()),
+            _ => true,
+        }
+    }
+}
+
+/// What a request asks for.
+#[derive(Clone, Copy)]
+pub enum What {
+    /// A command, by its id, with the right number of arguments.
+    Command(u16),
+    /// A command, by its id, with the wrong number of arguments.
+    WrongArity(u16),
+    /// A name that is no command's.
+    Unknown,
+    /// A container without such a subcommand.
+    UnknownSubcommand(&'static Command),
+    /// A breach of the protocol, and where in the input it begins.
+    Breach(redstart_protocol::ProtocolError, usize),
+}
+
+/// Where the batch's bytes are.
+#[derive(Clone, Copy)]
+pub enum Source<'a> {
+    /// In a buffer that is read into again.
+    Borrowed(&'a [u8]),
+    /// In a buffer that arguments may be kept in by reference.
+    Shared(&'a Bytes),
+}
+
+/// Passes 1 and 2. Returns where the batch's last request ends, or None when there is none.
+pub fn parse_batch(
+    session: &mut Session,
+    worker: &mut Worker,
+    input: &mut [u8],
+    from: usize,
+) -> Option<usize> {
+    let server = session.server;
+    let limits = session.limits();
+    // A client that has yet to authenticate is taken one request at a time, because the limits
+    // change when it does.
+    let most = if limits.authenticated { BATCH_MAX } else { 1 };
+    let Worker { spans, keys, batch, .. } = worker;
+    spans.clear();
+    keys.clear();
+    batch.clear();
+    let (mut at, mut parts) = (from, false);
+    while batch.len() < most && spans.len() < BATCH_ARGS && at < input.len() {
+        let first = spans.len();
+        match session.parser.parse(input, at, spans, &limits) {
+            Ok(Step::Complete { end }) => at = end,
+            Ok(Step::Incomplete { need }) => {
+                session.wanted = need;
+                break;
+            }
+            Err(breach) => {
+                spans.truncate(first);
+                let none = Request { what: What::Breach(breach, at), args: 0..0, keys: 0..0 };
+                batch.push(none);
+                at = input.len();
+                break;
+            }
+        }
+        if spans.len() == first {
+            continue;
+        }
+        let args = Args::new(input, &spans[first..]);
+        let first_key = keys.len();
+        let what = match server.registry.resolve(args) {
+            Ok(Some(found)) if found.command.arity.accepts(args.len()) => {
+                // Arguments that tell no keys are the handler's to refuse.
+                if server.engine.hash_keys(found, args, keys).is_err() {
+                    keys.truncate(first_key);
+                }
+                parts |= found.command.group == Group::Hash;
+                if found.keys != KeyShape::None {
+                    for key in &keys[first_key..] {
+                        server.engine.keyspace.prefetch_bucket(session.db, key.hash);
+                    }
+                }
+                What::Command(found.id)
+            }
+            Ok(Some(found)) => What::WrongArity(found.id),
+            Ok(None) => What::Unknown,
+            Err(container) => What::UnknownSubcommand(container),
+        };
+        batch.push(Request { what, args: first..spans.len(), keys: first_key..keys.len() });
+        // What stands behind a command that waits is not even looked at before the wait ends.
+        if let What::Command(id) = what
+            && blocked::may_block(server.registry.at(id).command)
+        {
+            break;
+        }
+    }
+    if keys.len() > 1 {
+        for key in keys.iter() {
+            server.engine.keyspace.prefetch_entry(session.db, key.hash);
+        }
+        if parts {
+            fetch_fields(session, worker, input);
+        }
+    }
+    (at > from).then_some(at)
+}
+
+/// What pass 2 does for requests about hashes besides: fetches the hash that the key's entry
+/// points at, and in a large one the field's entry.
+fn fetch_fields(session: &Session, worker: &Worker, input: &[u8]) {
+    let server = session.server;
+    let keyspace = &server.engine.keyspace;
+    let each = |f: &mut dyn FnMut(u64, &[u8])| {
+        for request in &worker.batch {
+            let What::Command(id) = request.what else { continue };
+            let is_hash = server.registry.at(id).command.group == Group::Hash;
+            if let (true, Some(key)) = (is_hash, worker.keys[request.keys.clone()].first()) {
+                let args = Args::new(input, &worker.spans[request.args.clone()]);
+                f(key.hash, args.get(2).unwrap_or_default());
+            }
+        }
+    };
+    let mut more = false;
+    each(&mut |hash, field| more |= keyspace.prefetch_value(session.db, hash, field));
+    if more {
+        each(&mut |hash, field| keyspace.prefetch_field(session.db, hash, field));
+    }
+}
+
+/// A request's arguments.
+#[inline]
+pub fn arguments<'a>(spans: &'a [Span], request: &Request, source: Source<'a>) -> Args<'a> {
+    let spans = &spans[request.args.clone()];
+    match source {
+        Source::Borrowed(bytes) => Args::new(bytes, spans),
+        Source::Shared(bytes) => Args::with_shared(bytes, spans),
+    }
+}
+
+/// Puts requests that have to wait for the end of a pause back into the session's input, which is
+/// empty; what follows them there is to be parsed from its beginning.
+#[cold]
+pub fn put_back(session: &mut Session, worker: &Worker, rest: &[Request], source: Source<'_>) {
+    for request in rest {
+        if let What::Breach(_, from) = request.what {
+            let bytes = match source {
+                Source::Borrowed(bytes) => bytes,
+                Source::Shared(bytes) => bytes,
+            };
+            session.input.extend_from_slice(&bytes[from..]);
+            continue;
+        }
+        let args = arguments(&worker.spans, request, source);
+        session.input.extend_from_slice(format!("*{}\r\n", args.len()).as_bytes());
+        for arg in args.iter() {
+            session.input.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
+            session.input.extend_from_slice(arg);
+            session.input.extend_from_slice(b"\r\n");
+        }
+    }
+    session.postponed = true;
+    session.wanted = 0;
+    session.parser = Parser::default();
+}

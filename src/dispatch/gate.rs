@@ -1,0 +1,92 @@
+//! What stands between a request and its command: authentication, subscriptions, a busy server, a
+//! failing disk, memory.
+
+use crate::dispatch::batch::{Request, Source, arguments};
+use crate::dispatch::execute::ENDS_QUEUE;
+use crate::dispatch::worker::Worker;
+use crate::notify::monitor;
+use crate::server::Server;
+use crate::session::Session;
+use redstart_engine::run::registry::Registered;
+use redstart_engine::spec::{ALLOW_BUSY, DENYOOM, Group, NO_AUTH, WRITE};
+use redstart_engine::{Error, Now};
+use redstart_protocol::Protocol;
+
+/// What a client that listens may still say in RESP2, where replies and messages look alike.
+const LISTENER_COMMANDS: [&str; 9] = [
+    "subscribe",
+    "psubscribe",
+    "ssubscribe",
+    "unsubscribe",
+    "punsubscribe",
+    "sunsubscribe",
+    "ping",
+    "quit",
+    "reset",
+];
+
+/// Whether the client may run a command now: it is known, says what a listener may say, and there
+/// is a disk and memory for it.
+#[inline]
+pub fn gate(
+    session: &Session,
+    worker: &mut Worker,
+    request: &Request,
+    source: Source<'_>,
+    registered: &Registered,
+    now: Now,
+) -> Result<(), Error> {
+    let (server, command) = (session.server, registered.command);
+    if !session.authenticated && !command.is(NO_AUTH) {
+        return Err(Error::NO_AUTH);
+    }
+    if session.listens()
+        && session.out.protocol() == Protocol::Resp2
+        && !LISTENER_COMMANDS.contains(&command.name)
+    {
+        return Err(Error::listening(&registered.full_name()));
+    }
+    if session.monitors && monitor::is_refused(command) {
+        return Err(Error::MONITORS);
+    }
+    if server.engine.keyspace.busy.is_set() && !command.is(ALLOW_BUSY) {
+        return Err(server.engine.keyspace.busy.error());
+    }
+    if server.durability.refuses()
+        && let Some(error) = server.durability.refusal(command).or_else(|| {
+            let writes = command.name == "exec" && session.queues_any(WRITE);
+            server.durability.disk_error().filter(|_| writes)
+        })
+    {
+        return Err(error);
+    }
+    if server.evictor.is_on() {
+        // What is queued takes room, whatever it is.
+        let queued = session.queue.is_some() && !ENDS_QUEUE.contains(&command.name);
+        let needs =
+            queued || command.is(DENYOOM) || command.name == "exec" && session.queues_any(DENYOOM);
+        let may_need = command.name == "exec" || command.group == Group::Scripting;
+        if needs || may_need {
+            let lacks = !has_room(server, worker, request, source, now);
+            // What a script does is refused as it comes.
+            worker.local.lacks_room = lacks;
+            if needs && lacks {
+                return Err(Error::OUT_OF_MEMORY);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether there is, or can be made, room for a request that needs some.
+#[cold]
+fn has_room(
+    server: &'static Server,
+    worker: &mut Worker,
+    request: &Request,
+    source: Source<'_>,
+    now: Now,
+) -> bool {
+    let bytes = arguments(&worker.spans, request, source).iter().map(<[u8]>::len).sum();
+    server.evictor.make_room(server, worker, bytes, now)
+}
