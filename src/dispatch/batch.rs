@@ -30,9 +30,17 @@ impl Request {
         if let What::Command(id) = self.what { Some(id) } else { None }
     }
 
+    /// The command that it names, whatever its number of arguments.
+    pub fn id(&self) -> Option<u16> {
+        match self.what {
+            What::Command(id) | What::WrongArity(id) => Some(id),
+            _ => None,
+        }
+    }
+
     /// Whether it may share a reading of the clock with others.
     #[inline]
-    pub fn is_short(&self, server: &Server) -> bool {
+    pub fn shares_clock(&self, server: &Server) -> bool {
         match self.what {
             What::Command(id) => server.short.is(id, self.args.len()),
             _ => true,

@@ -2,13 +2,11 @@
 //! that is watched has changed, and runs the queue as one unit. So a transaction is atomic and
 //! isolated, and two that share no shard run on different cores at once.
 
-use crate::dispatch::execute;
-use crate::metrics::errors;
-use crate::metrics::timing::Stopwatch;
+use crate::dispatch::account::Account;
+use crate::dispatch::execute::run_one;
 use crate::session::transaction::{self, Queue, Queued, Watched, Watching};
-use crate::session::{Context, Session, tracking};
+use crate::session::{Context, Session};
 use redstart_engine::keyspace::LockedShards;
-use redstart_engine::run::execute::Prepared;
 use redstart_engine::spec::{FAST, Run, WALKS, WHOLE_KEYSPACE};
 use redstart_engine::{Error, Key};
 
@@ -36,14 +34,29 @@ pub fn exec(context: &mut Context<'_>) -> Result<(), Error> {
         return Ok(());
     }
     context.session.out.array(queue.requests.len());
-    let engine = &context.session.server.engine;
+    let engine = context.session.server.engine;
     engine.begin(context.local);
-    for request in &queue.requests {
-        run(context, &mut view, request);
-    }
+    run_queue(context, &mut view, &queue.requests);
     engine.commit(context.local);
     engine.serve(view, context.local, context.now);
     Ok(())
+}
+
+/// Runs the queued requests under the transaction's locks, each as if it came alone.
+fn run_queue(context: &mut Context<'_>, view: &mut LockedShards, requests: &[Queued]) {
+    let Context { session, local, now, .. } = context;
+    let server = session.server;
+    let mut account = Account::open(session, server.clock.mono_ns(), Vec::new());
+    for Queued { id, args, keys } in requests {
+        let args = args.as_args();
+        let shares_clock = server.short.is(*id, args.len());
+        let before = account.before(session, &local.stats, shares_clock);
+        account.count(&local.stats, *id);
+        let mut context = Context { session, local, now: *now, held: Some(view) };
+        run_one(&mut context, server.registry.at(*id), args, keys);
+        account.after(session, &local.stats, before, Some(*id), || args);
+    }
+    account.close(session, &local.stats, || requests.last().map(|last| last.args.as_args()));
 }
 
 /// The locks of everything that is queued and watched.
@@ -76,39 +89,4 @@ fn is_broken(context: &mut Context<'_>, view: &mut LockedShards, watching: Watch
         view.shard(hash).watches.remove(db, key.bytes, &watch);
     }
     expired || watch.is_broken()
-}
-
-/// Runs one queued request under the transaction's locks.
-fn run(context: &mut Context<'_>, view: &mut LockedShards, request: &Queued) {
-    let session = &mut *context.session;
-    let server = session.server;
-    let command = server.registry.at(request.id).command;
-    let args = request.args.as_args();
-    context.local.stats.calls[request.id as usize].add(1);
-    let mut watch = (!server.short.is(request.id, args.len()))
-        .then(|| Stopwatch::start(server, server.clock.mono_ns()));
-    let (errors, start) = (session.out.errors(), session.out.buf_mut().len());
-    match command.run {
-        Run::Data(run) => {
-            let prepared = Prepared { command, run, args, keys: &request.keys, db: session.db };
-            let engine = &server.engine;
-            engine.run_in(view, context.local, prepared, context.now, &mut session.out);
-            if session.tracks && session.notes_reads_of(command) {
-                tracking::note_request(session, view, args, &request.keys);
-            }
-        }
-        Run::Session | Run::Subcommands(_) => {
-            execute::run_session(context, request.id, args, Some(view));
-        }
-    }
-    let (session, stats) = (&mut *context.session, &context.local.stats);
-    if let Some(watch) = &mut watch {
-        watch.settle(session, stats, &mut vec![request.id], Some(args));
-    }
-    if session.out.errors() != errors {
-        errors::count(server, stats, Some((request.id, true)), &session.out.buf_mut()[start..]);
-    }
-    if server.monitors.is_on() {
-        context.session.show_to_monitors(command, args);
-    }
 }

@@ -1,17 +1,16 @@
 //! Pass 3: the requests of a batch are run in order, each through the gate, and accounted for.
 
 use crate::clients::TOUCH_NOT;
+use crate::dispatch::account::Account;
 use crate::dispatch::after_unlock::take_out_garbage;
 use crate::dispatch::batch::{Request, Source, What, arguments, put_back};
 use crate::dispatch::gate::gate;
 use crate::dispatch::worker::Worker;
 use crate::durability;
-use crate::metrics::errors;
-use crate::metrics::timing::Stopwatch;
 use crate::session::{Context, Quiet, Session, blocked, tracking, transaction};
-use redstart_engine::keyspace::LockedShards;
 use redstart_engine::run::call::KeyAt;
 use redstart_engine::run::execute::Prepared;
+use redstart_engine::run::registry::Registered;
 use redstart_engine::spec::{Group, NO_MULTI, Run};
 use redstart_engine::{Command, Error, Now};
 use redstart_protocol::Args;
@@ -20,50 +19,40 @@ use std::sync::atomic::Ordering::Relaxed;
 /// Output that no limit is about, in bytes: what Redis keeps in a client's own buffer.
 const UNCOUNTED_OUTPUT: usize = 16 * 1024;
 
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flow {
+    /// It ran or was refused: its reply is written.
+    Done,
+    /// It waits for the end of a pause, and so does what stands behind it.
+    Postponed,
+}
+
 /// Pass 3.
 pub fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>) {
     worker.lend(&mut session.out);
     let server = session.server;
     let now_ns = server.clock.mono_ns();
     worker.turns.batch(now_ns);
-    let (mut watch, mut now) = (Stopwatch::start(server, now_ns), server.clock.moment(now_ns));
+    let mut now = server.clock.moment(now_ns);
     session.info.active_ms.store(now.mono_ms, Relaxed);
     worker.local.touches_not = session.info.marks.load(Relaxed) & TOUCH_NOT != 0;
     let mut batch = std::mem::take(&mut worker.batch);
-    let mut ran = std::mem::take(&mut worker.ran);
-    let mut monitored = server.monitors.is_on();
+    let mut account = Account::open(session, now_ns, std::mem::take(&mut worker.ran));
     for (place, request) in batch.iter().enumerate() {
-        let (mark, start) = (session.out.mark(), session.out.buf_mut().len());
-        let errors = session.out.errors();
-        let alone = watch.is_precise() || !request.is_short(server);
-        if alone && !ran.is_empty() {
-            watch.settle(session, &worker.local.stats, &mut ran, None);
-        }
-        let before = ran.len();
-        if !execute(session, worker, request, source, &mut now, &mut ran) {
+        let mark = session.out.mark();
+        let before = account.before(session, &worker.local.stats, request.shares_clock(server));
+        if execute(session, worker, request, source, &mut now, &mut account) == Flow::Postponed {
             put_back(session, worker, &batch[place..], source);
             batch.truncate(place);
             break;
         }
-        if session.out.errors() != errors {
-            let failed = match request.what {
-                What::Command(id) | What::WrongArity(id) => Some((id, ran.len() > before)),
-                _ => None,
-            };
-            let reply = &session.out.buf_mut()[start..];
-            errors::count(server, &worker.local.stats, failed, reply);
-        }
-        monitored |= session.monitors;
-        if monitored && ran.len() > before {
-            let command = server.registry.at(ran[before]).command;
-            session.show_to_monitors(command, arguments(&worker.spans, request, source));
-        }
-        if alone && !ran.is_empty() {
-            let args = arguments(&worker.spans, request, source);
-            watch.settle(session, &worker.local.stats, &mut ran, Some(args));
-        }
+        let Worker { local, spans, .. } = &mut *worker;
+        account.after(session, &local.stats, before, request.id(), || {
+            arguments(spans, request, source)
+        });
         if session.quiet != Quiet::No {
-            let listens = session.out.errors() == errors && is_listening(session, request);
+            let listens = session.out.errors() == before.errors && is_listening(session, request);
             session.keep_quiet((!listens).then_some(mark));
         }
         // A client that is closed for what it does not read has its last replies taken away.
@@ -72,29 +61,27 @@ pub fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<
         }
         if session.tracks {
             let ran = request.command().map(|id| server.registry.at(id));
-            tracking::after_request(session, &mut worker.local, ran);
+            tracking::after_request(session, local, ran);
         }
         if session.closing {
             break;
         }
     }
-    if !ran.is_empty() {
+    worker.ran = account.close(session, &worker.local.stats, || {
         // A reply that ends the connection may have left the rest of the batch alone.
         let last = batch.last().filter(|_| !session.closing);
-        let args = last.map(|request| arguments(&worker.spans, request, source));
-        watch.settle(session, &worker.local.stats, &mut ran, args);
-    }
+        last.map(|request| arguments(&worker.spans, request, source))
+    });
     session.log_mark = session.log_mark.max(durability::take_mark());
     note(session, &batch);
-    (worker.batch, worker.ran) = (batch, ran);
+    worker.batch = batch;
     if !worker.local.changes.is_empty() {
         tracking::settle(server, &mut worker.local, Some(session));
     }
     take_out_garbage(worker, server);
 }
 
-/// Runs one request of the batch and writes its reply; its command is added to `ran` unless it is
-/// refused. False when it has to wait for the end of a pause.
+/// Runs one request of the batch and writes its reply.
 #[inline]
 fn execute(
     session: &mut Session,
@@ -102,8 +89,8 @@ fn execute(
     request: &Request,
     source: Source<'_>,
     now: &mut Now,
-    ran: &mut Vec<u16>,
-) -> bool {
+    account: &mut Account,
+) -> Flow {
     let server = session.server;
     let id = match request.what {
         What::Command(id) => id,
@@ -113,7 +100,7 @@ fn execute(
                 queue.fail();
             }
             refuse(session, what, arguments(&worker.spans, request, source));
-            return true;
+            return Flow::Done;
         }
     };
     let registered = server.registry.at(id);
@@ -121,46 +108,69 @@ fn execute(
         worker.local.stats.errors.add(1);
         let error = transaction::refuse(session, registered.command, error);
         error.write(&mut session.out);
-        return true;
+        return Flow::Done;
     }
     let args = arguments(&worker.spans, request, source);
     if server.pause.is_on()
         && server.pause.holds(session, registered.command, args, *now)
         && server.pause.wait(&session.info)
     {
-        return false;
+        return Flow::Postponed;
     }
-    let stats = &worker.local.stats;
     let keys = &worker.keys[request.keys.clone()];
     if session.queue.is_some() && queues(registered.command) {
         enqueue(session, id, args, keys);
-        return true;
+        return Flow::Done;
     }
-    stats.calls[id as usize].add(1);
-    ran.push(id);
-    match registered.command.run {
-        Run::Data(run) => {
-            let command = registered.command;
-            let prepared = Prepared { command, run, args, keys, db: session.db };
-            if blocked::may_block(command) {
-                blocked::run(session, &mut worker.local, prepared, *now);
-            } else if session.tracks && session.notes_reads_of(command) {
-                tracking::run(session, &mut worker.local, prepared, *now);
-            } else {
-                server.engine.run(&mut worker.local, prepared, *now, &mut session.out);
-            }
+    account.count(&worker.local.stats, id);
+    let mut context = Context { session, local: &mut worker.local, now: *now, held: None };
+    run_one(&mut context, registered, args, keys);
+    *now = context.now;
+    Flow::Done
+}
+
+/// Runs one command and writes its reply: with locks of its own or, where the context holds the
+/// locks of a transaction, under those. What the client reads is noted where it tracks.
+#[inline]
+pub fn run_one(context: &mut Context<'_>, registered: &Registered, args: Args<'_>, keys: &[KeyAt]) {
+    let Context { session, local, now, held } = context;
+    let (engine, command) = (session.server.engine, registered.command);
+    let Run::Data(run) = command.run else {
+        return run_session_command(context, registered, args, keys);
+    };
+    let prepared = Prepared { command, run, args, keys, db: session.db };
+    if let Some(view) = held {
+        engine.run_in(view, local, prepared, *now, &mut session.out);
+        if session.tracks && session.notes_reads_of(command) {
+            tracking::note_request(session, view, args, keys);
         }
-        Run::Session | Run::Subcommands(_) => {
-            session.info.last_command.store(id, Relaxed);
-            tracking::note_session(session, registered.command, args, keys);
-            let mut context = Context { session, local: &mut worker.local, now: *now, held: None };
-            run_session(&mut context, id, args, None);
-            tracking::note_session(session, registered.command, args, keys);
-            // It may have taken its time.
-            *now = server.clock.now();
-        }
+    } else if blocked::may_block(command) {
+        blocked::run(session, local, prepared, *now);
+    } else if session.tracks && session.notes_reads_of(command) {
+        tracking::run(session, local, prepared, *now);
+    } else {
+        engine.run(local, prepared, *now, &mut session.out);
     }
-    true
+}
+
+/// Runs a session command, which takes its locks itself if it needs any.
+fn run_session_command(
+    context: &mut Context<'_>,
+    registered: &Registered,
+    args: Args<'_>,
+    keys: &[KeyAt],
+) {
+    let in_transaction = context.held.is_some();
+    if !in_transaction {
+        context.session.info.last_command.store(registered.id, Relaxed);
+        tracking::note_session(context.session, registered.command, args, keys);
+    }
+    run_session(context, registered.id, args);
+    if !in_transaction {
+        tracking::note_session(context.session, registered.command, args, keys);
+        // It may have taken its time.
+        context.now = context.session.server.clock.now();
+    }
 }
 
 /// Whether what a request is answered with are messages and no reply: they come whatever the
@@ -171,17 +181,10 @@ fn is_listening(session: &Session, request: &Request) -> bool {
     command.group == Group::PubSub && command.name.ends_with("subscribe")
 }
 
-/// Runs a session command; `held` are the shards that a transaction holds.
-pub fn run_session(
-    context: &mut Context<'_>,
-    id: u16,
-    args: Args<'_>,
-    held: Option<&mut LockedShards>,
-) {
-    let Context { session, local, now, .. } = context;
-    let handlers = &session.server.handlers;
-    let mut context = Context { session, local, now: *now, held };
-    if let Err(error) = handlers.run(id, &mut context, args) {
+/// Calls the handler of a session command; an error that it returns is its reply.
+pub fn run_session(context: &mut Context<'_>, id: u16, args: Args<'_>) {
+    let handlers = context.session.server.handlers;
+    if let Err(error) = handlers.run(id, context, args) {
         context.local.stats.errors.add(1);
         error.write(&mut context.session.out);
     }

@@ -9,6 +9,7 @@
 //! By pass 3 everything that the batch touches is in the cache or on its way. A request is one of
 //! a batch even when it is alone. The batch ends early where the rest could depend on what runs.
 
+pub mod account;
 pub mod after_unlock;
 pub mod batch;
 pub mod exec;

@@ -223,8 +223,8 @@ impl State {
             }
             Run::Session | Run::Subcommands(_) => {
                 let mut context =
-                    Context { session: &mut self.session, local, now: *now, held: None };
-                dispatch::execute::run_session(&mut context, registered.id, args, Some(view));
+                    Context { session: &mut self.session, local, now: *now, held: Some(view) };
+                dispatch::execute::run_session(&mut context, registered.id, args);
             }
         }
         if self.session.out.errors() != errors

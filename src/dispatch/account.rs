@@ -1,0 +1,107 @@
+//! What is noted of every command that runs, whether a batch, a transaction or a script runs it:
+//! how often and how long, with which errors, and for MONITOR.
+//!
+//! ```text
+//!   before ---> the command runs ---> after
+//!   (time of commands that share a     (its errors, its line for MONITOR, and its time
+//!    reading of the clock is noted)     where it has a reading of its own)
+//! ```
+
+use crate::metrics::errors;
+use crate::metrics::timing::Stopwatch;
+use crate::session::Session;
+use redstart_engine::stats::Stats;
+use redstart_protocol::Args;
+
+/// The account of a batch, or of a transaction within one.
+pub struct Account {
+    timer: Stopwatch,
+    /// Commands that ran and whose time is not noted yet.
+    ran: Vec<u16>,
+    monitored: bool,
+}
+
+/// How things stand before a request runs.
+#[derive(Clone, Copy)]
+pub struct Before {
+    /// Where its reply will begin, in bytes.
+    start: usize,
+    /// Errors replied so far.
+    pub errors: u32,
+    /// Commands in the account.
+    ran: usize,
+    /// Whether it is timed by itself.
+    alone: bool,
+}
+
+impl Account {
+    /// Opens an account at a reading of the clock; `ran` is an empty list to use again.
+    #[inline]
+    pub fn open(session: &Session, now_ns: u64, ran: Vec<u16>) -> Account {
+        let server = session.server;
+        Account { timer: Stopwatch::start(server, now_ns), ran, monitored: server.monitors.is_on() }
+    }
+
+    /// A request is about to run; `shares_clock` says whether it may share a reading of the clock.
+    #[inline]
+    pub fn before(&mut self, session: &mut Session, stats: &Stats, shares_clock: bool) -> Before {
+        let alone = self.timer.is_precise() || !shares_clock;
+        if alone && !self.ran.is_empty() {
+            self.note_time(session, stats, None);
+        }
+        let (start, errors) = (session.out.buf_mut().len(), session.out.errors());
+        Before { start, errors, ran: self.ran.len(), alone }
+    }
+
+    /// A command runs: it is counted.
+    #[inline]
+    pub fn count(&mut self, stats: &Stats, id: u16) {
+        stats.calls[id as usize].add(1);
+        self.ran.push(id);
+    }
+
+    /// A request has run or was refused; `id` is its command, if it names one.
+    #[inline]
+    pub fn after<'a>(
+        &mut self,
+        session: &mut Session,
+        stats: &Stats,
+        before: Before,
+        id: Option<u16>,
+        args: impl Fn() -> Args<'a>,
+    ) {
+        let has_run = self.ran.len() > before.ran;
+        if session.out.errors() != before.errors {
+            let failed = id.map(|id| (id, has_run));
+            errors::count(session.server, stats, failed, &session.out.buf_mut()[before.start..]);
+        }
+        // A client that sends MONITOR watches from here on.
+        self.monitored |= session.monitors;
+        if self.monitored && has_run {
+            let command = session.server.registry.at(self.ran[before.ran]).command;
+            session.show_to_monitors(command, args());
+        }
+        if before.alone && !self.ran.is_empty() {
+            self.note_time(session, stats, Some(args()));
+        }
+    }
+
+    /// Closes the account; `args` are those of the last command that ran. Returns the list.
+    #[inline]
+    pub fn close<'a>(
+        mut self,
+        session: &Session,
+        stats: &Stats,
+        args: impl FnOnce() -> Option<Args<'a>>,
+    ) -> Vec<u16> {
+        if !self.ran.is_empty() {
+            self.note_time(session, stats, args());
+        }
+        self.ran
+    }
+
+    /// Reads the clock, and shares the time since the last reading out among the commands.
+    fn note_time(&mut self, session: &Session, stats: &Stats, args: Option<Args<'_>>) {
+        self.timer.settle(session, stats, &mut self.ran, args);
+    }
+}
