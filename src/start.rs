@@ -52,7 +52,7 @@ pub fn serve(config: Config) -> io::Result<()> {
         clients: leak(Clients::default()),
         pubsub: leak(PubSub::default()),
         monitors: leak(Monitors::default()),
-        unwatched: leak(Default::default()),
+        leftover_watches: leak(Default::default()),
         tracking: leak(Tracking::default()),
         scripts: leak(Default::default()),
         stats: leak(stats),

@@ -1,7 +1,7 @@
 //! MEMORY: what takes how much of it.
 
 use super::{Container, SessionCommand, declare_help, help, is};
-use crate::report::info::{Process, Totals};
+use crate::report::info::{Process, Usage};
 use crate::session::Context;
 use redstart_engine::run::call::Call;
 use redstart_engine::spec::*;
@@ -81,37 +81,38 @@ fn stats(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
     use Figure::{Count, Db, Ratio};
     use std::sync::atomic::Ordering::Relaxed;
     let server = context.session.server;
-    let totals = Totals::of(server, context.held.as_deref_mut())?;
-    let peak = server.memory_peak.fetch_max(totals.used, Relaxed).max(totals.used);
-    let resident = Process::now().resident.unwrap_or(totals.used);
-    let keys = totals.dbs.iter().map(|db| db.keys).sum::<usize>();
-    let dataset = totals.used - totals.overhead;
+    let usage = Usage::of(server, context.held.as_deref_mut())?;
+    let (used, overhead) = (usage.used_bytes(), usage.overhead_bytes());
+    let peak = server.memory_peak.fetch_max(used, Relaxed).max(used);
+    let resident = Process::now().resident.unwrap_or(used);
+    let keys = usage.totals.keys();
+    let dataset = used - overhead;
     let bytes = |bytes: usize| Count(bytes as i64);
     let share = |part: usize, whole: usize| Ratio(part as f64 * 100.0 / whole.max(1) as f64);
-    let ratio = Ratio(resident as f64 / totals.used.max(1) as f64);
-    let surplus = Count(resident as i64 - totals.used as i64);
+    let ratio = Ratio(resident as f64 / used.max(1) as f64);
+    let surplus = Count(resident as i64 - used as i64);
     let mut figures = vec![
         ("peak.allocated".to_owned(), bytes(peak)),
-        ("total.allocated".to_owned(), bytes(totals.used)),
+        ("total.allocated".to_owned(), bytes(used)),
     ];
     let mut put = |name: &str, figure| figures.push((name.to_owned(), figure));
     put("startup.allocated", Count(0));
     put("replication.backlog", Count(0));
     put("clients.slaves", Count(0));
-    put("clients.normal", bytes(totals.clients));
+    put("clients.normal", bytes(usage.clients_bytes));
     for name in ["cluster.links", "aof.buffer", "lua.caches", "functions.caches"] {
         put(name, Count(0));
     }
-    for (index, db) in totals.dbs.iter().enumerate().filter(|(_, db)| db.keys > 0) {
+    for (index, db) in usage.totals.dbs.iter().enumerate().filter(|(_, db)| db.keys > 0) {
         put(&format!("db.{index}"), Db { main: db.main_bytes, expires: db.expires_bytes });
     }
-    put("overhead.total", bytes(totals.overhead));
+    put("overhead.total", bytes(overhead));
     put("keys.count", bytes(keys));
-    put("keys.bytes-per-key", bytes(totals.used.checked_div(keys).unwrap_or(0)));
+    put("keys.bytes-per-key", bytes(used.checked_div(keys).unwrap_or(0)));
     put("dataset.bytes", bytes(dataset));
-    put("dataset.percentage", share(dataset, totals.used));
-    put("peak.percentage", share(totals.used, peak));
-    put("allocator.allocated", bytes(totals.used));
+    put("dataset.percentage", share(dataset, used));
+    put("peak.percentage", share(used, peak));
+    put("allocator.allocated", bytes(used));
     put("allocator.active", bytes(resident));
     put("allocator.resident", bytes(resident));
     put("allocator-fragmentation.ratio", Ratio(1.0));
@@ -147,17 +148,18 @@ fn stats(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
 static DOCTOR: SessionCommand = SessionCommand {
     spec: CONTAINER.sub("doctor", Arity::Exactly(2), 0, "Tells whether memory is used well.", ""),
     run: |context, _| {
-        let totals = Totals::of(context.session.server, context.held.as_deref_mut())?;
-        let resident = Process::now().resident.unwrap_or(totals.used);
-        let text = if totals.used < 5 << 20 {
+        let usage = Usage::of(context.session.server, context.held.as_deref_mut())?;
+        let used = usage.used_bytes();
+        let resident = Process::now().resident.unwrap_or(used);
+        let text = if used < 5 << 20 {
             "There is too little data to tell anything about its use of memory.".to_owned()
-        } else if resident > totals.used + totals.used / 2 {
+        } else if resident > used + used / 2 {
             format!(
                 "The process holds {:.1} times what the data takes. After much was deleted \
                  MEMORY PURGE may give some of it back.",
-                resident as f64 / totals.used as f64
+                resident as f64 / used as f64
             )
-        } else if totals.clients > totals.used / 4 {
+        } else if usage.clients_bytes > used / 4 {
             "Clients' buffers take more than a quarter of the memory: look at CLIENT LIST for \
              those that do not read their replies."
                 .to_owned()

@@ -4,11 +4,11 @@
 
 use crate::dispatch::account::Account;
 use crate::dispatch::execute::run_one;
-use crate::session::transaction::{self, Queue, Queued, Watched, Watching};
+use crate::session::transaction::{self, Queue, Queued};
 use crate::session::{Context, Session};
+use redstart_engine::Error;
 use redstart_engine::keyspace::LockedShards;
 use redstart_engine::spec::{FAST, Run, WALKS, WHOLE_KEYSPACE};
-use redstart_engine::{Error, Key};
 
 /// EXEC.
 ///
@@ -27,14 +27,18 @@ pub fn exec(context: &mut Context<'_>) -> Result<(), Error> {
         Ok(view) => view,
         Err(busy) => return Err(transaction::abort(context.session, &busy)),
     };
-    let watching = std::mem::take(&mut context.session.watching);
+    let watches = std::mem::take(&mut context.session.watches);
+    context.session.watches_bytes = 0;
     context.session.note_transaction();
-    if is_broken(context, &mut view, watching) {
+    let (engine, now) = (context.session.server.engine, context.now);
+    let is_broken = watches.is_broken(&mut view, |view, db, key| {
+        engine.expire_if_due(view, context.local, now, db, key)
+    });
+    if is_broken {
         context.session.out.null_array();
         return Ok(());
     }
     context.session.out.array(queue.requests.len());
-    let engine = context.session.server.engine;
     engine.begin(context.local);
     run_queue(context, &mut view, &queue.requests);
     engine.commit(context.local);
@@ -71,22 +75,5 @@ fn lock(session: &Session, queue: &Queue) -> Result<LockedShards, Error> {
         return server.engine.keyspace.ask_all();
     }
     let queued = queue.requests.iter().flat_map(|queued| queued.keys.iter().map(|key| key.hash));
-    let watched = session.watching.keys.iter().map(|watched| watched.hash);
-    server.engine.keyspace.ask(queued.chain(watched))
-}
-
-/// Whether something that is watched has changed or expired. Ends the watch.
-fn is_broken(context: &mut Context<'_>, view: &mut LockedShards, watching: Watching) -> bool {
-    let engine = &context.session.server.engine;
-    let Watching { watch, keys, .. } = watching;
-    let mut expired = false;
-    for Watched { db, hash, key, was_there } in keys {
-        let key = Key { bytes: &key, hash };
-        // SWAPDB may have brought one whose time was over: that is as good as none.
-        if was_there {
-            expired |= engine.expire_if_due(view, context.local, context.now, db, key);
-        }
-        view.shard(hash).watches.remove(db, key.bytes, &watch);
-    }
-    expired || watch.is_broken()
+    server.engine.keyspace.ask(queued.chain(session.watches.hashes()))
 }

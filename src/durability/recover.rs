@@ -6,7 +6,6 @@
 
 use super::redis_files::{self, Files};
 use super::{IS_LOADING, append, dump_place, log_place};
-use crate::report::info::Totals;
 use crate::scripting::functions::Loader;
 use crate::server::Server;
 use crate::system::log;
@@ -14,6 +13,7 @@ use crate::system::progress::Told;
 use parking_lot::Mutex;
 use redstart_config::Setting;
 use redstart_engine::driver::Driver;
+use redstart_engine::keyspace::totals::Totals;
 use redstart_persistence::commands::COMMANDS;
 use redstart_persistence::fault::twice;
 use redstart_persistence::log::{End, SegmentReader, decode as decode_record};
@@ -99,8 +99,7 @@ pub fn load(server: &'static Server) -> Result<(), ReadError> {
         if logs { load_logged(server) } else { load_unlogged(server) }
     })?;
     // Nothing holds a shard for long as long as data is being loaded.
-    let totals = Totals::of(server, None);
-    let keys: usize = totals.map_or(0, |totals| totals.dbs.iter().map(|db| db.keys).sum());
+    let keys = Totals::of(&server.engine.keyspace, None).map_or(0, |totals| totals.keys());
     if keys > 0 || logs {
         let seconds = began.elapsed().as_secs_f64();
         log::notice(format_args!("DB loaded from disk: {keys} keys, {seconds:.3} seconds"));

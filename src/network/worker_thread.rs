@@ -79,7 +79,7 @@ async fn tick(server: &'static Server, index: usize, workers: usize) {
             continue;
         }
         if index == 0 {
-            server.unwatched.remove(&server.engine.keyspace);
+            server.leftover_watches.remove(&server.engine.keyspace);
         }
         if server.live.expiry_waits.load(Ordering::Relaxed) || server.pause.is_on() {
             continue;

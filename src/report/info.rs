@@ -11,8 +11,8 @@ use crate::server::Server;
 use crate::session::Context;
 use redstart_config::Setting;
 use redstart_engine::Error;
-use redstart_engine::hasher::SHARDS;
 use redstart_engine::keyspace::LockedShards;
+use redstart_engine::keyspace::totals::{DbTotals, Totals};
 use redstart_engine::stats::{Counter, Stats};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ static SECTIONS: &[Section] = &[
 struct Facts {
     server: &'static Server,
     now: redstart_engine::Now,
-    totals: Totals,
+    usage: Usage,
     process: Process,
 }
 
@@ -102,7 +102,7 @@ pub fn text<'a>(
     let facts = Facts {
         server,
         now: context.now,
-        totals: Totals::of(server, context.held.as_deref_mut())?,
+        usage: Usage::of(server, context.held.as_deref_mut())?,
         process: Process::now(),
     };
     let mut lines = Lines(String::with_capacity(TEXT_BYTES));
@@ -193,7 +193,7 @@ fn clients(lines: &mut Lines, facts: &Facts) {
 
 fn memory(lines: &mut Lines, facts: &Facts) {
     let config = facts.server.config.read();
-    let Totals { used, overhead, .. } = facts.totals;
+    let (used, overhead) = (facts.usage.used_bytes(), facts.usage.overhead_bytes());
     let dataset = used - overhead;
     let peak = facts.server.memory_peak.fetch_max(used, Relaxed).max(used);
     let share = |part: usize, whole: usize| 100.0 * part as f64 / whole.max(1) as f64;
@@ -230,7 +230,7 @@ fn memory(lines: &mut Lines, facts: &Facts) {
     lines.put("mem_fragmentation_bytes", rss as i64 - used as i64);
     lines.zeros(&["mem_not_counted_for_evict", "mem_replication_backlog"]);
     lines.zeros(&["mem_total_replication_buffers", "mem_clients_slaves"]);
-    lines.put("mem_clients_normal", facts.totals.clients);
+    lines.put("mem_clients_normal", facts.usage.clients_bytes);
     lines.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
     lines.put("mem_allocator", "mimalloc");
     lines.zeros(&["active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects"]);
@@ -372,74 +372,44 @@ fn error_stats(lines: &mut Lines, facts: &Facts) {
 }
 
 fn keyspace(lines: &mut Lines, facts: &Facts) {
-    for (index, db) in facts.totals.dbs.iter().enumerate() {
-        let Keys { keys, volatile, deadline_sum, .. } = *db;
+    for (index, db) in facts.usage.totals.dbs.iter().enumerate() {
+        let DbTotals { keys, volatile, deadline_sum_ms, .. } = *db;
         if keys == 0 {
             continue;
         }
-        let mean_ms = deadline_sum.checked_div(volatile as u128).unwrap_or(0);
+        let mean_ms = deadline_sum_ms.checked_div(volatile as u128).unwrap_or(0);
         let ttl_ms = mean_ms.saturating_sub(facts.now.mono_ms.into());
         let value = format_args!("keys={keys},expires={volatile},avg_ttl={ttl_ms}");
         lines.put(&format!("db{index}"), value);
     }
 }
 
-/// What a database holds.
-#[derive(Clone, Copy, Default)]
-pub struct Keys {
-    /// Keys.
-    pub keys: usize,
-    /// Those with a deadline.
-    pub volatile: usize,
-    /// The sum of the deadlines, in monotonic milliseconds.
-    pub deadline_sum: u128,
-    /// Bytes of the table without its entries.
-    pub main_bytes: usize,
-    /// Bytes of the index of deadlines.
-    pub expires_bytes: usize,
+/// What the keyspace and the clients take.
+pub struct Usage {
+    /// What the keyspace holds.
+    pub totals: Totals,
+    /// Bytes of clients' buffers, and of what is known of them.
+    pub clients_bytes: usize,
 }
 
-/// Sums over all shards, one shard at a time.
-pub struct Totals {
-    /// What each database holds.
-    pub dbs: Vec<Keys>,
-    /// Bytes of entries, tables and clients.
-    pub used: usize,
-    /// The part of it that is neither key nor value.
-    pub overhead: usize,
-    /// The part of it that is clients'.
-    pub clients: usize,
-}
-
-impl Totals {
+impl Usage {
     /// Adds everything up, under the locks that are held or one lock at a time.
     ///
     /// # Errors
-    /// When a script holds one for too long.
-    pub fn of(server: &'static Server, held: Option<&mut LockedShards>) -> Result<Totals, Error> {
-        let clients: usize = server.clients.all().iter().map(|client| client.memory()).sum();
-        let mut totals = Totals { dbs: Vec::new(), used: clients, overhead: clients, clients };
-        let mut walk = None;
-        let view = match held {
-            Some(view) => view,
-            None => walk.insert(server.engine.keyspace.walk()),
-        };
-        for shard in 0..SHARDS {
-            for (index, db) in view.shard_at(shard).dbs() {
-                if totals.dbs.len() <= index {
-                    totals.dbs.resize(index + 1, Keys::default());
-                }
-                let sum = &mut totals.dbs[index];
-                sum.keys += db.table.len();
-                sum.volatile += db.expires().volatile();
-                sum.deadline_sum += db.expires().deadline_sum();
-                sum.main_bytes += db.table.overhead();
-                sum.expires_bytes += db.expires().allocated();
-                totals.used += db.allocated();
-                totals.overhead += db.overhead();
-            }
-        }
-        view.gave_up().map_or(Ok(totals), Err)
+    /// When a script holds a shard for too long.
+    pub fn of(server: &Server, held: Option<&mut LockedShards>) -> Result<Usage, Error> {
+        let clients_bytes = server.clients.all().iter().map(|client| client.memory()).sum();
+        Ok(Usage { totals: Totals::of(&server.engine.keyspace, held)?, clients_bytes })
+    }
+
+    /// Bytes of all of it.
+    pub fn used_bytes(&self) -> usize {
+        self.totals.used_bytes + self.clients_bytes
+    }
+
+    /// The part of it that is neither key nor value.
+    pub fn overhead_bytes(&self) -> usize {
+        self.totals.overhead_bytes + self.clients_bytes
     }
 }
 

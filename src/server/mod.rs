@@ -20,6 +20,7 @@ use crate::session::handlers::Handlers;
 use crate::system::clock::Clock;
 use parking_lot::{Mutex, RwLock};
 use redstart_config::{Config, Setting};
+use redstart_engine::keyspace::watching::LeftoverWatches;
 use redstart_engine::stats::Stats;
 use redstart_engine::{Engine, Registry};
 use std::sync::Arc;
@@ -41,7 +42,7 @@ pub struct Server {
     /// Who is shown all commands.
     pub monitors: &'static Monitors,
     /// Watches that have ended but are still noted.
-    pub unwatched: &'static crate::session::transaction::Remains,
+    pub leftover_watches: &'static LeftoverWatches,
     /// Who keeps copies of keys.
     pub tracking: &'static Tracking,
     /// Scripts and functions.

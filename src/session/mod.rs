@@ -11,9 +11,10 @@ pub mod transaction;
 use crate::clients::{ClientInfo, Kept};
 use crate::server::Server;
 use crate::session::blocked::Blocked;
-use crate::session::transaction::{Queue, Watching};
+use crate::session::transaction::Queue;
 use bytes::{Bytes, BytesMut};
 use redstart_engine::keyspace::LockedShards;
+use redstart_engine::keyspace::watching::ClientWatches;
 use redstart_engine::run::execute::WorkerState;
 use redstart_engine::{Error, Now};
 use redstart_protocol::{Limits, Mark, Parser, Protocol, Reply};
@@ -59,7 +60,9 @@ pub struct Session {
     /// The transaction that the client is in.
     pub queue: Option<Box<Queue>>,
     /// What the client watches.
-    pub watching: Watching,
+    pub watches: ClientWatches,
+    /// The bytes that they take.
+    pub watches_bytes: usize,
     /// The command that the client waits in.
     pub blocked: Option<Blocked>,
     /// Whether the requests in `input` wait for the end of a pause.
@@ -120,7 +123,8 @@ impl Session {
             quiet: Quiet::No,
             log_mark: 0,
             queue: None,
-            watching: Watching::default(),
+            watches: ClientWatches::default(),
+            watches_bytes: 0,
             blocked: None,
             postponed: false,
             listening: Default::default(),

@@ -3,9 +3,6 @@
 
 use crate::clients::{Kept, NODE_BYTES};
 use crate::session::Session;
-use parking_lot::Mutex;
-use redstart_engine::keyspace::Keyspace;
-use redstart_engine::keyspace::watch::Watch;
 use redstart_engine::run::call::KeyAt;
 use redstart_engine::spec::Flags;
 use redstart_engine::{Command, Error, Key, Now, WorkerState};
@@ -32,57 +29,6 @@ pub struct Queued {
     pub keys: Vec<KeyAt>,
 }
 
-/// What a client watches.
-#[derive(Default)]
-pub struct Watching {
-    /// Broken once a watched key has changed.
-    pub watch: Watch,
-    bytes: usize,
-    /// The keys.
-    pub keys: Vec<Watched>,
-}
-
-/// A key that a client watches.
-pub struct Watched {
-    /// The database.
-    pub db: usize,
-    /// The key's hash.
-    pub hash: u64,
-    /// The key.
-    pub key: Box<[u8]>,
-    /// Whether it was there: only then its end is a change.
-    pub was_there: bool,
-}
-
-/// A watch that has ended, but not where it is noted.
-pub struct Unwatched {
-    db: usize,
-    hash: u64,
-    key: Box<[u8]>,
-    watch: Watch,
-}
-
-/// Watches that ended while a script held their keys for too long.
-#[derive(Default)]
-pub struct Remains(Mutex<Vec<Unwatched>>);
-
-impl Remains {
-    fn add(&self, unwatched: Unwatched) {
-        self.0.lock().push(unwatched);
-    }
-
-    /// Removes them where that is possible now.
-    pub fn remove(&self, keyspace: &'static Keyspace) {
-        self.0.lock().retain(|Unwatched { db, hash, key, watch }| match keyspace.ask_one(*hash) {
-            Ok(mut view) => {
-                view.shard(*hash).watches.remove(*db, key, watch);
-                false
-            }
-            Err(_) => true,
-        });
-    }
-}
-
 impl Queue {
     /// Adds a request.
     pub fn push(&mut self, id: u16, args: Args<'_>, keys: &[KeyAt]) {
@@ -107,28 +53,21 @@ impl Queue {
 }
 
 impl Session {
-    /// Watches a key of the selected database, unless it is watched already. One whose time has
-    /// passed goes first: that it is gone is no change.
+    /// Watches a key of the selected database, unless it is watched already.
     pub fn watch(&mut self, key: &[u8], local: &mut WorkerState, now: Now) {
-        let engine = &self.server.engine;
-        let hash = engine.keyspace.hasher().hash(key);
-        let watching = &mut self.watching;
-        if watching.keys.iter().any(|other| other.db == self.db && *other.key == *key) {
+        if self.watches.contains(self.db, key) {
             return;
         }
-        let mut was_there = true;
-        match engine.keyspace.ask_one(hash) {
+        let engine = self.server.engine;
+        let key = Key { bytes: key, hash: engine.keyspace.hasher().hash(key) };
+        match engine.keyspace.ask_one(key.hash) {
             Ok(mut view) => {
-                engine.expire_if_due(&mut view, local, now, self.db, Key { bytes: key, hash });
-                let shard = view.shard(hash);
-                was_there = shard.db(self.db).is_some_and(|db| db.table.find(hash, key).is_some());
-                shard.watches.add(self.db, hash, key, &watching.watch);
+                engine.expire_if_due(&mut view, local, now, self.db, key);
+                self.watches.add(&mut view, self.db, key);
             }
-            // A script holds it, and may have changed it by EXEC.
-            Err(_) => watching.watch.break_off(),
+            Err(_) => self.watches.add_broken(self.db, key),
         }
-        watching.keys.push(Watched { db: self.db, hash, key: key.into(), was_there });
-        watching.bytes += key.len() + NODE_BYTES;
+        self.watches_bytes += key.bytes.len() + NODE_BYTES;
         self.note_transaction();
     }
 
@@ -143,22 +82,15 @@ impl Session {
     pub fn note_transaction(&self) {
         let queued = self.queue.as_ref().map_or(-1, |queue| queue.len() as i64);
         self.info.queued.store(queued, Relaxed);
-        self.info.watched.store(self.watching.keys.len(), Relaxed);
+        self.info.watched.store(self.watches.len(), Relaxed);
         let queued = self.queue.as_ref().map_or(0, |queue| queue.bytes);
-        self.info.set_kept(Kept::Transaction, queued + self.watching.bytes);
+        self.info.set_kept(Kept::Transaction, queued + self.watches_bytes);
     }
 
     /// Watches nothing any more.
     pub fn unwatch(&mut self) {
-        let Watching { watch, keys, .. } = std::mem::take(&mut self.watching);
-        for Watched { db, hash, key, .. } in keys {
-            match self.server.engine.keyspace.ask_one(hash) {
-                Ok(mut view) => view.shard(hash).watches.remove(db, &key, &watch),
-                Err(_) => {
-                    self.server.unwatched.add(Unwatched { db, hash, key, watch: watch.clone() });
-                }
-            }
-        }
+        self.watches.clear(&self.server.engine.keyspace, self.server.leftover_watches);
+        self.watches_bytes = 0;
         self.note_transaction();
     }
 

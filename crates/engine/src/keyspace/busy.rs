@@ -56,7 +56,8 @@ impl Busy {
         self.meanwhile.get().is_some()
     }
 
-    pub(super) fn meanwhile(&self) {
+    /// Does what was installed by [`Busy::watch`], once.
+    pub fn meanwhile(&self) {
         if let Some(meanwhile) = self.meanwhile.get() {
             meanwhile();
         }

@@ -24,8 +24,10 @@ mod escalation;
 pub mod garbage;
 pub mod shard;
 pub mod snapshot;
+pub mod totals;
 pub mod tracking;
 pub mod watch;
+pub mod watching;
 
 pub use busy::Busy;
 pub use escalation::{Crossed, Escalation};
