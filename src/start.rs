@@ -6,10 +6,11 @@ use crate::clients::pause::{self, Pause};
 use crate::durability::{self, Durability};
 use crate::memory::evict::Evictor;
 use crate::memory::reclaim::Reclaimer;
-use crate::metrics::latency::Monitor;
+use crate::metrics::errors::Errors;
+use crate::metrics::latency::LatencyEvents;
 use crate::metrics::rates::Rates;
 use crate::metrics::slowlog::Slowlog;
-use crate::metrics::timing::Short;
+use crate::metrics::timing::{SharesClock, Thresholds};
 use crate::network::handover::WorkerHandle;
 use crate::network::listen::{Bound, Listeners};
 use crate::network::{while_busy, worker_thread};
@@ -21,7 +22,7 @@ use crate::server::settings::{self, Startup};
 use crate::server::{Live, Server};
 use crate::system::clock::Clock;
 use crate::system::{log, random, supervisor};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use redstart_config::{Config, Setting};
 use redstart_engine::Engine;
 use redstart_engine::stats::Stats;
@@ -42,7 +43,7 @@ pub fn serve(config: Config) -> io::Result<()> {
     let registry = crate::commands::registry();
     let threads = startup.threads;
     let stats: Vec<_> = (0..threads).map(|_| Arc::new(Stats::new(registry.len()))).collect();
-    let short = Short::of(&registry);
+    let shares_clock = SharesClock::of(&registry);
     let mut random = fastrand::Rng::new();
     // The server lives as long as the process: no reference to it is ever counted.
     let server: &'static Server = leak(Server {
@@ -63,14 +64,15 @@ pub fn serve(config: Config) -> io::Result<()> {
         reclaimer: leak(Reclaimer::default()),
         run_id: (0..40).map(|_| char::from(b"0123456789abcdef"[random.usize(..16)])).collect(),
         port: startup.port,
-        errors: leak(Mutex::default()),
+        errors: leak(Errors::default()),
         memory_peak: AtomicUsize::new(0),
         rates: leak(Rates::default()),
         evictor: leak(Evictor::default()),
         rebinder: leak(Rebinder::default()),
-        short: leak(short),
+        shares_clock: leak(shares_clock),
+        thresholds: leak(Thresholds::default()),
         slowlog: leak(Slowlog::default()),
-        latency: leak(Monitor::default()),
+        latency: leak(LatencyEvents::default()),
         durability: leak(Durability::default()),
         pause: leak(Pause::default()),
         stop: Notify::new(),

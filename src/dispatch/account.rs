@@ -7,15 +7,16 @@
 //!    reading of the clock is noted)     where it has a reading of its own)
 //! ```
 
-use crate::metrics::errors;
-use crate::metrics::timing::Stopwatch;
+use crate::dispatch::slow;
+use crate::metrics::errors::Failed;
+use crate::metrics::timing::CommandTimer;
 use crate::session::Session;
 use redstart_engine::stats::Stats;
 use redstart_protocol::Args;
 
 /// The account of a batch, or of a transaction within one.
 pub struct Account {
-    timer: Stopwatch,
+    timer: CommandTimer,
     /// Commands that ran and whose time is not noted yet.
     ran: Vec<u16>,
     monitored: bool,
@@ -39,7 +40,8 @@ impl Account {
     #[inline]
     pub fn open(session: &Session, now_ns: u64, ran: Vec<u16>) -> Account {
         let server = session.server;
-        Account { timer: Stopwatch::start(server, now_ns), ran, monitored: server.monitors.is_on() }
+        let timer = CommandTimer::start(server.thresholds, now_ns);
+        Account { timer, ran, monitored: server.monitors.is_on() }
     }
 
     /// A request is about to run; `shares_clock` says whether it may share a reading of the clock.
@@ -72,8 +74,9 @@ impl Account {
     ) {
         let has_run = self.ran.len() > before.ran;
         if session.out.errors() != before.errors {
-            let failed = id.map(|id| (id, has_run));
-            errors::count(session.server, stats, failed, &session.out.buf_mut()[before.start..]);
+            let failed = id.map(|id| if has_run { Failed::Ran(id) } else { Failed::Rejected(id) });
+            let reply = &session.out.buf_mut()[before.start..];
+            session.server.errors.count(stats, failed, reply);
         }
         // A client that sends MONITOR watches from here on.
         self.monitored |= session.monitors;
@@ -102,6 +105,9 @@ impl Account {
 
     /// Reads the clock, and shares the time since the last reading out among the commands.
     fn note_time(&mut self, session: &Session, stats: &Stats, args: Option<Args<'_>>) {
-        self.timer.settle(session, stats, &mut self.ran, args);
+        let now_ns = session.server.clock.mono_ns();
+        if let Some(slow) = self.timer.record(now_ns, stats, &mut self.ran) {
+            slow::note(session, slow, args);
+        }
     }
 }

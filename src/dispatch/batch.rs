@@ -42,7 +42,7 @@ impl Request {
     #[inline]
     pub fn shares_clock(&self, server: &Server) -> bool {
         match self.what {
-            What::Command(id) => server.short.is(id, self.args.len()),
+            What::Command(id) => server.shares_clock.is(id, self.args.len()),
             _ => true,
         }
     }

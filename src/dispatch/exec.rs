@@ -53,7 +53,7 @@ fn run_queue(context: &mut Context<'_>, view: &mut LockedShards, requests: &[Que
     let mut account = Account::open(session, server.clock.mono_ns(), Vec::new());
     for Queued { id, args, keys } in requests {
         let args = args.as_args();
-        let shares_clock = server.short.is(*id, args.len());
+        let shares_clock = server.shares_clock.is(*id, args.len());
         let before = account.before(session, &local.stats, shares_clock);
         account.count(&local.stats, *id);
         let mut context = Context { session, local, now: *now, held: Some(view) };

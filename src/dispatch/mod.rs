@@ -16,6 +16,7 @@ pub mod exec;
 pub mod execute;
 pub mod gate;
 pub mod replay;
+pub mod slow;
 pub mod worker;
 
 use crate::dispatch::batch::{Source, parse_batch};

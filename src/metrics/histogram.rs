@@ -1,7 +1,7 @@
 //! How long the calls of a command took, summed over the workers.
 
-use crate::server::Server;
-use redstart_engine::stats::{BUCKETS, longest_of};
+use redstart_engine::stats::{BUCKETS, Stats, longest_of};
+use std::sync::Arc;
 
 /// A command's durations.
 pub struct Histogram {
@@ -12,9 +12,9 @@ pub struct Histogram {
 
 impl Histogram {
     /// The durations of the command with this id.
-    pub fn of(server: &Server, id: u16) -> Histogram {
+    pub fn of(stats: &[Arc<Stats>], id: u16) -> Histogram {
         let mut counts = vec![0; BUCKETS];
-        server.stats.iter().for_each(|stats| stats.times[id as usize].sum_into(&mut counts));
+        stats.iter().for_each(|stats| stats.times[id as usize].sum_into(&mut counts));
         Histogram { calls: counts.iter().sum(), counts }
     }
 
@@ -32,12 +32,12 @@ impl Histogram {
     /// Calls that took at most so long, by powers of two from 1024 ns on, as far as there are any:
     /// microseconds, as Redis rounds them, and how many. Powers that add no call are left out.
     pub fn cumulative(&self) -> Vec<(u64, u64)> {
-        let (mut told, mut previous, mut limit_ns) = (Vec::new(), 0, 1024_u64);
+        let (mut steps, mut previous, mut limit_ns) = (Vec::new(), 0, 1024_u64);
         while previous < self.calls {
             let within = |(bucket, _): &(usize, &u64)| longest_of(*bucket) < limit_ns;
             let sum = self.counts.iter().enumerate().take_while(within).map(|(_, n)| n).sum();
             if sum > previous {
-                told.push(((limit_ns + limit_ns / 128 - 1) / 1000, sum));
+                steps.push(((limit_ns + limit_ns / 128 - 1) / 1000, sum));
                 previous = sum;
             }
             if limit_ns > 1 << 40 {
@@ -45,6 +45,6 @@ impl Histogram {
             }
             limit_ns *= 2;
         }
-        told
+        steps
     }
 }

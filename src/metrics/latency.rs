@@ -25,9 +25,9 @@ impl Event {
 
 /// All events.
 #[derive(Default)]
-pub struct Monitor(Mutex<BTreeMap<&'static str, Event>>);
+pub struct LatencyEvents(Mutex<BTreeMap<&'static str, Event>>);
 
-impl Monitor {
+impl LatencyEvents {
     /// Adds that something took `ms` milliseconds.
     pub fn add(&self, name: &'static str, ms: u64) {
         let unix_s = crate::system::clock::wall_us() / 1_000_000;

@@ -347,7 +347,7 @@ fn latency_stats(lines: &mut Lines, facts: &Facts) {
         return;
     }
     for registered in facts.server.registry.iter() {
-        let histogram = Histogram::of(facts.server, registered.id);
+        let histogram = Histogram::of(facts.server.stats, registered.id);
         if histogram.calls == 0 {
             continue;
         }
@@ -365,8 +365,8 @@ fn latency_stats(lines: &mut Lines, facts: &Facts) {
 }
 
 fn error_stats(lines: &mut Lines, facts: &Facts) {
-    for (code, count) in facts.server.errors.lock().iter() {
-        let name = format!("errorstat_{}", String::from_utf8_lossy(code));
+    for (code, count) in facts.server.errors.all() {
+        let name = format!("errorstat_{}", String::from_utf8_lossy(&code));
         lines.put(&name, format_args!("count={count}"));
     }
 }

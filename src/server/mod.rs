@@ -8,23 +8,24 @@ use crate::clients::pause::Pause;
 use crate::durability::Durability;
 use crate::memory::evict::Evictor;
 use crate::memory::reclaim::Reclaimer;
-use crate::metrics::latency::Monitor;
+use crate::metrics::errors::Errors;
+use crate::metrics::latency::LatencyEvents;
 use crate::metrics::rates::{Rates, Sums};
 use crate::metrics::slowlog::Slowlog;
-use crate::metrics::timing::Short;
+use crate::metrics::timing::{SharesClock, Thresholds};
 use crate::notify::invalidation::Tracking;
 use crate::notify::monitor::Monitors;
 use crate::notify::pubsub::PubSub;
 use crate::server::rebinder::Rebinder;
 use crate::session::handlers::Handlers;
 use crate::system::clock::Clock;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use redstart_config::{Config, Setting};
 use redstart_engine::keyspace::watching::LeftoverWatches;
 use redstart_engine::stats::Stats;
 use redstart_engine::{Engine, Registry};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
 /// What all workers share.
@@ -64,7 +65,7 @@ pub struct Server {
     /// The port that is served.
     pub port: u16,
     /// Error replies by their first word.
-    pub errors: &'static Mutex<std::collections::BTreeMap<Vec<u8>, u64>>,
+    pub errors: &'static Errors,
     /// The most memory in use that INFO has seen, in bytes.
     pub memory_peak: AtomicUsize,
     /// How much is going on.
@@ -73,12 +74,14 @@ pub struct Server {
     pub evictor: &'static Evictor,
     /// Changes where clients connect.
     pub rebinder: &'static Rebinder,
-    /// Which commands are short.
-    pub short: &'static Short,
+    /// Which commands may share a reading of the clock.
+    pub shares_clock: &'static SharesClock,
+    /// From which duration on a command is slow.
+    pub thresholds: &'static Thresholds,
     /// The commands that were slow.
     pub slowlog: &'static Slowlog,
     /// What made clients wait.
-    pub latency: &'static Monitor,
+    pub latency: &'static LatencyEvents,
     /// What is kept on disk.
     pub durability: &'static Durability,
     /// The pause of commands, if there is one.
@@ -108,14 +111,6 @@ pub struct Live {
     pub timeout_s: AtomicU64,
     /// From how long on a script is too long, in milliseconds.
     pub busy_ms: AtomicU64,
-    /// From how long on a command may be slow, in nanoseconds.
-    pub slow_ns: AtomicU64,
-    /// From how long on a command goes to the slow log, in microseconds; negative is never.
-    pub slower_us: AtomicI64,
-    /// From how long on the latency monitor notes something, in milliseconds; zero is never.
-    pub latency_threshold_ms: AtomicU64,
-    /// Whether the latencies of commands are counted.
-    pub tracks_latency: AtomicBool,
     /// Whether expired keys are left alone until they are asked for (DEBUG SET-ACTIVE-EXPIRE).
     pub expiry_waits: AtomicBool,
     /// Whether scripts may use DEBUG, for tests of them.
@@ -179,7 +174,7 @@ impl Server {
     /// Sets the counters that INFO tells back to zero.
     pub fn reset_stats(&self) {
         self.stats.iter().for_each(|stats| stats.reset());
-        self.errors.lock().clear();
+        self.errors.reset();
         self.clients.accepted.store(0, Ordering::Relaxed);
         self.clients.rejected.store(0, Ordering::Relaxed);
         self.clients.too_long.store(0, Ordering::Relaxed);

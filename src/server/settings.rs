@@ -165,17 +165,7 @@ pub fn apply(config: &Config, server: &Server) {
     live.timeout_s.store(config.count(Setting::Timeout) as u64, Relaxed);
     live.protected.store(config.is(Setting::ProtectedMode), Relaxed);
     live.password_set.store(!config.text(Setting::Requirepass).is_empty(), Relaxed);
-    live.tracks_latency.store(config.is(Setting::LatencyTracking), Relaxed);
-    let slower_us = config.integer(Setting::SlowlogLogSlowerThan);
-    let latency_ms = config.count(Setting::LatencyMonitorThreshold) as u64;
-    live.slower_us.store(slower_us, Relaxed);
-    live.latency_threshold_ms.store(latency_ms, Relaxed);
-    let slow_ns = u64::try_from(slower_us).map_or(u64::MAX, |us| us.saturating_mul(1000));
-    let latency_ns = match latency_ms {
-        0 => u64::MAX,
-        ms => ms.saturating_mul(1_000_000),
-    };
-    live.slow_ns.store(slow_ns.min(latency_ns), Relaxed);
+    server.thresholds.configure(config);
     slowlog.set_len_max(config.count(Setting::SlowlogMaxLen));
     live.input_bytes_max.store(config.count(Setting::ClientQueryBufferLimit), Relaxed);
     // A negative number is a percentage.

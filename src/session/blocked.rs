@@ -6,7 +6,7 @@
 
 use crate::clients::ClientInfo;
 use crate::dispatch::worker;
-use crate::metrics::errors;
+use crate::metrics::errors::Failed;
 use crate::session::{Quiet, Session};
 use redstart_engine::run::blocking::{Waiter, Wake};
 use redstart_engine::run::execute::{Prepared, WorkerState};
@@ -99,9 +99,9 @@ impl Session {
         let refused = answer.starts_with(b"-");
         let given = !refused && !blocked.waiter.is_late();
         if refused {
-            let failed = Some((self.info.last_command.load(Relaxed), true));
+            let failed = Some(Failed::Ran(self.info.last_command.load(Relaxed)));
             worker::with(|worker| {
-                errors::count(self.server, &worker.local.stats, failed, &answer);
+                self.server.errors.count(&worker.local.stats, failed, &answer);
             });
         }
         if !blocked.quiet {

@@ -8,7 +8,6 @@ use crate::session::Context;
 use redstart_engine::spec::*;
 use redstart_engine::{Command, Error};
 use redstart_protocol::Args;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// The commands of this file.
 pub static COMMANDS: &[&SessionCommand] =
@@ -59,7 +58,7 @@ fn histogram(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
         let container = name.split('|').next().unwrap_or_default();
         let named = |given: &Vec<u8>| *given == name.as_bytes() || *given == container.as_bytes();
         if names.is_empty() || names.iter().any(named) {
-            let histogram = Histogram::of(session.server, registered.id);
+            let histogram = Histogram::of(session.server.stats, registered.id);
             if histogram.calls > 0 {
                 told.push((name, histogram));
             }
@@ -176,7 +175,7 @@ static DOCTOR: SessionCommand = SessionCommand {
     spec: CONTAINER.sub("doctor", Arity::Exactly(2), GUARDED, "Tells what the events mean.", ""),
     run: |context, _| {
         let session = &mut *context.session;
-        let threshold_ms = session.server.live.latency_threshold_ms.load(Relaxed);
+        let threshold_ms = session.server.thresholds.monitor_ms();
         let text = graph::advise(threshold_ms, &session.server.latency.all());
         session.out.verbatim("txt", text.as_bytes());
         Ok(())
