@@ -13,7 +13,9 @@ use crate::server::Server;
 use crate::session::Session;
 use crate::system::clock::Clock;
 use parking_lot::Mutex;
-use redstart_engine::spec::{Group, MAY_REPLICATE, WRITE};
+use redstart_engine::spec::{
+    MAY_REPLICATE, READONLY, RUNS_DIGEST, RUNS_FUNCTION, RUNS_QUEUE, RUNS_TEXT, WRITE,
+};
 use redstart_engine::stats::Stats;
 use redstart_engine::{Command, Now};
 use redstart_protocol::Args;
@@ -138,8 +140,8 @@ impl Pause {
     pub fn holds(&self, session: &Session, command: &Command, args: Args<'_>, now: Now) -> bool {
         let Some((mode, _)) = self.now() else { return false };
         let held = mode == Mode::All
-            || match (command.name, &session.queue) {
-                ("exec", Some(queue)) => queue.requests().any(|(command, args)| {
+            || match &session.queue {
+                Some(queue) if command.is(RUNS_QUEUE) => queue.requests().any(|(command, args)| {
                     may_write(session.server, session.server.registry.at(command).command, args)
                 }),
                 _ => may_write(session.server, command, args),
@@ -191,20 +193,18 @@ fn left(clock: &Clock, end_ms: u64) -> Duration {
 /// Whether a command may write, as far as its arguments tell: a script's own word counts, and one
 /// that says nothing may.
 fn may_write(server: &Server, command: &Command, args: Args<'_>) -> bool {
-    if command.group != Group::Scripting {
-        return command.is(WRITE | MAY_REPLICATE);
-    }
     let scripts = &server.scripts;
-    let flags = match command.name {
-        "eval" | "eval_ro" => shebang::of_script(&args[1]).ok().flatten(),
-        "evalsha" | "evalsha_ro" => {
-            unhex(&args[1]).and_then(|digest| scripts.get(&digest)).and_then(|script| script.flags)
-        }
-        "fcall" | "fcall_ro" => scripts.functions.flags(&args[1]),
-        _ => return command.is(WRITE | MAY_REPLICATE),
+    let flags = if command.is(RUNS_TEXT) {
+        shebang::of_script(&args[1]).ok().flatten()
+    } else if command.is(RUNS_DIGEST) {
+        unhex(&args[1]).and_then(|digest| scripts.get(&digest)).and_then(|script| script.flags)
+    } else if command.is(RUNS_FUNCTION) {
+        scripts.functions.flags(&args[1])
+    } else {
+        return command.is(WRITE | MAY_REPLICATE);
     };
     match flags {
         Some(flags) => flags & shebang::NO_WRITES == 0,
-        None => !command.name.ends_with("_ro"),
+        None => !command.is(READONLY),
     }
 }

@@ -20,7 +20,7 @@ static PING: SessionCommand = SessionCommand {
         "ping",
         Group::Connection,
         Arity::AtLeast(1),
-        FAST,
+        FAST | HEALTH_CHECK | WHILE_SUBSCRIBED,
         Doc {
             since: "1.0.0",
             complexity: "O(1)",
@@ -104,7 +104,7 @@ static HELLO: SessionCommand = SessionCommand {
         "hello",
         Group::Connection,
         Arity::AtLeast(1),
-        ALWAYS,
+        ALWAYS | SECRET_ARGS,
         Doc {
             since: "6.0.0",
             complexity: "O(1)",
@@ -181,7 +181,7 @@ static AUTH: SessionCommand = SessionCommand {
         "auth",
         Group::Connection,
         Arity::AtLeast(2),
-        ALWAYS,
+        ALWAYS | SECRET_ARGS,
         Doc {
             since: "1.0.0",
             complexity: "O(N) with a password of N bytes.",
@@ -237,7 +237,7 @@ static QUIT: SessionCommand = SessionCommand {
         "quit",
         Group::Connection,
         Arity::AtLeast(1),
-        ALWAYS,
+        ALWAYS | UNSEEN | WHILE_SUBSCRIBED | IN_MULTI_AT_ONCE | ENDS_MULTI,
         Doc { since: "1.0.0", complexity: "O(1)", summary: "Closes the connection.", syntax: "" },
     ),
     run: |context, _| {
@@ -253,7 +253,7 @@ static RESET: SessionCommand = SessionCommand {
         "reset",
         Group::Connection,
         Arity::Exactly(1),
-        ALWAYS,
+        ALWAYS | WHILE_SUBSCRIBED | IN_MULTI_AT_ONCE | ENDS_MULTI,
         Doc {
             since: "6.2.0",
             complexity: "O(1)",

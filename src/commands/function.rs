@@ -36,7 +36,7 @@ static FCALL: SessionCommand = SessionCommand {
             "fcall",
             Group::Scripting,
             Arity::AtLeast(3),
-            RUNS,
+            RUNS | RUNS_FUNCTION,
             Doc {
                 since: "7.0.0",
                 complexity: "Depends on the function that is executed.",
@@ -56,7 +56,7 @@ static FCALL_RO: SessionCommand = SessionCommand {
             "fcall_ro",
             Group::Scripting,
             Arity::AtLeast(3),
-            READONLY | RUNS,
+            READONLY | RUNS | RUNS_FUNCTION,
             Doc {
                 since: "7.0.0",
                 complexity: "Depends on the function that is executed.",

@@ -94,7 +94,7 @@ static LASTSAVE: SessionCommand = SessionCommand {
         "lastsave",
         Group::Server,
         Arity::Exactly(1),
-        LOADING | STALE | FAST | DANGEROUS,
+        LOADING | STALE | FAST | DANGEROUS | ADMIN_CATEGORY,
         Doc {
             since: "1.0.0",
             complexity: "O(1)",

@@ -16,7 +16,7 @@ static ROLE: SessionCommand = SessionCommand {
         "role",
         Group::Server,
         Arity::Exactly(1),
-        NOSCRIPT | LOADING | STALE | FAST | DANGEROUS,
+        NOSCRIPT | LOADING | STALE | FAST | DANGEROUS | ADMIN_CATEGORY,
         Doc {
             since: "2.8.12",
             complexity: "O(1)",

@@ -45,7 +45,7 @@ pub const KEYS_RO: &[KeySpec] = &[KeySpec::counted(2, 1, RO | ACCESS)];
 static EVAL: SessionCommand = SessionCommand {
     spec: running(
         "eval",
-        RUNS,
+        RUNS | RUNS_TEXT,
         KEYS,
         "2.6.0",
         "Runs a script.",
@@ -58,7 +58,7 @@ static EVAL: SessionCommand = SessionCommand {
 static EVALSHA: SessionCommand = SessionCommand {
     spec: running(
         "evalsha",
-        RUNS,
+        RUNS | RUNS_DIGEST,
         KEYS,
         "2.6.0",
         "Runs a script that the server knows, named by the SHA1 of its text.",
@@ -71,7 +71,7 @@ static EVALSHA: SessionCommand = SessionCommand {
 static EVAL_RO: SessionCommand = SessionCommand {
     spec: running(
         "eval_ro",
-        READONLY | RUNS,
+        READONLY | RUNS | RUNS_TEXT,
         KEYS_RO,
         "7.0.0",
         "Runs a script that must not write.",
@@ -84,7 +84,7 @@ static EVAL_RO: SessionCommand = SessionCommand {
 static EVALSHA_RO: SessionCommand = SessionCommand {
     spec: running(
         "evalsha_ro",
-        READONLY | RUNS,
+        READONLY | RUNS | RUNS_DIGEST,
         KEYS_RO,
         "7.0.0",
         "Runs a script that the server knows and that must not write.",

@@ -15,7 +15,7 @@ static MULTI: SessionCommand = SessionCommand {
         "multi",
         Group::Transactions,
         Arity::Exactly(1),
-        NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY,
+        NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | IN_MULTI_AT_ONCE,
         Doc {
             since: "1.2.0",
             complexity: "O(1)",
@@ -40,7 +40,7 @@ static EXEC: SessionCommand = SessionCommand {
         "exec",
         Group::Transactions,
         Arity::Exactly(1),
-        NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG,
+        NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG | RUNS_QUEUE | IN_MULTI_AT_ONCE | ENDS_MULTI,
         Doc {
             since: "1.2.0",
             complexity: "Depends on commands in the transaction",
@@ -57,7 +57,7 @@ static DISCARD: SessionCommand = SessionCommand {
         "discard",
         Group::Transactions,
         Arity::Exactly(1),
-        NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY,
+        NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | IN_MULTI_AT_ONCE | ENDS_MULTI,
         Doc {
             since: "2.0.0",
             complexity: "O(N), when N is the number of queued commands",
@@ -83,7 +83,7 @@ static WATCH: SessionCommand = SessionCommand {
             "watch",
             Group::Transactions,
             Arity::AtLeast(2),
-            NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY,
+            NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | IN_MULTI_AT_ONCE,
             Doc {
                 since: "2.2.0",
                 complexity: "O(1) for every key.",

@@ -8,7 +8,6 @@ use crate::session::transaction::{self, Queue, Queued};
 use crate::session::{Context, Session};
 use redstart_engine::Error;
 use redstart_engine::keyspace::LockedShards;
-use redstart_engine::spec::{FAST, Run, WALKS, WHOLE_KEYSPACE};
 
 /// EXEC.
 ///
@@ -66,11 +65,7 @@ fn run_queue(context: &mut Context<'_>, view: &mut LockedShards, requests: &[Que
 /// The locks of everything that is queued and watched.
 fn lock(session: &Session, queue: &Queue) -> Result<LockedShards, Error> {
     let server = session.server;
-    let wants_all = |queued: &Queued| {
-        let command = server.registry.at(queued.id).command;
-        let looks_around = matches!(command.run, Run::Session) && !command.is(FAST);
-        command.is(WHOLE_KEYSPACE) || command.is(WALKS) || looks_around
-    };
+    let wants_all = |queued: &Queued| server.registry.at(queued.id).needs_all_shards();
     if queue.requests.iter().any(wants_all) {
         return server.engine.keyspace.ask_all();
     }

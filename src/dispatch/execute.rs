@@ -11,8 +11,8 @@ use crate::session::{Context, Quiet, Session, blocked, tracking, transaction};
 use redstart_engine::run::call::KeyAt;
 use redstart_engine::run::execute::Prepared;
 use redstart_engine::run::registry::Registered;
-use redstart_engine::spec::{Group, NO_MULTI, Run};
-use redstart_engine::{Command, Error, Now};
+use redstart_engine::spec::{IN_MULTI_AT_ONCE, NO_MULTI, REPLIES_ARE_PUSHED, RUNS_QUEUE, Run};
+use redstart_engine::{Error, Now};
 use redstart_protocol::Args;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -118,7 +118,7 @@ fn execute(
         return Flow::Postponed;
     }
     let keys = &worker.keys[request.keys.clone()];
-    if session.queue.is_some() && queues(registered.command) {
+    if session.queue.is_some() && !registered.command.is(IN_MULTI_AT_ONCE) {
         enqueue(session, id, args, keys);
         return Flow::Done;
     }
@@ -177,8 +177,7 @@ fn run_session_command(
 /// client wants to be answered.
 fn is_listening(session: &Session, request: &Request) -> bool {
     let Some(id) = request.command() else { return false };
-    let command = session.server.registry.at(id).command;
-    command.group == Group::PubSub && command.name.ends_with("subscribe")
+    session.server.registry.at(id).command.is(REPLIES_ARE_PUSHED)
 }
 
 /// Calls the handler of a session command; an error that it returns is its reply.
@@ -188,14 +187,6 @@ pub fn run_session(context: &mut Context<'_>, id: u16, args: Args<'_>) {
         context.local.stats.errors.add(1);
         error.write(&mut context.session.out);
     }
-}
-
-/// What may end a transaction, and so gives back what is queued.
-pub const ENDS_QUEUE: [&str; 4] = ["exec", "discard", "quit", "reset"];
-
-/// Whether a command waits for EXEC inside a transaction.
-fn queues(command: &Command) -> bool {
-    !matches!(command.name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
 }
 
 /// Queues a request until EXEC.
@@ -225,7 +216,7 @@ fn note(session: &Session, batch: &[Request]) {
 fn refuse(session: &mut Session, what: What, args: Args<'_>) {
     let registry = &session.server.registry;
     if let What::WrongArity(id) = what
-        && registry.at(id).command.name == "exec"
+        && registry.at(id).command.is(RUNS_QUEUE)
     {
         // An EXEC that fails in any way ends the transaction, and says so.
         session.discard();

@@ -2,28 +2,16 @@
 //! failing disk, memory.
 
 use crate::dispatch::batch::{Request, Source, arguments};
-use crate::dispatch::execute::ENDS_QUEUE;
 use crate::dispatch::worker::Worker;
 use crate::notify::monitor;
 use crate::server::Server;
 use crate::session::Session;
 use redstart_engine::run::registry::Registered;
-use redstart_engine::spec::{ALLOW_BUSY, DENYOOM, Group, NO_AUTH, WRITE};
+use redstart_engine::spec::{
+    ALLOW_BUSY, DENYOOM, ENDS_MULTI, Group, NO_AUTH, RUNS_QUEUE, WHILE_SUBSCRIBED, WRITE,
+};
 use redstart_engine::{Error, Now};
 use redstart_protocol::Protocol;
-
-/// What a client that listens may still say in RESP2, where replies and messages look alike.
-const LISTENER_COMMANDS: [&str; 9] = [
-    "subscribe",
-    "psubscribe",
-    "ssubscribe",
-    "unsubscribe",
-    "punsubscribe",
-    "sunsubscribe",
-    "ping",
-    "quit",
-    "reset",
-];
 
 /// Whether the client may run a command now: it is known, says what a listener may say, and there
 /// is a disk and memory for it.
@@ -42,7 +30,7 @@ pub fn gate(
     }
     if session.listens()
         && session.out.protocol() == Protocol::Resp2
-        && !LISTENER_COMMANDS.contains(&command.name)
+        && !command.is(WHILE_SUBSCRIBED)
     {
         return Err(Error::listening(&registered.full_name()));
     }
@@ -54,7 +42,7 @@ pub fn gate(
     }
     if server.durability.refuses()
         && let Some(error) = server.durability.refusal(command).or_else(|| {
-            let writes = command.name == "exec" && session.queues_any(WRITE);
+            let writes = command.is(RUNS_QUEUE) && session.queues_any(WRITE);
             server.durability.disk_error().filter(|_| writes)
         })
     {
@@ -62,10 +50,10 @@ pub fn gate(
     }
     if server.evictor.is_on() {
         // What is queued takes room, whatever it is.
-        let queued = session.queue.is_some() && !ENDS_QUEUE.contains(&command.name);
+        let queued = session.queue.is_some() && !command.is(ENDS_MULTI);
         let needs =
-            queued || command.is(DENYOOM) || command.name == "exec" && session.queues_any(DENYOOM);
-        let may_need = command.name == "exec" || command.group == Group::Scripting;
+            queued || command.is(DENYOOM) || command.is(RUNS_QUEUE) && session.queues_any(DENYOOM);
+        let may_need = command.is(RUNS_QUEUE) || command.group == Group::Scripting;
         if needs || may_need {
             let lacks = !has_room(server, worker, request, source, now);
             // What a script does is refused as it comes.

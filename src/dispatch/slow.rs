@@ -4,7 +4,7 @@ use crate::metrics::timing::Slow;
 use crate::session::Session;
 use redstart_config::Setting;
 use redstart_engine::run::registry::Registered;
-use redstart_engine::spec::FAST;
+use redstart_engine::spec::{FAST, SECRET_ARGS, SKIP_SLOWLOG};
 use redstart_protocol::Args;
 
 /// Notes a command that was slow. Without its arguments it does not get into the slow log.
@@ -29,7 +29,7 @@ pub fn note(session: &Session, slow: Slow, args: Option<Args<'_>>) {
 fn is_secret(registered: &Registered, args: Args<'_>) -> bool {
     let is_sensitive =
         |name: &[u8]| Setting::find(name).is_some_and(|(setting, _)| setting.param().sensitive);
-    matches!(registered.command.name, "auth" | "hello" | "exec")
+    registered.command.is(SKIP_SLOWLOG | SECRET_ARGS)
         || registered.full_name() == "config|set"
             && args.iter().skip(2).step_by(2).any(is_sensitive)
 }

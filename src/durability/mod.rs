@@ -37,7 +37,7 @@ use disk::directory::Directory;
 use parking_lot::{Condvar, Mutex};
 use redstart_config::{Config, Setting};
 use redstart_engine::run::effects::{Effect, Sink};
-use redstart_engine::spec::{LOADING, WRITE};
+use redstart_engine::spec::{HEALTH_CHECK, LOADING, WRITE};
 use redstart_engine::{Command, Error};
 use redstart_persistence::log::{Log, State};
 use redstart_persistence::names;
@@ -215,8 +215,7 @@ impl Durability {
         if gate & IS_LOADING != 0 && !command.is(LOADING) {
             return Some(Error::text("LOADING Redis is loading the dataset in memory"));
         }
-        // PING tells health checks about it.
-        if !command.is(WRITE) && command.name != "ping" {
+        if !command.is(WRITE | HEALTH_CHECK) {
             return None;
         }
         self.disk_error()

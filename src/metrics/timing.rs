@@ -13,7 +13,7 @@
 
 use redstart_config::{Config, Setting};
 use redstart_engine::Registry;
-use redstart_engine::spec::FAST;
+use redstart_engine::spec::{FAST, SHORT};
 use redstart_engine::stats::{Stats, bucket_of};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 
@@ -21,8 +21,6 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 const ARGS_MAX: usize = 24;
 /// While a threshold is below this, every command is measured alone, in nanoseconds.
 const PRECISE_NS: u64 = 1_000_000;
-/// Commands that are short although their declaration does not say so.
-const SHORT: [&str; 6] = ["set", "del", "unlink", "setex", "psetex", "getset"];
 
 /// Which commands may share a reading of the clock, by their ids.
 pub struct SharesClock(Box<[bool]>);
@@ -30,10 +28,7 @@ pub struct SharesClock(Box<[bool]>);
 impl SharesClock {
     /// Looks through the registry.
     pub fn of(registry: &Registry) -> SharesClock {
-        let short = registry.iter().map(|registered| {
-            let command = registered.command;
-            command.is(FAST) || SHORT.contains(&command.name)
-        });
+        let short = registry.iter().map(|registered| registered.command.is(FAST | SHORT));
         SharesClock(short.collect())
     }
 

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use redstart_config::words::quote;
 use redstart_engine::Command;
-use redstart_engine::spec::{ADMIN, MAY_REPLICATE, READONLY, SKIP_MONITOR, WRITE};
+use redstart_engine::spec::{ADMIN, MAY_REPLICATE, READONLY, SKIP_MONITOR, UNSEEN, WRITE};
 use redstart_protocol::Args;
 use std::fmt::Display;
 use std::io::Write;
@@ -69,7 +69,7 @@ impl Monitors {
 /// Whether a command is shown when it has run. EVAL and its kin show themselves before their
 /// scripts begin; QUIT is never seen to run.
 pub fn is_shown(command: &Command) -> bool {
-    !command.is(SKIP_MONITOR | ADMIN) && command.name != "quit"
+    !command.is(SKIP_MONITOR | ADMIN | UNSEEN)
 }
 
 /// Whether those who watch may not run a command themselves.

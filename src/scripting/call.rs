@@ -14,7 +14,7 @@ use redstart_engine::run::call::KeyAt;
 use redstart_engine::run::execute::{Prepared, WorkerState};
 use redstart_engine::run::registry::Registered;
 use redstart_engine::spec::{
-    Command, DENYOOM, FAST, MAY_REPLICATE, NOSCRIPT, READONLY, Run, WALKS, WHOLE_KEYSPACE, WRITE,
+    Command, DENYOOM, MAY_REPLICATE, NOSCRIPT, READONLY, Run, SCRIPT_DEBUGGING, WRITE,
 };
 use redstart_engine::{Error, Now};
 use redstart_protocol::{Args, DOUBLE_TEXT_MAX, Protocol, Span, format_f64};
@@ -248,7 +248,7 @@ impl State {
     /// Refuses what the script must not do.
     fn check_allowed(&self, command: &Command) -> Result<(), Failure> {
         let server = self.session.server;
-        let is_debug = || command.name == "debug" && server.live.scripts_debug.load(Relaxed);
+        let is_debug = || command.is(SCRIPT_DEBUGGING) && server.live.scripts_debug.load(Relaxed);
         if command.is(NOSCRIPT) && !is_debug() {
             return Err(Cow::Borrowed(NOT_ALLOWED));
         }
@@ -275,9 +275,7 @@ impl State {
         let Some(Lent { view, .. }) = &mut self.lent else {
             return Err(Cow::Borrowed(NOT_RUNNING));
         };
-        let command = registered.command;
-        let looks_around = matches!(command.run, Run::Session) && !command.is(FAST);
-        let everywhere = command.is(WHOLE_KEYSPACE | WALKS) || looks_around;
+        let everywhere = registered.needs_all_shards();
         if view.holds_all() {
             let within = |key: &KeyAt| self.declared.contains(&LockedShards::index_of(key.hash));
             if self.learning && (everywhere || !self.keys.iter().all(within)) {

@@ -8,7 +8,7 @@ use redstart_engine::keyspace::LockedShards;
 use redstart_engine::run::call::KeyAt;
 use redstart_engine::run::execute::{Prepared, WorkerState};
 use redstart_engine::run::registry::Registered;
-use redstart_engine::spec::{NOSCRIPT, PUBSUB, READONLY};
+use redstart_engine::spec::{KEEPS_CACHING, NOSCRIPT, PUBSUB, READONLY};
 use redstart_engine::{Command, Now};
 use redstart_protocol::Args;
 use std::sync::atomic::Ordering::Relaxed;
@@ -19,7 +19,8 @@ use std::sync::atomic::Ordering::Relaxed;
 pub fn after_request(session: &mut Session, local: &mut WorkerState, ran: Option<&Registered>) {
     let server = session.server;
     let container = ran.and_then(|registered| registered.container);
-    if container.is_none_or(|container| container.name != "client") && session.queue.is_none() {
+    let keeps_caching = container.is_some_and(|container| container.is(KEEPS_CACHING));
+    if !keeps_caching && session.queue.is_none() {
         session.caching = false;
     }
     server.tracking.limit(server.engine, &mut local.changes);

@@ -4,7 +4,7 @@
 use crate::clients::{Kept, NODE_BYTES};
 use crate::session::Session;
 use redstart_engine::run::call::KeyAt;
-use redstart_engine::spec::Flags;
+use redstart_engine::spec::{Flags, RUNS_QUEUE};
 use redstart_engine::{Command, Error, Key, Now, WorkerState};
 use redstart_protocol::{Args, OwnedArgs};
 use std::sync::atomic::Ordering::Relaxed;
@@ -108,7 +108,7 @@ pub fn refuse(session: &mut Session, command: &Command, error: Error) -> Error {
     if let Some(queue) = &mut session.queue {
         queue.fail();
     }
-    if command.name == "exec" { abort(session, &error) } else { error }
+    if command.is(RUNS_QUEUE) { abort(session, &error) } else { error }
 }
 
 /// Ends a client's transaction because EXEC cannot run. Returns the error to reply.

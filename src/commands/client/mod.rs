@@ -39,29 +39,31 @@ pub static COMMANDS: &[&SessionCommand] = &[
 const CONTAINER: Container = Container { name: "client", group: Group::Connection, since: "2.4.0" };
 
 /// CLIENT subcommand
-pub static CLIENT: Command = CONTAINER.declare(
-    "Holds what is about client connections.",
-    &[
-        &ID.spec,
-        &GETNAME.spec,
-        &SETNAME.spec,
-        &SETINFO.spec,
-        &list::INFO.spec,
-        &list::LIST.spec,
-        &kill::KILL.spec,
-        &unblock::UNBLOCK.spec,
-        &pause::PAUSE.spec,
-        &pause::UNPAUSE.spec,
-        &tracking::TRACKING.spec,
-        &tracking::CACHING.spec,
-        &tracking::GETREDIR.spec,
-        &tracking::TRACKINGINFO.spec,
-        &NO_EVICT.spec,
-        &NO_TOUCH.spec,
-        &REPLY.spec,
-        &HELP.spec,
-    ],
-);
+pub static CLIENT: Command = CONTAINER
+    .declare(
+        "Holds what is about client connections.",
+        &[
+            &ID.spec,
+            &GETNAME.spec,
+            &SETNAME.spec,
+            &SETINFO.spec,
+            &list::INFO.spec,
+            &list::LIST.spec,
+            &kill::KILL.spec,
+            &unblock::UNBLOCK.spec,
+            &pause::PAUSE.spec,
+            &pause::UNPAUSE.spec,
+            &tracking::TRACKING.spec,
+            &tracking::CACHING.spec,
+            &tracking::GETREDIR.spec,
+            &tracking::TRACKINGINFO.spec,
+            &NO_EVICT.spec,
+            &NO_TOUCH.spec,
+            &REPLY.spec,
+            &HELP.spec,
+        ],
+    )
+    .with(KEEPS_CACHING);
 
 /// What is only about the client itself.
 const OWN: Flags = NOSCRIPT | LOADING | STALE;

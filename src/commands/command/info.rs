@@ -88,7 +88,7 @@ pub fn categories(registered: &Registered) -> Vec<&'static str> {
 
 fn categories_of(command: &Command, container: Option<&Command>) -> Vec<&'static str> {
     // A container without flags is no command: nothing but its slowness is told.
-    let is_mere_container = command.flags == 0 && !command.subcommands().is_empty();
+    let is_mere_container = flags(command).is_empty() && !command.subcommands().is_empty();
     let own = if is_mere_container { None } else { group_category(command, container) };
     // Of channels, only what is flagged so is about them.
     let own = own.filter(|own| *own != "@pubsub");
@@ -97,12 +97,12 @@ fn categories_of(command: &Command, container: Option<&Command>) -> Vec<&'static
         "@read" => command.is(READONLY) && !scripting,
         "@write" => command.is(WRITE),
         "@pubsub" => command.is(PUBSUB),
-        "@admin" => command.is(ADMIN) || matches!(command.name, "lastsave" | "role"),
+        "@admin" => command.is(ADMIN | ADMIN_CATEGORY),
         "@fast" => command.is(FAST),
         "@slow" => !command.is(FAST),
         "@blocking" => command.is(BLOCKING),
         "@set" | "@sortedset" | "@list" => command.is(REACHES),
-        "@dangerous" => command.is(ADMIN) || command.is(DANGEROUS),
+        "@dangerous" => command.is(ADMIN | DANGEROUS),
         _ => false,
     };
     CATEGORIES.iter().filter(|known| is(known) || own == Some(**known)).copied().collect()

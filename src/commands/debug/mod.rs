@@ -25,7 +25,7 @@ static DEBUG: SessionCommand = SessionCommand {
         "debug",
         Group::Server,
         Arity::AtLeast(2),
-        ADMIN | NOSCRIPT | LOADING | STALE,
+        ADMIN | NOSCRIPT | LOADING | STALE | SCRIPT_DEBUGGING,
         Doc {
             since: "1.0.0",
             complexity: "Depends on the subcommand.",

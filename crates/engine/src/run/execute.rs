@@ -16,7 +16,7 @@ use crate::run::effects::{Effects, Sink};
 use crate::run::events::{Classes, Event};
 use crate::run::registry::{KeyShape, Registered};
 use crate::spec::keys::{each_key, reaches_anywhere};
-use crate::spec::{Command, DataRun, WALKS, WHOLE_KEYSPACE, WRITE};
+use crate::spec::{Command, DataRun, TAKES_KEEPTTL, WALKS, WHOLE_KEYSPACE, WRITE};
 use crate::stats::Stats;
 use crate::storage::entry::Entry;
 use redstart_protocol::{Args, Reply};
@@ -293,13 +293,14 @@ impl Engine {
         reply: &mut Reply,
     ) {
         if local.effects.events_wanted() {
-            let is_set = request.command.name == "set";
             let has = |words: &[&str]| {
                 let is = |arg: &[u8]| words.iter().any(|w| arg.eq_ignore_ascii_case(w.as_bytes()));
                 request.args.iter().skip(3).any(is)
             };
             // As an option's argument the word is refused, or overruled by what follows.
-            let keeps_ttl = is_set && has(&["KEEPTTL"]) && !has(&["EX", "PX", "EXAT", "PXAT"]);
+            let keeps_ttl = request.command.is(TAKES_KEEPTTL)
+                && has(&["KEEPTTL"])
+                && !has(&["EX", "PX", "EXAT", "PXAT"]);
             local.effects.events.begin(request.command.name, keeps_ttl);
         }
         local.writes = request.command.is(WRITE);

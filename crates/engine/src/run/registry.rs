@@ -3,7 +3,7 @@
 //! Open addressing over a table at most a quarter full, hashed by length and four of the letters
 //! in lower case; one comparison confirms. Subcommands are found in their container.
 
-use crate::spec::{Begin, Command, Find, KeySpec, NOT_KEY, Run};
+use crate::spec::{Begin, Command, FAST, Find, KeySpec, NOT_KEY, Run, WALKS, WHOLE_KEYSPACE};
 use redstart_protocol::Args;
 
 /// How the hot path finds the keys of a command.
@@ -37,6 +37,13 @@ impl Registered {
             Some(container) => format!("{}|{}", container.name, self.command.name),
             None => self.command.name.to_string(),
         }
+    }
+
+    /// Whether a transaction or a script that runs the command has to hold all shards: it is about
+    /// the keyspace as a whole, or it is a slow command of the server, which may look around there.
+    pub fn needs_all_shards(&self) -> bool {
+        let looks_around = matches!(self.command.run, Run::Session) && !self.command.is(FAST);
+        self.command.is(WHOLE_KEYSPACE | WALKS) || looks_around
     }
 }
 

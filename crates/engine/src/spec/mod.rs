@@ -74,8 +74,9 @@ impl Group {
     }
 }
 
-/// Command flags, joined with `|`.
-pub type Flags = u32;
+/// Command flags, joined with `|`. First come those that COMMAND INFO lists, as [`FLAG_NAMES`] says;
+/// the others are for the server itself, which compares no names of commands.
+pub type Flags = u64;
 /// May change keys.
 pub const WRITE: Flags = 1 << 0;
 /// Never changes keys.
@@ -102,28 +103,62 @@ pub const SKIP_SLOWLOG: Flags = 1 << 10;
 pub const FAST: Flags = 1 << 11;
 /// Served before authentication.
 pub const NO_AUTH: Flags = 1 << 12;
-/// May end up in the effect stream though not a write.
-pub const MAY_REPLICATE: Flags = 1 << 13;
-/// Not inside MULTI.
-pub const NO_MULTI: Flags = 1 << 14;
-/// Served while a script has run for too long.
-pub const ALLOW_BUSY: Flags = 1 << 15;
 /// Not in a transaction that loads asynchronously.
-pub const NO_ASYNC_LOADING: Flags = 1 << 16;
-/// Reaches for all shards: keys cannot tell which.
-pub const WHOLE_KEYSPACE: Flags = 1 << 17;
-/// Walks over the shards one at a time: the keyspace as a whole, at no single moment.
-pub const WALKS: Flags = 1 << 20;
-/// Some of its arguments make it reach for all shards: it has a [`Find::Anywhere`].
-pub const REACHES: Flags = 1 << 21;
-/// Dangerous by ACL category although not for administrators.
-pub const DANGEROUS: Flags = 1 << 18;
-/// Its replies are random or come in random order (a tip in COMMAND INFO).
-pub const NONDETERMINISTIC: Flags = 1 << 19;
-/// May make the client wait, though Redis does not tell so.
-pub const WAITS: Flags = 1 << 23;
+pub const NO_ASYNC_LOADING: Flags = 1 << 13;
 /// Its count of keys may be zero.
-pub const NO_MANDATORY_KEYS: Flags = 1 << 22;
+pub const NO_MANDATORY_KEYS: Flags = 1 << 14;
+/// Not inside MULTI.
+pub const NO_MULTI: Flags = 1 << 15;
+/// Served while a script has run for too long.
+pub const ALLOW_BUSY: Flags = 1 << 16;
+
+/// May end up in the effect stream though not a write.
+pub const MAY_REPLICATE: Flags = 1 << 20;
+/// Reaches for all shards: keys cannot tell which.
+pub const WHOLE_KEYSPACE: Flags = 1 << 21;
+/// Walks over the shards one at a time: the keyspace as a whole, at no single moment.
+pub const WALKS: Flags = 1 << 22;
+/// Some of its arguments make it reach for all shards: it has a [`Find::Anywhere`].
+pub const REACHES: Flags = 1 << 23;
+/// May make the client wait, though not [`BLOCKING`] for Redis.
+pub const WAITS: Flags = 1 << 24;
+/// Its replies are random or come in random order (a tip in COMMAND INFO).
+pub const NONDETERMINISTIC: Flags = 1 << 25;
+/// In the ACL category of dangerous commands although not for administrators.
+pub const DANGEROUS: Flags = 1 << 26;
+/// In the ACL category of administrators although others may use it.
+pub const ADMIN_CATEGORY: Flags = 1 << 27;
+/// Nearly always as quick as a [`FAST`] command.
+pub const SHORT: Flags = 1 << 28;
+/// Its arguments may be passwords: the slow log leaves it out. [`Command::secrets`] says which.
+pub const SECRET_ARGS: Flags = 1 << 29;
+/// Not shown to MONITOR, which Redis does not declare.
+pub const UNSEEN: Flags = 1 << 30;
+
+/// A subscriber may say it in RESP2, too, where replies and messages look alike.
+pub const WHILE_SUBSCRIBED: Flags = 1 << 32;
+/// Its replies are messages: CLIENT REPLY does not keep them back.
+pub const REPLIES_ARE_PUSHED: Flags = 1 << 33;
+/// Runs inside MULTI instead of being queued.
+pub const IN_MULTI_AT_ONCE: Flags = 1 << 34;
+/// Ends a transaction, and so gives back the memory of what is queued.
+pub const ENDS_MULTI: Flags = 1 << 35;
+/// Runs what is queued, and is as much of a write as that.
+pub const RUNS_QUEUE: Flags = 1 << 36;
+/// Runs the script whose text it is given.
+pub const RUNS_TEXT: Flags = 1 << 37;
+/// Runs the script whose digest it is given.
+pub const RUNS_DIGEST: Flags = 1 << 38;
+/// Runs the function whose name it is given.
+pub const RUNS_FUNCTION: Flags = 1 << 39;
+/// Scripts may run it, though [`NOSCRIPT`], once DEBUG has allowed that.
+pub const SCRIPT_DEBUGGING: Flags = 1 << 40;
+/// Asks whether the server is well: refused, as writes are, while the disk fails.
+pub const HEALTH_CHECK: Flags = 1 << 41;
+/// What CLIENT CACHING has said still holds for the command behind it.
+pub const KEEPS_CACHING: Flags = 1 << 42;
+/// The word KEEPTTL among its options lets the key's deadline stay.
+pub const TAKES_KEEPTTL: Flags = 1 << 43;
 
 /// The flags that COMMAND INFO lists, in its order.
 pub const FLAG_NAMES: &[(Flags, &str)] = &[
@@ -301,7 +336,12 @@ impl Command {
         }
     }
 
-    /// Whether the command has the given flag.
+    /// The same command with more flags.
+    pub const fn with(self, flags: Flags) -> Command {
+        Command { flags: self.flags | flags, ..self }
+    }
+
+    /// Whether the command has one of the given flags.
     #[inline]
     pub fn is(&self, flag: Flags) -> bool {
         self.flags & flag != 0

@@ -28,7 +28,7 @@ pub static DEL: Command = Command {
     name: "del",
     group: Group::Generic,
     arity: Arity::AtLeast(2),
-    flags: WRITE,
+    flags: WRITE | SHORT,
     keys: &[KeySpec::from(1, 1, RM | DELETE)],
     doc: Doc {
         since: "1.0.0",

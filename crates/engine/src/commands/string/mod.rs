@@ -88,7 +88,7 @@ pub static SET: Command = Command {
     name: "set",
     group: Group::String,
     arity: Arity::AtLeast(3),
-    flags: WRITE | DENYOOM,
+    flags: WRITE | DENYOOM | SHORT | TAKES_KEEPTTL,
     keys: &[KeySpec::at(1, RW | ACCESS | UPDATE | VARIABLE)],
     doc: Doc {
         since: "1.0.0",

@@ -37,7 +37,7 @@ pub static SETEX: Command = Command {
     name: "setex",
     group: Group::String,
     arity: Arity::Exactly(4),
-    flags: WRITE | DENYOOM,
+    flags: WRITE | DENYOOM | SHORT,
     keys: &[KeySpec::at(1, OW | UPDATE)],
     doc: Doc {
         since: "2.0.0",
@@ -53,7 +53,7 @@ pub static PSETEX: Command = Command {
     name: "psetex",
     group: Group::String,
     arity: Arity::Exactly(4),
-    flags: WRITE | DENYOOM,
+    flags: WRITE | DENYOOM | SHORT,
     keys: &[KeySpec::at(1, OW | UPDATE)],
     doc: Doc {
         since: "2.6.0",
