@@ -21,6 +21,7 @@ use crate::server::rebinder::{self, Rebinder};
 use crate::server::settings::{self, Startup};
 use crate::server::{Live, Server};
 use crate::system::clock::Clock;
+use crate::system::pace::Served;
 use crate::system::{log, random, supervisor};
 use parking_lot::RwLock;
 use redstart_config::{Config, Setting};
@@ -81,7 +82,7 @@ pub fn serve(config: Config) -> io::Result<()> {
     server.apply_config();
     tell_start(server);
     server.engine.keyspace.busy.watch(move || while_busy::serve(server));
-    crate::memory::reclaim::start(server)?;
+    server.reclaimer.start(Served(server.stats))?;
     durability::start(server)?;
     durability::follow_config(server)?;
     let workers = (0..threads)

@@ -75,6 +75,10 @@ fn has_room(
     source: Source<'_>,
     now: Now,
 ) -> bool {
+    // A pause keeps every key.
+    if server.pause.is_on() {
+        return true;
+    }
     let bytes = arguments(&worker.spans, request, source).iter().map(<[u8]>::len).sum();
-    server.evictor.make_room(server, worker, bytes, now)
+    server.evictor.make_room(server.engine, &mut worker.local, bytes, now)
 }

@@ -10,7 +10,7 @@
 //! worker that is busy: what would be gained is taken from clients. Helpers rest as who saves does.
 
 use crate::server::Server;
-use crate::system::pace::{Backlog, Pace};
+use crate::system::pace::{Backlog, Pace, Served};
 use redstart_engine::Now;
 use redstart_engine::keyspace::snapshot::{Snapshot, Walk};
 use redstart_persistence::snapshot::{Counts, Portion, Writer, advance, pump};
@@ -115,7 +115,7 @@ fn help(
     now: Now,
     (filled, ended): (&SyncSender<Portion>, &AtomicBool),
 ) {
-    let mut pace = Pace::new(server);
+    let mut pace = Pace::new(Served(server.stats));
     let mut portion = Portion::new(now);
     // Nobody misses what is not taken any more: then the snapshot was given up.
     let hand_over = |portion| drop(filled.send(portion));

@@ -4,7 +4,7 @@ use super::{IS_STOPPING, Job, SAVE_FAILS, append, disk::uncached, dump_place, en
 use crate::server::Server;
 use crate::system::allocator;
 use crate::system::log;
-use crate::system::pace::{Backlog, Pace};
+use crate::system::pace::{Backlog, Pace, Served};
 use redstart_config::Setting;
 use redstart_engine::Now;
 use redstart_engine::keyspace::snapshot::Snapshot;
@@ -105,7 +105,7 @@ pub fn take(
             return Err(error);
         }
     };
-    let mut pace = Pace::new(server);
+    let mut pace = Pace::new(Served(server.stats));
     let mut linger = Linger::new(server);
     let entries = snapshot.entries();
     persist.saving.total.store(entries as u64, Relaxed);

@@ -1,23 +1,23 @@
-//! Keeping within `maxmemory`: keys are evicted by the worker that is about to write, and by the
-//! tick of one worker, should the limit have been lowered.
+//! Keeping within `maxmemory`: the worker that is about to write evicts keys, and so does the tick
+//! of one worker when the limit has been lowered.
 //!
 //! Every shard counts its bytes; their sum is taken when the requests since the last one could
 //! have used up what was left, at most once a millisecond. So the path of a request only adds up
 //! the bytes of its arguments; what a request adds beyond them (SETRANGE, COPY, a script) is
-//! reckoned by the time that has passed. When the sum is too large, keys are evicted until some
+//! estimated by the time that has passed. When the sum is too large, keys are evicted until some
 //! room is free, so that the next sum is not due at once; at most so many keys for one request,
 //! and the next goes on. A key is chosen among a few that are drawn from shards drawn at random
 //! and the best that were drawn before for the same request and are still there.
 
-use crate::dispatch::worker::Worker;
-use crate::server::Server;
 use redstart_config::{Config, Setting};
-use redstart_engine::Now;
 use redstart_engine::commands::key::EVICT;
-use redstart_engine::hasher::SHARDS;
+use redstart_engine::hasher::{SHARDS, shard_of};
+use redstart_engine::keyspace::shard::Db;
 use redstart_engine::run::call::KeyAt;
 use redstart_engine::run::execute::Prepared;
 use redstart_engine::spec::Run;
+use redstart_engine::storage::entry::Entry;
+use redstart_engine::{Engine, Now, WorkerState};
 use redstart_protocol::{OwnedArgs, Protocol, Reply};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
@@ -25,27 +25,35 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::
 const KEYS_MAX: usize = 64;
 /// What an entry may take beside its bytes.
 const ENTRY_BYTES: usize = 64;
-/// What memory is taken to have grown by in a millisecond, beside the bytes of arguments.
+/// What memory is taken to grow by in a millisecond, beside the bytes of arguments.
 const GROWTH_PER_MS: usize = 1 << 20;
 /// Candidates kept for the next choice.
 const POOL_MAX: usize = 16;
 /// How long the next try waits when there was nothing to evict, in milliseconds.
 const STUCK_MS: u64 = 100;
-/// Slots looked at in a shard for one that fits.
+/// Slots looked at in a shard for a key that fits.
 const SLOTS_MAX: usize = 32;
 
-/// Which key goes.
+/// Which key goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 enum Rank {
-    /// None.
+    /// None goes.
     Never,
-    /// The one that was not used for longest, or is used least.
+    /// The key that was not used for longest, or is used least.
     Stale,
     /// Any.
     Random,
-    /// The one that expires next.
+    /// The key that expires next.
     Deadline,
+}
+
+impl Rank {
+    /// The rank that was stored as a number.
+    fn of(stored: u8) -> Rank {
+        let ranks = [Rank::Stale, Rank::Random, Rank::Deadline];
+        ranks.into_iter().find(|rank| *rank as u8 == stored).unwrap_or(Rank::Never)
+    }
 }
 
 /// The limit, and how near it is.
@@ -53,16 +61,19 @@ enum Rank {
 pub struct Evictor {
     /// `maxmemory`; zero is no limit.
     limit: AtomicUsize,
+    /// A [`Rank`].
     rank: AtomicU8,
+    /// Whether only keys with a deadline may go.
     volatile_only: AtomicBool,
+    /// Keys that one is chosen from (`maxmemory-samples`).
     samples: AtomicUsize,
-    /// The last sum.
+    /// The last sum, in bytes.
     used: AtomicUsize,
-    /// Bytes of arguments since.
+    /// Bytes of arguments since the last sum.
     since: AtomicUsize,
-    /// When it was taken, in monotonic milliseconds.
+    /// When the last sum was taken, in monotonic milliseconds.
     taken_ms: AtomicU64,
-    /// Whether nothing could be evicted then.
+    /// Whether nothing could be evicted after the last sum.
     stuck: AtomicBool,
 }
 
@@ -74,7 +85,7 @@ struct Candidate {
 }
 
 /// The best of all candidates that were drawn for one request, the worst first. A few draws are a
-/// poor sample of all keys; what they leave over makes the next one better.
+/// poor sample of all keys; what they leave over makes the next choice better.
 #[derive(Default)]
 struct Pool(Vec<Candidate>);
 
@@ -115,23 +126,25 @@ impl Evictor {
         self.taken_ms.store(0, Relaxed);
     }
 
+    fn rank(&self) -> Rank {
+        Rank::of(self.rank.load(Relaxed))
+    }
+
     /// Whether there is a limit.
     #[inline]
     pub fn is_on(&self) -> bool {
         self.limit.load(Relaxed) != 0
     }
 
-    /// Makes room for a request of so many bytes; false when there is none to be made.
+    /// Makes room for a request of so many bytes; false when no room can be made. Never called
+    /// during a pause, which keeps every key.
     pub fn make_room(
         &self,
-        server: &'static Server,
-        worker: &mut Worker,
+        engine: &'static Engine,
+        local: &mut WorkerState,
         bytes: usize,
         now: Now,
     ) -> bool {
-        if server.pause.is_on() {
-            return true;
-        }
         let limit = self.limit.load(Relaxed);
         let since = self.note(bytes, now);
         if self.used.load(Relaxed).saturating_add(since) <= limit {
@@ -140,7 +153,7 @@ impl Evictor {
         if self.taken_ms.swap(now.mono_ms, Relaxed) == now.mono_ms {
             return !self.stuck.load(Relaxed);
         }
-        let mut used = sum(server);
+        let mut used = sum(engine);
         self.since.store(0, Relaxed);
         // Some room beyond what is asked for, so that the next sum is not due at once.
         let room = (limit / 64).min(4 << 20);
@@ -148,11 +161,11 @@ impl Evictor {
         if used > limit.saturating_sub(room / 2) {
             let (mut evicted, mut pool) = (0, Pool::default());
             while used > limit.saturating_sub(room) && evicted < KEYS_MAX {
-                let Some(freed) = self.evict(server, worker, &mut pool, now) else { break };
+                let Some(freed) = self.evict(engine, local, &mut pool, now) else { break };
                 used = used.saturating_sub(freed);
                 evicted += 1;
             }
-            worker.local.stats.evicted_keys.add(evicted as u64);
+            local.stats.evicted_keys.add(evicted as u64);
             made = used <= limit || evicted > 0;
             if evicted == KEYS_MAX {
                 // There is more to do: the next request goes on at once.
@@ -164,8 +177,8 @@ impl Evictor {
         made
     }
 
-    /// Notes a request of so many bytes, zero being none; returns what memory may have grown by
-    /// since the last sum.
+    /// Notes a request of so many bytes, where zero is no request. Returns the bytes that memory may
+    /// have grown by since the last sum.
     fn note(&self, bytes: usize, now: Now) -> usize {
         let more = if bytes == 0 { 0 } else { bytes + ENTRY_BYTES };
         let since = self.since.fetch_add(more, Relaxed).saturating_add(more);
@@ -177,32 +190,33 @@ impl Evictor {
         since.saturating_add(elapsed_ms.saturating_mul(GROWTH_PER_MS))
     }
 
-    /// Evicts what is too much though nobody writes; true when there is more to do at once.
-    pub fn shrink(&self, server: &'static Server, worker: &mut Worker, now: Now) -> bool {
+    /// Evicts what is too much although no client writes; true when there is more to do at once.
+    /// Never called during a pause.
+    pub fn shrink(&self, engine: &'static Engine, local: &mut WorkerState, now: Now) -> bool {
         let waits = self.stuck.load(Relaxed)
             && now.mono_ms < self.taken_ms.load(Relaxed).saturating_add(STUCK_MS);
-        if !self.is_on() || self.rank.load(Relaxed) == Rank::Never as u8 || waits {
+        if !self.is_on() || self.rank() == Rank::Never || waits {
             return false;
         }
-        self.make_room(server, worker, 0, now);
+        self.make_room(engine, local, 0, now);
         self.taken_ms.load(Relaxed) == 0 && self.used.load(Relaxed) > self.limit.load(Relaxed)
     }
 
-    /// Removes the best of a few keys; None when there is none that may go. Returns the bytes
-    /// that its shard has lost.
+    /// Removes the best of a few keys. Returns the bytes that its shard has lost, or None when no
+    /// key may go.
     fn evict(
         &self,
-        server: &'static Server,
-        worker: &mut Worker,
+        engine: &'static Engine,
+        local: &mut WorkerState,
         pool: &mut Pool,
         now: Now,
     ) -> Option<usize> {
-        let Candidate { db, key, .. } = self.choose(server, pool, now)?;
+        let Candidate { db, key, .. } = self.choose(engine, pool, now)?;
         let Run::Data(run) = EVICT.run else { return None };
-        let hash = server.engine.keyspace.hasher().hash(&key);
+        let hash = engine.keyspace.hasher().hash(&key);
         let args = OwnedArgs::from_slices(&[b"EVICT", &key]);
-        let shard = redstart_engine::hasher::shard_of(hash);
-        let before = bytes_of(server, shard);
+        let shard = shard_of(hash);
+        let before = bytes_of(engine, shard);
         let prepared = Prepared {
             command: &EVICT,
             run,
@@ -210,25 +224,25 @@ impl Evictor {
             keys: &[KeyAt { arg: 1, hash }],
             db,
         };
-        let told = worker.local.changes.stale.len();
-        server.engine.run(&mut worker.local, prepared, now, &mut Reply::new(Protocol::Resp2));
-        // It is no client's own doing.
-        worker.local.changes.stale[told..].iter_mut().for_each(|stale| stale.by_request = false);
-        Some(before.saturating_sub(bytes_of(server, shard)))
+        let before_it = local.changes.stale.len();
+        engine.run(local, prepared, now, &mut Reply::new(Protocol::Resp2));
+        // No client has asked for this change.
+        local.changes.stale[before_it..].iter_mut().for_each(|stale| stale.by_request = false);
+        Some(before.saturating_sub(bytes_of(engine, shard)))
     }
 
     /// The best of a few keys and of those in the pool.
-    fn choose(&self, server: &'static Server, pool: &mut Pool, now: Now) -> Option<Candidate> {
-        let rank = self.rank.load(Relaxed);
-        if rank == Rank::Never as u8 {
-            return None;
-        }
-        // Where any will do, the first is as good as the best.
-        let any = rank == Rank::Random as u8;
-        let wanted = if any { 1 } else { self.samples.load(Relaxed) };
+    fn choose(&self, engine: &'static Engine, pool: &mut Pool, now: Now) -> Option<Candidate> {
+        let rank = self.rank();
+        let wanted = match rank {
+            Rank::Never => return None,
+            // The first is as good as any other.
+            Rank::Random => 1,
+            Rank::Stale | Rank::Deadline => self.samples.load(Relaxed),
+        };
         let (mut drawn, mut at) = (0, fastrand::usize(..SHARDS));
         for _ in 0..SHARDS {
-            if let Some(candidate) = self.draw(server, at, rank, now) {
+            if let Some(candidate) = self.draw(engine, at, rank, now) {
                 drawn += 1;
                 pool.offer(candidate);
             }
@@ -241,11 +255,11 @@ impl Evictor {
     }
 
     /// Draws a key of a shard.
-    fn draw(&self, server: &'static Server, at: usize, rank: u8, now: Now) -> Option<Candidate> {
+    fn draw(&self, engine: &'static Engine, at: usize, rank: Rank, now: Now) -> Option<Candidate> {
         let volatile_only = self.volatile_only.load(Relaxed);
-        let mut view = server.engine.keyspace.ask_shard(at).ok()?;
-        let shard = view.shard_at(at);
-        let fits = |db: &&(usize, &redstart_engine::keyspace::shard::Db)| {
+        let mut locked = engine.keyspace.ask_shard(at).ok()?;
+        let shard = locked.shard_at(at);
+        let fits = |db: &&(usize, &Db)| {
             !db.1.table.is_empty() && (!volatile_only || db.1.expires().volatile() > 0)
         };
         let dbs = shard.dbs().filter(|db| fits(&db)).count();
@@ -253,34 +267,30 @@ impl Evictor {
         let (_, slots) = db.table.capacity();
         let start = fastrand::usize(..slots);
         let looked = if volatile_only { slots } else { SLOTS_MAX.min(slots) };
-        let may_go = |entry: &&redstart_engine::storage::entry::Entry| {
-            !volatile_only || entry.deadline_ms() != 0
-        };
+        let may_go = |entry: &&Entry| !volatile_only || entry.deadline_ms() != 0;
         let drawn = (0..looked).filter_map(|n| db.table.nth((start + n) % slots)).find(may_go);
         let entry = match drawn {
             Some(entry) => entry,
             None => db.table.iter().find(may_go)?,
         };
         let score = match rank {
-            rank if rank == Rank::Stale as u8 => {
-                server.engine.options.aging().staleness(entry.age(), now).into()
-            }
-            rank if rank == Rank::Deadline as u8 => u64::MAX - entry.deadline_ms(),
-            _ => 0,
+            Rank::Stale => engine.options.aging().staleness(entry.age(), now).into(),
+            Rank::Deadline => u64::MAX - entry.deadline_ms(),
+            Rank::Random | Rank::Never => 0,
         };
         Some(Candidate { score, db: index, key: entry.key().to_vec() })
     }
 }
 
 /// The bytes that all data takes.
-fn sum(server: &'static Server) -> usize {
-    (0..SHARDS).map(|index| bytes_of(server, index)).sum()
+fn sum(engine: &'static Engine) -> usize {
+    (0..SHARDS).map(|index| bytes_of(engine, index)).sum()
 }
 
 /// The bytes that a shard's data takes.
-fn bytes_of(server: &'static Server, index: usize) -> usize {
-    let Ok(mut view) = server.engine.keyspace.ask_shard(index) else { return 0 };
-    view.shard_at(index).dbs().map(|(_, db)| db.allocated()).sum()
+fn bytes_of(engine: &'static Engine, index: usize) -> usize {
+    let Ok(mut locked) = engine.keyspace.ask_shard(index) else { return 0 };
+    locked.shard_at(index).dbs().map(|(_, db)| db.allocated()).sum()
 }
 
 #[cfg(test)]

@@ -1,60 +1,59 @@
 //! Drops large values and whole databases on a thread of its own, off every request's path and in
-//! pieces; a second one gives the memory of huge blocks back to the system.
+//! pieces; a second thread gives the memory of huge blocks back to the system.
 
-use crate::server::Server;
 use crate::system::allocator;
-use crate::system::pace::{Backlog, Pace};
+use crate::system::pace::{Backlog, Pace, Served};
 use redstart_engine::keyspace::garbage::Garbage;
 use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-/// The way to the thread that drops.
+/// Sends garbage to the thread that drops it.
 #[derive(Default)]
 pub struct Reclaimer {
     queue: OnceLock<Sender<Vec<Garbage>>>,
-    /// How often something was put into the queue and has not been dropped yet.
+    /// Items of the queue that are not dropped yet.
     waiting: AtomicUsize,
 }
 
 impl Reclaimer {
-    /// Drops garbage some time soon.
+    /// Starts both threads.
+    ///
+    /// # Errors
+    /// When the system has no threads to give.
+    pub fn start(&'static self, served: Served) -> io::Result<()> {
+        let (queue, garbage) = channel();
+        // The server starts once.
+        let _ = self.queue.set(queue);
+        let drop_all = move || self.drop_all(served, garbage);
+        std::thread::Builder::new().name("reclaim".into()).spawn(drop_all)?;
+        std::thread::Builder::new().name("unmap".into()).spawn(allocator::unmap_for_others)?;
+        Ok(())
+    }
+
+    /// Drops garbage soon, on the other thread.
     pub fn drop_later(&self, garbage: Vec<Garbage>) {
-        // The thread is there before the first request, and does not end.
+        // The thread runs before the first request, and does not end.
         if let Some(queue) = self.queue.get() {
             self.waiting.fetch_add(1, Relaxed);
             let _ = queue.send(garbage);
         }
     }
-}
 
-/// Starts the threads.
-///
-/// # Errors
-/// When the system has no threads to give.
-pub fn start(server: &'static Server) -> io::Result<()> {
-    let (queue, garbage) = channel();
-    // The server starts once.
-    let _ = server.reclaimer.queue.set(queue);
-    std::thread::Builder::new().name("reclaim".into()).spawn(move || drop_all(server, garbage))?;
-    std::thread::Builder::new().name("unmap".into()).spawn(allocator::unmap_for_others)?;
-    Ok(())
-}
-
-fn drop_all(server: &'static Server, garbage: Receiver<Vec<Garbage>>) {
-    let mut pace = Pace::new(server);
-    let waiting = &server.reclaimer.waiting;
-    for items in garbage {
-        pace.resume();
-        for item in items {
-            item.drop_in_pieces(&mut || {
-                pace.rest(|| match waiting.load(Relaxed) {
-                    0..=1 => Backlog::Small,
-                    _ => Backlog::Some,
+    fn drop_all(&self, served: Served, garbage: Receiver<Vec<Garbage>>) {
+        let mut pace = Pace::new(served);
+        for items in garbage {
+            pace.resume();
+            for item in items {
+                item.drop_in_pieces(&mut || {
+                    pace.rest(|| match self.waiting.load(Relaxed) {
+                        0..=1 => Backlog::Small,
+                        _ => Backlog::Some,
+                    });
                 });
-            });
+            }
+            self.waiting.fetch_sub(1, Relaxed);
         }
-        waiting.fetch_sub(1, Relaxed);
     }
 }

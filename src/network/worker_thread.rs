@@ -88,7 +88,8 @@ async fn tick(server: &'static Server, index: usize, workers: usize) {
             let now = server.clock.now();
             let more = worker::with(|worker| {
                 let mut more = server.engine.expire(&mut worker.local, index, workers, now);
-                more |= index == 0 && server.evictor.shrink(server, worker, now);
+                let evicts = index == 0 && !server.pause.is_on();
+                more |= evicts && server.evictor.shrink(server.engine, &mut worker.local, now);
                 take_out_garbage(worker, server);
                 more
             });

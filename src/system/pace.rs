@@ -1,85 +1,94 @@
-//! How long work in the background shares a core with the workers.
+//! How a thread in the background shares a core with the workers.
 //!
-//! Who saves a snapshot, or drops what was deleted, works for a fraction of a millisecond and then
-//! rests for longer, while clients are being served: where it has no core of its own, a request
-//! waits for one such piece of work at most, and not for a turn of the scheduler's, which is
-//! milliseconds. While nobody is served, it does not rest. What waits for it is memory: the more
-//! that is, the less it rests.
+//! A thread that saves a snapshot, or drops what was deleted, works for a fraction of a millisecond
+//! and then rests for longer, while clients are being served: where it has no core of its own, a
+//! request waits for one such piece of work at most, and not for a turn of the scheduler, which is
+//! milliseconds. While no client is served, the thread does not rest. What waits for it is memory:
+//! the more that is, the shorter the rests are.
 
-use crate::server::Server;
+use redstart_engine::stats::Stats;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long it works at a time.
+/// How long a thread works at a time.
 const WORK: Duration = Duration::from_micros(100);
 /// The longest rest.
 const REST_MAX: Duration = Duration::from_millis(2);
-/// Somebody who was served so long ago may come again.
+/// Clients count as being served until this long after the last request.
 const SERVING: Duration = Duration::from_millis(100);
-/// So many rests are taken before it is known whether anybody is served: who works has the core,
-/// and sees nobody served as long as he keeps it.
+/// Rests that a thread takes before it can know whether clients are served: as long as it keeps
+/// the core, no worker on that core reads a request.
 const GRANTED: u32 = 8;
 
-/// How much is waiting for who works.
+/// How much waits for the thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backlog {
-    /// It rests three times as long as it works.
+    /// Little: the thread rests three times as long as it works.
     Small,
-    /// As long.
+    /// Some: it rests as long as it works.
     Some,
-    /// A quarter of that.
+    /// Much: it rests a quarter as long as it works.
     Large,
 }
 
-/// The turns of work and rest, by the clock.
+/// Every worker's counters, from which a thread sees that clients are served.
+#[derive(Clone, Copy)]
+pub struct Served(pub &'static [Arc<Stats>]);
+
+impl Served {
+    /// Bytes of requests so far.
+    fn bytes(self) -> u64 {
+        self.0.iter().map(|stats| stats.net_input_bytes.value()).sum()
+    }
+}
+
+/// The work and the rests of one thread, by the clock.
 pub struct Pace {
-    server: &'static Server,
-    turns: Turns,
+    served: Served,
+    turns: WorkRest,
 }
 
 impl Pace {
     /// Work begins now.
-    pub fn new(server: &'static Server) -> Pace {
-        Pace { server, turns: Turns::new(Instant::now(), served(server)) }
+    pub fn new(served: Served) -> Pace {
+        Pace { served, turns: WorkRest::new(Instant::now(), served.bytes()) }
     }
 
-    /// Work begins anew, after a while without any.
+    /// Work begins again, after a while without any.
     pub fn resume(&mut self) {
         self.turns.since = Instant::now();
     }
 
-    /// Rests, if it is time to, and then for as long as what is waiting allows. No lock is held.
+    /// Rests, if it is time to, and then for as long as what is waiting allows. The caller holds
+    /// no lock.
     pub fn rest(&mut self, backlog: impl FnOnce() -> Backlog) {
         let now = Instant::now();
         if now - self.turns.since < WORK {
             return;
         }
-        if let Some(rest) = self.turns.rest(now, served(self.server), backlog) {
+        if let Some(rest) = self.turns.rest(now, self.served.bytes(), backlog) {
             std::thread::sleep(rest);
         }
         self.resume();
     }
 }
 
-fn served(server: &Server) -> u64 {
-    server.stats.iter().map(|stats| stats.net_input_bytes.value()).sum()
-}
-
-/// When a turn began, and what has been served.
-struct Turns {
+/// When the thread began to work, and what has been served.
+struct WorkRest {
     since: Instant,
-    /// Bytes of requests so far, and when there were more of them last.
+    /// Bytes of requests so far, and when that number last grew.
     served: u64,
     served_at: Option<Instant>,
-    /// Rests that are left of those that are granted.
+    /// Granted rests that are left.
     granted: u32,
 }
 
-impl Turns {
-    fn new(now: Instant, served: u64) -> Turns {
-        Turns { since: now, served, served_at: None, granted: GRANTED }
+impl WorkRest {
+    fn new(now: Instant, served: u64) -> WorkRest {
+        WorkRest { since: now, served, served_at: None, granted: GRANTED }
     }
 
-    /// How long to rest after the turn that ends now; not at all while nobody is served.
+    /// How long to rest after the work that ends now; None while no client is served.
     fn rest(
         &mut self,
         now: Instant,
@@ -111,7 +120,7 @@ mod tests {
     #[test]
     fn the_first_turns_rest_before_any_request_was_seen() {
         let begun = Instant::now();
-        let mut turns = Turns::new(begun, 7);
+        let mut turns = WorkRest::new(begun, 7);
         for _ in 0..GRANTED {
             assert_eq!(turns.rest(begun + WORK, 7, || Backlog::Small), Some(3 * WORK));
         }
@@ -119,9 +128,9 @@ mod tests {
     }
 
     #[test]
-    fn nobody_rests_while_nobody_is_served() {
+    fn no_thread_rests_while_no_client_is_served() {
         let begun = Instant::now();
-        let mut turns = Turns { granted: 0, ..Turns::new(begun, 7) };
+        let mut turns = WorkRest { granted: 0, ..WorkRest::new(begun, 7) };
         assert_eq!(turns.rest(begun + WORK, 7, || Backlog::Some), None);
         assert_eq!(turns.rest(begun + WORK, 8, || Backlog::Some), Some(WORK));
         turns.since = begun + SERVING;
@@ -133,9 +142,9 @@ mod tests {
     fn the_more_is_waiting_the_shorter_the_rest() {
         let begun = Instant::now();
         let rests = [Backlog::Small, Backlog::Some, Backlog::Large]
-            .map(|backlog| Turns::new(begun, 0).rest(begun + 4 * WORK, 1, || backlog));
+            .map(|backlog| WorkRest::new(begun, 0).rest(begun + 4 * WORK, 1, || backlog));
         assert_eq!(rests, [Some(12 * WORK), Some(4 * WORK), Some(WORK)]);
-        let long = Turns::new(begun, 0).rest(begun + SERVING / 2, 1, || Backlog::Some);
+        let long = WorkRest::new(begun, 0).rest(begun + SERVING / 2, 1, || Backlog::Some);
         assert_eq!(long, Some(REST_MAX));
     }
 }
