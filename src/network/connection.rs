@@ -9,7 +9,6 @@ use crate::dispatch;
 use crate::dispatch::worker;
 use crate::network::handover::Handover;
 use crate::network::socket::{Accepted, Address, Socket};
-use crate::network::while_busy;
 use crate::server::Server;
 use crate::session::Session;
 use bytes::BufMut;
@@ -18,7 +17,7 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice, Write};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
@@ -56,22 +55,26 @@ struct Turn {
     pauses: bool,
 }
 
-/// Takes a connection on: a task of its own serves it until it ends, and then takes it off `load`.
-pub fn start(server: &'static Server, handover: Handover, load: Arc<AtomicUsize>) {
-    // A broken connection is the client's business.
-    let Ok(Some((stream, info))) = admit(server, handover) else {
-        load.fetch_sub(1, Relaxed);
-        return;
-    };
-    let leave = Leave { server, info: info.clone(), load };
+/// Takes a connection on: a task of its own serves it until it ends, and then calls `on_end` with the
+/// client's id. None if the client is refused or has gone already; `on_end` is not called then.
+pub fn start(
+    server: &'static Server,
+    handover: Handover,
+    on_end: impl FnOnce(u64) + 'static,
+) -> Option<(u64, Arc<Mutex<Connection>>)> {
+    // A connection that broke meanwhile needs no reply.
+    let (stream, info) = admit(server, handover).ok().flatten()?;
+    let id = info.id;
+    let leave = Leave { server, id, on_end: Some(on_end) };
     let session = Session::new(server, info.clone());
     let connection = Arc::new(Mutex::new(Connection { stream, session, written: 0 }));
     info.belongs_to(&connection);
-    while_busy::add(info.id, &connection);
+    let served = connection.clone();
     tokio::spawn(async move {
         let _leave = leave;
-        let _ = serve(server, &connection).await;
+        let _ = serve(server, &served).await;
     });
+    Some((id, connection))
 }
 
 /// Serves a connection until it ends.
@@ -127,18 +130,19 @@ fn poll_turn(connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Resu
     Poll::Ready(Ok(Turn { ended: !lives, writes, closes: session.closing, pauses }))
 }
 
-/// Takes the connection's removal from the list of clients along, however its task ends.
-struct Leave {
+/// Removes the client from the list of clients and calls `on_end`, however its task ends.
+struct Leave<F: FnOnce(u64)> {
     server: &'static Server,
-    info: Arc<ClientInfo>,
-    load: Arc<AtomicUsize>,
+    id: u64,
+    on_end: Option<F>,
 }
 
-impl Drop for Leave {
+impl<F: FnOnce(u64)> Drop for Leave<F> {
     fn drop(&mut self) {
-        while_busy::remove(self.info.id);
-        self.server.clients.remove(self.info.id);
-        self.load.fetch_sub(1, Relaxed);
+        self.server.clients.remove(self.id);
+        if let Some(on_end) = self.on_end.take() {
+            on_end(self.id);
+        }
     }
 }
 
@@ -192,7 +196,9 @@ fn poll_requests(
         return Poll::Ready(Ok(false));
     }
     // What ends a wait is told before what the end of it has changed.
-    if session.is_waiting() && session.poll_wait(cx).is_ready() {
+    if session.is_waiting()
+        && worker::with(|worker| session.poll_wait(cx, &worker.local.stats)).is_ready()
+    {
         if session.input_waits {
             worker::with(|worker| dispatch::run_kept(session, worker));
         }

@@ -25,7 +25,7 @@ use redstart_engine::run::execute::WorkerState;
 use redstart_engine::stats::Stats;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -59,16 +59,6 @@ fn with<R>(f: impl FnOnce(&mut Desk) -> R) -> Option<R> {
     DESK.with_borrow_mut(|desk| desk.as_mut().map(f))
 }
 
-/// Notes a connection.
-pub fn add(id: u64, connection: &Arc<Mutex<Connection>>) {
-    with(|desk| desk.connections.insert(id, Arc::downgrade(connection)));
-}
-
-/// Forgets it.
-pub fn remove(id: u64) {
-    with(|desk| desk.connections.remove(&id));
-}
-
 /// Waits for the next connection of this worker.
 pub fn poll_handover(cx: &mut Context<'_>) -> Poll<Option<Handover>> {
     with(|desk| desk.arriving.poll_recv(cx)).unwrap_or(Poll::Ready(None))
@@ -76,8 +66,19 @@ pub fn poll_handover(cx: &mut Context<'_>) -> Poll<Option<Handover>> {
 
 /// Takes a connection on.
 pub fn take_on(server: &'static Server, handover: Handover) {
-    if let Some(load) = with(|desk| desk.load.clone()) {
-        connection::start(server, handover, load);
+    let Some(load) = with(|desk| desk.load.clone()) else { return };
+    let own = load.clone();
+    let on_end = move |id| {
+        with(|desk| desk.connections.remove(&id));
+        own.fetch_sub(1, Relaxed);
+    };
+    match connection::start(server, handover, on_end) {
+        Some((id, connection)) => {
+            with(|desk| desk.connections.insert(id, Arc::downgrade(&connection)));
+        }
+        None => {
+            load.fetch_sub(1, Relaxed);
+        }
     }
 }
 

@@ -5,12 +5,12 @@
 //! Whoever ends the wait claims it first, so that it ends once; see `engine/src/run/blocking.rs`.
 
 use crate::clients::ClientInfo;
-use crate::dispatch::worker;
 use crate::metrics::errors::Failed;
 use crate::session::{Quiet, Session};
 use redstart_engine::run::blocking::{Waiter, Wake};
 use redstart_engine::run::execute::{Prepared, WorkerState};
 use redstart_engine::spec::{BLOCKING, WAITS};
+use redstart_engine::stats::Stats;
 use redstart_engine::{Command, Engine, Now};
 use redstart_protocol::Reply;
 use std::pin::Pin;
@@ -86,8 +86,8 @@ fn wait(session: &mut Session, waiter: Arc<Waiter>, now: Now) {
 }
 
 impl Session {
-    /// Waits for the end of the wait, and writes the answer.
-    pub fn poll_blocked(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Waits for the end of the wait, and writes the reply; `stats` are the worker's counters.
+    pub fn poll_blocked(&mut self, cx: &mut Context<'_>, stats: &Stats) -> Poll<()> {
         let Some(blocked) = &mut self.blocked else { return Poll::Ready(()) };
         if let Some(timer) = &mut blocked.timer
             && timer.as_mut().poll(cx).is_ready()
@@ -100,16 +100,14 @@ impl Session {
         let given = !refused && !blocked.waiter.is_late();
         if refused {
             let failed = Some(Failed::Ran(self.info.last_command.load(Relaxed)));
-            worker::with(|worker| {
-                self.server.errors.count(&worker.local.stats, failed, &answer);
-            });
+            self.server.errors.count(stats, failed, &answer);
         }
         if !blocked.quiet {
             self.out.raw(&answer);
         }
         self.blocked = None;
-        // What is given was taken by another client's worker. Who was given nothing is answered
-        // even while the log fails.
+        // An element was taken by another client's worker: its record must be safe first. A client
+        // that got nothing is answered even while the log fails.
         if given && self.server.durability.holds_replies() {
             self.log_mark = self.log_mark.max(self.server.durability.last_mark());
         }

@@ -16,6 +16,7 @@ use bytes::{Bytes, BytesMut};
 use redstart_engine::keyspace::LockedShards;
 use redstart_engine::keyspace::watching::ClientWatches;
 use redstart_engine::run::execute::WorkerState;
+use redstart_engine::stats::Stats;
 use redstart_engine::{Error, Now};
 use redstart_protocol::{Limits, Mark, Parser, Protocol, Reply};
 use std::collections::BTreeSet;
@@ -212,15 +213,15 @@ impl Session {
         self.blocked.is_some() || self.postponed
     }
 
-    /// Waits for the end of what the client waits for.
-    pub fn poll_wait(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
+    /// Waits for the end of what the client waits for; `stats` are the worker's counters.
+    pub fn poll_wait(&mut self, cx: &mut task::Context<'_>, stats: &Stats) -> Poll<()> {
         if self.postponed {
             if self.info.postponed.load(Acquire) {
                 return Poll::Pending;
             }
             self.postponed = false;
         }
-        self.poll_blocked(cx)
+        self.poll_blocked(cx, stats)
     }
 
     /// Whether the client listens to anything.
