@@ -60,7 +60,7 @@ struct Turn {
 pub fn start(
     server: &'static Server,
     handover: Handover,
-    on_end: impl FnOnce(u64) + 'static,
+    on_end: impl FnOnce(u64) + Send + 'static,
 ) -> Option<(u64, Arc<Mutex<Connection>>)> {
     // A connection that broke meanwhile needs no reply.
     let (stream, info) = admit(server, handover).ok().flatten()?;
