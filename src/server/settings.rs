@@ -5,7 +5,7 @@ use redstart_config::error::system_text;
 use redstart_config::{Changes, Config, SetError, Setting};
 use redstart_engine::aging::Rule;
 use redstart_engine::options::Options;
-use redstart_engine::run::events::{KEYEVENT, KEYSPACE};
+use redstart_engine::run::event_classes::{KEYEVENT, KEYSPACE};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;

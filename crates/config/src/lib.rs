@@ -25,6 +25,7 @@ pub use words::split as split_words;
 use arguments::CommandLine;
 use error::Reason;
 use redstart_engine::glob::{self, Case};
+use redstart_engine::run::event_classes::Classes;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -197,8 +198,8 @@ impl Config {
         }
     }
 
-    /// The classes of keyspace events, a bit each; see [`list::event`].
-    pub fn events(&self) -> u16 {
+    /// The classes of keyspace events that are wanted.
+    pub fn events(&self) -> Classes {
         match self.value(Setting::NotifyKeyspaceEvents) {
             Value::Events(events) => *events,
             _ => wrong_kind(Setting::NotifyKeyspaceEvents),

@@ -1,16 +1,12 @@
-//! The parameters whose value is more than one word, and the letters of keyspace events.
+//! The parameters whose value is more than one word.
 
 use super::error::Reason;
 use super::table::Kind;
 use super::value::{Value, choice, loose_integer, memory, strict_integer};
+use redstart_engine::run::event_classes;
 
 /// The addresses that Redis listens at, at most.
 const ADDRESSES_MAX: usize = 16;
-
-/// The letters of keyspace events, in the order in which they are written. `A` is all of the first
-/// ten.
-const EVENTS: &[u8] = b"g$lshzxetdnKEm";
-const EVENTS_ALL: u16 = (1 << 10) - 1;
 
 /// The limit of an output buffer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,12 +17,6 @@ pub struct Limit {
     pub soft_bytes: u64,
     /// For how long.
     pub soft_s: i64,
-}
-
-/// The bit of a letter in [`Value::Events`].
-pub fn event(letter: u8) -> u16 {
-    let position = EVENTS.iter().position(|known| *known == letter);
-    position.map_or(0, |position| 1 << position)
 }
 
 /// Reads a list, if that is what the parameter takes.
@@ -67,7 +57,7 @@ pub fn format(value: &Value, kind: Kind) -> Vec<u8> {
                 format!("{class} {hard_bytes} {soft_bytes} {soft_s}")
             }))
         }
-        Value::Events(events) => format_events(*events),
+        Value::Events(events) => event_classes::format(*events),
         Value::OomScores(scores) => join(scores.iter().map(i64::to_string)),
         Value::Percentiles(percentiles) => join(percentiles.iter().map(|percentile| {
             let text = format!("{percentile:.6}");
@@ -145,25 +135,8 @@ fn output_limits(words: &[Vec<u8>], current: &Value) -> Result<Value, Reason> {
 
 /// Reads the letters of keyspace events.
 pub fn events(text: &[u8]) -> Result<Value, Reason> {
-    let mut events = 0;
-    for letter in text {
-        events |= match (*letter, event(*letter)) {
-            (b'A', _) => EVENTS_ALL,
-            (_, 0) => {
-                let reason = "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.";
-                return Err(reason.into());
-            }
-            (_, event) => event,
-        };
-    }
-    Ok(Value::Events(events))
-}
-
-fn format_events(events: u16) -> Vec<u8> {
-    let all = events & EVENTS_ALL == EVENTS_ALL;
-    let shown = if all { events & !EVENTS_ALL & !event(b'n') } else { events };
-    let letters = EVENTS.iter().copied().filter(|letter| shown & event(*letter) != 0);
-    all.then_some(b'A').into_iter().chain(letters).collect()
+    let reason = "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.";
+    event_classes::parse(text).map(Value::Events).ok_or_else(|| reason.into())
 }
 
 fn oom_scores(words: &[Vec<u8>]) -> Result<Value, Reason> {

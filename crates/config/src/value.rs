@@ -6,6 +6,7 @@
 use super::error::{Reason, system_text};
 use super::list::{self, Limit};
 use super::table::{Kind, Param};
+use redstart_engine::run::event_classes::Classes;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
@@ -31,8 +32,8 @@ pub enum Value {
     Save(Vec<(i64, i32)>),
     /// The limits of normal clients, replicas and subscribers.
     OutputLimits([Limit; 3]),
-    /// A bit for each letter, as [`list::event`] numbers them.
-    Events(u16),
+    /// Classes of keyspace events.
+    Events(Classes),
     /// Scores.
     OomScores([i64; 3]),
     /// Percentages.

@@ -11,7 +11,7 @@ use crate::keyspace::LockedShards;
 use crate::keyspace::shard::{Db, Due};
 use crate::options::Options;
 use crate::run::blocking::Wait;
-use crate::run::events::{MISSED, NEW};
+use crate::run::event_classes::{MISSED, NEW};
 use crate::run::execute::WorkerState;
 use crate::spec::Command;
 use crate::storage::entry::{Entry, NewValue, Value};

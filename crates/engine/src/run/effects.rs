@@ -5,7 +5,8 @@
 //! times have become absolute ones, random choices have become what was chosen. A request, or all
 //! of a transaction, is one unit. While nobody listens it costs one branch.
 
-use crate::run::events::{Classes, Events};
+use crate::run::event_classes::{Classes, EXPIRED, HASH};
+use crate::run::events::Events;
 use bytes::Bytes;
 
 /// A command that repeats what was done, in a database.
@@ -80,7 +81,7 @@ impl Effects {
             self.unit.push(Effect { db, args });
         }
         if events {
-            self.events.note(crate::run::events::EXPIRED, db, "expired", key);
+            self.events.note(EXPIRED, db, "expired", key);
         }
     }
 
@@ -98,7 +99,7 @@ impl Effects {
             self.unit.push(Effect { db, args: args.map(Bytes::copy_from_slice).collect() });
         }
         if self.events_wanted() {
-            self.events.note(crate::run::events::HASH, db, "hexpired", key);
+            self.events.note(HASH, db, "hexpired", key);
         }
     }
 

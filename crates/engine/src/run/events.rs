@@ -6,38 +6,8 @@
 //! nothing) is noted where it happens. Collected under the locks, published after the unlock.
 
 use crate::run::effects::Effect;
+use crate::run::event_classes::{Classes, EVICTED, GENERIC, HASH, LIST, STRING};
 use bytes::Bytes;
-
-/// Classes of events, joined with `|`.
-pub type Classes = u16;
-/// Commands on keys of any type.
-pub const GENERIC: Classes = 1 << 0;
-/// Strings.
-pub const STRING: Classes = 1 << 1;
-/// Lists.
-pub const LIST: Classes = 1 << 2;
-/// Sets.
-pub const SET: Classes = 1 << 3;
-/// Hashes.
-pub const HASH: Classes = 1 << 4;
-/// Sorted sets.
-pub const SORTED_SET: Classes = 1 << 5;
-/// The end of a key's time.
-pub const EXPIRED: Classes = 1 << 6;
-/// A key that went because memory was short.
-pub const EVICTED: Classes = 1 << 7;
-/// Streams.
-pub const STREAM: Classes = 1 << 8;
-/// Modules.
-pub const MODULE: Classes = 1 << 9;
-/// A key that was not there before.
-pub const NEW: Classes = 1 << 10;
-/// Published under the key's name.
-pub const KEYSPACE: Classes = 1 << 11;
-/// Published under the event's name.
-pub const KEYEVENT: Classes = 1 << 12;
-/// A look at a key that is not there.
-pub const MISSED: Classes = 1 << 13;
 
 /// Something that happened to a key.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 pub mod blocking;
 pub mod call;
 pub mod effects;
+pub mod event_classes;
 pub mod events;
 pub mod execute;
 pub mod registry;
