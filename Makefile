@@ -29,7 +29,7 @@ check: ## Format, lints, licences, tidiness
 	@if $(CARGO) deny --version >/dev/null 2>&1; \
 	then $(CARGO) deny --offline check bans licenses sources; \
 	else echo "cargo-deny is not installed: licences not checked (cargo install cargo-deny)"; fi
-	tests/tidy
+	tests/tidy && tests/tidy-fails
 
 bench: build ## Measure against redis-server, and write docs/benchmarks.md
 	$(CARGO) run --release -p redstart-bench -- --write docs/benchmarks.md

@@ -41,13 +41,32 @@ pub fn serve(config: Config) -> io::Result<()> {
     let startup = Startup::of(&config)?;
     log::start()?;
     let bound = Bound::new(&startup)?;
+    let server = parts(config, &startup)?;
+    settings::apply_once(&server.config.read(), &server.engine.options);
+    server.apply_config();
+    log_start(server);
+    server.engine.keyspace.busy.watch(move || while_busy::serve(server));
+    server.reclaimer.start(Served(server.stats))?;
+    durability::start(server)?;
+    durability::follow_config(server)?;
+    let workers = (0..startup.threads)
+        .map(|index| worker_thread::spawn(server, index, startup.threads))
+        .collect::<io::Result<Vec<_>>>()?;
+    start_accepting(server, bound, workers)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ended = runtime.block_on(load_and_serve(server));
+    log::flush();
+    ended
+}
+
+/// Makes the parts of the server. They live as long as the process: no reference to one is counted.
+fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
     let registry = crate::commands::registry();
     let threads = startup.threads;
     let stats: Vec<_> = (0..threads).map(|_| Arc::new(Stats::new(registry.len()))).collect();
     let shares_clock = SharesClock::of(&registry);
     let mut random = fastrand::Rng::new();
-    // The server lives as long as the process: no reference to it is ever counted.
-    let server: &'static Server = leak(Server {
+    Ok(leak(Server {
         engine: leak(Engine::new(random::seed()?)),
         handlers: leak(crate::commands::handlers(&registry)),
         registry: leak(registry),
@@ -77,36 +96,23 @@ pub fn serve(config: Config) -> io::Result<()> {
         durability: leak(Durability::default()),
         pause: leak(Pause::default()),
         stop: Notify::new(),
-    });
-    settings::apply_once(&server.config.read(), &server.engine.options);
-    server.apply_config();
-    tell_start(server);
-    server.engine.keyspace.busy.watch(move || while_busy::serve(server));
-    server.reclaimer.start(Served(server.stats))?;
-    durability::start(server)?;
-    durability::follow_config(server)?;
-    let workers = (0..threads)
-        .map(|index| worker_thread::spawn(server, index, threads))
-        .collect::<io::Result<Vec<_>>>()?;
-    start_accepting(server, bound, workers)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ended = runtime.block_on(async {
-        let mut signals = Signals::listen()?;
-        // Clients are told meanwhile that data is being loaded.
-        let loading = tokio::task::spawn_blocking(move || durability::load(server));
-        tokio::select! {
-            loaded = loading => loaded?.map_err(io::Error::other)?,
-            () = signals.ending(server) => exit_while_loading(),
-        }
-        log::notice(format_args!(
-            "Ready to accept connections on port {} with {threads} worker(s)",
-            server.port
-        ));
-        supervisor::tell(&server.config.read(), "READY=1\nSTATUS=Ready to accept connections\n");
-        until_stopped(server, signals).await
-    });
-    log::flush();
-    ended
+    }))
+}
+
+/// Loads the data, while clients get -LOADING, and then waits for the end.
+async fn load_and_serve(server: &'static Server) -> io::Result<()> {
+    let mut signals = Signals::listen()?;
+    let loading = tokio::task::spawn_blocking(move || durability::load(server));
+    tokio::select! {
+        loaded = loading => loaded?.map_err(io::Error::other)?,
+        () = signals.ending(server) => exit_while_loading(),
+    }
+    let (port, workers) = (server.port, server.stats.len());
+    log::notice(format_args!(
+        "Ready to accept connections on port {port} with {workers} worker(s)"
+    ));
+    supervisor::tell(&server.config.read(), "READY=1\nSTATUS=Ready to accept connections\n");
+    until_stopped(server, signals).await
 }
 
 /// A part of the server, for as long as the process lives.
@@ -114,8 +120,8 @@ fn leak<T>(part: T) -> &'static T {
     Box::leak(Box::new(part))
 }
 
-/// Starts the thread that takes connections, and lets paused ones go on. The main thread loads,
-/// saves at the end and writes the log, and so may have to wait for a disk.
+/// Starts the thread that accepts connections and ends pauses. The main thread cannot do that: it
+/// loads and saves, and so may have to wait for a disk.
 fn start_accepting(
     server: &'static Server,
     bound: Bound,
@@ -137,29 +143,26 @@ fn start_accepting(
 }
 
 /// Logs the start; tools that start servers look for the process id in this line.
-fn tell_start(server: &Server) {
+fn log_start(server: &Server) {
     let version = env!("CARGO_PKG_VERSION");
     let (port, id) = (server.port, std::process::id());
     log::notice(format_args!("Redstart {version} starts, port: {port}, PID: {id}"));
 }
 
-/// Listens elsewhere when CONFIG SET says so.
+/// Binds other addresses when CONFIG SET asks for them.
 async fn rebind(mut listeners: Listeners, mut rebinds: mpsc::UnboundedReceiver<rebinder::Request>) {
     while let Some((settings, answer)) = rebinds.recv().await {
-        // Who asked may have lost patience.
+        // The worker that asked may have stopped waiting.
         let _ = answer.send(listeners.rebind(&settings).await);
     }
 }
 
-/// Ends as a parameter says; false when that is not possible. An interrupt meanwhile ends it at
+/// Ends as `setting` says; false when that is not possible. A second interrupt ends the process at
 /// once.
 async fn on_signal(server: &'static Server, setting: Setting, interrupt: &mut Signal) -> bool {
     let flags = server.config.read().flags(setting).to_vec();
-    let save = match () {
-        () if flags.contains(&"save") => Some(true),
-        () if flags.contains(&"nosave") => Some(false),
-        () => None,
-    };
+    let has = |name| flags.contains(&name);
+    let save = if has("save") { Some(true) } else { has("nosave").then_some(false) };
     let how = durability::How { save, force: flags.contains(&"force") };
     let ending = tokio::task::spawn_blocking(move || durability::shutdown(server, how));
     tokio::select! {
@@ -168,18 +171,18 @@ async fn on_signal(server: &'static Server, setting: Setting, interrupt: &mut Si
     }
 }
 
-/// Ends the process although it saves: the last snapshot and the log stay as they were.
+/// Ends the process while it saves: the last snapshot and the log stay as they were.
 fn exit_at_once() -> ! {
     log::warning("You insist... exiting now.");
     log::flush();
     std::process::exit(1)
 }
 
-/// What may end the server from outside.
+/// The signals that end the server.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
-    /// Held and never asked: a server outlives the terminal that it was started from.
+    /// Held so that a hang-up is ignored: the server outlives its terminal.
     _hangup: Signal,
 }
 
@@ -192,7 +195,7 @@ impl Signals {
         })
     }
 
-    /// Waits until somebody wants the server to end.
+    /// Waits for a signal or SHUTDOWN.
     async fn ending(&mut self, server: &Server) {
         tokio::select! {
             _ = self.terminate.recv() => {}
@@ -202,8 +205,8 @@ impl Signals {
     }
 }
 
-/// Ends the process while data is being loaded: there is nothing to save, and who loads is not
-/// waited for.
+/// Ends the process while data is being loaded: there is nothing to save, and the loading thread is
+/// not waited for.
 fn exit_while_loading() -> ! {
     log::warning("Asked to end while data is being loaded, exiting now.");
     log::flush();

@@ -5,6 +5,7 @@ use crate::server::Server;
 use crate::session::{Session, blocked};
 use bytes::Bytes;
 use redstart_engine::Command;
+use redstart_engine::run::call::KeyAt;
 use redstart_engine::run::registry::KeyShape;
 use redstart_engine::spec::Group;
 use redstart_protocol::{Args, Parser, Span, Step};
@@ -108,26 +109,8 @@ pub fn parse_batch(
         if spans.len() == first {
             continue;
         }
-        let args = Args::new(input, &spans[first..]);
         let first_key = keys.len();
-        let what = match server.registry.resolve(args) {
-            Ok(Some(found)) if found.command.arity.accepts(args.len()) => {
-                // Arguments that tell no keys are the handler's to refuse.
-                if server.engine.hash_keys(found, args, keys).is_err() {
-                    keys.truncate(first_key);
-                }
-                parts |= found.command.group == Group::Hash;
-                if found.keys != KeyShape::None {
-                    for key in &keys[first_key..] {
-                        server.engine.keyspace.prefetch_bucket(session.db, key.hash);
-                    }
-                }
-                What::Command(found.id)
-            }
-            Ok(Some(found)) => What::WrongArity(found.id),
-            Ok(None) => What::Unknown,
-            Err(container) => What::UnknownSubcommand(container),
-        };
+        let what = look_up(session, Args::new(input, &spans[first..]), keys, &mut parts);
         batch.push(Request { what, args: first..spans.len(), keys: first_key..keys.len() });
         // What stands behind a command that waits is not even looked at before the wait ends.
         if let What::Command(id) = what
@@ -145,6 +128,32 @@ pub fn parse_batch(
         }
     }
     (at > from).then_some(at)
+}
+
+/// Finds a request's command, hashes its keys, and fetches their buckets; `parts` becomes true if it
+/// is about a hash.
+#[inline]
+fn look_up(session: &Session, args: Args<'_>, keys: &mut Vec<KeyAt>, parts: &mut bool) -> What {
+    let server = session.server;
+    let first_key = keys.len();
+    match server.registry.resolve(args) {
+        Ok(Some(found)) if found.command.arity.accepts(args.len()) => {
+            // Arguments that name no keys are refused by the handler.
+            if server.engine.hash_keys(found, args, keys).is_err() {
+                keys.truncate(first_key);
+            }
+            *parts |= found.command.group == Group::Hash;
+            if found.keys != KeyShape::None {
+                for key in &keys[first_key..] {
+                    server.engine.keyspace.prefetch_bucket(session.db, key.hash);
+                }
+            }
+            What::Command(found.id)
+        }
+        Ok(Some(found)) => What::WrongArity(found.id),
+        Ok(None) => What::Unknown,
+        Err(container) => What::UnknownSubcommand(container),
+    }
 }
 
 /// What pass 2 does for requests about hashes besides: fetches the hash that the key's entry

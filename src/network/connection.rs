@@ -55,8 +55,8 @@ struct Turn {
     pauses: bool,
 }
 
-/// Takes a connection on: a task of its own serves it until it ends, and then calls `on_end` with the
-/// client's id. None if the client is refused or has gone already; `on_end` is not called then.
+/// Takes a connection on: a task of its own serves it until it ends, and then calls `on_end` with
+/// the client's id. None if the client is refused or has gone already; `on_end` is not called then.
 pub fn start(
     server: &'static Server,
     handover: Handover,

@@ -154,8 +154,8 @@ impl Tracking {
         }
     }
 
-    /// Sends what has changed to the clients that have read it; `author` is the client whose requests
-    /// changed it, if any.
+    /// Sends what has changed to the clients that have read it; `author` is the client whose
+    /// requests changed it, if any.
     #[cold]
     pub fn deliver(
         &self,

@@ -101,8 +101,8 @@ impl Session {
     }
 }
 
-/// Notes that a request of a client was refused: a later EXEC is refused, too. If the request is EXEC
-/// itself, the transaction ends. Returns the error to reply.
+/// Notes that a request of a client was refused: a later EXEC is refused, too. If the request is
+/// EXEC itself, the transaction ends. Returns the error to reply.
 #[cold]
 pub fn refuse(session: &mut Session, command: &Command, error: Error) -> Error {
     if let Some(queue) = &mut session.queue {
