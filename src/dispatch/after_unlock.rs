@@ -4,8 +4,7 @@ use crate::dispatch::worker::Worker;
 use crate::server::Server;
 use crate::session::tracking;
 
-/// Hands what is to be dropped to the thread that drops, and what has happened to keys to those who
-/// listen.
+/// Gives garbage to the thread that drops it, and sends invalidations and keyspace events.
 #[inline]
 pub fn take_out_garbage(worker: &mut Worker, server: &'static Server) {
     if !worker.local.garbage.is_empty() {

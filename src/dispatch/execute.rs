@@ -24,7 +24,7 @@ const UNCOUNTED_OUTPUT: usize = 16 * 1024;
 enum Flow {
     /// It ran or was refused: its reply is written.
     Done,
-    /// It waits for the end of a pause, and so does what stands behind it.
+    /// It waits for the end of a pause, and so do the requests behind it.
     Postponed,
 }
 
@@ -55,7 +55,7 @@ pub fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<
             let listens = session.out.errors() == before.errors && is_listening(session, request);
             session.keep_quiet((!listens).then_some(mark));
         }
-        // A client that is closed for what it does not read has its last replies taken away.
+        // A client that is closed because it does not read loses its last replies.
         if session.out.len() > UNCOUNTED_OUTPUT && session.info.check_output(session.out.len()) {
             session.closing = true;
         }
@@ -168,13 +168,13 @@ fn run_session_command(
     run_session(context, registered.id, args);
     if !in_transaction {
         tracking::note_session(context.session, registered.command, args, keys);
-        // It may have taken its time.
+        // The handler may have taken long.
         context.now = context.session.server.clock.now();
     }
 }
 
-/// Whether what a request is answered with are messages and no reply: they come whatever the
-/// client wants to be answered.
+/// Whether a request is answered by messages instead of a reply: CLIENT REPLY does not silence
+/// those.
 fn is_listening(session: &Session, request: &Request) -> bool {
     let Some(id) = request.command() else { return false };
     session.server.registry.at(id).command.is(REPLIES_ARE_PUSHED)
@@ -202,7 +202,7 @@ fn enqueue(session: &mut Session, id: u16, args: Args<'_>, keys: &[KeyAt]) {
     session.out.simple("QUEUED");
 }
 
-/// What CLIENT LIST tells: the last command, and how many there were.
+/// Notes for CLIENT LIST the last command and the number of requests.
 fn note(session: &Session, batch: &[Request]) {
     let requests = session.info.requests.load(Relaxed) + batch.len() as u64;
     session.info.requests.store(requests, Relaxed);
@@ -211,14 +211,14 @@ fn note(session: &Session, batch: &[Request]) {
     }
 }
 
-/// Answers a request that is no command's.
+/// Replies to a request that names no command, or one with the wrong number of arguments.
 #[cold]
 fn refuse(session: &mut Session, what: What, args: Args<'_>) {
     let registry = &session.server.registry;
     if let What::WrongArity(id) = what
         && registry.at(id).command.is(RUNS_QUEUE)
     {
-        // An EXEC that fails in any way ends the transaction, and says so.
+        // An EXEC that fails in any way ends the transaction, and its reply says so.
         session.discard();
         let reason = "EXECABORT Transaction discarded because of: wrong number of arguments for \
                       'exec' command";
@@ -240,8 +240,8 @@ fn refuse(session: &mut Session, what: What, args: Args<'_>) {
     error.write(&mut session.out);
 }
 
-/// Whether a browser is at the other end, or a web page that makes one speak to us: the lines of
-/// its request must not run as commands.
+/// Whether the client is a browser, perhaps sent by a hostile page: the lines of an HTTP request
+/// must not run as commands.
 fn is_http(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"POST") || name.eq_ignore_ascii_case(b"Host:")
 }

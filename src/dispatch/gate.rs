@@ -13,8 +13,8 @@ use redstart_engine::spec::{
 use redstart_engine::{Error, Now};
 use redstart_protocol::Protocol;
 
-/// Whether the client may run a command now: it is known, says what a listener may say, and there
-/// is a disk and memory for it.
+/// Whether the client may run a command now: it is authenticated, the command is allowed while it
+/// is subscribed, no script holds the server, and there is a disk and memory for it.
 #[inline]
 pub fn gate(
     session: &Session,
@@ -49,14 +49,14 @@ pub fn gate(
         return Err(error);
     }
     if server.evictor.is_on() {
-        // What is queued takes room, whatever it is.
+        // A queued request takes memory, whatever it is.
         let queued = session.queue.is_some() && !command.is(ENDS_MULTI);
         let needs =
             queued || command.is(DENYOOM) || command.is(RUNS_QUEUE) && session.queues_any(DENYOOM);
         let may_need = command.is(RUNS_QUEUE) || command.group == Group::Scripting;
         if needs || may_need {
             let lacks = !has_room(server, worker, request, source, now);
-            // What a script does is refused as it comes.
+            // The calls of a script are refused one by one.
             worker.local.lacks_room = lacks;
             if needs && lacks {
                 return Err(Error::OUT_OF_MEMORY);

@@ -31,8 +31,8 @@ pub struct Worker {
     pub ran: Vec<u16>,
     /// Output buffers that no connection needs now.
     pub spare: Vec<Vec<u8>>,
-    /// Who reads, and whether anybody else does.
-    pub turns: Turns,
+    /// Which connections read in this turn of the event loop.
+    pub turns: ReadTurns,
 }
 
 impl Worker {
@@ -46,11 +46,11 @@ impl Worker {
             batch: Vec::new(),
             ran: Vec::new(),
             spare: Vec::new(),
-            turns: Turns::default(),
+            turns: ReadTurns::default(),
         }
     }
 
-    /// Gives an output without a buffer one that somebody else has used.
+    /// Gives an output without a buffer a spare one.
     #[inline]
     pub fn lend(&mut self, out: &mut Reply) {
         if out.buf_mut().capacity() == 0
@@ -61,10 +61,10 @@ impl Worker {
     }
 }
 
-/// Tells a connection whether it is worth waiting for others before it writes. Waiting makes one
+/// Decides whether a connection waits for others before it writes. Waiting makes one
 /// batch of all that are ready, but costs a connection that is alone a system call.
 #[derive(Default)]
-pub struct Turns {
+pub struct ReadTurns {
     last: u64,
     reads: u64,
     alone: u32,
@@ -78,7 +78,7 @@ const TURN_NS: u64 = 1_000_000;
 /// Writes without waiting after a connection was found alone, before it waits again to see.
 const ALONE_WRITES: u32 = 32;
 
-impl Turns {
+impl ReadTurns {
     /// A connection goes on with what it has read before.
     pub fn resume(&mut self) {
         self.batches_ns = None;
@@ -117,7 +117,7 @@ impl Turns {
         Some(self.reads)
     }
 
-    /// The connection has waited; `reads` is what it was told before.
+    /// The connection has waited; `reads` is what [`ReadTurns::should_wait`] returned.
     #[inline]
     pub fn waited(&mut self, reads: u64) {
         if self.reads == reads {

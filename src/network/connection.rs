@@ -31,9 +31,9 @@ const WRITE_BYTES: usize = 256 * 1024;
 /// The parts of one vectored write: what Linux takes at a time.
 const PARTS_MAX: usize = 1024;
 
-/// A connection. Its task holds the lock while it is polled, and nobody else wants it but the
-/// worker's desk, while the worker is held up, and for a moment who ends it; so it is as good as
-/// always free.
+/// A connection. Its task holds the lock while it is polled. Only two others take it: `while_busy`,
+/// while a script holds the worker up, and for a moment a thread that kills the client. So it is
+/// nearly always free.
 pub struct Connection {
     /// The socket.
     pub stream: Socket,
@@ -100,7 +100,7 @@ async fn serve(server: &'static Server, connection: &Mutex<Connection>) -> io::R
                 }
             }
             if turn.closes {
-                // Who reads the farewell may count on the client's being gone.
+                // A client that has read the last reply is not in CLIENT LIST any more.
                 let session = &mut connection.lock().session;
                 session.leave();
                 server.clients.remove(session.info.id);
@@ -122,7 +122,7 @@ async fn serve(server: &'static Server, connection: &Mutex<Connection>) -> io::R
 
 fn poll_turn(connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Result<Turn>> {
     let Connection { stream, session, .. } = connection;
-    // The desk may have run requests, and left replies that the socket had no room for.
+    // `while_busy` may have run requests, and left replies that the socket had no room for.
     let served = session.closing || !session.out.is_empty();
     let lives = served || ready!(poll_requests(stream, session, cx))?;
     let writes = !session.out.is_empty();
@@ -150,7 +150,7 @@ impl<F: FnOnce(u64)> Drop for Leave<F> {
 fn admit(server: &Server, handover: Handover) -> io::Result<Option<(Socket, Arc<ClientInfo>)>> {
     let Handover { stream, addr } = handover;
     let refuse = |mut stream: Accepted, text: &str| {
-        // A client that does not even take this is gone already.
+        // A client that does not even take this has disconnected already.
         let _ = stream.write_all(text.as_bytes());
         Ok(None)
     };
@@ -195,7 +195,7 @@ fn poll_requests(
     if session.info.is_killed(cx.waker()) {
         return Poll::Ready(Ok(false));
     }
-    // What ends a wait is told before what the end of it has changed.
+    // The reply that ends a wait is sent before the invalidations that its end has caused.
     if session.is_waiting()
         && worker::with(|worker| session.poll_wait(cx, &worker.local.stats)).is_ready()
     {
@@ -228,7 +228,7 @@ fn poll_requests(
     let mut piece = (&mut session.input).limit(worker::READ_BYTES);
     let read = ready!(pin!(stream.read_buf(&mut piece)).poll(cx))?;
     if read > 0 {
-        // What is run now is gone before anybody looks at who takes too much.
+        // Requests that run now no longer count as input when clients are weighed.
         session.info.input_bytes.store(session.input.len(), Relaxed);
         session.server.evict_if_large(&session.info);
         if session.info.is_killed(cx.waker()) {

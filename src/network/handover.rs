@@ -13,9 +13,9 @@ pub struct Handover {
     pub addr: Address,
 }
 
-/// A worker as the acceptor sees it.
+/// What the accepting thread knows of a worker.
 pub struct WorkerHandle {
-    /// Takes connections.
+    /// Where new connections are sent.
     pub queue: mpsc::UnboundedSender<Handover>,
     /// How many connections the worker has.
     pub load: Arc<AtomicUsize>,

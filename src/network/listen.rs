@@ -1,8 +1,8 @@
 //! Where clients connect: the addresses of `bind`, the unix socket, and how both follow CONFIG SET.
 //!
-//! Listeners live on a thread of their own. A worker that runs CONFIG SET asks it by [`Rebinder`]
-//! and waits, so that the answer is true: either the server listens where it was told to, or
-//! nothing has changed.
+//! Listeners live on a thread of their own. A worker that runs CONFIG SET sends it a request
+//! (`server/rebinder.rs`) and waits, so that the reply is true: either the server listens at the new
+//! addresses, or nothing has changed.
 
 use crate::network::handover::{Handover, WorkerHandle};
 use crate::network::socket::{Accepted, Address};
@@ -23,7 +23,7 @@ pub struct Listeners {
     tcp: Vec<(SocketAddr, JoinHandle<()>)>,
 }
 
-/// Addresses that are bound, with no one to take connections yet.
+/// Addresses that are bound, before connections are accepted.
 pub struct Bound {
     tcp: Vec<(SocketAddr, TcpListener)>,
     unix: Option<(Arc<str>, UnixListener)>,
@@ -40,7 +40,7 @@ impl Bound {
 }
 
 impl Listeners {
-    /// Takes connections from now on; on the runtime that has been entered.
+    /// Accepts connections from now on; on the runtime that has been entered.
     ///
     /// # Errors
     /// When the runtime cannot watch a listener.
@@ -72,11 +72,11 @@ impl Listeners {
         let (kept, old): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.tcp).into_iter().partition(|(addr, _)| is_wanted(addr));
         self.tcp = kept;
-        // An old address may stand in the way of a new one: `*` of one of its own.
+        // An old address may block a new one: `*` blocks each single address.
         let mut closed = Vec::new();
         for (addr, task) in old {
             task.abort();
-            // It ends by being aborted.
+            // The result says only that it was aborted.
             let _ = task.await;
             closed.push((addr, false));
         }
@@ -151,7 +151,7 @@ fn unix(settings: &Startup) -> io::Result<Option<(Arc<str>, UnixListener)>> {
     Ok(Some((path.as_str().into(), socket.into())))
 }
 
-/// Hands every new connection to the least loaded worker.
+/// Gives every new connection to the least loaded worker.
 async fn accept(listener: tokio::net::TcpListener, workers: Vec<Arc<WorkerHandle>>) {
     loop {
         match listener.accept().await {
@@ -182,7 +182,7 @@ async fn accept_unix(
     }
 }
 
-/// Out of descriptors, or the client is gone already: others may do better.
+/// Out of descriptors, or the client has disconnected: the next one may succeed.
 async fn pause() {
     tokio::time::sleep(Duration::from_millis(10)).await;
 }
@@ -191,6 +191,6 @@ fn hand_over(workers: &[Arc<WorkerHandle>], stream: Accepted, addr: Address) {
     let least = workers.iter().min_by_key(|worker| worker.load.load(Relaxed));
     let worker = least.expect("there is at least one worker");
     worker.load.fetch_add(1, Relaxed);
-    // The worker only goes when the process does.
+    // A worker ends only with the process.
     let _ = worker.queue.send(Handover { stream, addr });
 }

@@ -47,7 +47,7 @@ pub enum Accepted {
 }
 
 impl Accepted {
-    /// Hands the connection to this thread's runtime.
+    /// Registers the connection with this thread's runtime.
     ///
     /// # Errors
     /// When the runtime cannot watch it.
@@ -98,9 +98,9 @@ impl Socket {
         Ok(rustix::io::read(self, into)?)
     }
 
-    /// Lets the client see the end of the connection.
+    /// Shuts the connection down, so that the client sees its end.
     pub fn end(&self) {
-        // One that has gone needs no telling.
+        // A client that has disconnected already is no error.
         let _ = rustix::net::shutdown(self, rustix::net::Shutdown::Both);
     }
 

@@ -1,18 +1,17 @@
-//! A worker's desk: what serves its clients while the worker is held up.
+//! Serves a worker's clients while the worker is held up.
 //!
-//! A script that runs for too long keeps its worker from its other clients, and those who wait for
-//! a shard that it holds keep theirs. From inside the script, and from inside such waits, the desk
-//! is asked every few milliseconds to look after the worker's connections: it takes new ones on,
-//! reads what there is, and runs the requests. Nearly all are told that the server is busy; SCRIPT
-//! KILL and the few that go with it do what they say.
+//! A script that runs for too long keeps its worker from its other clients; so does a wait for a
+//! shard that such a script holds. From inside the script, and from inside such waits, [`serve`] is
+//! called every few milliseconds: it takes new connections on, reads what there is, and runs the
+//! requests. Nearly all get -BUSY; SCRIPT KILL and the few that go with it run.
 //!
 //! ```text
-//!   EVAL --> Luau --> interrupt --> desk --> other connections: -BUSY, SCRIPT KILL, ...
+//!   EVAL --> Luau --> interrupt --> serve --> other connections: -BUSY, SCRIPT KILL, ...
 //!   GET  --> lock of another worker's script --> given up: -BUSY
-//!   walk --> the same, but it has to be had  --> desk
+//!   walk --> the same, but the lock must be had --> serve
 //! ```
 //!
-//! The connection whose request holds the worker up is locked, and so passed over. The desk never
+//! The connection whose request holds the worker up is locked, and so passed over. [`serve`] never
 //! waits: not for a socket, and not for a shard.
 
 use crate::dispatch;
@@ -36,7 +35,7 @@ const READ_BYTES: usize = 16 * 1024;
 const INTERVAL_MS: u64 = 5;
 
 /// What a worker's thread knows of its connections.
-struct Desk {
+struct Connections {
     arriving: UnboundedReceiver<Handover>,
     load: Arc<AtomicUsize>,
     stats: Arc<Stats>,
@@ -44,37 +43,37 @@ struct Desk {
 }
 
 thread_local! {
-    static DESK: RefCell<Option<Desk>> = const { RefCell::new(None) };
-    /// When the desk was last asked, in monotonic milliseconds.
-    static ASKED_MS: Cell<u64> = const { Cell::new(0) };
+    static CONNECTIONS: RefCell<Option<Connections>> = const { RefCell::new(None) };
+    /// When [`serve`] last looked, in monotonic milliseconds.
+    static LOOKED_MS: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Opens this worker's desk.
+/// Makes this thread's connections known here.
 pub fn open(arriving: UnboundedReceiver<Handover>, load: Arc<AtomicUsize>, stats: Arc<Stats>) {
-    DESK.set(Some(Desk { arriving, load, stats, connections: BTreeMap::new() }));
+    CONNECTIONS.set(Some(Connections { arriving, load, stats, connections: BTreeMap::new() }));
 }
 
-/// Runs `f` with this thread's desk, if it has one.
-fn with<R>(f: impl FnOnce(&mut Desk) -> R) -> Option<R> {
-    DESK.with_borrow_mut(|desk| desk.as_mut().map(f))
+/// Runs `f` with what this thread knows of its connections; None on a thread that is no worker.
+fn with<R>(f: impl FnOnce(&mut Connections) -> R) -> Option<R> {
+    CONNECTIONS.with_borrow_mut(|own| own.as_mut().map(f))
 }
 
 /// Waits for the next connection of this worker.
 pub fn poll_handover(cx: &mut Context<'_>) -> Poll<Option<Handover>> {
-    with(|desk| desk.arriving.poll_recv(cx)).unwrap_or(Poll::Ready(None))
+    with(|own| own.arriving.poll_recv(cx)).unwrap_or(Poll::Ready(None))
 }
 
 /// Takes a connection on.
 pub fn take_on(server: &'static Server, handover: Handover) {
-    let Some(load) = with(|desk| desk.load.clone()) else { return };
+    let Some(load) = with(|own| own.load.clone()) else { return };
     let own = load.clone();
     let on_end = move |id| {
-        with(|desk| desk.connections.remove(&id));
+        with(|own| own.connections.remove(&id));
         own.fetch_sub(1, Relaxed);
     };
     match connection::start(server, handover, on_end) {
         Some((id, connection)) => {
-            with(|desk| desk.connections.insert(id, Arc::downgrade(&connection)));
+            with(|own| own.connections.insert(id, Arc::downgrade(&connection)));
         }
         None => {
             load.fetch_sub(1, Relaxed);
@@ -87,16 +86,16 @@ pub fn take_on(server: &'static Server, handover: Handover) {
 #[cold]
 pub fn serve(server: &'static Server) {
     let now_ms = server.clock.now().mono_ms;
-    if now_ms.saturating_sub(ASKED_MS.get()) < INTERVAL_MS {
+    if now_ms.saturating_sub(LOOKED_MS.get()) < INTERVAL_MS {
         return;
     }
-    ASKED_MS.set(now_ms);
-    while let Some(Ok(handover)) = with(|desk| desk.arriving.try_recv()) {
+    LOOKED_MS.set(now_ms);
+    while let Some(Ok(handover)) = with(|own| own.arriving.try_recv()) {
         take_on(server, handover);
     }
-    let Some((stats, connections)) = with(|desk| {
-        let connections: Vec<_> = desk.connections.values().filter_map(Weak::upgrade).collect();
-        (desk.stats.clone(), connections)
+    let Some((stats, connections)) = with(|own| {
+        let connections: Vec<_> = own.connections.values().filter_map(Weak::upgrade).collect();
+        (own.stats.clone(), connections)
     }) else {
         return;
     };
@@ -108,9 +107,9 @@ pub fn serve(server: &'static Server) {
     }
 }
 
-/// Reads once, runs what is whole, and writes what the socket takes; the rest is the task's.
+/// Reads once, runs what is whole, and writes what the socket takes; the task does the rest.
 fn serve_one(connection: &mut Connection, worker: &mut Worker) {
-    // What was answered before the worker was held up may have to wait for the log.
+    // Replies from before the worker was held up may have to wait for the log.
     let holds = connection.session.server.durability.holds_replies();
     if !connection.session.out.is_empty() && (holds || !write(connection, worker)) {
         return;
@@ -122,7 +121,7 @@ fn serve_one(connection: &mut Connection, worker: &mut Worker) {
     // What was read before goes first: much of it is taken in pieces.
     if !session.input_waits {
         let mut bytes = [0; READ_BYTES];
-        // Whatever is the matter with the socket, its task will see it.
+        // An error of the socket is left to its task.
         let Ok(read @ 1..) = stream.read_now(&mut bytes) else { return };
         worker.local.stats.read(read);
         session.input.extend_from_slice(&bytes[..read]);

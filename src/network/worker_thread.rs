@@ -16,8 +16,8 @@ use tokio::sync::mpsc;
 
 /// How often expired keys are looked for, in milliseconds.
 const TICK_MS: u64 = 10;
-/// How often a worker gives way before it sleeps. The first time alone does not always move it
-/// behind a thread that waits for its core; on an idle core all four cost a microsecond.
+/// How often a worker yields before it sleeps. One yield does not always move it behind a thread
+/// that waits for its core; on an idle core all four cost a microsecond.
 const YIELDS: usize = 4;
 /// A worker's stack: scripts nest calls and values on it. Memory only where it is used.
 const STACK_BYTES: usize = 16 << 20;
@@ -74,7 +74,7 @@ async fn tick(server: &'static Server, index: usize, workers: usize) {
     loop {
         interval.tick().await;
         server.beats[index].fetch_add(1, Ordering::AcqRel);
-        // What is being loaded is not changed until all of it is there.
+        // Nothing expires while data is being loaded.
         if server.durability.is_loading() {
             continue;
         }

@@ -38,7 +38,7 @@ pub struct Mode {
     pub opt_in: bool,
     /// Reads are noted except behind CLIENT CACHING NO.
     pub opt_out: bool,
-    /// It does not hear of its own changes.
+    /// Its own changes are not sent to it.
     pub no_loop: bool,
     /// Its messages go to this client; zero is itself.
     pub redirect: u64,
@@ -48,7 +48,7 @@ pub struct Mode {
     pub prefixes: Vec<Bytes>,
 }
 
-/// Who tracks.
+/// The clients that track, and the prefixes that they follow.
 #[derive(Default)]
 pub struct Tracking {
     /// Clients that track.
@@ -59,7 +59,7 @@ pub struct Tracking {
     prefixes: Mutex<BTreeMap<Bytes, Vec<Arc<ClientInfo>>>>,
 }
 
-/// What INFO tells.
+/// The sums that INFO prints.
 pub struct Totals {
     /// Clients that track.
     pub clients: usize,
@@ -72,7 +72,7 @@ pub struct Totals {
 }
 
 impl Tracking {
-    /// What INFO tells.
+    /// The sums that INFO prints.
     pub fn totals(&self) -> Totals {
         Totals {
             clients: self.clients.load(Relaxed),
@@ -87,7 +87,7 @@ impl Tracking {
         self.keys_max.store(keys_max, Relaxed);
     }
 
-    /// Lets a client follow prefixes from now on.
+    /// Makes a client follow prefixes from now on.
     pub fn follow(&self, engine: &Engine, prefixes: &[Bytes], client: &Arc<ClientInfo>) {
         let mut all = self.prefixes.lock();
         for prefix in prefixes {
@@ -96,7 +96,7 @@ impl Tracking {
         engine.want_all_changes(!all.is_empty());
     }
 
-    /// Lets it follow none any more.
+    /// Makes it follow none of them any more.
     pub fn unfollow(&self, engine: &Engine, prefixes: &[Bytes], id: u64) {
         let mut all = self.prefixes.lock();
         for prefix in prefixes {
@@ -131,7 +131,7 @@ impl Tracking {
         self.items.fetch_sub(items, Relaxed);
     }
 
-    /// Declares any keys stale until no more are noted than may be.
+    /// Declares noted keys stale until no more are noted than `tracking-table-max-keys` allows.
     pub fn limit(&self, engine: &'static Engine, changes: &mut Changes) {
         let keys_max = match self.keys_max.load(Relaxed) {
             0 => usize::MAX,

@@ -1,9 +1,8 @@
-//! MONITOR: every command that runs, told to those who want to see.
+//! MONITOR: every command that runs is sent to the clients that asked for it.
 //!
-//! A line is made only while somebody watches; while nobody does, a batch of requests pays one
-//! relaxed load. The lock is held while a line is handed out, so that all see the same order. What
-//! a slow watcher has not taken waits in its mailbox, which is bounded by
-//! `client-output-buffer-limit`.
+//! A line is made only while there is such a client; otherwise a batch of requests pays one relaxed
+//! load. The lock is held while a line is sent, so that all clients see the same order. Lines that a
+//! slow client has not read wait in its outbox, which `client-output-buffer-limit` bounds.
 //!
 //! Not shown: what is for administrators, what was refused or only queued, passwords.
 
@@ -19,7 +18,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// Who watches.
+/// The clients that sent MONITOR.
 #[derive(Default)]
 pub struct Monitors {
     on: AtomicBool,
@@ -27,20 +26,20 @@ pub struct Monitors {
 }
 
 impl Monitors {
-    /// Whether anybody does.
+    /// Whether there is one.
     #[inline]
     pub fn is_on(&self) -> bool {
         self.on.load(Relaxed)
     }
 
-    /// Tells a client everything from now on.
+    /// Sends a client all commands from now on.
     pub fn add(&self, client: &Arc<ClientInfo>) {
         let mut list = self.list.lock();
         list.push(client.clone());
         self.on.store(true, Relaxed);
     }
 
-    /// Tells it nothing any more.
+    /// Sends it no more.
     pub fn remove(&self, id: u64) {
         let mut list = self.list.lock();
         list.retain(|client| client.id != id);
@@ -72,7 +71,7 @@ pub fn is_shown(command: &Command) -> bool {
     !command.is(SKIP_MONITOR | ADMIN | UNSEEN)
 }
 
-/// Whether those who watch may not run a command themselves.
+/// Whether a client that sent MONITOR may not run a command itself.
 pub fn is_refused(command: &Command) -> bool {
     // Those that are not shown by themselves run scripts.
     command.is(WRITE | READONLY | MAY_REPLICATE | SKIP_MONITOR)
@@ -100,7 +99,7 @@ mod tests {
     use redstart_protocol::OwnedArgs;
 
     #[test]
-    fn passwords_are_not_told() {
+    fn passwords_are_not_shown() {
         let places = |name: &str, line: &str| {
             let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
             secrets(name, OwnedArgs::from_slices(&words).as_args())

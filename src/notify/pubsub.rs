@@ -1,8 +1,8 @@
-//! Channels: who listens to what, and the delivery of messages.
+//! Channels: which client listens to which, and the delivery of messages.
 //!
-//! One lock over all of it. A PUBLISH holds it while it hands the message out, so that every
-//! listener sees all messages in the same order. A message is rendered once for each protocol and
-//! shared by all mailboxes.
+//! There is one lock over all of it. PUBLISH holds it while it delivers the message, so that every
+//! listener sees all messages in the same order. A message is encoded once for each protocol and
+//! shared by all outboxes.
 
 use crate::clients::ClientInfo;
 use bytes::Bytes;
@@ -50,13 +50,13 @@ impl Kind {
 }
 
 impl PubSub {
-    /// Lets a client listen.
+    /// Subscribes a client.
     pub fn add(&self, kind: Kind, name: &Bytes, client: &Arc<ClientInfo>) {
         let mut lists = self.lists.lock();
         lists[kind as usize].entry(name.clone()).or_default().push(client.clone());
     }
 
-    /// Ends a client's listening.
+    /// Ends a client's subscription.
     pub fn remove(&self, kind: Kind, name: &[u8], id: u64) {
         let list = &mut self.lists.lock()[kind as usize];
         if let Some(listeners) = list.get_mut(name) {
@@ -67,7 +67,7 @@ impl PubSub {
         }
     }
 
-    /// Hands a message out. Returns to how many.
+    /// Delivers a message. Returns the number of clients.
     pub fn publish(&self, kind: Kind, channel: &[u8], message: &[u8]) -> usize {
         let lists = self.lists.lock();
         let mut count = 0;
@@ -85,7 +85,7 @@ impl PubSub {
         count
     }
 
-    /// Publishes what has happened to keys, under the names that `classes` ask for.
+    /// Publishes keyspace events, under the channels that `classes` ask for.
     #[cold]
     pub fn publish_events(&self, classes: Classes, events: Vec<Event>) {
         for Event { db, name, key } in events {
@@ -101,7 +101,7 @@ impl PubSub {
         }
     }
 
-    /// The names that somebody listens to, those that match `pattern`.
+    /// The names that have listeners, those that match `pattern`.
     pub fn names(&self, kind: Kind, pattern: Option<&[u8]>) -> Vec<Bytes> {
         let lists = self.lists.lock();
         let wanted = |name: &&Bytes| {
@@ -110,22 +110,22 @@ impl PubSub {
         lists[kind as usize].keys().filter(wanted).cloned().collect()
     }
 
-    /// How many listen to a name.
+    /// The number of clients that listen to a name.
     pub fn count(&self, kind: Kind, name: &[u8]) -> usize {
         self.lists.lock()[kind as usize].get(name).map_or(0, Vec::len)
     }
 
-    /// How many names somebody listens to.
+    /// The number of names that have listeners.
     pub fn len(&self, kind: Kind) -> usize {
         self.lists.lock()[kind as usize].len()
     }
 }
 
 fn deliver(listeners: &[Arc<ClientInfo>], parts: &[&[u8]]) -> usize {
-    let mut rendered: [Option<Bytes>; 2] = [None, None];
+    let mut encoded: [Option<Bytes>; 2] = [None, None];
     for client in listeners {
         let newer = client.resp.load(Relaxed) == 3;
-        let bytes = rendered[usize::from(newer)].get_or_insert_with(|| {
+        let bytes = encoded[usize::from(newer)].get_or_insert_with(|| {
             let mut reply = Reply::new(if newer { Protocol::Resp3 } else { Protocol::Resp2 });
             reply.push(parts.len());
             parts.iter().for_each(|part| reply.bulk(part));

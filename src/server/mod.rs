@@ -40,17 +40,17 @@ pub struct Server {
     pub clients: &'static Clients,
     /// Channels.
     pub pubsub: &'static PubSub,
-    /// Who is shown all commands.
+    /// Clients that sent MONITOR.
     pub monitors: &'static Monitors,
     /// Watches that have ended but are still noted.
     pub leftover_watches: &'static LeftoverWatches,
-    /// Who keeps copies of keys.
+    /// Clients that cache keys.
     pub tracking: &'static Tracking,
     /// Scripts and functions.
     pub scripts: &'static crate::scripting::store::Store,
     /// Every worker's counters.
     pub stats: &'static [Arc<Stats>],
-    /// How often every worker came around between two requests.
+    /// Counts for each worker how often it was between two requests.
     pub beats: &'static [AtomicU64],
     /// The clocks.
     pub clock: &'static Clock,
@@ -58,7 +58,7 @@ pub struct Server {
     pub config: &'static RwLock<Config>,
     /// What the hot path needs of the settings.
     pub live: &'static Live,
-    /// Drops what takes long to drop.
+    /// The thread that drops large values.
     pub reclaimer: &'static Reclaimer,
     /// Forty hexadecimal digits, new at every start.
     pub run_id: String,
@@ -68,11 +68,11 @@ pub struct Server {
     pub errors: &'static Errors,
     /// The most memory in use that INFO has seen, in bytes.
     pub memory_peak: AtomicUsize,
-    /// How much is going on.
+    /// Commands and bytes a second.
     pub rates: &'static Rates,
-    /// Keeps within `maxmemory`.
+    /// Keeps the data within `maxmemory`.
     pub evictor: &'static Evictor,
-    /// Changes where clients connect.
+    /// Changes the addresses that are listened at.
     pub rebinder: &'static Rebinder,
     /// Which commands may share a reading of the clock.
     pub shares_clock: &'static SharesClock,
@@ -80,9 +80,9 @@ pub struct Server {
     pub thresholds: &'static Thresholds,
     /// The commands that were slow.
     pub slowlog: &'static Slowlog,
-    /// What made clients wait.
+    /// Events that made clients wait.
     pub latency: &'static LatencyEvents,
-    /// What is kept on disk.
+    /// The log and the snapshots.
     pub durability: &'static Durability,
     /// The pause of commands, if there is one.
     pub pause: &'static Pause,
@@ -123,7 +123,7 @@ impl Server {
         self.stop.notify_one();
     }
 
-    /// What clients gate their features on.
+    /// The version that clients gate features on.
     pub fn redis_version(&self) -> String {
         let config = self.config.read();
         String::from_utf8_lossy(config.text(Setting::RedisVersion)).into_owned()
@@ -171,7 +171,7 @@ impl Server {
         }
     }
 
-    /// Sets the counters that INFO tells back to zero.
+    /// Sets the counters that INFO prints back to zero.
     pub fn reset_stats(&self) {
         self.stats.iter().for_each(|stats| stats.reset());
         self.errors.reset();

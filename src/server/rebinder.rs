@@ -10,7 +10,7 @@ use tokio::sync::mpsc::UnboundedSender;
 /// How long CONFIG SET waits for the thread of the listeners.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A change of the addresses: where to listen, and where to answer.
+/// A request: the new addresses, and where the result is sent.
 pub type Request = (Startup, SyncSender<io::Result<()>>);
 
 /// The way to the thread of the listeners.
@@ -18,15 +18,15 @@ pub type Request = (Startup, SyncSender<io::Result<()>>);
 pub struct Rebinder(Mutex<Option<UnboundedSender<Request>>>);
 
 impl Rebinder {
-    /// Says who takes requests.
+    /// Sets the channel that the thread of the listeners reads.
     pub fn connect(&self, requests: UnboundedSender<Request>) {
         *self.0.lock() = Some(requests);
     }
 
-    /// Listens where `settings` say, and nowhere else.
+    /// Listens at the addresses of `settings`, and no others.
     ///
     /// # Errors
-    /// When an address cannot be bound; the server then listens where it did.
+    /// When an address cannot be bound; the server then listens at the old addresses.
     pub fn rebind(&self, settings: Startup) -> io::Result<()> {
         let (answer, answered) = sync_channel(1);
         let gone = || io::Error::other("the server is about to end");

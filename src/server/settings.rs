@@ -94,10 +94,10 @@ pub fn reserve_descriptors(clients: u64) -> u64 {
     current.unwrap_or(wanted).saturating_sub(OWN_DESCRIPTORS)
 }
 
-/// Takes on what a CONFIG SET changed and what may fail.
+/// Applies what a CONFIG SET changed and what may fail.
 ///
 /// # Errors
-/// What could not be taken on, and why; nothing else is then.
+/// What could not be applied, and why; nothing else is applied then.
 pub fn take_on(server: &'static Server, changes: &Changes) -> Result<(), SetError> {
     let failed =
         |setting, error: &std::io::Error| Err(SetError::not_applied(setting, system_text(error)));
@@ -185,7 +185,7 @@ pub fn apply(config: &Config, server: &Server) {
     let bulk_bytes_max = config.count(Setting::ProtoMaxBulkLen);
     live.bulk_bytes_max.store(bulk_bytes_max, Relaxed);
     server.tracking.set_keys_max(config.count(Setting::TrackingTableMaxKeys));
-    // Without K and E nobody is told anything.
+    // Without K and E nothing is published.
     let (events, told) = (config.events(), KEYSPACE | KEYEVENT);
     engine.set_events(if events & told == 0 { 0 } else { events });
     let options = &engine.options;

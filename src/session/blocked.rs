@@ -1,8 +1,8 @@
 //! A client that waits in a command: BLPOP and its kind.
 //!
 //! The client's requests behind it stay in its input until the wait ends. Meanwhile its task
-//! sleeps: what wakes it is the answer, its own timer, the death of the connection, or mail.
-//! Whoever ends the wait claims it first, so that it ends once; see `engine/src/run/blocking.rs`.
+//! sleeps: it is woken by the reply, its own timer, the end of the connection, or pushed messages.
+//! A thread that ends the wait claims it first, so that it ends once; see `engine/src/run/blocking.rs`.
 
 use crate::clients::ClientInfo;
 use crate::metrics::errors::Failed;
@@ -29,7 +29,7 @@ pub struct Blocked {
     waiter: Arc<Waiter>,
     info: Arc<ClientInfo>,
     timer: Option<Pin<Box<Sleep>>>,
-    /// Whether the client wants no answer.
+    /// Whether CLIENT REPLY silences the reply.
     quiet: bool,
 }
 
@@ -57,7 +57,7 @@ pub fn run(session: &mut Session, local: &mut WorkerState, request: Prepared<'_>
 }
 
 /// Makes a session wait in a command that no key ends, for `timeout_ms` milliseconds (zero is for
-/// ever); what `late` writes is its answer then.
+/// ever); `late` writes the reply if the time runs out.
 pub fn wait_without_keys(
     session: &mut Session,
     command: &'static Command,
@@ -73,7 +73,7 @@ pub fn wait_without_keys(
     waiter
 }
 
-/// Makes a session wait until its wait is answered or its time is up.
+/// Makes a session wait until there is a reply or its time is up.
 fn wait(session: &mut Session, waiter: Arc<Waiter>, now: Now) {
     let (engine, info) = (&session.server.engine, &session.info);
     let timer = (waiter.deadline_ms != 0).then(|| {

@@ -32,9 +32,9 @@ const UNPLAIN_NAME: &str =
 
 /// One connection's state.
 pub struct Session {
-    /// What all share.
+    /// The server's parts.
     pub server: &'static Server,
-    /// What others may know.
+    /// What other threads may know of the client.
     pub info: Arc<ClientInfo>,
     /// The selected database.
     pub db: usize,
@@ -54,7 +54,7 @@ pub struct Session {
     pub wanted: usize,
     /// Whether the connection ends once the output is written.
     pub closing: bool,
-    /// What is answered.
+    /// Which replies CLIENT REPLY silences.
     pub quiet: Quiet,
     /// The last record of the log that the replies in `out` depend on; zero for none.
     pub log_mark: u64,
@@ -70,26 +70,26 @@ pub struct Session {
     pub postponed: bool,
     /// The channels, patterns and shard channels that the client listens to.
     pub listening: [BTreeSet<Bytes>; 3],
-    /// What that takes, in bytes.
+    /// The bytes that these names take.
     pub names_bytes: usize,
-    /// Whether it is shown all commands (MONITOR).
+    /// Whether the client is sent all commands (MONITOR).
     pub monitors: bool,
-    /// Whether it keeps copies of keys (CLIENT TRACKING).
+    /// Whether the client caches keys (CLIENT TRACKING).
     pub tracks: bool,
     /// Whether CLIENT CACHING was said for the next command.
     pub caching: bool,
 }
 
-/// What is not answered (CLIENT REPLY).
+/// Which replies are silenced (CLIENT REPLY).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quiet {
-    /// Everything is answered.
+    /// None.
     No,
-    /// The command behind this one is not.
+    /// That of the next command.
     Next,
-    /// This command is not.
+    /// That of this command.
     This,
-    /// Nothing is.
+    /// All.
     Always,
 }
 
@@ -99,7 +99,7 @@ pub struct Context<'a> {
     pub session: &'a mut Session,
     /// The worker's part of the engine.
     pub local: &'a mut WorkerState,
-    /// The moment.
+    /// The moment at which the batch began.
     pub now: Now,
     /// All shards, where a transaction that holds them runs the command.
     pub held: Option<&'a mut LockedShards>,
@@ -177,8 +177,8 @@ impl Session {
         Ok(())
     }
 
-    /// Takes back what was answered since `mark`, by the command that ended just now, if the
-    /// client wants no answer to it. Without a mark there is nothing to take back.
+    /// Takes back the reply of the command that has just ended, which begins at `mark`, if CLIENT
+    /// REPLY silences it. Without a mark there is nothing to take back.
     #[cold]
     pub fn keep_quiet(&mut self, mark: Option<Mark>) {
         self.quiet = match self.quiet {
@@ -196,7 +196,7 @@ impl Session {
     pub fn reset(&mut self) {
         self.discard();
         self.stop_all_listening();
-        self.stop_watching_others();
+        self.stop_monitoring();
         self.stop_tracking();
         self.select(0);
         self.speak(Protocol::Resp2);
@@ -230,7 +230,7 @@ impl Session {
         self.listening.iter().any(|names| !names.is_empty())
     }
 
-    /// Lets others know how much the client listens to.
+    /// Notes for other threads how much the client listens to.
     pub fn note_listening(&self) {
         for (count, names) in self.info.listening.iter().zip(&self.listening) {
             count.store(names.len(), Relaxed);
@@ -240,13 +240,13 @@ impl Session {
 }
 
 impl Session {
-    /// Takes the client off all lists that others go by.
+    /// Takes the client off all lists in which other threads look for it.
     pub fn leave(&mut self) {
         if std::mem::take(&mut self.postponed) {
             self.server.pause.leave(self.info.id);
         }
         self.discard();
-        self.stop_watching_others();
+        self.stop_monitoring();
         self.stop_tracking();
         if self.listens() {
             self.stop_all_listening();

@@ -11,7 +11,12 @@ impl Session {
     #[cold]
     pub fn show_to_monitors(&self, command: &Command, args: Args<'_>) {
         if is_shown(command) {
-            self.server.monitors.show(self.db, &whereabouts(&self.info.addr), command.name, args);
+            self.server.monitors.show(
+                self.db,
+                &monitor_address(&self.info.addr),
+                command.name,
+                args,
+            );
         }
     }
 
@@ -19,20 +24,20 @@ impl Session {
     #[inline]
     pub fn show_script_to_monitors(&self, args: Args<'_>) {
         if self.server.monitors.is_on() {
-            self.server.monitors.show(self.db, &whereabouts(&self.info.addr), "", args);
+            self.server.monitors.show(self.db, &monitor_address(&self.info.addr), "", args);
         }
     }
 
-    /// Ends the watching.
-    pub fn stop_watching_others(&mut self) {
+    /// Ends MONITOR.
+    pub fn stop_monitoring(&mut self) {
         if std::mem::take(&mut self.monitors) {
             self.server.monitors.remove(self.info.id);
         }
     }
 }
 
-/// Where a client is, as the lines say it.
-fn whereabouts(addr: &Address) -> String {
+/// A client's address as MONITOR prints it.
+fn monitor_address(addr: &Address) -> String {
     match addr {
         Address::Tcp(addr) => addr.to_string(),
         Address::Unix(path) => format!("unix:{path}"),
