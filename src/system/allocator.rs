@@ -49,7 +49,7 @@ pub fn small_blocks() -> Vec<Vec<u8>> {
     const SMALL: usize = 8192;
     let mut blocks: Vec<Vec<u8>> = Vec::new();
     for size in 1..=SMALL {
-        let class = redstart_engine::storage::entry::size_class(size);
+        let class = redstart_engine::storage::memory::size_class(size);
         if blocks.last().is_none_or(|block| block.len() < class) {
             blocks.push(vec![1; class]);
         }

@@ -18,7 +18,7 @@
 //! time comes.
 
 use crate::hasher::{home_of, prefix_of, tag_of};
-use crate::storage::entry::size_class;
+use crate::storage::memory::size_class;
 
 /// How far ahead of the base a deadline can be told, in milliseconds.
 const SPAN_MS: u64 = u32::MAX as u64;

@@ -2,5 +2,7 @@
 
 pub mod entry;
 pub mod expires;
+pub mod memory;
+pub mod part;
 pub mod table;
 pub mod value;

@@ -6,8 +6,8 @@
 //! A list that grows beyond [`SHORT_MAX`] bytes becomes an [`Object`], and comes back when it has
 //! half as many.
 
-use super::{Entry, size_class};
-use crate::storage::entry::NewValue;
+use super::{Entry, NewValue};
+use crate::storage::memory::size_class;
 use crate::storage::value::list::{End, Limit, List, ListRef, Meta, Run, least_used, try_push};
 use crate::storage::value::{Object, ObjectRef};
 

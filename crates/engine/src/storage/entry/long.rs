@@ -14,7 +14,7 @@
 //! a gap that SETRANGE leaves is made of one page of zeros, shared by all. There is no way back to
 //! one piece: strings do not shrink in place.
 
-use super::size_class;
+use crate::storage::memory::size_class;
 use bytes::{Bytes, BytesMut};
 use std::borrow::Cow;
 use std::mem::take;

@@ -26,6 +26,7 @@ mod value;
 
 use crate::error::Error;
 use crate::hasher::Hasher;
+use crate::storage::memory::{prefetch, size_class};
 use crate::storage::value::list::{ListRef, Meta, Run};
 use crate::storage::value::{Object, ObjectRef};
 use long::Long;
@@ -545,27 +546,6 @@ impl Drop for Entry {
             dealloc(self.0.as_ptr(), shape.layout());
         }
     }
-}
-
-/// Asks the processor to fetch the cache line at `at`. Never faults, whatever the address.
-#[inline]
-pub fn prefetch(at: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch is a hint: it reads nothing that the program can see and never faults.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at as *const i8);
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
-}
-
-/// What an allocation of `size` bytes takes: size classes eight bytes apart up to 64, then four
-/// a doubling, as mimalloc has them.
-pub fn size_class(size: usize) -> usize {
-    if size <= 64 {
-        return size.next_multiple_of(8);
-    }
-    size.next_multiple_of(size.next_power_of_two() / 8)
 }
 
 #[cfg(test)]

@@ -72,14 +72,6 @@ fn a_small_string_costs_eight_bytes_above_key_and_value() {
     assert_eq!(entry.allocated(), 64);
 }
 
-#[test]
-fn size_classes_are_the_allocators() {
-    let classes = [(1, 8), (57, 64), (65, 80), (81, 96), (128, 128), (129, 160), (1025, 1280)];
-    for (size, class) in classes {
-        assert_eq!(size_class(size), class, "{size}");
-    }
-}
-
 const LIMIT: Limit = Limit { bytes: 8192, count: usize::MAX };
 
 fn list_in(entry: &Entry) -> (ListRef<'_>, bool) {

@@ -3,7 +3,7 @@
 
 use super::{BUCKETS_MAX, SLOTS, Segment, Table};
 use crate::hasher::{Hasher, PREFIX_BITS, prefix_of, tag_of};
-use crate::storage::value::part::Part;
+use crate::storage::part::Part;
 
 impl Table {
     /// Holds every invariant of the table against its content.

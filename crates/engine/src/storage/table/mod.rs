@@ -22,7 +22,8 @@ mod check;
 
 use crate::hasher::{HOME_BITS, Hasher, PREFIX_BITS, home_of, prefix_of, tag_of};
 use crate::storage::entry::Entry;
-use crate::storage::value::part::Part;
+use crate::storage::memory::prefetch;
+use crate::storage::part::Part;
 
 /// Entries in one bucket.
 const SLOTS: usize = 7;
@@ -200,9 +201,7 @@ pub fn prefetch_by_hint(hint: usize, hash: u64) {
     if hint != 0 {
         let (buckets, bits) = (hint & !63, hint & 63);
         let home = (home_of(hash) << bits) >> HOME_BITS;
-        crate::storage::entry::prefetch(std::ptr::without_provenance(
-            buckets + home * size_of::<Bucket>(),
-        ));
+        prefetch(std::ptr::without_provenance(buckets + home * size_of::<Bucket>()));
     }
 }
 
@@ -289,7 +288,7 @@ impl Table {
         if let Some(index) = self.segment_index(hash) {
             let segment = &self.segments[index];
             let bucket: *const Bucket = &segment.buckets[segment.home(hash)];
-            crate::storage::entry::prefetch(bucket.cast());
+            prefetch(bucket.cast());
         }
     }
 

@@ -6,7 +6,6 @@
 pub mod hash;
 pub mod list;
 pub mod packed;
-pub mod part;
 
 use crate::hasher::Hasher;
 use hash::Hash;

@@ -21,7 +21,7 @@
 //! The invariant: `bytes` is a whole number of pairs. Capacity is a size class of the allocator,
 //! so that growing within it is free and what is counted is what is taken.
 
-use crate::storage::entry::size_class;
+use crate::storage::memory::{prefetch, size_class};
 use std::ops::Range;
 
 /// Longest field whose length fits in the head, and one more.
@@ -169,7 +169,7 @@ impl Packed {
     #[inline]
     pub fn prefetch(&self) {
         for line in self.bytes.chunks(64).take(4) {
-            crate::storage::entry::prefetch(line.as_ptr());
+            prefetch(line.as_ptr());
         }
     }
 

@@ -12,7 +12,7 @@
 //! +-----+-------+-----+-------+------+----------------+
 //! ```
 
-use crate::storage::entry::size_class;
+use crate::storage::memory::size_class;
 use bytes::Bytes;
 
 /// The largest block, in bytes.

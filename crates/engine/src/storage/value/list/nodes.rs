@@ -14,8 +14,8 @@
 use super::block::BLOCK_MAX;
 use super::chunk::Chunk;
 use super::{Element, End};
-use crate::storage::entry::size_class;
-use crate::storage::value::part::Part;
+use crate::storage::memory::size_class;
+use crate::storage::part::Part;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
