@@ -12,7 +12,7 @@
 use redstart_config::{Config, Setting};
 use redstart_engine::commands::key::EVICT;
 use redstart_engine::hasher::{SHARDS, shard_of};
-use redstart_engine::keyspace::shard::Db;
+use redstart_engine::keyspace::db::Db;
 use redstart_engine::run::call::KeyAt;
 use redstart_engine::run::execute::Prepared;
 use redstart_engine::spec::Run;
@@ -260,18 +260,18 @@ impl Evictor {
         let mut locked = engine.keyspace.ask_shard(at).ok()?;
         let shard = locked.shard_at(at);
         let fits = |db: &&(usize, &Db)| {
-            !db.1.table.is_empty() && (!volatile_only || db.1.expires().volatile() > 0)
+            !db.1.table().is_empty() && (!volatile_only || db.1.expires().volatile() > 0)
         };
         let dbs = shard.dbs().filter(|db| fits(&db)).count();
         let (index, db) = shard.dbs().filter(|db| fits(&db)).nth(fastrand::usize(..dbs.max(1)))?;
-        let (_, slots) = db.table.capacity();
+        let (_, slots) = db.table().capacity();
         let start = fastrand::usize(..slots);
         let looked = if volatile_only { slots } else { SLOTS_MAX.min(slots) };
         let may_go = |entry: &&Entry| !volatile_only || entry.deadline_ms() != 0;
-        let drawn = (0..looked).filter_map(|n| db.table.nth((start + n) % slots)).find(may_go);
+        let drawn = (0..looked).filter_map(|n| db.table().nth((start + n) % slots)).find(may_go);
         let entry = match drawn {
             Some(entry) => entry,
-            None => db.table.iter().find(may_go)?,
+            None => db.table().iter().find(may_go)?,
         };
         let score = match rank {
             Rank::Stale => engine.options.aging().staleness(entry.age(), now).into(),

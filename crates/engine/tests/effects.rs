@@ -199,7 +199,7 @@ fn state(driver: &Driver) -> State {
     let mut view = driver.engine.keyspace.lock_all();
     for index in 0..redstart_engine::hasher::SHARDS {
         for (db, part) in view.shard_at(index).dbs() {
-            for entry in part.table.iter() {
+            for entry in part.table().iter() {
                 let key = (db, entry.key().to_vec());
                 state.insert(key, (contents(entry), entry.deadline_ms()));
             }

@@ -279,7 +279,7 @@ fn bytes(driver: &Driver) -> (usize, usize) {
     let (mut summed, mut counted) = (0, 0);
     for index in 0..SHARDS {
         for (_, db) in view.shard_at(index).dbs() {
-            summed += db.table.iter().map(|entry| entry.allocated()).sum::<usize>();
+            summed += db.table().iter().map(|entry| entry.allocated()).sum::<usize>();
             counted += db.allocated() - db.overhead();
         }
     }

@@ -102,7 +102,7 @@ fn what_has_expired_is_told_in_its_database() {
 fn address(driver: &Driver, db: usize, key: &[u8]) -> *const u8 {
     let hash = driver.engine.keyspace.hasher().hash(key);
     let mut view = driver.engine.keyspace.lock([hash].into_iter());
-    let table = &view.shard(hash).db(db).expect("the database exists").table;
+    let table = view.shard(hash).db(db).expect("the database exists").table();
     match table.at(table.find(hash, key).expect("the key exists")).value() {
         Value::Large(long) => long.joined().as_ptr(),
         other => panic!("not a long string: {other:?}"),
@@ -260,7 +260,7 @@ fn flushed_parts_and_large_values_are_garbage_until_after_the_unlock() {
     }
     let parts = run(&[b"FLUSHALL", b"SYNC"]);
     let freed = parts.iter().map(|part| match part {
-        Garbage::Db(db) => db.table.len(),
+        Garbage::Db(db) => db.table().len(),
         Garbage::Entry(_) => 0,
     });
     assert_eq!(freed.sum::<usize>(), 5_000);

@@ -245,9 +245,9 @@ fn the_bytes_of_lists_are_counted_as_they_change() {
     let mut lists = 0;
     for index in 0..SHARDS {
         for (_, part) in view.shard_at(index).dbs() {
-            let entries = part.table.iter().map(|entry| entry.allocated()).sum::<usize>();
+            let entries = part.table().iter().map(|entry| entry.allocated()).sum::<usize>();
             assert_eq!(part.allocated() - part.overhead(), entries);
-            lists += part.table.len();
+            lists += part.table().len();
         }
     }
     assert!(lists > 1);

@@ -2,7 +2,7 @@
 //! of the walk, and buffers that are used again when they are not.
 
 use redstart_engine::driver::Driver;
-use redstart_engine::keyspace::snapshot::{Encode, Snapshot, Told};
+use redstart_engine::keyspace::snapshot::{Encode, Snapshot, SnapshotItem};
 use std::collections::BTreeMap;
 
 type Strings = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -43,13 +43,13 @@ fn step(snapshot: &mut Snapshot, strings: &mut Strings) -> Option<usize> {
 }
 
 /// Adds what is told of. Returns how many strings of that writers had encoded.
-fn add(told: Told<'_>, strings: &mut Strings) -> usize {
+fn add(told: SnapshotItem<'_>, strings: &mut Strings) -> usize {
     let (told, encoded) = match told {
-        Told::Entry(_, entry) => {
+        SnapshotItem::Entry(_, entry) => {
             let value = entry.string().expect("only strings are here").to_vec();
             (vec![(entry.key().to_vec(), value)], 0)
         }
-        Told::Encoded(count, bytes) => {
+        SnapshotItem::Encoded(count, bytes) => {
             let told = decode(bytes);
             assert_eq!(told.len(), count as usize, "strings in a buffer");
             (told, count as usize)

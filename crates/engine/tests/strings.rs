@@ -17,7 +17,7 @@ fn with_entry<R>(
 ) -> R {
     let hash = driver.engine.keyspace.hasher().hash(key.as_bytes());
     let mut view = driver.engine.keyspace.lock([hash].into_iter());
-    let table = &view.shard(hash).db(driver.db).expect("the database exists").table;
+    let table = view.shard(hash).db(driver.db).expect("the database exists").table();
     f(table.at(table.find(hash, key.as_bytes()).expect("the key exists")))
 }
 

@@ -6,7 +6,7 @@
 
 use proptest::prelude::*;
 use redstart_engine::hasher::{Hasher, home_of};
-use redstart_engine::keyspace::shard::Db;
+use redstart_engine::keyspace::db::{Db, Due};
 use redstart_engine::storage::entry::{Entry, NewValue, Value};
 use redstart_engine::storage::expires::fingerprint;
 use redstart_engine::storage::table::{Position, Table};
@@ -404,7 +404,7 @@ impl DbModel {
         // Values of many sizes, so that the bytes that are counted change.
         let text = vec![b'v'; (n as usize + ahead_ms as usize) % 90];
         let value = if n.is_multiple_of(2) { NewValue::Str(&text) } else { NewValue::Int(7) };
-        match self.db.table.find(hash, &key) {
+        match self.db.table().find(hash, &key) {
             Some(slot) => {
                 self.db.replace(hash, slot, value, deadline_ms, &self.hasher);
             }
@@ -418,7 +418,7 @@ impl DbModel {
     fn change(&mut self, n: u32, ahead_ms: u64) {
         let (key, deadline_ms) = (name(n), self.deadline(ahead_ms, n));
         let hash = self.hasher.hash(&key);
-        if let Some(slot) = self.db.table.find(hash, &key) {
+        if let Some(slot) = self.db.table().find(hash, &key) {
             self.db.set_deadline(hash, slot, deadline_ms, &self.hasher);
             self.note(n, Some(deadline_ms));
         }
@@ -427,7 +427,7 @@ impl DbModel {
     fn remove(&mut self, n: u32) {
         let key = name(n);
         let hash = self.hasher.hash(&key);
-        if let Some(slot) = self.db.table.find(hash, &key) {
+        if let Some(slot) = self.db.table().find(hash, &key) {
             self.db.take(hash, slot, &self.hasher);
             self.note(n, None);
         }
@@ -436,7 +436,8 @@ impl DbModel {
     /// Pops all that is due and holds it against the model.
     fn pop(&mut self) {
         let mut popped = HashSet::new();
-        while let Some(entry) = self.db.pop_due(self.now_ms, &self.hasher) {
+        while let Some(due) = self.db.expire_one(self.now_ms, &self.hasher, usize::MAX) {
+            let Due::Entry(entry) = due else { panic!("no hash is here") };
             let n = number_of(entry.key());
             assert_eq!(self.truth.get(&n), Some(&entry.deadline_ms()));
             assert!(popped.insert(n), "{n} expired twice");
@@ -457,9 +458,9 @@ impl DbModel {
             self.pop();
             self.now_ms = next;
             let due = self.queue.get(&next).map_or(0, HashSet::len);
-            let before = self.db.table.len();
+            let before = self.db.table().len();
             self.pop();
-            assert_eq!(before - self.db.table.len(), due, "due at {next}");
+            assert_eq!(before - self.db.table().len(), due, "due at {next}");
         }
         self.now_ms = end_ms;
         self.pop();
@@ -482,14 +483,14 @@ impl DbModel {
         let sum: u128 = self.truth.values().map(|deadline| *deadline as u128).sum();
         let expires = self.db.expires();
         assert_eq!((expires.volatile(), expires.deadline_sum()), (volatile, sum));
-        assert_eq!(self.db.table.len(), self.truth.len());
+        assert_eq!(self.db.table().len(), self.truth.len());
         if let Some((&first, _)) = self.queue.first_key_value() {
             let noted = expires.next_ms().expect("there is a volatile key");
             assert!(noted <= first, "noted for {noted}, but due at {first}");
         }
-        let bytes: usize = self.db.table.iter().map(Entry::allocated).sum();
+        let bytes: usize = self.db.table().iter().map(Entry::allocated).sum();
         assert_eq!(self.db.allocated() - self.db.overhead(), bytes);
-        self.db.table.check(&self.hasher);
+        self.db.table().check(&self.hasher);
     }
 
     fn finish(&mut self) {

@@ -88,7 +88,7 @@ fn with_entry<R>(context: &mut Context<'_>, key: &[u8], f: impl FnOnce(&Entry) -
     let (db, now_ms) = (context.session.db, context.now.mono_ms);
     with_view(context, |view| {
         let db = view.shard(hash).db(db)?;
-        let entry = db.table.at(db.table.find(hash, key)?);
+        let entry = db.table().at(db.table().find(hash, key)?);
         let expired = (1..=now_ms).contains(&entry.deadline_ms());
         (!expired).then(|| f(entry))
     })
@@ -118,7 +118,7 @@ pub fn digest_all(context: &mut Context<'_>) {
         for shard in 0..SHARDS {
             for (index, db) in view.shard_at(shard).dbs() {
                 let live = |e: &&Entry| !(1..=now_ms).contains(&e.deadline_ms());
-                for entry in db.table.iter().filter(live) {
+                for entry in db.table().iter().filter(live) {
                     let index = (index as u64).to_le_bytes();
                     sum.add(Digest::of(&[&index, entry.key(), &digest(entry).bytes()]));
                 }
@@ -179,10 +179,10 @@ pub fn table_stats(context: &mut Context<'_>, db: usize) {
         let (mut keys, mut volatile, mut segments, mut slots) = (0, 0, 0, 0);
         for shard in 0..SHARDS {
             if let Some(db) = view.shard_at(shard).db(db) {
-                keys += db.table.len();
+                keys += db.table().len();
                 volatile += db.expires().volatile();
-                segments += db.table.capacity().0;
-                slots += db.table.capacity().1;
+                segments += db.table().capacity().0;
+                slots += db.table().capacity().1;
             }
         }
         format!(

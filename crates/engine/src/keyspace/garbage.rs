@@ -1,7 +1,7 @@
 //! What was removed and takes long to free: it is dropped after the unlock, on another thread, and
 //! in pieces, so that whoever shares that thread's core waits for one piece at most.
 
-use crate::keyspace::shard::Db;
+use crate::keyspace::db::Db;
 use crate::storage::entry::Entry;
 
 /// What is dropped after the unlock.
@@ -23,7 +23,7 @@ impl Garbage {
             }
             Garbage::Db(mut db) => {
                 let mut heavy = Vec::new();
-                while db.table.shed(&mut heavy) {
+                while db.shed(&mut heavy) {
                     between();
                     for entry in heavy.drain(..) {
                         Garbage::Entry(entry).drop_in_pieces(between);

@@ -20,6 +20,7 @@
 //! (a read notes its access in the entry), and lock-free reads.
 
 mod busy;
+pub mod db;
 mod escalation;
 pub mod garbage;
 pub mod shard;
@@ -34,8 +35,9 @@ pub use escalation::{Crossed, Escalation};
 
 use crate::Error;
 use crate::hasher::{Hasher, SHARD_BITS, SHARDS, shard_of};
-use crate::keyspace::shard::{Db, Shard};
-use crate::keyspace::snapshot::Buffers;
+use crate::keyspace::db::Db;
+use crate::keyspace::shard::Shard;
+use crate::keyspace::snapshot::pending::Buffers;
 use crate::storage::table::prefetch_by_hint;
 use crate::sync::{Mutex, MutexGuard};
 use smallvec::SmallVec;
@@ -133,14 +135,14 @@ impl Keyspace {
             let hint = &self.hints[(hash >> (64 - SHARD_BITS - HINT_BITS)) as usize];
             prefetch_by_hint(hint.load(Relaxed), hash);
         } else {
-            self.glance(db, hash, |db| db.table.prefetch_bucket(hash));
+            self.glance(db, hash, |db| db.table().prefetch_bucket(hash));
         }
     }
 
     /// Second pass of a batch: fetch the entry. The bucket is in the cache by now.
     #[inline]
     pub fn prefetch_entry(&self, db: usize, hash: u64) {
-        self.glance(db, hash, |db| db.table.prefetch_entry(hash));
+        self.glance(db, hash, |db| db.table().prefetch_entry(hash));
     }
 
     /// Third pass of a batch: fetch what of the value lies outside the entry, which is in the
@@ -149,7 +151,7 @@ impl Keyspace {
     pub fn prefetch_value(&self, db: usize, hash: u64, field: &[u8]) -> bool {
         let mut more = false;
         self.glance(db, hash, |db| {
-            db.table.each_candidate(hash, |entry| {
+            db.table().each_candidate(hash, |entry| {
                 more |= entry.prefetch_value(field, &self.hasher);
             });
         });
@@ -160,7 +162,7 @@ impl Keyspace {
     #[inline]
     pub fn prefetch_field(&self, db: usize, hash: u64, field: &[u8]) {
         self.glance(db, hash, |db| {
-            db.table.each_candidate(hash, |entry| {
+            db.table().each_candidate(hash, |entry| {
                 if let Some(object) = entry.object() {
                     object.prefetch_field(field, &self.hasher);
                 }
@@ -539,7 +541,7 @@ impl LockedShards {
         for part in 0..1 << HINT_BITS {
             let first = index << HINT_BITS | part;
             let hash = (first as u64) << (64 - SHARD_BITS - HINT_BITS);
-            keyspace.hints[first].store(db.table.hint(hash), Relaxed);
+            keyspace.hints[first].store(db.table().hint(hash), Relaxed);
         }
     }
 

@@ -51,10 +51,10 @@ impl Totals {
                     totals.dbs.resize(index + 1, DbTotals::default());
                 }
                 let sum = &mut totals.dbs[index];
-                sum.keys += db.table.len();
+                sum.keys += db.table().len();
                 sum.volatile += db.expires().volatile();
                 sum.deadline_sum_ms += db.expires().deadline_sum();
-                sum.main_bytes += db.table.overhead();
+                sum.main_bytes += db.table().overhead();
                 sum.expires_bytes += db.expires().allocated();
                 totals.used_bytes += db.allocated();
                 totals.overhead_bytes += db.overhead();

@@ -52,7 +52,7 @@ impl ClientWatches {
     pub fn add(&mut self, view: &mut LockedShards, db: usize, key: Key<'_>) {
         let shard = view.shard(key.hash);
         let was_there =
-            shard.db(db).is_some_and(|part| part.table.find(key.hash, key.bytes).is_some());
+            shard.db(db).is_some_and(|part| part.table().find(key.hash, key.bytes).is_some());
         shard.watches.add(db, key.hash, key.bytes, &self.watch);
         self.push(db, key, was_there);
     }

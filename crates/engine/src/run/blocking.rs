@@ -337,7 +337,7 @@ impl Engine {
             view = self.keyspace.lock([*hash].into_iter());
         }
         while let Some(part) = view.shard(*hash).db(*db)
-            && part.table.find(*hash, key).is_some()
+            && part.table().find(*hash, key).is_some()
         {
             let Some(waiter) = view.shard(*hash).waiters.next(*db, key, behind) else { break };
             if waiter.others().any(|other| !view.holds(other)) {
@@ -396,7 +396,7 @@ fn register(view: &mut LockedShards, local: &mut WorkerState, waiter: &Arc<Waite
         let shard = view.shard(hash);
         shard.waiters.join(waiter.db, hash, name, waiter);
         // It may be there, for those who came earlier.
-        if shard.db(waiter.db).is_some_and(|db| db.table.find(hash, name).is_some()) {
+        if shard.db(waiter.db).is_some_and(|db| db.table().find(hash, name).is_some()) {
             shard.waiters.note(waiter.db, hash, name, &mut local.ready);
         }
     }

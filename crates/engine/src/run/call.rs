@@ -8,7 +8,7 @@ use crate::clock::Now;
 use crate::error::Error;
 use crate::hasher::{Hasher, SHARDS, shard_of};
 use crate::keyspace::LockedShards;
-use crate::keyspace::shard::{Db, Due};
+use crate::keyspace::db::{Db, Due};
 use crate::options::Options;
 use crate::run::blocking::Wait;
 use crate::run::event_classes::{MISSED, NEW};
@@ -164,8 +164,8 @@ impl<'a> KeyAccess<'a> {
     #[inline]
     pub fn find(&mut self, key: Key<'_>) -> Option<Slot> {
         let db = self.view.shard(key.hash).db(self.db)?;
-        let slot = db.table.find(key.hash, key.bytes)?;
-        let wake_ms = db.table.at(slot).wake_ms();
+        let slot = db.table().find(key.hash, key.bytes)?;
+        let wake_ms = db.table().at(slot).wake_ms();
         if wake_ms != 0 && wake_ms <= self.now.mono_ms {
             return self.expire(key, slot);
         }
@@ -175,7 +175,7 @@ impl<'a> KeyAccess<'a> {
     /// Whether there is an entry, be it past its deadline.
     pub(crate) fn has(&mut self, key: Key<'_>) -> bool {
         let db = self.view.shard(key.hash).db(self.db);
-        db.is_some_and(|db| db.table.find(key.hash, key.bytes).is_some())
+        db.is_some_and(|db| db.table().find(key.hash, key.bytes).is_some())
     }
 
     /// Removes what is due of an entry, so that nobody sees it. Returns where the rest is. While
@@ -185,7 +185,7 @@ impl<'a> KeyAccess<'a> {
         let (hash, hasher, now_ms) = (key.hash, self.view.keyspace().hasher(), self.now.mono_ms);
         let keeps = self.view.keyspace().is_still() && !self.local.writes;
         let db = self.view.shard(key.hash).db_mut(self.db);
-        if keeps && (1..=now_ms).contains(&db.table.at(slot).deadline_ms()) {
+        if keeps && (1..=now_ms).contains(&db.table().at(slot).deadline_ms()) {
             return None;
         }
         match db.expire_at(hash, slot, now_ms, hasher, usize::MAX) {
@@ -208,14 +208,14 @@ impl<'a> KeyAccess<'a> {
     /// The entry in a slot that `find` gave.
     #[inline]
     pub fn entry(&mut self, key: Key<'_>, slot: Slot) -> &Entry {
-        self.db(key).table.at(slot)
+        self.db(key).table().at(slot)
     }
 
     /// Fetches for reading: counts a hit or a miss and notes the access.
     #[inline]
     pub fn read(&mut self, key: Key<'_>) -> Option<&Entry> {
         let slot = self.find_counted(key)?;
-        let entry = self.view.shard(key.hash).db_mut(self.db).table.at_mut(slot);
+        let entry = self.view.shard(key.hash).db_mut(self.db).table_mut().at_mut(slot);
         self.local.note_use(entry, self.now);
         Some(entry)
     }
@@ -314,14 +314,14 @@ impl<'a> KeyAccess<'a> {
                 (db.insert(key.hash, entry, hasher), None)
             }
         };
-        let entry = db.table.at_mut(slot);
+        let entry = db.table_mut().at_mut(slot);
         // Another value is a new one by its idle time, but as popular as the key has been.
         match self.local.aging {
             Rule::Frequency { .. } if !is_new => self.local.note_use(entry, self.now),
             aging => entry.touch(aging.fresh(self.now)),
         }
         let wake_ms = entry.wake_ms();
-        let moved = db.table.take_moved() && self.db == 0;
+        let moved = db.table_mut().take_moved() && self.db == 0;
         if moved {
             self.view.publish_hints(shard_of(key.hash));
         }
@@ -498,7 +498,7 @@ impl<'a> KeyAccess<'a> {
 
     /// Keeps something to be dropped after the unlock.
     pub fn discard_db(&mut self, db: Db) {
-        self.local.stats.changes.add(db.table.len() as u64);
+        self.local.stats.changes.add(db.table().len() as u64);
         let db = db.hand_over().map(crate::keyspace::garbage::Garbage::Db);
         self.local.garbage.extend(db);
     }

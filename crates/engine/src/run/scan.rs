@@ -57,7 +57,7 @@ impl KeyAccess<'_> {
         let mut seen = 0;
         while cursor.shard < SHARDS && seen < count {
             let next = self.view.shard_at(cursor.shard).db(db).and_then(|db| {
-                db.table.visit(cursor.position, keyspace.hasher(), |entry| {
+                db.table().visit(cursor.position, keyspace.hasher(), |entry| {
                     seen += 1;
                     if is_live(entry, now_ms) {
                         f(entry);
@@ -77,7 +77,7 @@ impl KeyAccess<'_> {
         let (db, now_ms) = (self.db, self.now.mono_ms);
         for index in 0..SHARDS {
             if let Some(db) = self.view.shard_at(index).db(db) {
-                db.table.iter().filter(|entry| is_live(entry, now_ms)).for_each(&mut f);
+                db.table().iter().filter(|entry| is_live(entry, now_ms)).for_each(&mut f);
             }
         }
     }
@@ -86,7 +86,7 @@ impl KeyAccess<'_> {
     /// last moments.
     pub fn db_size(&mut self) -> usize {
         let db = self.db;
-        let len = |index| self.view.shard_at(index).db(db).map_or(0, |db| db.table.len());
+        let len = |index| self.view.shard_at(index).db(db).map_or(0, |db| db.table().len());
         (0..SHARDS).map(len).sum()
     }
 
@@ -106,7 +106,7 @@ impl KeyAccess<'_> {
         let (db, now_ms) = (self.db, self.now.mono_ms);
         (0..SHARDS).find_map(|index| {
             let part = self.view.shard_at(index).db(db)?;
-            let entry = part.table.iter().find(|entry| is_live(entry, now_ms))?;
+            let entry = part.table().iter().find(|entry| is_live(entry, now_ms))?;
             Some(entry.key().to_vec())
         })
     }
@@ -116,11 +116,11 @@ impl KeyAccess<'_> {
         let (db, now_ms) = (self.db, self.now.mono_ms);
         for index in 0..SHARDS {
             let Some(part) = self.view.shard_at(index).db(db) else { continue };
-            if nth < part.table.len() {
-                let entry = part.table.iter().nth(nth).filter(|entry| is_live(entry, now_ms))?;
+            if nth < part.table().len() {
+                let entry = part.table().iter().nth(nth).filter(|entry| is_live(entry, now_ms))?;
                 return Some(entry.key().to_vec());
             }
-            nth -= part.table.len();
+            nth -= part.table().len();
         }
         None
     }

@@ -5,4 +5,5 @@ pub mod expires;
 pub mod memory;
 pub mod part;
 pub mod table;
+pub mod timed_table;
 pub mod value;

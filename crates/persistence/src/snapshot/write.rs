@@ -12,7 +12,7 @@ use crate::storage::{Storage, Stream};
 use parking_lot::Mutex;
 use redstart_engine::Now;
 use redstart_engine::keyspace::garbage::Garbage;
-use redstart_engine::keyspace::snapshot::{Encode, Snapshot, Told};
+use redstart_engine::keyspace::snapshot::{Encode, Snapshot, SnapshotItem};
 use redstart_engine::storage::entry::Entry;
 use std::io;
 
@@ -52,7 +52,7 @@ impl Portion {
     }
 
     /// Takes what a snapshot tells of: copies it and nothing else, so a lock may be held.
-    pub fn take(&mut self, told: Told<'_>) {
+    pub fn take(&mut self, told: SnapshotItem<'_>) {
         take(told, self.now, &mut self.section, &mut self.count);
     }
 
@@ -63,13 +63,13 @@ impl Portion {
 }
 
 /// Adds what is told of to a section and its count.
-fn take(told: Told<'_>, now: Now, section: &mut Vec<u8>, count: &mut u32) {
+fn take(told: SnapshotItem<'_>, now: Now, section: &mut Vec<u8>, count: &mut u32) {
     match told {
-        Told::Entry(db, entry) => {
+        SnapshotItem::Entry(db, entry) => {
             record::encode(db, entry, now, section);
             *count += 1;
         }
-        Told::Encoded(number, bytes) => {
+        SnapshotItem::Encoded(number, bytes) => {
             section.extend_from_slice(bytes);
             *count += number;
         }
@@ -121,11 +121,11 @@ impl<'s> Writer<'s> {
 
     /// Takes an entry: copies it and nothing else, so a lock may be held.
     pub fn entry(&mut self, db: usize, entry: &Entry) {
-        self.take(Told::Entry(db, entry));
+        self.take(SnapshotItem::Entry(db, entry));
     }
 
     /// Takes what a snapshot tells of, as [`Writer::entry`] does.
-    pub fn take(&mut self, told: Told<'_>) {
+    pub fn take(&mut self, told: SnapshotItem<'_>) {
         take(told, self.now, &mut self.section, &mut self.count);
     }
 

@@ -4,7 +4,7 @@
 
 use redstart_engine::driver::Driver;
 use redstart_engine::hasher::SHARDS;
-use redstart_engine::keyspace::snapshot::Told;
+use redstart_engine::keyspace::snapshot::SnapshotItem;
 use redstart_engine::storage::value::ObjectRef;
 use redstart_engine::storage::value::list::End;
 use redstart_persistence::rdb::Writer as RdbWriter;
@@ -69,8 +69,8 @@ pub fn save_rdb(driver: &Driver, version: u16, compression: Compression) -> Vec<
     let begun = driver.engine.keyspace.begin_snapshot(encoder(driver.now), || ());
     let mut snapshot = begun.0;
     while snapshot.step(&mut |told| match told {
-        Told::Entry(db, entry) => writer.entry(db, entry).expect("memory takes it"),
-        Told::Encoded(..) => unreachable!("nobody writes meanwhile"),
+        SnapshotItem::Entry(db, entry) => writer.entry(db, entry).expect("memory takes it"),
+        SnapshotItem::Encoded(..) => unreachable!("nobody writes meanwhile"),
     }) {}
     writer.finish().expect("memory takes it");
     storage.bytes("rdb").expect("it was written")
@@ -83,7 +83,7 @@ pub fn state(driver: &Driver) -> BTreeMap<(usize, Vec<u8>), String> {
     for index in 0..SHARDS {
         let mut view = driver.engine.keyspace.lock_shard(index);
         for (db, part) in view.shard_at(index).dbs() {
-            for entry in part.table.iter() {
+            for entry in part.table().iter() {
                 let value = match entry.object() {
                     Some(ObjectRef::List(list)) => {
                         let mut elements = Vec::new();

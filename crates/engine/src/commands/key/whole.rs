@@ -226,7 +226,7 @@ fn flush(call: &mut Call<'_>, extent: Extent) -> Result<(), Error> {
         };
         for db in dbs {
             if let Some(part) = call.space.view().shard_at(index).take_db(db) {
-                removed += part.table.len();
+                removed += part.table().len();
                 call.space.discard_db(part);
             }
         }

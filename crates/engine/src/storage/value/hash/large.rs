@@ -2,19 +2,22 @@
 
 use super::Ttl;
 use crate::hasher::{HOME_BITS, Hasher, PREFIX_BITS};
-use crate::keyspace::shard::Db;
 use crate::storage::entry::{Entry, NewValue, Value};
 use crate::storage::table::Position;
+use crate::storage::timed_table::TimedTable;
 use hashbrown::HashSet;
 
 /// How many slots are drawn before the next entry behind the last one has to do: only a table
 /// that has lost nearly all of its entries is that empty.
 const TRIES: usize = 1000;
 
+/// Of all fields: a snapshot saves a hash as a whole, and is owed none of its fields.
+const EPOCH: bool = false;
+
 /// A hash with many fields, or long ones.
 #[derive(Clone, Default)]
 pub struct Large {
-    fields: Db,
+    fields: TimedTable,
 }
 
 fn read(entry: &Entry) -> (&[u8], Value<'_>) {
@@ -24,7 +27,7 @@ fn read(entry: &Entry) -> (&[u8], Value<'_>) {
 impl Large {
     /// The number of fields.
     pub fn len(&self) -> usize {
-        self.fields.table.len()
+        self.fields.table().len()
     }
 
     /// Whether there is no field.
@@ -49,22 +52,22 @@ impl Large {
 
     /// See [`crate::storage::value::Object::shed`].
     pub fn shed(&mut self) -> bool {
-        self.fields.table.shed(&mut Vec::new())
+        self.fields.shed(&mut Vec::new())
     }
 
     fn entry(&self, field: &[u8], hasher: &Hasher) -> Option<&Entry> {
-        let slot = self.fields.table.find(hasher.hash(field), field)?;
-        Some(self.fields.table.at(slot))
+        let slot = self.fields.table().find(hasher.hash(field), field)?;
+        Some(self.fields.table().at(slot))
     }
 
     /// Asks the processor to fetch the bucket of a field.
     pub fn prefetch(&self, field: &[u8], hasher: &Hasher) {
-        self.fields.table.prefetch_bucket(hasher.hash(field));
+        self.fields.table().prefetch_bucket(hasher.hash(field));
     }
 
     /// Asks the processor to fetch a field's entry, whose bucket is in the cache by now.
     pub fn prefetch_field(&self, field: &[u8], hasher: &Hasher) {
-        self.fields.table.prefetch_entry(hasher.hash(field));
+        self.fields.table().prefetch_entry(hasher.hash(field));
     }
 
     /// A field's value.
@@ -79,35 +82,35 @@ impl Large {
 
     /// All fields with their values and deadlines.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], Value<'_>, u64)> {
-        let entries = self.fields.table.iter();
+        let entries = self.fields.table().iter();
         entries.map(|entry| (entry.key(), entry.value(), entry.deadline_ms()))
     }
 
     /// Adds a field that is not there yet.
     pub fn insert(&mut self, field: &[u8], value: NewValue<'_>, deadline_ms: u64, hasher: &Hasher) {
         let entry = Entry::new(field, value, deadline_ms);
-        self.fields.insert(hasher.hash(field), entry, hasher);
+        self.fields.insert(hasher.hash(field), entry, EPOCH, hasher);
     }
 
     /// See [`super::Hash::set`].
     pub fn set(&mut self, field: &[u8], value: NewValue<'_>, ttl: Ttl, hasher: &Hasher) -> bool {
         let hash = hasher.hash(field);
-        let Some(slot) = self.fields.table.find(hash, field) else {
-            self.fields.insert(hash, Entry::new(field, value, 0), hasher);
+        let Some(slot) = self.fields.table().find(hash, field) else {
+            self.fields.insert(hash, Entry::new(field, value, 0), EPOCH, hasher);
             return true;
         };
         let deadline_ms = match ttl {
-            Ttl::Keep => self.fields.table.at(slot).deadline_ms(),
+            Ttl::Keep => self.fields.table().at(slot).deadline_ms(),
             Ttl::Clear => 0,
         };
-        drop(self.fields.replace(hash, slot, value, deadline_ms, hasher));
+        drop(self.fields.replace(hash, slot, value, deadline_ms, EPOCH, hasher));
         false
     }
 
     /// See [`super::Hash::remove`].
     pub fn remove(&mut self, field: &[u8], hasher: &Hasher) -> bool {
         let hash = hasher.hash(field);
-        let found = self.fields.table.find(hash, field);
+        let found = self.fields.table().find(hash, field);
         if let Some(slot) = found {
             drop(self.fields.take(hash, slot, hasher));
         }
@@ -117,9 +120,9 @@ impl Large {
     /// See [`super::Hash::set_deadline`].
     pub fn set_deadline(&mut self, field: &[u8], deadline_ms: u64, hasher: &Hasher) -> bool {
         let hash = hasher.hash(field);
-        let found = self.fields.table.find(hash, field);
+        let found = self.fields.table().find(hash, field);
         if let Some(slot) = found {
-            self.fields.set_deadline(hash, slot, deadline_ms, hasher);
+            self.fields.set_deadline(hash, slot, deadline_ms, EPOCH, hasher);
         }
         found.is_some()
     }
@@ -127,7 +130,7 @@ impl Large {
     /// See [`super::Hash::expire`].
     pub fn expire(&mut self, now_ms: u64, limit: usize, hasher: &Hasher, mut f: impl FnMut(&[u8])) {
         for _ in 0..limit {
-            let Some(entry) = self.fields.pop_due(now_ms, hasher) else { break };
+            let Some(entry) = self.fields.take_due(now_ms, hasher) else { break };
             f(entry.key());
         }
     }
@@ -150,7 +153,7 @@ impl Large {
         let mut seen = 0;
         // An empty part of the table must not hold up everyone else.
         for _ in 0..count.saturating_mul(10) {
-            let next = self.fields.table.visit(position, hasher, |entry| {
+            let next = self.fields.table().visit(position, hasher, |entry| {
                 seen += 1;
                 f(entry.key(), entry.value());
             });
@@ -181,11 +184,11 @@ impl Large {
 
     /// One entry, drawn evenly, with its slot's number.
     fn draw_one(&self, random: &mut fastrand::Rng) -> Option<(usize, &Entry)> {
-        let (_, slots) = self.fields.table.capacity();
+        let (_, slots) = self.fields.table().capacity();
         if self.is_empty() {
             return None;
         }
-        let at = |nth: usize| Some((nth, self.fields.table.nth(nth)?));
+        let at = |nth: usize| Some((nth, self.fields.table().nth(nth)?));
         for _ in 0..TRIES {
             if let Some(found) = at(random.usize(..slots)) {
                 return Some(found);
@@ -203,7 +206,7 @@ impl Large {
         mut f: impl FnMut(&[u8], Value<'_>),
     ) {
         if count > self.len() / 3 {
-            let mut entries: Vec<_> = self.fields.table.iter().collect();
+            let mut entries: Vec<_> = self.fields.table().iter().collect();
             for nth in 0..count.min(entries.len()) {
                 let other = random.usize(nth..entries.len());
                 entries.swap(nth, other);

@@ -1,0 +1,230 @@
+//! One shard's part of one database: its entries, and what it owes to a running snapshot.
+//!
+//! Every way to change or remove an entry leads through here, because a snapshot that has yet to
+//! save an entry gets it first.
+
+use crate::hasher::Hasher;
+use crate::keyspace::snapshot::pending::{Queue, Saving, SnapshotItem};
+use crate::storage::entry::{Entry, NewValue};
+use crate::storage::expires::Expires;
+use crate::storage::table::{Slot, Table};
+use crate::storage::timed_table::TimedTable;
+use crate::storage::value::Object;
+use std::sync::Arc;
+
+/// One shard's part of one database.
+#[derive(Default)]
+pub struct Db {
+    entries: TimedTable,
+    /// The epoch of every entry that no running snapshot is owed.
+    epoch: bool,
+    /// What the running snapshot is owed; None while there is none, or once it has all.
+    saving: Option<Saving>,
+}
+
+/// What has been removed because its time had come.
+pub enum Due {
+    /// A whole entry.
+    Entry(Entry),
+    /// Some fields of a hash.
+    Fields {
+        /// The hash's key.
+        key: Box<[u8]>,
+        /// The fields' names.
+        fields: Vec<Box<[u8]>>,
+    },
+}
+
+impl Db {
+    /// The table of the entries.
+    #[inline]
+    pub fn table(&self) -> &Table {
+        self.entries.table()
+    }
+
+    /// The table, for what changes nothing that is saved: the ages of entries.
+    #[inline]
+    pub(crate) fn table_mut(&mut self) -> &mut Table {
+        self.entries.table_mut()
+    }
+
+    /// The deadlines of this part.
+    #[inline]
+    pub fn expires(&self) -> &Expires {
+        self.entries.expires()
+    }
+
+    /// The bytes that entries, buckets and deadlines take.
+    #[inline]
+    pub fn allocated(&self) -> usize {
+        self.entries.allocated()
+    }
+
+    /// The bytes that the table and the deadlines take without the entries.
+    #[inline]
+    pub fn overhead(&self) -> usize {
+        self.entries.overhead()
+    }
+
+    /// Puts a new entry in; its key is not there yet.
+    #[inline]
+    pub fn insert(&mut self, hash: u64, entry: Entry, hasher: &Hasher) -> Slot {
+        self.entries.insert(hash, entry, self.epoch, hasher)
+    }
+
+    /// Overwrites an entry's value and deadline. Returns the old entry, to be dropped, unless it
+    /// was reused or a snapshot has it now; see [`Entry::replace`].
+    #[inline]
+    pub fn replace(
+        &mut self,
+        hash: u64,
+        slot: Slot,
+        value: NewValue<'_>,
+        deadline_ms: u64,
+        hasher: &Hasher,
+    ) -> Option<Entry> {
+        // A large value is never overwritten in place: it is handed over below.
+        let hands_over = self.saving.is_some() && self.table().at(slot).object().is_some();
+        if !hands_over {
+            self.keep(slot);
+        }
+        let old = self.entries.replace(hash, slot, value, deadline_ms, self.epoch, hasher);
+        if hands_over { old.and_then(|old| self.hand_over_old(old)) } else { old }
+    }
+
+    /// Changes an entry in place by `f`, which may change its size but not its deadline.
+    #[inline]
+    pub fn modify<R>(&mut self, slot: Slot, f: impl FnOnce(&mut Entry) -> R) -> R {
+        self.keep(slot);
+        self.entries.modify(slot, self.epoch, f)
+    }
+
+    /// As [`Db::modify`], for a value that may have deadlines inside.
+    #[inline]
+    pub fn modify_timed<R>(
+        &mut self,
+        hash: u64,
+        slot: Slot,
+        hasher: &Hasher,
+        f: impl FnOnce(&mut Entry) -> R,
+    ) -> R {
+        self.keep(slot);
+        self.entries.modify_timed(hash, slot, self.epoch, hasher, f)
+    }
+
+    /// Changes an entry's deadline; zero takes it away.
+    #[inline]
+    pub fn set_deadline(&mut self, hash: u64, slot: Slot, deadline_ms: u64, hasher: &Hasher) {
+        self.keep(slot);
+        self.entries.set_deadline(hash, slot, deadline_ms, self.epoch, hasher);
+    }
+
+    /// Takes an entry out.
+    #[inline]
+    pub fn take(&mut self, hash: u64, slot: Slot, hasher: &Hasher) -> Entry {
+        self.keep(slot);
+        self.entries.take(hash, slot, hasher)
+    }
+
+    /// Removes an entry. Returns it, to be dropped, unless a snapshot has it now.
+    #[inline]
+    pub fn remove(&mut self, hash: u64, slot: Slot, hasher: &Hasher) -> Option<Entry> {
+        let entry = self.entries.take(hash, slot, hasher);
+        self.hand_over_old(entry)
+    }
+
+    /// Called before an entry changes or goes: a snapshot that has yet to save it gets it first.
+    #[inline]
+    fn keep(&mut self, slot: Slot) {
+        if let Some(saving) = &self.saving {
+            saving.keep(self.entries.table_mut().at_mut(slot), self.epoch);
+        }
+    }
+
+    /// Called with an entry that is gone and that nobody wants: a snapshot that has yet to save it
+    /// gets the entry itself, which for a large one is far cheaper than a copy.
+    #[inline]
+    fn hand_over_old(&self, old: Entry) -> Option<Entry> {
+        match &self.saving {
+            Some(saving) => saving.keep_owned(old, self.epoch),
+            None => Some(old),
+        }
+    }
+
+    /// Removes one entry that is due, or some of its fields, at most `limit`; None when nothing
+    /// is due.
+    pub fn expire_one(&mut self, now_ms: u64, hasher: &Hasher, limit: usize) -> Option<Due> {
+        loop {
+            let parts = self.entries.pop_due(now_ms)?;
+            let found = self.entries.find_due(parts, now_ms, hasher);
+            let removed =
+                found.and_then(|(hash, slot)| self.expire_at(hash, slot, now_ms, hasher, limit));
+            self.entries.note_again(parts, hasher);
+            if removed.is_some() {
+                return removed;
+            }
+        }
+    }
+
+    /// Removes the entry in a slot if it is due, else at most `limit` of its fields that are, and
+    /// the entry with the last of them. None when nothing was due after all.
+    pub fn expire_at(
+        &mut self,
+        hash: u64,
+        slot: Slot,
+        now_ms: u64,
+        hasher: &Hasher,
+        limit: usize,
+    ) -> Option<Due> {
+        if (1..=now_ms).contains(&self.table().at(slot).deadline_ms()) {
+            return Some(Due::Entry(self.take(hash, slot, hasher)));
+        }
+        let mut fields = Vec::new();
+        let emptied = self.modify_timed(hash, slot, hasher, |entry| match entry.object_mut() {
+            Some(Object::Hash(of)) => {
+                of.expire(now_ms, limit, hasher, |field| fields.push(field.into()));
+                of.is_empty()
+            }
+            _ => false,
+        });
+        if emptied {
+            return Some(Due::Entry(self.take(hash, slot, hasher)));
+        }
+        let key = || self.table().at(slot).key().into();
+        (!fields.is_empty()).then(|| Due::Fields { key: key(), fields })
+    }
+
+    /// Turns the epoch over: every entry of this part, which is `db` in `shard`, is owed to a
+    /// snapshot from now on. Returns how many there are.
+    pub(crate) fn owe(&mut self, db: usize, shard: usize, queue: &Arc<Queue>) -> usize {
+        assert!(self.saving.is_none(), "one snapshot at a time");
+        if !self.table().is_empty() {
+            self.epoch = !self.epoch;
+            self.saving = Some(Saving::all(db, shard, queue));
+        }
+        self.table().len()
+    }
+
+    /// Passes to `f` what is owed of one segment; false when nothing is owed any more.
+    pub(crate) fn save_segment(&mut self, f: &mut dyn FnMut(SnapshotItem<'_>)) -> bool {
+        let Some(saving) = &mut self.saving else { return false };
+        let more = saving.save_segment(self.entries.table_mut(), self.epoch, f);
+        if !more {
+            self.saving = None;
+        }
+        more
+    }
+
+    /// Hands a part that nobody reaches any more to the snapshot that it owes. Returns it when it
+    /// owes nothing.
+    pub(crate) fn hand_over(mut self) -> Option<Db> {
+        let Some(saving) = self.saving.take() else { return Some(self) };
+        saving.keep_table(self.entries, self.epoch);
+        None
+    }
+
+    /// Drops a segment; see [`Table::shed`].
+    pub(crate) fn shed(&mut self, heavy: &mut Vec<Entry>) -> bool {
+        self.entries.shed(heavy)
+    }
+}
