@@ -53,11 +53,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// A panic ends the process as soon as it is told: a half-changed shard is never carried on from.
+/// A panic ends the process once it is printed: a half-changed shard is never carried on from.
 fn end_on_panic() {
-    let tell = std::panic::take_hook();
+    let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        tell(panic);
+        print(panic);
         std::process::abort();
     }));
 }

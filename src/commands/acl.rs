@@ -62,7 +62,7 @@ static USERS: SessionCommand = SessionCommand {
     },
 };
 
-/// The default user's password as ACL tells it, or nothing.
+/// The default user's password as ACL prints it, or nothing.
 fn password(context: &Context<'_>) -> Option<String> {
     let config = context.session.server.config.read();
     let password = config.text(Setting::Requirepass);

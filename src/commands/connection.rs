@@ -31,7 +31,7 @@ static PING: SessionCommand = SessionCommand {
     run: ping,
 };
 
-/// Whether replies have to look like messages, since nothing else tells them apart.
+/// Whether replies must have the form of messages: in RESP2 a subscriber could not tell them apart.
 fn listens_in_resp2(session: &Session) -> bool {
     session.listens() && session.out.protocol() == Protocol::Resp2
 }
@@ -222,7 +222,7 @@ fn authenticate(session: &mut Session, user: &[u8], password: &[u8]) -> Result<(
     Ok(())
 }
 
-/// Compares in a time that does not tell where the difference is.
+/// Compares in a time that does not depend on where the difference is.
 fn same(secret: &[u8], given: &[u8]) -> bool {
     let differences = (0..given.len()).fold(0, |differences, at| {
         let expected = secret.get(at).copied().unwrap_or(!given[at]);

@@ -1,5 +1,5 @@
 //! `docs/commands.md`, made of the declarations. The test below holds the committed file against
-//! them, and writes it anew when it is told to.
+//! them, and writes it anew on request.
 
 use redstart_engine::{Command, Registry};
 use std::collections::BTreeMap;

@@ -182,7 +182,7 @@ static SPUBLISH: SessionCommand = SessionCommand {
 
 fn publish(context: &mut Context<'_>, args: Args<'_>, kind: Kind) -> Result<(), Error> {
     let server = context.session.server;
-    // What has happened to keys before is heard before.
+    // Keyspace events from before are sent before.
     if let Some(events) = context.local.take_events_so_far() {
         server.pubsub.publish_events(server.engine.events(), events);
     }

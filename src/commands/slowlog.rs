@@ -19,7 +19,7 @@ pub static SLOWLOG: Command = CONTAINER.declare(
 
 const GUARDED: Flags = ADMIN | LOADING | STALE;
 
-/// How many are told when nobody says.
+/// How many SLOWLOG GET returns without a count.
 const TOLD: i64 = 10;
 
 /// SLOWLOG GET [count]

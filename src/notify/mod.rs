@@ -1,4 +1,4 @@
-//! What clients hear unasked: channels, MONITOR, invalidations of cached keys.
+//! What clients are sent unasked: channels, MONITOR, invalidations of cached keys.
 
 pub mod invalidation;
 pub mod monitor;

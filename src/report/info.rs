@@ -1,6 +1,6 @@
-//! What INFO tells: one function a section, each line a field of Redis's with a value of ours.
+//! INFO: one function a section, each line a field of Redis's with a value of ours.
 //!
-//! Only what is known is told. Counters are summed over the workers; memory is what the shards
+//! Only what is known is printed. Counters are summed over the workers; memory is what the shards
 //! count of their entries and tables, and what the system says of the process.
 
 use crate::clients::ClientInfo;
@@ -18,7 +18,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// A section: its name, its title, whether it is told by default, whether `all` tells it, and
+/// A section: its name, its title, whether it is printed by default, whether `all` prints it, and
 /// what is in it.
 struct Section {
     name: &'static str,
@@ -36,7 +36,7 @@ const fn section(
     Section { name, title, default: true, all: true, write }
 }
 
-/// In the order in which they are told.
+/// In the order in which they are printed.
 static SECTIONS: &[Section] = &[
     section("server", "Server", server),
     section("clients", "Clients", clients),
@@ -83,7 +83,7 @@ impl Lines {
     }
 }
 
-/// What the text of the default sections takes, in bytes, about.
+/// About how long the text of the default sections is, in bytes.
 const TEXT_BYTES: usize = 6 * 1024;
 
 /// The text of the sections that are named, in any case; of the default ones if there are none.
@@ -107,9 +107,9 @@ pub fn text<'a>(
     };
     let mut lines = Lines(String::with_capacity(TEXT_BYTES));
     for section in SECTIONS {
-        let told =
+        let wanted =
             everything || all && section.all || default && section.default || named(section.name);
-        if told {
+        if wanted {
             if !lines.0.is_empty() {
                 lines.0 += "\r\n";
             }
@@ -427,7 +427,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Linux tells all of it under `/proc`; elsewhere the processor time is all user time.
+    /// Linux has all of it under `/proc`; elsewhere the processor time is all user time.
     pub fn now() -> Process {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
         let kilobytes = |text: &str, name: &str| -> Option<usize> {

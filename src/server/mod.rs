@@ -105,7 +105,7 @@ pub struct Live {
     pub clients_bytes_max: AtomicUsize,
     /// Keepalive probes of client sockets, in seconds; zero is none.
     pub keepalive_s: AtomicUsize,
-    /// Whether clients from elsewhere are refused while nobody set a password.
+    /// Whether clients from other machines are refused while there is no password.
     pub protected: AtomicBool,
     /// Seconds after which an idle client is closed; zero is never.
     pub timeout_s: AtomicU64,

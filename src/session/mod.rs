@@ -168,7 +168,7 @@ impl Session {
     /// Names the connection; an empty name is none.
     ///
     /// # Errors
-    /// When the name could not be told apart in a line of CLIENT LIST.
+    /// When the name would break a line of CLIENT LIST.
     pub fn set_name(&mut self, name: &[u8]) -> Result<(), Error> {
         if !crate::clients::is_plain(name) {
             return Err(Error::text(UNPLAIN_NAME));

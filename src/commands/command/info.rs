@@ -57,14 +57,14 @@ fn flags(command: &Command) -> Vec<&'static str> {
     told.chain(has_movable_keys(command.keys).then_some("movablekeys")).collect()
 }
 
-/// Whether first key, last key and step do not tell where the keys are.
+/// Whether first key, last key and step do not suffice to find the keys.
 fn has_movable_keys(keys: &[KeySpec]) -> bool {
     let is_simple =
         |spec: &KeySpec| matches!((spec.begin, spec.find), (Begin::Index(_), Find::Range { .. }));
     !keys.iter().all(is_simple)
 }
 
-/// First key, last key and step, as far as those can tell.
+/// First key, last key and step, as far as those can express it.
 fn range(keys: &[KeySpec]) -> (i64, i64, i64) {
     let simple = keys.iter().filter_map(|spec| match (spec.begin, spec.find) {
         (Begin::Index(first), Find::Range { last, step }) => {
@@ -87,7 +87,7 @@ pub fn categories(registered: &Registered) -> Vec<&'static str> {
 }
 
 fn categories_of(command: &Command, container: Option<&Command>) -> Vec<&'static str> {
-    // A container without flags is no command: nothing but its slowness is told.
+    // A container without flags is no command: it has no category but @slow.
     let is_mere_container = flags(command).is_empty() && !command.subcommands().is_empty();
     let own = if is_mere_container { None } else { group_category(command, container) };
     // Of channels, only what is flagged so is about them.

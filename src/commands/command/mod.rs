@@ -1,4 +1,4 @@
-//! COMMAND: the command table, told to clients. All of it is read from the declarations.
+//! COMMAND: the command table for clients. All of it is read from the declarations.
 
 mod docs;
 mod info;

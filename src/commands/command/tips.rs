@@ -1,4 +1,4 @@
-//! What COMMAND tells and declarations do not hold: hints for proxies and clusters, notes on key
+//! What COMMAND replies and declarations do not hold: hints for proxies and clusters, notes on key
 //! specs, and what has a newer name. The tips are Redis's; nothing in this server acts on them.
 
 const ALL_SHARDS: &str = "request_policy:all_shards";

@@ -46,7 +46,7 @@ impl Digest {
     }
 }
 
-/// The digest of a value and of whether it expires. Where the order of the parts is nobody's
+/// The digest of a value and of whether it expires. Where no client can rely on the order of the parts
 /// choice it does not matter.
 fn digest(entry: &Entry) -> Digest {
     let mut sum = match entry.object() {

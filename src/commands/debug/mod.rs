@@ -83,7 +83,7 @@ fn debug(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
         (word, 3) if is(word, "sleep") => {
             let text = std::str::from_utf8(&args[2]).unwrap_or_default();
             let seconds = text.parse().unwrap_or(0.0f64).clamp(0.0, SLEEP_MAX_S);
-            // It is meant to hold up whoever shares this worker.
+            // It is meant to hold up all clients of this worker.
             std::thread::sleep(Duration::from_secs_f64(seconds));
             out.ok();
         }
