@@ -82,7 +82,7 @@ impl Pause {
         let mode = state.mode.map_or(mode, |old| old.max(mode));
         state.mode = Some(mode);
         state.end_ms = state.end_ms.max(end_ms);
-        server.engine.keyspace.set_still(true);
+        server.engine.keyspace.set_expiry_paused(true);
         self.mode.store(mode as u8, Ordering::Release);
         self.changed.notify_one();
     }
@@ -91,7 +91,7 @@ impl Pause {
     pub fn end(&self, server: &Server) {
         let mut state = self.state.lock();
         state.mode = None;
-        server.engine.keyspace.set_still(false);
+        server.engine.keyspace.set_expiry_paused(false);
         self.mode.store(0, Ordering::Release);
         for client in std::mem::take(&mut state.waiting).into_values() {
             client.postponed.store(false, Ordering::Release);

@@ -34,7 +34,7 @@ fn save(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
         return Err(Error::text(SAVES_ALREADY));
     }
     // A script that holds shards for too long would let it wait.
-    drop(server.engine.keyspace.ask_all()?);
+    drop(server.engine.keyspace.lock_all_unless_busy()?);
     // The reason stands in the server's log.
     durability::save_now(server).map_err(|_| Error::text("ERR"))?;
     context.session.out.ok();

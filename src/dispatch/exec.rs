@@ -67,8 +67,8 @@ fn lock(session: &Session, queue: &Queue) -> Result<LockedShards, Error> {
     let server = session.server;
     let wants_all = |queued: &Queued| server.registry.at(queued.id).needs_all_shards();
     if queue.requests.iter().any(wants_all) {
-        return server.engine.keyspace.ask_all();
+        return server.engine.keyspace.lock_all_unless_busy();
     }
     let queued = queue.requests.iter().flat_map(|queued| queued.keys.iter().map(|key| key.hash));
-    server.engine.keyspace.ask(queued.chain(session.watches.hashes()))
+    server.engine.keyspace.lock_unless_busy(queued.chain(session.watches.hashes()))
 }

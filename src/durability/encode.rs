@@ -13,7 +13,7 @@ use crate::server::Server;
 use crate::system::pace::{Backlog, Pace, Served};
 use redstart_engine::Now;
 use redstart_engine::keyspace::snapshot::{Snapshot, Walk};
-use redstart_persistence::snapshot::{Counts, Portion, Writer, advance, pump};
+use redstart_persistence::snapshot::{Counts, Portion, Writer, write_all, write_step};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
@@ -46,7 +46,7 @@ fn helping(cores: usize, workers: usize, busy: bool, entries: usize) -> usize {
     cores.saturating_sub(taken).min(entries / ENTRIES_EACH).min(HELPERS_MAX)
 }
 
-/// Brings a snapshot to its end together with `helpers` threads, as [`pump`] does alone.
+/// Brings a snapshot to its end together with `helpers` threads, as [`write_all`] does alone.
 ///
 /// # Errors
 /// When the storage or `between` fails; nothing is left of the snapshot then.
@@ -74,7 +74,7 @@ pub fn run(
     });
     match told {
         // All who helped have ended: nothing is owed but what is in the queue.
-        Ok(()) => pump(snapshot, writer, between),
+        Ok(()) => write_all(snapshot, writer, between),
         Err(error) => {
             writer.abandon();
             snapshot.abandon();
@@ -92,7 +92,7 @@ fn tell(
     between: &mut impl FnMut(u64, &Snapshot) -> io::Result<()>,
 ) -> io::Result<()> {
     loop {
-        let more = advance(snapshot, writer, between)?;
+        let more = write_step(snapshot, writer, between)?;
         for mut portion in sections.try_iter() {
             writer.portion(&mut portion)?;
         }
@@ -126,7 +126,7 @@ fn help(
         if !ended.load(Relaxed) {
             pace.rest(|| Backlog::Small);
         }
-        while walk.kept() > KEPT_MAX && !ended.load(Relaxed) {
+        while walk.large_waiting() > KEPT_MAX && !ended.load(Relaxed) {
             thread::sleep(LOOK);
         }
     }

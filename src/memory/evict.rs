@@ -257,7 +257,7 @@ impl Evictor {
     /// Draws a key of a shard.
     fn draw(&self, engine: &'static Engine, at: usize, rank: Rank, now: Now) -> Option<Candidate> {
         let volatile_only = self.volatile_only.load(Relaxed);
-        let mut locked = engine.keyspace.ask_shard(at).ok()?;
+        let mut locked = engine.keyspace.lock_shard_unless_busy(at).ok()?;
         let shard = locked.shard_at(at);
         let fits = |db: &&(usize, &Db)| {
             !db.1.table().is_empty() && (!volatile_only || db.1.expires().volatile() > 0)
@@ -289,7 +289,7 @@ fn sum(engine: &'static Engine) -> usize {
 
 /// The bytes that a shard's data takes.
 fn bytes_of(engine: &'static Engine, index: usize) -> usize {
-    let Ok(mut locked) = engine.keyspace.ask_shard(index) else { return 0 };
+    let Ok(mut locked) = engine.keyspace.lock_shard_unless_busy(index) else { return 0 };
     locked.shard_at(index).dbs().map(|(_, db)| db.allocated()).sum()
 }
 

@@ -143,7 +143,7 @@ impl Tracking {
             if surplus == 0 {
                 break;
             }
-            let Ok(mut view) = engine.keyspace.ask_shard(at) else { break };
+            let Ok(mut view) = engine.keyspace.lock_shard_unless_busy(at) else { break };
             while surplus > 0
                 && let Some(stale) = view.shard_at(at).tracked.take_any()
             {

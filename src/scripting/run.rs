@@ -202,8 +202,10 @@ impl Run<'_> {
         let is_held = held.is_some();
         let asked = match (held, self.script.reach()) {
             (Some(held), _) => Ok(held),
-            (None, Reach::Declared) => keyspace.ask(self.keys.iter().enumerate().map(hash)),
-            (None, _) => keyspace.ask_all(),
+            (None, Reach::Declared) => {
+                keyspace.lock_unless_busy(self.keys.iter().enumerate().map(hash))
+            }
+            (None, _) => keyspace.lock_all_unless_busy(),
         };
         let mut view = match asked {
             Ok(view) => view,
@@ -218,7 +220,7 @@ impl Run<'_> {
             }
             drop(view);
             self.script.learn(Reach::Everywhere);
-            view = match keyspace.ask_all() {
+            view = match keyspace.lock_all_unless_busy() {
                 Ok(view) => view,
                 Err(busy) => return busy.write(&mut context.session.out),
             };

@@ -79,7 +79,7 @@ pub fn note_session(session: &Session, command: &Command, args: Args<'_>, keys: 
 #[cold]
 fn note_unlocked(session: &Session, args: Args<'_>, keys: &[KeyAt]) {
     let keyspace = &session.server.engine.keyspace;
-    let Ok(mut view) = keyspace.ask(keys.iter().map(|key| key.hash)) else { return };
+    let Ok(mut view) = keyspace.lock_unless_busy(keys.iter().map(|key| key.hash)) else { return };
     note_request(session, &mut view, args, keys);
 }
 

@@ -60,7 +60,7 @@ impl Session {
         }
         let engine = self.server.engine;
         let key = Key { bytes: key, hash: engine.keyspace.hasher().hash(key) };
-        match engine.keyspace.ask_one(key.hash) {
+        match engine.keyspace.lock_one_unless_busy(key.hash) {
             Ok(mut view) => {
                 engine.expire_if_due(&mut view, local, now, self.db, key);
                 self.watches.add(&mut view, self.db, key);

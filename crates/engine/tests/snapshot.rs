@@ -165,10 +165,10 @@ fn nobody_walks_far_ahead_of_who_tells_large_values() {
     }
     let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(encoder(), || ());
     let mut walk = snapshot.walk();
-    assert_eq!(walk.kept(), 0);
+    assert_eq!(walk.large_waiting(), 0);
     while walk.step(&mut |_| panic!("a large value goes to the queue")) {}
-    assert_eq!(walk.kept(), 200);
-    while snapshot.take_kept().is_some() {}
-    assert_eq!(walk.kept(), 0);
+    assert_eq!(walk.large_waiting(), 200);
+    while snapshot.take_large().is_some() {}
+    assert_eq!(walk.large_waiting(), 0);
     snapshot.abandon();
 }

@@ -5,7 +5,9 @@ mod common;
 
 use common::{load, state};
 use redstart_engine::driver::Driver;
-use redstart_persistence::snapshot::{Header, Reader, VERSION, VERSIONS, Writer, encoder, pump};
+use redstart_persistence::snapshot::{
+    Header, Reader, VERSION, VERSIONS, Writer, encoder, write_all,
+};
 use redstart_persistence::storage::memory::Memory;
 use std::path::PathBuf;
 
@@ -52,7 +54,7 @@ fn every_released_format_is_still_read() {
         let header = Header { writer: "golden".into(), wall_ms: driver.now.wall_ms, sequence: 0 };
         let mut writer = Writer::create(&storage, "golden", &header, driver.now).unwrap();
         writer.libraries([LIBRARY].into_iter()).unwrap();
-        pump(snapshot, writer, |_, _| Ok(())).unwrap();
+        write_all(snapshot, writer, |_, _| Ok(())).unwrap();
         let bytes = storage.bytes("golden").expect("it was written");
         std::io::Write::write_all(&mut create(file(VERSION)), &bytes).unwrap();
     }

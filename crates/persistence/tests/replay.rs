@@ -8,7 +8,7 @@ use redstart_engine::Now;
 use redstart_engine::driver::Driver;
 use redstart_persistence::log::{Log, SegmentReader, Start, decode};
 use redstart_persistence::names::segment;
-use redstart_persistence::snapshot::{Header, Writer, encoder, pump};
+use redstart_persistence::snapshot::{Header, Writer, encoder, write_all};
 use redstart_persistence::storage::memory::Memory;
 use std::sync::Arc;
 
@@ -82,7 +82,7 @@ fn a_snapshot_alone_brings_nothing_back_that_expired() {
     let storage = Memory::default();
     let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(encoder(driver.now), || ());
     let writer = Writer::create(&storage, NAME, &Header::default(), driver.now);
-    pump(snapshot, writer.expect("memory takes it"), |_, _| Ok(())).expect("memory takes it");
+    write_all(snapshot, writer.expect("memory takes it"), |_, _| Ok(())).expect("memory takes it");
     let mut again = Driver::new(2);
     again.now = Now::new(1_000_000, driver.now.wall_ms + 86_400_000 * 400);
     load(&again, &storage, NAME).expect("it is whole");

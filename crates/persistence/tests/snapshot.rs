@@ -5,7 +5,7 @@ mod common;
 
 use common::{disturb, load, state};
 use redstart_engine::driver::Driver;
-use redstart_persistence::snapshot::{Counts, Header, Writer, encoder, pump};
+use redstart_persistence::snapshot::{Counts, Header, Writer, encoder, write_all};
 use redstart_persistence::storage::Storage;
 use redstart_persistence::storage::memory::{Faults, Memory};
 
@@ -24,7 +24,7 @@ fn save(driver: &Driver, storage: &dyn Storage) -> std::io::Result<Counts> {
         return Err(error);
     }
     let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(encoder(driver.now), || ());
-    pump(snapshot, writer, |_, _| Ok(()))
+    write_all(snapshot, writer, |_, _| Ok(()))
 }
 
 /// A little of everything.
@@ -83,7 +83,7 @@ fn how_far_it_is_gets_from_none_to_all_of_what_there_was_at_the_flip() {
     driver.line("SET later 1");
     driver.line("DEL text list");
     let mut seen = Vec::new();
-    let counts = pump(snapshot, writer, |entries, snapshot| {
+    let counts = write_all(snapshot, writer, |entries, snapshot| {
         assert_eq!(snapshot.entries(), 10);
         seen.push(entries);
         Ok(())
@@ -312,7 +312,7 @@ fn large_values_are_of_the_moment() {
             let (moment, now) = (state(&driver), driver.now);
             // Before the walk, and while it encodes what it has found.
             (0..40 * round).for_each(|_| disturb_large(&mut driver, &mut random));
-            let counts = pump(snapshot, writer, |_, _| {
+            let counts = write_all(snapshot, writer, |_, _| {
                 if random.u32(..4) == 0 {
                     disturb_large(&mut driver, &mut random);
                     changed += 1;

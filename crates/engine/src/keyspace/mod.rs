@@ -84,7 +84,7 @@ pub struct Keyspace {
     hints: Box<[AtomicUsize]>,
     hasher: Hasher,
     escalation: Escalation,
-    still: AtomicBool,
+    expiry_paused: AtomicBool,
     /// What old values are encoded into for a snapshot.
     buffers: Buffers,
     /// Whether a script holds shards for so long that others do not wait for them.
@@ -100,21 +100,21 @@ impl Keyspace {
             hints: (0..SHARDS << HINT_BITS).map(|_| AtomicUsize::new(0)).collect(),
             hasher: Hasher::new(seed),
             escalation: Escalation::default(),
-            still: AtomicBool::new(false),
+            expiry_paused: AtomicBool::new(false),
             buffers: Buffers::default(),
             busy: Busy::default(),
         }
     }
 
-    /// Whether nothing is removed from now on because its time has come, except by a write; it is
-    /// not seen all the same.
-    pub fn set_still(&self, still: bool) {
-        self.still.store(still, Relaxed);
+    /// Pauses expiry, or lets it go on. While it is paused, only a write removes an entry whose
+    /// time has come; a read does not see it all the same.
+    pub fn set_expiry_paused(&self, paused: bool) {
+        self.expiry_paused.store(paused, Relaxed);
     }
 
     /// Whether expired entries are left where they are.
-    pub(crate) fn is_still(&self) -> bool {
-        self.still.load(Relaxed)
+    pub(crate) fn is_expiry_paused(&self) -> bool {
+        self.expiry_paused.load(Relaxed)
     }
 
     /// The buffers of snapshots.
@@ -186,8 +186,8 @@ impl Keyspace {
     /// # Errors
     /// What its client is told then.
     #[inline]
-    pub fn ask_one(&'static self, hash: u64) -> Result<LockedShards, Error> {
-        self.ask_shard(shard_of(hash))
+    pub fn lock_one_unless_busy(&'static self, hash: u64) -> Result<LockedShards, Error> {
+        self.lock_shard_unless_busy(shard_of(hash))
     }
 
     /// Locks the shards of the given hashes, ascending.
@@ -199,9 +199,12 @@ impl Keyspace {
     /// Locks the shards of the given hashes, unless a script holds one for too long.
     ///
     /// # Errors
-    /// As [`Keyspace::ask_one`].
+    /// As [`Keyspace::lock_one_unless_busy`].
     #[inline]
-    pub fn ask(&'static self, hashes: impl Iterator<Item = u64>) -> Result<LockedShards, Error> {
+    pub fn lock_unless_busy(
+        &'static self,
+        hashes: impl Iterator<Item = u64>,
+    ) -> Result<LockedShards, Error> {
         self.of_hashes(hashes, Wait::UntilBusy).ok_or_else(|| self.busy.error())
     }
 
@@ -233,11 +236,11 @@ impl Keyspace {
         self.all(Wait::ToTheEnd).expect(PATIENT)
     }
 
-    /// Locks all shards, as [`Keyspace::ask`] does.
+    /// Locks all shards, as [`Keyspace::lock_unless_busy`] does.
     ///
     /// # Errors
     /// As there.
-    pub fn ask_all(&'static self) -> Result<LockedShards, Error> {
+    pub fn lock_all_unless_busy(&'static self) -> Result<LockedShards, Error> {
         self.all(Wait::UntilBusy).ok_or_else(|| self.busy.error())
     }
 
@@ -354,12 +357,12 @@ impl Keyspace {
         LockedShards { keyspace: self, guards: Guards::One(index, guard) }
     }
 
-    /// Locks one shard by its index, as [`Keyspace::ask`] does.
+    /// Locks one shard by its index, as [`Keyspace::lock_unless_busy`] does.
     ///
     /// # Errors
     /// As there.
     #[inline]
-    pub fn ask_shard(&'static self, index: usize) -> Result<LockedShards, Error> {
+    pub fn lock_shard_unless_busy(&'static self, index: usize) -> Result<LockedShards, Error> {
         let guard = self.acquire(index, Wait::UntilBusy).ok_or_else(|| self.busy.error())?;
         Ok(LockedShards { keyspace: self, guards: Guards::One(index, guard) })
     }

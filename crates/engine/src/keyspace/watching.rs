@@ -73,7 +73,7 @@ impl ClientWatches {
     pub fn clear(&mut self, keyspace: &'static Keyspace, leftover: &LeftoverWatches) {
         let ClientWatches { watch, keys } = std::mem::take(self);
         for WatchedKey { db, hash, name, .. } in keys {
-            match keyspace.ask_one(hash) {
+            match keyspace.lock_one_unless_busy(hash) {
                 Ok(mut view) => view.shard(hash).watches.remove(db, &name, &watch),
                 Err(_) => leftover.add(LeftoverWatch { db, hash, name, watch: watch.clone() }),
             }
@@ -119,7 +119,7 @@ impl LeftoverWatches {
     /// Removes those whose shards are free now.
     pub fn remove(&self, keyspace: &'static Keyspace) {
         self.0.lock().retain(|LeftoverWatch { db, hash, name, watch }| {
-            let Ok(mut view) = keyspace.ask_one(*hash) else { return true };
+            let Ok(mut view) = keyspace.lock_one_unless_busy(*hash) else { return true };
             view.shard(*hash).watches.remove(*db, name, watch);
             false
         });

@@ -183,7 +183,7 @@ impl<'a> KeyAccess<'a> {
     #[cold]
     fn expire(&mut self, key: Key<'_>, slot: Slot) -> Option<Slot> {
         let (hash, hasher, now_ms) = (key.hash, self.view.keyspace().hasher(), self.now.mono_ms);
-        let keeps = self.view.keyspace().is_still() && !self.local.writes;
+        let keeps = self.view.keyspace().is_expiry_paused() && !self.local.writes;
         let db = self.view.shard(key.hash).db_mut(self.db);
         if keeps && (1..=now_ms).contains(&db.table().at(slot).deadline_ms()) {
             return None;

@@ -229,13 +229,13 @@ impl Engine {
         if let [key] = keys
             && !command.is(WHOLE_KEYSPACE | WALKS)
         {
-            self.keyspace.ask_one(key.hash)
+            self.keyspace.lock_one_unless_busy(key.hash)
         } else if command.is(WHOLE_KEYSPACE) {
-            self.keyspace.ask_all()
+            self.keyspace.lock_all_unless_busy()
         } else if command.is(WALKS) {
             Ok(self.keyspace.walk())
         } else {
-            self.keyspace.ask(keys.iter().map(|key| key.hash))
+            self.keyspace.lock_unless_busy(keys.iter().map(|key| key.hash))
         }
     }
 
@@ -350,7 +350,7 @@ impl Engine {
     ) -> usize {
         let (mut removed, mut count) = (Vec::new(), 0);
         // What a script holds for too long is looked at when it is free again.
-        let Ok(mut view) = self.keyspace.ask_shard(index) else { return 0 };
+        let Ok(mut view) = self.keyspace.lock_shard_unless_busy(index) else { return 0 };
         self.begin(local);
         for db in view.shard_at(index).indices() {
             while count < limit {

@@ -20,7 +20,7 @@ mod read;
 mod write;
 
 pub use read::{Reader, Section, decode};
-pub use write::{Portion, Writer, advance, encoder, prepare, pump};
+pub use write::{Portion, Writer, encoder, prepare, write_all, write_step};
 
 use serde::{Deserialize, Serialize};
 

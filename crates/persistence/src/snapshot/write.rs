@@ -297,13 +297,13 @@ fn remove_unfinished(storage: &dyn Storage, name: &str) {
 ///
 /// # Errors
 /// When the storage or `between` fails; nothing is left of the snapshot then.
-pub fn pump(
+pub fn write_all(
     mut snapshot: Snapshot,
     mut writer: Writer<'_>,
     mut between: impl FnMut(u64, &Snapshot) -> io::Result<()>,
 ) -> io::Result<Counts> {
     loop {
-        match advance(&mut snapshot, &mut writer, &mut between) {
+        match write_step(&mut snapshot, &mut writer, &mut between) {
             Ok(true) => {}
             Ok(false) => return writer.finish(),
             Err(error) => {
@@ -315,19 +315,19 @@ pub fn pump(
     }
 }
 
-/// Takes one step of a snapshot of the keyspace: false at its end. Calls `between` as [`pump`]
+/// Takes one step of a snapshot of the keyspace: false at its end. Calls `between` as [`write_all`]
 /// does.
 ///
 /// # Errors
 /// When the storage or `between` fails; the snapshot is then to be given up.
-pub fn advance(
+pub fn write_step(
     snapshot: &mut Snapshot,
     writer: &mut Writer<'_>,
     between: &mut impl FnMut(u64, &Snapshot) -> io::Result<()>,
 ) -> io::Result<bool> {
-    if let Some((db, entry)) = snapshot.take_kept() {
+    if let Some((db, entry)) = snapshot.take_large() {
         writer.whole(db, entry, &mut |writer| {
-            snapshot.tell_full(&mut |told| writer.take(told));
+            snapshot.save_full(&mut |told| writer.take(told));
             writer.write_full()?;
             between(writer.entries(), snapshot)
         })?;

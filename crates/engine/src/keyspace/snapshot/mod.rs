@@ -154,7 +154,7 @@ impl Walk {
 
     /// How many large values wait in the queue. A writer that changes one has to copy it there, so
     /// that nobody should walk far ahead of who tells them.
-    pub fn kept(&self) -> usize {
+    pub fn large_waiting(&self) -> usize {
         self.queue.entries()
     }
 }
@@ -170,10 +170,10 @@ impl Snapshot {
     /// Takes one step: calls `f` with some entries as they were at the flip. `f` may run under a
     /// lock: it only copies. False when all have been told.
     pub fn step(&mut self, f: &mut dyn FnMut(SnapshotItem<'_>)) -> bool {
-        if self.tell_full(f) {
+        if self.save_full(f) {
             return true;
         }
-        if let Some((db, entry)) = self.take_kept() {
+        if let Some((db, entry)) = self.take_large() {
             f(SnapshotItem::Entry(db, &entry));
             return true;
         }
@@ -192,12 +192,12 @@ impl Snapshot {
 
     /// A large entry that waits to be told, with its database. [`Snapshot::step`] tells it at one
     /// go; whoever tells it otherwise takes it before.
-    pub fn take_kept(&self) -> Option<(usize, Entry)> {
+    pub fn take_large(&self) -> Option<(usize, Entry)> {
         self.walk.queue.take_entry()
     }
 
     /// Tells a full buffer of what writers have encoded; false if there is none.
-    pub fn tell_full(&self, f: &mut dyn FnMut(SnapshotItem<'_>)) -> bool {
+    pub fn save_full(&self, f: &mut dyn FnMut(SnapshotItem<'_>)) -> bool {
         self.walk.queue.save_buffer(Fill::Full, f)
     }
 
@@ -209,7 +209,7 @@ impl Snapshot {
     /// How many bytes of old values writers have kept that were not told yet, at least.
     pub fn backlog(&self) -> usize {
         // The walk itself may just have found as many as a segment has.
-        let entries = self.walk.kept().saturating_sub(SEGMENT_MAX);
+        let entries = self.walk.large_waiting().saturating_sub(SEGMENT_MAX);
         (self.walk.queue.buffers().full() + entries) * BATCH_BYTES
     }
 
