@@ -28,8 +28,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// Output beyond which no further batch runs before it is written, in bytes.
 const OUTPUT_FLUSH: usize = 1 << 20;
-/// An argument from this size on may be kept by reference to the input, in bytes.
-const SHARED_MIN: u32 = 64 * 1024;
+/// A batch with an argument of this size keeps its input by reference, so that a handler may share it
+/// instead of copying it, in bytes. Below, the input buffer is worth more: it is used again.
+const SHARED_ARGUMENT_MIN: u32 = 64 * 1024;
 
 /// Runs the requests in the worker's buffer; what is left of it is kept by the session.
 pub fn run_shared(session: &mut Session, worker: &mut Worker, input: &mut [u8]) {
@@ -59,7 +60,7 @@ pub fn run_kept(session: &mut Session, worker: &mut Worker) {
     session.input_waits = false;
     let mut input = std::mem::take(&mut session.input);
     while let Some(end) = parse_batch(session, worker, &mut input, 0) {
-        if worker.spans.iter().any(|span| span.len >= SHARED_MIN) {
+        if worker.spans.iter().any(|span| span.len >= SHARED_ARGUMENT_MIN) {
             let shared = input.split_to(end).freeze();
             execute_batch(session, worker, Source::Shared(&shared));
         } else {
