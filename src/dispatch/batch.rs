@@ -130,8 +130,8 @@ pub fn parse_batch(
     (at > from).then_some(at)
 }
 
-/// Finds a request's command, hashes its keys, and fetches their buckets; `parts` becomes true if it
-/// is about a hash.
+/// Finds a request's command, hashes its keys, and fetches their buckets; `parts` becomes true if
+/// it is about a hash.
 #[inline]
 fn look_up(session: &Session, args: Args<'_>, keys: &mut Vec<KeyAt>, parts: &mut bool) -> What {
     let server = session.server;

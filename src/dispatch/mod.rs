@@ -28,8 +28,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// Output beyond which no further batch runs before it is written, in bytes.
 const OUTPUT_FLUSH: usize = 1 << 20;
-/// A batch with an argument of this size keeps its input by reference, so that a handler may share it
-/// instead of copying it, in bytes. Below, the input buffer is worth more: it is used again.
+/// A batch with an argument of this size keeps its input by reference, so that a handler may share
+/// it instead of copying it, in bytes. Below, the input buffer is worth more: it is used again.
 const SHARED_ARGUMENT_MIN: u32 = 64 * 1024;
 
 /// Runs the requests in the worker's buffer; what is left of it is kept by the session.

@@ -1,8 +1,8 @@
 //! Where clients connect: the addresses of `bind`, the unix socket, and how both follow CONFIG SET.
 //!
 //! Listeners live on a thread of their own. A worker that runs CONFIG SET sends it a request
-//! (`server/rebinder.rs`) and waits, so that the reply is true: either the server listens at the new
-//! addresses, or nothing has changed.
+//! (`server/rebinder.rs`) and waits, so that the reply is true: either the server listens at the
+//! new addresses, or nothing has changed.
 
 use crate::network::handover::{Handover, WorkerHandle};
 use crate::network::socket::{Accepted, Address};

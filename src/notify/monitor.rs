@@ -1,8 +1,8 @@
 //! MONITOR: every command that runs is sent to the clients that asked for it.
 //!
 //! A line is made only while there is such a client; otherwise a batch of requests pays one relaxed
-//! load. The lock is held while a line is sent, so that all clients see the same order. Lines that a
-//! slow client has not read wait in its outbox, which `client-output-buffer-limit` bounds.
+//! load. The lock is held while a line is sent, so that all clients see the same order. Lines that
+//! a slow client has not read wait in its outbox, which `client-output-buffer-limit` bounds.
 //!
 //! Not shown: what is for administrators, what was refused or only queued, passwords.
 

@@ -46,8 +46,8 @@ impl Digest {
     }
 }
 
-/// The digest of a value and of whether it expires. Where no client can rely on the order of the parts
-/// choice it does not matter.
+/// The digest of a value and of whether it expires. Where no client can rely on the order of the
+/// parts choice it does not matter.
 fn digest(entry: &Entry) -> Digest {
     let mut sum = match entry.object() {
         None => Digest::of(&[b"string", &entry.value().to_vec()]),
