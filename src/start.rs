@@ -3,7 +3,8 @@
 
 use crate::clients::Clients;
 use crate::clients::pause::{self, Pause};
-use crate::durability::{self, Durability};
+use crate::dispatch::replay::Replayer;
+use crate::durability::{Durability, Ending, FinalSave, Parts};
 use crate::memory::evict::Evictor;
 use crate::memory::reclaim::Reclaimer;
 use crate::metrics::errors::Errors;
@@ -17,6 +18,7 @@ use crate::network::{while_busy, worker_thread};
 use crate::notify::invalidation::Tracking;
 use crate::notify::monitor::Monitors;
 use crate::notify::pubsub::PubSub;
+use crate::scripting::store::Store;
 use crate::server::rebinder::{self, Rebinder};
 use crate::server::settings::{self, Startup};
 use crate::server::{Live, Server};
@@ -47,8 +49,8 @@ pub fn serve(config: Config) -> io::Result<()> {
     log_start(server);
     server.engine.keyspace.busy.watch(move || while_busy::serve(server));
     server.reclaimer.start(Served(server.stats))?;
-    durability::start(server)?;
-    durability::follow_config(server)?;
+    server.durability.start()?;
+    server.durability.follow_config()?;
     let workers = (0..startup.threads)
         .map(|index| worker_thread::spawn(server, index, startup.threads))
         .collect::<io::Result<Vec<_>>>()?;
@@ -66,8 +68,20 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
     let stats: Vec<_> = (0..threads).map(|_| Arc::new(Stats::new(registry.len()))).collect();
     let shares_clock = SharesClock::of(&registry);
     let mut random = fastrand::Rng::new();
+    let engine = leak(Engine::new(random::seed()?));
+    let (clock, config) = (leak(Clock::start()), leak(RwLock::new(config)));
+    let (stats, rates, scripts) = (leak(stats), leak(Rates::default()), leak(Store::default()));
+    let durability = Durability::new(Parts {
+        engine,
+        clock,
+        config,
+        stats,
+        rates,
+        libraries: &scripts.functions,
+        flushall_id: registry.get(b"flushall").expect("FLUSHALL is a command").id,
+    });
     Ok(leak(Server {
-        engine: leak(Engine::new(random::seed()?)),
+        engine,
         handlers: leak(crate::commands::handlers(&registry)),
         registry: leak(registry),
         clients: leak(Clients::default()),
@@ -75,25 +89,25 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
         monitors: leak(Monitors::default()),
         leftover_watches: leak(Default::default()),
         tracking: leak(Tracking::default()),
-        scripts: leak(Default::default()),
-        stats: leak(stats),
+        scripts,
+        stats,
         beats: leak((0..threads).map(|_| AtomicU64::new(0)).collect::<Vec<_>>()),
-        clock: leak(Clock::start()),
-        config: leak(RwLock::new(config)),
+        clock,
+        config,
         live: leak(Live::default()),
         reclaimer: leak(Reclaimer::default()),
         run_id: (0..40).map(|_| char::from(b"0123456789abcdef"[random.usize(..16)])).collect(),
         port: startup.port,
         errors: leak(Errors::default()),
         memory_peak: AtomicUsize::new(0),
-        rates: leak(Rates::default()),
+        rates,
         evictor: leak(Evictor::default()),
         rebinder: leak(Rebinder::default()),
         shares_clock: leak(shares_clock),
         thresholds: leak(Thresholds::default()),
         slowlog: leak(Slowlog::default()),
         latency: leak(LatencyEvents::default()),
-        durability: leak(Durability::default()),
+        durability: leak(durability),
         pause: leak(Pause::default()),
         stop: Notify::new(),
     }))
@@ -102,7 +116,8 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
 /// Loads the data, while clients get -LOADING, and then waits for the end.
 async fn load_and_serve(server: &'static Server) -> io::Result<()> {
     let mut signals = Signals::listen()?;
-    let loading = tokio::task::spawn_blocking(move || durability::load(server));
+    let load = move || server.durability.load(&mut Replayer::new(server));
+    let loading = tokio::task::spawn_blocking(load);
     tokio::select! {
         loaded = loading => loaded?.map_err(io::Error::other)?,
         () = signals.ending(server) => exit_while_loading(),
@@ -162,11 +177,15 @@ async fn rebind(mut listeners: Listeners, mut rebinds: mpsc::UnboundedReceiver<r
 async fn on_signal(server: &'static Server, setting: Setting, interrupt: &mut Signal) -> bool {
     let flags = server.config.read().flags(setting).to_vec();
     let has = |name| flags.contains(&name);
-    let save = if has("save") { Some(true) } else { has("nosave").then_some(false) };
-    let how = durability::How { save, force: flags.contains(&"force") };
-    let ending = tokio::task::spawn_blocking(move || durability::shutdown(server, how));
+    let save = match (has("save"), has("nosave")) {
+        (true, _) => FinalSave::Always,
+        (_, true) => FinalSave::Never,
+        _ => FinalSave::AsConfigured,
+    };
+    let ending = Ending { save, force: has("force") };
+    let ended = tokio::task::spawn_blocking(move || server.durability.shutdown(ending));
     tokio::select! {
-        ended = ending => ended.unwrap_or(false),
+        ended = ended => matches!(ended, Ok(Ok(()))),
         _ = interrupt.recv() => exit_at_once(),
     }
 }
@@ -235,7 +254,7 @@ async fn until_stopped(server: &'static Server, mut signals: Signals) -> io::Res
                 server.close_idle();
                 crate::clients::output_limits::tick(server);
                 server.evict_clients();
-                durability::tick(server);
+                server.durability.tick();
             }
         }
     }

@@ -83,8 +83,8 @@ fn set(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
         return Err(refused(error));
     }
     server.apply_config();
-    crate::durability::follow_config(session.server)
-        .map_err(|error| Error::text(format!("ERR CONFIG SET failed - {error}")))?;
+    let followed = server.durability.follow_config();
+    followed.map_err(|error| Error::text(format!("ERR CONFIG SET failed - {error}")))?;
     session.out.ok();
     Ok(())
 }

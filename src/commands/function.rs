@@ -2,7 +2,6 @@
 
 use super::scripting::{KEYS, KEYS_RO, RUNS, kill};
 use super::{Container, SessionCommand, declare, declare_help, help, is};
-use crate::durability;
 use crate::scripting::functions::{self, About, Libraries};
 use crate::scripting::shebang::FLAG_NAMES;
 use crate::scripting::store::Kind;
@@ -279,7 +278,7 @@ fn change<R>(
     let _changing = functions.changing.lock();
     let mut libraries = functions.libraries.read().clone();
     let result = f(context, &mut libraries)?;
-    functions.set(libraries, || durability::tell(server, args));
+    functions.set(libraries, || server.durability.log_request(args));
     context.local.stats.changes.add(1);
     Ok(result)
 }

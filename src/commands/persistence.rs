@@ -1,7 +1,7 @@
 //! SAVE, BGSAVE, LASTSAVE, BGREWRITEAOF, WAITAOF: what is kept, and how safely.
 
 use super::{SessionCommand, declare, is, parse_timeout_ms};
-use crate::durability::{self, Begun};
+use crate::durability::{Begun, IfRewriting};
 use crate::session::Context;
 use crate::session::blocked;
 use redstart_engine::Error;
@@ -30,13 +30,13 @@ static SAVE: SessionCommand = SessionCommand {
 
 fn save(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
     let server = context.session.server;
-    if durability::is_saving(server) {
+    if server.durability.is_saving() {
         return Err(Error::text(SAVES_ALREADY));
     }
     // A script that holds shards for too long would let it wait.
     drop(server.engine.keyspace.lock_all_unless_busy()?);
     // The reason stands in the server's log.
-    durability::save_now(server).map_err(|_| Error::text("ERR"))?;
+    server.durability.save_now().map_err(|_| Error::text("ERR"))?;
     context.session.out.ok();
     Ok(())
 }
@@ -64,15 +64,15 @@ const OTHER_JOB: &str = "ERR Another child process is active (AOF?): can't BGSAV
     BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.";
 
 fn bgsave(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
-    let schedule = match args.len() {
-        1 => false,
-        2 if is(&args[1], "schedule") => true,
+    let if_rewriting = match args.len() {
+        1 => IfRewriting::Refuse,
+        2 if is(&args[1], "schedule") => IfRewriting::Schedule,
         _ => return Err(Error::SYNTAX),
     };
-    let server = context.session.server;
+    let durability = context.session.server.durability;
     let begun = match context.held {
-        Some(_) => durability::schedule_save(server),
-        None => durability::begin_save(server, schedule).map_err(failed)?,
+        Some(_) => durability.schedule_save(),
+        None => durability.begin_save(if_rewriting).map_err(failed)?,
     };
     let text = match begun {
         Begun::Now => "Background saving started",
@@ -103,7 +103,7 @@ static LASTSAVE: SessionCommand = SessionCommand {
         },
     ),
     run: |context, _| {
-        let at_s = durability::last_save_s(context.session.server);
+        let at_s = context.session.server.durability.last_save_s();
         context.session.out.integer(at_s);
         Ok(())
     },
@@ -127,10 +127,10 @@ static BGREWRITEAOF: SessionCommand = SessionCommand {
 };
 
 fn bgrewriteaof(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
-    let server = context.session.server;
+    let durability = context.session.server.durability;
     let begun = match context.held {
-        Some(_) => durability::schedule_rewrite(server),
-        None => durability::begin_rewrite(server).map_err(failed)?,
+        Some(_) => durability.schedule_rewrite(),
+        None => durability.begin_rewrite().map_err(failed)?,
     };
     let text = match begun {
         Begun::Now => "Background append only file rewriting started",
@@ -169,20 +169,20 @@ fn wait_aof(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     }
     let replicas = parse_i64(&args[2]).filter(|&count| count >= 0).ok_or(Error::NOT_POSITIVE)?;
     let timeout_ms = parse_timeout_ms(&args[3])?;
-    let server = context.session.server;
-    if local > 0 && !server.durability.is_logging() {
+    let durability = context.session.server.durability;
+    if local > 0 && !durability.is_logging() {
         return Err(Error::text(
             "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
         ));
     }
     // What the client wrote is in the log already: its units were ended before this one.
-    let target = server.durability.last_mark();
+    let target = durability.last_mark();
     let write = move |out: &mut Reply| {
         out.array(2);
-        out.integer(i64::from(durability::is_safe(server, target)));
+        out.integer(i64::from(durability.is_safe(target)));
         out.integer(0);
     };
-    let is_enough = replicas == 0 && (local == 0 || durability::is_safe(server, target));
+    let is_enough = replicas == 0 && (local == 0 || durability.is_safe(target));
     // A transaction holds locks, and does not wait.
     if is_enough || context.held.is_some() {
         write(&mut context.session.out);
@@ -192,7 +192,7 @@ fn wait_aof(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let waiter = blocked::wait_without_keys(session, &WAITAOF.spec, timeout_ms, now, write);
     if replicas == 0 {
         tokio::spawn(async move {
-            durability::wait_until_safe(server, target, || waiter.is_waiting()).await;
+            durability.wait_until_safe(target, || waiter.is_waiting()).await;
             waiter.time_out();
         });
     }

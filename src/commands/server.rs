@@ -2,7 +2,7 @@
 
 use super::{SessionCommand, declare, is};
 use crate::clients::MONITORS;
-use crate::durability;
+use crate::durability::{Ending, FinalSave};
 use crate::session::Context;
 use redstart_engine::Error;
 use redstart_engine::spec::*;
@@ -126,10 +126,13 @@ fn shutdown(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     if !nosave && busy.is_set() {
         return Err(busy.error());
     }
-    let how = durability::How { save: (save || nosave).then_some(save), force };
-    if !durability::shutdown(server, how) {
-        return Err(Error::text("ERR Errors trying to SHUTDOWN. Check logs."));
-    }
+    let save = match (save, nosave) {
+        (true, _) => FinalSave::Always,
+        (_, true) => FinalSave::Never,
+        _ => FinalSave::AsConfigured,
+    };
+    let ended = server.durability.shutdown(Ending { save, force });
+    ended.map_err(|_| Error::text("ERR Errors trying to SHUTDOWN. Check logs."))?;
     context.session.closing = true;
     server.shutdown();
     Ok(())

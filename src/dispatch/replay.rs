@@ -1,60 +1,116 @@
-//! Scripts in Redis's append-only files: before version 7 the call itself was written, not what it
-//! did, so that it is run once more.
+//! What durability needs of scripts: the libraries of functions for a snapshot, and what of a log
+//! the engine cannot run again.
 //!
-//! It is run as Redis does while it loads: as a client of nobody's who may do anything, whatever
-//! memory is left, for as long as it takes, at a moment at which nothing has expired. A script that
-//! ends with an error did so the first time, too, after some of its writes: that is told and passed
-//! over. One that cannot be run at all would leave a hole, and is refused.
+//! Redis before version 7 wrote a script's call to its append-only file, not what it did. It is
+//! run again as Redis does while it loads: by a client that may do anything, whatever memory is
+//! left, for as long as it takes, at a moment at which nothing has expired. A script that ends with
+//! an error did so the first time, too, after some of its writes: it is logged and passed over. One
+//! that cannot be run at all would leave a hole, and is refused.
 
 use crate::clients::ClientInfo;
+use crate::durability::{Libraries, Replay};
+use crate::scripting::functions::{Catalogue, Loader};
 use crate::server::Server;
 use crate::session::{Context, Session};
 use crate::system::log;
-use redstart_engine::Now;
 use redstart_engine::run::execute::WorkerState;
 use redstart_engine::stats::Stats;
+use redstart_engine::{Error, Now};
 use redstart_protocol::OwnedArgs;
 use std::sync::Arc;
 
-/// The commands that are replayed here.
-const NAMES: [&str; 7] =
-    ["eval", "evalsha", "eval_ro", "evalsha_ro", "fcall", "fcall_ro", "script"];
+impl Libraries for Catalogue {
+    fn texts(&self, meanwhile: &mut dyn FnMut()) -> Vec<Arc<[u8]>> {
+        // A change is logged under the same lock.
+        let libraries = self.libraries.read();
+        meanwhile();
+        libraries.values().map(|library| library.code.clone()).collect()
+    }
+}
 
-/// How replies begin that say that nothing was run.
+/// Runs scripts and loads libraries where there is no client.
+pub struct Replayer {
+    server: &'static Server,
+    /// Loads libraries, made when it is first needed.
+    loader: Option<Loader>,
+    /// Runs scripts, made when it is first needed.
+    scripts: Option<Scripts>,
+}
+
+impl Replayer {
+    /// Replays what one start or reload loads.
+    pub fn new(server: &'static Server) -> Replayer {
+        Replayer { server, loader: None, scripts: None }
+    }
+
+    fn loader(&mut self) -> Result<&mut Loader, String> {
+        match &mut self.loader {
+            Some(loader) => Ok(loader),
+            none => Ok(none.insert(Loader::new(self.server).map_err(|error| text(&error))?)),
+        }
+    }
+}
+
+impl Replay for Replayer {
+    fn add_library(&mut self, code: &[u8], replace: bool) -> Result<(), String> {
+        self.loader()?.add(code, replace).map_err(|error| text(&error))
+    }
+
+    fn remove_library(&mut self, name: &[u8]) -> Result<(), String> {
+        self.loader()?.remove(name);
+        Ok(())
+    }
+
+    fn remove_libraries(&mut self) -> Result<(), String> {
+        self.loader()?.clear();
+        Ok(())
+    }
+
+    fn run_script(&mut self, words: &[&[u8]], db: usize, now: Now) -> Result<(), String> {
+        if let Some(loader) = &self.loader {
+            // Scripts call the functions that have come so far.
+            loader.publish();
+        }
+        let server = self.server;
+        self.scripts.get_or_insert_with(|| Scripts::new(server)).run(words, db, now)
+    }
+
+    fn finish(&mut self) {
+        match self.loader.take() {
+            Some(loader) => loader.publish(),
+            None => self.server.scripts.functions.set(Default::default(), || ()),
+        }
+    }
+}
+
+fn text(error: &Error) -> String {
+    String::from_utf8_lossy(error.as_bytes()).into_owned()
+}
+
+/// How replies begin when nothing was run.
 const NOT_RUN: [&[u8]; 3] =
     [b"-NOSCRIPT", b"-ERR Error compiling script", b"-ERR Function not found"];
 
-/// Whether a command of this name is replayed here.
-pub fn runs(name: &[u8]) -> bool {
-    NAMES.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
-}
-
-/// Runs scripts where there is no client.
-pub struct Scripts {
+/// Runs scripts.
+struct Scripts {
     session: Session,
     local: WorkerState,
 }
 
 impl Scripts {
-    /// What runs scripts on this thread.
-    pub fn new(server: &'static Server) -> Scripts {
+    fn new(server: &'static Server) -> Scripts {
         let mut session = Session::new(server, ClientInfo::nobody());
         session.authenticated = true;
         let stats = Arc::new(Stats::new(server.registry.len()));
         Scripts { session, local: WorkerState::new(stats, fastrand::u64(..)) }
     }
 
-    /// Does a command once more.
-    ///
-    /// # Errors
-    /// When there is nothing to be run.
-    pub fn replay(&mut self, now: Now, db: usize, words: &[&[u8]]) -> Result<(), String> {
-        let name = String::from_utf8_lossy(words[0]).into_owned();
+    fn run(&mut self, words: &[&[u8]], db: usize, now: Now) -> Result<(), String> {
         let owned = OwnedArgs::from_slices(words);
         let server = self.session.server;
         let registered = match server.registry.resolve(owned.as_args()) {
             Ok(Some(found)) if found.command.arity.accepts(words.len()) => found,
-            _ => return Err(format!("{name} cannot be replayed: its arguments are not right")),
+            _ => return Err("its arguments are not right".to_owned()),
         };
         self.session.db = db;
         let mut context =
@@ -70,11 +126,12 @@ impl Scripts {
         if reply.first() != Some(&b'-') {
             return Ok(());
         }
-        let told = String::from_utf8_lossy(&reply[1..]).trim_end().to_owned();
+        let why = String::from_utf8_lossy(&reply[1..]).trim_end().to_owned();
         if NOT_RUN.iter().any(|beginning| reply.starts_with(beginning)) {
-            return Err(format!("{name} cannot be replayed: {told}"));
+            return Err(why);
         }
-        log::warning(format_args!("{name} was replayed, and ended as it may have before: {told}"));
+        let name = String::from_utf8_lossy(words[0]);
+        log::warning(format_args!("{name} was replayed, and ended as it may have before: {why}"));
         Ok(())
     }
 }

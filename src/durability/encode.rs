@@ -1,15 +1,16 @@
-//! How a snapshot is encoded by several threads, where cores are free.
+//! A snapshot encoded by several threads, where cores are free.
 //!
 //! ```text
-//!  who saves   walks | writes | walks | writes ...  --->  the file
-//!                      ^ full sections
-//!  helpers     walk, each other shards
+//!  writing thread   walks | writes | walks | writes ...  --->  the file
+//!                           ^ full sections
+//!  helper threads   walk, each other shards
 //! ```
 //!
-//! Who saves alone writes, and does what helpers do besides. Nobody helps where every core has a
-//! worker that is busy: what would be gained is taken from clients. Helpers rest as who saves does.
+//! Only the thread that called [`Helpers::write`] writes; besides, it walks as helpers do. There
+//! are no helpers where every core has a busy worker: clients would pay for what they gain.
+//! Helpers rest at the same pace as the writing thread.
 
-use crate::server::Server;
+use super::parts::Parts;
 use crate::system::pace::{Backlog, Pace, Served};
 use redstart_engine::Now;
 use redstart_engine::keyspace::snapshot::{Snapshot, Walk};
@@ -22,70 +23,85 @@ use std::time::Duration;
 
 /// So many entries are worth a thread.
 const ENTRIES_EACH: usize = 10_000;
-/// More threads than this wait for the disk.
+/// More threads than this would only wait for the disk.
 const HELPERS_MAX: usize = 7;
 /// Sections that may wait to be written, for each helper.
-const AHEAD: usize = 2;
-/// From so many commands a second on, workers are held to be busy.
-const BUSY: u64 = 5000;
-/// With so many large values waiting to be written, helpers walk no further.
+const SECTIONS_AHEAD: usize = 2;
+/// At this many commands a second, every worker counts as busy.
+const BUSY_COMMANDS: u64 = 5000;
+/// With so many large values waiting to be written, helpers stop walking.
 const KEPT_MAX: usize = 16;
-/// How long who saves waits for a section before he looks after what writers keep, and a helper
-/// for him.
-const LOOK: Duration = Duration::from_millis(1);
+/// How long the writing thread waits for a section before it looks again at the values that
+/// commands kept for the snapshot; and how long a helper waits for it.
+const PATIENCE: Duration = Duration::from_millis(1);
 
-/// How many threads help with a snapshot of so many entries.
-pub fn helpers(server: &Server, entries: usize) -> usize {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let (commands, ..) = server.rates.now();
-    helping(cores, server.stats.len(), commands >= BUSY, entries)
+/// The threads that help with a snapshot.
+pub struct Helpers {
+    count: usize,
+    /// The snapshot's moment.
+    now: Now,
+    served: Served,
 }
 
-fn helping(cores: usize, workers: usize, busy: bool, entries: usize) -> usize {
-    let taken = if busy { workers.max(1) } else { 1 };
-    cores.saturating_sub(taken).min(entries / ENTRIES_EACH).min(HELPERS_MAX)
-}
-
-/// Brings a snapshot to its end together with `helpers` threads, as [`write_all`] does alone.
-///
-/// # Errors
-/// When the storage or `between` fails; nothing is left of the snapshot then.
-pub fn run(
-    server: &'static Server,
-    (helpers, now): (usize, Now),
-    mut snapshot: Snapshot,
-    mut writer: Writer<'_>,
-    mut between: impl FnMut(u64, &Snapshot) -> io::Result<()>,
-) -> io::Result<Counts> {
-    let ended = AtomicBool::new(false);
-    let told = thread::scope(|scope| {
-        let (filled, sections) = mpsc::sync_channel(helpers * AHEAD);
-        for _ in 0..helpers {
-            let (walk, filled) = (snapshot.walk(), filled.clone());
-            let ended = &ended;
-            let body = move || help(server, walk, now, (&filled, ended));
-            // Without him the others have more to do.
-            let _ = Builder::new().name("encode".into()).spawn_scoped(scope, body);
+impl Helpers {
+    /// The helpers of a snapshot of so many entries.
+    pub fn new(parts: &Parts, entries: usize, now: Now) -> Helpers {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let (commands, ..) = parts.rates.now();
+        let busy_workers = if commands >= BUSY_COMMANDS { parts.workers() } else { 0 };
+        Helpers {
+            count: free_threads(cores, busy_workers, entries),
+            now,
+            served: Served(parts.stats),
         }
-        drop(filled);
-        let told = tell(&mut snapshot, &mut writer, &sections, &mut between);
-        ended.store(true, Relaxed);
-        told
-    });
-    match told {
-        // All who helped have ended: nothing is owed but what is in the queue.
-        Ok(()) => write_all(snapshot, writer, between),
-        Err(error) => {
-            writer.abandon();
-            snapshot.abandon();
-            Err(error)
+    }
+
+    /// Writes a snapshot to its end together with the helpers, as [`write_all`] does alone.
+    ///
+    /// # Errors
+    /// When the storage or `between` fails; nothing is left of the snapshot then.
+    pub fn write(
+        self,
+        mut snapshot: Snapshot,
+        mut writer: Writer<'_>,
+        mut between: impl FnMut(u64, &Snapshot) -> io::Result<()>,
+    ) -> io::Result<Counts> {
+        let writer_ended = AtomicBool::new(false);
+        let written = thread::scope(|scope| {
+            let (full, sections) = mpsc::sync_channel(self.count * SECTIONS_AHEAD);
+            for _ in 0..self.count {
+                let (full, writer_ended) = (full.clone(), &writer_ended);
+                let helper = Helper { now: self.now, served: self.served, full, writer_ended };
+                let walk = snapshot.walk();
+                let body = move || helper.encode(walk);
+                // Where a thread cannot be started, the others have more to do.
+                let _ = Builder::new().name("encode".into()).spawn_scoped(scope, body);
+            }
+            drop(full);
+            let written = write_sections(&mut snapshot, &mut writer, &sections, &mut between);
+            writer_ended.store(true, Relaxed);
+            written
+        });
+        match written {
+            // All helpers have ended: only the queue of kept values may still hold something.
+            Ok(()) => write_all(snapshot, writer, between),
+            Err(error) => {
+                writer.abandon();
+                snapshot.abandon();
+                Err(error)
+            }
         }
     }
 }
 
-/// Walks, and writes what others have encoded, until nobody encodes any more. When it fails, those
-/// walk on to the end all the same.
-fn tell(
+/// How many threads may help: the writing thread and busy workers have a core each.
+fn free_threads(cores: usize, busy_workers: usize, entries: usize) -> usize {
+    cores.saturating_sub(busy_workers.max(1)).min(entries / ENTRIES_EACH).min(HELPERS_MAX)
+}
+
+/// Walks, and writes what helpers have encoded, until all helpers have ended. When it fails,
+/// helpers walk on to the end all the same.
+fn write_sections(
     snapshot: &mut Snapshot,
     writer: &mut Writer<'_>,
     sections: &Receiver<Portion>,
@@ -99,7 +115,7 @@ fn tell(
         if more {
             continue;
         }
-        match sections.recv_timeout(LOOK) {
+        match sections.recv_timeout(PATIENCE) {
             Ok(mut portion) => writer.portion(&mut portion)?,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
@@ -108,29 +124,43 @@ fn tell(
     }
 }
 
-/// Walks to the end, and hands over what it meets as long as who saves has not `ended`.
-fn help(
-    server: &'static Server,
-    mut walk: Walk,
+/// One helper.
+struct Helper<'a> {
     now: Now,
-    (filled, ended): (&SyncSender<Portion>, &AtomicBool),
-) {
-    let mut pace = Pace::new(Served(server.stats));
-    let mut portion = Portion::new(now);
-    // Nobody misses what is not taken any more: then the snapshot was given up.
-    let hand_over = |portion| drop(filled.send(portion));
-    while walk.step(&mut |told| portion.take(told)) {
-        if portion.is_full() {
-            hand_over(std::mem::replace(&mut portion, Portion::new(now)));
+    served: Served,
+    /// Takes full sections to the writing thread.
+    full: SyncSender<Portion>,
+    /// Whether the writing thread needs no help any more.
+    writer_ended: &'a AtomicBool,
+}
+
+impl Helper<'_> {
+    /// Walks to the end, and sends the sections that it fills.
+    fn encode(self, mut walk: Walk) {
+        let mut pace = Pace::new(self.served);
+        let mut portion = Portion::new(self.now);
+        while walk.step(&mut |item| portion.take(item)) {
+            if portion.is_full() {
+                self.send(std::mem::replace(&mut portion, Portion::new(self.now)));
+            }
+            if !self.writer_ended() {
+                pace.rest(|| Backlog::Small);
+            }
+            while walk.large_waiting() > KEPT_MAX && !self.writer_ended() {
+                thread::sleep(PATIENCE);
+            }
         }
-        if !ended.load(Relaxed) {
-            pace.rest(|| Backlog::Small);
-        }
-        while walk.large_waiting() > KEPT_MAX && !ended.load(Relaxed) {
-            thread::sleep(LOOK);
-        }
+        self.send(portion);
     }
-    hand_over(portion);
+
+    fn send(&self, portion: Portion) {
+        // It fails once the snapshot was given up: then the section is not missed.
+        let _ = self.full.send(portion);
+    }
+
+    fn writer_ended(&self) -> bool {
+        self.writer_ended.load(Relaxed)
+    }
 }
 
 #[cfg(test)]
@@ -140,12 +170,12 @@ mod tests {
     #[test]
     fn only_free_cores_help() {
         let many = 10_000_000;
-        assert_eq!(helping(1, 1, false, many), 0);
-        assert_eq!(helping(4, 4, false, many), 3);
-        assert_eq!(helping(4, 4, true, many), 0);
-        assert_eq!(helping(4, 1, true, many), 3);
-        assert_eq!(helping(64, 8, true, many), HELPERS_MAX);
-        assert_eq!(helping(4, 4, false, ENTRIES_EACH - 1), 0);
-        assert_eq!(helping(4, 4, false, 2 * ENTRIES_EACH), 2);
+        assert_eq!(free_threads(1, 0, many), 0);
+        assert_eq!(free_threads(4, 0, many), 3);
+        assert_eq!(free_threads(4, 4, many), 0);
+        assert_eq!(free_threads(4, 1, many), 3);
+        assert_eq!(free_threads(64, 8, many), HELPERS_MAX);
+        assert_eq!(free_threads(4, 0, ENTRIES_EACH - 1), 0);
+        assert_eq!(free_threads(4, 0, 2 * ENTRIES_EACH), 2);
     }
 }

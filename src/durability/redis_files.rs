@@ -1,79 +1,71 @@
 //! Redis's files at the start: `dump.rdb`, the log of Redis 7 in its directory, the single file of
 //! servers before. They are read and left as they are; what is written later is our own.
 
-use super::recover::{Expired, Libraries};
-use super::{disk::directory::Directory, path};
-use crate::dispatch::replay::{self, Scripts};
-use crate::server::Server;
+use super::disk::directory::Directory;
+use super::load::{Expired, Load};
+use super::parts::{log_directory, path};
+use super::replay::{self, Source};
 use crate::system::log;
 use redstart_config::{Config, Setting, split_words};
 use redstart_engine::driver::Driver;
 use redstart_persistence::aof::{self, Next, Role, Words, manifest_line};
-use redstart_persistence::commands::COMMANDS;
 use redstart_persistence::fault::twice;
 use redstart_persistence::rdb::{Found, Input, Reader, is_rdb};
 use redstart_persistence::record::Builder;
 use redstart_persistence::storage::Storage;
 use redstart_persistence::{Fault, ReadError};
 use std::io::{self, Read};
-use std::sync::atomic::Ordering::*;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::SystemTime;
 
 /// Entries that are put in at once.
 const BATCH: usize = 512;
 
-/// Opens a file as an input, whose bytes count as to be loaded.
-fn open(server: &Server, storage: &dyn Storage, name: &str) -> io::Result<Input<'static>> {
-    let (source, len) = storage.open(name)?;
-    server.durability.loading.progress.total_bytes.fetch_add(len, Relaxed);
-    Ok(Input::new(name, source, len))
-}
-
 /// Loads an RDB file, if it is there.
-pub fn load_rdb(
-    server: &'static Server,
-    storage: &dyn Storage,
-    name: &str,
-    libraries: &mut Libraries,
-) -> Result<bool, ReadError> {
-    let input = match open(server, storage, name) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+pub fn load_rdb(load: &mut Load<'_>, storage: &dyn Storage, name: &str) -> Result<(), ReadError> {
+    let input = match open(load, storage, name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         opened => opened?,
     };
-    let input = read_rdb(server, input, Expired::Drop, libraries)?;
-    match input.is_empty() {
-        true => Ok(true),
-        false => Err(input.fault(input.at(), "there are bytes behind its end")),
+    let input = read_rdb(load, input, Expired::Drop)?;
+    if input.is_empty() {
+        Ok(())
+    } else {
+        Err(input.fault(input.at(), "there are bytes behind its end"))
     }
+}
+
+/// Opens a file as an input, whose bytes count as to be loaded.
+fn open(load: &Load<'_>, storage: &dyn Storage, name: &str) -> io::Result<Input<'static>> {
+    let (source, len) = storage.open(name)?;
+    load.loading.progress.total_bytes.fetch_add(len, Relaxed);
+    Ok(Input::new(name, source, len))
 }
 
 /// Reads an RDB file up to its end, and puts in what it holds.
 fn read_rdb(
-    server: &'static Server,
+    load: &mut Load<'_>,
     input: Input<'static>,
     expired: Expired,
-    libraries: &mut Libraries,
 ) -> Result<Input<'static>, ReadError> {
-    let engine = &server.engine;
-    let loading = &server.durability.loading;
+    let (engine, clock, loading) = (load.parts.engine, load.parts.clock, load.loading);
     let (options, hasher) = (&engine.options, engine.keyspace.hasher());
     let mut reader = Reader::new(input)?;
-    let (mut entries, mut told) = (Vec::with_capacity(BATCH), reader.at());
+    let (mut entries, mut counted) = (Vec::with_capacity(BATCH), reader.at());
     // Where each of the entries lies in the file.
     let mut places = Vec::with_capacity(BATCH);
     loop {
-        let now = server.clock.now();
+        let now = clock.now();
         let builder = Builder { options, hasher, now };
         let found = reader.next(builder)?;
         let ended = found.is_none();
         match found {
             Some(Found::Library(text)) => {
-                let added = libraries.loader()?.add(&text, false);
-                added.map_err(|error| refused(&reader, told, error.as_bytes()))?;
+                let added = load.replay.add_library(&text, false);
+                added.map_err(|why| reader.fault(counted, why))?;
             }
             Some(Found::Entry(db, entry)) => {
-                let lives = entry.deadline_ms() == 0 || entry.deadline_ms() > now.mono_ms;
-                if lives || expired == Expired::Keep {
+                if expired.keeps(entry.deadline_ms(), now) {
                     entries.push((db, entry));
                     places.push(reader.entry_at());
                 } else {
@@ -84,28 +76,29 @@ fn read_rdb(
         }
         if ended || entries.len() >= BATCH {
             loading.progress.keys.fetch_add(entries.len() as u64, Relaxed);
-            loading.progress.bytes.fetch_add(reader.at() - told, Relaxed);
+            loading.progress.bytes.fetch_add(reader.at() - counted, Relaxed);
             let restored = engine.keyspace.restore(&mut entries);
             restored
                 .map_err(|found| reader.fault(places[found.place], twice(found.db, &found.key)))?;
             places.clear();
-            told = reader.at();
+            counted = reader.at();
         }
         if ended {
-            let about = reader.about();
-            let writer = about.writer.as_deref().unwrap_or("an unnamed server");
-            log::notice(format_args!("Read RDB {} of {writer}", about.version));
-            if about.empty > 0 {
-                let what = "keys were passed over that have values without elements";
-                log::warning(format_args!("{} {what}", about.empty));
-            }
+            log_about(&reader);
             return Ok(reader.into_input());
         }
     }
 }
 
-fn refused(reader: &Reader<'_>, offset: u64, what: &[u8]) -> ReadError {
-    reader.fault(offset, String::from_utf8_lossy(what))
+/// Logs what an RDB file says of itself.
+fn log_about(reader: &Reader<'_>) {
+    let about = reader.about();
+    let writer = about.writer.as_deref().unwrap_or("an unnamed server");
+    log::notice(format_args!("Read RDB {} of {writer}", about.version));
+    if about.empty > 0 {
+        let what = "keys were passed over that have values without elements";
+        log::warning(format_args!("{} {what}", about.empty));
+    }
 }
 
 /// Redis's append-only files, in the order in which they are read.
@@ -118,8 +111,7 @@ pub struct Files {
 /// is read, too, where Redis 7 was about to move it and got no further than the manifest.
 pub fn find_files(config: &Config) -> Result<Option<Files>, ReadError> {
     let name = String::from_utf8_lossy(config.text(Setting::Appendfilename)).into_owned();
-    let dir = path(config.text(Setting::Dir));
-    let directory = Directory::new(dir.join(path(config.text(Setting::Appenddirname))));
+    let directory = log_directory(config);
     let manifest = format!("{name}.manifest");
     let names = match if_there(directory.open(&manifest))? {
         Some((source, len)) => read_manifest(&manifest, source, len)?,
@@ -127,7 +119,7 @@ pub fn find_files(config: &Config) -> Result<Option<Files>, ReadError> {
     };
     let unmoved = names == [&name[..]] && if_there(directory.open(&name))?.is_none();
     if names.is_empty() || unmoved {
-        let directory = Directory::new(dir);
+        let directory = Directory::new(path(config.text(Setting::Dir)));
         if if_there(directory.open(&name))?.is_some() {
             return Ok(Some(Files { directory, names: vec![name] }));
         }
@@ -210,90 +202,69 @@ impl Files {
     }
 
     /// Loads them.
-    pub fn load(
-        &self,
-        server: &'static Server,
-        libraries: &mut Libraries,
-    ) -> Result<(), ReadError> {
-        let mut replay = Replay::new(server);
+    pub fn load(&self, load: &mut Load<'_>) -> Result<(), ReadError> {
+        let mut driver = load.driver();
         for (at, name) in self.names.iter().enumerate() {
             log::notice(format_args!("Loading Redis's append-only file {name}"));
-            let torn = replay.file(&self.directory, name, libraries)?;
-            let Some((offset, len)) = torn else { continue };
+            let torn = self.load_one(load, &mut driver, name)?;
+            let Some(Torn { offset, len }) = torn else { continue };
             let what = format!("it ends in the middle of a command, {} bytes", len - offset);
             let fault = Fault { file: name.clone(), offset, what };
             let is_last = at + 1 == self.names.len();
-            if !is_last || !server.config.read().is(Setting::AofLoadTruncated) {
+            if !is_last || !load.may_cut() {
                 return Err(fault.into());
             }
             log::warning(format_args!("{fault}. They are left out"));
         }
         Ok(())
     }
-}
 
-/// What does once more what the files tell.
-struct Replay {
-    server: &'static Server,
-    driver: Driver,
-    /// What runs scripts, made when it is first needed.
-    scripts: Option<Scripts>,
-}
-
-impl Replay {
-    fn new(server: &'static Server) -> Replay {
-        let now = server.clock.now().replaying();
-        let driver = Driver::of(&server.engine, fastrand::u64(..), now, COMMANDS);
-        Replay { server, driver, scripts: None }
-    }
-
-    /// Reads a file; where it is torn and how long it is, if so.
-    fn file(
-        &mut self,
-        storage: &dyn Storage,
+    /// Loads one; returns where it is torn, if it is.
+    fn load_one(
+        &self,
+        load: &mut Load<'_>,
+        driver: &mut Driver,
         name: &str,
-        libraries: &mut Libraries,
-    ) -> Result<Option<(u64, u64)>, ReadError> {
-        let bytes = &self.server.durability.loading.progress.bytes;
-        let mut input = open(self.server, storage, name)?;
-        if let Some(first) = input.peek()?
-            && matches!(first, b'R' | b'V')
-        {
-            input = read_rdb(self.server, input, Expired::Keep, libraries)?;
+    ) -> Result<Option<Torn>, ReadError> {
+        let mut input = open(load, &self.directory, name)?;
+        if let Some(b'R' | b'V') = input.peek()? {
+            input = read_rdb(load, input, Expired::Keep)?;
         }
         // Each file begins in the first database.
-        self.driver.db = 0;
+        driver.db = 0;
         loop {
             let before = input.at();
             match aof::next(&mut input)? {
                 Next::End => return Ok(None),
-                Next::Torn(offset) => return Ok(Some((offset, input.len()))),
+                Next::Torn(offset) => return Ok(Some(Torn { offset, len: input.len() })),
                 Next::Unit(unit) => {
                     for words in &unit.commands {
-                        let run = self.command(words, libraries);
-                        run.map_err(|what| input.fault(unit.offset, what))?;
+                        let ran = run(load, driver, words);
+                        ran.map_err(|what| input.fault(unit.offset, what))?;
                     }
                 }
             }
-            bytes.fetch_add(input.at() - before, Relaxed);
+            load.loading.progress.bytes.fetch_add(input.at() - before, Relaxed);
         }
     }
+}
 
-    fn command(&mut self, words: &Words, libraries: &mut Libraries) -> Result<(), String> {
-        let words: Vec<&[u8]> = words.iter().map(|word| &word[..]).collect();
-        if words[0].eq_ignore_ascii_case(b"select") {
-            let db = words.get(1).and_then(|word| std::str::from_utf8(word).ok()?.parse().ok());
-            let most = self.server.engine.options.databases();
-            self.driver.db = db.filter(|&db| db < most).ok_or("there is no such database")?;
-            return Ok(());
-        }
-        if replay::runs(words[0]) {
-            libraries.publish();
-            let scripts = self.scripts.get_or_insert_with(|| Scripts::new(self.server));
-            return scripts.replay(self.driver.now, self.driver.db, &words);
-        }
-        libraries.replay(&mut self.driver, &words)
+/// A file that ends in the middle of a command: where that begins, and the length in bytes.
+struct Torn {
+    offset: u64,
+    len: u64,
+}
+
+/// Runs a command of a file again.
+fn run(load: &mut Load<'_>, driver: &mut Driver, words: &Words) -> Result<(), String> {
+    let words: Vec<&[u8]> = words.iter().map(|word| &word[..]).collect();
+    if words[0].eq_ignore_ascii_case(b"select") {
+        let db = words.get(1).and_then(|word| std::str::from_utf8(word).ok()?.parse().ok());
+        let most = load.parts.engine.options.databases();
+        driver.db = db.filter(|&db| db < most).ok_or("there is no such database")?;
+        return Ok(());
     }
+    replay::run(load.replay, driver, &words, Source::Redis)
 }
 
 /// Whether a file is one of Redis's, by its first bytes.

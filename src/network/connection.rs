@@ -7,6 +7,7 @@
 use crate::clients::ClientInfo;
 use crate::dispatch;
 use crate::dispatch::worker;
+use crate::durability::Release;
 use crate::network::handover::Handover;
 use crate::network::socket::{Accepted, Address, Socket};
 use crate::server::Server;
@@ -95,7 +96,7 @@ async fn serve(server: &'static Server, connection: &Mutex<Connection>) -> io::R
             }
             if server.durability.holds_replies() {
                 let mark = std::mem::take(&mut connection.lock().session.log_mark);
-                if !server.durability.release(&server.clock, mark).await {
+                if server.durability.release(mark).await == Release::Denied {
                     return Ok(());
                 }
             }

@@ -237,7 +237,7 @@ fn memory(lines: &mut Lines, facts: &Facts) {
 }
 
 fn persistence(lines: &mut Lines, facts: &Facts) {
-    for (name, value) in crate::durability::info_fields(facts.server) {
+    for (name, value) in facts.server.durability.info_fields() {
         lines.put(name, value);
     }
 }

@@ -15,7 +15,6 @@ use crate::session::{Context, Session};
 use mlua::{Function, Lua, MultiValue, Table, Value};
 use parking_lot::{Mutex, RwLock};
 use redstart_engine::Error;
-use redstart_persistence::rdb::payload::restore_functions;
 use redstart_protocol::Args;
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -373,32 +372,14 @@ impl Loader {
         add_loaded(libraries, code, replace, |code| runtime.load(code)).map(drop)
     }
 
-    /// Does once more what a FUNCTION command did.
-    ///
-    /// # Errors
-    /// When it cannot be done.
-    pub fn replay(&mut self, words: &[&[u8]]) -> Result<(), Error> {
-        let is = |at: usize, name: &str| {
-            words.get(at).is_some_and(|word| word.eq_ignore_ascii_case(name.as_bytes()))
-        };
-        let last = words.last().copied().unwrap_or_default();
-        if is(1, "load") {
-            self.add(last, words.len() > 3)
-        } else if is(1, "delete") {
-            self.libraries.remove(last);
-            Ok(())
-        } else if is(1, "flush") {
-            self.libraries.clear();
-            Ok(())
-        } else if is(1, "restore") && words.len() > 2 {
-            if is(3, "flush") {
-                self.libraries.clear();
-            }
-            let texts = restore_functions(words[2]).map_err(|_| Error::PAYLOAD_FOOTER)?;
-            texts.iter().try_for_each(|text| self.add(text, is(3, "replace")))
-        } else {
-            Err(Error::SYNTAX)
-        }
+    /// Removes a library, if it is there.
+    pub fn remove(&mut self, name: &[u8]) {
+        self.libraries.remove(name);
+    }
+
+    /// Removes all libraries.
+    pub fn clear(&mut self) {
+        self.libraries.clear();
     }
 
     /// Makes the libraries that have come so far those of the server.
@@ -412,11 +393,6 @@ impl Loader {
         if changed {
             catalogue.set(self.libraries.clone(), || ());
         }
-    }
-
-    /// As [`Loader::publish`]; no more will come.
-    pub fn finish(self) {
-        self.publish();
     }
 }
 

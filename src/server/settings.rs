@@ -119,7 +119,7 @@ pub fn take_on(server: &'static Server, changes: &Changes) -> Result<(), SetErro
             return failed(Setting::Dir, &error);
         }
     }
-    if changes.contains(Setting::Appendonly) && crate::durability::follow_config(server).is_err() {
+    if changes.contains(Setting::Appendonly) && server.durability.follow_config().is_err() {
         let text = "Unable to turn on AOF. Check server logs.";
         return Err(SetError::not_applied(Setting::Appendonly, text));
     }

@@ -3,7 +3,8 @@
 mod data;
 
 use super::{SessionCommand, declare, help, is};
-use crate::durability::{self, Again};
+use crate::dispatch::replay::Replayer;
+use crate::durability::Reload;
 use crate::session::Context;
 use redstart_config::Setting;
 use redstart_engine::Error;
@@ -74,7 +75,7 @@ fn debug(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
         }
         (word, 2..=4) if ACCEPTED.iter().any(|accepted| is(word, accepted)) => out.ok(),
         (word, 2..=4) if is(word, "reload") => return reload(context, args),
-        (word, 2) if is(word, "loadaof") => return load_again(context, Again::Log),
+        (word, 2) if is(word, "loadaof") => return load_again(context, Reload::Log),
         (word, 2) if is(word, "jmap") => out.ok(),
         (word, _) if REFUSED.iter().any(|refused| is(word, refused)) => {
             return Err(Error::quoting("ERR DEBUG ", word, " is not supported"));
@@ -113,10 +114,10 @@ const REFUSED: [&str; 7] =
 
 /// DEBUG RELOAD [NOSAVE]
 fn reload(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
-    let mut what = Again::Saved;
+    let mut what = Reload::Saved;
     for option in args.from(2).iter() {
         match option {
-            word if is(word, "nosave") => what = Again::Snapshot,
+            word if is(word, "nosave") => what = Reload::Snapshot,
             word if is(word, "merge") || is(word, "noflush") => {
                 return Err(Error::quoting("ERR DEBUG RELOAD ", word, " is not supported"));
             }
@@ -130,18 +131,18 @@ fn reload(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     load_again(context, what)
 }
 
-fn load_again(context: &mut Context<'_>, what: Again) -> Result<(), Error> {
+fn load_again(context: &mut Context<'_>, what: Reload) -> Result<(), Error> {
     if context.held.is_some() {
         return Err(Error::text("ERR a transaction holds what would be loaded"));
     }
     let server = context.session.server;
-    let loaded =
-        server.pause.alone(server, &context.local.stats, || durability::load_again(server, what));
+    let reload = || server.durability.reload(what, &mut Replayer::new(server));
+    let loaded = server.pause.alone(server, &context.local.stats, reload);
     let loaded = loaded.ok_or_else(|| Error::text("ERR somebody else loads already"))?;
     loaded.map_err(|error| {
         crate::system::log::warning(format_args!("Loading again failed: {error}"));
         Error::text(match what {
-            Again::Log => "ERR Error trying to load the AOF files, check server logs",
+            Reload::Log => "ERR Error trying to load the AOF files, check server logs",
             _ => "ERR Error trying to load the RDB dump, check server logs",
         })
     })?;
