@@ -1,20 +1,19 @@
 //! The gate: one byte that says whether commands are refused and whether replies have to wait.
 //!
 //! ```text
-//!  bit          while it is set                              refused            held
-//!  IS_LOADING   data is being loaded                         most commands
-//!  IS_STOPPING  the server saves a last time                                    all replies
-//!  IS_LOGGING   the log is on                                                   replies, for the log
-//!  LOG_FAILS    the log cannot be written                    writes and PING
-//!  SAVE_FAILS   snapshots cannot be written, and             writes and PING
-//!               the settings say that this matters
+//!  bit          while it is set                           refused           held back
+//!  IS_LOADING   data is being loaded                      most commands
+//!  IS_STOPPING  the server saves a last time                                all replies
+//!  IS_LOGGING   the log is on                                               replies, for the log
+//!  LOG_FAILS    the log cannot be written                 writes and PING
+//!  SAVE_FAILS   snapshots cannot be written, and the      writes and PING
+//!               settings say that this matters
 //! ```
 //!
 //! A batch of requests loads this byte twice as long as nothing is wrong: before a command runs,
 //! and before its replies leave.
 
-use redstart_config::Config;
-use redstart_config::Setting;
+use redstart_config::{Config, Setting};
 use redstart_engine::spec::{HEALTH_CHECK, LOADING, WRITE};
 use redstart_engine::{Command, Error};
 use redstart_persistence::log::{Log, State};
