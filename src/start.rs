@@ -3,6 +3,7 @@
 
 use crate::clients::Clients;
 use crate::clients::pause::{self, Pause};
+use crate::commands;
 use crate::dispatch::replay::Replayer;
 use crate::durability::{Durability, Ending, FinalSave, Parts};
 use crate::memory::evict::Evictor;
@@ -22,6 +23,7 @@ use crate::scripting::store::Store;
 use crate::server::rebinder::{self, Rebinder};
 use crate::server::settings::{self, Startup};
 use crate::server::{Live, Server};
+use crate::session::handlers::Handlers;
 use crate::system::clock::Clock;
 use crate::system::pace::Served;
 use crate::system::{log, random, supervisor};
@@ -44,6 +46,7 @@ pub fn serve(config: Config) -> io::Result<()> {
     log::start()?;
     let bound = Bound::new(&startup)?;
     let server = parts(config, &startup)?;
+    let handlers: &'static Handlers = leak(commands::handlers(server.registry));
     settings::apply_once(&server.config.read(), &server.engine.options);
     server.apply_config();
     log_start(server);
@@ -52,18 +55,18 @@ pub fn serve(config: Config) -> io::Result<()> {
     server.durability.start()?;
     server.durability.follow_config()?;
     let workers = (0..startup.threads)
-        .map(|index| worker_thread::spawn(server, index, startup.threads))
+        .map(|index| worker_thread::spawn(server, handlers, index, startup.threads))
         .collect::<io::Result<Vec<_>>>()?;
     start_accepting(server, bound, workers)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ended = runtime.block_on(load_and_serve(server));
+    let ended = runtime.block_on(load_and_serve(server, handlers));
     log::flush();
     ended
 }
 
 /// Makes the parts of the server. They live as long as the process: no reference to one is counted.
 fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
-    let registry = crate::commands::registry();
+    let registry = commands::registry();
     let threads = startup.threads;
     let stats: Vec<_> = (0..threads).map(|_| Arc::new(Stats::new(registry.len()))).collect();
     let shares_clock = SharesClock::of(&registry);
@@ -82,7 +85,6 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
     });
     Ok(leak(Server {
         engine,
-        handlers: leak(crate::commands::handlers(&registry)),
         registry: leak(registry),
         clients: leak(Clients::default()),
         pubsub: leak(PubSub::default()),
@@ -114,9 +116,9 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
 }
 
 /// Loads the data, while clients get -LOADING, and then waits for the end.
-async fn load_and_serve(server: &'static Server) -> io::Result<()> {
+async fn load_and_serve(server: &'static Server, handlers: &'static Handlers) -> io::Result<()> {
     let mut signals = Signals::listen()?;
-    let load = move || server.durability.load(&mut Replayer::new(server));
+    let load = move || server.durability.load(&mut Replayer::new(server, handlers));
     let loading = tokio::task::spawn_blocking(load);
     tokio::select! {
         loaded = loading => loaded?.map_err(io::Error::other)?,

@@ -182,7 +182,7 @@ fn is_listening(session: &Session, request: &Request) -> bool {
 
 /// Calls the handler of a session command; an error that it returns is its reply.
 pub fn run_session(context: &mut Context<'_>, id: u16, args: Args<'_>) {
-    let handlers = context.session.server.handlers;
+    let handlers = context.session.handlers;
     if let Err(error) = handlers.run(id, context, args) {
         context.local.stats.errors.add(1);
         error.write(&mut context.session.out);

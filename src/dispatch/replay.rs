@@ -11,6 +11,7 @@ use crate::clients::ClientInfo;
 use crate::durability::{Libraries, Replay};
 use crate::scripting::functions::{Catalogue, Loader};
 use crate::server::Server;
+use crate::session::handlers::Handlers;
 use crate::session::{Context, Session};
 use crate::system::log;
 use redstart_engine::run::execute::WorkerState;
@@ -31,6 +32,7 @@ impl Libraries for Catalogue {
 /// Runs scripts and loads libraries where there is no client.
 pub struct Replayer {
     server: &'static Server,
+    handlers: &'static Handlers,
     /// Loads libraries, made when it is first needed.
     loader: Option<Loader>,
     /// Runs scripts, made when it is first needed.
@@ -39,14 +41,17 @@ pub struct Replayer {
 
 impl Replayer {
     /// Replays what one start or reload loads.
-    pub fn new(server: &'static Server) -> Replayer {
-        Replayer { server, loader: None, scripts: None }
+    pub fn new(server: &'static Server, handlers: &'static Handlers) -> Replayer {
+        Replayer { server, handlers, loader: None, scripts: None }
     }
 
     fn loader(&mut self) -> Result<&mut Loader, String> {
         match &mut self.loader {
             Some(loader) => Ok(loader),
-            none => Ok(none.insert(Loader::new(self.server).map_err(|error| text(&error))?)),
+            none => {
+                Ok(none
+                    .insert(Loader::new(self.server, self.handlers).map_err(|error| text(&error))?))
+            }
         }
     }
 }
@@ -71,8 +76,8 @@ impl Replay for Replayer {
             // Scripts call the functions that have come so far.
             loader.publish();
         }
-        let server = self.server;
-        self.scripts.get_or_insert_with(|| Scripts::new(server)).run(words, db, now)
+        let (server, handlers) = (self.server, self.handlers);
+        self.scripts.get_or_insert_with(|| Scripts::new(server, handlers)).run(words, db, now)
     }
 
     fn finish(&mut self) {
@@ -98,8 +103,8 @@ struct Scripts {
 }
 
 impl Scripts {
-    fn new(server: &'static Server) -> Scripts {
-        let mut session = Session::new(server, ClientInfo::nobody());
+    fn new(server: &'static Server, handlers: &'static Handlers) -> Scripts {
+        let mut session = Session::new(server, handlers, ClientInfo::nobody());
         session.authenticated = true;
         let stats = Arc::new(Stats::new(server.registry.len()));
         Scripts { session, local: WorkerState::new(stats, fastrand::u64(..)) }
@@ -107,7 +112,7 @@ impl Scripts {
 
     fn run(&mut self, words: &[&[u8]], db: usize, now: Now) -> Result<(), String> {
         let owned = OwnedArgs::from_slices(words);
-        let server = self.session.server;
+        let Session { server, handlers, .. } = self.session;
         let registered = match server.registry.resolve(owned.as_args()) {
             Ok(Some(found)) if found.command.arity.accepts(words.len()) => found,
             _ => return Err("its arguments are not right".to_owned()),
@@ -115,7 +120,7 @@ impl Scripts {
         self.session.db = db;
         let mut context =
             Context { session: &mut self.session, local: &mut self.local, now, held: None };
-        let run = server.handlers.run(registered.id, &mut context, owned.as_args());
+        let run = handlers.run(registered.id, &mut context, owned.as_args());
         self.local.garbage.clear();
         let out = &mut self.session.out;
         if let Err(error) = run {

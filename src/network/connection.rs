@@ -12,6 +12,7 @@ use crate::network::handover::Handover;
 use crate::network::socket::{Accepted, Address, Socket};
 use crate::server::Server;
 use crate::session::Session;
+use crate::session::handlers::Handlers;
 use bytes::BufMut;
 use parking_lot::Mutex;
 use std::future::poll_fn;
@@ -60,6 +61,7 @@ struct Turn {
 /// the client's id. None if the client is refused or has gone already; `on_end` is not called then.
 pub fn start(
     server: &'static Server,
+    handlers: &'static Handlers,
     handover: Handover,
     on_end: impl FnOnce(u64) + Send + 'static,
 ) -> Option<(u64, Arc<Mutex<Connection>>)> {
@@ -67,7 +69,7 @@ pub fn start(
     let (stream, info) = admit(server, handover).ok().flatten()?;
     let id = info.id;
     let leave = Leave { server, id, on_end: Some(on_end) };
-    let session = Session::new(server, info.clone());
+    let session = Session::new(server, handlers, info.clone());
     let connection = Arc::new(Mutex::new(Connection { stream, session, written: 0 }));
     info.belongs_to(&connection);
     let served = connection.clone();

@@ -19,6 +19,7 @@ use crate::dispatch::worker::Worker;
 use crate::network::connection::{self, Connection};
 use crate::network::handover::Handover;
 use crate::server::Server;
+use crate::session::handlers::Handlers;
 use parking_lot::Mutex;
 use redstart_engine::run::execute::WorkerState;
 use redstart_engine::stats::Stats;
@@ -36,6 +37,7 @@ const INTERVAL_MS: u64 = 5;
 
 /// What a worker's thread knows of its connections.
 struct Connections {
+    handlers: &'static Handlers,
     arriving: UnboundedReceiver<Handover>,
     load: Arc<AtomicUsize>,
     stats: Arc<Stats>,
@@ -49,8 +51,19 @@ thread_local! {
 }
 
 /// Makes this thread's connections known here.
-pub fn open(arriving: UnboundedReceiver<Handover>, load: Arc<AtomicUsize>, stats: Arc<Stats>) {
-    CONNECTIONS.set(Some(Connections { arriving, load, stats, connections: BTreeMap::new() }));
+pub fn open(
+    handlers: &'static Handlers,
+    arriving: UnboundedReceiver<Handover>,
+    load: Arc<AtomicUsize>,
+    stats: Arc<Stats>,
+) {
+    CONNECTIONS.set(Some(Connections {
+        handlers,
+        arriving,
+        load,
+        stats,
+        connections: BTreeMap::new(),
+    }));
 }
 
 /// Runs `f` with what this thread knows of its connections; None on a thread that is no worker.
@@ -65,13 +78,13 @@ pub fn poll_handover(cx: &mut Context<'_>) -> Poll<Option<Handover>> {
 
 /// Takes a connection on.
 pub fn take_on(server: &'static Server, handover: Handover) {
-    let Some(load) = with(|own| own.load.clone()) else { return };
+    let Some((handlers, load)) = with(|own| (own.handlers, own.load.clone())) else { return };
     let own = load.clone();
     let on_end = move |id| {
         with(|own| own.connections.remove(&id));
         own.fetch_sub(1, Relaxed);
     };
-    match connection::start(server, handover, on_end) {
+    match connection::start(server, handlers, handover, on_end) {
         Some((id, connection)) => {
             with(|own| own.connections.insert(id, Arc::downgrade(&connection)));
         }

@@ -6,6 +6,7 @@ use crate::dispatch::worker::{self, READ_BYTES, Worker};
 use crate::network::handover::WorkerHandle;
 use crate::network::while_busy;
 use crate::server::Server;
+use crate::session::handlers::Handlers;
 use redstart_engine::run::execute::WorkerState;
 use std::future::poll_fn;
 use std::io;
@@ -27,6 +28,7 @@ const STACK_BYTES: usize = 16 << 20;
 /// When the system has no thread to give.
 pub fn spawn(
     server: &'static Server,
+    handlers: &'static Handlers,
     index: usize,
     workers: usize,
 ) -> io::Result<Arc<WorkerHandle>> {
@@ -40,7 +42,7 @@ pub fn spawn(
         crate::system::log::serves();
         let input = vec![0; READ_BYTES].into();
         worker::install(Worker::new(WorkerState::new(server.stats[index].clone(), seed), input));
-        while_busy::open(connections, load, server.stats[index].clone());
+        while_busy::open(handlers, connections, load, server.stats[index].clone());
         runtime.block_on(async {
             tokio::spawn(tick(server, index, workers));
             receive(server).await;

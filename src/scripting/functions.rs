@@ -11,6 +11,7 @@ use super::store::Script;
 use super::watch::Watch;
 use crate::clients::ClientInfo;
 use crate::server::Server;
+use crate::session::handlers::Handlers;
 use crate::session::{Context, Session};
 use mlua::{Function, Lua, MultiValue, Table, Value};
 use parking_lot::{Mutex, RwLock};
@@ -356,8 +357,8 @@ impl Loader {
     ///
     /// # Errors
     /// When there is no memory for a Lua state.
-    pub fn new(server: &'static Server) -> Result<Loader, Error> {
-        let session = Session::new(server, ClientInfo::nobody());
+    pub fn new(server: &'static Server, handlers: &'static Handlers) -> Result<Loader, Error> {
+        let session = Session::new(server, handlers, ClientInfo::nobody());
         let made = Runtime::new(server, session);
         let runtime = made.map_err(|error| Error::text(format!("ERR {error}")))?;
         Ok(Loader { server, runtime, libraries: Libraries::new() })

@@ -49,7 +49,8 @@ pub fn with<R>(
     RUNTIME.with_borrow_mut(|runtime| {
         if runtime.is_none() {
             let server = context.session.server;
-            let session = Session::new(server, context.session.info.clone());
+            let session =
+                Session::new(server, context.session.handlers, context.session.info.clone());
             let made = Runtime::new(server, session);
             *runtime = Some(made.map_err(|error| Error::text(format!("ERR {error}")))?);
         }

@@ -17,7 +17,6 @@ use crate::notify::invalidation::Tracking;
 use crate::notify::monitor::Monitors;
 use crate::notify::pubsub::PubSub;
 use crate::server::rebinder::Rebinder;
-use crate::session::handlers::Handlers;
 use crate::system::clock::Clock;
 use parking_lot::RwLock;
 use redstart_config::{Config, Setting};
@@ -34,8 +33,6 @@ pub struct Server {
     pub engine: &'static Engine,
     /// The command table.
     pub registry: &'static Registry,
-    /// The session commands' handlers, by command id.
-    pub handlers: &'static Handlers,
     /// Connected clients.
     pub clients: &'static Clients,
     /// Channels.

@@ -11,6 +11,7 @@ pub mod transaction;
 use crate::clients::{ClientInfo, Kept};
 use crate::server::Server;
 use crate::session::blocked::Blocked;
+use crate::session::handlers::Handlers;
 use crate::session::transaction::Queue;
 use bytes::{Bytes, BytesMut};
 use redstart_engine::keyspace::LockedShards;
@@ -34,6 +35,8 @@ const UNPLAIN_NAME: &str =
 pub struct Session {
     /// The server's parts.
     pub server: &'static Server,
+    /// The session commands' handlers.
+    pub handlers: &'static Handlers,
     /// What other threads may know of the client.
     pub info: Arc<ClientInfo>,
     /// The selected database.
@@ -107,10 +110,15 @@ pub struct Context<'a> {
 
 impl Session {
     /// A new connection's state.
-    pub fn new(server: &'static Server, info: Arc<ClientInfo>) -> Session {
+    pub fn new(
+        server: &'static Server,
+        handlers: &'static Handlers,
+        info: Arc<ClientInfo>,
+    ) -> Session {
         let authenticated = !server.live.password_set.load(Relaxed);
         Session {
             server,
+            handlers,
             info,
             db: 0,
             authenticated,

@@ -136,7 +136,8 @@ fn load_again(context: &mut Context<'_>, what: Reload) -> Result<(), Error> {
         return Err(Error::text("ERR a transaction holds what would be loaded"));
     }
     let server = context.session.server;
-    let reload = || server.durability.reload(what, &mut Replayer::new(server));
+    let handlers = context.session.handlers;
+    let reload = || server.durability.reload(what, &mut Replayer::new(server, handlers));
     let loaded = server.pause.alone(server, &context.local.stats, reload);
     let loaded = loaded.ok_or_else(|| Error::text("ERR somebody else loads already"))?;
     loaded.map_err(|error| {
