@@ -2,7 +2,7 @@
 //! ends with a signal or SHUTDOWN.
 
 use crate::clients::Clients;
-use crate::clients::pause::{self, Pause};
+use crate::clients::pause::Pause;
 use crate::commands;
 use crate::dispatch::replay::Replayer;
 use crate::durability::{Durability, Ending, FinalSave, Parts};
@@ -25,6 +25,7 @@ use crate::server::settings::{self, Startup};
 use crate::server::{Live, Server};
 use crate::session::handlers::Handlers;
 use crate::system::clock::Clock;
+use crate::system::heartbeats::Heartbeats;
 use crate::system::pace::Served;
 use crate::system::{log, random, supervisor};
 use parking_lot::RwLock;
@@ -33,7 +34,7 @@ use redstart_engine::Engine;
 use redstart_engine::stats::Stats;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::AtomicUsize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
 
@@ -93,7 +94,7 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
         tracking: leak(Tracking::default()),
         scripts,
         stats,
-        beats: leak((0..threads).map(|_| AtomicU64::new(0)).collect::<Vec<_>>()),
+        heartbeats: leak(Heartbeats::new(threads)),
         clock,
         config,
         live: leak(Live::default()),
@@ -151,7 +152,7 @@ fn start_accepting(
         let _entered = runtime.enter();
         Listeners::start(bound, workers)?
     };
-    runtime.spawn(pause::watch(server));
+    runtime.spawn(server.pause.watch(&server.engine.keyspace, server.clock));
     let body = move || {
         log::serves();
         runtime.block_on(rebind(listeners, rebinds));
@@ -253,9 +254,7 @@ async fn until_stopped(server: &'static Server, mut signals: Signals) -> io::Res
             _ = tick.tick() => {
                 server.clock.follow_wall();
                 server.sample_rates();
-                server.close_idle();
-                crate::clients::output_limits::tick(server);
-                server.evict_clients();
+                server.clients.tick(server.clock.now().mono_ms);
                 server.durability.tick();
             }
         }

@@ -1,30 +1,31 @@
-//! What others send to a connection: messages of channels it listens to, the reply to a command
-//! that it waits in. Bytes are ready to be written; the connection's task is woken and appends
-//! them to its output between two replies.
+//! What others push to a client: messages of channels that it listens to, invalidations, the lines
+//! of MONITOR. The bytes are ready to be written; the connection's task is woken and appends them
+//! to its output between two replies.
 //!
-//! Small messages are copied one behind the other: a hundred of them cost the receiver one copy and
-//! nobody an allocation each. Large ones are shared by all who get them.
+//! Small messages are copied one behind the other: a hundred of them cost the receiver one copy,
+//! and no sender an allocation. Large ones are shared by all clients that get them.
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use redstart_protocol::Reply;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A connection's mailbox.
+/// The messages that wait for a client.
 #[derive(Default)]
 pub struct Outbox {
-    /// Whether there is anything: looked at without the lock on every poll.
+    /// Whether there are any: looked at without the lock on every poll.
     full: AtomicBool,
-    mail: Mutex<Mail>,
+    messages: Mutex<Messages>,
 }
 
-/// Messages from this size on are shared, in bytes.
-const SHARED_MIN: usize = 4096;
-/// The most that an empty mailbox keeps for the next messages, in bytes.
+/// Messages from this size on are shared, in bytes. Smaller than for replies: a message may go to
+/// many clients.
+const SHARED_FROM: usize = 4096;
+/// The most that an empty outbox keeps for the next messages, in bytes.
 const KEEP_BYTES: usize = 4096;
 
 #[derive(Default)]
-struct Mail {
+struct Messages {
     /// What comes before `tail`.
     parts: Vec<Bytes>,
     tail: Vec<u8>,
@@ -34,41 +35,41 @@ struct Mail {
 impl Outbox {
     /// Adds a message. Returns how many bytes wait.
     pub fn put(&self, message: &Bytes) -> usize {
-        let mut mail = self.mail.lock();
-        mail.bytes += message.len();
-        if message.len() < SHARED_MIN {
-            mail.tail.extend_from_slice(message);
+        let mut messages = self.messages.lock();
+        messages.bytes += message.len();
+        if message.len() < SHARED_FROM {
+            messages.tail.extend_from_slice(message);
         } else {
-            let tail = std::mem::take(&mut mail.tail);
-            mail.parts.extend([tail.into(), message.clone()]);
+            let tail = std::mem::take(&mut messages.tail);
+            messages.parts.extend([tail.into(), message.clone()]);
         }
         self.full.store(true, Ordering::Release);
-        mail.bytes
+        messages.bytes
     }
 
     /// How many bytes wait.
     pub fn bytes(&self) -> usize {
-        if self.full.load(Ordering::Acquire) { self.mail.lock().bytes } else { 0 }
+        if self.full.load(Ordering::Acquire) { self.messages.lock().bytes } else { 0 }
     }
 
-    /// Whether there is anything.
+    /// Whether there are messages.
     #[inline]
     pub fn has_any(&self) -> bool {
         self.full.load(Ordering::Acquire)
     }
 
-    /// Appends everything to `out`; false when there was nothing.
+    /// Appends all messages to `out`; false when there were none.
     #[cold]
     pub fn take(&self, out: &mut Reply) -> bool {
-        let mut mail = self.mail.lock();
+        let mut messages = self.messages.lock();
         self.full.store(false, Ordering::Release);
-        let any = mail.bytes > 0;
-        mail.parts.iter().for_each(|part| out.raw(part));
-        out.raw(&mail.tail);
-        mail.parts = Vec::new();
-        mail.tail.clear();
-        mail.tail.shrink_to(KEEP_BYTES);
-        mail.bytes = 0;
+        let any = messages.bytes > 0;
+        messages.parts.iter().for_each(|part| out.raw(part));
+        out.raw(&messages.tail);
+        messages.parts = Vec::new();
+        messages.tail.clear();
+        messages.tail.shrink_to(KEEP_BYTES);
+        messages.bytes = 0;
         any
     }
 }

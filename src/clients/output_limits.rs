@@ -1,12 +1,11 @@
-//! What a client may leave unread (`client-output-buffer-limit`): who lets more pile up is closed.
+//! What a client may leave unread (`client-output-buffer-limit`).
 //!
 //! Beyond the hard limit of its class a client is closed at once, beyond the soft one when it has
 //! been there for some seconds. What counts is what waits in the server: replies that the socket
-//! does not take, and mail. The hard limit is looked at wherever that grows. The time beyond the
-//! soft one is noted by a tick, which looks at nobody while nobody is there.
+//! does not take, and pushed messages. The hard limit is checked wherever that grows. A tick
+//! measures the time beyond the soft limit, and looks at no client while none is there.
 
-use crate::clients::{ClientInfo, Kind};
-use crate::server::Server;
+use crate::clients::kind::ClientKind;
 use redstart_config::Limit;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
@@ -18,124 +17,125 @@ struct Class {
     soft_s: AtomicU64,
 }
 
-/// The limits of normal clients, replicas and listeners, and who came near them.
+/// The limits of normal clients, replicas and listeners, and how many clients exceeded them.
 #[derive(Default)]
-pub struct Limits {
+pub struct OutputLimits {
     classes: [Class; 3],
-    /// Clients beyond their soft limit.
+    /// Clients that are beyond their soft limit.
     beyond_soft: AtomicUsize,
     /// Clients that were closed.
     pub closed: AtomicU64,
 }
 
-/// How a client stands to its soft limit.
+/// Whether a client is beyond its soft limit.
 #[derive(Default)]
-pub struct Standing {
-    /// Whether it is beyond.
+pub struct SoftLimitState {
     beyond: AtomicBool,
-    /// Since when in monotonic milliseconds, once a tick has seen it.
+    /// Since when, in monotonic milliseconds; zero until a tick has seen it.
     since_ms: AtomicU64,
 }
 
-impl Limits {
+/// What has to become of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It stays.
+    Stays,
+    /// It left too much unread, and is to be closed.
+    Closes,
+}
+
+impl OutputLimits {
     /// Follows the configuration.
     pub fn configure(&self, limits: [Limit; 3]) {
+        let bytes = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
         for (class, limit) in self.classes.iter().zip(limits) {
-            class
-                .hard_bytes
-                .store(usize::try_from(limit.hard_bytes).unwrap_or(usize::MAX), Relaxed);
-            class
-                .soft_bytes
-                .store(usize::try_from(limit.soft_bytes).unwrap_or(usize::MAX), Relaxed);
+            class.hard_bytes.store(bytes(limit.hard_bytes), Relaxed);
+            class.soft_bytes.store(bytes(limit.soft_bytes), Relaxed);
             class.soft_s.store(limit.soft_s.unsigned_abs(), Relaxed);
         }
     }
 
-    fn class(&self, kind: Kind) -> &Class {
+    /// Checks a client that leaves so many bytes unread against the hard limit, and notes whether
+    /// it is beyond the soft one.
+    #[inline]
+    pub fn check(&self, state: &SoftLimitState, kind: ClientKind, bytes: usize) -> Verdict {
+        let Class { hard_bytes, soft_bytes, .. } = self.class(kind);
+        let (hard_bytes, soft_bytes) = (hard_bytes.load(Relaxed), soft_bytes.load(Relaxed));
+        if hard_bytes != 0 && bytes > hard_bytes {
+            return Verdict::Closes;
+        }
+        let beyond = soft_bytes != 0 && bytes > soft_bytes;
+        if state.beyond.load(Relaxed) != beyond {
+            self.note(state, beyond);
+        }
+        Verdict::Stays
+    }
+
+    /// Whether any client is beyond its soft limit.
+    pub fn any_beyond_soft(&self) -> bool {
+        self.beyond_soft.load(Relaxed) != 0
+    }
+
+    /// Checks how long a client has been beyond its soft limit; called by every tick.
+    pub fn check_time(&self, state: &SoftLimitState, kind: ClientKind, now_ms: u64) -> Verdict {
+        if !state.beyond.load(Relaxed) {
+            return Verdict::Stays;
+        }
+        let since_ms = state.since_ms.load(Relaxed);
+        if since_ms == 0 {
+            state.since_ms.store(now_ms, Relaxed);
+            return Verdict::Stays;
+        }
+        let soft_ms = self.class(kind).soft_s.load(Relaxed).saturating_mul(1000);
+        if now_ms.saturating_sub(since_ms) > soft_ms { Verdict::Closes } else { Verdict::Stays }
+    }
+
+    /// Forgets a client that has gone.
+    pub fn forget(&self, state: &SoftLimitState) {
+        self.note(state, false);
+    }
+
+    #[cold]
+    fn note(&self, state: &SoftLimitState, beyond: bool) {
+        if state.beyond.swap(beyond, Relaxed) == beyond {
+            return;
+        }
+        state.since_ms.store(0, Relaxed);
+        if beyond {
+            self.beyond_soft.fetch_add(1, Relaxed);
+        } else {
+            self.beyond_soft.fetch_sub(1, Relaxed);
+        }
+    }
+
+    fn class(&self, kind: ClientKind) -> &Class {
         &self.classes[match kind {
-            Kind::Normal | Kind::Master => 0,
-            Kind::Replica => 1,
-            Kind::PubSub => 2,
+            ClientKind::Normal | ClientKind::Master => 0,
+            ClientKind::Replica => 1,
+            ClientKind::PubSub => 2,
         }]
     }
 }
 
-impl ClientInfo {
-    /// Bytes that wait to be read by the client.
-    pub fn unread(&self) -> usize {
-        self.output_bytes.load(Relaxed) + self.mail.bytes()
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// So many bytes of replies wait for the socket from now on.
-    #[cold]
-    pub fn set_output(&self, bytes: usize) {
-        self.output_bytes.store(bytes, Relaxed);
-        self.check_output(self.unread());
-    }
-
-    /// Closes the client if so many unread bytes are too many. Returns whether they are.
-    #[inline]
-    pub fn check_output(&self, bytes: usize) -> bool {
-        let Class { hard_bytes, soft_bytes, .. } = self.limits.class(self.kind());
-        let (hard_bytes, soft_bytes) = (hard_bytes.load(Relaxed), soft_bytes.load(Relaxed));
-        if hard_bytes != 0 && bytes > hard_bytes {
-            self.close_for_output(bytes);
-            return true;
-        }
-        let beyond = soft_bytes != 0 && bytes > soft_bytes;
-        if self.standing.beyond.load(Relaxed) != beyond {
-            self.stand(beyond);
-        }
-        false
-    }
-
-    #[cold]
-    fn stand(&self, beyond: bool) {
-        if self.standing.beyond.swap(beyond, Relaxed) == beyond {
-            return;
-        }
-        self.standing.since_ms.store(0, Relaxed);
-        match beyond {
-            true => self.limits.beyond_soft.fetch_add(1, Relaxed),
-            false => self.limits.beyond_soft.fetch_sub(1, Relaxed),
-        };
-    }
-
-    /// The client is gone: it is not beyond any limit any more.
-    pub fn forget_output(&self) {
-        self.stand(false);
-    }
-
-    #[cold]
-    fn close_for_output(&self, bytes: usize) {
-        if self.kill() {
-            self.limits.closed.fetch_add(1, Relaxed);
-            let Self { id, addr, .. } = self;
-            crate::system::log::warning(format_args!(
-                "Client id={id} addr={addr} omem={bytes} closed for overcoming of output buffer \
-                 limits."
-            ));
-        }
-    }
-}
-
-/// Closes who has been beyond the soft limit for too long.
-pub fn tick(server: &Server) {
-    if server.clients.limits.beyond_soft.load(Relaxed) == 0 {
-        return;
-    }
-    let now_ms = server.clock.now().mono_ms;
-    for client in server.clients.all() {
-        let bytes = client.unread();
-        if client.check_output(bytes) || !client.standing.beyond.load(Relaxed) {
-            continue;
-        }
-        let since_ms = client.standing.since_ms.load(Relaxed);
-        let soft_s = client.limits.class(client.kind()).soft_s.load(Relaxed);
-        if since_ms == 0 {
-            client.standing.since_ms.store(now_ms, Relaxed);
-        } else if now_ms.saturating_sub(since_ms) > soft_s.saturating_mul(1000) {
-            client.close_for_output(bytes);
-        }
+    #[test]
+    fn the_hard_limit_closes_at_once_and_the_soft_one_after_its_time() {
+        let limits = OutputLimits::default();
+        let limit = Limit { hard_bytes: 100, soft_bytes: 50, soft_s: 2 };
+        limits.configure([limit, Limit::default(), Limit::default()]);
+        let state = SoftLimitState::default();
+        let check = |bytes| limits.check(&state, ClientKind::Normal, bytes);
+        let check_time = |now_ms| limits.check_time(&state, ClientKind::Normal, now_ms);
+        assert_eq!((check(101), check(100)), (Verdict::Closes, Verdict::Stays));
+        assert!(limits.any_beyond_soft());
+        assert_eq!([1000, 3000, 3001].map(check_time)[..2], [Verdict::Stays; 2]);
+        assert_eq!(check_time(3001), Verdict::Closes);
+        assert_eq!(check(50), Verdict::Stays);
+        assert!(!limits.any_beyond_soft());
+        assert_eq!(check_time(9000), Verdict::Stays);
+        assert_eq!(limits.check(&state, ClientKind::PubSub, usize::MAX), Verdict::Stays);
     }
 }

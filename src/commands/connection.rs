@@ -195,7 +195,7 @@ static AUTH: SessionCommand = SessionCommand {
 fn auth(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let session = &mut *context.session;
     match args.len() {
-        2 if !session.server.live.password_set.load(Relaxed) => {
+        2 if !session.server.clients.admission.asks_password() => {
             return Err(Error::text(NO_PASSWORD));
         }
         2 => authenticate(session, b"default", &args[1])?,
@@ -211,7 +211,7 @@ const NO_PASSWORD: &str = "ERR AUTH <password> called without any password confi
 
 /// Checks a user's password; what the client was before a wrong one, it stays.
 fn authenticate(session: &mut Session, user: &[u8], password: &[u8]) -> Result<(), Error> {
-    let open = !session.server.live.password_set.load(Relaxed);
+    let open = !session.server.clients.admission.asks_password();
     let right = || same(session.server.config.read().text(Setting::Requirepass), password);
     if user != b"default" || !(open || right()) {
         let text = "WRONGPASS invalid username-password pair or user is disabled.";

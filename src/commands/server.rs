@@ -1,7 +1,7 @@
 //! TIME, INFO, MONITOR, SHUTDOWN, LOLWUT: the server as a whole.
 
 use super::{SessionCommand, declare, is};
-use crate::clients::MONITORS;
+use crate::clients::client::MONITORS;
 use crate::durability::{Ending, FinalSave};
 use crate::session::Context;
 use redstart_engine::Error;

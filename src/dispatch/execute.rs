@@ -1,10 +1,11 @@
 //! Pass 3: the requests of a batch are run in order, each through the gate, and accounted for.
 
-use crate::clients::TOUCH_NOT;
+use crate::clients::client::NO_TOUCH;
+use crate::clients::output_limits::Verdict;
 use crate::dispatch::account::Account;
 use crate::dispatch::after_unlock::take_out_garbage;
 use crate::dispatch::batch::{Request, Source, What, arguments, put_back};
-use crate::dispatch::gate::gate;
+use crate::dispatch::gate::{gate, pause_holds};
 use crate::dispatch::worker::Worker;
 use crate::durability;
 use crate::session::{Context, Quiet, Session, blocked, tracking, transaction};
@@ -36,7 +37,7 @@ pub fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<
     worker.turns.batch(now_ns);
     let mut now = server.clock.moment(now_ns);
     session.info.active_ms.store(now.mono_ms, Relaxed);
-    worker.local.touches_not = session.info.marks.load(Relaxed) & TOUCH_NOT != 0;
+    worker.local.touches_not = session.info.marks.load(Relaxed) & NO_TOUCH != 0;
     let mut batch = std::mem::take(&mut worker.batch);
     let mut account = Account::open(session, now_ns, std::mem::take(&mut worker.ran));
     for (place, request) in batch.iter().enumerate() {
@@ -56,7 +57,9 @@ pub fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<
             session.keep_quiet((!listens).then_some(mark));
         }
         // A client that is closed because it does not read loses its last replies.
-        if session.out.len() > UNCOUNTED_OUTPUT && session.info.check_output(session.out.len()) {
+        if session.out.len() > UNCOUNTED_OUTPUT
+            && session.info.check_output(session.out.len()) == Verdict::Closes
+        {
             session.closing = true;
         }
         if session.tracks {
@@ -112,7 +115,7 @@ fn execute(
     }
     let args = arguments(&worker.spans, request, source);
     if server.pause.is_on()
-        && server.pause.holds(session, registered.command, args, *now)
+        && pause_holds(session, registered.command, args, *now)
         && server.pause.wait(&session.info)
     {
         return Flow::Postponed;

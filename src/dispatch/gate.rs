@@ -1,17 +1,20 @@
 //! What stands between a request and its command: authentication, subscriptions, a busy server, a
 //! failing disk, memory.
 
+use crate::clients::pause::PauseMode;
 use crate::dispatch::batch::{Request, Source, arguments};
 use crate::dispatch::worker::Worker;
 use crate::notify::monitor;
+use crate::scripting::{shebang, unhex};
 use crate::server::Server;
 use crate::session::Session;
 use redstart_engine::run::registry::Registered;
 use redstart_engine::spec::{
-    ALLOW_BUSY, DENYOOM, ENDS_MULTI, Group, NO_AUTH, RUNS_QUEUE, WHILE_SUBSCRIBED, WRITE,
+    ALLOW_BUSY, DENYOOM, ENDS_MULTI, Group, MAY_REPLICATE, NO_AUTH, READONLY, RUNS_DIGEST,
+    RUNS_FUNCTION, RUNS_QUEUE, RUNS_TEXT, WHILE_SUBSCRIBED, WRITE,
 };
-use redstart_engine::{Error, Now};
-use redstart_protocol::Protocol;
+use redstart_engine::{Command, Error, Now};
+use redstart_protocol::{Args, Protocol};
 
 /// Whether the client may run a command now: it is authenticated, the command is allowed while it
 /// is subscribed, no script holds the server, and there is a disk and memory for it.
@@ -81,4 +84,38 @@ fn has_room(
     }
     let bytes = arguments(&worker.spans, request, source).iter().map(<[u8]>::len).sum();
     server.evictor.make_room(server.engine, &mut worker.local, bytes, now)
+}
+
+/// Whether a pause holds a command of the session.
+#[cold]
+pub fn pause_holds(session: &Session, command: &Command, args: Args<'_>, now: Now) -> bool {
+    let server = session.server;
+    let Some((mode, _)) = server.pause.now() else { return false };
+    let held = mode == PauseMode::All
+        || match &session.queue {
+            Some(queue) if command.is(RUNS_QUEUE) => queue
+                .requests()
+                .any(|(id, args)| may_write(server, server.registry.at(id).command, args)),
+            _ => may_write(server, command, args),
+        };
+    held && server.pause.lasts(&server.engine.keyspace, now)
+}
+
+/// Whether a command may write, as far as its arguments say: the flags of a script count, and a
+/// script without flags may write.
+fn may_write(server: &Server, command: &Command, args: Args<'_>) -> bool {
+    let scripts = &server.scripts;
+    let flags = if command.is(RUNS_TEXT) {
+        shebang::of_script(&args[1]).ok().flatten()
+    } else if command.is(RUNS_DIGEST) {
+        unhex(&args[1]).and_then(|digest| scripts.get(&digest)).and_then(|script| script.flags)
+    } else if command.is(RUNS_FUNCTION) {
+        scripts.functions.flags(&args[1])
+    } else {
+        return command.is(WRITE | MAY_REPLICATE);
+    };
+    match flags {
+        Some(flags) => flags & shebang::NO_WRITES == 0,
+        None => !command.is(READONLY),
+    }
 }

@@ -7,7 +7,7 @@
 //! an error did so the first time, too, after some of its writes: it is logged and passed over. One
 //! that cannot be run at all would leave a hole, and is refused.
 
-use crate::clients::ClientInfo;
+use crate::clients::client::ClientInfo;
 use crate::durability::{Libraries, Replay};
 use crate::scripting::functions::{Catalogue, Loader};
 use crate::server::Server;

@@ -177,7 +177,7 @@ impl Evictor {
         made
     }
 
-    /// Notes a request of so many bytes, where zero is no request. Returns the bytes that memory may
+    /// Notes a request of so many bytes, where zero is no request. Returns how many bytes memory may
     /// have grown by since the last sum.
     fn note(&self, bytes: usize, now: Now) -> usize {
         let more = if bytes == 0 { 0 } else { bytes + ENTRY_BYTES };

@@ -4,12 +4,13 @@
 //! Bytes are read into the worker's buffer and requests run right there; only the beginning of a
 //! request that is not whole yet is kept by the connection. So an idle connection holds no buffer.
 
-use crate::clients::ClientInfo;
+use crate::clients::address::Address;
+use crate::clients::client::{Arrival, ClientInfo, Hangup};
 use crate::dispatch;
 use crate::dispatch::worker;
 use crate::durability::Release;
 use crate::network::handover::Handover;
-use crate::network::socket::{Accepted, Address, Socket};
+use crate::network::socket::{Accepted, Socket};
 use crate::server::Server;
 use crate::session::Session;
 use crate::session::handlers::Handlers;
@@ -45,6 +46,18 @@ pub struct Connection {
     pub written: usize,
 }
 
+/// How long CLIENT KILL waits for a connection that is being served on another worker. Two clients
+/// that end each other wait for so long.
+const END_PATIENCE: Duration = Duration::from_millis(5);
+
+impl Hangup for Mutex<Connection> {
+    fn hang_up(&self) {
+        if let Some(connection) = self.try_lock_for(END_PATIENCE) {
+            connection.stream.end();
+        }
+    }
+}
+
 /// What a connection's task does next.
 struct Turn {
     /// The client has gone.
@@ -71,7 +84,8 @@ pub fn start(
     let leave = Leave { server, id, on_end: Some(on_end) };
     let session = Session::new(server, handlers, info.clone());
     let connection = Arc::new(Mutex::new(Connection { stream, session, written: 0 }));
-    info.belongs_to(&connection);
+    let hangup = Arc::downgrade(&connection);
+    info.belongs_to(hangup);
     let served = connection.clone();
     tokio::spawn(async move {
         let _leave = leave;
@@ -157,9 +171,7 @@ fn admit(server: &Server, handover: Handover) -> io::Result<Option<(Socket, Arc<
         let _ = stream.write_all(text.as_bytes());
         Ok(None)
     };
-    let elsewhere = !addr.is_local();
-    let open = !server.live.password_set.load(Relaxed);
-    if elsewhere && open && server.live.protected.load(Relaxed) {
+    if server.clients.admission.refuses(&addr) {
         return refuse(stream, DENIED);
     }
     let laddr = match &stream {
@@ -167,17 +179,16 @@ fn admit(server: &Server, handover: Handover) -> io::Result<Option<(Socket, Arc<
         Accepted::Unix(_) => addr.clone(),
     };
     let fd = std::os::fd::AsRawFd::as_raw_fd(&stream);
-    let (max, now_ms) = (server.live.maxclients.load(Relaxed), server.clock.now().mono_ms);
-    let Some(info) = server.clients.add(addr, laddr, fd, now_ms, max) else {
+    let arrival = Arrival { addr, laddr, fd, now_ms: server.clock.now().mono_ms };
+    let Some(info) = server.clients.add(arrival) else {
         return refuse(stream, "-ERR max number of clients reached\r\n");
     };
     if let Accepted::Tcp(stream) = &stream {
         stream.set_nodelay(true)?;
-        let keepalive_s = server.live.keepalive_s.load(Relaxed) as u64;
-        if keepalive_s > 0 {
+        if let Some(idle) = server.clients.admission.keepalive() {
             let keepalive = socket2::TcpKeepalive::new()
-                .with_time(Duration::from_secs(keepalive_s))
-                .with_interval(Duration::from_secs((keepalive_s / 3).max(1)));
+                .with_time(idle)
+                .with_interval(Duration::from_secs((idle.as_secs() / 3).max(1)));
             socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive)?;
         }
     }
@@ -207,9 +218,9 @@ fn poll_requests(
         }
         return Poll::Ready(Ok(true));
     }
-    if session.info.mail.has_any() {
+    if session.info.outbox.has_any() {
         worker::with(|worker| worker.lend(&mut session.out));
-        if session.info.mail.take(&mut session.out) {
+        if session.info.outbox.take(&mut session.out) {
             return Poll::Ready(Ok(true));
         }
     }
@@ -233,7 +244,7 @@ fn poll_requests(
     if read > 0 {
         // Requests that run now no longer count as input when clients are weighed.
         session.info.input_bytes.store(session.input.len(), Relaxed);
-        session.server.evict_if_large(&session.info);
+        session.server.clients.evict_if_large(&session.info);
         if session.info.is_killed(cx.waker()) {
             return Poll::Ready(Ok(false));
         }
@@ -243,9 +254,10 @@ fn poll_requests(
             dispatch::run_kept(session, worker);
         });
     }
-    let fits = session.input.len() <= session.server.live.input_bytes_max.load(Relaxed);
+    let limits = &session.server.clients.input_limits;
+    let fits = session.input.len() <= limits.kept_bytes_max();
     if !fits {
-        session.server.clients.too_long.fetch_add(1, Relaxed);
+        limits.closed.fetch_add(1, Relaxed);
     }
     Poll::Ready(Ok(read > 0 && fits))
 }

@@ -1,6 +1,7 @@
 //! The way of a connection from the thread that accepts it to the worker that serves it.
 
-use crate::network::socket::{Accepted, Address};
+use crate::clients::address::Address;
+use crate::network::socket::Accepted;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use tokio::sync::mpsc;

@@ -4,8 +4,9 @@
 //! (`server/rebinder.rs`) and waits, so that the reply is true: either the server listens at the
 //! new addresses, or nothing has changed.
 
+use crate::clients::address::Address;
 use crate::network::handover::{Handover, WorkerHandle};
-use crate::network::socket::{Accepted, Address};
+use crate::network::socket::Accepted;
 use crate::server::settings::Startup;
 use std::io;
 use std::net::{SocketAddr, TcpListener};

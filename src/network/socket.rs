@@ -1,42 +1,11 @@
-//! Connections of either kind: TCP and unix sockets, and where their clients are.
+//! Connections of either kind: TCP and unix sockets.
 
-use std::fmt;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-
-/// Where a client is, or where it connected to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
-    /// An address and a port.
-    Tcp(SocketAddr),
-    /// The path of the server's unix socket.
-    Unix(Arc<str>),
-}
-
-impl Address {
-    /// Whether the client is on the same machine.
-    pub fn is_local(&self) -> bool {
-        match self {
-            Address::Tcp(addr) => addr.ip().to_canonical().is_loopback(),
-            Address::Unix(_) => true,
-        }
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Address::Tcp(addr) => write!(out, "{addr}"),
-            Address::Unix(path) => write!(out, "{path}:0"),
-        }
-    }
-}
 
 /// A connection that no runtime knows yet.
 pub enum Accepted {

@@ -11,7 +11,7 @@ use redstart_engine::run::execute::WorkerState;
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -75,7 +75,7 @@ async fn tick(server: &'static Server, index: usize, workers: usize) {
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         interval.tick().await;
-        server.beats[index].fetch_add(1, Ordering::AcqRel);
+        server.heartbeats.beat(index);
         // Nothing expires while data is being loaded.
         if server.durability.is_loading() {
             continue;
@@ -83,7 +83,7 @@ async fn tick(server: &'static Server, index: usize, workers: usize) {
         if index == 0 {
             server.leftover_watches.remove(&server.engine.keyspace);
         }
-        if server.live.expiry_waits.load(Ordering::Relaxed) || server.pause.is_on() {
+        if !server.engine.options.expires_actively() || server.pause.is_on() {
             continue;
         }
         loop {

@@ -12,7 +12,9 @@
 //!
 //! The notes of a client that has disconnected stay until their keys change, and are dropped then.
 
-use crate::clients::{ClientInfo, Clients};
+use crate::clients::Clients;
+use crate::clients::client::ClientInfo;
+use crate::clients::kind::ClientKind;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use redstart_engine::Engine;
@@ -26,27 +28,6 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// The channel that redirected messages seem to come from in RESP2.
 const CHANNEL: &[u8] = b"__redis__:invalidate";
-
-/// How a client tracks.
-#[derive(Clone, Debug, Default)]
-pub struct Mode {
-    /// Whether it does at all.
-    pub on: bool,
-    /// It follows prefixes, whatever it reads.
-    pub broadcast: bool,
-    /// Reads are noted only behind CLIENT CACHING YES.
-    pub opt_in: bool,
-    /// Reads are noted except behind CLIENT CACHING NO.
-    pub opt_out: bool,
-    /// Its own changes are not sent to it.
-    pub no_loop: bool,
-    /// Its messages go to this client; zero is itself.
-    pub redirect: u64,
-    /// That client has gone.
-    pub is_broken: bool,
-    /// The prefixes that it follows.
-    pub prefixes: Vec<Bytes>,
-}
 
 /// The clients that track, and the prefixes that they follow.
 #[derive(Default)]
@@ -264,7 +245,7 @@ fn send_to(
     };
     if target.resp.load(Relaxed) == 3 {
         send(&target, Protocol::Resp3, author, |reply| write(reply, stale, false));
-    } else if target.kind() == crate::clients::Kind::PubSub {
+    } else if target.kind() == ClientKind::PubSub {
         send(&target, Protocol::Resp2, author, |reply| write(reply, stale, true));
     }
 }

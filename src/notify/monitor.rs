@@ -6,7 +6,7 @@
 //!
 //! Not shown: what is for administrators, what was refused or only queued, passwords.
 
-use crate::clients::ClientInfo;
+use crate::clients::client::ClientInfo;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use redstart_config::words::quote;

@@ -4,7 +4,7 @@
 //! listener sees all messages in the same order. A message is encoded once for each protocol and
 //! shared by all outboxes.
 
-use crate::clients::ClientInfo;
+use crate::clients::client::ClientInfo;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use redstart_engine::glob::{self, Case};

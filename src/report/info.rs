@@ -3,8 +3,8 @@
 //! Only what is known is printed. Counters are summed over the workers; memory is what the shards
 //! count of their entries and tables, and what the system says of the process.
 
-use crate::clients::ClientInfo;
-use crate::clients::pause::Mode;
+use crate::clients::client::ClientInfo;
+use crate::clients::pause::PauseMode;
 use crate::metrics::histogram::Histogram;
 use crate::notify::pubsub::Kind;
 use crate::server::Server;
@@ -166,7 +166,7 @@ fn clients(lines: &mut Lines, facts: &Facts) {
     };
     lines.put("connected_clients", facts.server.clients.len());
     lines.put("cluster_connections", 0);
-    lines.put("maxclients", facts.server.live.maxclients.load(Relaxed));
+    lines.put("maxclients", facts.server.clients.admission.clients_max());
     let input = most(|client| client.input_bytes.load(Relaxed));
     lines.put("client_recent_max_input_buffer", input);
     let output = most(|client| client.unread());
@@ -183,8 +183,8 @@ fn clients(lines: &mut Lines, facts: &Facts) {
     lines.put("paused_reason", if pause.is_some() { "client_pause" } else { "none" });
     let actions = match pause {
         None => "none",
-        Some((Mode::Write, _)) => "write",
-        Some((Mode::All, _)) => "all",
+        Some((PauseMode::Write, _)) => "write",
+        Some((PauseMode::All, _)) => "all",
     };
     lines.put("paused_actions", actions);
     let left_ms = pause.map_or(0, |(_, end_ms)| end_ms.saturating_sub(facts.now.mono_ms));
@@ -288,9 +288,9 @@ fn stats(lines: &mut Lines, facts: &Facts) {
     lines.put("total_writes_processed", sum(|stats| &stats.writes));
     lines.zeros(&["io_threaded_reads_processed", "io_threaded_writes_processed"]);
     lines.zeros(&["reply_buffer_shrinks", "reply_buffer_expands"]);
-    let too_long = clients.too_long.load(Relaxed);
+    let too_long = clients.input_limits.closed.load(Relaxed);
     lines.put("client_query_buffer_limit_disconnections", too_long);
-    let unread = clients.limits.closed.load(Relaxed);
+    let unread = clients.output_limits.closed.load(Relaxed);
     lines.put("client_output_buffer_limit_disconnections", unread);
 }
 

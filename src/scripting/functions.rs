@@ -9,7 +9,7 @@ use super::runtime::{Runtime, compile, describe};
 use super::shebang::{Flags, NO_WRITES, flag, words};
 use super::store::Script;
 use super::watch::Watch;
-use crate::clients::ClientInfo;
+use crate::clients::client::ClientInfo;
 use crate::server::Server;
 use crate::session::handlers::Handlers;
 use crate::session::{Context, Session};

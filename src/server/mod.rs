@@ -18,13 +18,14 @@ use crate::notify::monitor::Monitors;
 use crate::notify::pubsub::PubSub;
 use crate::server::rebinder::Rebinder;
 use crate::system::clock::Clock;
+use crate::system::heartbeats::Heartbeats;
 use parking_lot::RwLock;
 use redstart_config::{Config, Setting};
 use redstart_engine::keyspace::watching::LeftoverWatches;
 use redstart_engine::stats::Stats;
 use redstart_engine::{Engine, Registry};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use tokio::sync::Notify;
 
 /// What all workers share.
@@ -48,7 +49,7 @@ pub struct Server {
     /// Every worker's counters.
     pub stats: &'static [Arc<Stats>],
     /// Counts for each worker how often it was between two requests.
-    pub beats: &'static [AtomicU64],
+    pub heartbeats: &'static Heartbeats,
     /// The clocks.
     pub clock: &'static Clock,
     /// Settings.
@@ -90,26 +91,8 @@ pub struct Server {
 /// Settings that are read per request or per connection, without a lock.
 #[derive(Default)]
 pub struct Live {
-    /// Whether a password is asked for.
-    pub password_set: AtomicBool,
-    /// The most clients.
-    pub maxclients: AtomicUsize,
-    /// The longest argument in bytes.
-    pub bulk_bytes_max: AtomicUsize,
-    /// The most input that a client may let pile up, in bytes.
-    pub input_bytes_max: AtomicUsize,
-    /// The most memory that all clients together may take, in bytes; zero is no limit.
-    pub clients_bytes_max: AtomicUsize,
-    /// Keepalive probes of client sockets, in seconds; zero is none.
-    pub keepalive_s: AtomicUsize,
-    /// Whether clients from other machines are refused while there is no password.
-    pub protected: AtomicBool,
-    /// Seconds after which an idle client is closed; zero is never.
-    pub timeout_s: AtomicU64,
     /// From how long on a script is too long, in milliseconds.
     pub busy_ms: AtomicU64,
-    /// Whether expired keys are left alone until they are asked for (DEBUG SET-ACTIVE-EXPIRE).
-    pub expiry_waits: AtomicBool,
     /// Whether scripts may use DEBUG, for tests of them.
     pub scripts_debug: AtomicBool,
 }
@@ -137,46 +120,11 @@ impl Server {
         self.rates.sample(self.clock.now().mono_ms, sums);
     }
 
-    /// Closes clients that have been idle for longer than `timeout`; those that listen may be.
-    pub fn close_idle(&self) {
-        let timeout_ms = self.live.timeout_s.load(Ordering::Relaxed).saturating_mul(1000);
-        if timeout_ms == 0 {
-            return;
-        }
-        let now_ms = self.clock.now().mono_ms;
-        for client in self.clients.all() {
-            let idle_ms = now_ms.saturating_sub(client.active_ms.load(Ordering::Relaxed));
-            if idle_ms > timeout_ms && client.may_time_out() {
-                client.kill();
-            }
-        }
-    }
-
-    /// Closes clients if this one takes more than all may together.
-    pub fn evict_if_large(&self, client: &crate::clients::ClientInfo) {
-        let bytes_max = self.live.clients_bytes_max.load(Ordering::Relaxed);
-        if bytes_max > 0 && client.memory() > bytes_max {
-            self.clients.evict(bytes_max);
-        }
-    }
-
-    /// Closes clients when they take more memory than `maxmemory-clients`.
-    pub fn evict_clients(&self) {
-        let bytes_max = self.live.clients_bytes_max.load(Ordering::Relaxed);
-        if bytes_max != 0 {
-            self.clients.evict(bytes_max);
-        }
-    }
-
     /// Sets the counters that INFO prints back to zero.
     pub fn reset_stats(&self) {
         self.stats.iter().for_each(|stats| stats.reset());
         self.errors.reset();
-        self.clients.accepted.store(0, Ordering::Relaxed);
-        self.clients.rejected.store(0, Ordering::Relaxed);
-        self.clients.too_long.store(0, Ordering::Relaxed);
-        self.clients.evicted.store(0, Ordering::Relaxed);
-        self.clients.limits.closed.store(0, Ordering::Relaxed);
+        self.clients.reset_stats();
         self.durability.reset_stats();
     }
 

@@ -160,37 +160,22 @@ fn aging(config: &Config) -> Rule {
 pub fn apply(config: &Config, server: &Server) {
     let Server { live, engine, slowlog, .. } = server;
     crate::system::log::set_quiet(config.choice(Setting::Loglevel) == "warning");
-    live.maxclients.store(config.count(Setting::Maxclients), Relaxed);
-    live.keepalive_s.store(config.count(Setting::TcpKeepalive), Relaxed);
-    live.timeout_s.store(config.count(Setting::Timeout) as u64, Relaxed);
-    live.protected.store(config.is(Setting::ProtectedMode), Relaxed);
-    live.password_set.store(!config.text(Setting::Requirepass).is_empty(), Relaxed);
+    server.clients.configure(config);
     server.thresholds.configure(config);
     slowlog.set_len_max(config.count(Setting::SlowlogMaxLen));
-    live.input_bytes_max.store(config.count(Setting::ClientQueryBufferLimit), Relaxed);
-    // A negative number is a percentage.
-    let clients_bytes_max = match config.integer(Setting::MaxmemoryClients) {
-        percent @ ..0 => config.count(Setting::Maxmemory) / 100 * percent.unsigned_abs() as usize,
-        bytes => usize::try_from(bytes).unwrap_or(usize::MAX),
-    };
-    live.clients_bytes_max.store(clients_bytes_max, Relaxed);
-    server.evict_clients();
-    server.clients.limits.configure(config.output_limits());
     server.evictor.configure(config);
     let busy_ms = match config.count(Setting::BusyReplyThreshold) as u64 {
         0 => u64::MAX,
         ms => ms,
     };
     live.busy_ms.store(busy_ms, Relaxed);
-    let bulk_bytes_max = config.count(Setting::ProtoMaxBulkLen);
-    live.bulk_bytes_max.store(bulk_bytes_max, Relaxed);
     server.tracking.set_keys_max(config.count(Setting::TrackingTableMaxKeys));
     // Without K and E nothing is published.
     let (events, told) = (config.events(), KEYSPACE | KEYEVENT);
     engine.set_events(if events & told == 0 { 0 } else { events });
     let options = &engine.options;
     options.set_aging(aging(config));
-    options.set_string_bytes_max(bulk_bytes_max as u64);
+    options.set_string_bytes_max(config.count(Setting::ProtoMaxBulkLen) as u64);
     options.set_rdb_version(config.count(Setting::RdbVersion) as u16);
     options.set_compresses(config.is(Setting::Rdbcompression));
     options.set_list_packed_max(config.integer(Setting::ListMaxListpackSize));

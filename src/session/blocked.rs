@@ -5,7 +5,7 @@
 //! A thread that ends the wait claims it first, so that it ends once; see
 //! `engine/src/run/blocking.rs`.
 
-use crate::clients::ClientInfo;
+use crate::clients::client::ClientInfo;
 use crate::metrics::errors::Failed;
 use crate::session::{Quiet, Session};
 use redstart_engine::run::blocking::{Waiter, Wake};
@@ -32,12 +32,6 @@ pub struct Blocked {
     timer: Option<Pin<Box<Sleep>>>,
     /// Whether CLIENT REPLY silences the reply.
     quiet: bool,
-}
-
-impl Wake for ClientInfo {
-    fn wake(&self) {
-        ClientInfo::wake(self);
-    }
 }
 
 /// Whether a command may wait.

@@ -8,7 +8,7 @@ pub mod subscriptions;
 pub mod tracking;
 pub mod transaction;
 
-use crate::clients::{ClientInfo, Kept};
+use crate::clients::client::{ClientInfo, KeptFor, is_plain};
 use crate::server::Server;
 use crate::session::blocked::Blocked;
 use crate::session::handlers::Handlers;
@@ -115,7 +115,7 @@ impl Session {
         handlers: &'static Handlers,
         info: Arc<ClientInfo>,
     ) -> Session {
-        let authenticated = !server.live.password_set.load(Relaxed);
+        let authenticated = !server.clients.admission.asks_password();
         Session {
             server,
             handlers,
@@ -150,7 +150,7 @@ impl Session {
         if !self.authenticated {
             return Limits::UNAUTHENTICATED;
         }
-        let bulk_bytes_max = self.server.live.bulk_bytes_max.load(Relaxed);
+        let bulk_bytes_max = self.server.clients.input_limits.bulk_bytes_max();
         Limits { bulk_bytes_max, ..Limits::DEFAULT }
     }
 
@@ -178,7 +178,7 @@ impl Session {
     /// # Errors
     /// When the name would break a line of CLIENT LIST.
     pub fn set_name(&mut self, name: &[u8]) -> Result<(), Error> {
-        if !crate::clients::is_plain(name) {
+        if !is_plain(name) {
             return Err(Error::text(UNPLAIN_NAME));
         }
         self.info.names.lock().name = name.to_vec();
@@ -208,7 +208,7 @@ impl Session {
         self.stop_tracking();
         self.select(0);
         self.speak(Protocol::Resp2);
-        self.authenticated = !self.server.live.password_set.load(Relaxed);
+        self.authenticated = !self.server.clients.admission.asks_password();
         self.user = "default".into();
         self.quiet = Quiet::No;
         self.info.marks.store(0, Relaxed);
@@ -243,7 +243,7 @@ impl Session {
         for (count, names) in self.info.listening.iter().zip(&self.listening) {
             count.store(names.len(), Relaxed);
         }
-        self.info.set_kept(Kept::Names, self.names_bytes);
+        self.info.set_kept(KeptFor::Names, self.names_bytes);
     }
 }
 

@@ -1,6 +1,6 @@
 //! MONITOR in one client's conversation: its commands are shown to the clients that watch.
 
-use crate::network::socket::Address;
+use crate::clients::address::Address;
 use crate::notify::monitor::is_shown;
 use crate::session::Session;
 use redstart_engine::Command;

@@ -1,6 +1,6 @@
 //! What a client listens to: its subscriptions to channels, patterns and shard channels.
 
-use crate::clients::NODE_BYTES;
+use crate::clients::client::NODE_BYTES;
 use crate::notify::pubsub::Kind;
 use crate::session::Session;
 use bytes::Bytes;

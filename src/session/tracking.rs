@@ -1,7 +1,8 @@
 //! CLIENT TRACKING in one client's conversation: what it reads is noted, what it changes is sent.
 
-use crate::clients::{Kept, NODE_BYTES};
-use crate::notify::invalidation::{Author, Mode};
+use crate::clients::client::{KeptFor, NODE_BYTES};
+use crate::clients::tracking_mode::TrackingMode;
+use crate::notify::invalidation::Author;
 use crate::server::Server;
 use crate::session::Session;
 use redstart_engine::keyspace::LockedShards;
@@ -101,7 +102,7 @@ impl Session {
 
     /// Tracks from now on, in another way if the client does already. New prefixes come to those
     /// that it follows.
-    pub fn track(&mut self, mode: Mode) {
+    pub fn track(&mut self, mode: TrackingMode) {
         let server = self.server;
         server.tracking.follow(server.engine, &mode.prefixes, &self.info);
         let mut current = self.info.tracking.lock();
@@ -109,8 +110,8 @@ impl Session {
         prefixes.extend_from_slice(&mode.prefixes);
         prefixes.sort_unstable();
         let bytes = prefixes.iter().map(|prefix| prefix.len() + NODE_BYTES).sum();
-        self.info.set_kept(Kept::Prefixes, bytes);
-        *current = Mode { prefixes, on: true, ..mode };
+        self.info.set_kept(KeptFor::Prefixes, bytes);
+        *current = TrackingMode { prefixes, on: true, ..mode };
         drop(current);
         if !std::mem::replace(&mut self.tracks, true) {
             server.tracking.clients.fetch_add(1, Relaxed);
@@ -127,6 +128,6 @@ impl Session {
         let mode = std::mem::take(&mut *self.info.tracking.lock());
         server.tracking.clients.fetch_sub(1, Relaxed);
         server.tracking.unfollow(server.engine, &mode.prefixes, self.info.id);
-        self.info.set_kept(Kept::Prefixes, 0);
+        self.info.set_kept(KeptFor::Prefixes, 0);
     }
 }

@@ -1,7 +1,7 @@
 //! A client's transaction: what it watches and what it has queued. EXEC itself is in
 //! `dispatch/exec.rs`.
 
-use crate::clients::{Kept, NODE_BYTES};
+use crate::clients::client::{KeptFor, NODE_BYTES};
 use crate::session::Session;
 use redstart_engine::run::call::KeyAt;
 use redstart_engine::spec::{Flags, RUNS_QUEUE};
@@ -84,7 +84,7 @@ impl Session {
         self.info.queued.store(queued, Relaxed);
         self.info.watched.store(self.watches.len(), Relaxed);
         let queued = self.queue.as_ref().map_or(0, |queue| queue.bytes);
-        self.info.set_kept(Kept::Transaction, queued + self.watches_bytes);
+        self.info.set_kept(KeptFor::Transaction, queued + self.watches_bytes);
     }
 
     /// Watches nothing any more.

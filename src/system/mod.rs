@@ -2,6 +2,7 @@
 
 pub mod allocator;
 pub mod clock;
+pub mod heartbeats;
 pub mod log;
 pub mod pace;
 pub mod progress;

@@ -15,6 +15,7 @@ pub struct Options {
     list_packed_max: AtomicI64,
     rdb_version: AtomicU16,
     compresses: AtomicBool,
+    expires_actively: AtomicBool,
     aging: AtomicU64,
 }
 
@@ -28,6 +29,7 @@ impl Default for Options {
             list_packed_max: AtomicI64::new(-2),
             rdb_version: AtomicU16::new(10),
             compresses: AtomicBool::new(true),
+            expires_actively: AtomicBool::new(true),
             aging: AtomicU64::new(Rule::Idle.pack()),
         }
     }
@@ -114,5 +116,16 @@ impl Options {
     /// Sets whether strings are compressed.
     pub fn set_compresses(&self, compresses: bool) {
         self.compresses.store(compresses, Relaxed);
+    }
+
+    /// Whether expired keys are removed although no request comes upon them (DEBUG
+    /// SET-ACTIVE-EXPIRE).
+    pub fn expires_actively(&self) -> bool {
+        self.expires_actively.load(Relaxed)
+    }
+
+    /// Sets whether expired keys are removed although no request comes upon them.
+    pub fn set_expires_actively(&self, actively: bool) {
+        self.expires_actively.store(actively, Relaxed);
     }
 }

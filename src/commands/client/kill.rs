@@ -1,7 +1,9 @@
 //! CLIENT KILL: closes the connections that the filters fit.
 
 use super::OWN;
-use crate::clients::{ClientInfo, Kind};
+use crate::clients::address::Address;
+use crate::clients::client::ClientInfo;
+use crate::clients::kind::ClientKind;
 use crate::commands::{SessionCommand, declare, is};
 use crate::session::{Context, Session};
 use redstart_engine::Error;
@@ -31,7 +33,7 @@ pub static KILL: SessionCommand = SessionCommand {
 #[derive(Default)]
 struct Filter<'a> {
     id: Option<u64>,
-    kind: Option<Kind>,
+    kind: Option<ClientKind>,
     addr: Option<&'a [u8]>,
     laddr: Option<&'a [u8]>,
     age_s: u64,
@@ -52,7 +54,7 @@ impl<'a> Filter<'a> {
                 parse_i64(value).ok_or_else(|| Error::text(format!("ERR {text}")))?;
                 filter.age_s = positive(value, "maxage should be greater than 0")?;
             } else if is(name, "type") {
-                filter.kind = Some(Kind::of(value)?);
+                filter.kind = Some(ClientKind::parse(value)?);
             } else if is(name, "addr") {
                 filter.addr = Some(value);
             } else if is(name, "laddr") {
@@ -76,7 +78,7 @@ impl<'a> Filter<'a> {
     }
 
     fn fits(&self, client: &ClientInfo, session: &Session, now_ms: u64) -> bool {
-        let is = |filter: Option<&[u8]>, addr: &crate::network::socket::Address| {
+        let is = |filter: Option<&[u8]>, addr: &Address| {
             filter.is_none_or(|text| text == addr.to_string().as_bytes())
         };
         self.id.is_none_or(|id| id == client.id)

@@ -1,7 +1,8 @@
 //! CLIENT LIST and CLIENT INFO: a line about a connection.
 
 use super::{CONTAINER, OWN};
-use crate::clients::{ClientInfo, Kept, Kind};
+use crate::clients::client::{ClientInfo, KeptFor};
+use crate::clients::kind::ClientKind;
 use crate::commands::{SessionCommand, declare, is};
 use crate::server::Server;
 use crate::session::Context;
@@ -50,7 +51,7 @@ fn list(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let session = &mut *context.session;
     let mut clients = session.server.clients.all();
     if args.len() == 4 && is(&args[2], "type") {
-        let kind = Kind::of(&args[3])?;
+        let kind = ClientKind::parse(&args[3])?;
         clients.retain(|client| client.kind() == kind);
     } else if args.len() > 3 && is(&args[2], "id") {
         let mut named = Vec::new();
@@ -103,7 +104,7 @@ fn line(text: &mut Vec<u8>, client: &ClientInfo, server: &Server, now_ms: u64) {
     for name in ["qbuf-free", "argv-mem"] {
         put(name, &0);
     }
-    put("multi-mem", &client.kept_bytes[Kept::Transaction as usize].load(Relaxed));
+    put("multi-mem", &client.kept(KeptFor::Transaction));
     put("rbs", &output);
     put("rbp", &output);
     put("obl", &output);

@@ -7,7 +7,7 @@ mod tracking;
 mod unblock;
 
 use super::{Container, SessionCommand, declare_help, help, is};
-use crate::clients::{EVICTABLE_NOT, TOUCH_NOT};
+use crate::clients::client;
 use crate::session::{Context, Quiet};
 use redstart_engine::spec::*;
 use redstart_engine::{Command, Error};
@@ -142,7 +142,7 @@ fn setinfo(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     } else {
         return Err(Error::quoting("ERR Unrecognized option '", what, "'"));
     };
-    if !crate::clients::is_plain(value) {
+    if !client::is_plain(value) {
         let text = format!("ERR {field} cannot contain spaces, newlines or special characters.");
         return Err(Error::text(text));
     }
@@ -161,7 +161,7 @@ static NO_EVICT: SessionCommand = SessionCommand {
         "Keeps the connection when others are closed because they take memory.",
         "<ON | OFF>",
     ),
-    run: |context, args| mark(context, args, EVICTABLE_NOT),
+    run: |context, args| mark(context, args, client::NO_EVICT),
 };
 
 /// CLIENT NO-TOUCH <ON | OFF>
@@ -173,7 +173,7 @@ static NO_TOUCH: SessionCommand = SessionCommand {
         "Marks the connection as one whose commands are no use of a key.",
         "<ON | OFF>",
     ),
-    run: |context, args| mark(context, args, TOUCH_NOT),
+    run: |context, args| mark(context, args, client::NO_TOUCH),
 };
 
 fn mark(context: &mut Context<'_>, args: Args<'_>, mark: u8) -> Result<(), Error> {
@@ -185,7 +185,7 @@ fn mark(context: &mut Context<'_>, args: Args<'_>, mark: u8) -> Result<(), Error
     } else {
         return Err(Error::SYNTAX);
     }
-    context.local.touches_not = marks.load(Relaxed) & TOUCH_NOT != 0;
+    context.local.touches_not = marks.load(Relaxed) & client::NO_TOUCH != 0;
     context.session.out.ok();
     Ok(())
 }

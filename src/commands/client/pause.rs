@@ -1,7 +1,7 @@
 //! CLIENT PAUSE and CLIENT UNPAUSE: commands wait for a while, all of them or those that may write.
 
 use super::CONTAINER;
-use crate::clients::pause::Mode;
+use crate::clients::pause::PauseMode;
 use crate::commands::{SessionCommand, declare, is, parse_timeout_ms};
 use crate::session::Context;
 use redstart_engine::Error;
@@ -28,9 +28,9 @@ pub static PAUSE: SessionCommand = SessionCommand {
 fn pause(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let mode = match args.get(3) {
         _ if args.len() > 4 => return Err(Error::subcommand_syntax("client", &args[1])),
-        None => Mode::All,
-        Some(word) if is(word, "all") => Mode::All,
-        Some(word) if is(word, "write") => Mode::Write,
+        None => PauseMode::All,
+        Some(word) if is(word, "all") => PauseMode::All,
+        Some(word) if is(word, "write") => PauseMode::Write,
         Some(_) => return Err(Error::text("ERR CLIENT PAUSE mode must be WRITE or ALL")),
     };
     let timeout_ms = parse_timeout_ms(&args[2])?;
@@ -41,7 +41,7 @@ fn pause(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
         ms if ms > LONGEST_MS => return Err(Error::text("ERR timeout is out of range")),
         ms => context.now.mono_ms + ms,
     };
-    server.pause.begin(server, mode, end_ms);
+    server.pause.begin(&server.engine.keyspace, mode, end_ms);
     context.session.out.ok();
     Ok(())
 }
@@ -62,7 +62,7 @@ pub static UNPAUSE: SessionCommand = SessionCommand {
     ),
     run: |context, _| {
         let server = context.session.server;
-        server.pause.end(server);
+        server.pause.end(&server.engine.keyspace);
         context.session.out.ok();
         Ok(())
     },

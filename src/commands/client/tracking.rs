@@ -1,8 +1,8 @@
 //! CLIENT TRACKING, CACHING, GETREDIR, TRACKINGINFO: copies of keys that the client keeps.
 
 use super::{CONTAINER, OWN};
+use crate::clients::tracking_mode::TrackingMode;
 use crate::commands::{SessionCommand, declare, is};
-use crate::notify::invalidation::Mode;
 use crate::session::{Context, Session};
 use bytes::Bytes;
 use redstart_engine::Error;
@@ -35,7 +35,7 @@ fn tracking(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
         check(&mode, &session.info.tracking.lock())?;
         let everything = mode.broadcast && mode.prefixes.is_empty();
         let prefixes = if everything { vec![Bytes::new()] } else { mode.prefixes };
-        session.track(Mode { prefixes, ..mode });
+        session.track(TrackingMode { prefixes, ..mode });
     } else if is(&args[2], "off") {
         session.stop_tracking();
     } else {
@@ -45,8 +45,8 @@ fn tracking(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-fn options(session: &Session, args: Args<'_>) -> Result<Mode, Error> {
-    let mut mode = Mode::default();
+fn options(session: &Session, args: Args<'_>) -> Result<TrackingMode, Error> {
+    let mut mode = TrackingMode::default();
     let mut at = 3;
     while at < args.len() {
         let more = at + 1 < args.len();
@@ -80,7 +80,7 @@ fn options(session: &Session, args: Args<'_>) -> Result<Mode, Error> {
 }
 
 /// Whether the options go together, and with how the client tracks already.
-fn check(mode: &Mode, current: &Mode) -> Result<(), Error> {
+fn check(mode: &TrackingMode, current: &TrackingMode) -> Result<(), Error> {
     let problem = if !mode.broadcast && !mode.prefixes.is_empty() {
         "ERR PREFIX option requires BCAST mode to be enabled"
     } else if current.on && current.broadcast != mode.broadcast {

@@ -11,6 +11,7 @@ use redstart_engine::Error;
 use redstart_engine::glob::{self, Case};
 use redstart_engine::spec::*;
 use redstart_protocol::{Args, Protocol, Reply, parse_i64};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -89,8 +90,7 @@ fn debug(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
             out.ok();
         }
         (word, 3) if is(word, "set-active-expire") => {
-            let waits = !args[2].starts_with(b"1");
-            session.server.live.expiry_waits.store(waits, Relaxed);
+            session.server.engine.options.set_expires_actively(args[2].starts_with(b"1"));
             out.ok();
         }
         (word, 3) if is(word, "set-disable-deny-scripts") => {
@@ -137,8 +137,10 @@ fn load_again(context: &mut Context<'_>, what: Reload) -> Result<(), Error> {
     }
     let server = context.session.server;
     let handlers = context.session.handlers;
+    let own = server.stats.iter().position(|stats| Arc::ptr_eq(stats, &context.local.stats));
+    let own = own.expect("connections run on workers");
     let reload = || server.durability.reload(what, &mut Replayer::new(server, handlers));
-    let loaded = server.pause.alone(server, &context.local.stats, reload);
+    let loaded = server.pause.alone(&server.engine.keyspace, server.heartbeats, own, reload);
     let loaded = loaded.ok_or_else(|| Error::text("ERR somebody else loads already"))?;
     loaded.map_err(|error| {
         crate::system::log::warning(format_args!("Loading again failed: {error}"));
