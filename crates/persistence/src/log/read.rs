@@ -1,6 +1,6 @@
 //! Reading a segment, strictly but for its torn end.
 
-use super::{FRAME, START, segment_start};
+use super::record::{FRAME, START, segment_start};
 use crate::checksum::checksum;
 use crate::fault::{Fault, ReadError};
 use crate::storage::Storage;

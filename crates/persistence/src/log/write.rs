@@ -15,7 +15,7 @@
 //! tried again later. When a sync fails, nobody knows what is on the disk: the segment is given
 //! up, and only a new base with a new segment behind it helps.
 
-use super::{START, encode, segment_start};
+use super::record::{START, encode, segment_start};
 use crate::names::{segment, unfinished};
 use crate::storage::{Output, Storage};
 use parking_lot::Mutex;

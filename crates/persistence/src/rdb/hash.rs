@@ -1,13 +1,14 @@
 //! Hashes: field by field, as a zipmap, a ziplist or a listpack; and with the deadlines of fields,
 //! field by field or as a listpack of three elements each.
 
+use super::encoding::{Encoding, Loaded, encoding};
+use super::format::{VERSION_MAX, VERSION_MIN};
 use super::input::Input;
+use super::item::Item;
 use super::listpack::{Growing, Listpack};
 use super::output::Output;
-use super::value::{Encoding, Loaded};
 use super::ziplist::Ziplist;
 use super::zipmap::Zipmap;
-use super::{Item, VERSION_MAX, VERSION_MIN};
 use crate::fault::ReadError;
 use crate::record::Builder;
 use redstart_engine::Now;
@@ -21,18 +22,18 @@ const LISTPACK: u8 = 16;
 const TIMED: u8 = 24;
 
 pub static ENCODINGS: &[Encoding] = &[
-    (PLAIN, read_plain),
-    (9, read_zipmap),
-    (13, read_ziplist),
-    (LISTPACK, read_listpack),
-    (22, |input, builder| read_timed(input, builder, Base::None)),
-    (23, |input, builder| read_timed_listpack(input, builder, Base::None)),
-    (TIMED, |input, builder| read_timed(input, builder, Base::Earliest)),
-    (25, |input, builder| read_timed_listpack(input, builder, Base::Earliest)),
+    encoding(PLAIN, read_plain),
+    encoding(9, read_zipmap),
+    encoding(13, read_ziplist),
+    encoding(LISTPACK, read_listpack),
+    encoding(22, |input, builder| read_timed(input, builder, Base::None)),
+    encoding(23, |input, builder| read_timed_listpack(input, builder, Base::None)),
+    encoding(TIMED, |input, builder| read_timed(input, builder, Base::Earliest)),
+    encoding(25, |input, builder| read_timed_listpack(input, builder, Base::Earliest)),
 ];
 
 /// Valkey's own, with a deadline behind each value.
-pub static VALKEY: Encoding = (22, read_valkey);
+pub static VALKEY: Encoding = encoding(22, read_valkey);
 
 /// A larger listpack is not written, in bytes: a hash's are small, unless somebody sets it so.
 const LISTPACK_MAX: usize = 64 << 20;

@@ -1,10 +1,10 @@
 //! Lists: element by element, as one ziplist, as ziplists, as listpacks and single elements.
 
-use super::Item;
+use super::encoding::{Encoding, Loaded, encoding};
 use super::input::Input;
+use super::item::Item;
 use super::listpack::{Growing, Listpack, element_len_max};
 use super::output::Output;
-use super::value::{Encoding, Loaded};
 use super::ziplist::Ziplist;
 use crate::fault::ReadError;
 use crate::record::Builder;
@@ -15,8 +15,12 @@ use std::ops::ControlFlow;
 /// What is written: listpacks and single elements.
 pub const WRITTEN: u8 = 18;
 
-pub static ENCODINGS: &[Encoding] =
-    &[(1, read_plain), (10, read_ziplist), (14, read_ziplists), (WRITTEN, read_nodes)];
+pub static ENCODINGS: &[Encoding] = &[
+    encoding(1, read_plain),
+    encoding(10, read_ziplist),
+    encoding(14, read_ziplists),
+    encoding(WRITTEN, read_nodes),
+];
 
 /// A node that is one element as it is.
 const PLAIN: u64 = 1;

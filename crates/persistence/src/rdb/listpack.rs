@@ -7,7 +7,7 @@
 //! The length behind an element is written in groups of seven bits, the lowest last, all but the
 //! first with their high bit set. A count of 65535 says nothing.
 
-use super::Item;
+use super::item::{Item, short_number, signed};
 
 const HEAD: usize = 6;
 const END: u8 = 0xff;
@@ -88,13 +88,6 @@ fn element(head: u8, bytes: &[u8]) -> Option<(Item<'_>, usize)> {
     }
 }
 
-/// A number with a sign, its low byte first.
-pub fn signed(bytes: &[u8]) -> i64 {
-    let mut word = [0; 8];
-    word[8 - bytes.len()..].copy_from_slice(bytes);
-    i64::from_le_bytes(word) >> (64 - 8 * bytes.len())
-}
-
 /// The length of an element as it stands behind it.
 fn back_length(len: usize, to: &mut [u8; 5]) -> &[u8] {
     let groups = match len {
@@ -108,12 +101,6 @@ fn back_length(len: usize, to: &mut [u8; 5]) -> &[u8] {
         *byte = (len >> (7 * (groups - 1 - at))) as u8 & 0x7f | if at == 0 { 0 } else { 0x80 };
     }
     &to[..groups]
-}
-
-/// The number whose digits are exactly this text.
-pub fn short_number(text: &[u8]) -> Option<i64> {
-    // Twenty characters hold every number of 64 bits.
-    if text.len() > 20 { None } else { redstart_protocol::parse_i64(text) }
 }
 
 /// The most bytes that an element of `len` bytes takes.

@@ -1,6 +1,6 @@
 //! Bytes on their way out: lengths and strings as Redis writes them.
 
-use super::listpack::short_number;
+use super::item::short_number;
 use super::lzf::Packer;
 use std::mem;
 

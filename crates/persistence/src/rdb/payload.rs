@@ -5,10 +5,12 @@
 //! F5 | text | ... | version | CRC-64                      (FUNCTION DUMP)
 //! ```
 
+use super::crc64::crc64;
+use super::encoding::Loaded;
+use super::format::{VERSION_MAX, VERSION_MIN, VERSION_VALKEY, opcode};
 use super::input::Input;
 use super::output::{Compression, Output};
-use super::value::Loaded;
-use super::{VERSION_MAX, VERSION_MIN, VERSION_VALKEY, crc64, opcode, value};
+use super::value;
 use crate::record::Builder;
 use redstart_engine::Now;
 use redstart_engine::storage::entry::Entry;

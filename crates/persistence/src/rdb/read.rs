@@ -1,7 +1,8 @@
 //! Reading a file of Redis's, part by part.
 
+use super::format::{MAGIC, MAGIC_VALKEY, VERSION_MAX, VERSION_VALKEY, opcode};
 use super::input::Input;
-use super::{MAGIC, MAGIC_VALKEY, VERSION_MAX, VERSION_VALKEY, opcode, value};
+use super::value;
 use crate::fault::{Fault, ReadError, shown};
 use crate::record::Builder;
 use redstart_engine::storage::entry::Entry;

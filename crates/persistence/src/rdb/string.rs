@@ -1,9 +1,9 @@
 //! Strings.
 
+use super::encoding::{Encoding, Loaded, encoding};
 use super::input::{Input, Text};
-use super::listpack::short_number;
+use super::item::short_number;
 use super::output::Output;
-use super::value::{Encoding, Loaded};
 use crate::fault::ReadError;
 use crate::record::Builder;
 use redstart_engine::storage::entry::Value;
@@ -11,7 +11,7 @@ use redstart_engine::storage::entry::Value;
 /// What is written.
 pub const WRITTEN: u8 = 0;
 
-pub static ENCODINGS: &[Encoding] = &[(WRITTEN, read)];
+pub static ENCODINGS: &[Encoding] = &[encoding(WRITTEN, read)];
 
 fn read(input: &mut Input<'_>, _: Builder<'_>) -> Result<Loaded, ReadError> {
     Ok(match input.text()? {

@@ -1,57 +1,16 @@
 //! Which types of values there are, and who reads and writes them. A type to come adds its file,
 //! a line in `ENCODINGS` and one in [`write`], and leaves [`FOREIGN`].
 
+use super::encoding::{Encoding, Loaded};
+use super::format::{VERSION_MIN, VERSION_VALKEY};
 use super::input::Input;
 use super::output::Output;
-use super::{VERSION_VALKEY, hash, list, string};
+use super::{hash, list, string};
 use crate::fault::ReadError;
 use crate::record::Builder;
-use bytes::Bytes;
 use redstart_engine::Now;
-use redstart_engine::storage::entry::{Entry, INLINE_MAX, NewValue};
-use redstart_engine::storage::value::{Object, ObjectRef};
-
-/// A value that was read.
-pub enum Loaded {
-    /// A string.
-    Text(Vec<u8>),
-    /// A string that is a number's digits.
-    Number(i64),
-    /// Anything else.
-    Object(Box<Object>),
-}
-
-impl Loaded {
-    /// Whether it has no elements, which no value of a key may have. Servers have been that wrote
-    /// such values nevertheless.
-    pub fn is_empty(&self) -> bool {
-        match self {
-            Loaded::Text(_) | Loaded::Number(_) => false,
-            Loaded::Object(object) => match &**object {
-                Object::List(list) => list.is_empty(),
-                Object::Hash(hash) => hash.is_empty(),
-            },
-        }
-    }
-
-    /// The value under its key.
-    pub fn into_entry(self, key: &[u8], deadline_ms: u64) -> Entry {
-        match self {
-            Loaded::Text(bytes) if bytes.len() > INLINE_MAX => {
-                Entry::new(key, NewValue::Shared(Bytes::from(bytes)), deadline_ms)
-            }
-            Loaded::Text(bytes) => Entry::new(key, NewValue::Str(&bytes), deadline_ms),
-            Loaded::Number(n) => Entry::new(key, NewValue::Int(n), deadline_ms),
-            Loaded::Object(object) => Entry::new(key, NewValue::Object(object), deadline_ms),
-        }
-    }
-}
-
-/// Reads a value.
-pub type Read = fn(&mut Input<'_>, Builder<'_>) -> Result<Loaded, ReadError>;
-
-/// An encoding of a type: its number, and what reads it.
-pub type Encoding = (u8, Read);
+use redstart_engine::storage::entry::Entry;
+use redstart_engine::storage::value::ObjectRef;
 
 /// All encodings, type by type.
 static ENCODINGS: [&[Encoding]; 3] = [string::ENCODINGS, list::ENCODINGS, hash::ENCODINGS];
@@ -78,15 +37,14 @@ pub fn read(
     version: u16,
     builder: Builder<'_>,
 ) -> Result<Loaded, ReadError> {
-    if version == VERSION_VALKEY && kind >= hash::VALKEY.0 {
-        return match kind == hash::VALKEY.0 {
-            true => hash::VALKEY.1(input, builder),
-            false => Err(refuse(input, kind)),
-        };
-    }
-    let known = ENCODINGS.iter().copied().flatten().find(|encoding| encoding.0 == kind);
+    let known = if version == VERSION_VALKEY && kind >= hash::VALKEY.kind {
+        // From there on the numbers mean something else than Redis's.
+        (kind == hash::VALKEY.kind).then_some(&hash::VALKEY)
+    } else {
+        ENCODINGS.iter().copied().flatten().find(|encoding| encoding.kind == kind)
+    };
     match known {
-        Some((_, read)) => read(input, builder),
+        Some(encoding) => (encoding.read)(input, builder),
         None => Err(refuse(input, kind)),
     }
 }
@@ -115,7 +73,7 @@ fn module_name(id: u64) -> String {
 pub fn version_needed(entry: &Entry) -> u16 {
     match entry.object() {
         Some(ObjectRef::Hash(hash)) => hash::version_needed(hash),
-        Some(ObjectRef::List(_)) | None => super::VERSION_MIN,
+        Some(ObjectRef::List(_)) | None => VERSION_MIN,
     }
 }
 
@@ -143,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_number_means_one_thing() {
-        let known = ENCODINGS.iter().copied().flatten().map(|encoding| encoding.0);
+        let known = ENCODINGS.iter().copied().flatten().map(|encoding| encoding.kind);
         let foreign = FOREIGN.iter().flat_map(|(kinds, _)| kinds.iter().copied());
         let mut all: Vec<u8> = known.chain(foreign).collect();
         let count = all.len();

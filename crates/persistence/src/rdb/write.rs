@@ -1,7 +1,9 @@
 //! Writing a file of Redis's.
 
+use super::crc64::crc64;
+use super::format::{MAGIC, opcode};
 use super::output::{Compression, Output};
-use super::{MAGIC, crc64, opcode, value};
+use super::value;
 use crate::names::unfinished;
 use crate::storage::{Storage, Stream};
 use redstart_engine::Now;

@@ -7,8 +7,7 @@
 //!
 //! A count of 65535 says nothing.
 
-use super::Item;
-use super::listpack::signed;
+use super::item::{Item, signed};
 
 const HEAD: usize = 10;
 const END: u8 = 0xff;

@@ -1,6 +1,6 @@
 //! A hash: its fields with their values and, where there is one, the wall time of their end.
 
-use super::Builder;
+use super::builder::Builder;
 use crate::codec::Blob;
 use redstart_engine::Now;
 use redstart_engine::storage::entry::NewValue;

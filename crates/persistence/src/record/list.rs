@@ -1,6 +1,6 @@
 //! A list: its elements from head to tail.
 
-use super::Builder;
+use super::builder::Builder;
 use crate::codec::Blob;
 use redstart_engine::storage::value::list::{Element, End, Limit, List, ListRef};
 use serde::ser::SerializeSeq;

@@ -4,28 +4,18 @@
 //! What is written and what is read are mirror images: one borrows the keyspace's structures, the
 //! other the file's bytes. The tests hold them against each other.
 
+mod builder;
 mod hash;
 mod list;
 
+pub use builder::Builder;
+
 use crate::codec::{self, Blob};
 use redstart_engine::Now;
-use redstart_engine::hasher::Hasher;
-use redstart_engine::options::Options;
 use redstart_engine::storage::entry::{Entry, NewValue, Value};
 use redstart_engine::storage::value::{Object, ObjectRef};
 use serde::{Deserialize, Serialize};
 use std::io;
-
-/// What values are built by: the settings that decide their encodings, and the keyspace's hasher.
-#[derive(Clone, Copy)]
-pub struct Builder<'a> {
-    /// The engine's settings.
-    pub options: &'a Options,
-    /// The hasher of the keyspace that they go to.
-    pub hasher: &'a Hasher,
-    /// The moment, which ties wall time to the deadlines' clock.
-    pub now: Now,
-}
 
 #[derive(Serialize)]
 struct Out<'a> {

@@ -16,64 +16,10 @@
 //!
 //! A snapshot is written under another name and gets its own when it is whole and safe.
 
+mod format;
 mod read;
 mod write;
 
+pub use format::{Counts, Header, MAGIC, VERSION, VERSIONS};
 pub use read::{Reader, Section, decode};
 pub use write::{Portion, Writer, encoder, prepare, write_all, write_step};
-
-use serde::{Deserialize, Serialize};
-
-/// The first bytes of every snapshot.
-pub const MAGIC: &[u8; 8] = b"REDSTART";
-/// The versions that are read, the last of which is written. Each two differ by two bits at least:
-/// no checksum covers them, and a flipped bit must not make one of another.
-pub const VERSIONS: [u32; 3] = [1, 2, 4];
-/// The version that is written.
-pub const VERSION: u32 = VERSIONS[VERSIONS.len() - 1];
-
-/// Bytes before the first section.
-const START: usize = MAGIC.len() + 4;
-/// Bytes of a section before its payload.
-const FRAME: usize = 1 + 4 + 8 + 8;
-
-const HEADER: u8 = 1;
-const ENTRIES: u8 = 2;
-const TRAILER: u8 = 3;
-/// Since version 2.
-const LIBRARIES: u8 = 4;
-/// Bytes of an entry that goes on in the next section of this kind or the next; since version 4.
-const BEGUN: u8 = 5;
-/// Its last bytes.
-const ENDED: u8 = 6;
-
-/// What a snapshot says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Header {
-    /// The version of Redstart that wrote it.
-    pub writer: String,
-    /// The moment that it holds, in milliseconds since the Unix epoch.
-    pub wall_ms: i64,
-    /// The last record of the log whose effect it holds; zero without a log.
-    pub sequence: u64,
-}
-
-/// What a snapshot holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
-    /// Sections, the trailer not counted.
-    pub sections: u64,
-    /// Entries.
-    pub entries: u64,
-    /// Bytes before the trailer.
-    pub bytes: u64,
-}
-
-/// What a section's checksum covers besides the payload.
-fn seal(number: u64, kind: u8, count: u32, len: u64) -> [u8; 21] {
-    let mut frame = [kind; 21];
-    frame[1..9].copy_from_slice(&number.to_le_bytes());
-    frame[9..13].copy_from_slice(&count.to_le_bytes());
-    frame[13..].copy_from_slice(&len.to_le_bytes());
-    frame
-}

@@ -1,6 +1,6 @@
 //! Reading a snapshot, strictly.
 
-use super::{
+use super::format::{
     BEGUN, Counts, ENDED, ENTRIES, FRAME, HEADER, Header, LIBRARIES, MAGIC, START, TRAILER,
     VERSIONS, seal,
 };

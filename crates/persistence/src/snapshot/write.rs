@@ -1,6 +1,6 @@
 //! Writing a snapshot.
 
-use super::{
+use super::format::{
     BEGUN, Counts, ENDED, ENTRIES, FRAME, HEADER, Header, LIBRARIES, MAGIC, START, TRAILER,
     VERSION, seal,
 };

@@ -1,0 +1,36 @@
+//! The fixed numbers of the format: its versions, how files begin, and what stands where a type
+//! could.
+
+/// The oldest version that is written: that of Redis 7.0.
+pub const VERSION_MIN: u16 = 10;
+/// The newest version of Redis's that is read and written: that of Redis 7.4 and 8.
+pub const VERSION_MAX: u16 = 12;
+/// The version of Valkey 9, whose hashes with deadlines are its own.
+pub const VERSION_VALKEY: u16 = 80;
+
+/// How files begin.
+pub const MAGIC: &[u8; 5] = b"REDIS";
+pub const MAGIC_VALKEY: &[u8; 6] = b"VALKEY";
+
+/// What stands where a type could.
+pub mod opcode {
+    /// No type has this number or a higher one.
+    pub const FIRST: u8 = 128;
+    pub const SLOT_INFO: u8 = 244;
+    pub const FUNCTION: u8 = 245;
+    pub const FUNCTION_UNRELEASED: u8 = 246;
+    pub const MODULE_AUX: u8 = 247;
+    pub const IDLE: u8 = 248;
+    pub const FREQUENCY: u8 = 249;
+    pub const AUX: u8 = 250;
+    pub const RESIZE: u8 = 251;
+    pub const EXPIRES_MS: u8 = 252;
+    pub const EXPIRES_S: u8 = 253;
+    pub const SELECT: u8 = 254;
+    pub const END: u8 = 255;
+}
+
+/// Whether a file with these first bytes is one of Redis's.
+pub fn is_rdb(beginning: &[u8]) -> bool {
+    beginning.starts_with(MAGIC) || beginning.starts_with(MAGIC_VALKEY)
+}
