@@ -5,7 +5,8 @@
 //! does not depend on which side was the limit. Every reply is counted and samples are compared
 //! byte by byte, so that a fast wrong answer is a failure and not a record.
 //!
-//! The life of a figure: `workload` renders requests and the replies they must get, `server` starts
+//! The life of a figure: `plan` says what is run, `lines` what the throughput tables hold, `strip`
+//! keeps requests that were rendered beforehand and the replies that they must get, `server` starts
 //! a process, `load` drives it, `histogram` keeps the latencies, and `report` sets medians beside
 //! the bars. `memory`, `stall`, `expiry`, `workers`, `scripts`, `publish`, `big`, `log` and
 //! `snapshot` are the groups that need more than a load.

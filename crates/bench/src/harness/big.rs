@@ -5,14 +5,14 @@
 //! client reads one small key at a time, in the load's own loop. After the DEL it goes on for as
 //! long as the memory may take to come back.
 
-use super::cli::{Plan, REDSTART};
 use super::client::Client;
 use super::load::{self, Laps, Measured, Stream};
+use super::outcome::{Failure, Outcome, progress};
+use super::plan::{Plan, REDSTART, ServerSpec};
 use super::report::{Section, Table, met, short, short_ms, short_us};
-use super::server::{Cores, Pin, Server, ServerSpec};
+use super::server::{Cores, Pin, Server};
 use super::stall::{prober, reads};
-use super::workload::{Replies, Strip, key, space};
-use super::{Failure, Outcome, progress};
+use super::strip::{Replies, Strip, key, space};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 

@@ -1,7 +1,6 @@
 //! The command line, and the plan that it makes.
 
-use super::load::Timing;
-use super::server::ServerSpec;
+use super::plan::{Group, Plan, ServerSpec, Timing};
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -42,75 +41,6 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
 }
-
-/// What can be chosen with `--only`, in the order of the report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub enum Group {
-    /// GET and SET at pipeline 1, 16 and 64
-    Strings,
-    /// INCR, MSET, MGET and the lock cycle
-    Commands,
-    /// GET and SET of 1 KiB and 16 KiB
-    Large,
-    /// HSET, HGET, HGETALL and HINCRBY
-    Hashes,
-    /// LPUSH, RPOP, LRANGE, and LINDEX and LSET in the middle
-    Lists,
-    /// A lock's release by script, also with two workers
-    Scripts,
-    /// PUBLISH to a hundred subscribers
-    Publish,
-    /// Resident bytes per key
-    Memory,
-    /// The longest wait while the keyspace grows
-    Stall,
-    /// How late expired keys are removed
-    Expiry,
-    /// Two workers against one
-    Workers,
-    /// The longest wait while a value of ten million elements is made, read and deleted
-    Big,
-    /// SET with an append-only log, synced every second and always
-    Log,
-    /// A snapshot under full write load, and loading it
-    Snapshot,
-}
-
-impl Group {
-    /// Whether it is a part of the throughput tables.
-    pub fn is_throughput(&self) -> bool {
-        use Group::{Commands, Hashes, Large, Lists, Scripts, Strings};
-        matches!(self, Strings | Commands | Large | Hashes | Lists | Scripts)
-    }
-}
-
-/// What will be run.
-pub struct Plan {
-    pub quick: bool,
-    pub groups: Vec<Group>,
-    pub rounds: usize,
-    pub timing: Timing,
-    pub connections: usize,
-    /// redis-server first, then Redstart, then the others.
-    pub servers: Vec<ServerSpec>,
-    pub write: Option<PathBuf>,
-    /// Keys of each memory fill.
-    pub fills: Vec<usize>,
-    /// Keys inserted while the probe watches.
-    pub stall_keys: usize,
-    /// Keys with a deadline, and how long these are spread.
-    pub expiry_keys: usize,
-    pub expiry_spread: Duration,
-    /// Elements of a big value.
-    pub big_elements: usize,
-    /// Keys of a snapshot.
-    pub snapshot_keys: usize,
-}
-
-/// The place of redis-server in `Plan::servers`.
-pub const REDIS: usize = 0;
-/// The place of Redstart.
-pub const REDSTART: usize = 1;
 
 impl From<Args> for Plan {
     fn from(args: Args) -> Self {
@@ -188,6 +118,7 @@ fn split_words(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::plan::{REDIS, REDSTART};
     use super::*;
 
     #[test]

@@ -1,7 +1,7 @@
 //! A blocking client for single questions: is it there, how many keys, which version.
 
-use super::workload::render;
-use super::{Failure, Outcome};
+use super::outcome::{Failure, Outcome};
+use super::strip::render;
 use redis_protocol::resp2::decode::decode;
 use redis_protocol::resp2::types::OwnedFrame;
 use std::io::{Read, Write};

@@ -18,14 +18,14 @@
 //! later than the largest lag shown, never all of them earlier. The asking adds up to 2 ms and a
 //! round trip. A key that is gone more than 1 ms before it is due counts as early, which is wrong.
 
-use super::cli::{Plan, REDSTART};
 use super::client::Client;
 use super::histogram::Histogram;
 use super::load::{self, Laps, Stream};
+use super::outcome::{Failure, Outcome, progress};
+use super::plan::{Plan, REDSTART, ServerSpec};
 use super::report::{Section, Table, met, short, short_ms};
-use super::server::{Cores, Pin, Server, ServerSpec};
-use super::workload::{Strip, VALUE_BYTES, key, space, value};
-use super::{Failure, Outcome, progress};
+use super::server::{Cores, Pin, Server};
+use super::strip::{Strip, VALUE_BYTES, key, space, value};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const CONNECTIONS: usize = 8;

@@ -1,14 +1,14 @@
-//! The workloads with hashes: a million small ones, one of a million fields, and hashes of ten
+//! The requests with hashes: a million small ones, one of a million fields, and hashes of ten
 //! fields that are read whole.
 
-use super::cli::Group;
-use super::workload::{self, Dataset, Replies, Strip, Workload, bulk, key, space, value};
+use super::strip::{Replies, Strip, bulk, key, space, value};
 
 /// Fields of the hashes that are read whole.
 pub const FIELDS: usize = 10;
 /// Fields of a small hash.
 const SMALL_FIELDS: usize = 4;
-const VALUE_BYTES: usize = 16;
+/// Bytes of a field's value.
+pub const VALUE_BYTES: usize = 16;
 
 /// What one request does.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -28,40 +28,6 @@ pub enum Action {
     SetBig,
     GetBig,
 }
-
-const SMALL: Dataset = of(1_000_000, Action::MakeSmall);
-const TEN: Dataset = of(200_000, Action::MakeTen);
-const BIG: Dataset = of(1_000_000, Action::SetBig);
-
-const fn of(keys: usize, fill: Action) -> Dataset {
-    Dataset { keys, value_bytes: VALUE_BYTES, fill: workload::Action::Hash(fill) }
-}
-
-const fn line(
-    name: &'static str,
-    dataset: Dataset,
-    action: Action,
-    pipeline: usize,
-    cpu_ratio_max: f64,
-) -> Workload {
-    let action = workload::Action::Hash(action);
-    workload::by_cpu(Group::Hashes, name, dataset, action, pipeline, cpu_ratio_max)
-}
-
-/// The lines of the group.
-pub const WORKLOADS: &[Workload] = &[
-    line("HSET small p1", SMALL, Action::Set, 1, 1.0),
-    line("HSET small p16", SMALL, Action::Set, 16, 0.65),
-    line("HGET small p1", SMALL, Action::Get, 1, 1.0),
-    line("HGET small p16", SMALL, Action::Get, 16, 0.75),
-    line("HINCRBY small p1", SMALL, Action::Incr, 1, 1.0),
-    line("HINCRBY small p16", SMALL, Action::Incr, 16, 0.75),
-    line("HGETALL of 10 p1", TEN, Action::GetAll, 1, 1.0),
-    line("HGETALL of 10 p16", TEN, Action::GetAll, 16, 0.70),
-    line("HSET big p1", BIG, Action::SetBig, 1, 1.0),
-    line("HSET big p16", BIG, Action::SetBig, 16, 0.65),
-    line("HGET big p16", BIG, Action::GetBig, 16, 0.75),
-];
 
 /// Appends a request for each of `indices`.
 pub fn render(action: Action, indices: &[usize], strip: &mut Strip) {

@@ -1,15 +1,15 @@
-//! The workloads with lists: the two ends of a queue, a range of a hundred elements, and the middle
+//! The requests with lists: the two ends of a queue, a range of a hundred elements, and the middle
 //! of a list of a million.
 
-use super::cli::Group;
-use super::workload::{self, Dataset, Replies, Strip, Workload, bulk, key, space, value};
+use super::strip::{Replies, Slices, Strip, bulk, key, space, value};
 
-const VALUE_BYTES: usize = 16;
+/// Bytes of an element.
+pub const VALUE_BYTES: usize = 16;
 /// Elements of a list that is counted as small.
 pub const ELEMENTS: usize = 10;
 /// Elements of the long list, which is pushed to in requests of `PER_PUSH`.
-const LONG: usize = 1_000_000;
-const PER_PUSH: usize = 100;
+pub const LONG: usize = 1_000_000;
+pub const PER_PUSH: usize = 100;
 /// How far from the middle of the long list is asked.
 const AROUND: usize = 1000;
 
@@ -30,38 +30,6 @@ pub enum Action {
     Set,
 }
 
-const QUEUE: Dataset = of(500_000, Action::Push);
-const MIDDLE: Dataset = of(LONG / PER_PUSH, Action::MakeLong);
-
-const fn of(keys: usize, fill: Action) -> Dataset {
-    Dataset { keys, value_bytes: VALUE_BYTES, fill: workload::Action::List(fill) }
-}
-
-const fn line(
-    name: &'static str,
-    dataset: Dataset,
-    action: Action,
-    pipeline: usize,
-    cpu_ratio_max: f64,
-) -> Workload {
-    let action = workload::Action::List(action);
-    workload::by_cpu(Group::Lists, name, dataset, action, pipeline, cpu_ratio_max)
-}
-
-/// The lines of the group.
-pub const WORKLOADS: &[Workload] = &[
-    line("LPUSH p1", QUEUE, Action::Push, 1, 1.0),
-    line("LPUSH p16", QUEUE, Action::Push, 16, 0.8),
-    line("RPOP p1", QUEUE, Action::Rpop, 1, 1.0),
-    line("RPOP p16", QUEUE, Action::Rpop, 16, 0.8),
-    line("LRANGE_100 p1", MIDDLE, Action::Range, 1, 1.0),
-    line("LRANGE_100 p16", MIDDLE, Action::Range, 16, 0.65),
-    line("LINDEX middle p1", MIDDLE, Action::Index, 1, 1.0),
-    line("LINDEX middle p16", MIDDLE, Action::Index, 16, 0.5),
-    line("LSET middle p1", MIDDLE, Action::Set, 1, 1.0),
-    line("LSET middle p16", MIDDLE, Action::Set, 16, 0.5),
-];
-
 /// Appends a request for each of `indices`.
 pub fn render(action: Action, indices: &[usize], strip: &mut Strip) {
     let queue = key(space::LISTS, 0);
@@ -72,7 +40,7 @@ pub fn render(action: Action, indices: &[usize], strip: &mut Strip) {
     strip.replies = match action {
         Action::Push | Action::MakeLong => Replies::Kind(b':'),
         Action::Rpop => Replies::Kind(b'$'),
-        _ => Replies::Exact(workload::Slices::default()),
+        _ => Replies::Exact(Slices::default()),
     };
     for &index in indices {
         match action {

@@ -17,10 +17,11 @@
 //! ```
 
 use super::histogram::Histogram;
+use super::outcome::{Failure, Outcome};
+use super::plan::Timing;
 use super::server::{Cpu, thread_cpu};
 use super::skipper::Skipper;
-use super::workload::{Replies, Strip};
-use super::{Failure, Outcome};
+use super::strip::{Replies, Strip};
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::fd::OwnedFd;
@@ -73,13 +74,6 @@ pub enum Laps {
     Once,
     /// Until the time is over, or all streams that run once are through.
     Endless,
-}
-
-/// The phases of a load that ends by time.
-#[derive(Clone, Copy)]
-pub struct Timing {
-    pub warm_up: Duration,
-    pub measured: Duration,
 }
 
 /// What one stream did.
@@ -395,7 +389,7 @@ fn wrong_reply(received: &[u8], expected: &[u8]) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::super::workload::fill_strip;
+    use super::super::strip::fill_strip;
     use super::*;
 
     #[test]

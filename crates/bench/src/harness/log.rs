@@ -4,13 +4,15 @@
 //! meanwhile. How often each syncs is counted by strace in a run of its own, because tracing slows
 //! a server down; without strace that column stays empty.
 
-use super::cli::{Plan, REDIS, REDSTART};
-use super::load::{self, Laps, Stream, Timing};
+use super::load::{self, Laps, Stream};
+use super::outcome::{Failure, Outcome, progress};
+use super::plan::Timing;
+use super::plan::{Plan, REDIS, REDSTART, ServerSpec};
 use super::report::{Section, Table, met, ratio, short};
-use super::server::{Cores, Pin, Server, ServerSpec};
+use super::server::{Cores, Pin, Server};
+use super::strip::Strip;
 use super::throughput::Figures;
-use super::workload::{Action, Order, SMALL, Strip, Strips};
-use super::{Failure, Outcome, progress};
+use super::workload::{Order, SET, SMALL, Strips};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -64,7 +66,7 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
                 let times = [figures.cpu_us, figures.p50_us, figures.p99_us, figures.p999_us];
                 cells.extend(times.map(short));
                 cells.push(format!("{:.0} %", figures.server_busy * 100.0));
-                let strip = strips.strip(Action::Set, SMALL, Order::Shuffled);
+                let strip = strips.strip(SET, SMALL, Order::Shuffled);
                 match count_syncs(plan, &logging(spec, policy), cores, pipeline, &strip) {
                     Ok(writes) => cells.push(short(writes)),
                     Err(failure) => progress(format_args!("  counting syncs: {failure}")),
@@ -97,10 +99,10 @@ fn measure(
     strips: &mut Strips,
 ) -> Outcome<Figures> {
     let server = Server::start(spec, cores, Pin::Apart, 1)?;
-    let fill = strips.strip(Action::Set, SMALL, Order::Counted);
+    let fill = strips.strip(SET, SMALL, Order::Counted);
     let fill = Stream::new(&fill, plan.connections, 64, Laps::Once);
     load::run(server.port, &[fill], None, &server.cpu)?;
-    let strip = strips.strip(Action::Set, SMALL, Order::Shuffled);
+    let strip = strips.strip(SET, SMALL, Order::Shuffled);
     let stream = Stream::new(&strip, plan.connections, pipeline, Laps::Endless);
     let measured = load::run(server.port, &[stream], Some(plan.timing), &server.cpu)?;
     Ok(Figures::of(&measured))

@@ -5,13 +5,14 @@
 //! the mean over fills of 1, 1.25, 1.5 and 1.75 million keys is the figure. The fill uses few
 //! connections, so that their buffers do not count, and the keys are counted before it is believed.
 
-use super::cli::{Plan, REDSTART};
 use super::client::Client;
 use super::load::{self, Laps, Stream};
+use super::outcome::{Failure, Outcome, progress};
+use super::plan::{Plan, REDSTART, ServerSpec};
 use super::report::{Section, Table, met, short};
-use super::server::{Cores, Pin, Server, ServerSpec};
-use super::workload::{KEY_BYTES, Strip, VALUE_BYTES, fill_strip};
-use super::{Failure, Outcome, hashes, lists, progress};
+use super::server::{Cores, Pin, Server};
+use super::strip::{KEY_BYTES, Strip, VALUE_BYTES, fill_strip};
+use super::{hashes, lists};
 use std::time::Duration;
 
 const CONNECTIONS: usize = 4;

@@ -6,57 +6,34 @@ mod client;
 mod expiry;
 mod hashes;
 mod histogram;
+mod lines;
 mod lists;
 mod load;
 mod log;
 mod memory;
+mod outcome;
+mod plan;
 mod precedence;
 mod publish;
+mod release;
 mod report;
 mod scripts;
 mod server;
 mod skipper;
 mod snapshot;
 mod stall;
+mod strings;
+mod strip;
 mod throughput;
 mod workers;
 mod workload;
 
-use cli::{Args, Group, Plan};
+use cli::Args;
+use outcome::{Outcome, progress};
+use plan::{Group, Plan};
 use report::Section;
 use server::Cores;
-use std::fmt::{self, Display};
 use std::process::ExitCode;
-
-/// Why a measurement could not be made, for a human.
-#[derive(Debug)]
-pub struct Failure(pub String);
-
-/// The result of everything that touches a server.
-pub type Outcome<T> = Result<T, Failure>;
-
-impl Display for Failure {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.0)
-    }
-}
-
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Self(error.to_string())
-    }
-}
-
-impl From<rustix::io::Errno> for Failure {
-    fn from(error: rustix::io::Errno) -> Self {
-        Self(std::io::Error::from(error).to_string())
-    }
-}
-
-/// Tells how far the run is, on standard error: standard output carries the report alone.
-pub fn progress(what: impl Display) {
-    eprintln!("{what}");
-}
 
 pub fn main() -> ExitCode {
     match run(&Plan::from(<Args as clap::Parser>::parse())) {

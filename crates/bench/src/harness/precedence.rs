@@ -9,7 +9,7 @@
 //! It is given by `chrt` of util-linux. Where that is not permitted, or the core is the server's
 //! too, the measurement is made without it, and the report says so.
 
-use super::progress;
+use super::outcome::progress;
 use super::server::Cores;
 use std::process::{Command, Stdio};
 
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn precedence_is_given_back() -> super::super::Outcome<()> {
+    fn precedence_is_given_back() -> super::super::outcome::Outcome<()> {
         let cores = Cores::find()?;
         let precedence = Precedence::take(&cores);
         // SCHED_FIFO is 1 and SCHED_OTHER 0.

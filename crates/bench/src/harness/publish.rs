@@ -5,11 +5,11 @@
 //! and every message is counted. What is compared is the server's CPU time for a PUBLISH and how
 //! many a second there are.
 
-use super::cli::{Plan, REDIS, REDSTART};
+use super::outcome::{Failure, Outcome, progress};
+use super::plan::{Plan, REDIS, REDSTART, ServerSpec};
 use super::report::{Section, Table, median, met, ratio, short};
-use super::server::{Cores, Pin, Server, ServerSpec, thread_cpu};
-use super::workload::render;
-use super::{Failure, Outcome, progress};
+use super::server::{Cores, Pin, Server, thread_cpu};
+use super::strip::render;
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use std::io::{Read, Write};

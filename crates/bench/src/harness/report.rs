@@ -1,8 +1,8 @@
 //! The report: medians, ratios, Markdown tables, and the page around them.
 
-use super::Outcome;
-use super::cli::{Plan, REDSTART};
 use super::client::Client;
+use super::outcome::Outcome;
+use super::plan::{Plan, REDSTART};
 use super::server::{Cores, Pin, Server};
 use std::fmt::Write;
 use std::fs;

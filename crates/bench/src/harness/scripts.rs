@@ -1,94 +1,23 @@
-//! The workloads with scripts: a lock released as client libraries do it, by a script that
-//! compares the holder's token before it deletes the key.
+//! The release of locks by script ([`release`](super::release)) with two workers.
 //!
-//! Before each measurement every lock is taken; then each is released once, and each release must
-//! be answered with 1.
-//!
-//! With two workers the locks lie in different shards, so that scripts run side by side. On a
-//! machine where the load needs one of two cores, throughput cannot show it; CPU per operation
-//! can: what two workers could do, each with a core of its own, is twice what one CPU second does.
+//! The locks lie in different shards, so that scripts run side by side. On a machine where the load
+//! needs one of two cores, throughput cannot show it; CPU per operation can: what two workers could
+//! do, each with a core of its own, is twice what one CPU second does.
 
-use super::cli::{Group, Plan, REDSTART};
 use super::client::Client;
+use super::lines::LOCKS;
 use super::load::{self, Laps, Stream};
+use super::outcome::{Outcome, progress};
+use super::plan::{Plan, REDSTART, ServerSpec};
+use super::release::{self, Action};
 use super::report::{Section, Table, median, met, ratio, short};
-use super::server::{Cores, Pin, Server, ServerSpec};
+use super::server::{Cores, Pin, Server};
 use super::throughput::Figures;
-use super::workload::{self, Dataset, Order, Strip, Strips, Workload, key, space, value};
-use super::{Failure, Outcome, progress};
-use redis_protocol::resp2::types::OwnedFrame;
-use sha1::{Digest, Sha1};
+use super::workload::{self, Order, Strips};
 
-const RELEASE: &str = "local holder = redis.call('get', KEYS[1])
-if not holder or holder ~= ARGV[1] then return 0 end
-redis.call('del', KEYS[1])
-return 1";
-
-const TOKEN_BYTES: usize = 32;
 const PIPELINE: usize = 16;
 /// What two workers can do over what one can, at least.
 const GAIN_MIN: f64 = 1.5;
-
-/// What one request does.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Action {
-    /// Takes a lock.
-    Take,
-    /// Releases it by the script.
-    Release,
-}
-
-const LOCKS: Dataset = Dataset {
-    keys: 500_000,
-    value_bytes: TOKEN_BYTES,
-    fill: workload::Action::Script(Action::Take),
-};
-
-const fn line(name: &'static str, pipeline: usize, cpu_max: f64, least: Option<f64>) -> Workload {
-    Workload {
-        name,
-        group: Group::Scripts,
-        dataset: LOCKS,
-        action: workload::Action::Script(Action::Release),
-        pipeline,
-        cpu_ratio_max: cpu_max,
-        throughput_ratio_min: least,
-    }
-}
-
-/// The lines of the group.
-pub const WORKLOADS: &[Workload] = &[
-    line("release by EVALSHA p1", 1, 1.0, None),
-    line("release by EVALSHA p16", PIPELINE, 0.67, Some(1.5)),
-];
-
-fn digest() -> String {
-    Sha1::digest(RELEASE).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Lets the server know the script.
-pub fn load(client: &mut Client) -> Outcome<()> {
-    match client.ask(&[b"SCRIPT", b"LOAD", RELEASE.as_bytes()])? {
-        OwnedFrame::BulkString(text) if text == digest().as_bytes() => Ok(()),
-        other => Err(Failure(format!("SCRIPT LOAD was answered with {other:?}"))),
-    }
-}
-
-/// Appends a request for each of `indices`.
-pub fn render(action: Action, indices: &[usize], strip: &mut Strip) {
-    let digest = digest();
-    for &index in indices {
-        let key = key(space::LOCKS, index);
-        let token = value(&key, TOKEN_BYTES);
-        match action {
-            Action::Take => strip.push(&[b"SET", &key, &token, b"PX", b"3600000"], b"+OK\r\n"),
-            Action::Release => {
-                let args: [&[u8]; 5] = [b"EVALSHA", digest.as_bytes(), b"1", &key, &token];
-                strip.push(&args, b":1\r\n");
-            }
-        }
-    }
-}
 
 /// Two workers against one.
 pub fn run(plan: &Plan, cores: &Cores) -> Section {
@@ -125,7 +54,7 @@ fn compare(plan: &Plan, spec: &ServerSpec, cores: &Cores, table: &mut Table) -> 
     for _ in 0..plan.rounds {
         for (rounds, threads) in rounds.iter_mut().zip(1..) {
             let server = Server::start(spec, cores, Pin::Free, threads)?;
-            load(&mut Client::connect(server.port)?)?;
+            release::load(&mut Client::connect(server.port)?)?;
             let mut all = |action, order, pipeline| {
                 let strip = strips.strip(workload::Action::Script(action), LOCKS, order);
                 let stream = Stream::new(&strip, plan.connections, pipeline, Laps::Once);

@@ -12,7 +12,8 @@
 //! the server.
 
 use super::client::Client;
-use super::{Failure, Outcome};
+use super::outcome::{Failure, Outcome};
+use super::plan::ServerSpec;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
 use std::fs;
@@ -34,36 +35,6 @@ const KEEP_MEMORY: [(&str, &str); 3] = [
 
 /// What a guard does; its arguments are the process and the directory of the server.
 const GUARD: &str = r#"read -r _; kill -KILL "$1"; rm -r "$2""#;
-
-/// A server that can be started.
-#[derive(Clone, Debug)]
-pub struct ServerSpec {
-    pub name: String,
-    /// Program and arguments; `{port}` and `{threads}` stand for the numbers.
-    pub command: Vec<String>,
-    /// Whether it keeps memory that it has once had; see [`ServerSpec::keeping_memory`].
-    pub keeps_memory: bool,
-}
-
-impl ServerSpec {
-    /// The same with other settings.
-    pub fn with(&self, settings: &[&str]) -> Self {
-        let mut spec = self.clone();
-        spec.command.extend(settings.iter().map(ToString::to_string));
-        spec
-    }
-
-    /// The same, but never giving memory back to the system, so that what is freed and taken again
-    /// costs nothing outside the server. Known to allocators by their own variables.
-    pub fn keeping_memory(&self) -> Self {
-        Self { keeps_memory: true, ..self.clone() }
-    }
-
-    /// Whether the number of threads can be chosen.
-    pub fn takes_threads(&self) -> bool {
-        self.command.iter().any(|word| word.contains("{threads}"))
-    }
-}
 
 /// Where a server may run.
 #[derive(Clone, Copy, PartialEq, Eq)]

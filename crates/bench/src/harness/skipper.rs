@@ -4,7 +4,7 @@
 //! skipper remembers how far into which reply it is. An error reply, and a byte that starts no
 //! reply, end the measurement: no workload here expects one.
 
-use super::Failure;
+use super::outcome::Failure;
 
 /// Longest line of a reply that is not a bulk: anything longer is not a reply that we asked for.
 const LINE_BYTES_MAX: usize = 1024;

@@ -10,16 +10,17 @@
 //! Extra memory is what the server's resident memory grows by meanwhile, and what redis-server
 //! says that its child has copied.
 
-use super::cli::{Plan, REDIS, REDSTART};
 use super::client::Client;
 use super::histogram::Histogram;
-use super::load::{self, Laps, Stream, Timing};
+use super::load::{self, Laps, Stream};
+use super::outcome::{Failure, Outcome, progress};
+use super::plan::Timing;
+use super::plan::{Plan, REDIS, REDSTART, ServerSpec};
 use super::precedence::Precedence;
 use super::report::{Section, Table, median, met, ratio, short};
-use super::server::{Cores, Pin, Server, ServerSpec};
+use super::server::{Cores, Pin, Server};
 use super::stall::{LOADERS, PIPELINE, PROBED_KEYS, prober, reads};
-use super::workload::{Strip, fill_strip};
-use super::{Failure, Outcome, progress};
+use super::strip::{Strip, fill_strip};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 

@@ -11,15 +11,15 @@
 //! threads on one core would wait for each other, for milliseconds. The loaders are few, so that
 //! the loop comes around quickly.
 
-use super::cli::{Plan, REDSTART};
 use super::client::Client;
 use super::histogram::Histogram;
 use super::load::{self, Laps, Stream};
+use super::outcome::{Failure, Outcome, progress};
+use super::plan::{Plan, REDSTART, ServerSpec};
 use super::precedence::Precedence;
 use super::report::{Section, Table, met, short_ms, short_us};
-use super::server::{Cores, Pin, Server, ServerSpec};
-use super::workload::{Strip, VALUE_BYTES, bulk, fill_strip, key, space, value};
-use super::{Failure, Outcome, progress};
+use super::server::{Cores, Pin, Server};
+use super::strip::{Strip, VALUE_BYTES, bulk, fill_strip, key, space, value};
 use std::time::{Duration, Instant};
 
 /// Connections of the load beside a probe, and their pipeline.

@@ -5,14 +5,18 @@
 //! falls on all of them. A workload that a server cannot do is a gap in its row; for redis-server
 //! and Redstart it also fails the run.
 
-use super::cli::{Plan, REDIS, REDSTART};
 use super::client::Client;
+use super::lines::WORKLOADS;
 use super::load::{self, Laps, Measured, Stream};
+use super::outcome::{Failure, Outcome, progress};
+use super::plan::{Plan, REDIS, REDSTART};
 use super::report::{Section, Table, median, met, ratio, short, short_us};
 use super::server::{Cores, Pin, Server};
-use super::workload::{Action, Dataset, Order, SMALL, Strips, Workload, workloads};
-use super::{Failure, Outcome, progress, scripts};
+use super::workload::{Action, Dataset, Order, SMALL, Strips, Workload};
+use super::{release, strings};
 use std::time::Duration;
+
+const INCR: Action = Action::String(strings::Action::Incr);
 
 /// Pipeline of fills.
 const FILL_PIPELINE: usize = 64;
@@ -95,7 +99,7 @@ impl Rounds {
 /// Measures the chosen throughput groups; one section for the summary and one for the details.
 pub fn run(plan: &Plan, cores: &Cores) -> Outcome<Vec<Section>> {
     let chosen: Vec<&Workload> =
-        workloads().filter(|workload| plan.groups.contains(&workload.group)).collect();
+        WORKLOADS.iter().filter(|workload| plan.groups.contains(&workload.group)).collect();
     let mut strips = Strips::default();
     let mut results = vec![vec![Rounds::default(); plan.servers.len()]; chosen.len()];
     for round in 1..=plan.rounds {
@@ -168,14 +172,14 @@ impl Session<'_> {
     }
 
     fn measure(&mut self, workload: &Workload) -> Outcome<Figures> {
-        if workload.action == Action::Incr && !self.counters {
+        if workload.action == INCR && !self.counters {
             // The first INCR of a key creates it, which is another, dearer thing.
-            self.once(Action::Incr, SMALL)?;
+            self.once(INCR, SMALL)?;
             self.counters = true;
         }
         let (mut laps, mut timing) = (Laps::Endless, Some(self.plan.timing));
         if let Action::Script(_) = workload.action {
-            scripts::load(&mut Client::connect(self.server.port)?)?;
+            release::load(&mut Client::connect(self.server.port)?)?;
         }
         if let Some(action) = workload.action.prepared_by() {
             self.once(action, workload.dataset)?;
@@ -345,7 +349,7 @@ mod tests {
 
     #[test]
     fn bars_are_judged_where_the_load_is_not_the_limit() {
-        let get_p64 = workloads().find(|workload| workload.name == "GET p64").expect("named");
+        let get_p64 = WORKLOADS.iter().find(|workload| workload.name == "GET p64").expect("named");
         let verdict = |ours: &Figures, kops, cpu| {
             let [_, _, verdict] = bar_cells(get_p64, ours, Some(kops), Some(cpu));
             verdict

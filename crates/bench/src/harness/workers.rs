@@ -9,13 +9,15 @@
 //! turn, and every byte of every reply must be the expected one. A reply that another overtook, or
 //! that went to another connection, is a wrong reply. Counters are spread over all shards.
 
-use super::cli::{Plan, REDSTART};
 use super::load::{self, LAP_UNIT, Laps, Stream};
+use super::outcome::{Outcome, progress};
+use super::plan::{Plan, REDSTART, ServerSpec};
 use super::report::{Section, Table, met, ratio, short};
-use super::server::{Cores, Pin, Server, ServerSpec};
+use super::server::{Cores, Pin, Server};
+use super::strings;
+use super::strip::{Strip, key, space};
 use super::throughput::Figures;
-use super::workload::{Action, Order, SMALL, Strip, Strips, key, space};
-use super::{Outcome, progress};
+use super::workload::{Action, Order, SET, SMALL, Strips};
 
 const THREADS: [usize; 2] = [1, 2];
 const PIPELINES: [usize; 2] = [16, 64];
@@ -80,17 +82,17 @@ fn compare(
 ) -> Outcome<u64> {
     let lines: Vec<_> = PIPELINES
         .iter()
-        .flat_map(|&pipeline| [(Action::Get, pipeline), (Action::Set, pipeline)])
+        .flat_map(|&pipeline| [(strings::Action::Get, pipeline), (strings::Action::Set, pipeline)])
         .collect();
     let mut rounds = vec![vec![Vec::new(); THREADS.len()]; lines.len()];
     for _ in 0..plan.rounds {
         for (column, &threads) in THREADS.iter().enumerate() {
             let server = Server::start(spec, cores, Pin::Free, threads)?;
-            let fill = strips.strip(Action::Set, SMALL, Order::Counted);
+            let fill = strips.strip(SET, SMALL, Order::Counted);
             let fill = Stream::new(&fill, plan.connections, 64, Laps::Once);
             load::run(server.port, &[fill], None, &server.cpu)?;
             for (line, &(action, pipeline)) in lines.iter().enumerate() {
-                let strip = strips.strip(action, SMALL, Order::Shuffled);
+                let strip = strips.strip(Action::String(action), SMALL, Order::Shuffled);
                 let stream = Stream::new(&strip, plan.connections, pipeline, Laps::Endless);
                 let timing = Some(plan.timing);
                 let measured = load::run(server.port, &[stream], timing, &server.cpu)?;

@@ -1,0 +1,174 @@
+//! The lines of the throughput tables, with their bars.
+
+use super::plan::Group;
+use super::workload::{Action, Dataset, SMALL, Workload};
+use super::{hashes, lists, release, strings};
+
+/// Every throughput workload, in the order of the tables.
+pub const WORKLOADS: &[Workload] = &[
+    string("GET p1", strings::Action::Get, 1, 0.90, None),
+    string("SET p1", strings::Action::Set, 1, 0.90, None),
+    string("GET p16", strings::Action::Get, 16, 0.45, Some(2.2)),
+    string("SET p16", strings::Action::Set, 16, 0.45, Some(2.2)),
+    string("GET p64", strings::Action::Get, 64, 0.28, Some(3.5)),
+    string("SET p64", strings::Action::Set, 64, 0.28, Some(3.5)),
+    command("INCR p1", strings::Action::Incr, 1, 1.0),
+    command("INCR p16", strings::Action::Incr, 16, 0.75),
+    command("MSET of 10 p1", strings::Action::Mset, 1, 1.0),
+    command("MSET of 10 p16", strings::Action::Mset, 16, 0.35),
+    command("MGET of 10 p1", strings::Action::Mget, 1, 1.0),
+    command("MGET of 10 p16", strings::Action::Mget, 16, 0.35),
+    command("lock cycle p1", strings::Action::LockCycle, 1, 1.0),
+    command("lock cycle p16", strings::Action::LockCycle, 16, 0.75),
+    large("GET 1 KiB p1", KIB_1, strings::Action::Get, 1),
+    large("SET 1 KiB p1", KIB_1, strings::Action::Set, 1),
+    large("GET 1 KiB p16", KIB_1, strings::Action::Get, 16),
+    large("SET 1 KiB p16", KIB_1, strings::Action::Set, 16),
+    large("GET 16 KiB p1", KIB_16, strings::Action::Get, 1),
+    large("SET 16 KiB p1", KIB_16, strings::Action::Set, 1),
+    large("GET 16 KiB p16", KIB_16, strings::Action::Get, 16),
+    large("SET 16 KiB p16", KIB_16, strings::Action::Set, 16),
+    hash("HSET small p1", SMALL_HASHES, hashes::Action::Set, 1, 1.0),
+    hash("HSET small p16", SMALL_HASHES, hashes::Action::Set, 16, 0.65),
+    hash("HGET small p1", SMALL_HASHES, hashes::Action::Get, 1, 1.0),
+    hash("HGET small p16", SMALL_HASHES, hashes::Action::Get, 16, 0.75),
+    hash("HINCRBY small p1", SMALL_HASHES, hashes::Action::Incr, 1, 1.0),
+    hash("HINCRBY small p16", SMALL_HASHES, hashes::Action::Incr, 16, 0.75),
+    hash("HGETALL of 10 p1", TEN_FIELDS, hashes::Action::GetAll, 1, 1.0),
+    hash("HGETALL of 10 p16", TEN_FIELDS, hashes::Action::GetAll, 16, 0.70),
+    hash("HSET big p1", BIG_HASH, hashes::Action::SetBig, 1, 1.0),
+    hash("HSET big p16", BIG_HASH, hashes::Action::SetBig, 16, 0.65),
+    hash("HGET big p16", BIG_HASH, hashes::Action::GetBig, 16, 0.75),
+    list("LPUSH p1", QUEUE, lists::Action::Push, 1, 1.0),
+    list("LPUSH p16", QUEUE, lists::Action::Push, 16, 0.8),
+    list("RPOP p1", QUEUE, lists::Action::Rpop, 1, 1.0),
+    list("RPOP p16", QUEUE, lists::Action::Rpop, 16, 0.8),
+    list("LRANGE_100 p1", LONG_LIST, lists::Action::Range, 1, 1.0),
+    list("LRANGE_100 p16", LONG_LIST, lists::Action::Range, 16, 0.65),
+    list("LINDEX middle p1", LONG_LIST, lists::Action::Index, 1, 1.0),
+    list("LINDEX middle p16", LONG_LIST, lists::Action::Index, 16, 0.5),
+    list("LSET middle p1", LONG_LIST, lists::Action::Set, 1, 1.0),
+    list("LSET middle p16", LONG_LIST, lists::Action::Set, 16, 0.5),
+    release("release by EVALSHA p1", 1, 1.0, None),
+    release("release by EVALSHA p16", 16, 0.67, Some(1.5)),
+];
+
+/// Values of 1 KiB.
+const KIB_1: Dataset = Dataset::strings(100_000, 1 << 10);
+/// Values of 16 KiB.
+const KIB_16: Dataset = Dataset::strings(10_000, 16 << 10);
+
+const SMALL_HASHES: Dataset = hash_set(1_000_000, hashes::Action::MakeSmall);
+const TEN_FIELDS: Dataset = hash_set(200_000, hashes::Action::MakeTen);
+const BIG_HASH: Dataset = hash_set(1_000_000, hashes::Action::SetBig);
+
+const fn hash_set(keys: usize, fill: hashes::Action) -> Dataset {
+    Dataset { keys, value_bytes: hashes::VALUE_BYTES, fill: Action::Hash(fill) }
+}
+
+const QUEUE: Dataset = list_set(500_000, lists::Action::Push);
+const LONG_LIST: Dataset = list_set(lists::LONG / lists::PER_PUSH, lists::Action::MakeLong);
+
+const fn list_set(keys: usize, fill: lists::Action) -> Dataset {
+    Dataset { keys, value_bytes: lists::VALUE_BYTES, fill: Action::List(fill) }
+}
+
+/// Locks that are taken, to be released by script.
+pub const LOCKS: Dataset = Dataset {
+    keys: 500_000,
+    value_bytes: release::TOKEN_BYTES,
+    fill: Action::Script(release::Action::Take),
+};
+
+const fn string(
+    name: &'static str,
+    action: strings::Action,
+    pipeline: usize,
+    cpu_ratio_max: f64,
+    throughput_ratio_min: Option<f64>,
+) -> Workload {
+    let (group, dataset, action) = (Group::Strings, SMALL, Action::String(action));
+    Workload { name, group, dataset, action, pipeline, cpu_ratio_max, throughput_ratio_min }
+}
+
+const fn command(
+    name: &'static str,
+    action: strings::Action,
+    pipeline: usize,
+    cpu_ratio_max: f64,
+) -> Workload {
+    by_cpu(Group::Commands, name, SMALL, Action::String(action), pipeline, cpu_ratio_max)
+}
+
+const fn large(
+    name: &'static str,
+    dataset: Dataset,
+    action: strings::Action,
+    pipeline: usize,
+) -> Workload {
+    let cpu_ratio_max = if pipeline == 1 { 1.0 } else { 0.75 };
+    by_cpu(Group::Large, name, dataset, Action::String(action), pipeline, cpu_ratio_max)
+}
+
+const fn hash(
+    name: &'static str,
+    dataset: Dataset,
+    action: hashes::Action,
+    pipeline: usize,
+    cpu_ratio_max: f64,
+) -> Workload {
+    by_cpu(Group::Hashes, name, dataset, Action::Hash(action), pipeline, cpu_ratio_max)
+}
+
+const fn list(
+    name: &'static str,
+    dataset: Dataset,
+    action: lists::Action,
+    pipeline: usize,
+    cpu_ratio_max: f64,
+) -> Workload {
+    by_cpu(Group::Lists, name, dataset, Action::List(action), pipeline, cpu_ratio_max)
+}
+
+const fn release(
+    name: &'static str,
+    pipeline: usize,
+    cpu_ratio_max: f64,
+    throughput_ratio_min: Option<f64>,
+) -> Workload {
+    Workload {
+        name,
+        group: Group::Scripts,
+        dataset: LOCKS,
+        action: Action::Script(release::Action::Release),
+        pipeline,
+        cpu_ratio_max,
+        throughput_ratio_min,
+    }
+}
+
+/// A line that is judged by CPU alone.
+const fn by_cpu(
+    group: Group,
+    name: &'static str,
+    dataset: Dataset,
+    action: Action,
+    pipeline: usize,
+    cpu_ratio_max: f64,
+) -> Workload {
+    let throughput_ratio_min = None;
+    Workload { name, group, dataset, action, pipeline, cpu_ratio_max, throughput_ratio_min }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<_> = WORKLOADS.iter().map(|workload| workload.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), WORKLOADS.len());
+    }
+}
