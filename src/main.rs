@@ -11,7 +11,6 @@ mod metrics;
 mod network;
 mod notify;
 mod report;
-mod scripting;
 mod server;
 mod session;
 mod start;

@@ -19,10 +19,9 @@ use crate::network::{while_busy, worker_thread};
 use crate::notify::invalidation::Tracking;
 use crate::notify::monitor::Monitors;
 use crate::notify::pubsub::PubSub;
-use crate::scripting::store::Store;
+use crate::server::Server;
 use crate::server::rebinder::{self, Rebinder};
 use crate::server::settings::{self, Startup};
-use crate::server::{Live, Server};
 use crate::session::handlers::Handlers;
 use crate::system::clock::Clock;
 use crate::system::heartbeats::Heartbeats;
@@ -32,6 +31,7 @@ use parking_lot::RwLock;
 use redstart_config::{Config, Setting};
 use redstart_engine::Engine;
 use redstart_engine::stats::Stats;
+use redstart_scripting::Store;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -97,7 +97,6 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
         heartbeats: leak(Heartbeats::new(threads)),
         clock,
         config,
-        live: leak(Live::default()),
         reclaimer: leak(Reclaimer::default()),
         run_id: (0..40).map(|_| char::from(b"0123456789abcdef"[random.usize(..16)])).collect(),
         port: startup.port,

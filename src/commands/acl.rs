@@ -2,7 +2,6 @@
 
 use super::{Container, SessionCommand, declare_help, help, is};
 use crate::commands::command::{CATEGORIES, categories};
-use crate::scripting::hex;
 use crate::session::Context;
 use crate::system::random;
 use redstart_config::Setting;
@@ -10,6 +9,7 @@ use redstart_engine::run::registry::Registered;
 use redstart_engine::spec::*;
 use redstart_engine::{Command, Error};
 use redstart_protocol::{Args, parse_i64};
+use redstart_scripting::hex;
 use sha2::{Digest, Sha256};
 
 /// The commands of this file.

@@ -2,15 +2,17 @@
 
 use super::scripting::{KEYS, KEYS_RO, RUNS, kill};
 use super::{Container, SessionCommand, declare, declare_help, help, is};
-use crate::scripting::functions::{self, About, Libraries};
-use crate::scripting::shebang::FLAG_NAMES;
-use crate::scripting::store::Kind;
+use crate::dispatch::script_host;
 use crate::session::Context;
 use redstart_engine::glob;
 use redstart_engine::spec::*;
 use redstart_engine::{Command, Error};
 use redstart_persistence::rdb::payload::{self, Refused};
 use redstart_protocol::{Args, Reply};
+use redstart_scripting::library::{About, Libraries, library_name};
+use redstart_scripting::shebang::FLAG_NAMES;
+use redstart_scripting::store::{Called, Kind};
+use redstart_scripting::{Access, Existing};
 
 /// The commands of this file.
 pub static COMMANDS: &[&SessionCommand] = &[
@@ -44,7 +46,7 @@ static FCALL: SessionCommand = SessionCommand {
             },
         )
     },
-    run: |context, args| functions::call(context, args, false),
+    run: |context, args| call(context, args, Access::ReadWrite),
 };
 
 /// FCALL_RO function numkeys [key [key ...]] [arg [arg ...]]
@@ -64,8 +66,14 @@ static FCALL_RO: SessionCommand = SessionCommand {
             },
         )
     },
-    run: |context, args| functions::call(context, args, true),
+    run: |context, args| call(context, args, Access::ReadOnly),
 };
+
+/// Calls a function for the client.
+fn call(context: &mut Context<'_>, args: Args<'_>, access: Access) -> Result<(), Error> {
+    context.session.show_script_to_monitors(args);
+    script_host::with(context, |runtime, caller| runtime.call(caller, args, access))?
+}
 
 const CONTAINER: Container =
     Container { name: "function", group: Group::Scripting, since: "7.0.0" };
@@ -258,16 +266,26 @@ static FUNCTION_LOAD: SessionCommand = SessionCommand {
         if let Some(at) = bad {
             return Err(Error::quoting("ERR Unknown option given: ", &args[at], ""));
         }
-        let replace = options > 2;
+        let existing = if options > 2 { Existing::Replace } else { Existing::Keep };
         let name = change(context, args, |context, libraries| {
-            functions::add(context, libraries, &args[options], replace)
+            add(context, libraries, &args[options], existing)
         })?;
         context.session.out.bulk(&name);
         Ok(())
     },
 };
 
-/// Changes the libraries, all or nothing; the log is told the request.
+/// Adds a library to `libraries`, and returns its name.
+fn add(
+    context: &mut Context<'_>,
+    libraries: &mut Libraries,
+    code: &[u8],
+    existing: Existing,
+) -> Result<Vec<u8>, Error> {
+    script_host::with(context, |runtime, _| runtime.add_library(libraries, code, existing))?
+}
+
+/// Changes the libraries, all or nothing, and logs the request.
 fn change<R>(
     context: &mut Context<'_>,
     args: Args<'_>,
@@ -314,11 +332,11 @@ static FUNCTION_RESTORE: SessionCommand = SessionCommand {
                 libraries.clear();
             }
             texts.iter().try_for_each(|text| {
-                let name = functions::library_name(text)?;
+                let name = library_name(text)?;
                 if !is(policy, "replace") && libraries.contains_key(&name) {
                     return Err(Error::quoting("ERR Library ", &name, " already exists"));
                 }
-                functions::add(context, libraries, text, true).map(drop)
+                add(context, libraries, text, Existing::Replace).map(drop)
             })
         })?;
         context.session.out.ok();
@@ -348,7 +366,7 @@ static FUNCTION_STATS: SessionCommand = SessionCommand {
         out.bulk(b"running_script");
         match running {
             None => out.null(),
-            Some((name, request, duration_ms)) => {
+            Some((Called { name, request }, duration_ms)) => {
                 out.map(3);
                 out.bulk(b"name");
                 out.bulk(&name);

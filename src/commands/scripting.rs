@@ -1,10 +1,13 @@
 //! EVAL, EVALSHA, EVAL_RO, EVALSHA_RO, SCRIPT.
 
 use super::{Container, SessionCommand, declare, declare_help, help, is};
-use crate::scripting::store::Kind;
-use crate::scripting::{self, Given, unhex};
+use crate::dispatch::script_host;
+use crate::session::Context;
 use redstart_engine::spec::*;
 use redstart_engine::{Command, Error};
+use redstart_protocol::Args;
+use redstart_scripting::store::Kind;
+use redstart_scripting::{Access, ScriptRef, unhex};
 
 /// The commands of this file.
 pub static COMMANDS: &[&SessionCommand] = &[
@@ -51,7 +54,7 @@ static EVAL: SessionCommand = SessionCommand {
         "Runs a script.",
         "script numkeys [key [key ...]] [arg [arg ...]]",
     ),
-    run: |context, args| scripting::eval(context, Given::Text(args.at(1)), args, false),
+    run: |context, args| eval(context, ScriptRef::Text(args.at(1)), args, Access::ReadWrite),
 };
 
 /// EVALSHA sha1 numkeys [key [key ...]] [arg [arg ...]]
@@ -64,7 +67,7 @@ static EVALSHA: SessionCommand = SessionCommand {
         "Runs a script that the server knows, named by the SHA1 of its text.",
         "sha1 numkeys [key [key ...]] [arg [arg ...]]",
     ),
-    run: |context, args| scripting::eval(context, Given::Digest(args.at(1)), args, false),
+    run: |context, args| eval(context, ScriptRef::Digest(args.at(1)), args, Access::ReadWrite),
 };
 
 /// EVAL_RO script numkeys [key [key ...]] [arg [arg ...]]
@@ -77,7 +80,7 @@ static EVAL_RO: SessionCommand = SessionCommand {
         "Runs a script that must not write.",
         "script numkeys [key [key ...]] [arg [arg ...]]",
     ),
-    run: |context, args| scripting::eval(context, Given::Text(args.at(1)), args, true),
+    run: |context, args| eval(context, ScriptRef::Text(args.at(1)), args, Access::ReadOnly),
 };
 
 /// EVALSHA_RO sha1 numkeys [key [key ...]] [arg [arg ...]]
@@ -90,8 +93,19 @@ static EVALSHA_RO: SessionCommand = SessionCommand {
         "Runs a script that the server knows and that must not write.",
         "sha1 numkeys [key [key ...]] [arg [arg ...]]",
     ),
-    run: |context, args| scripting::eval(context, Given::Digest(args.at(1)), args, true),
+    run: |context, args| eval(context, ScriptRef::Digest(args.at(1)), args, Access::ReadOnly),
 };
+
+/// Runs a script for the client, which the script's own commands follow in what MONITOR shows.
+fn eval(
+    context: &mut Context<'_>,
+    script: ScriptRef<'_>,
+    args: Args<'_>,
+    access: Access,
+) -> Result<(), Error> {
+    context.session.show_script_to_monitors(args);
+    script_host::with(context, |runtime, caller| runtime.eval(caller, script, args, access))?
+}
 
 const CONTAINER: Container = Container { name: "script", group: Group::Scripting, since: "2.6.0" };
 
@@ -199,7 +213,7 @@ static SCRIPT_KILL: SessionCommand = SessionCommand {
 };
 
 /// SCRIPT KILL and FUNCTION KILL.
-pub fn kill(context: &mut crate::session::Context<'_>, kind: Kind) -> Result<(), Error> {
+pub fn kill(context: &mut Context<'_>, kind: Kind) -> Result<(), Error> {
     let server = context.session.server;
     let after_ms = server.config.read().integer(redstart_config::Setting::BusyReplyThreshold);
     server.scripts.kill(kind, server.clock.now().mono_ms, after_ms as u64)?;
@@ -221,7 +235,7 @@ static SCRIPT_LOAD: SessionCommand = SessionCommand {
         },
     ),
     run: |context, args| {
-        let digest = scripting::load(context, args.at(2))?;
+        let digest = script_host::with(context, |runtime, _| runtime.load_script(args.at(2)))??;
         context.session.out.bulk(digest.as_bytes());
         Ok(())
     },

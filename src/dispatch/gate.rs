@@ -5,7 +5,6 @@ use crate::clients::pause::PauseMode;
 use crate::dispatch::batch::{Request, Source, arguments};
 use crate::dispatch::worker::Worker;
 use crate::notify::monitor;
-use crate::scripting::{shebang, unhex};
 use crate::server::Server;
 use crate::session::Session;
 use redstart_engine::run::registry::Registered;
@@ -15,6 +14,7 @@ use redstart_engine::spec::{
 };
 use redstart_engine::{Command, Error, Now};
 use redstart_protocol::{Args, Protocol};
+use redstart_scripting::{shebang, unhex};
 
 /// Whether the client may run a command now: it is authenticated, the command is allowed while it
 /// is subscribed, no script holds the server, and there is a disk and memory for it.

@@ -8,8 +8,8 @@
 //! that cannot be run at all would leave a hole, and is refused.
 
 use crate::clients::client::ClientInfo;
+use crate::dispatch::script_host;
 use crate::durability::{Libraries, Replay};
-use crate::scripting::functions::{Catalogue, Loader};
 use crate::server::Server;
 use crate::session::handlers::Handlers;
 use crate::session::{Context, Session};
@@ -18,6 +18,8 @@ use redstart_engine::run::execute::WorkerState;
 use redstart_engine::stats::Stats;
 use redstart_engine::{Error, Now};
 use redstart_protocol::OwnedArgs;
+use redstart_scripting::library::Catalogue;
+use redstart_scripting::{Existing, Loader};
 use std::sync::Arc;
 
 impl Libraries for Catalogue {
@@ -49,8 +51,8 @@ impl Replayer {
         match &mut self.loader {
             Some(loader) => Ok(loader),
             none => {
-                Ok(none
-                    .insert(Loader::new(self.server, self.handlers).map_err(|error| text(&error))?))
+                let made = script_host::loader(self.server, self.handlers);
+                Ok(none.insert(made.map_err(|error| text(&error))?))
             }
         }
     }
@@ -58,7 +60,8 @@ impl Replayer {
 
 impl Replay for Replayer {
     fn add_library(&mut self, code: &[u8], replace: bool) -> Result<(), String> {
-        self.loader()?.add(code, replace).map_err(|error| text(&error))
+        let existing = if replace { Existing::Replace } else { Existing::Keep };
+        self.loader()?.add(code, existing).map_err(|error| text(&error))
     }
 
     fn remove_library(&mut self, name: &[u8]) -> Result<(), String> {

@@ -25,7 +25,7 @@ use redstart_engine::keyspace::watching::LeftoverWatches;
 use redstart_engine::stats::Stats;
 use redstart_engine::{Engine, Registry};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::atomic::AtomicUsize;
 use tokio::sync::Notify;
 
 /// What all workers share.
@@ -45,7 +45,7 @@ pub struct Server {
     /// Clients that cache keys.
     pub tracking: &'static Tracking,
     /// Scripts and functions.
-    pub scripts: &'static crate::scripting::store::Store,
+    pub scripts: &'static redstart_scripting::Store,
     /// Every worker's counters.
     pub stats: &'static [Arc<Stats>],
     /// Counts for each worker how often it was between two requests.
@@ -54,8 +54,6 @@ pub struct Server {
     pub clock: &'static Clock,
     /// Settings.
     pub config: &'static RwLock<Config>,
-    /// What the hot path needs of the settings.
-    pub live: &'static Live,
     /// The thread that drops large values.
     pub reclaimer: &'static Reclaimer,
     /// Forty hexadecimal digits, new at every start.
@@ -86,15 +84,6 @@ pub struct Server {
     pub pause: &'static Pause,
     /// Somebody asked the server to stop.
     pub stop: Notify,
-}
-
-/// Settings that are read per request or per connection, without a lock.
-#[derive(Default)]
-pub struct Live {
-    /// From how long on a script is too long, in milliseconds.
-    pub busy_ms: AtomicU64,
-    /// Whether scripts may use DEBUG, for tests of them.
-    pub scripts_debug: AtomicBool,
 }
 
 impl Server {

@@ -9,7 +9,6 @@ use redstart_engine::run::event_classes::{KEYEVENT, KEYSPACE};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// What is fixed at start.
 pub struct Startup {
@@ -158,17 +157,15 @@ fn aging(config: &Config) -> Rule {
 
 /// Copies what is read without looking into the configuration.
 pub fn apply(config: &Config, server: &Server) {
-    let Server { live, engine, slowlog, .. } = server;
+    let Server { engine, scripts, slowlog, .. } = server;
     crate::system::log::set_quiet(config.choice(Setting::Loglevel) == "warning");
     server.clients.configure(config);
     server.thresholds.configure(config);
     slowlog.set_len_max(config.count(Setting::SlowlogMaxLen));
     server.evictor.configure(config);
-    let busy_ms = match config.count(Setting::BusyReplyThreshold) as u64 {
-        0 => u64::MAX,
-        ms => ms,
-    };
-    live.busy_ms.store(busy_ms, Relaxed);
+    let busy_ms = config.count(Setting::BusyReplyThreshold) as u64;
+    let version = String::from_utf8_lossy(config.text(Setting::RedisVersion));
+    scripts.configure(busy_ms, &version);
     server.tracking.set_keys_max(config.count(Setting::TrackingTableMaxKeys));
     // Without K and E nothing is published.
     let (events, told) = (config.events(), KEYSPACE | KEYEVENT);

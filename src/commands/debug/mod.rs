@@ -94,7 +94,8 @@ fn debug(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
             out.ok();
         }
         (word, 3) if is(word, "set-disable-deny-scripts") => {
-            session.server.live.scripts_debug.store(args[2].starts_with(b"1"), Relaxed);
+            let allowed = args[2].starts_with(b"1");
+            session.server.scripts.debug_allowed.store(allowed, Relaxed);
             out.ok();
         }
         (word, 3) if is(word, "error") => out.error_bytes(&args[2]),

@@ -1,7 +1,7 @@
-//! Few keys and arguments of little length, given to a script: their bytes go by the slate, and
+//! Few keys and arguments of little length, given to a script: their bytes go by the scratch, and
 //! Luau makes the tables. For each number of keys and of arguments there is a function that does.
 
-use super::slate::Slate;
+use crate::scratch::ScratchBuffer;
 use mlua::{Function, Lua, Value};
 use redstart_protocol::Args;
 use std::fmt::Write;
@@ -14,24 +14,24 @@ type Answer = mlua::Result<(Value, Value)>;
 
 /// The functions.
 pub struct Shapes {
-    slate: Slate,
+    scratch: ScratchBuffer,
     /// By the number of keys, then of arguments.
     shapes: Vec<Vec<Function>>,
 }
 
 impl Shapes {
-    /// Functions that make tables of what is on the `slate`, and hand these to the `runner`.
+    /// Functions that make tables of what is on the `scratch`, and hand these to the `runner`.
     ///
     /// # Errors
     /// When there is no memory.
-    pub fn new(lua: &Lua, slate: Slate, runner: &Function) -> mlua::Result<Shapes> {
+    pub fn new(lua: &Lua, scratch: ScratchBuffer, runner: &Function) -> mlua::Result<Shapes> {
         let shape = |keys, argv| {
             let maker = lua.load(text(keys, argv)).set_name("=prelude");
-            maker.call::<Function>((runner, slate.buffer()))
+            maker.call::<Function>((runner, scratch.buffer()))
         };
         let of_keys = |keys| (0..=TEXTS_MAX - keys).map(|argv| shape(keys, argv)).collect();
         let shapes = (0..=TEXTS_MAX).map(of_keys).collect::<mlua::Result<_>>()?;
-        Ok(Shapes { slate, shapes })
+        Ok(Shapes { scratch, shapes })
     }
 
     /// Runs a function with its keys and arguments; none if these are too many or too long.
@@ -42,7 +42,7 @@ impl Shapes {
         for (place, text) in texts.iter_mut().zip(keys.iter().chain(argv.iter())) {
             *place = text;
         }
-        if !self.slate.write(&texts[..count]) {
+        if !self.scratch.write(&texts[..count]) {
             return None;
         }
         let [a, b, c, d, e, g] = texts.map(<[u8]>::len);
@@ -62,8 +62,8 @@ impl Shapes {
 /// arguments it says
 ///
 /// ```text
-/// local run, slate = ... local read = buffer.readstring return function(f,a,b,c)
-/// return run(f,{(read(slate,0,a))},{(read(slate,a,b)),(read(slate,a+b,c))}) end
+/// local run, scratch = ... local read = buffer.readstring return function(f,a,b,c)
+/// return run(f,{(read(scratch,0,a))},{(read(scratch,a,b)),(read(scratch,a+b,c))}) end
 /// ```
 fn text(keys: usize, argv: usize) -> String {
     let names = ["a", "b", "c", "d", "e", "g"];
@@ -73,13 +73,13 @@ fn text(keys: usize, argv: usize) -> String {
     for (at, name) in names[..count].iter().enumerate() {
         let list = &mut lists[usize::from(at >= keys)];
         // Writing to a string does not fail.
-        let _ = write!(list, "(read(slate,{start},{name})),");
+        let _ = write!(list, "(read(scratch,{start},{name})),");
         let _ = write!(given, ",{name}");
         start = if at == 0 { (*name).to_string() } else { format!("{start}+{name}") };
     }
     let [keys, argv] = lists;
     format!(
-        "local run, slate = ... local read = buffer.readstring \
+        "local run, scratch = ... local read = buffer.readstring \
          return function(f{given}) return run(f,{{{keys}}},{{{argv}}}) end"
     )
 }
@@ -92,8 +92,8 @@ mod tests {
     fn a_shape_reads_each_text_where_it_lies() {
         assert_eq!(
             text(1, 2),
-            "local run, slate = ... local read = buffer.readstring return function(f,a,b,c) return \
-             run(f,{(read(slate,0,a)),},{(read(slate,a,b)),(read(slate,a+b,c)),}) end"
+            "local run, scratch = ... local read = buffer.readstring return function(f,a,b,c) return \
+             run(f,{(read(scratch,0,a)),},{(read(scratch,a,b)),(read(scratch,a+b,c)),}) end"
         );
         assert!(text(0, 0).ends_with("function(f) return run(f,{},{}) end"));
     }

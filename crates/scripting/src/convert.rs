@@ -5,11 +5,9 @@
 //! with one field that names the type. To a reply: the same backwards; numbers are truncated, and
 //! an array ends where a nil is.
 
-use super::call::Failure;
-use super::libraries::argument::as_number;
+use crate::failure::{Failure, failure};
 use mlua::{Lua, Table, Value};
-use redstart_protocol::Reply;
-use redstart_protocol::{parse_f64, parse_i64};
+use redstart_protocol::{Reply, parse_f64, parse_i64};
 use std::borrow::Cow;
 
 /// Tables in tables beyond this are no reply.
@@ -24,7 +22,7 @@ pub fn from_reply(lua: &Lua, bytes: &[u8], resp3: bool) -> Result<Value, Failure
         return Err(Cow::Owned(text.to_vec()));
     }
     let mut reader = Reader { lua, bytes, at: 0, resp3 };
-    reader.value().map_err(|_| Cow::Borrowed(NO_MEMORY))
+    reader.value().map_err(|_| failure(NO_MEMORY))
 }
 
 /// The text of a reply that is one bulk string.
@@ -156,6 +154,15 @@ fn write(value: &Value, out: &mut Reply, resp3: bool, depth: usize) -> Result<()
 fn truncated(n: f64) -> i64 {
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
     if (-LIMIT..LIMIT).contains(&n) { n as i64 } else { i64::MIN }
+}
+
+/// A number's value.
+pub fn as_number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Integer(n) => Some(*n as f64),
+        Value::Number(n) => Some(*n),
+        _ => None,
+    }
 }
 
 fn field(table: &Table, name: &str) -> Value {

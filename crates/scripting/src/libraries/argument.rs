@@ -1,6 +1,7 @@
 //! Arguments of library functions, checked and refused as Lua's own C libraries do.
 
-use crate::scripting::runtime::describe;
+use crate::compile::describe;
+use crate::convert::as_number;
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
 
 /// Why a library function gives nothing: the text of a Lua error.
@@ -109,15 +110,6 @@ pub fn type_name(value: &Value) -> &'static str {
         Value::Function(_) => "function",
         Value::Thread(_) => "thread",
         _ => "userdata",
-    }
-}
-
-/// A number's value.
-pub fn as_number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Integer(n) => Some(*n as f64),
-        Value::Number(n) => Some(*n),
-        _ => None,
     }
 }
 

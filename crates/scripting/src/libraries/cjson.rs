@@ -1,8 +1,9 @@
 //! `cjson`: values to and from JSON, as Mark Pulford's Lua CJSON 2.1 does it. This file encodes and
 //! holds the settings; `cjson_decode.rs` decodes.
 
-use super::argument::{Fault, Given, add, array_extent, as_number, type_name};
+use super::argument::{Fault, Given, add, array_extent, type_name};
 use super::{cjson_decode, number};
+use crate::convert::as_number;
 use mlua::{Lua, Table, Value};
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -1,9 +1,11 @@
 //! What the prelude gets from the host: the functions behind `redis`, and the libraries of scripts.
 
-use super::call::{Failure, State, Told};
-use super::functions::Registrar;
-use super::{digest, functions, hex, runtime};
-use crate::server::Server;
+use crate::call::{ScriptReply, State};
+use crate::compile::{compile, describe};
+use crate::digest::{digest, hex};
+use crate::failure::Failure;
+use crate::host::{Host, Level, Parts};
+use crate::register::{Registrar, register};
 use mlua::{BString, Either, Lua, MultiValue, Table, Value};
 use redstart_protocol::Protocol;
 use std::cell::RefCell;
@@ -20,82 +22,83 @@ mod structure;
 /// A value, or nothing and the text of an error.
 type Answer = (Value, Option<mlua::String>);
 
-/// What a command tells: a value; the length of a text on the slate, and `true`; or nothing and the
-/// text of an error.
-type CommandAnswer = (Told, Either<bool, Option<mlua::String>>);
+/// What a command returns: a value; the length of a text in the scratch buffer, and `true`; or
+/// nothing and the text of an error.
+type CommandAnswer = (ScriptReply, Either<bool, Option<mlua::String>>);
 
-/// The table that the prelude is given.
+/// What the functions work with.
+pub struct Given<'a> {
+    /// The parts that all workers share.
+    pub parts: Parts,
+    /// The server around.
+    pub host: &'a Rc<dyn Host>,
+    /// What commands of a script work with.
+    pub state: &'a Rc<RefCell<State>>,
+    /// The table that scripts run in.
+    pub globals: &'a Table,
+}
+
+/// The table of functions for the prelude.
 ///
 /// # Errors
 /// When there is no memory.
-pub fn host(
-    lua: &Lua,
-    server: &'static Server,
-    state: &Rc<RefCell<State>>,
-    globals: &Table,
-    registrar: &Registrar,
-) -> mlua::Result<Table> {
-    let host = lua.create_table()?;
+pub fn table(lua: &Lua, given: &Given<'_>, registrar: &Registrar) -> mlua::Result<Table> {
+    let table = lua.create_table()?;
     let registrar = registrar.clone();
-    let register = move |lua: &Lua, args: MultiValue| match functions::register(&registrar, &args) {
+    let register = move |lua: &Lua, args: MultiValue| match register(&registrar, &args) {
         Ok(()) => Ok((Value::Nil, None)),
         Err(text) => failed(lua, &text),
     };
-    host.set("register_function", lua.create_function(register)?)?;
-    add_calls(lua, state, &host)?;
-    let globals = globals.clone();
+    table.set("register_function", lua.create_function(register)?)?;
+    add_calls(lua, given.state, &table)?;
+    let globals = given.globals.clone();
     let compile = move |lua: &Lua, (text, name): (mlua::String, Option<String>)| {
         let name = name.unwrap_or_else(|| "=user_script".into());
-        match runtime::compile(lua, &globals, &text.as_bytes(), &name) {
+        match compile(lua, &globals, &text.as_bytes(), &name) {
             Ok(function) => Ok((Value::Function(function), None)),
-            Err(error) => failed(lua, runtime::describe(&error).as_bytes()),
+            Err(error) => failed(lua, describe(&error).as_bytes()),
         }
     };
-    host.set("compile", lua.create_function(compile)?)?;
+    table.set("compile", lua.create_function(compile)?)?;
     let format = |lua: &Lua, value: f64| lua.create_string(number::general(value, 14));
-    host.set("format_number", lua.create_function(format)?)?;
-    add_functions(lua, server, state, &host)?;
-    host.set("constants", constants(lua, server)?)?;
-    host.set("libraries", libraries(lua)?)?;
-    Ok(host)
+    table.set("format_number", lua.create_function(format)?)?;
+    add_functions(lua, given, &table)?;
+    table.set("constants", constants(lua, &given.parts.scripts.version())?)?;
+    table.set("libraries", libraries(lua)?)?;
+    Ok(table)
 }
 
 /// The ways to run a command. Those for a fixed number of strings get copies: mlua makes a handle
 /// of each value otherwise, which costs more than a short string.
-fn add_calls(lua: &Lua, state: &Rc<RefCell<State>>, host: &Table) -> mlua::Result<()> {
-    let answer = |lua: &Lua, called: Result<Told, Failure>| -> mlua::Result<CommandAnswer> {
+fn add_calls(lua: &Lua, state: &Rc<RefCell<State>>, table: &Table) -> mlua::Result<()> {
+    let answer = |lua: &Lua, called: Result<ScriptReply, Failure>| -> mlua::Result<CommandAnswer> {
         Ok(match called {
-            Ok(told @ Either::Left(_)) => (told, Either::Right(None)),
-            Ok(told) => (told, Either::Left(true)),
+            Ok(value @ Either::Left(_)) => (value, Either::Right(None)),
+            Ok(length) => (length, Either::Left(true)),
             Err(text) => (Either::Left(Value::Nil), Either::Right(Some(lua.create_string(text)?))),
         })
     };
     let of = state.clone();
     let call = move |lua: &Lua, args: MultiValue| answer(lua, of.borrow_mut().call(lua, &args));
-    host.set("call", lua.create_function(call)?)?;
+    table.set("call", lua.create_function(call)?)?;
     let of = state.clone();
     let call_two = move |lua: &Lua, (name, key): (BString, BString)| {
         answer(lua, of.borrow_mut().call_texts(lua, &[&name, &key]))
     };
-    host.set("call_two", lua.create_function(call_two)?)?;
+    table.set("call_two", lua.create_function(call_two)?)?;
     let of = state.clone();
     let call_three = move |lua: &Lua, (name, key, argument): (BString, BString, BString)| {
         answer(lua, of.borrow_mut().call_texts(lua, &[&name, &key, &argument]))
     };
-    host.set("call_three", lua.create_function(call_three)?)
+    table.set("call_three", lua.create_function(call_three)?)
 }
 
 fn failed(lua: &Lua, text: &[u8]) -> mlua::Result<Answer> {
     Ok((Value::Nil, Some(lua.create_string(text)?)))
 }
 
-/// The functions of `redis` that tell errors as tables.
-fn add_functions(
-    lua: &Lua,
-    server: &'static Server,
-    state: &Rc<RefCell<State>>,
-    host: &Table,
-) -> mlua::Result<()> {
+/// The functions of `redis` whose errors are tables.
+fn add_functions(lua: &Lua, given: &Given<'_>, table: &Table) -> mlua::Result<()> {
     let sha1hex = |lua: &Lua, args: MultiValue| match (args.len(), args.front()) {
         (1, Some(value)) => {
             let text = lua.coerce_string(value.clone())?;
@@ -104,8 +107,8 @@ fn add_functions(
         }
         _ => failed(lua, b"ERR wrong number of arguments"),
     };
-    host.set("sha1hex", lua.create_function(sha1hex)?)?;
-    let of_resp = state.clone();
+    table.set("sha1hex", lua.create_function(sha1hex)?)?;
+    let state = given.state.clone();
     let setresp = move |lua: &Lua, args: MultiValue| {
         let protocol = match (args.len(), args.front().and_then(Value::as_i64)) {
             (1, Some(2)) => Protocol::Resp2,
@@ -113,10 +116,10 @@ fn add_functions(
             (1, _) => return failed(lua, b"ERR RESP version must be 2 or 3."),
             _ => return failed(lua, b"ERR redis.setresp() requires one argument."),
         };
-        of_resp.borrow_mut().session.out.set_protocol(protocol);
+        state.borrow_mut().reply.set_protocol(protocol);
         Ok((Value::Nil, None))
     };
-    host.set("setresp", lua.create_function(setresp)?)?;
+    table.set("setresp", lua.create_function(setresp)?)?;
     let set_repl = |lua: &Lua, args: MultiValue| match (args.len(), args.front()) {
         (1, Some(flags)) if flags.as_i64().is_some_and(|flags| (0..=3).contains(&flags)) => {
             Ok((Value::Nil, None))
@@ -124,8 +127,11 @@ fn add_functions(
         (1, _) => failed(lua, BAD_REPL),
         _ => failed(lua, b"ERR redis.set_repl() requires two arguments."),
     };
-    host.set("set_repl", lua.create_function(set_repl)?)?;
-    host.set("log", lua.create_function(log)?)?;
+    table.set("set_repl", lua.create_function(set_repl)?)?;
+    let host = given.host.clone();
+    let log = move |lua: &Lua, args| log(lua, &*host, args);
+    table.set("log", lua.create_function(log)?)?;
+    let registry = given.parts.registry;
     let acl_check_cmd = move |lua: &Lua, args: MultiValue| {
         let Some(name) = args.front().and_then(Value::as_string) else {
             return failed(
@@ -133,41 +139,40 @@ fn add_functions(
                 b"ERR Please specify at least one argument for this redis lib call",
             );
         };
-        if server.registry.get_full(&name.as_bytes()).is_none() {
+        if registry.get_full(&name.as_bytes()).is_none() {
             return failed(lua, b"ERR Invalid command passed to redis.acl_check_cmd()");
         }
         Ok((Value::Boolean(true), None))
     };
-    host.set("acl_check_cmd", lua.create_function(acl_check_cmd)?)
+    table.set("acl_check_cmd", lua.create_function(acl_check_cmd)?)
 }
 
 const BAD_REPL: &[u8] =
     b"ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.";
 
 /// `redis.log(level, text, ...)`.
-fn log(lua: &Lua, args: MultiValue) -> mlua::Result<Answer> {
+fn log(lua: &Lua, host: &dyn Host, args: MultiValue) -> mlua::Result<Answer> {
     if args.len() < 2 {
         return failed(lua, b"ERR redis.log() requires two arguments or more.");
     }
     let Some(level) = args.front().and_then(Value::as_i64) else {
         return failed(lua, b"ERR First argument must be a number (log level).");
     };
-    if !(0..=3).contains(&level) {
-        return failed(lua, b"ERR Invalid debug level.");
-    }
+    let level = match level {
+        0 => Level::Debug,
+        1 => Level::Verbose,
+        2 => Level::Notice,
+        3 => Level::Warning,
+        _ => return failed(lua, b"ERR Invalid debug level."),
+    };
     let texts =
         args.into_iter().skip(1).filter_map(|value| lua.coerce_string(value).ok().flatten());
     let text = texts.map(|text| text.to_string_lossy()).collect::<Vec<_>>().join(" ");
-    match level {
-        3 => crate::system::log::warning(text),
-        2 => crate::system::log::notice(text),
-        _ => {}
-    }
+    host.log(level, &text);
     Ok((Value::Nil, None))
 }
 
-fn constants(lua: &Lua, server: &Server) -> mlua::Result<Table> {
-    let version = server.redis_version();
+fn constants(lua: &Lua, version: &str) -> mlua::Result<Table> {
     let part = |n: usize| version.split('.').nth(n).and_then(|part| part.parse::<i64>().ok());
     let number = (0..3).fold(0, |sum, n| sum << 8 | part(n).unwrap_or(0));
     let constants = lua.create_table()?;
@@ -189,8 +194,8 @@ fn constants(lua: &Lua, server: &Server) -> mlua::Result<Table> {
     Ok(constants)
 }
 
-/// The libraries by name: functions that return the text of an error, or nothing, in front of
-/// their results.
+/// The libraries by name: functions that return the text of an error, or nil, in front of their
+/// results.
 fn libraries(lua: &Lua) -> mlua::Result<Table> {
     let libraries = lua.create_table()?;
     libraries.set("bit", bit::library(lua)?)?;

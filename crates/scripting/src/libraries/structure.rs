@@ -4,7 +4,8 @@
 //! a size), `f d` floats, `s` a string with a zero behind it, `c` characters (`c0`: as many as the
 //! number before says), `x` a filler; `<` `>` byte order, `!` alignment.
 
-use super::argument::{Fault, Given, Results, add, as_number};
+use super::argument::{Fault, Given, Results, add};
+use crate::convert::as_number;
 use mlua::{Lua, Table, Value};
 
 const INTEGER_MAX: usize = 32;

@@ -1,28 +1,28 @@
-//! What the host and Luau write short texts on for each other: a buffer of Luau's.
+//! A buffer in Luau's memory through which the host and Luau hand each other short texts.
 //!
 //! A string that the host makes is guarded against the limit of memory and referred to by a handle,
-//! at a multiple of its own cost. So the host writes the bytes, says how many they are, and Luau
-//! makes the string. What is on the slate is read at once.
+//! at a multiple of its own cost. So the host writes the bytes here and returns how many there are,
+//! and Luau makes the string. Luau reads the buffer before anything else is written to it.
 
 use mlua::{Buffer, Lua};
 
-/// What fits on it, in bytes.
+/// The buffer's size in bytes.
 const SIZE: usize = 16 << 10;
 
-/// A slate.
+/// The buffer.
 #[derive(Clone)]
-pub struct Slate(Buffer);
+pub struct ScratchBuffer(Buffer);
 
-impl Slate {
+impl ScratchBuffer {
     /// A new one.
     ///
     /// # Errors
     /// When there is no memory.
-    pub fn new(lua: &Lua) -> mlua::Result<Slate> {
-        lua.create_buffer_with_capacity(SIZE).map(Slate)
+    pub fn new(lua: &Lua) -> mlua::Result<ScratchBuffer> {
+        lua.create_buffer_with_capacity(SIZE).map(ScratchBuffer)
     }
 
-    /// As Luau knows it.
+    /// The buffer as Luau knows it.
     pub fn buffer(&self) -> &Buffer {
         &self.0
     }

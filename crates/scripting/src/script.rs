@@ -1,0 +1,113 @@
+//! A script: its text, what its first line promises, and which shards it needs.
+
+use crate::digest::{Digest, hex};
+use crate::shebang::{self, Flags};
+use redstart_engine::Error;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
+
+/// Words without which a text has neither loops nor functions of its own, and cannot make any.
+const LOOPING: [&[u8]; 7] =
+    [b"for", b"while", b"repeat", b"function", b"load", b"loadstring", b"_G"];
+
+/// Which shards a script needs, as far as that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// It never ran to its end.
+    Unknown,
+    /// It stayed within the shards of its declared keys.
+    Declared,
+    /// It did not.
+    Everywhere,
+}
+
+/// A script, or what is known of a function as if it were one.
+pub struct Script {
+    /// Its text; empty for a function.
+    pub text: Box<[u8]>,
+    /// The name that errors give it: its digest in hexadecimal, or the function's name.
+    pub name: String,
+    /// What its first line promises; `None` without such a line.
+    pub flags: Option<Flags>,
+    /// Whether its run is short but for the commands that it calls.
+    pub cannot_loop: bool,
+    reach: AtomicU8,
+    pinned: AtomicBool,
+}
+
+impl Script {
+    /// A script that has not run yet.
+    ///
+    /// # Errors
+    /// When its first line is not one that scripts may have.
+    pub fn new(text: &[u8], digest: &Digest) -> Result<Script, Error> {
+        let flags = shebang::of_script(text)?;
+        let cannot_loop = cannot_loop(text);
+        Ok(Script { text: text.into(), cannot_loop, ..Script::named(hex(digest), flags) })
+    }
+
+    /// A function that has not run yet.
+    pub fn function(name: &[u8], flags: Flags) -> Script {
+        Script::named(String::from_utf8_lossy(name).into_owned(), Some(flags))
+    }
+
+    fn named(name: String, flags: Option<Flags>) -> Script {
+        let reach = AtomicU8::new(Reach::Unknown as u8);
+        let (text, pinned) = (Box::default(), AtomicBool::new(false));
+        Script { text, name, flags, cannot_loop: false, reach, pinned }
+    }
+
+    /// Which shards it needs.
+    pub fn reach(&self) -> Reach {
+        match self.reach.load(Relaxed) {
+            0 => Reach::Unknown,
+            1 => Reach::Declared,
+            _ => Reach::Everywhere,
+        }
+    }
+
+    /// Notes what a run showed of the shards that it needs. That it stayed within its declared ones
+    /// is a first impression, and never takes back that it once did not.
+    pub fn learn(&self, reach: Reach) {
+        self.reach.fetch_max(reach as u8, Relaxed);
+    }
+
+    /// Keeps it until SCRIPT FLUSH, however many others EVAL brings along.
+    pub fn pin(&self) {
+        self.pinned.store(true, Relaxed);
+    }
+
+    /// Whether it is kept so.
+    pub fn is_pinned(&self) -> bool {
+        self.pinned.load(Relaxed)
+    }
+}
+
+/// Whether a script takes no more steps than it has words, whatever its arguments are: nothing in
+/// its text loops, or calls anything but functions of the host.
+fn cannot_loop(text: &[u8]) -> bool {
+    let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    text.split(|byte| !is_letter(byte)).all(|word| !LOOPING.contains(&word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_that_may_loop_are_told_from_those_that_cannot() {
+        for text in ["", "return 1", "if fortune then return _GA end", "local forty = 40"] {
+            assert!(cannot_loop(text.as_bytes()), "{text}");
+        }
+        for text in [
+            "for n = 1, 2 do end",
+            "local x=1 while(x) do end",
+            "repeat until nil",
+            "(function()end)()",
+            "loadstring('x')",
+            "load(f)",
+            "return _G['load' .. 'string']('x')",
+        ] {
+            assert!(!cannot_loop(text.as_bytes()), "{text}");
+        }
+    }
+}

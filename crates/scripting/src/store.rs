@@ -1,0 +1,187 @@
+//! What all workers know of scripts: their texts by digest, the libraries of functions, the
+//! settings that scripts go by, and what runs now.
+
+use crate::digest::Digest;
+use crate::library::Catalogue;
+use crate::script::Script;
+use parking_lot::{Mutex, RwLock};
+use redstart_engine::Error;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+/// Scripts that are kept although no SCRIPT LOAD named them: they came along with EVAL.
+const PASSING_MAX: usize = 500;
+
+/// A worker's account of the script that it runs, which other threads read.
+#[derive(Default)]
+pub struct Running {
+    /// When it began, in monotonic milliseconds; zero while none runs.
+    pub since_ms: AtomicU64,
+    /// Whether it has written.
+    pub wrote: AtomicBool,
+    /// Whether a client asked it to end.
+    pub kill: AtomicBool,
+    /// The function that runs; none for a script.
+    pub function: Mutex<Option<Called>>,
+}
+
+/// A call of a function.
+#[derive(Clone)]
+pub struct Called {
+    /// The function's name.
+    pub name: Vec<u8>,
+    /// The request's arguments, FCALL included.
+    pub request: Vec<Vec<u8>>,
+}
+
+/// Where a script comes from, which says how long it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// SCRIPT LOAD: it stays until SCRIPT FLUSH.
+    Load,
+    /// EVAL: it goes when many more have come.
+    Eval,
+}
+
+/// What a KILL is meant for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// EVAL and EVALSHA.
+    Script,
+    /// FCALL.
+    Function,
+}
+
+/// All scripts and functions.
+#[derive(Default)]
+pub struct Store {
+    /// Libraries of functions.
+    pub functions: Catalogue,
+    /// Whether scripts may call DEBUG, for tests of them.
+    pub debug_allowed: AtomicBool,
+    /// From how long on a script is too long, in milliseconds; zero is never.
+    busy_ms: AtomicU64,
+    version: RwLock<String>,
+    scripts: RwLock<HashMap<Digest, Arc<Script>>>,
+    /// Counts the times that all scripts were forgotten.
+    generation: AtomicU64,
+    running: Mutex<Vec<Arc<Running>>>,
+    passing: Mutex<VecDeque<Digest>>,
+}
+
+impl Store {
+    /// Sets from how long on a script is too long, in milliseconds (zero is never), and the version
+    /// of Redis that scripts find in REDIS_VERSION.
+    pub fn configure(&self, busy_ms: u64, version: &str) {
+        self.busy_ms.store(busy_ms, Relaxed);
+        version.clone_into(&mut self.version.write());
+    }
+
+    /// Whether a script that has run for so long is too long.
+    pub fn is_busy_after(&self, elapsed_ms: u64) -> bool {
+        let busy_ms = self.busy_ms.load(Relaxed);
+        busy_ms != 0 && elapsed_ms >= busy_ms
+    }
+
+    /// The version of Redis that scripts find.
+    pub fn version(&self) -> String {
+        self.version.read().clone()
+    }
+
+    /// How often all scripts were forgotten: a worker that sees another number forgets its own.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Relaxed)
+    }
+
+    /// The script of a digest.
+    pub fn get(&self, digest: &Digest) -> Option<Arc<Script>> {
+        self.scripts.read().get(digest).cloned()
+    }
+
+    /// Adds a script, and returns it; the one that is there already stays.
+    pub fn add(&self, digest: Digest, script: Script, origin: Origin) -> Arc<Script> {
+        let script = self.scripts.write().entry(digest).or_insert_with(|| Arc::new(script)).clone();
+        if origin == Origin::Load {
+            script.pin();
+            return script;
+        }
+        let mut passing = self.passing.lock();
+        passing.push_back(digest);
+        if passing.len() > PASSING_MAX
+            && let Some(oldest) = passing.pop_front()
+        {
+            let mut scripts = self.scripts.write();
+            if scripts.get(&oldest).is_some_and(|script| !script.is_pinned()) {
+                scripts.remove(&oldest);
+            }
+        }
+        script
+    }
+
+    /// Keeps a script until SCRIPT FLUSH.
+    pub fn pin(&self, digest: Digest, script: &Arc<Script>) {
+        script.pin();
+        self.scripts.write().entry(digest).or_insert_with(|| script.clone());
+    }
+
+    /// Forgets all scripts.
+    pub fn flush(&self) {
+        self.scripts.write().clear();
+        self.passing.lock().clear();
+        self.generation.fetch_add(1, Relaxed);
+    }
+
+    /// Adds a worker's account of what it runs.
+    pub fn register(&self, running: Arc<Running>) {
+        self.running.lock().push(running);
+    }
+
+    /// What has run for at least `after_ms`.
+    fn long_running(&self, now_ms: u64, after_ms: u64) -> Vec<Arc<Running>> {
+        let is_long = |running: &&Arc<Running>| {
+            let since_ms = running.since_ms.load(Relaxed);
+            since_ms != 0 && now_ms.saturating_sub(since_ms) >= after_ms
+        };
+        self.running.lock().iter().filter(is_long).cloned().collect()
+    }
+
+    /// A function that runs now, and for how many milliseconds it has.
+    pub fn running_function(&self, now_ms: u64) -> Option<(Called, u64)> {
+        self.long_running(now_ms, 0).iter().find_map(|running| {
+            let called = running.function.lock().clone()?;
+            Some((called, now_ms.saturating_sub(running.since_ms.load(Relaxed))))
+        })
+    }
+
+    /// Asks what has run for at least `after_ms` to end.
+    ///
+    /// # Errors
+    /// When there is nothing, or nothing that has not written yet.
+    pub fn kill(&self, kind: Kind, now_ms: u64, after_ms: u64) -> Result<(), Error> {
+        let is_of_kind =
+            |running: &Arc<Running>| running.function.lock().is_some() == (kind == Kind::Function);
+        let mut found = self.long_running(now_ms, after_ms);
+        let others = !found.is_empty();
+        found.retain(is_of_kind);
+        if found.is_empty() && others {
+            return Err(match kind {
+                Kind::Script => Error::BUSY_FUNCTION,
+                Kind::Function => Error::BUSY_SCRIPT,
+            });
+        }
+        if found.is_empty() {
+            return Err(Error::text("NOTBUSY No scripts in execution right now."));
+        }
+        found.retain(|running| !running.wrote.load(Relaxed));
+        if found.is_empty() {
+            return Err(Error::text(
+                "UNKILLABLE Sorry the script already executed write commands against the \
+                 dataset. You can either wait the script termination or kill the server in a \
+                 hard way using the SHUTDOWN NOSAVE command.",
+            ));
+        }
+        found.iter().for_each(|running| running.kill.store(true, Relaxed));
+        Ok(())
+    }
+}

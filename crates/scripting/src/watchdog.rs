@@ -1,0 +1,194 @@
+//! Looks after the script that runs on a worker: whether it has to end, and whether it has run for
+//! so long that other clients are served meanwhile, with an error.
+//!
+//! Luau asks here at every loop and call of a script. That costs a script that cannot loop a
+//! twentieth of its time: while such a one runs, only its commands ask.
+
+use crate::host::{Host, Level, Parts};
+use crate::store::Running;
+use mlua::{Function, Lua, VmState};
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// The clock is read every so many steps.
+const STEPS: u32 = 64;
+/// Steps that a command counts for.
+pub const COMMAND_STEPS: u32 = 4;
+/// Steps that a loop or a call counts for.
+const LOOP_STEPS: u32 = 1;
+
+/// The error of a script that a client has ended.
+pub const KILLED: &str = "Script killed by user with SCRIPT KILL.";
+
+const LOAD_TIMEOUT: &str = "ERR FUNCTION LOAD timeout";
+
+/// Where Luau asks whether to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interrupts {
+    /// Nowhere: the script cannot loop.
+    Off,
+    /// At every loop and call.
+    LoopsAndCalls,
+}
+
+/// A worker's watch over its scripts.
+pub struct Watchdog {
+    parts: Parts,
+    host: Rc<dyn Host>,
+    /// What other threads know of the script that runs.
+    pub running: Arc<Running>,
+    must_end: Cell<bool>,
+    /// Whether the script has become too long.
+    busy: Cell<bool>,
+    steps: Cell<u32>,
+    /// When the library that is being loaded has taken too long, in monotonic milliseconds; zero
+    /// is never.
+    load_end_ms: Cell<u64>,
+    interrupts: Cell<Interrupts>,
+}
+
+impl Watchdog {
+    /// The watchdog of a worker where no script runs.
+    pub fn new(parts: Parts, host: Rc<dyn Host>) -> Rc<Watchdog> {
+        let running = Arc::new(Running::default());
+        parts.scripts.register(running.clone());
+        Rc::new(Watchdog {
+            parts,
+            host,
+            running,
+            must_end: Cell::new(false),
+            busy: Cell::new(false),
+            steps: Cell::new(0),
+            load_end_ms: Cell::new(0),
+            interrupts: Cell::new(Interrupts::Off),
+        })
+    }
+
+    /// A script begins.
+    pub fn start(&self, now_ms: u64) {
+        self.must_end.set(false);
+        self.running.kill.store(false, Relaxed);
+        self.running.wrote.store(false, Relaxed);
+        self.running.since_ms.store(now_ms.max(1), Relaxed);
+    }
+
+    /// The script is at its end.
+    pub fn stop(&self) {
+        self.must_end.set(false);
+        self.running.since_ms.store(0, Relaxed);
+        // A KILL was meant for this run, and must not end a library that is loaded next.
+        self.running.kill.store(false, Relaxed);
+        if self.busy.take() {
+            self.parts.engine.keyspace.busy.leave(self.is_function());
+        }
+    }
+
+    /// A library begins to load, which may take until a time in monotonic milliseconds.
+    pub fn start_load(&self, end_ms: u64) {
+        self.load_end_ms.set(end_ms);
+    }
+
+    /// The library is loaded, or given up.
+    pub fn stop_load(&self) {
+        self.load_end_ms.set(0);
+        self.must_end.set(false);
+    }
+
+    fn is_function(&self) -> bool {
+        self.running.function.lock().is_some()
+    }
+
+    fn load_is_late(&self) -> bool {
+        let end_ms = self.load_end_ms.get();
+        end_ms != 0 && self.host.now_ms() >= end_ms
+    }
+
+    /// The error of a script that has to end.
+    fn ended(&self) -> mlua::Error {
+        mlua::Error::runtime(if self.load_is_late() { LOAD_TIMEOUT } else { KILLED })
+    }
+
+    /// Ends the script: every command of it fails from now on, and so does every loop.
+    pub fn end(&self) {
+        self.must_end.set(true);
+    }
+
+    /// Whether a client asked it to end.
+    pub fn is_killed(&self) -> bool {
+        self.running.kill.load(Relaxed)
+    }
+
+    /// Whether the script has written.
+    pub fn has_written(&self) -> bool {
+        self.running.wrote.load(Relaxed)
+    }
+
+    /// Counts steps of the script, and serves other clients when it takes long. Returns whether it
+    /// has to end.
+    #[inline]
+    pub fn step(&self, steps: u32) -> bool {
+        let count = self.steps.get() + steps;
+        self.steps.set(count);
+        if count >= STEPS {
+            self.check();
+        }
+        self.must_end.get() || self.is_killed()
+    }
+
+    #[cold]
+    fn check(&self) {
+        self.steps.set(0);
+        if self.load_is_late() {
+            self.must_end.set(true);
+        }
+        let since_ms = self.running.since_ms.load(Relaxed);
+        if since_ms == 0 {
+            return;
+        }
+        let elapsed_ms = self.host.now_ms().saturating_sub(since_ms);
+        if !self.parts.scripts.is_busy_after(elapsed_ms) || self.host.is_loading() {
+            return;
+        }
+        let others = &self.parts.engine.keyspace.busy;
+        if !self.busy.replace(true) {
+            others.enter(self.is_function());
+            self.host.log(Level::Warning, "A script takes long; others are told so.");
+        }
+        others.meanwhile();
+    }
+
+    /// A function by which the prelude's own loops ask whether to go on.
+    ///
+    /// # Errors
+    /// When there is no memory.
+    pub fn stepper(self: &Rc<Watchdog>, lua: &Lua) -> mlua::Result<Function> {
+        let watchdog = self.clone();
+        lua.create_function(move |_, ()| match watchdog.step(STEPS) {
+            true => Err(watchdog.ended()),
+            false => Ok(()),
+        })
+    }
+
+    /// Sets where Luau asks whether to go on.
+    #[inline]
+    pub fn set_interrupts(self: &Rc<Watchdog>, lua: &Lua, wanted: Interrupts) {
+        if self.interrupts.get() != wanted {
+            self.change_interrupts(lua, wanted);
+        }
+    }
+
+    #[cold]
+    fn change_interrupts(self: &Rc<Watchdog>, lua: &Lua, wanted: Interrupts) {
+        self.interrupts.set(wanted);
+        if wanted == Interrupts::Off {
+            return lua.remove_interrupt();
+        }
+        let watchdog = self.clone();
+        lua.set_interrupt(move |_| match watchdog.step(LOOP_STEPS) {
+            true => Err(watchdog.ended()),
+            false => Ok(VmState::Continue),
+        });
+    }
+}

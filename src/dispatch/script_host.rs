@@ -1,0 +1,159 @@
+//! The server around scripts: what a script does beside data commands.
+//!
+//! Each worker has one Lua state, made when its first script runs, and one session that stands for
+//! whatever client runs a script: the session commands of scripts work on that session, and so
+//! never on the client's own.
+
+use crate::clients::client::ClientInfo;
+use crate::notify::monitor;
+use crate::server::Server;
+use crate::session::handlers::Handlers;
+use crate::session::{Context, Session};
+use crate::system::log;
+use redstart_engine::keyspace::LockedShards;
+use redstart_engine::{Command, Error};
+use redstart_protocol::Args;
+use redstart_scripting::host::{HashedKey, Host, Level, Unit};
+use redstart_scripting::{Caller, Loader, Parts, Runtime};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// The host of one worker's scripts.
+struct ScriptHost {
+    server: &'static Server,
+    session: RefCell<Session>,
+}
+
+/// What a worker needs to run scripts.
+struct Scripting {
+    host: Rc<ScriptHost>,
+    runtime: Runtime,
+}
+
+thread_local! {
+    static SCRIPTING: RefCell<Option<Scripting>> = const { RefCell::new(None) };
+}
+
+impl Scripting {
+    fn new(
+        server: &'static Server,
+        handlers: &'static Handlers,
+        info: Arc<ClientInfo>,
+    ) -> Result<Scripting, Error> {
+        let session = RefCell::new(Session::new(server, handlers, info));
+        let host = Rc::new(ScriptHost { server, session });
+        let Server { engine, registry, scripts, .. } = *server;
+        let runtime = Runtime::new(Parts { engine, registry, scripts }, host.clone())?;
+        Ok(Scripting { host, runtime })
+    }
+}
+
+/// Runs `f` with this worker's Lua state, for the client of `context`.
+///
+/// # Errors
+/// When there is no memory for a Lua state.
+pub fn with<R>(
+    context: &mut Context<'_>,
+    f: impl FnOnce(&mut Runtime, &mut Caller<'_>) -> R,
+) -> Result<R, Error> {
+    SCRIPTING.with_borrow_mut(|scripting| {
+        let Context { session, local, now, held } = context;
+        let Scripting { host, runtime } = match scripting {
+            Some(made) => made,
+            none => {
+                let made = Scripting::new(session.server, session.handlers, session.info.clone());
+                none.insert(made?)
+            }
+        };
+        host.stand_for(session);
+        let mut caller = Caller {
+            lacks_room: session.server.evictor.is_on() && local.lacks_room,
+            tracks_reads: session.notes_reads(),
+            local,
+            now: *now,
+            db: session.db,
+            reply: &mut session.out,
+            held: held.as_deref_mut(),
+        };
+        let result = f(runtime, &mut caller);
+        // A SELECT of the script is not the client's.
+        session.info.db.store(session.db, Relaxed);
+        Ok(result)
+    })
+}
+
+/// What loads libraries of functions while there is no client.
+///
+/// # Errors
+/// When there is no memory for a Lua state.
+pub fn loader(server: &'static Server, handlers: &'static Handlers) -> Result<Loader, Error> {
+    Scripting::new(server, handlers, ClientInfo::nobody())
+        .map(|scripting| Loader::new(scripting.runtime))
+}
+
+impl ScriptHost {
+    /// Makes the session of scripts like the session of the client that runs one.
+    fn stand_for(&self, client: &Session) {
+        let session = &mut *self.session.borrow_mut();
+        if !Arc::ptr_eq(&session.info, &client.info) {
+            session.info = client.info.clone();
+        }
+        session.authenticated = client.authenticated;
+        if session.user != client.user {
+            session.user.clone_from(&client.user);
+        }
+    }
+}
+
+impl Host for ScriptHost {
+    fn session_command(&self, id: u16, args: Args<'_>, unit: Unit<'_>) -> Result<(), Error> {
+        let Unit { shards, local, now, db, reply } = unit;
+        let session = &mut *self.session.borrow_mut();
+        session.db = *db;
+        std::mem::swap(&mut session.out, reply);
+        let handlers = session.handlers;
+        let mut context = Context { session, local, now, held: Some(shards) };
+        let result = handlers.run(id, &mut context, args);
+        std::mem::swap(&mut session.out, reply);
+        *db = session.db;
+        result
+    }
+
+    fn refuses_writes(&self) -> Option<Error> {
+        let durability = self.server.durability;
+        if durability.refuses() { durability.disk_error() } else { None }
+    }
+
+    fn is_monitored(&self) -> bool {
+        self.server.monitors.is_on()
+    }
+
+    fn show(&self, db: usize, command: &Command, args: Args<'_>) {
+        if monitor::is_shown(command) {
+            self.server.monitors.show(db, &"lua", command.name, args);
+        }
+    }
+
+    fn note_reads(&self, shards: &mut LockedShards, keys: &[HashedKey]) {
+        let keys = keys.iter().map(|(hash, key)| (*hash, &key[..]));
+        self.server.tracking.note(shards, self.session.borrow().info.id, keys);
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.server.clock.now().mono_ms
+    }
+
+    fn is_loading(&self) -> bool {
+        self.server.durability.is_loading()
+    }
+
+    fn log(&self, level: Level, text: &str) {
+        match level {
+            Level::Warning => log::warning(text),
+            Level::Notice => log::notice(text),
+            Level::Verbose | Level::Debug => {}
+        }
+    }
+}
