@@ -21,14 +21,14 @@
 //! the parts of the server that it works on.
 
 mod append;
-pub mod disk;
+mod disk;
 mod encode;
 mod gate;
 mod jobs;
 mod load;
 mod parts;
 mod recover;
-pub mod redis_files;
+mod redis_files;
 mod replay;
 mod save;
 mod status;
@@ -37,9 +37,11 @@ mod take;
 mod wait;
 
 pub use append::take_mark;
+pub use disk::directory::{Directory, check_regular};
 pub use jobs::IfRewriting;
 pub use parts::{Libraries, Parts};
 pub use recover::Reload;
+pub use redis_files::{looks_like_rdb, read_manifest};
 pub use replay::Replay;
 pub use save::{Ending, FinalSave};
 pub use status::Begun;

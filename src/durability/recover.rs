@@ -7,7 +7,7 @@ use super::load::{Expired, Load, LogEnd};
 use super::redis_files::{self, Files};
 use super::replay::Replay;
 use crate::system::log;
-use crate::system::progress::Told;
+use crate::system::progress::Audience;
 use redstart_config::Setting;
 use redstart_engine::keyspace::totals::Totals;
 use redstart_persistence::log::{SegmentReader, Start};
@@ -39,7 +39,7 @@ impl Durability {
         let began = Instant::now();
         self.loading.began_ms.store(self.parts.now_ms(), Relaxed);
         let mut load = Load { parts: &self.parts, loading: &self.loading, replay };
-        self.loading.progress.watch("Loading", Told::Log, || {
+        self.loading.progress.watch("Loading", Audience::Log, || {
             if logs { self.load_log(&mut load) } else { self.load_snapshot(&mut load, None) }
         })?;
         // No script holds a shard while data is being loaded, so there is no error.

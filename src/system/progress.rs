@@ -1,5 +1,5 @@
-//! How far something is that takes long: a bar where standard error is a terminal, lines in the
-//! log where a server loads.
+//! How far a long task is: shown as a bar where standard error is a terminal, as lines in the log
+//! where a server loads.
 
 use crate::system::log;
 use std::io::{IsTerminal, Write};
@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 /// How often the bar is drawn.
 const FRAME: Duration = Duration::from_millis(100);
-/// How often the log is told.
+/// How often a line is logged.
 const LINE: Duration = Duration::from_secs(5);
 /// Characters of the bar itself.
 const WIDTH: usize = 30;
 
-/// What has been done, and what there is to do.
+/// What a task has done, and what there is to do. The threads that do it count here.
 #[derive(Default)]
 pub struct Progress {
     /// Bytes in all.
@@ -25,20 +25,20 @@ pub struct Progress {
     pub keys: AtomicU64,
 }
 
-/// Who is told.
+/// Where progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// Whoever looks at the terminal.
+pub enum Audience {
+    /// On the terminal, if there is one.
     Terminal,
-    /// The server's log, too.
+    /// In the server's log, too.
     Log,
 }
 
 impl Progress {
     /// Runs `f`, and shows meanwhile how far it is.
-    pub fn watch<R>(&self, what: &str, told: Told, f: impl FnOnce() -> R) -> R {
+    pub fn watch<R>(&self, what: &str, audience: Audience, f: impl FnOnce() -> R) -> R {
         let draws = std::io::stderr().is_terminal();
-        if !draws && told == Told::Terminal {
+        if !draws && audience == Audience::Terminal {
             return f();
         }
         let began = Instant::now();
@@ -49,10 +49,10 @@ impl Progress {
                 while wait.recv_timeout(FRAME) == Err(RecvTimeoutError::Timeout) {
                     if draws {
                         eprint!("\r{}\x1b[K", self.bar(what, began.elapsed()));
-                        // A terminal that is gone shows nothing.
+                        // If the terminal is gone, the bar is not missed.
                         let _ = std::io::stderr().flush();
                     }
-                    if told == Told::Log && logged.elapsed() >= LINE {
+                    if audience == Audience::Log && logged.elapsed() >= LINE {
                         logged = Instant::now();
                         log::notice(format_args!("{what}: {}", self.text(began.elapsed())));
                     }
@@ -67,13 +67,13 @@ impl Progress {
         })
     }
 
-    /// How much of it has been done, from 0 to 1.
+    /// The part that has been done, from 0 to 1.
     pub fn part(&self) -> f64 {
         let total = self.total_bytes.load(Relaxed).max(1);
         (self.bytes.load(Relaxed) as f64 / total as f64).min(1.0)
     }
 
-    /// Seconds that are left, going by those that it took so far.
+    /// Seconds that are left, estimated by those that it took so far.
     pub fn left_s(&self, elapsed: Duration) -> Option<f64> {
         let part = self.part();
         (part > 0.0).then(|| elapsed.as_secs_f64() * (1.0 - part) / part)
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bar_tells_how_far_it_is() {
+    fn a_bar_shows_how_far_the_task_is() {
         let progress = Progress::default();
         progress.total_bytes.store(4_000_000, Relaxed);
         let bar = |seconds| progress.bar("loading", Duration::from_secs(seconds));

@@ -1,11 +1,10 @@
 //! `redstart check FILE...`: whether files are whole, what they hold, and where the first fault is.
-//! Ours and Redis's.
+//! It reads Redstart's files and Redis's.
 
-use super::convert::{builder, place};
-use super::duplicate_keys::Seen;
-use crate::durability::disk::directory::Directory;
-use crate::durability::redis_files::read_manifest;
-use crate::system::progress::{Progress, Told};
+use super::duplicate_keys::DuplicateKeys;
+use super::file::{builder, place};
+use crate::durability::{Directory, read_manifest};
+use crate::system::progress::{Audience, Progress};
 use clap::Parser;
 use redstart_engine::Engine;
 use redstart_persistence::aof::{self, Next};
@@ -23,7 +22,7 @@ use std::sync::atomic::Ordering::Relaxed;
 /// fails if one of them is not whole.
 #[derive(Parser)]
 #[command(name = "redstart check", no_binary_name = true)]
-struct Options {
+struct Arguments {
     /// The files.
     #[arg(required = true)]
     files: Vec<PathBuf>,
@@ -31,14 +30,14 @@ struct Options {
 
 /// Runs the subcommand.
 pub fn run(arguments: &[String]) -> ExitCode {
-    let options = match Options::try_parse_from(arguments) {
-        Ok(options) => options,
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
         Err(error) => error.exit(),
     };
     let mut code = ExitCode::SUCCESS;
-    for file in &options.files {
+    for file in &arguments.files {
         let progress = Progress::default();
-        let checked = progress.watch("Checking", Told::Terminal, || check(file, &progress));
+        let checked = progress.watch("Checking", Audience::Terminal, || check(file, &progress));
         match checked {
             Ok(found) => println!("{}: {found}", file.display()),
             Err(error) => {
@@ -50,7 +49,7 @@ pub fn run(arguments: &[String]) -> ExitCode {
     code
 }
 
-/// Reads a file from its beginning to its end and tells what it holds.
+/// Reads a file from its beginning to its end; returns what it holds.
 fn check(file: &Path, progress: &Progress) -> Result<String, ReadError> {
     let (directory, name) = place(file)?;
     if name.ends_with(".manifest") {
@@ -66,7 +65,7 @@ fn check(file: &Path, progress: &Progress) -> Result<String, ReadError> {
         return check_segment(&directory, &name, first, progress);
     }
     let (mut source, len) = directory.open(&name)?;
-    // What a manifest names is one behind the other.
+    // The files of a manifest count one behind the other.
     let before = progress.total_bytes.fetch_add(len, Relaxed);
     let mut beginning = Vec::new();
     source.by_ref().take(16).read_to_end(&mut beginning)?;
@@ -75,7 +74,7 @@ fn check(file: &Path, progress: &Progress) -> Result<String, ReadError> {
     }
     let input =
         Input::new(&name, Box::new(std::io::Cursor::new(beginning.clone()).chain(source)), len);
-    // A log of Redis to which nothing has been written yet is empty.
+    // A log of Redis's is empty until something is written to it.
     let unwritten = len == 0 && name.ends_with(".aof");
     if unwritten || is_rdb(&beginning) || matches!(beginning.first(), Some(b'*' | b'#')) {
         return check_redis(input, progress, before);
@@ -93,11 +92,11 @@ fn check_redis(
     let mut about = About::default();
     if matches!(input.peek()?, Some(b'R' | b'V')) {
         let engine = Engine::new([0; 2]);
-        let (mut reader, mut seen) = (rdb::Reader::new(input)?, Seen::default());
+        let (mut reader, mut seen) = (rdb::Reader::new(input)?, DuplicateKeys::default());
         while let Some(found) = reader.next(builder(&engine))? {
             if let Found::Entry(db, entry) = found {
-                let taken = seen.take(db, entry.key());
-                taken.map_err(|what| reader.fault(reader.entry_at(), what))?;
+                let checked = seen.check(db, entry.key());
+                checked.map_err(|what| reader.fault(reader.entry_at(), what))?;
             }
             progress.bytes.store(before + reader.at(), Relaxed);
             progress.keys.store(reader.about().entries, Relaxed);
@@ -142,13 +141,13 @@ fn check_snapshot(
     let engine = Engine::new([0; 2]);
     let builder = builder(&engine);
     let mut reader = Reader::open(directory, name)?;
-    let (mut entries, mut seen) = (Vec::new(), Seen::default());
+    let (mut entries, mut seen) = (Vec::new(), DuplicateKeys::default());
     while let Some(section) = reader.next_section()? {
         decode(&section, builder, &mut entries)
             .map_err(|(offset, what)| reader.fault(offset, &what))?;
         for (db, entry) in &entries {
-            let taken = seen.take(*db, entry.key());
-            taken.map_err(|what| reader.fault(section.offset, &what))?;
+            let checked = seen.check(*db, entry.key());
+            checked.map_err(|what| reader.fault(section.offset, &what))?;
         }
         progress.bytes.store(reader.counts().bytes, Relaxed);
         progress.keys.fetch_add(entries.len() as u64, Relaxed);
@@ -204,8 +203,8 @@ mod tests {
     use redstart_persistence::log::{Log, Start};
     use redstart_persistence::snapshot::{Header, Writer};
 
-    /// What progress tells at the end of a check that succeeds: bytes, of how many.
-    fn told(file: &Path) -> (u64, u64) {
+    /// What progress shows at the end of a check that succeeds: bytes, of how many.
+    fn shown(file: &Path) -> (u64, u64) {
         let progress = Progress::default();
         let found = check(file, &progress);
         assert!(found.is_ok(), "{}: {found:?}", file.display());
@@ -219,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_once_in_a_snapshot() {
+    fn a_key_must_not_occur_twice_in_a_snapshot() {
         let path = scratch("twice");
         let directory = Directory::new(&path);
         let now = Now::new(1 << 40, 1 << 40);
@@ -230,10 +229,10 @@ mod tests {
                 writer.entry(db, &Entry::new(b"k", NewValue::Str(b"v"), 0));
             }
             writer.finish().expect("it can be written");
-            let told = check(&path.join("twice"), &Progress::default()).map_err(|e| e.to_string());
-            let said = "the key \"k\" occurs twice in database 0";
-            assert_eq!(told.is_ok(), whole, "{told:?}");
-            assert!(whole || told.is_err_and(|told| told.ends_with(said)));
+            let found = check(&path.join("twice"), &Progress::default()).map_err(|e| e.to_string());
+            let fault = "the key \"k\" occurs twice in database 0";
+            assert_eq!(found.is_ok(), whole, "{found:?}");
+            assert!(whole || found.is_err_and(|error| error.ends_with(fault)));
         }
         std::fs::remove_dir_all(&path).expect("it is ours");
     }
@@ -270,7 +269,7 @@ mod tests {
         ] {
             let len = std::fs::metadata(&file).expect("it is there").len();
             let expected = expected.unwrap_or(len);
-            assert_eq!(told(&file), (expected, expected), "{}", file.display());
+            assert_eq!(shown(&file), (expected, expected), "{}", file.display());
         }
         std::fs::remove_dir_all(&path).expect("it is ours");
     }

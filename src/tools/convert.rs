@@ -1,15 +1,13 @@
-//! `redstart convert IN OUT`: an RDB file of Redis's becomes a snapshot of ours, and the other way
-//! round.
+//! `redstart convert IN OUT`: makes a snapshot of an RDB file, and an RDB file of a snapshot.
 
-use super::duplicate_keys::Seen;
-use crate::durability::disk::directory::{Directory, regular};
-use crate::durability::redis_files::looks_like_rdb;
-use crate::system::progress::{Progress, Told};
+use super::duplicate_keys::DuplicateKeys;
+use super::file::{builder, place};
+use crate::durability::{Directory, check_regular, looks_like_rdb};
+use crate::system::progress::{Audience, Progress};
 use clap::Parser;
-use redstart_engine::{Engine, Now};
+use redstart_engine::Engine;
 use redstart_persistence::ReadError;
 use redstart_persistence::rdb::{self, Compression, Found, Input};
-use redstart_persistence::record::Builder;
 use redstart_persistence::snapshot::{self, Header};
 use redstart_persistence::storage::Storage;
 use std::fs::Metadata;
@@ -22,26 +20,26 @@ use std::sync::atomic::Ordering::Relaxed;
 /// Makes a snapshot of an RDB file, and an RDB file of a snapshot.
 #[derive(Parser)]
 #[command(name = "redstart convert", no_binary_name = true)]
-struct Options {
-    /// The version of an RDB file that is written: 10 for Redis 7.0 and everything newer, 12 for
+struct Arguments {
+    /// The version of the RDB file that is written: 10 for Redis 7.0 and everything newer, 12 for
     /// hashes whose fields expire.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(10..=12))]
     rdb_version: u16,
-    /// What is read.
+    /// The file to read.
     input: PathBuf,
-    /// What is written.
+    /// The file to write.
     output: PathBuf,
 }
 
 /// Runs the subcommand.
 pub fn run(arguments: &[String]) -> ExitCode {
-    let options = match Options::try_parse_from(arguments) {
-        Ok(options) => options,
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
         Err(error) => error.exit(),
     };
-    match convert(&options) {
-        Ok(told) => {
-            println!("{}: {told}", options.output.display());
+    match convert(&arguments) {
+        Ok(report) => {
+            println!("{}: {report}", arguments.output.display());
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -51,49 +49,33 @@ pub fn run(arguments: &[String]) -> ExitCode {
     }
 }
 
-/// A file's directory and its name.
-pub fn place(file: &Path) -> io::Result<(Directory, String)> {
-    let directory = Directory::new(file.parent().unwrap_or("".as_ref()));
-    let Some(name) = file.file_name() else {
-        let text = format!("{} is not the name of a file", file.display());
-        return Err(io::Error::new(io::ErrorKind::InvalidFilename, text));
-    };
-    Ok((directory, name.to_string_lossy().into_owned()))
-}
-
-/// What is there under the name of what is to be written may be replaced if it is a file, and not
-/// the one that is read: a file in place of a device or a pipe is what nobody wants, nor one whose
-/// name belies what it holds.
-fn replaceable(input: &Path, output: &Path) -> io::Result<()> {
+/// Fails if `output` exists and must not be replaced. A device or a pipe must not become a file;
+/// and the input must not be replaced by a file of the other format under its name.
+fn check_replaceable(input: &Path, output: &Path) -> io::Result<()> {
     let Ok(about) = std::fs::metadata(output) else { return Ok(()) };
     let place = |about: &Metadata| (about.dev(), about.ino());
     let is_input = std::fs::metadata(input).is_ok_and(|read| place(&read) == place(&about));
     let same = || io::Error::new(io::ErrorKind::InvalidInput, "it is what is read");
-    regular(&about).and_then(|()| if is_input { Err(same()) } else { Ok(()) }).map_err(|error| {
+    let checked = check_regular(&about).and_then(|()| if is_input { Err(same()) } else { Ok(()) });
+    checked.map_err(|error| {
         let text = format!("{} cannot be replaced: {error}", output.display());
         io::Error::new(error.kind(), text)
     })
 }
 
-/// What builds values where there is no server: all databases are known, and wall time is kept.
-pub fn builder(engine: &Engine) -> Builder<'_> {
-    engine.options.set_databases(usize::MAX);
-    let (options, hasher) = (&engine.options, engine.keyspace.hasher());
-    Builder { options, hasher, now: Now::new(1 << 40, 1 << 40) }
-}
-
-fn convert(options: &Options) -> Result<String, ReadError> {
-    let (from, input) = place(&options.input)?;
-    let (to, output) = place(&options.output)?;
-    replaceable(&options.input, &options.output)?;
+/// Converts a file; returns what was written.
+fn convert(arguments: &Arguments) -> Result<String, ReadError> {
+    let (from, input) = place(&arguments.input)?;
+    let (to, output) = place(&arguments.output)?;
+    check_replaceable(&arguments.input, &arguments.output)?;
     let progress = Progress::default();
-    let path = &options.output;
+    let path = &arguments.output;
     let conversion = Conversion { from: &from, input: &input, to: &to, output: &output, path };
-    progress.watch("Converting", Told::Terminal, || {
+    progress.watch("Converting", Audience::Terminal, || {
         if looks_like_rdb(&from, &input)? {
             conversion.to_snapshot(&progress)
         } else {
-            conversion.to_rdb(options.rdb_version, &progress)
+            conversion.to_rdb(arguments.rdb_version, &progress)
         }
     })
 }
@@ -103,12 +85,12 @@ struct Conversion<'a> {
     input: &'a str,
     to: &'a Directory,
     output: &'a str,
-    /// What is written, as it was named.
+    /// The output as the command line names it.
     path: &'a Path,
 }
 
 impl Conversion<'_> {
-    /// Adds to an error which file could not be written.
+    /// Adds the name of the output to an error.
     fn written<T>(&self, result: io::Result<T>) -> io::Result<T> {
         result.map_err(|error| {
             let text = format!("{} cannot be written: {error}", self.path.display());
@@ -128,13 +110,13 @@ impl Conversion<'_> {
         let writer = snapshot::Writer::create(self.to, self.output, &header, builder.now);
         let mut writer = self.written(writer)?;
         let mut copy = || -> Result<(), ReadError> {
-            let (mut libraries, mut seen) = (Vec::new(), Seen::default());
+            let (mut libraries, mut seen) = (Vec::new(), DuplicateKeys::default());
             while let Some(found) = reader.next(builder)? {
                 match found {
                     Found::Library(text) => libraries.push(text),
                     Found::Entry(db, entry) => {
-                        let taken = seen.take(db, entry.key());
-                        taken.map_err(|what| reader.fault(reader.entry_at(), what))?;
+                        let checked = seen.check(db, entry.key());
+                        checked.map_err(|what| reader.fault(reader.entry_at(), what))?;
                         writer.entry(db, &entry);
                         self.written(writer.write_full())?;
                     }
@@ -167,14 +149,14 @@ impl Conversion<'_> {
             now: builder.now,
         };
         let mut writer = self.written(rdb::Writer::create(self.to, self.output, &plan))?;
-        let (mut entries, mut seen) = (Vec::new(), Seen::default());
+        let (mut entries, mut seen) = (Vec::new(), DuplicateKeys::default());
         let mut copy = || -> Result<(), ReadError> {
             while let Some(section) = reader.next_section()? {
                 snapshot::decode(&section, builder, &mut entries)
                     .map_err(|(offset, what)| reader.fault(offset, &what))?;
                 for (db, entry) in entries.drain(..) {
-                    let taken = seen.take(db, entry.key());
-                    taken.map_err(|what| reader.fault(section.offset, &what))?;
+                    let checked = seen.check(db, entry.key());
+                    checked.map_err(|what| reader.fault(section.offset, &what))?;
                     self.written(writer.entry(db, &entry))?;
                     progress.keys.fetch_add(1, Relaxed);
                 }

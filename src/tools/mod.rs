@@ -2,5 +2,6 @@
 
 pub mod check;
 pub mod convert;
-pub mod duplicate_keys;
+mod duplicate_keys;
+mod file;
 pub mod ping;

@@ -1,6 +1,6 @@
 //! `redstart ping`: asks a server for PONG, for container health checks.
 //!
-//! Here we are the client, so the redis-protocol crate decodes the reply.
+//! This is the client's side, so the redis-protocol crate decodes the reply.
 
 use clap::Parser;
 use redis_protocol::resp2::decode::decode;
@@ -13,7 +13,7 @@ use std::time::Duration;
 /// Asks a server for PONG; fails if it does not come.
 #[derive(Parser)]
 #[command(name = "redstart ping", no_binary_name = true)]
-struct Options {
+struct Arguments {
     /// Where the server is.
     #[arg(long, default_value = "127.0.0.1")]
     host: String,
@@ -30,11 +30,11 @@ struct Options {
 
 /// Runs the subcommand.
 pub fn run(arguments: &[String]) -> ExitCode {
-    let options = match Options::try_parse_from(arguments) {
-        Ok(options) => options,
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
         Err(error) => error.exit(),
     };
-    match ask(&options) {
+    match ask(&arguments) {
         Ok(answer) => {
             println!("{answer}");
             ExitCode::SUCCESS
@@ -46,14 +46,14 @@ pub fn run(arguments: &[String]) -> ExitCode {
     }
 }
 
-fn ask(options: &Options) -> io::Result<String> {
-    let timeout = Duration::from_millis(options.timeout_ms.max(1));
-    let mut addresses = (options.host.as_str(), options.port).to_socket_addrs()?;
+fn ask(arguments: &Arguments) -> io::Result<String> {
+    let timeout = Duration::from_millis(arguments.timeout_ms.max(1));
+    let mut addresses = (arguments.host.as_str(), arguments.port).to_socket_addrs()?;
     let address = addresses.next().ok_or(io::ErrorKind::NotFound)?;
     let mut stream = TcpStream::connect_timeout(&address, timeout)?;
     stream.set_read_timeout(Some(timeout))?;
     stream.set_write_timeout(Some(timeout))?;
-    if let Some(password) = &options.password {
+    if let Some(password) = &arguments.password {
         expect(&mut stream, &[b"AUTH", password.as_bytes()], "OK")?;
     }
     expect(&mut stream, &[b"PING"], "PONG")

@@ -1,4 +1,4 @@
-//! The storage as files in one directory.
+//! A storage: the files of one directory.
 
 use super::uncached::{Reading, Writing};
 use redstart_persistence::storage::{Output, Storage, Stream};
@@ -19,7 +19,7 @@ impl Directory {
         Directory(if path.as_os_str().is_empty() { ".".into() } else { path.to_owned() })
     }
 
-    /// Makes the directory if it is not there, and its name safe.
+    /// Makes the directory if it is not there, and syncs its name.
     ///
     /// # Errors
     /// When it cannot be made.
@@ -40,7 +40,7 @@ impl Directory {
         fs::metadata(self.path(name)).and_then(|about| about.modified()).ok()
     }
 
-    /// Adds the path to an error that does not tell it.
+    /// Adds the path to an error, which the system's text lacks.
     fn named<T>(&self, name: &str, result: io::Result<T>) -> io::Result<T> {
         result.map_err(|error| {
             let text = format!("{} cannot be used: {error}", self.path(name).display());
@@ -53,10 +53,11 @@ impl Directory {
 ///
 /// # Errors
 /// When it is no regular file.
-pub fn regular(about: &fs::Metadata) -> io::Result<()> {
-    match about.is_file() {
-        true => Ok(()),
-        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
+pub fn check_regular(about: &fs::Metadata) -> io::Result<()> {
+    if about.is_file() {
+        Ok(())
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"))
     }
 }
 
@@ -83,9 +84,9 @@ impl Storage for Directory {
     }
 
     fn open(&self, name: &str) -> io::Result<(Box<dyn Read + Send>, u64)> {
-        // Looked at before it is opened: to open a pipe would wait for somebody who writes to it.
+        // Looked at before it is opened: to open a pipe waits until a process writes to it.
         let about = self.named(name, fs::metadata(self.path(name)))?;
-        self.named(name, regular(&about))?;
+        self.named(name, check_regular(&about))?;
         let file = self.named(name, File::open(self.path(name)))?;
         let len = file.metadata()?.len();
         Ok((Box::new(Reading::new(file, len)), len))

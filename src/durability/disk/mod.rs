@@ -1,4 +1,4 @@
-//! Files as the durability room uses them.
+//! Files on the disk: a directory of them, and the way past the page cache.
 
 pub mod directory;
 pub mod uncached;
