@@ -1,4 +1,4 @@
-//! SAVE, BGSAVE, LASTSAVE, BGREWRITEAOF, WAITAOF: what is kept, and how safely.
+//! SAVE, BGSAVE, LASTSAVE, BGREWRITEAOF, WAITAOF: what is kept on disk, and how safely.
 
 use super::{SessionCommand, declare, is, parse_timeout_ms};
 use crate::durability::{Begun, IfRewriting};
@@ -33,7 +33,7 @@ fn save(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
     if server.durability.is_saving() {
         return Err(Error::text(SAVES_ALREADY));
     }
-    // A script that holds shards for too long would let it wait.
+    // It fails, instead of waiting, while a script holds shards for too long.
     drop(server.engine.keyspace.lock_all_unless_busy()?);
     // The reason stands in the server's log.
     server.durability.save_now().map_err(|_| Error::text("ERR"))?;

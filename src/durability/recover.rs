@@ -178,7 +178,7 @@ fn warn_if_newer(name: &str, ours: Option<SystemTime>, theirs: Option<(&str, Sys
 /// reached.
 ///
 /// # Errors
-/// Records without a base: turning the log on ended half-way, or somebody removed the base.
+/// Records without a base: turning the log on ended half-way, or the base was removed by hand.
 fn is_unbegun(storage: &dyn Storage, prefix: &str, plan: &Plan) -> Result<bool, ReadError> {
     if plan.base.is_some() {
         return Ok(false);

@@ -1,5 +1,5 @@
 //! Redis's files at the start: `dump.rdb`, the log of Redis 7 in its directory, the single file of
-//! servers before. They are read and left as they are; what is written later is our own.
+//! servers before. They are read and left as they are; all files that are written are ours.
 
 use super::disk::directory::Directory;
 use super::load::{Expired, Load};
@@ -107,8 +107,8 @@ pub struct Files {
     names: Vec<String>,
 }
 
-/// Finds Redis's append-only files: by the manifest, or the single file of servers before 7. That
-/// is read, too, where Redis 7 was about to move it and got no further than the manifest.
+/// Finds Redis's append-only files: by the manifest, or the single file of servers before 7. The
+/// single file is read, too, where Redis 7 had written a manifest of it, but not moved it yet.
 pub fn find_files(config: &Config) -> Result<Option<Files>, ReadError> {
     let name = String::from_utf8_lossy(config.text(Setting::Appendfilename)).into_owned();
     let directory = log_directory(config);
@@ -127,7 +127,7 @@ pub fn find_files(config: &Config) -> Result<Option<Files>, ReadError> {
     Ok((!names.is_empty()).then_some(Files { directory, names }))
 }
 
-/// What was opened, unless it is not there.
+/// The file that was opened; none if there is no such file.
 fn if_there<T>(opened: io::Result<T>) -> io::Result<Option<T>> {
     match opened {
         Ok(opened) => Ok(Some(opened)),
@@ -142,8 +142,7 @@ const MANIFEST_MAX: u64 = 16 << 20;
 const MANIFEST_LINE_MAX: usize = 1024;
 
 /// The names of the files that a manifest says are to be read. What Redis would not start from is
-/// refused, in its words: somebody has been at it, and files that it does not name would not be
-/// missed.
+/// refused, in its words: a manifest that was edited may lack files, and nothing would show it.
 pub fn read_manifest(file: &str, source: impl Read, len: u64) -> Result<Vec<String>, ReadError> {
     let fault = |offset: usize, what: &str| Fault {
         file: file.to_owned(),
@@ -192,7 +191,7 @@ pub fn read_manifest(file: &str, source: impl Read, len: u64) -> Result<Vec<Stri
 }
 
 impl Files {
-    /// The one that was changed last, and when.
+    /// The file that was changed last, and when.
     pub fn newest(&self) -> Option<(&str, SystemTime)> {
         let changed = self.names.iter().filter_map(|name| {
             let at = self.directory.modified(name)?;
@@ -307,8 +306,8 @@ mod tests {
             ("file b seq 2 type i", "without an end"),
             (&too_long, "too long"),
         ] {
-            let Err((offset, told)) = read(&format!("{first}{line}")) else { panic!("{line}") };
-            assert!(told.contains(what), "{line}: {told}");
+            let Err((offset, error)) = read(&format!("{first}{line}")) else { panic!("{line}") };
+            assert!(error.contains(what), "{line}: {error}");
             let before = if what == "duplicate base" { 20 } else { 0 };
             assert_eq!(offset, (first.len() + before) as u64, "{line}");
         }

@@ -1,9 +1,9 @@
 //! Large files that are written once or read once, past the system's page cache.
 //!
-//! What goes through the page cache takes new memory for every page. In the middle of serving that
-//! is not free: the system has to find it, and in a virtual machine the host has to, while the core
+//! The page cache takes new memory for every page of a file. While clients are served this costs:
+//! the system has to find the memory, in a virtual machine the host has to, and meanwhile the core
 //! stands still for milliseconds. So these files go straight between the disk and one buffer, which
-//! is aligned as the system wants it and used again and again. Where the file system has no direct
+//! is aligned as the system demands and used again and again. Where the file system has no direct
 //! way, they go through the page cache all the same.
 //!
 //! ```text
@@ -16,14 +16,14 @@ use redstart_persistence::storage::Stream;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 
-/// What direct input and output aligns to: addresses, offsets and lengths, in bytes. No disk that
-/// is in use has larger blocks.
+/// What the addresses, offsets and lengths of direct transfers are multiples of, in bytes. No disk
+/// that is in use has larger blocks.
 const ALIGNMENT: usize = 4096;
-/// Bytes that are written at a time: the fewer calls, the less the thread that saves takes from a
-/// worker on its core.
-const WRITTEN: usize = 1 << 20;
+/// Bytes that are written at a time: the fewer calls, the less time the thread that saves takes
+/// from a worker on the same core.
+const WRITE_BYTES: usize = 1 << 20;
 /// Bytes that are read at a time, at most.
-const READ: usize = 1 << 20;
+const READ_BYTES: usize = 1 << 20;
 
 /// Memory at an aligned address.
 #[derive(Default)]
@@ -33,15 +33,15 @@ struct Buffer {
 }
 
 impl Buffer {
-    /// Of `len` bytes, all of them touched.
+    /// `len` bytes, each of them touched, so that the system has given them all.
     fn new(len: usize) -> Buffer {
         let bytes = vec![1; len + ALIGNMENT];
         let start = bytes.as_ptr().align_offset(ALIGNMENT);
-        // The address may be anything where nobody knows it; then nothing goes directly.
+        // Where the address is not known, it may be any; then transfers fall back to the cache.
         Buffer { bytes, start: start.min(ALIGNMENT) }
     }
 
-    fn get(&mut self) -> &mut [u8] {
+    fn aligned(&mut self) -> &mut [u8] {
         let len = self.bytes.len() - ALIGNMENT;
         &mut self.bytes[self.start..][..len]
     }
@@ -56,13 +56,13 @@ struct Direct {
 impl Direct {
     fn new(file: File) -> Direct {
         let mut direct = Direct { file, is_direct: false };
-        direct.is_direct = direct.set(true);
+        direct.is_direct = direct.switch(true);
         direct
     }
 
-    /// From here on directly, or not. False where that cannot be had.
+    /// Turns direct transfers on or off; false where the system refuses.
     #[cfg(target_os = "linux")]
-    fn set(&self, directly: bool) -> bool {
+    fn switch(&self, directly: bool) -> bool {
         use rustix::fs::OFlags;
         let flags = if directly { OFlags::DIRECT } else { OFlags::empty() };
         rustix::fs::fcntl_setfl(&self.file, flags).is_ok()
@@ -70,26 +70,29 @@ impl Direct {
 
     /// Elsewhere there is no such flag.
     #[cfg(not(target_os = "linux"))]
-    fn set(&self, directly: bool) -> bool {
+    fn switch(&self, directly: bool) -> bool {
         !directly
     }
 
     /// Goes through the page cache from here on.
-    fn end(&mut self) {
+    fn fall_back(&mut self) {
         if std::mem::take(&mut self.is_direct) {
-            // It was set, so it can be taken back.
-            self.set(false);
+            // It was turned on, so it can be turned off.
+            self.switch(false);
         }
     }
 
-    /// Does it, and once more through the page cache if it cannot be done directly: behind a part
-    /// that ended in the middle of a block, or where blocks are larger than expected.
-    fn run(&mut self, mut f: impl FnMut(&mut File) -> io::Result<usize>) -> io::Result<usize> {
+    /// Runs a transfer; runs it again through the page cache if the system refuses it: after a
+    /// transfer that ended in the middle of a block, or where blocks are larger than expected.
+    fn run(
+        &mut self,
+        mut transfer: impl FnMut(&mut File) -> io::Result<usize>,
+    ) -> io::Result<usize> {
         loop {
-            match f(&mut self.file) {
+            match transfer(&mut self.file) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::InvalidInput && self.is_direct => {
-                    self.end();
+                    self.fall_back();
                 }
                 result => return result,
             }
@@ -97,12 +100,12 @@ impl Direct {
     }
 }
 
-/// The buffer of the last file that was written, for the next one.
+/// The buffer of the file that was written last, for the next one.
 static SPARE: Mutex<Option<Buffer>> = Mutex::new(None);
 
-/// Makes the buffer that a file needs that is written.
+/// Makes the buffer for the next file that is written.
 pub fn prepare() {
-    *SPARE.lock() = Some(Buffer::new(WRITTEN));
+    *SPARE.lock() = Some(Buffer::new(WRITE_BYTES));
 }
 
 /// A file that is being written.
@@ -114,19 +117,19 @@ pub struct Writing {
 }
 
 impl Writing {
-    /// Writes `file`, which is empty.
+    /// A writer of `file`, which is empty.
     pub fn new(file: File) -> Writing {
-        let buffer = SPARE.lock().take().unwrap_or_else(|| Buffer::new(WRITTEN));
+        let buffer = SPARE.lock().take().unwrap_or_else(|| Buffer::new(WRITE_BYTES));
         Writing { direct: Direct::new(file), buffer, held: 0 }
     }
 
-    /// Writes what is held. All of it is aligned, but for the file's tail.
+    /// Writes what is held. All of it is aligned, except for the file's tail.
     fn write_out(&mut self) -> io::Result<()> {
-        let mut bytes = &self.buffer.get()[..self.held];
+        let mut bytes = &self.buffer.aligned()[..self.held];
         while !bytes.is_empty() {
             let aligned = bytes.len() / ALIGNMENT * ALIGNMENT;
             if aligned == 0 {
-                self.direct.end();
+                self.direct.fall_back();
             }
             let part = if self.direct.is_direct { &bytes[..aligned] } else { bytes };
             let written = self.direct.run(|file| file.write(part))?;
@@ -149,12 +152,12 @@ impl Drop for Writing {
 impl Stream for Writing {
     fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            let free = &mut self.buffer.get()[self.held..];
+            let free = &mut self.buffer.aligned()[self.held..];
             let (now, later) = bytes.split_at(bytes.len().min(free.len()));
             free[..now.len()].copy_from_slice(now);
             self.held += now.len();
             bytes = later;
-            if self.held == WRITTEN {
+            if self.held == WRITE_BYTES {
                 self.write_out()?;
             }
         }
@@ -171,15 +174,15 @@ impl Stream for Writing {
 pub struct Reading {
     direct: Direct,
     buffer: Buffer,
-    /// Bytes in the buffer, and those of them that were taken.
+    /// Bytes in the buffer, and how many of them the caller has.
     held: usize,
     taken: usize,
 }
 
 impl Reading {
-    /// Reads `file` of `len` bytes from its beginning. A small one takes a small buffer.
+    /// A reader of `file` of `len` bytes, from its beginning. A small file takes a small buffer.
     pub fn new(file: File, len: u64) -> Reading {
-        let room = len.clamp(1, READ as u64) as usize;
+        let room = len.clamp(1, READ_BYTES as u64) as usize;
         let buffer = Buffer::new(room.next_multiple_of(ALIGNMENT));
         Reading { direct: Direct::new(file), buffer, held: 0, taken: 0 }
     }
@@ -188,11 +191,11 @@ impl Reading {
 impl Read for Reading {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         if self.taken == self.held {
-            let into = self.buffer.get();
+            let into = self.buffer.aligned();
             self.held = self.direct.run(|file| file.read(into))?;
             self.taken = 0;
         }
-        let held = &self.buffer.get()[self.taken..self.held];
+        let held = &self.buffer.aligned()[self.taken..self.held];
         let len = held.len().min(to.len());
         to[..len].copy_from_slice(&held[..len]);
         self.taken += len;
@@ -210,7 +213,7 @@ mod tests {
         std::env::temp_dir().join(format!("redstart-direct-{}-{name}", std::process::id()))
     }
 
-    /// Writes in uneven parts and reads in others; `spoil` may end the direct way before.
+    /// Writes in uneven parts and reads in others; `spoil` may end direct transfers before.
     fn travels(name: &str, len: usize, spoil: fn(&mut Direct)) {
         let path = path(name);
         let bytes: Vec<u8> = (0..len).map(|at| (at / 7 % 251) as u8).collect();
@@ -236,8 +239,17 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
     }
 
-    const LENGTHS: [usize; 9] =
-        [0, 1, 4095, 4096, 4097, WRITTEN, WRITTEN + 1, 2 * WRITTEN + 4096, 3 * WRITTEN - 5];
+    const LENGTHS: [usize; 9] = [
+        0,
+        1,
+        4095,
+        4096,
+        4097,
+        WRITE_BYTES,
+        WRITE_BYTES + 1,
+        2 * WRITE_BYTES + 4096,
+        3 * WRITE_BYTES - 5,
+    ];
 
     #[test]
     fn what_is_written_directly_is_read_directly() {
@@ -246,10 +258,10 @@ mod tests {
 
     #[test]
     fn what_cannot_go_directly_goes_through_the_page_cache() {
-        LENGTHS.into_iter().for_each(|len| travels("cached", len, Direct::end));
+        LENGTHS.into_iter().for_each(|len| travels("cached", len, Direct::fall_back));
     }
 
-    /// As where blocks are larger than expected: the system refuses, and it goes on cached.
+    /// As where blocks are larger than expected: the system refuses, and the file goes on cached.
     #[test]
     fn a_refused_transfer_is_done_once_more() {
         let path = path("refused");
