@@ -1,6 +1,6 @@
 //! Parameters: what Redis can change while it serves is changed here too, or refused in the same
-//! words; a configuration made for Redis starts the server, and a wrong one tells where it is
-//! wrong.
+//! words; a configuration made for Redis starts the server; a wrong one is refused with the line
+//! that is wrong.
 
 #[allow(dead_code, reason = "each test binary uses a part")]
 mod support;
@@ -22,7 +22,7 @@ fn start(args: &[&str]) -> Server {
     Server::start(Path::new(REDSTART), &all).expect("redstart starts")
 }
 
-/// The oracle, if it is the version whose parameters are asked for.
+/// The oracle, if it is the version whose parameters are tested.
 fn oracle() -> Option<Server> {
     let (program, version) = installed_redis()?;
     let is_right = version.starts_with("7.0.");
@@ -51,7 +51,7 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        // What is left over is a matter of the temporary directory.
+        // If this fails, the temporary directory is cleaned by the system.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
@@ -77,7 +77,7 @@ fn value_of(client: &mut Client, name: &str) -> Option<String> {
     items.pop().map(text)
 }
 
-/// Any text will do for these, so that there is no wrong value.
+/// These take any text, so there is no wrong value.
 const ANY_TEXT: [&str; 3] = ["masterauth", "masteruser", "requirepass"];
 /// What Redis takes by accident: no address at all, and a percentage by an overflow.
 const ACCIDENTS: [(&str, &str); 2] =
@@ -98,7 +98,7 @@ fn every_parameter_of_redis_takes_and_refuses_the_same() {
             continue;
         };
         let mut compare = |given: &str, here: &str, there: &str| {
-            // A value that promises what cannot be kept is refused where Redis takes it.
+            // A value that promises what Redstart cannot do is refused, though Redis takes it.
             let is_refused = here.ends_with(" not supported") && there == "OK";
             let is_accident = ACCIDENTS.contains(&(name, given));
             if here != there && !is_refused && !is_accident {
@@ -126,34 +126,34 @@ fn every_parameter_of_redis_takes_and_refuses_the_same() {
     assert!(different.is_empty(), "{}", different.join("\n"));
 }
 
-/// A program's words about a configuration that cannot be right, since its last line is not.
-fn told_about(program: &Path, directory: &Directory, content: &str) -> Vec<String> {
+/// What a program prints about a configuration whose last line is wrong.
+fn complaint(program: &Path, directory: &Directory, content: &str) -> Vec<String> {
     let path = directory.write("wrong.conf", &format!("{content}\nno-such-directive 1\n"));
     let Output { status, stderr, .. } =
         Command::new(program).arg(&path).output().expect("the program runs");
     assert!(!status.success(), "{content}: it served");
-    let told = String::from_utf8_lossy(&stderr).into_owned();
+    let text = String::from_utf8_lossy(&stderr).into_owned();
     // Redis does not name the file.
-    let told = told.replace(&format!(" {}", path.display()), "");
+    let text = text.replace(&format!(" {}", path.display()), "");
     let is_about = |line: &&str| !line.starts_with("*** FATAL") && !line.is_empty();
-    told.lines().filter(is_about).map(str::to_owned).collect()
+    text.lines().filter(is_about).map(str::to_owned).collect()
 }
 
 #[test]
 fn a_wrong_value_ends_the_start_where_it_stands() {
     let directory = Directory::new();
-    let told = told_about(Path::new(REDSTART), &directory, "# one\nhz 10\ntimeout abc");
-    assert_eq!(told[0], "Reading the configuration file, at line 3");
-    assert_eq!(told[1], ">>> 'timeout abc'");
-    assert_eq!(told[2], "argument couldn't be parsed into an integer");
+    let printed = complaint(Path::new(REDSTART), &directory, "# one\nhz 10\ntimeout abc");
+    assert_eq!(printed[0], "Reading the configuration file, at line 3");
+    assert_eq!(printed[1], ">>> 'timeout abc'");
+    assert_eq!(printed[2], "argument couldn't be parsed into an integer");
     let Some(oracle) = oracle() else { return };
     let (program, _) = installed_redis().expect("it runs");
     let mut different = Vec::new();
     for (name, _) in parameters(&mut connect(&oracle)) {
         for given in ["wrong-value", "a b"] {
             let content = format!("# one\n{name} {given}");
-            let here = told_about(Path::new(REDSTART), &directory, &content);
-            let there = told_about(&program, &directory, &content);
+            let here = complaint(Path::new(REDSTART), &directory, &content);
+            let there = complaint(&program, &directory, &content);
             let is_refused = here.last().is_some_and(|reason| reason.ends_with("not supported"));
             if here != there && !is_refused {
                 different.push(format!("{name} {given}: {here:?} | {there:?}"));
@@ -242,7 +242,7 @@ fn a_configuration_made_for_redis_starts_the_server() {
     assert_eq!(value_of(&mut client, "bind").as_deref(), Some("127.0.0.1 -::1"));
     let limits = "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60";
     assert_eq!(value_of(&mut client, "client-output-buffer-limit").as_deref(), Some(limits));
-    // The whole of it, comments and all, where it is installed and readable.
+    // All of it, comments included, where it is installed and readable.
     let shipped = Path::new("/etc/redis/redis.conf");
     if fs::read(shipped).is_ok() {
         let (_server, mut client) = spawn(&directory, shipped);
@@ -294,7 +294,7 @@ fn a_rewrite_keeps_comments() {
 
 /// Starts the server with a configuration file, in a directory of its own.
 fn spawn(directory: &Directory, path: &Path) -> (Child, Client) {
-    // Somebody else may take the port before the server does.
+    // Another process may take the port before the server does.
     (0..3).find_map(|_| spawn_once(directory, path)).expect("it serves")
 }
 
@@ -323,7 +323,7 @@ struct Child(std::process::Child);
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // One that has left already makes both fail, which is as good.
+        // If the process has ended already, both fail, which is as good.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -333,15 +333,15 @@ impl Drop for Child {
 fn the_server_moves_to_another_port_and_address() {
     let server = start(&["--save", "", "--bind", "127.0.0.1"]);
     let mut client = connect(&server);
-    // Somebody else may take a port that was free.
+    // Another process may take a port that was free.
     let moves = |port: &u16| set(&mut client, "port", &port.to_string()) == "OK";
     let port = (0..5).map(|_| free_port()).find(moves).expect("it moves");
-    // Who is connected stays so.
+    // Clients stay connected.
     assert_eq!(call(&mut client, "PING"), Value::Simple("PONG".into()));
     let mut moved = Client::connect(port).expect("it listens at the new port");
     assert_eq!(call(&mut moved, "PING"), Value::Simple("PONG".into()));
     assert!(Client::connect(server.port()).is_err(), "it listens at the old port");
-    // A port that somebody has is refused, and nothing changes.
+    // A port in use is refused, and nothing changes.
     let holder = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
     let taken = holder.local_addr().expect("it is bound").port();
     let refused = set(&mut client, "port", &taken.to_string());
@@ -385,10 +385,10 @@ fn a_unix_socket_has_the_permission_that_it_was_given() {
 /// A line, and what its reply contains.
 type Step<'a> = (&'a str, &'a str);
 
-fn told(value: &Value) -> String {
+fn text_of(value: &Value) -> String {
     match value {
         Value::Int(number) => number.to_string(),
-        Value::Items(_, items) => items.iter().map(told).collect::<Vec<_>>().join(" "),
+        Value::Items(_, items) => items.iter().map(text_of).collect::<Vec<_>>().join(" "),
         Value::Nil | Value::NilArray | Value::Null => "nil".into(),
         other => text(other.clone()),
     }
@@ -446,7 +446,7 @@ fn a_change_takes_effect_at_once() {
         ("CONFIG SET databases 5", "can't set immutable config"),
     ];
     for (line, expected) in steps {
-        let reply = told(&call(&mut client, line));
+        let reply = text_of(&call(&mut client, line));
         assert!(reply.contains(expected), "{line}: {reply:?}, not {expected:?}");
     }
 }
@@ -457,39 +457,39 @@ fn limits_of_clients_take_effect_at_once() {
     let mut client = connect(&server);
     // One more than there are.
     assert_eq!(set(&mut client, "maxclients", "2"), "OK");
-    // Who has just left may still count.
+    // A client that has just left may still count.
     let mut second = connect(&server);
     support::talk::until("there is room", || {
         second = connect(&server);
-        second.call(&["PING"]).is_ok_and(|reply| told(&reply) == "PONG")
+        second.call(&["PING"]).is_ok_and(|reply| text_of(&reply) == "PONG")
     });
     let mut third = connect(&server);
-    let refused = told(&third.reply().expect("it is told why"));
+    let refused = text_of(&third.reply().expect("the refusal says why"));
     assert_eq!(refused, "ERR max number of clients reached");
     assert_eq!(set(&mut client, "maxclients", "100"), "OK");
     assert_eq!(set(&mut client, "client-query-buffer-limit", "1mb"), "OK");
     let flood = vec![b'x'; 3 << 20];
     let head = format!("*2\r\n$4\r\nECHO\r\n${}\r\n", 5 << 20);
-    // The server closes before it has all.
+    // The server closes the connection before it has read everything.
     let _ = second.send(&[head.as_bytes(), &flood].concat());
     assert!(second.is_closed());
     assert_eq!(support::talk::field(&mut client, "client_query_buffer_limit_disconnections"), "1");
-    // A password is asked of those who come from now on.
+    // Clients that connect from now on need the password.
     assert_eq!(set(&mut client, "requirepass", "secret"), "OK");
-    assert_eq!(told(&call(&mut client, "PING")), "PONG");
+    assert_eq!(text_of(&call(&mut client, "PING")), "PONG");
     let mut stranger = connect(&server);
-    assert!(told(&call(&mut stranger, "PING")).starts_with("NOAUTH"));
-    assert_eq!(told(&call(&mut stranger, "AUTH secret")), "OK");
+    assert!(text_of(&call(&mut stranger, "PING")).starts_with("NOAUTH"));
+    assert_eq!(text_of(&call(&mut stranger, "AUTH secret")), "OK");
     assert_eq!(set(&mut client, "requirepass", ""), "OK");
-    assert_eq!(told(&call(&mut connect(&server), "PING")), "PONG");
-    // Who says nothing for long is closed.
+    assert_eq!(text_of(&call(&mut connect(&server), "PING")), "PONG");
+    // A client that is idle for long is closed.
     let mut silent = connect(&server);
     assert_eq!(set(&mut client, "timeout", "1"), "OK");
     assert!(silent.is_closed());
 }
 
 #[test]
-fn a_supervisor_is_told_when_the_server_is_ready() {
+fn a_supervisor_is_notified_when_the_server_is_ready() {
     let directory = Directory::new();
     let path = directory.0.join("notify");
     let supervisor = std::os::unix::net::UnixDatagram::bind(&path).expect("a socket is made");
@@ -502,7 +502,7 @@ fn a_supervisor_is_told_when_the_server_is_ready() {
         .stdout(std::process::Stdio::null())
         .spawn();
     let _child = Child(child.expect("redstart runs"));
-    let mut told = [0; 256];
-    let length = supervisor.recv(&mut told).expect("it tells");
-    assert!(told[..length].starts_with(b"READY=1\n"));
+    let mut message = [0; 256];
+    let length = supervisor.recv(&mut message).expect("a message comes");
+    assert!(message[..length].starts_with(b"READY=1\n"));
 }

@@ -1,10 +1,10 @@
-//! A killed server has everything that it acknowledged, no hole and nothing invented, under every
-//! policy of the log; a server that ends well has everything; damaged files are refused by name
-//! and offset.
+//! After a kill, a server has every write that it acknowledged, no hole and nothing invented,
+//! under every policy of the log; after a proper end it has everything; damaged files are refused
+//! by name and offset.
 //!
 //! The short form runs with the other tests; `REDSTART_CRASH_ROUNDS=1000` (`make crash`) is the
-//! long one. `REDSTART_CRASH_SEED` lets it do something else than the last time, and
-//! `REDSTART_BIN` puts another binary to the test than the one that was built with it.
+//! long one. `REDSTART_CRASH_SEED` changes what chance decides, and `REDSTART_BIN` tests another
+//! binary than the one that was built with the tests.
 
 #[path = "crash/disk.rs"]
 mod disk;
@@ -47,7 +47,7 @@ fn check() -> std::process::Command {
     program
 }
 
-/// What chance is drawn from, in the test whose number this is.
+/// Randomness for the test of this number.
 fn random(test: u64) -> fastrand::Rng {
     let seed = std::env::var("REDSTART_CRASH_SEED").ok().and_then(|seed| seed.parse().ok());
     fastrand::Rng::with_seed(seed.unwrap_or(0u64).wrapping_mul(1000) + test)
@@ -79,7 +79,7 @@ fn what_ends_well_keeps_everything() {
             if round % 2 == 0 {
                 server.terminate();
             } else {
-                // It closes instead of answering.
+                // The server closes the connection instead of answering.
                 client.call(&["SHUTDOWN"]).expect_err("a server that ended says nothing");
             }
             assert!(server.wait().success());
@@ -88,8 +88,8 @@ fn what_ends_well_keeps_everything() {
     std::fs::remove_dir_all(&directory).expect("the directory is ours");
 }
 
-/// The last snapshot is told to have taken its own time, also where it had to wait for one that it
-/// ended.
+/// The log says how long the last snapshot itself took, without the wait for the one before, which
+/// it ended.
 #[test]
 fn a_snapshot_that_ends_another_one_takes_time_itself() {
     let directory = scratch("ends");
@@ -100,13 +100,13 @@ fn a_snapshot_that_ends_another_one_takes_time_itself() {
     client.send(b"BGSAVE\r\nSHUTDOWN SAVE\r\n").expect("it is sent");
     assert!(server.wait().success());
     let said = server.output();
-    // So many keys do not go anywhere within a millisecond.
+    // So many keys take more than a millisecond.
     assert!(said.contains(" 300000 keys") && !said.contains(", 0 ms"), "{said}");
     std::fs::remove_dir_all(&directory).expect("the directory is ours");
 }
 
-/// With snapshots alone, a killed server has exactly the last one that was acknowledged, or one
-/// that was under way.
+/// With snapshots alone, a killed server has exactly the last snapshot that was acknowledged, or
+/// the one that was under way.
 #[test]
 fn killed_with_snapshots_alone() {
     let directory = scratch("snapshot");
@@ -137,7 +137,7 @@ fn killed_with_snapshots_alone() {
     std::fs::remove_dir_all(&directory).expect("the directory is ours");
 }
 
-/// Tells threads to stop when it goes.
+/// Stops threads when it is dropped.
 struct Stops<'a>(&'a std::sync::atomic::AtomicBool);
 
 impl Drop for Stops<'_> {
@@ -146,8 +146,8 @@ impl Drop for Stops<'_> {
     }
 }
 
-/// The sum of accounts between which money is moved is the same in every snapshot. They are so
-/// many that another core helps to encode them, where there is one that no worker has.
+/// Money moves between accounts, and their sum is the same in every snapshot. There are enough keys
+/// for a second thread to help with encoding, where a core is free.
 #[test]
 fn snapshots_under_transfers_have_the_exact_sum() {
     const ACCOUNTS: usize = 2000;
@@ -173,7 +173,7 @@ fn snapshots_under_transfers_have_the_exact_sum() {
                 }
             });
         }
-        // Also when a check below fails.
+        // It stops them also when a check below fails.
         let _stops = Stops(&stop);
         for round in 0..rounds(8).min(200) {
             client.call(&["SAVE"]).expect("it lives");
@@ -237,8 +237,8 @@ fn damaged_logs_are_refused_and_torn_ones_cut() {
     std::fs::remove_dir_all(&directory).expect("the directory is ours");
 }
 
-/// The log of a server that runs is turned on, off and on again; and nothing that is wrong with it
-/// at a start is passed over.
+/// The log of a running server is turned on, off and on again; and a log without its base is
+/// refused at the start.
 #[test]
 fn a_log_is_turned_on_and_off_while_the_server_runs() {
     let directory = scratch("toggle");

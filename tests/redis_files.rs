@@ -1,8 +1,8 @@
 //! Redis's files, with a real redis-server as the oracle: what it saves is read here, what is
 //! converted here is read there, key by key; its append-only files are started from.
 //!
-//! Golden files that redis-server wrote are read without one. `REDSTART_WRITE_GOLDEN=1` lets the
-//! redis-server at hand write them anew.
+//! Golden files that redis-server wrote are read without one. With `REDSTART_WRITE_GOLDEN=1` the
+//! redis-server at hand writes them anew.
 
 #[allow(dead_code, reason = "each test binary uses a part")]
 #[path = "redis_files/contents.rs"]
@@ -37,7 +37,7 @@ fn redis(directory: &Path, args: &[&str]) -> Option<Process> {
     Some(server)
 }
 
-/// Runs a subcommand; what it said, and whether it succeeded.
+/// Runs a subcommand; returns its output, and whether it succeeded.
 fn run(args: &[&Path]) -> (String, bool) {
     let output = Command::new(binary()).args(args).output();
     let output = output.expect("the program was built");
@@ -174,7 +174,7 @@ fn a_log_of_redis_7_is_started_from() {
             assert_eq!(contents(&mut server.client()), wanted, "{preamble}");
             server.kill();
         }
-        // A torn transaction is none.
+        // A torn transaction is left out.
         fs::remove_file(only(&folder, ".base")).expect("it is ours");
         fs::remove_file(only(&folder, ".log")).expect("it is ours");
         let last = only(&folder, ".incr.aof");
@@ -271,7 +271,7 @@ fn logged_scripts() -> String {
 
 #[test]
 fn scripts_in_an_append_only_file_are_run_once_more() {
-    // What a client could do no more, loading may.
+    // Loading may exceed a limit that clients may not.
     let args = ["--appendonly", "yes", "--maxmemory", "2000000"];
     let directory = scratch("scripts");
     let redis_directory = scratch("scripts-redis");
@@ -298,24 +298,24 @@ fn scripts_in_an_append_only_file_are_run_once_more() {
     let server = redstart(&directory, &args);
     let found = facts(&mut server.client());
     assert!(server.output().contains("ended as it may have before"), "{}", server.output());
-    // With the one that has expired, which nobody has asked for yet.
+    // With the one that has expired, but has not been removed yet.
     assert!(server.output().contains("DB loaded from disk: 60 keys"), "{}", server.output());
     assert!(found.contains("DBSIZE: Int(58)"), "{found}");
     if let Some(oracle) = redis(&redis_directory, &args) {
         assert_eq!(facts(&mut oracle.client()), found);
     }
     drop(server);
-    // Our own log holds what they did.
+    // Our own log holds what the scripts did.
     assert_eq!(facts(&mut redstart(&directory, &args).client()), found);
     fs::remove_dir_all(&directory).expect("the directory is ours");
     fs::remove_dir_all(&redis_directory).expect("the directory is ours");
 }
 
 #[test]
-fn scripts_that_nobody_knows_are_refused() {
+fn unknown_scripts_are_refused() {
     let directory = scratch("unknown");
     let first = logged_command(&["SET", "k", "v"]);
-    for (words, told) in [
+    for (words, error) in [
         (&["EVALSHA", ADD_DIGEST, "1", "k", "1"][..], "NOSCRIPT"),
         (&["FCALL", "nothing", "0"], "Function not found"),
         (&["EVAL", "this is no Lua", "0"], "Error compiling script"),
@@ -328,14 +328,14 @@ fn scripts_that_nobody_knows_are_refused() {
         assert!(!server.wait().success());
         let output = server.output();
         let named = format!("appendonly.aof, at byte {}: {}", first.len(), words[0]);
-        assert!(output.contains(&named) && output.contains(told), "{output}");
+        assert!(output.contains(&named) && output.contains(error), "{output}");
     }
     fs::remove_dir_all(&directory).expect("the directory is ours");
 }
 
-/// Ours are read as long as they are there; that Redis has written since is told.
+/// Our files are read as long as they are there; a warning says that Redis's are newer.
 #[test]
-fn newer_files_of_redis_are_told_of() {
+fn newer_files_of_redis_are_warned_of() {
     let directory = scratch("newer");
     let (dump, single) = (directory.join("dump.rdb"), directory.join("appendonly.aof"));
     fs::copy(golden(Settings::Default), &dump).expect("it is in the repository");
@@ -353,8 +353,8 @@ fn newer_files_of_redis_are_told_of() {
             line(&mut server.client(), "SET still-here 1");
             line(&mut server.client(), "SAVE");
             server.kill();
-            let told = server.output().contains(" is newer than ");
-            assert_eq!(told, start == 2, "{args:?}, {start}: {}", server.output());
+            let warned = server.output().contains(" is newer than ");
+            assert_eq!(warned, start == 2, "{args:?}, {start}: {}", server.output());
             fs::remove_file(directory.join("output.txt")).expect("it is ours");
             let at = if start == 1 { SystemTime::now() + hour } else { SystemTime::now() - hour };
             touch(file, at);
@@ -370,7 +370,7 @@ fn what_cannot_be_read_is_named() {
     let whole = fs::read(golden(Settings::Default)).expect("it is in the repository");
     let mut damaged = whole.clone();
     damaged[whole.len() / 2] ^= 1;
-    // The same key in two databases is whole.
+    // The same key in two databases is no fault.
     let twice = b"REDIS0010\x00\x04once\x01v\xfe\x01\x00\x04once\x01v\x00\x05again\x01v\
         \xfe\x00\x00\x05again\x01v\xfc\xff\xff\xff\xff\xff\xff\x00\x00\x00\x05again\x01w\
         \xff\x00\x00\x00\x00\x00\x00\x00\x00";
@@ -413,7 +413,7 @@ fn what_cannot_be_read_is_named() {
     fs::remove_dir_all(&directory).expect("the directory is ours");
 }
 
-/// Where there is no room for what is written, the old file stays, and nothing half-written.
+/// Where the disk is full, the old file stays, and no half-written one is left.
 #[test]
 fn what_cannot_be_written_is_named() {
     let directory = scratch("room");
@@ -447,7 +447,7 @@ fn what_cannot_be_written_is_named() {
     fs::remove_dir_all(&directory).expect("the directory is ours");
 }
 
-/// What has no length and no end is neither waited for nor replaced.
+/// Pipes, devices and directories are neither waited for nor replaced.
 #[test]
 fn what_is_no_file_is_refused() {
     let directory = scratch("pipe");
@@ -469,7 +469,7 @@ fn what_is_no_file_is_refused() {
         assert!(said.contains("it is not a regular file"), "{words:?}: {said}");
     }
     assert!(!out.exists() && !fs::metadata(&pipe).expect("it is there").is_file());
-    // Nor is what is read replaced by what is written.
+    // Nor does the output replace the input.
     let copy = directory.join("dump.rdb");
     fs::copy(&source, &copy).expect("the directory is ours");
     let (said, done) = run(&["convert".as_ref(), &copy, &directory.join("./dump.rdb")]);
@@ -478,7 +478,7 @@ fn what_is_no_file_is_refused() {
     fs::remove_dir_all(&directory).expect("the directory is ours");
 }
 
-/// Libraries of functions are in the log and in snapshots, as what was last acknowledged.
+/// Libraries of functions are in the log and in snapshots, as they were last acknowledged.
 #[test]
 fn functions_outlive_a_killed_server() {
     let directory = scratch("functions");

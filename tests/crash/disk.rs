@@ -1,5 +1,5 @@
-//! A small disk of our own: an ext4 image over a loop device, which can be cut off from its power.
-//! Where that is not permitted, tests say so and pass.
+//! A small disk for one test: an ext4 image over a loop device, whose power can be cut. Where that
+//! is not permitted, tests say so and pass.
 
 use crate::process::scratch;
 use std::io::{BufRead, BufReader, Write};
@@ -12,9 +12,9 @@ pub struct Disk {
     folder: PathBuf,
 }
 
-/// Cuts a file system off (`EXT4_IOC_SHUTDOWN`): what is not on the disk by now never gets there,
-/// the journal's part included. Nothing else than a mount point is ever cut off. It waits for the
-/// word, so that the moment of the cut is known.
+/// A program that cuts a file system off (`EXT4_IOC_SHUTDOWN`): what is not on the disk by then
+/// never gets there, nor what only the journal has. It cuts off mount points only, and waits for a
+/// line on its input, so that the moment of the cut is known.
 const CUT: &str = "\
 import fcntl, os, struct, sys
 path = sys.argv[1]
@@ -26,7 +26,7 @@ fcntl.ioctl(handle, 0x8004587D, struct.pack('I', 2))
 print('done', flush=True)
 ";
 
-/// A hand on a disk's plug.
+/// The program, ready to cut a disk's power.
 pub struct Plug {
     child: Child,
     output: BufReader<ChildStdout>,
@@ -38,11 +38,11 @@ impl Plug {
         self.output.read_line(&mut line).is_ok() && line.trim_end() == word
     }
 
-    /// Cuts the power: the moments before and after; None where that is not permitted.
+    /// Cuts the power; returns the moments before and after, None where that is not permitted.
     pub fn pull(mut self) -> Option<(Instant, Instant)> {
         let before = Instant::now();
-        let told = self.child.stdin.take().is_some_and(|mut input| writeln!(input).is_ok());
-        let done = told && self.says("done");
+        let asked = self.child.stdin.take().is_some_and(|mut input| writeln!(input).is_ok());
+        let done = asked && self.says("done");
         let after = Instant::now();
         if !done {
             eprintln!("SKIPPED: a file system cannot be cut off here");
@@ -65,7 +65,7 @@ fn runs(program: &str, args: &[&str]) -> bool {
 }
 
 impl Disk {
-    /// A disk of so many megabytes; None where there can be none.
+    /// A disk of so many megabytes; None where that is not permitted.
     pub fn new(name: &str, megabytes: u32) -> Option<Disk> {
         let folder = scratch(name);
         std::fs::create_dir(folder.join("disk")).expect("the directory is ours");
@@ -98,7 +98,7 @@ impl Disk {
         runs("mount", &["-o", "loop,noauto_da_alloc", &self.image(), &self.text()])
     }
 
-    /// Lays a hand on the plug; None where there is nothing to do it with.
+    /// Starts the program that can cut the power; None where it cannot run.
     pub fn plug(&self) -> Option<Plug> {
         let mut command = Command::new("python3");
         command.args(["-c", CUT, &self.text()]);
@@ -113,9 +113,9 @@ impl Disk {
         ready.then_some(plug)
     }
 
-    /// Takes the disk off and mounts it again, as after a power cut. Nobody may use it.
+    /// Unmounts the disk and mounts it again, as after a power cut. No process may use it.
     pub fn remount(&self) {
-        // Whoever looks at new disks may look at this one for a moment.
+        // A daemon that looks at new disks may hold this one for a moment.
         let freed = (0..100).any(|_| {
             let done = runs("umount", &[&self.text()]);
             if !done {
@@ -123,7 +123,7 @@ impl Disk {
             }
             done
         });
-        assert!(freed, "somebody uses the disk");
+        assert!(freed, "a process uses the disk");
         assert!(self.mount(), "it was mounted before");
     }
 }

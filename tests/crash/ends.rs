@@ -1,5 +1,5 @@
-//! How a server ends and what it is asked meanwhile: signals, a log that is turned on and off
-//! again before it began, and one that cannot be begun.
+//! How a server ends, and what interferes: signals, a log that is turned on and off again before
+//! it began, and one that cannot be begun.
 
 use crate::process::{Process, scratch};
 use crate::support::client::Client;
@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Tells the process something.
+/// Sends the process a signal.
 fn signal(server: &Process, name: &str) {
     let sent = Command::new("kill").args([name, &server.id().to_string()]).status();
     assert!(sent.is_ok_and(|status| status.success()));
@@ -22,7 +22,7 @@ fn started(directory: &Path, args: &[&str]) -> (Process, Client) {
     (server, client)
 }
 
-/// A server that starts from the directory knows the value of `k`. The directory is removed then.
+/// Checks that a server that starts from the directory has `k`; removes the directory.
 fn is_kept(directory: &Path, args: &[&str], value: &str) {
     let (mut server, mut client) = started(directory, args);
     assert_eq!(text(call(&mut client, "GET k")), value);
@@ -37,7 +37,7 @@ fn the_end_of_the_terminal_is_not_the_end_of_the_server() {
     let (mut server, mut client) = started(&directory, &args);
     assert_eq!(call(&mut client, "SET k v"), ok());
     signal(&server, "-HUP");
-    // Signals are given one after the other, so that this one is behind it.
+    // Signals of a process arrive in order, so this one is behind the other.
     signal(&server, "-TERM");
     assert!(server.wait().success(), "{}", server.output());
     is_kept(&directory, &args, "v");
@@ -46,7 +46,7 @@ fn the_end_of_the_terminal_is_not_the_end_of_the_server() {
 #[test]
 fn who_loads_ends_at_once_and_well() {
     let directory = scratch("loading");
-    // Loading runs the script once more, which never ends.
+    // Loading runs the script again, which never ends.
     let log = "*3\r\n$4\r\nEVAL\r\n$17\r\nwhile true do end\r\n$1\r\n0\r\n";
     fs::write(directory.join("appendonly.aof"), log).expect("the directory is ours");
     for name in ["-TERM", "-INT"] {
@@ -62,7 +62,7 @@ fn who_loads_ends_at_once_and_well() {
     fs::remove_dir_all(&directory).expect("the directory is ours");
 }
 
-/// A second interrupt is no request any more.
+/// A second interrupt ends the process at once.
 #[test]
 fn who_insists_need_not_wait_for_the_last_snapshot() {
     let directory = scratch("insists");
@@ -80,7 +80,7 @@ fn who_insists_need_not_wait_for_the_last_snapshot() {
     is_kept(&directory, &["--save", ""], "kept");
 }
 
-/// One that takes its time is given up when the server ends, or is told to.
+/// A slow snapshot is given up when the server ends.
 #[test]
 fn a_slow_snapshot_is_given_up_for_the_end() {
     let directory = scratch("slow");
@@ -150,10 +150,10 @@ fn the_first_write_does_not_wait_for_the_disk() {
     let is_ahead = |round: usize| {
         let (mut server, mut client) = started(&directory, &["--appendonly", "yes"]);
         assert_eq!(call(&mut client, &format!("SET k {round}")), ok());
-        let told = text(call(&mut client, "INFO persistence"));
+        let info = text(call(&mut client, "INFO persistence"));
         let mark = |name: &str| {
-            let value = told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-            value.and_then(|value| value.parse::<u64>().ok()).expect("INFO tells it")
+            let value = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            value.and_then(|value| value.parse::<u64>().ok()).expect("INFO has it")
         };
         server.kill();
         mark("aof_records_synced") < mark("aof_records_written")

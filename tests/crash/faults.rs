@@ -1,4 +1,4 @@
-//! A disk that fails under a running server: reads go on, writes are refused, nothing is
+//! A disk that fails under a running server: reads go on, writes are refused, no write is
 //! acknowledged that is not kept, and service resumes by itself.
 //!
 //! strace injects the faults; without it these tests say so and pass.
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Lets a system call of a server fail for a while.
+/// Has a system call of a server fail for a while.
 struct Injected(Child);
 
 impl Injected {
@@ -33,7 +33,7 @@ impl Injected {
         strace.args(["-e", &format!("inject={call}:error={error}:when={when}")]);
         let child = strace.stdin(Stdio::null()).stderr(Stdio::null()).spawn().ok()?;
         let mut injected = Injected(child);
-        // It attaches, or may not and ends.
+        // strace attaches, or ends where it is not permitted.
         thread::sleep(Duration::from_millis(500));
         matches!(injected.0.try_wait(), Ok(None)).then_some(injected)
     }
@@ -41,13 +41,13 @@ impl Injected {
 
 impl Drop for Injected {
     fn drop(&mut self) {
-        // A signal that it handles, so that it lets go of the server.
+        // strace handles this signal, and detaches from the server.
         let _ = Command::new("kill").arg(self.0.id().to_string()).status();
         let _ = self.0.wait();
     }
 }
 
-/// A write on a connection of its own: what it was answered, None when it was not.
+/// A write on a connection of its own; returns the reply, None if there was none.
 fn write(server: &Process, key: &str) -> Option<String> {
     let mut client = Client::connect(server.port()).ok()?;
     match client.call(&["SET", key, "1"]).ok()? {
@@ -58,8 +58,8 @@ fn write(server: &Process, key: &str) -> Option<String> {
     }
 }
 
-/// Writes until something else than OK is answered, and then until it is OK again; every key that
-/// was acknowledged must be there after a kill.
+/// Writes until a reply is not OK, and then until one is OK again; every key that was acknowledged
+/// must be there after a kill.
 fn fails_and_resumes(
     directory: &Path,
     args: &[&str],
@@ -130,8 +130,8 @@ fn a_full_disk_is_waited_for() {
     });
 }
 
-/// Everything that writes is refused, also what comes in a script, a function or a transaction
-/// that began before; what reads goes on.
+/// Every write is refused, also in a script, a function or a transaction that began before; reads
+/// go on.
 #[test]
 fn writes_are_refused_after_a_snapshot_failed() {
     let directory = scratch("misconf");
@@ -152,7 +152,7 @@ fn writes_are_refused_after_a_snapshot_failed() {
     }
     std::fs::remove_dir(&data).expect("nothing is in it");
     assert!(matches!(client.call(&["SAVE"]), Ok(Value::Error(_))));
-    assert_eq!(write(&server, "key").as_deref(), Some("OK"), "who asked has heard of it");
+    assert_eq!(write(&server, "key").as_deref(), Some("OK"), "SAVE was answered with the error");
     assert!(matches!(client.call(&["BGSAVE"]), Ok(Value::Simple(_))));
     let deadline = Instant::now() + PATIENCE;
     while write(&server, "key").as_deref() == Some("OK") {

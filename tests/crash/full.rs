@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Sets a key on a connection of its own: whether it was acknowledged, refused, or not answered.
+/// Sets a key on a connection of its own: true if it was acknowledged, false if it was refused,
+/// None if it was not answered.
 fn set(server: &Process, key: &str, value: &str) -> Option<bool> {
     let mut client = Client::connect(server.port()).ok()?;
     match client.call(&["SET", key, value]).ok()? {
@@ -54,10 +55,10 @@ fn a_log_waits_for_space_on_a_full_disk() {
     assert!(!kept.is_empty());
     let read = server.client().call(&["STRLEN", &kept[0]]);
     assert_eq!(read.ok(), Some(Value::Int(50_000)));
-    // What nobody had anything to give for is no write.
+    // A wait that ends without success is answered even while the log fails.
     let waited = server.client().call(&["WAITAOF", "1", "0", "10"]);
     assert_eq!(waited.ok(), Some(Value::Items(Kind::Array, vec![Value::Int(0), Value::Int(0)])));
-    // Who has time waits until there is room again.
+    // A client that may wait does so until there is room again.
     let mut patient = server.client();
     let waiting = thread::spawn(move || patient.call(&["WAITAOF", "1", "0", "0"]));
     until_blocked(&mut server.client(), 1);
@@ -94,7 +95,7 @@ fn a_snapshot_that_does_not_fit_leaves_the_old_one() {
         assert_eq!(client.call(&["SET", &format!("large:{n}"), &value]).ok(), ok());
     }
     assert!(matches!(client.call(&["SAVE"]), Ok(Value::Error(_))));
-    assert_eq!(set(&server, "large:0", &value), Some(true), "who asked has heard of it");
+    assert_eq!(set(&server, "large:0", &value), Some(true), "SAVE was answered with the error");
     assert!(matches!(client.call(&["BGSAVE"]), Ok(Value::Simple(_))));
     let deadline = Instant::now() + PATIENCE;
     while set(&server, "large:0", &value) != Some(false) {

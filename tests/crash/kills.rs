@@ -1,7 +1,7 @@
 //! kill -9 under load, whatever the server is doing: serving, loading, saving or rewriting its log.
 //!
-//! What it was doing is seen by what it leaves: an unfinished snapshot, an unfinished base, no word
-//! of having loaded. The long form asks that each was met often.
+//! What it was doing shows in what it leaves: an unfinished snapshot, an unfinished base, no line in
+//! the log that says it has loaded. The long form checks that each occurred often.
 
 use crate::process::{Process, scratch};
 use crate::support::client::Client;
@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 
 const WRITERS: usize = 16;
 
-/// Keys that nobody writes again, which make loading and saving take their time.
+/// Keys that are not written again, which make loading and saving take some time.
 const BALLAST: usize = 20_000;
-/// So many of them are looked at each time.
+/// How many of them are checked each time.
 const LOOKS: usize = 50;
 
 /// What the server was doing when it was killed.
@@ -56,7 +56,7 @@ fn load_ballast(client: &mut Client) {
     }
 }
 
-/// Everything that there is: no more keys than there should be, and each as it was.
+/// Checks all that there is: no more keys than there should be, and each as it was.
 fn look(client: &mut Client, writers: &[Writer], random: &mut fastrand::Rng) -> Result<(), String> {
     let keys = BALLAST + writers.iter().map(Writer::keys).sum::<usize>();
     let size = client.call(&["DBSIZE"]);
@@ -73,7 +73,7 @@ fn look(client: &mut Client, writers: &[Writer], random: &mut fastrand::Rng) -> 
     Ok(())
 }
 
-/// What the unfinished files tell that were not there before.
+/// What the server was doing, by unfinished files that were not there before.
 fn count(hits: &mut Hits, before: &BTreeSet<(String, u64, i64)>, directory: &Path) {
     let after = unfinished(directory);
     let mut new = after.difference(before);
@@ -84,7 +84,7 @@ fn count(hits: &mut Hits, before: &BTreeSet<(String, u64, i64)>, directory: &Pat
     }
 }
 
-/// Starts a server and kills it before it has loaded, which took `usual` lately.
+/// Starts a server and kills it before it has loaded; the last loads took `usual`.
 fn kill_while_loading(server: &mut Process, usual: Duration, random: &mut fastrand::Rng) -> bool {
     let said = server.output().len();
     thread::sleep(usual.mul_f64(random.f64()));
@@ -92,7 +92,7 @@ fn kill_while_loading(server: &mut Process, usual: Duration, random: &mut fastra
     !server.output().get(said..).is_some_and(|text| text.contains("DB loaded from disk"))
 }
 
-/// Lets the writers write until the server is killed, which may have a job to do meanwhile.
+/// Has the writers write until the server is killed, and perhaps a background job run.
 fn live(server: &mut Process, writers: &mut [Writer], random: &mut fastrand::Rng) {
     let mut client = server.client();
     let (port, life_ms, jobs) = (server.port(), random.u64(10..120), random.u32(..3));
@@ -116,7 +116,7 @@ fn live(server: &mut Process, writers: &mut [Writer], random: &mut fastrand::Rng
     });
 }
 
-/// Kills the server `rounds` times and looks each time what it still knows.
+/// Kills the server `rounds` times, and checks each time what it still has.
 fn kill_under_load(policy: &str, rounds: usize, test: u64) {
     let directory = scratch(policy);
     let args = ["--appendonly", "yes", "--appendfsync", policy, "--save", ""];

@@ -14,7 +14,7 @@ const WRITERS: usize = 4;
 /// What may be lost under `everysec`.
 const LOSS: Duration = Duration::from_secs(1);
 
-/// Looks what is left, and makes that safe: what the next cut finds counts from there.
+/// Checks what is left, and syncs it: the next cut counts from there.
 fn look(server: &mut Process, writers: &mut [Writer], when: &str) {
     let mut client = server.client();
     for writer in writers {
@@ -24,7 +24,7 @@ fn look(server: &mut Process, writers: &mut [Writer], when: &str) {
     assert!(matches!(&safe, Ok(Value::Items(..))), "{when}: {safe:?}");
 }
 
-/// The worst that cuts took.
+/// The most that cuts took.
 #[derive(Debug, Default)]
 struct Worst {
     rounds: usize,
@@ -50,14 +50,14 @@ impl Worst {
     }
 }
 
-/// Cuts the power under load and looks each time what is left.
+/// Cuts the power under load, and checks each time what is left.
 fn cut_under_load(policy: &str, test: u64) {
     let Some(disk) = Disk::new(&format!("power-{policy}"), 400) else { return };
     let path = text(&disk.path());
     let args = ["--appendonly", "yes", "--appendfsync", policy, "--save", "", "--dir", &path];
     let mut random = random(test);
     let mut writers: Vec<Writer> = (0..WRITERS).map(Writer::new).collect();
-    // A disk that is gone is noticed before the server is.
+    // The server may notice that the disk is gone before it is killed, and refuse writes.
     writers.iter_mut().for_each(|writer| writer.may_be_refused = true);
     let mut worst = Worst::default();
     let mut server = Process::start(&disk.path().join(".."), &args);
@@ -82,14 +82,14 @@ fn cut_under_load(policy: &str, test: u64) {
         });
         let Some((before, after)) = cut else { return };
         disk.remount();
-        // The server lives on for a moment, which it does not when the power is gone: what it said
-        // then counts for nothing, since a sync that the cut meets may look as if it had worked.
+        // The server lives on for a moment, as it would not without power: replies from then on
+        // do not count, since a sync that the cut meets may look as if it had worked.
         writers.iter_mut().for_each(|writer| writer.admit_loss(before, policy != "always"));
         server = Process::start(&disk.path().join(".."), &args);
         server.wait_until_ready();
         look(&mut server, &mut writers, &format!("round {round}, after the cut"));
         worst.note(&writers, after);
-        // How late a sync may be is a question of time, which only the long form asks.
+        // How late a sync may be depends on the machine: only the long form checks it.
         assert!(!is_long() || worst.span <= LOSS, "round {round}: {worst:?}");
     }
     let late = server.output().matches("A sync of the log takes too long").count();
@@ -130,7 +130,7 @@ fn power_cuts_leave_the_last_snapshot() {
                 assert_eq!(client.call(&["SAVE"]).ok(), Some(Value::Simple(b"OK".to_vec())));
                 (saved, tried) = (n, n);
             } else if random.u32(..12) == 0 {
-                // Whether it gets its name in time is open.
+                // It may get its name before the cut, or not.
                 tried = n;
                 let _ = client.call(&["BGSAVE"]);
                 break;

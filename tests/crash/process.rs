@@ -152,7 +152,7 @@ impl Process {
         tasks.map(|task| about(task.path())).collect()
     }
 
-    /// What this server and its forerunners said.
+    /// What this server and those before it in the directory logged.
     pub fn output(&self) -> String {
         std::fs::read_to_string(&self.output).unwrap_or_default()
     }

@@ -1,6 +1,6 @@
 //! A sweep over system calls: each write, sync and rename of a save, of appends to the log and of
-//! its rewriting fails once, and kills the server once. Whatever was acknowledged is there
-//! afterwards, and nothing that was never asked for.
+//! its rewriting fails once, and kills the server once. Afterwards every acknowledged write is
+//! there, and nothing that was never sent.
 //!
 //! strace injects the faults; without it these tests say so and pass. The short form takes the
 //! first calls of each kind, the long form all.
@@ -23,7 +23,7 @@ struct Sweep {
     args: &'static [&'static str],
     /// The files whose calls are counted, in the data directory.
     files: &'static [&'static str],
-    /// What a client does; tells how far it got. Numbers are written in their order.
+    /// What a client does; returns how far it got. Numbers are written in their order.
     act: fn(&mut Actor),
 }
 
@@ -32,17 +32,17 @@ struct Actor {
     port: u16,
     /// The last number that was acknowledged as safe.
     safe: u64,
-    /// The last number that was asked for.
+    /// The last number that was sent.
     asked: u64,
 }
 
 impl Actor {
-    /// A command on a connection of its own; None when it was not answered.
+    /// Sends a command on a connection of its own; None when it was not answered.
     fn call(&self, words: &[&str]) -> Option<Value> {
         Client::connect(self.port).ok()?.call(words).ok()
     }
 
-    /// Writes the next number; whether it was acknowledged.
+    /// Writes the next number; returns whether it was acknowledged.
     fn set(&mut self) -> bool {
         self.asked += 1;
         let reply = self.call(&["SET", "n", &self.asked.to_string()]);
@@ -62,7 +62,7 @@ impl Actor {
 const CALLS: [(&str, &str); 4] =
     [("write", "ENOSPC"), ("fdatasync", "EIO"), ("fsync", "EIO"), ("rename", "EIO")];
 
-/// The processes that strace and the server are, ended if a test ends early: a server would live on
+/// The processes of strace and of the server. Both are ended if a test ends early: a server lives on
 /// without its tracer.
 struct Group(u32);
 
@@ -101,15 +101,15 @@ fn run(sweep: &Sweep) {
         }
     }
     println!("{}: {} calls: {hits:?}", sweep.name, hits.len());
-    // Each thread's calls are counted by themselves, and which thread writes is a matter of time:
-    // so a second call of the same thread is not always there.
+    // strace counts each thread's calls apart, and which thread writes is a matter of time: so a
+    // thread does not always make a second call.
     for call in ["write 1 ", "fdatasync 1 "] {
         let met = hits.iter().filter(|hit| hit.starts_with(call)).count();
         assert_eq!(met, 2, "{}: {call}is missing in {hits:?}", sweep.name);
     }
 }
 
-/// Lets the nth call fail; false when there are not so many.
+/// Has the nth call fail; false when there are fewer.
 fn round(sweep: &Sweep, call: &str, fault: &str, n: u32) -> bool {
     let what = format!("{}: {call} {n} {fault}", sweep.name);
     let directory = scratch(&format!("sweep-{}", sweep.name));

@@ -1,8 +1,8 @@
 //! A client that numbers its writes, and knows which of them were acknowledged and which were on
 //! their way when the server died.
 //!
-//! Its keys are of one generation until their list is long; then they are deleted, which must not
-//! be forgotten either, and the next generation begins at one.
+//! Its keys belong to one generation until their list is long; then it deletes them, which must not
+//! be lost either, and begins the next generation at one.
 
 use crate::support::client::Client;
 use crate::support::resp::{Value, request};
@@ -12,7 +12,7 @@ use std::time::Instant;
 /// Requests in one write at most.
 const PIPELINE: u64 = 12;
 
-/// A generation that has come so far is the last but one.
+/// Where a generation ends.
 const LONG: u64 = 2000;
 
 /// The keys of a generation.
@@ -34,13 +34,13 @@ pub struct Writer {
     before: u64,
     /// When which number was acknowledged.
     history: Vec<(Instant, u64)>,
-    /// What the last look found lost.
+    /// What the last check found lost.
     loss: Option<Loss>,
     /// Whether the server may refuse writes, which ends them.
     pub may_be_refused: bool,
 }
 
-/// What a cut took of what a client had been told.
+/// What a cut took of the writes that were acknowledged.
 #[derive(Clone, Copy, Debug)]
 pub struct Loss {
     /// When the first of what is lost was acknowledged.
@@ -94,12 +94,12 @@ impl Writer {
         }
     }
 
-    /// How many numbers have been acknowledged since the last look at what the server knows.
+    /// How many numbers have been acknowledged since the last check.
     pub fn acknowledged_now(&self) -> u64 {
         self.acknowledged - self.before
     }
 
-    /// How many keys the server has of this client, after a look at what it knows.
+    /// How many keys the server has of this client, after a check.
     pub fn keys(&self) -> usize {
         if self.acknowledged == 0 { 0 } else { KEYS.len() }
     }
@@ -127,7 +127,7 @@ impl Writer {
                     match client.reply() {
                         Ok(Value::Error(text)) => {
                             let text = String::from_utf8_lossy(&text);
-                            // EXEC tells why, behind its own word.
+                            // EXEC gives the reason behind its own word.
                             assert!(
                                 self.may_be_refused && text.contains("MISCONF"),
                                 "{words:?}: {text}"
@@ -152,19 +152,19 @@ impl Writer {
         self.acknowledged = kept.map_or(self.before, |(_, n)| *n);
     }
 
-    /// What the last look at what the server knows found lost.
+    /// What the last check found lost.
     pub fn loss(&self) -> Option<Loss> {
         self.loss
     }
 
-    /// Compares what the server knows with what it must and may know, and goes on from there.
+    /// Checks that the server has what it must have, and no more than it may; goes on from there.
     pub fn verify(&mut self, client: &mut Client) -> Result<(), String> {
         let found = self.look(client)?;
         let (id, may) = (self.id, self.acknowledged..=self.sent);
         if found.iter().any(|found| !may.contains(found)) {
             return Err(format!("writer {id}: {found:?} is not within {may:?}"));
         }
-        // In the order of the requests, what comes later cannot be further.
+        // Later requests cannot have got further than earlier ones.
         if !found.is_sorted_by(|a, b| a >= b) || found[0] > found[found.len() - 1] + 1 {
             return Err(format!("writer {id}: {found:?} has a hole"));
         }
@@ -210,7 +210,7 @@ impl Writer {
         let mut get = |key: &str| number(format!("GET {key}:{name}"));
         let (counter, first) = (get("counter")?, get("first")?);
         let (third, fourth) = (get("third")?, get("fourth")?);
-        // The script makes ten times as much of it.
+        // The script multiplies it by ten.
         let (fifth, sixth, string) = (get("fifth")?, get("sixth")?, get("string")?);
         let second = number(format!("HGET second:{name} n"))?;
         let also = number(format!("HGET second:{name} also"))?;
@@ -221,7 +221,7 @@ impl Writer {
         Ok(vec![list.len() as u64, counter, first, third, sixth, string])
     }
 
-    /// Lets all keys go on behind one number, or the next generation begin.
+    /// Brings all keys to one number, or begins the next generation.
     fn begin_at(&mut self, client: &mut Client, n: u64) -> Result<(), String> {
         let (id, name) = (self.id, self.name(self.generation));
         let is_long = n > LONG;
@@ -253,7 +253,7 @@ impl Writer {
     }
 }
 
-/// Moves money between random accounts until told to stop.
+/// Moves money between random accounts until `stop` is set.
 pub fn transfer(port: u16, random: &mut fastrand::Rng, accounts: usize, stop: &AtomicBool) {
     let Ok(mut client) = Client::connect(port) else { return };
     while !stop.load(Relaxed) {

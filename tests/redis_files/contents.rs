@@ -1,13 +1,13 @@
-//! Keys of every encoding that there is, and what a server holds, as text that can be compared.
+//! Keys of every encoding, and all that a server holds as text that can be compared.
 
 use crate::support::client::Client;
 use crate::support::resp::Value;
 use std::fmt::Write;
 
-/// How the oracle is set, so that it writes other encodings.
+/// Settings of the oracle, with which it writes different encodings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settings {
-    /// As it comes.
+    /// The defaults.
     Default,
     /// Small thresholds: tables, lists of many nodes, compressed and plain ones; with frequencies.
     Small,
@@ -47,7 +47,7 @@ impl Settings {
         }
     }
 
-    /// Ours.
+    /// Redstart's arguments.
     pub fn args_here(self) -> &'static [&'static str] {
         match self {
             Settings::Small => {
@@ -69,10 +69,10 @@ pub fn line(client: &mut Client, text: &str) -> Value {
 const LIBRARY: &str = "#!lua name=golden\nredis.register_function('answer', function() \
     return 42 end)";
 
-/// Stores something of everything.
+/// Stores keys of every encoding.
 pub fn fill(client: &mut Client, settings: Settings) {
     if settings == Settings::Small {
-        // Redis alone has it: elements of so many bytes are nodes of their own.
+        // Only Redis has it: elements of so many bytes are nodes of their own.
         let _ = client.call(&["DEBUG", "QUICKLIST-PACKED-THRESHOLD", "100b"]);
     }
     let long = "abcdefgh".repeat(40);
@@ -174,7 +174,7 @@ fn sorted(reply: Value) -> Value {
     Value::Items(kind, pairs.concat())
 }
 
-/// What `to` holds once everything of it is what `from` dumped.
+/// Restores in `to` all keys as `from` dumps them; returns what `to` holds then.
 pub fn restored(from: &mut Client, to: &mut Client) -> String {
     line(to, "FLUSHALL");
     for db in 0..16 {
