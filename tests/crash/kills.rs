@@ -1,7 +1,7 @@
 //! kill -9 under load, whatever the server is doing: serving, loading, saving or rewriting its log.
 //!
-//! What it was doing shows in what it leaves: an unfinished snapshot, an unfinished base, no line in
-//! the log that says it has loaded. The long form checks that each occurred often.
+//! What it was doing shows in what it leaves: an unfinished snapshot, an unfinished base, no line
+//! in the log that says it has loaded. The long form checks that each occurred often.
 
 use crate::process::{Process, scratch};
 use crate::support::client::Client;

@@ -62,8 +62,8 @@ impl Actor {
 const CALLS: [(&str, &str); 4] =
     [("write", "ENOSPC"), ("fdatasync", "EIO"), ("fsync", "EIO"), ("rename", "EIO")];
 
-/// The processes of strace and of the server. Both are ended if a test ends early: a server lives on
-/// without its tracer.
+/// The processes of strace and of the server. Both are ended if a test ends early: a server lives
+/// on without its tracer.
 struct Group(u32);
 
 impl Drop for Group {
