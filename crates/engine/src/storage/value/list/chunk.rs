@@ -6,8 +6,8 @@
 //! less than a quarter of it is used.
 
 use super::block::{BLOCK_MAX, Block, Form, Meta};
+use super::element::{Element, End};
 use super::run::{COUNT_MAX, Run, framed, least_used, length_at, try_push, width_of, write_framed};
-use super::{Element, End};
 use bytes::Bytes;
 use std::ops::{ControlFlow, Range};
 

@@ -13,6 +13,7 @@
 
 mod block;
 mod chunk;
+mod element;
 mod nodes;
 mod run;
 mod view;
@@ -20,39 +21,11 @@ mod view;
 pub use block::Meta;
 use bytes::Bytes;
 use chunk::Chunk;
+pub use element::{Element, End};
 use nodes::Nodes;
 pub use run::{Run, least_used, try_push};
 use std::ops::ControlFlow;
 pub use view::ListRef;
-
-/// An end of a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// Where index 0 is, the left.
-    Head,
-    /// The right.
-    Tail,
-}
-
-/// An element, borrowed.
-#[derive(Clone, Copy, Debug)]
-pub enum Element<'a> {
-    /// Bytes among others.
-    Bytes(&'a [u8]),
-    /// A large element, which a reply may keep.
-    Shared(&'a Bytes),
-}
-
-impl<'a> Element<'a> {
-    /// The bytes.
-    #[inline]
-    pub fn as_bytes(self) -> &'a [u8] {
-        match self {
-            Element::Bytes(bytes) => bytes,
-            Element::Shared(bytes) => bytes,
-        }
-    }
-}
 
 /// How large a list may be to be one allocation.
 #[derive(Clone, Copy, Debug)]

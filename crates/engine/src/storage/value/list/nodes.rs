@@ -13,7 +13,7 @@
 
 use super::block::BLOCK_MAX;
 use super::chunk::Chunk;
-use super::{Element, End};
+use super::element::{Element, End};
 use crate::storage::memory::size_class;
 use crate::storage::part::Part;
 use bytes::Bytes;

@@ -11,8 +11,8 @@
 //!              start                    end     else two, the high bit set in the outer one
 //! ```
 
-use super::End;
 use super::block::{Form, Meta};
+use super::element::End;
 use std::ops::{ControlFlow, Range};
 
 /// The most elements of a run.
