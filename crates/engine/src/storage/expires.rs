@@ -14,13 +14,14 @@
 //! dropped or moved. So a deadline costs one push, and its removal nothing. When stale items
 //! outnumber the volatile entries, the owner rebuilds the heap from what is true.
 //!
-//! Deadlines further away than 2^31 ms (24 days) are noted as that far, and noted again when that
-//! time comes.
+//! An item reaches 2^32 ms beyond the base, and the base lags at most 2^31 ms behind the present. So
+//! a deadline more than 2^31 ms (24 days) away may be noted as earlier than it is; it is noted again
+//! when that time comes.
 
 use crate::hasher::{home_of, prefix_of, tag_of};
 use crate::storage::memory::size_class;
 
-/// How far ahead of the base a deadline can be told, in milliseconds.
+/// How far ahead of the base an item can put a deadline, in milliseconds.
 const SPAN_MS: u64 = u32::MAX as u64;
 /// The base follows the present once it lies this far behind, in milliseconds.
 const REBASE_MS: u64 = 1 << 31;
@@ -118,8 +119,8 @@ impl Expires {
         self.heap.len() > 2 * (self.volatile + self.timed) + SLACK
     }
 
-    /// Keeps what is true: `deadline_of` tells the deadline of the entry with the given parts of a
-    /// hash, the earliest where several share them, or zero.
+    /// Keeps what is true: `deadline_of` returns the deadline of the entry with the given parts of
+    /// a hash, the earliest where several share them, or zero.
     pub fn rebuild(&mut self, mut deadline_of: impl FnMut(u64) -> u64) {
         let mut prints: Vec<u64> = self.heap.iter().map(|item| item & 0xffff_ffff).collect();
         prints.sort_unstable();
@@ -135,7 +136,7 @@ impl Expires {
         self.heap.shrink_to(self.heap.len() + self.heap.len() / 8);
     }
 
-    /// Takes out the hash parts of the earliest item that is due.
+    /// Takes out the earliest item if it is due, and returns its parts of the hash.
     pub fn pop_due(&mut self, now_ms: u64) -> Option<u64> {
         if now_ms - self.base_ms.min(now_ms) > REBASE_MS {
             self.rebase(now_ms);

@@ -1,4 +1,17 @@
-//! What a key is in memory: entries, the table of them, deadlines, the value types.
+//! What a key is in memory: an entry, the table of entries, the index of deadlines, the value types.
+//!
+//! ```text
+//! timed_table   entries, their deadlines and their bytes, in step
+//!   table         from a key to its entry
+//!   expires       which entry expires next
+//! entry         key, value, age and deadline in one block
+//!   value         what is more than a string: lists and hashes
+//! part, memory  shared parts of large values; the allocator's size classes, the prefetch
+//! ```
+//!
+//! The data recurses here, and so do the files: a large hash is a [`timed_table::TimedTable`] of
+//! its fields, a table holds entries, and an entry holds a hash. Elsewhere in this room a file
+//! names only files below it.
 
 pub mod entry;
 pub mod expires;

@@ -1,9 +1,9 @@
-//! A part of a large value: owned, or shared with a copy of the value that nobody changes.
+//! A part of a large value: owned, or shared with a frozen copy of the value.
 //!
-//! A snapshot that has to keep a large value, and a writer that comes before it, must not copy ten
-//! million elements while a shard is held. So a large value is made of parts, of some hundred
-//! elements each, and a copy of it shares them all. Whoever changes a shared part takes a copy of
-//! that one part first, or takes it over when the other copy has gone.
+//! Neither a snapshot that has to keep a large value nor a writer that comes before it may copy ten
+//! million elements while a shard is locked. So a large value is made of parts, of some hundred
+//! elements each, and a frozen copy shares them all. A change of a shared part copies that one part
+//! first, or takes it over when the other copy has gone.
 //!
 //! A part that was never shared costs its value's size and one branch. `Arc::make_mut` would count
 //! atomically at every write.
@@ -14,9 +14,9 @@ use std::sync::Arc;
 /// A part of a value.
 #[derive(Debug)]
 pub enum Part<T> {
-    /// Nobody else's.
+    /// Of one value alone.
     Own(T),
-    /// Perhaps somebody else's, too. It is not changed.
+    /// Perhaps of another value, too. It is not changed.
     Shared(Arc<T>),
 }
 
@@ -31,7 +31,7 @@ impl<T: Default + Clone> Part<T> {
         Part::Shared(shared)
     }
 
-    /// The part, to be changed.
+    /// The part, to be changed: copied first if it is shared.
     #[inline]
     pub fn own(&mut self) -> &mut T {
         if let Part::Shared(_) = self {
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_changes_a_shared_part_changes_a_copy() {
+    fn a_change_of_a_shared_part_changes_a_copy() {
         let mut part = Part::Own(vec![1, 2]);
         let kept = part.share();
         part.own().push(3);

@@ -5,7 +5,8 @@
 //! ([`Entry::epoch`]): the keyspace knows by it what a running snapshot has yet to save. A large
 //! hash always passes the same one.
 //!
-//! Deliberately absent: what is due is found here, but what its end means to others is not known.
+//! Deliberately absent: effects, events and watches. What is due is found and taken out here; what
+//! follows from that is the caller's.
 
 use crate::hasher::Hasher;
 use crate::storage::entry::{Entry, NewValue};

@@ -1,10 +1,9 @@
 //! Short lists: their elements lie in the tail of the entry, behind the key, so that such a list is
 //! one allocation, as a string is.
 //!
-//! A push or a pop at an end that leaves the entry as large as it is happens in place. Whatever
-//! else is done to a list is done to a [`List`] made of the elements, which is put back then.
-//! A list that grows beyond [`SHORT_MAX`] bytes becomes an [`Object`], and comes back when it has
-//! half as many.
+//! A push or a pop at an end that leaves the entry as large as it is happens in place. Any other
+//! change is made to a [`List`] of the elements, which then replaces them. A list that grows beyond
+//! [`SHORT_MAX`] bytes becomes an [`Object`], and returns to the tail when it has half as many.
 
 use super::{Entry, NewValue};
 use crate::storage::memory::size_class;
@@ -41,8 +40,8 @@ impl Entry {
         });
     }
 
-    /// Changes a list by `f`; None, and nothing done, when it is none. Neither key nor deadline
-    /// change.
+    /// Changes a list by `f`; None, and nothing done, when the value is no list. Neither key nor
+    /// deadline change.
     pub fn edit_list<R>(&mut self, f: impl FnOnce(&mut List) -> R) -> Option<R> {
         if let Some(Object::List(list)) = self.object_mut() {
             let result = f(list);

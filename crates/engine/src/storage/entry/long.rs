@@ -1,7 +1,7 @@
 //! A string too long to lie behind its key: in one piece, or, when it is very long, in parts.
 //!
-//! Pieces are reference-counted, so that replies, copies and snapshots share them. What is changed
-//! while somebody shares it is copied first. That must not take long even for 512 MB, so a string
+//! Pieces are reference-counted, so that replies, copies and snapshots share them. A change of a
+//! shared piece copies it first. That must not take long even for 512 MB, so a string
 //! longer than [`WHOLE_MAX`] is kept in parts, and a change copies the parts that it touches.
 //!
 //! ```text
@@ -115,8 +115,8 @@ impl Long {
     }
 
     /// Overwrites the string from `at` on: it grows as far as it has to, with zeros before `at`.
-    /// What is shared is left to those who share it. A string in one piece grows by a size class,
-    /// so that a series of appends copies each byte a few times.
+    /// A shared piece is copied first. A string in one piece grows by a size class, so that a
+    /// series of appends copies each byte a few times.
     pub fn write_at(&mut self, at: usize, bytes: &[u8]) {
         let len = self.len().max(at + bytes.len());
         if let Form::Whole(whole) = &mut self.0 {
@@ -232,7 +232,7 @@ mod tests {
             }
         }
         agrees(&long, &model);
-        // Nobody's copy has changed.
+        // No copy has changed.
         shared.iter().for_each(|(long, model)| agrees(long, model));
     }
 

@@ -54,7 +54,7 @@ const EXPIRES: u8 = 1;
 const WIDE: u8 = 2;
 /// The string was changed in place (APPEND, SETRANGE): OBJECT ENCODING says `raw`.
 const RAW: u8 = 4;
-/// The entry's side of the last snapshot's flip (`snapshot.rs`).
+/// The entry's side of the last snapshot's flip (`keyspace/snapshot`).
 const EPOCH: u8 = 8;
 
 const _: () = assert!(size_of::<Object>() == 24 && align_of::<Object>() == WORD);
@@ -226,7 +226,7 @@ impl Entry {
     /// The value of a string.
     ///
     /// # Panics
-    /// When it is no string; [`Entry::string`] asks first.
+    /// When it is no string; [`Entry::string`] checks that.
     #[inline]
     pub fn value(&self) -> Value<'_> {
         let shape = self.shape();
@@ -366,12 +366,12 @@ impl Entry {
         }
     }
 
-    /// What is known of the entry's use, 24 bits; see [`crate::aging`].
+    /// The entry's age, 24 bits: what is known of its use; see [`crate::aging`].
     pub fn age(&self) -> u32 {
         (self.header() >> 40) as u32
     }
 
-    /// Notes what is known of the entry's use now.
+    /// Stores what is known of the entry's use now.
     #[inline]
     pub fn touch(&mut self, age: u32) {
         let header = self.header();
@@ -394,8 +394,8 @@ impl Entry {
         true
     }
 
-    /// Overwrites value and deadline. What is no longer needed comes back, to be dropped where
-    /// that is cheap: the old entry when it could not be reused.
+    /// Overwrites value and deadline. Returns the old entry when it could not be reused, to be
+    /// dropped where that is cheap.
     pub fn replace(&mut self, value: NewValue<'_>, deadline_ms: u64) -> Option<Entry> {
         let shape = self.shape();
         let expires = shape.flags & EXPIRES != 0;

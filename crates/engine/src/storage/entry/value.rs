@@ -1,11 +1,11 @@
-//! A value on its way into an entry, as it is seen there, and how a string is written to.
+//! A value on its way into an entry, a value as it is read there, and how a string is written to.
 
 use super::long::Long;
 use super::{EMBSTR_MAX, Entry, INLINE_MAX, KIND_INLINE, KIND_LARGE, KIND_OBJECT, RAW};
 use crate::storage::value::{Object, ObjectRef, Type};
 use bytes::Bytes;
 
-/// From so many bytes on, an entry may be bulky.
+/// From so many bytes on, an entry may be bulky; see [`Entry::is_bulky`].
 const BULKY_MIN: usize = 4096;
 
 /// A value to be stored.
@@ -100,7 +100,7 @@ impl Entry {
         }
     }
 
-    /// The name of the encoding, as OBJECT ENCODING tells it.
+    /// The name of the encoding, as OBJECT ENCODING replies it.
     pub fn encoding(&self) -> &'static str {
         if let Some(object) = self.object() {
             return object.encoding();

@@ -1,12 +1,12 @@
-//! The table's own picture, held against what is there. For tests and fuzzers: a lookup still finds
-//! everything when a bucket counts too many displaced entries, only ever more slowly.
+//! The table's invariants, checked against its content. For tests and fuzzers: a lookup still finds
+//! everything when a bucket counts too many displaced entries, only more and more slowly.
 
 use super::{BUCKETS_MAX, SLOTS, Segment, Table};
 use crate::hasher::{Hasher, PREFIX_BITS, prefix_of, tag_of};
 use crate::storage::part::Part;
 
 impl Table {
-    /// Holds every invariant of the table against its content.
+    /// Checks every invariant of the table against its content.
     ///
     /// # Panics
     /// When one is broken.
@@ -30,7 +30,7 @@ impl Table {
         }
     }
 
-    /// How many segments there are, and how many of them may be somebody else's, too.
+    /// How many segments there are, and how many of them may be shared with a frozen copy.
     pub fn segments(&self) -> (usize, usize) {
         let shared = |segment: &&Segment| matches!(segment.buckets, Part::Shared(_));
         (self.segments.len(), self.segments.iter().filter(shared).count())

@@ -11,11 +11,11 @@
 //! ```
 //!
 //! An entry lives in its home bucket or, when that is full, in the next with room; every full
-//! bucket that it passed counts it as displaced, so a search ends at the first bucket that nobody
+//! bucket that it passed counts it as displaced, so a search ends at the first bucket that no entry
 //! passed. A full segment splits in two by the next bit of the hash; a table's only segment first
 //! doubles up to the largest size. So growth never costs more than one segment's entries.
 //!
-//! Deliberately absent: locks (the shard's), expiry (the shard's), shrinking below one segment's
+//! Deliberately absent: locks (the shard's), deadlines (`timed_table.rs`), shrinking below one segment's
 //! size while entries remain. The table holds no `unsafe`: slots are `Option<Entry>`.
 
 mod check;

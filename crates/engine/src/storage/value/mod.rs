@@ -1,7 +1,7 @@
-//! The value types that are more than a string, behind one pointer in their entry.
+//! The value types that are more than a string.
 //!
-//! Each type has a packed form while it is small and a real structure when it is large, and knows
-//! the bytes that it takes without counting them anew.
+//! Each type has a packed form while it is small and a structure with an index when it is large,
+//! and knows the bytes that it takes without counting them anew.
 
 pub mod hash;
 pub mod list;
@@ -11,7 +11,7 @@ use crate::hasher::Hasher;
 use hash::Hash;
 use list::{List, ListRef};
 
-/// The type of a value, as TYPE tells it.
+/// The type of a value, as TYPE replies it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
     /// A string.
@@ -70,7 +70,7 @@ impl Object {
         }
     }
 
-    /// Drops a part of a value that nobody reads any more; false when the rest is small.
+    /// Drops a part of a value that is not read any more; false when the rest is small.
     pub fn shed(&mut self) -> bool {
         match self {
             Object::List(list) => list.shed(),
@@ -88,7 +88,7 @@ impl ObjectRef<'_> {
         }
     }
 
-    /// The name of the encoding, as OBJECT ENCODING tells it.
+    /// The name of the encoding, as OBJECT ENCODING replies it.
     pub fn encoding(self) -> &'static str {
         match self {
             ObjectRef::List(list) => list.encoding(),

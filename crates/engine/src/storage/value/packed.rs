@@ -1,6 +1,6 @@
 //! Fields with their values in one allocation: the form of a hash while it is small.
 //!
-//! Pairs lie behind one another in the order in which they were added. A head tells the two
+//! Pairs lie behind one another in the order in which they were added. A head holds the two
 //! lengths, in one byte where both are short:
 //!
 //! ```text
@@ -15,8 +15,8 @@
 //! ```
 //!
 //! So a pair costs one byte above its text, three when it is longer, and only a field that
-//! expires has room for a deadline. There is no count and no index: whoever looks for a field
-//! passes those before it, which a hash of this size allows.
+//! expires has room for a deadline. There is no count and no index: a search passes the fields
+//! before the one that it looks for, which a hash of this size allows.
 //!
 //! The invariant: `bytes` is a whole number of pairs. Capacity is a size class of the allocator,
 //! so that growing within it is free and what is counted is what is taken.
@@ -53,7 +53,7 @@ pub struct Pair<'a> {
     pub place: Range<usize>,
 }
 
-/// What a head tells: the deadline, the lengths, and where the field begins.
+/// What a head holds: the deadline, the lengths, and where the field begins.
 struct Head {
     deadline_ms: u64,
     field_len: usize,
@@ -150,7 +150,7 @@ impl Packed {
         Pair { field, value, deadline_ms: head.deadline_ms, place: at..head.end() }
     }
 
-    /// The pair of a field, or how many pairs there are, none of which is it.
+    /// The pair of a field; if there is none, the number of pairs.
     #[inline]
     pub fn find(&self, field: &[u8]) -> Result<Pair<'_>, usize> {
         let (mut at, mut passed) = (0, 0);

@@ -1,4 +1,4 @@
-//! The large form of a hash: a table of its own, in which every field is an entry.
+//! The large form of a hash: a timed table of its own, in which every field is an entry.
 
 use super::Ttl;
 use crate::hasher::{HOME_BITS, Hasher, PREFIX_BITS};
@@ -7,8 +7,8 @@ use crate::storage::table::Position;
 use crate::storage::timed_table::TimedTable;
 use hashbrown::HashSet;
 
-/// How many slots are drawn before the next entry behind the last one has to do: only a table
-/// that has lost nearly all of its entries is that empty.
+/// How many slots are drawn in vain before the first entry behind a drawn slot is taken: only a
+/// table that has lost nearly all of its entries is that empty.
 const TRIES: usize = 1000;
 
 /// Of all fields: a snapshot saves a hash as a whole, and is owed none of its fields.
@@ -151,7 +151,7 @@ impl Large {
         let prefix = (cursor & ((1 << PREFIX_BITS) - 1)) as u32;
         let mut position = Position { home: home as u32, prefix };
         let mut seen = 0;
-        // An empty part of the table must not hold up everyone else.
+        // An empty part of the table must not hold up the shard's other clients.
         for _ in 0..count.saturating_mul(10) {
             let next = self.fields.table().visit(position, hasher, |entry| {
                 seen += 1;

@@ -13,10 +13,10 @@
 //!
 //! There is no way back: a hash that has grown is likely to grow again.
 //!
-//! Fields do not expire by themselves. [`Hash::expire`] removes those that are due, and whoever
-//! reaches a hash through the keyspace does that first; here a field is there until it is removed.
+//! Fields do not expire by themselves. [`Hash::expire`] removes those that are due, and the way to
+//! a hash through the keyspace does that first; here a field is there until it is removed.
 //!
-//! The large form has no hasher of its own: every call brings the keyspace's, always the same.
+//! The large form has no hasher of its own: every call passes the keyspace's, always the same.
 
 pub mod large;
 
@@ -103,7 +103,7 @@ impl Hash {
         self.packed().map_or_else(|large| large.len() == 0, Packed::is_empty)
     }
 
-    /// The name of the encoding, as OBJECT ENCODING tells it.
+    /// The name of the encoding, as OBJECT ENCODING replies it.
     pub fn encoding(&self) -> &'static str {
         match &self.0 {
             Form::Packed(_) => "listpack",
@@ -294,7 +294,7 @@ impl Hash {
         true
     }
 
-    /// Removes at most `limit` fields that are due, and tells their names.
+    /// Removes at most `limit` fields that are due, and calls `f` with their names.
     pub fn expire(&mut self, now_ms: u64, limit: usize, hasher: &Hasher, mut f: impl FnMut(&[u8])) {
         match &mut self.0 {
             Form::Packed(_) => {}

@@ -1,9 +1,9 @@
 //! One allocation of bytes behind a thin pointer, its size in the enum's tag.
 //!
-//! A list of ten short elements must not spend more on telling where its bytes are than on the
-//! bytes, so there is no capacity and no length beside the pointer: the sizes are the allocator's
-//! classes, the tag says which one it is, and the seven bytes between tag and pointer hold what is
-//! to be known about the content.
+//! A list of ten short elements must not spend more bytes on the place of its elements than on the
+//! elements, so there is no capacity and no length beside the pointer: the sizes are the
+//! allocator's classes, the tag names one of them, and the seven bytes between tag and pointer
+//! describe the content.
 //!
 //! ```text
 //!  0     1       3     5       7      8               16

@@ -1,5 +1,5 @@
-//! A run of elements in one block: a small list whole, or a part of a large one. How they lie is
-//! told in `run.rs`.
+//! A run of elements in one block: a small list whole, or a part of a large one. `run.rs` draws how
+//! they lie.
 //!
 //! What is free lies at the sides, so that pushing and popping at either end moves nothing, most
 //! of the time. A block is exchanged for a larger one when it is full, and for a smaller one when
@@ -247,7 +247,7 @@ impl Chunk {
         if count == 0 {
             *self = Chunk::with_capacity(0);
         } else {
-            // Nothing is to be made room for, but the block may be too large by now.
+            // No room is needed, but the block may be too large by now.
             self.open(usize::from(end), 0, 0);
         }
     }
@@ -360,8 +360,8 @@ impl Chunk {
             self.0.meta_mut().end = (end + new - old) as u16;
             at
         } else {
-            // The room is there, but split between the sides: all of it goes to the one that
-            // is in need.
+            // The room is there, but split between the sides: all of it goes to the side that
+            // needs it.
             let to = if head_moves { capacity - (end - start) } else { 0 };
             bytes.copy_within(start..end, to);
             let end = (to + end - start) as u16;

@@ -5,11 +5,11 @@
 //! without walking the elements. It becomes small again when half the limit is enough.
 //!
 //! A short list needs no allocation of its own: its elements lie in the tail of its entry
-//! (`entry/list.rs`). It is a [`Run`] there, and a [`List`] only while it is changed; [`ListRef`]
-//! is what those see who read it, wherever it is.
+//! (`entry/list.rs`). It is a [`Run`] there, and a [`List`] only while it is changed; a reader sees
+//! a [`ListRef`], wherever the elements are.
 //!
-//! Deliberately absent: compression of the middle (`list-compress-depth`), which would have every
-//! access there pay for it.
+//! Deliberately absent: compression of the middle (`list-compress-depth`), for which every access
+//! there would pay.
 
 mod block;
 mod chunk;
@@ -52,8 +52,8 @@ impl Limit {
     }
 }
 
-/// What a packed list has besides its elements, in Redis's reckoning: it decides where one that is
-/// full to the byte is still small.
+/// What Redis counts of a packed list besides its elements, in bytes: so a list stays small exactly
+/// as long as Redis's does.
 const FRAME: usize = 7;
 
 #[derive(Clone, Debug)]
@@ -259,8 +259,8 @@ impl List {
         }
     }
 
-    /// Removes `count` elements from `index` on, which there must be. Comes back with what takes
-    /// time to drop.
+    /// Removes `count` elements from `index` on, which there must be. Returns what takes time to
+    /// drop.
     pub fn remove(&mut self, index: usize, count: usize, limit: Limit) -> Option<List> {
         let removed = match &mut self.0 {
             Repr::Packed(chunk) => {

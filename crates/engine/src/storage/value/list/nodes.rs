@@ -360,8 +360,8 @@ impl Nodes {
         self.add_chunk(at, chunk);
     }
 
-    /// Removes `count` elements from `index` on. What had chunks of its own comes back, to be
-    /// dropped where that is cheap.
+    /// Removes `count` elements from `index` on. Returns the chunks that held only such elements,
+    /// to be dropped where that is cheap.
     pub fn remove(&mut self, index: usize, mut count: usize) -> Nodes {
         let mut removed = Nodes::default();
         while count > 0 {

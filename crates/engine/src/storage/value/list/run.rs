@@ -1,4 +1,4 @@
-//! Elements in a run of bytes, to be looked at: a chunk's, or those in the tail of an entry.
+//! Elements in a run of bytes, as they are read: a chunk's, or those in the tail of an entry.
 //!
 //! While all elements have the same length they lie one behind the other and their number is all
 //! that has to be known; ids, hashes and fixed records, which most queues are made of, take no byte
