@@ -1,32 +1,32 @@
-//! A script that holds shards for too long: what others do instead of waiting for them.
+//! A script that holds shards for too long: what other threads do instead of waiting for them.
 //!
-//! Who asks for a shard in a client's name gives up, and the client is told. Who has to have it
-//! waits on, and lets its thread look after its other clients meanwhile. While no script is too
-//! long, this costs a look at one flag for those who find a shard taken, and nothing for others.
+//! A request that needs such a shard gives up, and its client is replied BUSY. A thread that cannot
+//! give up waits on, and serves its other clients meanwhile. While no script takes too long, this
+//! costs a thread that finds a shard locked a look at one flag, and other threads nothing.
 
 use crate::Error;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// What is asked of a thread that waits.
+/// What a thread does while it waits.
 type Meanwhile = Box<dyn Fn() + Send + Sync>;
 
-/// A function, among the scripts that are counted.
+/// What a function adds to the count of scripts.
 const FUNCTION: u64 = 1 << 32;
 
-/// Whether scripts run for too long.
+/// How many scripts run for too long.
 #[derive(Default)]
 pub struct Busy {
-    /// How many do: those of EVAL below, functions above.
+    /// Scripts of EVAL in the lower half, functions in the upper one.
     count: AtomicU64,
     meanwhile: OnceLock<Meanwhile>,
 }
 
 impl Busy {
-    /// Says what a thread does, every few milliseconds, while it waits and scripts are too long.
-    /// Only from then on does anybody ask whether they are.
+    /// Installs what a thread does, every few milliseconds, while it waits and scripts run for too
+    /// long. Without it no thread looks whether they do.
     pub fn watch(&self, meanwhile: impl Fn() + Send + Sync + 'static) {
-        assert!(self.meanwhile.set(Box::new(meanwhile)).is_ok(), "it is said once");
+        assert!(self.meanwhile.set(Box::new(meanwhile)).is_ok(), "it is installed once");
     }
 
     /// A script, or a function, has run for too long.
@@ -34,7 +34,7 @@ impl Busy {
         self.count.fetch_add(if is_function { FUNCTION } else { 1 }, Relaxed);
     }
 
-    /// One that has is at its end.
+    /// A script, or a function, that has run for too long is at its end.
     pub fn leave(&self, is_function: bool) {
         self.count.fetch_sub(if is_function { FUNCTION } else { 1 }, Relaxed);
     }
@@ -45,7 +45,7 @@ impl Busy {
         self.count.load(Relaxed) != 0
     }
 
-    /// What clients are told meanwhile.
+    /// What clients are replied meanwhile.
     #[cold]
     pub fn error(&self) -> Error {
         let only_functions = self.count.load(Relaxed).is_multiple_of(FUNCTION);

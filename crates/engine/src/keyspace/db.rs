@@ -141,8 +141,8 @@ impl Db {
         }
     }
 
-    /// Called with an entry that is gone and that nobody wants: a snapshot that has yet to save it
-    /// gets the entry itself, which for a large one is far cheaper than a copy.
+    /// Called with an entry that was taken out for good: a snapshot that has yet to save it gets
+    /// the entry itself, which for a large one is far cheaper than a copy.
     #[inline]
     fn hand_over_old(&self, old: Entry) -> Option<Entry> {
         match &self.saving {
@@ -215,8 +215,8 @@ impl Db {
         more
     }
 
-    /// Hands a part that nobody reaches any more to the snapshot that it owes. Returns it when it
-    /// owes nothing.
+    /// Hands a part that was taken out of its shard to the snapshot that it owes. Returns it when
+    /// it owes nothing.
     pub(crate) fn hand_over(mut self) -> Option<Db> {
         let Some(saving) = self.saving.take() else { return Some(self) };
         saving.keep_table(self.entries, self.epoch);

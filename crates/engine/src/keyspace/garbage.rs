@@ -1,5 +1,5 @@
 //! What was removed and takes long to free: it is dropped after the unlock, on another thread, and
-//! in pieces, so that whoever shares that thread's core waits for one piece at most.
+//! in pieces, so that a worker on the same core waits for one piece at most.
 
 use crate::keyspace::db::Db;
 use crate::storage::entry::Entry;

@@ -3,18 +3,18 @@
 //! The laws:
 //!
 //! 1. A key belongs to one shard in every database, by the upper bits of its hash.
-//! 2. Whoever needs shards locks all of them before it reads or changes anything, in ascending
-//!    order, and unlocks them together at its end. So nobody waits for somebody who waits for him.
-//!    One exception: a script that has written may need more, and then waits for it out of order,
-//!    while those who have yet to begin give way ([`Escalation`]).
-//! 3. [`LockedShards`] is the only road to a key. It panics when it is asked for a shard that it did not
-//!    lock: the command's key declaration is wrong.
+//! 2. A thread locks all shards that it needs before it reads or changes anything, in ascending
+//!    order, and unlocks them together at its end. So no two threads wait for each other. One
+//!    exception: a script that has written may need further shards, and then waits for them out of
+//!    order, while threads that have changed nothing yet give way ([`Escalation`]).
+//! 3. [`LockedShards`] is the only way to a key. It panics when it is asked for a shard that it
+//!    did not lock: then the command declares its keys wrongly.
 //! 4. Under a lock: no IO, no await, no large free. What is to be freed goes to the worker's
 //!    garbage and is dropped after the unlock.
 //! 5. The expiry index of a shard publishes its earliest deadline in an atomic beside the locks,
 //!    never later than the true one, so that the expiry tick reads no lock in vain.
 //!
-//! A keyspace lives as long as its process, so that locked shards can be handed on freely.
+//! A keyspace lives as long as its process, so that locked shards can be passed on freely.
 //!
 //! Deliberately absent: a lock for the whole keyspace (taking all shards is that), reader locks
 //! (a read notes its access in the entry), and lock-free reads.
@@ -23,6 +23,7 @@ mod busy;
 pub mod db;
 mod escalation;
 pub mod garbage;
+pub mod restore;
 pub mod shard;
 pub mod snapshot;
 pub mod totals;
@@ -36,27 +37,24 @@ pub use escalation::{Crossed, Escalation};
 use crate::Error;
 use crate::hasher::{Hasher, SHARD_BITS, SHARDS, shard_of};
 use crate::keyspace::db::Db;
+use crate::keyspace::escalation::PATIENCE;
 use crate::keyspace::shard::Shard;
 use crate::keyspace::snapshot::pending::Buffers;
 use crate::storage::table::prefetch_by_hint;
 use crate::sync::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::time::Duration;
 
 /// How many bits of the hash below the shard's a hint is found by: exact up to 16 segments a
 /// shard, which is five million keys; beyond that some prefetches are in vain.
 const HINT_BITS: u32 = 4;
 
-/// How often who waits for a shard with others in hand looks whether it has to give way.
-const PATIENCE: Duration = Duration::from_millis(1);
-
-/// What holds of those who wait to the end.
-const PATIENT: &str = "who waits to the end gives up nothing";
+/// What `Wait::ToTheEnd` means, where it is relied on.
+const PATIENT: &str = "a wait to the end does not give up";
 
 type Guard = MutexGuard<'static, Shard>;
 
-/// How long to wait for a shard.
+/// How long a thread waits for a shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wait {
     /// Until it is free.
@@ -67,7 +65,9 @@ enum Wait {
 
 /// Why a wait ended without the shard.
 enum Stop {
+    /// A script holds shards for too long.
     GivesUp,
+    /// Another thread waits out of order, perhaps for a shard that this one has.
     GivesWay,
 }
 
@@ -79,15 +79,16 @@ struct Padded(Mutex<Shard>);
 /// All keys and values.
 pub struct Keyspace {
     shards: Box<[Padded]>,
+    /// The earliest deadline of each shard, as it is published.
     next_ms: Box<[AtomicU64]>,
     /// Where the buckets of database 0 lie, by the hash's first bits; see `Table::hint`.
     hints: Box<[AtomicUsize]>,
     hasher: Hasher,
     escalation: Escalation,
     expiry_paused: AtomicBool,
-    /// What old values are encoded into for a snapshot.
+    /// What writers encode old values into for a snapshot.
     buffers: Buffers,
-    /// Whether a script holds shards for so long that others do not wait for them.
+    /// Whether a script holds shards for so long that clients do not wait for them.
     pub busy: Busy,
 }
 
@@ -170,8 +171,8 @@ impl Keyspace {
         });
     }
 
-    /// Looks at a database's part of a shard, unless somebody has the shard: nothing that is only
-    /// fetched beforehand is worth a wait.
+    /// Looks at a database's part of a shard, unless the shard is locked: a prefetch is not worth a
+    /// wait.
     #[inline]
     fn glance(&self, db: usize, hash: u64, f: impl FnOnce(&Db)) {
         if let Some(shard) = self.shards[shard_of(hash)].0.try_lock()
@@ -184,7 +185,7 @@ impl Keyspace {
     /// Locks the shard of one hash, unless a script holds it for too long.
     ///
     /// # Errors
-    /// What its client is told then.
+    /// [`Busy::error`], then.
     #[inline]
     pub fn lock_one_unless_busy(&'static self, hash: u64) -> Result<LockedShards, Error> {
         self.lock_shard_unless_busy(shard_of(hash))
@@ -279,15 +280,15 @@ impl Keyspace {
         }
     }
 
-    /// Locks one shard with nothing in hand; None when it gave up.
+    /// Locks one shard while none is held; None when it gave up.
     #[inline]
     fn acquire(&'static self, index: usize, wait: Wait) -> Option<Guard> {
         let free = self.shards[index].0.try_lock();
         free.or_else(|| self.wait_in_order(index, true, wait).ok())
     }
 
-    /// Waits for a shard that somebody else has. It has to give way while somebody waits out of
-    /// order, perhaps for what is in hand here.
+    /// Waits for a shard that another thread has. Gives way, unless `empty_handed`, while a thread
+    /// waits out of order, perhaps for a shard that this one has.
     #[cold]
     fn wait_in_order(
         &'static self,
@@ -310,7 +311,8 @@ impl Keyspace {
         Err(Stop::GivesWay)
     }
 
-    /// Whether who waits goes on; if a script takes long, its thread looks after others first.
+    /// Whether the wait goes on. If a script takes long, this thread serves its other clients
+    /// first.
     fn waits_on(&self, wait: Wait) -> bool {
         if self.busy.is_set() {
             match wait {
@@ -321,7 +323,7 @@ impl Keyspace {
         true
     }
 
-    /// Waits for a shard with others in hand, whatever their order.
+    /// Waits for a shard while others are held, whatever their order.
     fn wait_out_of_order(
         &'static self,
         index: usize,
@@ -344,8 +346,8 @@ impl Keyspace {
         if held.is_empty() { Ok(lock()) } else { self.escalation.wait(index, held, lock) }
     }
 
-    /// Locks whichever shard is asked for, one at a time: for walks over the keyspace that need
-    /// no single moment (SCAN, DBSIZE). See [`LockedShards::gave_up`].
+    /// Locks the shard that is asked for, one at a time: for walks over the keyspace that need no
+    /// single moment (SCAN, DBSIZE). See [`LockedShards::gave_up`].
     pub fn walk(&'static self) -> LockedShards {
         LockedShards { keyspace: self, guards: Guards::Walking(Walk::default()) }
     }
@@ -387,8 +389,8 @@ enum Guards {
 #[derive(Default)]
 struct Walk {
     at: Option<(usize, Guard)>,
-    /// Once a script holds one for too long: what stands for all that is not looked at, and what
-    /// the client is told.
+    /// Once a script holds a shard for too long: an empty shard that stands for all further ones,
+    /// and what the client is replied.
     gave_up: Option<(Box<Shard>, Error)>,
 }
 
@@ -408,12 +410,12 @@ impl Walk {
     }
 }
 
-/// Where a shard is among those that are locked, or would be.
+/// Where a shard is among those that are locked; where it belongs, if it is not.
 fn find(guards: &[(usize, Guard)], index: usize) -> Result<usize, usize> {
     guards.binary_search_by_key(&index, |(index, _)| *index)
 }
 
-/// Locked shards: the only road to a key.
+/// Locked shards: the only way to a key.
 pub struct LockedShards {
     keyspace: &'static Keyspace,
     guards: Guards,
@@ -433,7 +435,7 @@ impl LockedShards {
         walk.gave_up.as_ref().map(|(_, error)| error.clone())
     }
 
-    /// Whether the shard of a hash stays locked as long as the view lives.
+    /// Whether the shard of a hash stays locked as long as this lives.
     pub fn holds(&self, hash: u64) -> bool {
         let index = shard_of(hash);
         match &self.guards {
@@ -444,12 +446,12 @@ impl LockedShards {
         }
     }
 
-    /// Locks further shards, out of order if need be, until the view is dropped; for who has
+    /// Locks further shards, out of order if need be, until this is dropped: for a script that has
     /// changed something already, and so cannot begin again.
     ///
     /// # Errors
-    /// When others do the same, and would wait for this as this for them. Whoever is told so must
-    /// end and change nothing more.
+    /// When other scripts do the same, and they would wait for each other. The script must end and
+    /// change nothing more.
     pub fn escalate(&mut self, indices: impl Iterator<Item = usize>) -> Result<(), Crossed> {
         let none = Guards::Walking(Walk::default());
         let mut guards = match std::mem::replace(&mut self.guards, none) {
@@ -459,7 +461,7 @@ impl LockedShards {
                 self.guards = all;
                 return Ok(());
             }
-            Guards::Walking(_) => panic!("who walks from shard to shard has changed nothing"),
+            Guards::Walking(_) => panic!("a walk from shard to shard changes nothing"),
         };
         let mut result = Ok(());
         for index in indices {

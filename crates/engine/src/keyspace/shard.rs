@@ -16,11 +16,11 @@ use std::sync::Arc;
 pub struct Shard {
     first: Db,
     others: Vec<Option<Box<Db>>>,
-    /// Who watches keys of this shard.
+    /// The keys of this shard that clients watch.
     pub watches: Watches,
-    /// Who has read keys of this shard and wants to hear when they change.
+    /// The keys of this shard that clients have in caches of their own.
     pub tracked: Tracked,
-    /// Who waits for keys of this shard.
+    /// The clients that wait for keys of this shard.
     pub waiters: Waiters,
 }
 
@@ -56,7 +56,7 @@ impl Shard {
         self.dbs().map(|(index, _)| index).collect()
     }
 
-    /// A key has changed: tells those who watch it, and notes who keeps a copy.
+    /// A key has changed: breaks the watches of it, and collects the clients that cache it.
     #[inline]
     pub fn touch(&mut self, db: usize, key: &[u8], by_request: bool, changes: &mut Changes) {
         self.watches.touch(db, key);
@@ -79,13 +79,13 @@ impl Shard {
             None => Some(std::mem::take(&mut self.first)),
             Some(other) => self.others.get_mut(other)?.take().map(|part| *part),
         };
-        // An empty part hands what it kept for a snapshot over when it is dropped.
+        // An empty part owes a snapshot nothing that the snapshot's queue does not have.
         let part = part.filter(|part| !part.table().is_empty())?;
         self.watches.touch_table(index, part.table(), 0);
         Some(part)
     }
 
-    /// Exchanges two databases; who watches a key does not care if one comes whose time is over.
+    /// Exchanges two databases. A key that comes past its deadline breaks no watch.
     pub fn swap(&mut self, a: usize, b: usize, now_ms: u64) {
         let (from_a, from_b) = (self.take_db(a), self.take_db(b));
         for (index, part) in [(a, from_b), (b, from_a)] {

@@ -1,13 +1,13 @@
-//! Client-side caches: which clients have read which keys, so that they hear when one changes.
+//! Client-side caches: which clients have read which keys, so that the server can send them an
+//! invalidation when a key changes.
 //!
-//! Kept in the shard, behind its lock, beside who watches: a read and the note of it, a change and
-//! the telling of it, are each one step, so that no client keeps what is stale. A key is noted by
-//! its name alone, whichever database it is in. Telling a client ends the note: it has to read the
-//! key again to hear of the next change.
+//! Kept in the shard, behind its lock: a read and its note, a change and its invalidation, are each
+//! one step, so that no client keeps what is stale. A key is noted by its name alone, whichever
+//! database it is in. An invalidation ends the note: the client has to read the key again to get
+//! the next one.
 //!
-//! What has changed is collected here under the locks; the server tells the clients after the
-//! unlock. A shard of which nobody has read anything pays one branch, and so does a unit while
-//! nobody wants to hear of all changes.
+//! What has changed is collected here under the locks; the server sends after the unlock. A shard
+//! without notes pays one branch, and so does a unit while no client wants all changes.
 
 use bytes::Bytes;
 use hashbrown::HashMap;
@@ -19,7 +19,7 @@ type Readers = HashMap<Box<[u8]>, Vec<u64>>;
 #[derive(Default)]
 pub struct Tracked(Option<Box<Readers>>);
 
-/// A key that has changed, and the clients that had read it.
+/// A key that has changed, with the clients that had read it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Stale {
     /// The key.
@@ -33,7 +33,7 @@ pub struct Stale {
 /// What became new in a shard's notes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Added {
-    /// Keys that nobody had read.
+    /// Keys that no client had read.
     pub keys: usize,
     /// Pairs of a key and a client.
     pub items: usize,
@@ -42,24 +42,24 @@ pub struct Added {
 /// What has changed in the requests that ran since this was last looked at.
 #[derive(Debug, Default)]
 pub struct Changes {
-    /// Whether all changes are wanted, whoever has read the keys.
+    /// Whether all changes are wanted, of keys that no client has read, too.
     all: bool,
-    /// Keys that somebody had read or, where all changes are wanted, any.
+    /// Changed keys that clients had read or, where all changes are wanted, all changed keys.
     pub stale: Vec<Stale>,
     /// Whether databases were emptied.
     pub flushed: bool,
-    /// What was forgotten when they were.
+    /// The notes that were dropped when they were.
     pub forgotten: Added,
 }
 
 impl Changes {
-    /// Says whether all changes are wanted from now on.
+    /// Sets whether all changes are wanted from now on.
     #[inline]
     pub(crate) fn want_all(&mut self, all: bool) {
         self.all = all;
     }
 
-    /// Whether there is nothing to tell.
+    /// Whether there is nothing to send.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.stale.is_empty() && !self.flushed
@@ -112,7 +112,7 @@ impl Tracked {
         Some(Stale { key: Bytes::from(name), clients, by_request: false })
     }
 
-    /// Forgets everything: databases were emptied.
+    /// Drops all notes: databases were emptied.
     pub(crate) fn clear(&mut self, changes: &mut Changes) {
         let keys = self.0.take().unwrap_or_default();
         changes.forgotten.keys += keys.len();
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_is_told_once_to_each_who_read() {
+    fn a_change_invalidates_once_for_each_reader() {
         let (mut tracked, mut changes) = (Tracked::default(), Changes::default());
         tracked.touch(b"k", true, &mut changes);
         assert!(changes.is_empty());
@@ -135,22 +135,22 @@ mod tests {
         tracked.touch(b"other", true, &mut changes);
         tracked.touch(b"k", true, &mut changes);
         tracked.touch(b"k", true, &mut changes);
-        let told = Stale { key: Bytes::from("k"), clients: vec![1, 2], by_request: true };
-        assert_eq!(changes.stale, [told]);
+        let expected = Stale { key: Bytes::from("k"), clients: vec![1, 2], by_request: true };
+        assert_eq!(changes.stale, [expected]);
         assert!(tracked.take_any().is_none());
     }
 
     #[test]
-    fn all_changes_are_told_where_that_is_wanted() {
+    fn all_changes_are_collected_where_that_is_wanted() {
         let (mut tracked, mut changes) = (Tracked::default(), Changes::default());
         changes.want_all(true);
         tracked.touch(b"k", false, &mut changes);
-        let told = Stale { key: Bytes::from("k"), clients: Vec::new(), by_request: false };
-        assert_eq!(changes.stale, [told]);
+        let expected = Stale { key: Bytes::from("k"), clients: Vec::new(), by_request: false };
+        assert_eq!(changes.stale, [expected]);
     }
 
     #[test]
-    fn emptying_forgets_and_counts() {
+    fn emptying_drops_and_counts_notes() {
         let (mut tracked, mut changes) = (Tracked::default(), Changes::default());
         tracked.add(b"a", 1);
         tracked.add(b"a", 2);

@@ -1,7 +1,7 @@
-//! Who watches a key: the flags that a change of it sets.
+//! The watched keys of a shard (WATCH), each with the flags that a change of it sets.
 //!
 //! Kept in the shard, behind its lock, so that a change and the look at the flag in EXEC, which
-//! holds the same lock, cannot miss each other. A shard that nobody watches pays one branch.
+//! holds the same lock, cannot miss each other. A shard without watched keys pays one branch.
 
 use crate::storage::entry::Entry;
 use crate::storage::table::Table;
@@ -9,7 +9,8 @@ use hashbrown::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// Set once any of the watched keys has changed. Only read and set under a watched key's lock.
+/// A client's flag: set once any of its watched keys has changed. Only read and set under a watched
+/// key's lock.
 #[derive(Clone, Debug, Default)]
 pub struct Watch(Arc<AtomicBool>);
 
@@ -19,7 +20,7 @@ impl Watch {
         self.0.load(Relaxed)
     }
 
-    /// Lets it count as if a watched key had changed.
+    /// Sets it, as a change of a watched key does.
     pub fn break_off(&self) {
         self.0.store(true, Relaxed);
     }
@@ -29,7 +30,7 @@ impl Watch {
     }
 }
 
-/// A watched key's watchers.
+/// The flags of the clients that watch a key.
 struct Watched {
     hash: u64,
     by: Vec<Watch>,
@@ -72,7 +73,7 @@ impl Watches {
         }
     }
 
-    /// The keys of a table go, or come, as a whole; what is past its deadline does not count.
+    /// All keys of a table go, or come; an entry past its deadline does not count.
     pub fn touch_table(&self, db: usize, table: &Table, now_ms: u64) {
         let Some(keys) = &self.0 else { return };
         let lives = |entry: &Entry| entry.deadline_ms() == 0 || entry.deadline_ms() > now_ms;

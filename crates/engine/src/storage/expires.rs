@@ -14,9 +14,9 @@
 //! dropped or moved. So a deadline costs one push, and its removal nothing. When stale items
 //! outnumber the volatile entries, the owner rebuilds the heap from what is true.
 //!
-//! An item reaches 2^32 ms beyond the base, and the base lags at most 2^31 ms behind the present. So
-//! a deadline more than 2^31 ms (24 days) away may be noted as earlier than it is; it is noted again
-//! when that time comes.
+//! An item reaches 2^32 ms beyond the base, and the base lags at most 2^31 ms behind the present.
+//! So a deadline more than 2^31 ms (24 days) away may be noted as earlier than it is; it is noted
+//! again when that time comes.
 
 use crate::hasher::{home_of, prefix_of, tag_of};
 use crate::storage::memory::size_class;

@@ -1,4 +1,5 @@
-//! What a key is in memory: an entry, the table of entries, the index of deadlines, the value types.
+//! What a key is in memory: an entry, the table of entries, the index of deadlines, the value
+//! types.
 //!
 //! ```text
 //! timed_table   entries, their deadlines and their bytes, in step

@@ -10,29 +10,28 @@
 //!   entry    bit 0                  bit 0: owed      bit 1: saved, or newer than the flip
 //! ```
 //!
-//! Two meet every owed entry once. The walk goes through the shards, one segment of a table under
-//! one short lock, saves what is owed and turns the bit. A writer that comes first encodes the old
-//! value into a buffer, which the walk picks up before it goes on; so what is kept is bounded by
-//! how far the walk's output is behind the writers, not by how much they write. The buffers are
-//! few and used again, by the next snapshot, too: a writer touches no new memory, which the system
-//! would make it wait for.
+//! Every owed entry is saved once, by the walk or by a writer. The walk goes through the shards,
+//! one segment of a table under one short lock, saves what is owed and turns the bit. A writer that
+//! comes first encodes the old value into a buffer, which the walk picks up before it goes on; so
+//! what is kept is bounded by how far the walk's output is behind the writers, not by how much they
+//! write. The buffers are few and used again, by the next snapshot, too: a writer touches no new
+//! memory, for which the system would make it wait.
 //!
-//! A large value is not encoded under a lock, by either of them. A copy of it that shares its parts
-//! goes to the queue ([`Entry::freeze`]), and a writer copies the parts that it changes while the
-//! queue has them. A part that is flushed goes to the queue, too; one that is swapped takes its
-//! debt along, under the index that it had at the flip.
+//! Neither of them encodes a large value under a lock. A copy of it that shares its parts goes to
+//! the queue ([`Entry::freeze`]), and a writer copies the parts that it changes while the queue has
+//! them. A database's part that is flushed goes to the queue, too; one that is swapped keeps its
+//! debt, under the index that it had at the flip.
 //!
 //! While no snapshot runs, a writer pays one branch.
 //!
-//! Deliberately absent: threads and files. Whoever runs a snapshot calls [`Snapshot::step`] until
-//! it says that all is told; one that is given up must be walked to its end all the same. Others
-//! may help him to walk ([`Snapshot::walk`]), each in shards of his own; he comes to the end last.
+//! Deliberately absent: threads and files. The snapshot thread calls [`Snapshot::step`] until all
+//! is saved; a snapshot that is given up must be walked to its end all the same. Helper threads may
+//! walk, too ([`Snapshot::walk`]), each in shards of its own; the snapshot thread finishes last.
 
 pub(crate) mod pending;
 
-use crate::hasher::{SHARDS, shard_of};
+use crate::hasher::SHARDS;
 use crate::keyspace::Keyspace;
-use crate::keyspace::db::Db;
 use crate::storage::entry::Entry;
 use crate::storage::table::SEGMENT_MAX;
 use pending::{BATCH_BYTES, Fill, Queue};
@@ -40,12 +39,9 @@ pub use pending::{Encode, SnapshotItem};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Entries that are put in between two looks at the memory of their buckets.
-const RESTORE_BATCH: usize = 64;
-
 impl Keyspace {
-    /// Begins a snapshot of this moment. `at_flip` runs while all shards are held: nothing
-    /// happens between what it sees and what the snapshot holds.
+    /// Begins a snapshot of this moment. `at_flip` runs while all shards are locked: nothing
+    /// changes between what it sees and what the snapshot holds.
     ///
     /// # Panics
     /// When another snapshot has not been walked to its end.
@@ -54,7 +50,7 @@ impl Keyspace {
         encode: Encode,
         at_flip: impl FnOnce() -> R,
     ) -> (Snapshot, R) {
-        // No memory is asked for while the shards are held: the system may take long to find it.
+        // Allocated before the shards are locked: the system may take long to find memory.
         let queue = Arc::new(Queue::new(encode, self.buffers()));
         let mut view = self.lock_all();
         let result = at_flip();
@@ -63,78 +59,19 @@ impl Keyspace {
         (Snapshot { walk, entries }, result)
     }
 
-    /// Makes the buffers that writers fill while a snapshot is taken, about 2 MB: memory that has
-    /// to be found then would make clients wait. Without it they are made when they are needed.
+    /// Makes the buffers that writers fill while a snapshot is taken, about 2 MB: clients would
+    /// have to wait for memory that is found only then. Without this call they are made when
+    /// needed.
     pub fn prepare_snapshots(&self) {
         self.buffers().prepare();
     }
-
-    /// Drops every key of every database. No snapshot may be under way.
-    pub fn clear(&'static self) {
-        let mut view = self.lock_all();
-        for index in 0..SHARDS {
-            let shard = view.shard_at(index);
-            let parts: Vec<Db> = (0..shard.db_limit()).filter_map(|db| shard.take_db(db)).collect();
-            view.publish(index);
-            drop(parts);
-        }
-    }
-
-    /// Puts entries in that were saved, each with its database, and empties `entries`.
-    ///
-    /// # Errors
-    /// The first whose key was there already: then what was saved is not one keyspace.
-    pub fn restore(&'static self, entries: &mut Vec<(usize, Entry)>) -> Result<(), Twice> {
-        let hasher = self.hasher();
-        let (mut whole, count) = (Ok(()), entries.len());
-        let mut hashes = [0; RESTORE_BATCH];
-        let mut entries = entries.drain(..);
-        while entries.len() > 0 {
-            let batch = RESTORE_BATCH.min(entries.len());
-            for (hash, (db, entry)) in hashes.iter_mut().zip(&entries.as_slice()[..batch]) {
-                *hash = hasher.hash(entry.key());
-                self.prefetch_bucket(*db, *hash);
-            }
-            for &hash in &hashes[..batch] {
-                let place = count - entries.len();
-                let Some((db, entry)) = entries.next() else { break };
-                let wake_ms = entry.wake_ms();
-                let mut view = self.lock_shard(shard_of(hash));
-                let part = view.shard(hash).db_mut(db);
-                if part.table().find(hash, entry.key()).is_some() {
-                    let key = entry.key().into();
-                    whole = whole.and(Err(Twice { place, db, key }));
-                    continue;
-                }
-                part.insert(hash, entry, hasher);
-                if part.table_mut().take_moved() && db == 0 {
-                    view.publish_hints(shard_of(hash));
-                }
-                if wake_ms != 0 {
-                    view.publish_earlier(shard_of(hash), wake_ms);
-                }
-            }
-        }
-        whole
-    }
 }
 
-/// An entry whose key was there already.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Twice {
-    /// How many entries came before it.
-    pub place: usize,
-    /// Its database.
-    pub db: usize,
-    /// Its key.
-    pub key: Box<[u8]>,
-}
-
-/// A way through the shards, on which nobody meets who walks the same snapshot.
+/// A walk through shards. Walks of the same snapshot share its shards out among them.
 pub struct Walk {
     keyspace: &'static Keyspace,
     queue: Arc<Queue>,
-    /// The first shard that nobody has taken yet.
+    /// The first shard that no walk has taken yet.
     next: Arc<AtomicUsize>,
     /// The shard that is walked.
     shard: Option<usize>,
@@ -152,14 +89,14 @@ impl Walk {
         true
     }
 
-    /// How many large values wait in the queue. A writer that changes one has to copy it there, so
-    /// that nobody should walk far ahead of who tells them.
+    /// How many large values wait in the queue. A writer that changes one has to copy parts of it,
+    /// so no helper should walk far ahead of the snapshot thread.
     pub fn large_waiting(&self) -> usize {
         self.queue.entries()
     }
 }
 
-/// A snapshot on its way out.
+/// A snapshot under way.
 pub struct Snapshot {
     walk: Walk,
     /// Entries that there were at the flip.
@@ -168,7 +105,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Takes one step: calls `f` with some entries as they were at the flip. `f` may run under a
-    /// lock: it only copies. False when all have been told.
+    /// lock: it only copies. False when all have been saved.
     pub fn step(&mut self, f: &mut dyn FnMut(SnapshotItem<'_>)) -> bool {
         if self.save_full(f) {
             return true;
@@ -183,37 +120,37 @@ impl Snapshot {
             || self.walk.queue.save_buffer(Fill::Any, f)
     }
 
-    /// A walk beside [`Snapshot::step`]'s own, for somebody who helps. What step says is the end is
-    /// the end only after that of every other walk.
+    /// A walk beside [`Snapshot::step`]'s own, for a helper thread. Once step has returned false,
+    /// it has to be called again after the end of every other walk.
     pub fn walk(&self) -> Walk {
         let Walk { keyspace, queue, next, .. } = &self.walk;
         Walk { keyspace, queue: queue.clone(), next: next.clone(), shard: None }
     }
 
-    /// A large entry that waits to be told, with its database. [`Snapshot::step`] tells it at one
-    /// go; whoever tells it otherwise takes it before.
+    /// Takes out a large entry that waits to be saved, with its database. [`Snapshot::step`] passes
+    /// such an entry on whole; a caller that saves it piece by piece takes it out before.
     pub fn take_large(&self) -> Option<(usize, Entry)> {
         self.walk.queue.take_entry()
     }
 
-    /// Tells a full buffer of what writers have encoded; false if there is none.
+    /// Passes a full buffer of what writers have encoded to `f`; false if there is none.
     pub fn save_full(&self, f: &mut dyn FnMut(SnapshotItem<'_>)) -> bool {
         self.walk.queue.save_buffer(Fill::Full, f)
     }
 
-    /// How many entries it holds, told or not.
+    /// How many entries it holds, saved or not.
     pub fn entries(&self) -> usize {
         self.entries
     }
 
-    /// How many bytes of old values writers have kept that were not told yet, at least.
+    /// How many bytes of old values writers have kept that were not saved yet, at least.
     pub fn backlog(&self) -> usize {
         // The walk itself may just have found as many as a segment has.
         let entries = self.walk.large_waiting().saturating_sub(SEGMENT_MAX);
         (self.walk.queue.buffers().full() + entries) * BATCH_BYTES
     }
 
-    /// Walks to the end without telling anybody: the way to give a snapshot up.
+    /// Gives the snapshot up: walks to its end and saves nothing.
     pub fn abandon(mut self) {
         while self.step(&mut |_| {}) {}
     }

@@ -1,4 +1,4 @@
-//! What a snapshot under way is still owed, and what writers have kept for it.
+//! What a running snapshot is still owed, and what writers have kept for it.
 //!
 //! A part of a database that owes something holds a [`Saving`]; all of them share the snapshot's
 //! [`Queue`]. A writer that is about to change an entry puts the old value there: encoded into a
@@ -62,7 +62,7 @@ impl Saving {
         }
     }
 
-    /// As [`Saving::keep`], for an entry that nobody else wants: returns it unless it went to the
+    /// As [`Saving::keep`], for an entry that was taken out: returns it unless it went to the
     /// queue.
     #[cold]
     pub fn keep_owned(&self, mut entry: Entry, epoch: bool) -> Option<Entry> {

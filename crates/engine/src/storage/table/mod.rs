@@ -15,8 +15,8 @@
 //! passed. A full segment splits in two by the next bit of the hash; a table's only segment first
 //! doubles up to the largest size. So growth never costs more than one segment's entries.
 //!
-//! Deliberately absent: locks (the shard's), deadlines (`timed_table.rs`), shrinking below one segment's
-//! size while entries remain. The table holds no `unsafe`: slots are `Option<Entry>`.
+//! Deliberately absent: locks (the shard's), deadlines (`timed_table.rs`), shrinking below one
+//! segment's size while entries remain. The table holds no `unsafe`: slots are `Option<Entry>`.
 
 mod check;
 
