@@ -9,7 +9,7 @@ const HEAD: &str = "\
 # Commands
 
 Made of the commands' declarations by
-`REDSTART_WRITE_DOCS=1 cargo test --bin redstart commands_md`; do not edit.
+`make docs`; do not edit.
 The version is the Redis version that a command came with.
 ";
 
@@ -56,7 +56,6 @@ fn commands_md_is_what_the_declarations_say() {
     let kept = std::fs::read_to_string(path).unwrap_or_default();
     assert!(
         kept == made,
-        "docs/commands.md is out of date: REDSTART_WRITE_DOCS=1 cargo test --bin redstart \
-         commands_md writes it anew"
+        "docs/commands.md is out of date: `make docs` writes it anew"
     );
 }
