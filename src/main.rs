@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     if arguments.first().is_some_and(|first| first == "convert") {
         return tools::convert::run(&arguments[1..]);
     }
-    let config = Config::from_arguments(std::env::args_os().skip(1));
+    let config = redstart_config::load::from_arguments(std::env::args_os().skip(1));
     let served = prepare(&config).and_then(|()| start::serve(config));
     match served {
         Ok(()) => ExitCode::SUCCESS,
@@ -70,7 +70,7 @@ fn prepare(config: &Config) -> io::Result<()> {
         log::to_file(&logfile)?;
     }
     let wanted = config.count(Setting::Maxclients) as u64;
-    let reached = server::settings::reserve_descriptors(wanted);
+    let reached = system::process::reserve_descriptors(wanted);
     if reached < wanted {
         log::warning(format_args!("The system has room for {reached} clients only"));
     }

@@ -1,8 +1,9 @@
 //! MEMORY: what takes how much of it.
 
 use super::{Container, SessionCommand, declare_help, help, is};
-use crate::report::info::{Process, Usage};
+use crate::report::info::Usage;
 use crate::session::Context;
+use crate::system::process::Process;
 use redstart_engine::run::call::Call;
 use redstart_engine::spec::*;
 use redstart_engine::{Command, Error};
@@ -84,7 +85,7 @@ fn stats(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
     let usage = Usage::of(server, context.held.as_deref_mut())?;
     let (used, overhead) = (usage.used_bytes(), usage.overhead_bytes());
     let peak = server.memory_peak.fetch_max(used, Relaxed).max(used);
-    let resident = Process::now().resident.unwrap_or(used);
+    let resident = Process::now().resident_bytes.unwrap_or(used);
     let keys = usage.totals.keys();
     let dataset = used - overhead;
     let bytes = |bytes: usize| Count(bytes as i64);
@@ -150,7 +151,7 @@ static DOCTOR: SessionCommand = SessionCommand {
     run: |context, _| {
         let usage = Usage::of(context.session.server, context.held.as_deref_mut())?;
         let used = usage.used_bytes();
-        let resident = Process::now().resident.unwrap_or(used);
+        let resident = Process::now().resident_bytes.unwrap_or(used);
         let text = if used < 5 << 20 {
             "There is too little data to tell anything about its use of memory.".to_owned()
         } else if resident > used + used / 2 {
@@ -181,7 +182,7 @@ static MALLOC_STATS: SessionCommand = SessionCommand {
         "",
     ),
     run: |context, _| {
-        let resident = Process::now().resident.unwrap_or(0);
+        let resident = Process::now().resident_bytes.unwrap_or(0);
         let text = format!("The allocator is mimalloc; the process holds {resident} bytes.\n");
         context.session.out.verbatim("txt", text.as_bytes());
         Ok(())

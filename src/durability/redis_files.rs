@@ -6,7 +6,7 @@ use super::load::{Expired, Load};
 use super::parts::{log_directory, path};
 use super::replay::{self, Source};
 use crate::system::log;
-use redstart_config::{Config, Setting, split_words};
+use redstart_config::{Config, Setting};
 use redstart_engine::driver::Driver;
 use redstart_persistence::aof::{self, Next, Role, Words, manifest_line};
 use redstart_persistence::fault::twice;
@@ -167,7 +167,7 @@ pub fn read_manifest(file: &str, source: impl Read, len: u64) -> Result<Vec<Stri
                 )
                 .into());
             }
-            let words = split_words(line).ok_or_else(|| {
+            let words = redstart_protocol::split_words(line).ok_or_else(|| {
                 fault(at, "Invalid AOF manifest file format: its quotes do not close")
             })?;
             let (name, number, role) = manifest_line(&words).map_err(|what| fault(at, what))?;

@@ -9,10 +9,9 @@
 use crate::clients::client::ClientInfo;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use redstart_config::words::quote;
 use redstart_engine::Command;
 use redstart_engine::spec::{ADMIN, MAY_REPLICATE, READONLY, SKIP_MONITOR, UNSEEN, WRITE};
-use redstart_protocol::Args;
+use redstart_protocol::{Args, quote};
 use std::fmt::Display;
 use std::io::Write;
 use std::sync::Arc;

@@ -9,6 +9,7 @@ use crate::metrics::histogram::Histogram;
 use crate::notify::pubsub::Kind;
 use crate::server::Server;
 use crate::session::Context;
+use crate::system::process::Process;
 use redstart_config::Setting;
 use redstart_engine::Error;
 use redstart_engine::keyspace::LockedShards;
@@ -197,7 +198,7 @@ fn memory(lines: &mut Lines, facts: &Facts) {
     let dataset = used - overhead;
     let peak = facts.server.memory_peak.fetch_max(used, Relaxed).max(used);
     let share = |part: usize, whole: usize| 100.0 * part as f64 / whole.max(1) as f64;
-    let rss = facts.process.resident.unwrap_or(used);
+    let rss = facts.process.resident_bytes.unwrap_or(used);
     lines.bytes("used_memory", used);
     lines.bytes("used_memory_rss", rss);
     lines.bytes("used_memory_peak", peak);
@@ -209,7 +210,7 @@ fn memory(lines: &mut Lines, facts: &Facts) {
     lines.put("allocator_allocated", used);
     lines.put("allocator_active", rss);
     lines.put("allocator_resident", rss);
-    if let Some(total) = facts.process.machine {
+    if let Some(total) = facts.process.machine_bytes {
         lines.bytes("total_system_memory", total);
     }
     lines.zeros(&["used_memory_lua", "used_memory_vm_eval"]);
@@ -410,48 +411,6 @@ impl Usage {
     /// The part of it that is neither key nor value.
     pub fn overhead_bytes(&self) -> usize {
         self.totals.overhead_bytes + self.clients_bytes
-    }
-}
-
-/// What the system says of the process.
-#[derive(Default)]
-pub struct Process {
-    /// Bytes in memory.
-    pub resident: Option<usize>,
-    /// Bytes that the machine has.
-    pub machine: Option<usize>,
-    /// Seconds of processor time in the program.
-    pub user_s: f64,
-    /// Seconds of processor time in the system.
-    pub system_s: f64,
-}
-
-impl Process {
-    /// Linux has all of it under `/proc`; elsewhere the processor time is all user time.
-    pub fn now() -> Process {
-        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-        let kilobytes = |text: &str, name: &str| -> Option<usize> {
-            let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-            Some(line.split_whitespace().next()?.parse::<usize>().ok()? * 1024)
-        };
-        let pages = read("/proc/self/statm").split(' ').nth(1).and_then(|n| n.parse().ok());
-        let mut process = Process {
-            resident: pages.map(|pages: usize| pages * rustix::param::page_size()),
-            machine: kilobytes(&read("/proc/meminfo"), "MemTotal:"),
-            ..Process::default()
-        };
-        let ticks = rustix::param::clock_ticks_per_second() as f64;
-        let stat = read("/proc/self/stat");
-        // The program's name may hold blanks and brackets; what is behind the last one is numbers.
-        let mut fields = stat.rsplit(')').next().unwrap_or("").split_whitespace().skip(11);
-        let mut seconds = || Some(fields.next()?.parse::<f64>().ok()? / ticks);
-        if let (Some(user_s), Some(system_s)) = (seconds(), seconds()) {
-            (process.user_s, process.system_s) = (user_s, system_s);
-        } else {
-            let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-            process.user_s = used.tv_sec as f64 + used.tv_nsec as f64 / 1e9;
-        }
-        process
     }
 }
 

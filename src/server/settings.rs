@@ -1,11 +1,13 @@
 //! From configuration to what the code reads: once at start, and after every CONFIG SET.
 
 use crate::server::Server;
+use crate::system::process::reserve_descriptors;
 use redstart_config::error::system_text;
 use redstart_config::{Changes, Config, SetError, Setting};
 use redstart_engine::aging::Rule;
 use redstart_engine::options::Options;
 use redstart_engine::run::event_classes::{KEYEVENT, KEYSPACE};
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -70,36 +72,14 @@ impl Startup {
     }
 }
 
-/// Descriptors that are needed beside those of clients.
-const OWN_DESCRIPTORS: u64 = 32;
-
-/// Makes room for `clients` connections among the descriptors that the process may have. Returns
-/// how many there is room for.
-pub fn reserve_descriptors(clients: u64) -> u64 {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let wanted = clients.saturating_add(OWN_DESCRIPTORS);
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    if current.is_none_or(|current| current >= wanted) {
-        return clients;
-    }
-    // Beyond the hard limit only a privileged process gets; others take what they may have.
-    for most in [maximum.map(|most| most.max(wanted)), maximum] {
-        let reached = most.map_or(wanted, |most| most.min(wanted));
-        let limit = Rlimit { current: Some(reached), maximum: most };
-        if setrlimit(Resource::Nofile, limit).is_ok() {
-            return reached.saturating_sub(OWN_DESCRIPTORS);
-        }
-    }
-    current.unwrap_or(wanted).saturating_sub(OWN_DESCRIPTORS)
-}
-
 /// Applies what a CONFIG SET changed and what may fail.
 ///
 /// # Errors
 /// What could not be applied, and why; nothing else is applied then.
 pub fn take_on(server: &'static Server, changes: &Changes) -> Result<(), SetError> {
-    let failed =
-        |setting, error: &std::io::Error| Err(SetError::not_applied(setting, system_text(error)));
+    let not_applied = |setting: Setting, reason: Cow<'static, str>| {
+        Err(SetError::not_applied(setting.param().name, reason))
+    };
     if changes.contains(Setting::Maxclients) {
         let wanted = server.config.read().count(Setting::Maxclients) as u64;
         let reached = reserve_descriptors(wanted);
@@ -108,19 +88,19 @@ pub fn take_on(server: &'static Server, changes: &Changes) -> Result<(), SetErro
                 "The operating system is not able to handle the specified number of clients, \
                  try with {reached}"
             );
-            return Err(SetError::not_applied(Setting::Maxclients, text));
+            return not_applied(Setting::Maxclients, text.into());
         }
     }
     if changes.contains(Setting::Dir) {
         let dir = server.config.read().text(Setting::Dir).to_vec();
         let dir = Path::new(std::ffi::OsStr::from_bytes(&dir)).to_owned();
         if let Err(error) = std::env::set_current_dir(dir) {
-            return failed(Setting::Dir, &error);
+            return not_applied(Setting::Dir, system_text(&error));
         }
     }
     if changes.contains(Setting::Appendonly) && server.durability.follow_config().is_err() {
         let text = "Unable to turn on AOF. Check server logs.";
-        return Err(SetError::not_applied(Setting::Appendonly, text));
+        return not_applied(Setting::Appendonly, text.into());
     }
     if changes.contains(Setting::Port) || changes.contains(Setting::Bind) {
         let name = match changes.contains(Setting::Port) {
@@ -133,7 +113,7 @@ pub fn take_on(server: &'static Server, changes: &Changes) -> Result<(), SetErro
                 Setting::Port => "Unable to listen on this port. Check server logs.",
                 _ => "Failed to bind to specified addresses.",
             };
-            return Err(SetError::not_applied(name, text));
+            return not_applied(name, text.into());
         }
     }
     Ok(())

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod heartbeats;
 pub mod log;
 pub mod pace;
+pub mod process;
 pub mod progress;
 pub mod random;
 pub mod supervisor;

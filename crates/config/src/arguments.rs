@@ -5,9 +5,9 @@
 //! with two dashes, but at least one, so that a value may begin with dashes too; `--save` alone
 //! means `--save ""`. Name and values may also stand in one argument: `"--save 60 1"`.
 
-use super::file::Request;
-use super::table::Setting;
-use super::words;
+use crate::file::Request;
+use crate::table::Setting;
+use redstart_protocol::{quote, split_words};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ pub enum CommandLine {
     Serve(Request),
     /// To print this and end.
     Print(String),
-    /// What is not possible: to print this on standard error and fail.
+    /// Something that is not possible: to print this on standard error and fail.
     Refuse(String),
 }
 
@@ -64,7 +64,7 @@ fn request(arguments: &[Vec<u8>]) -> Request {
             }
             lines.extend_from_slice(name);
             lines.push(b' ');
-            let alone = words::split(argument).is_some_and(|words| words.len() == 1);
+            let alone = split_words(argument).is_some_and(|words| words.len() == 1);
             let is_last = next.is_none_or(|next| next.starts_with(b"--"));
             if alone && is_last && name.eq_ignore_ascii_case(b"save") {
                 lines.extend_from_slice(b"\"\"");
@@ -73,7 +73,7 @@ fn request(arguments: &[Vec<u8>]) -> Request {
                 complete = !alone;
             }
         } else {
-            words::quote(argument, lines);
+            quote(argument, lines);
             lines.push(b' ');
             complete = true;
         }

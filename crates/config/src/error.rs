@@ -1,14 +1,13 @@
-//! What is said when a parameter cannot be set: to a client, Redis's words to the letter; at start,
-//! its block with the place where the wrong line stands.
+//! The errors of setting a parameter: for a client, Redis's words to the letter; at start, Redis's
+//! block of lines with the place where the wrong line stands.
 
-use super::table::Setting;
 use std::fmt;
 use std::path::PathBuf;
 
 /// Why a value is not one of its parameter.
 pub type Reason = std::borrow::Cow<'static, str>;
 
-/// Why CONFIG SET changed nothing. Shown without the `ERR` that goes before it.
+/// Why CONFIG SET changed nothing. Its text is without the `ERR` that goes before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SetError {
     /// There is no such parameter.
@@ -18,9 +17,10 @@ pub enum SetError {
 }
 
 impl SetError {
-    /// For a value that is right, but that the running server could not take on.
-    pub fn not_applied(setting: Setting, reason: impl Into<Reason>) -> Self {
-        Self::Failed(setting.param().name.to_owned(), reason.into())
+    /// For a value that is right, but that the running server could not take on; `name` is the
+    /// parameter's.
+    pub fn not_applied(name: &'static str, reason: impl Into<Reason>) -> Self {
+        Self::Failed(name.to_owned(), reason.into())
     }
 }
 
@@ -51,17 +51,28 @@ pub enum Source {
 /// Why the server does not start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadError {
-    /// The line at fault: where it comes from, its number from one, and its text.
-    pub place: Option<(Source, usize, String)>,
+    /// The line at fault.
+    pub place: Option<Place>,
     /// What is wrong.
     pub reason: Reason,
+}
+
+/// A line of what is read at start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Where the line comes from.
+    pub source: Source,
+    /// Its number, from one.
+    pub line: usize,
+    /// Its text.
+    pub text: String,
 }
 
 impl fmt::Display for LoadError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let version = env!("CARGO_PKG_VERSION");
         writeln!(out, "\n*** FATAL CONFIG FILE ERROR (Redstart {version}) ***")?;
-        if let Some((source, line, text)) = &self.place {
+        if let Some(Place { source, line, text }) = &self.place {
             match source {
                 Source::File(path) => {
                     let path = path.display();

@@ -1,19 +1,20 @@
-//! The reader of redis.conf, and of whatever else has its syntax.
+//! The reader of redis.conf, and of standard input and arguments, which have its syntax.
 //!
 //! A line is a directive and its words; `#` begins a comment at the start of a line only. `include`
 //! reads other files at its place; with wildcards, all that match, which may be none. The first
 //! line that cannot be honoured ends the start, with its place and the reason.
 
-use super::error::{LoadError, Reason, Source, system_text};
-use super::table::Setting;
-use super::{Config, words};
+use crate::config::Config;
+use crate::error::{LoadError, Place, Reason, Source, system_text};
+use crate::table::Setting;
 use redstart_engine::glob::{self, Case};
+use redstart_protocol::split_words;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-/// Files that include files, at most: more is one that includes itself.
+/// How deeply files may include each other: one that is deeper includes itself.
 const DEPTH_MAX: usize = 16;
 
 /// What to read, in this order.
@@ -31,7 +32,7 @@ pub struct Request {
 pub fn load(config: &mut Config, request: &Request, input: &mut dyn Read) -> Result<(), LoadError> {
     let nowhere = |reason| LoadError { place: None, reason };
     if let Some(file) = &request.file {
-        config.file = std::path::absolute(file).ok();
+        config.set_file(std::path::absolute(file).ok());
         include(config, file.as_os_str().as_bytes(), 0).map_err(|fault| fault.at(nowhere))?;
     }
     if request.input {
@@ -71,9 +72,10 @@ fn read(config: &mut Config, source: &Source, text: &[u8], depth: usize) -> Resu
         }
         let place = |reason| {
             let text = String::from_utf8_lossy(line).into_owned();
-            LoadError { place: Some((source.clone(), position + 1, text)), reason }
+            let place = Place { source: source.clone(), line: position + 1, text };
+            LoadError { place: Some(place), reason }
         };
-        match words::split(line) {
+        match split_words(line) {
             None => return Err(place("Unbalanced quotes in configuration line".into())),
             Some(words) => {
                 directive(config, words, depth).map_err(|fault| fault.at(place))?;

@@ -1,25 +1,15 @@
-//! The parameters whose value is more than one word.
+//! Values that are more than one word, from text and to text.
 
-use super::error::Reason;
-use super::table::Kind;
-use super::value::{Value, choice, loose_integer, memory, strict_integer};
+use crate::error::Reason;
+use crate::kind::Kind;
+use crate::scalar::{choice, loose_integer, memory, strict_integer};
+use crate::value::{Limit, Value};
 use redstart_engine::run::event_classes;
 
 /// The addresses that Redis listens at, at most.
 const ADDRESSES_MAX: usize = 16;
 
-/// The limit of an output buffer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limit {
-    /// Bytes at which a client is dropped at once.
-    pub hard_bytes: u64,
-    /// Bytes at which a client is dropped if it stays above them.
-    pub soft_bytes: u64,
-    /// For how long.
-    pub soft_s: i64,
-}
-
-/// Reads a list, if that is what the parameter takes.
+/// Reads a list, if that is what the kind takes.
 pub fn parse(kind: Kind, words: &[Vec<u8>], current: &Value) -> Result<Option<Value>, Reason> {
     let value = match kind {
         Kind::Flags(names) => flags(words, names)?,
@@ -64,7 +54,7 @@ pub fn format(value: &Value, kind: Kind) -> Vec<u8> {
             text.trim_end_matches('0').trim_end_matches('.').to_owned()
         })),
         Value::YesNo(_) | Value::Integer(_) | Value::Text(_) | Value::Choice(_) => {
-            unreachable!("formatted by its own")
+            unreachable!("not a list")
         }
     }
 }
@@ -105,7 +95,7 @@ fn save(words: &[Vec<u8>]) -> Result<Value, Reason> {
 
 fn output_limits(words: &[Vec<u8>], current: &Value) -> Result<Value, Reason> {
     let Value::OutputLimits(mut limits) = *current else {
-        unreachable!("limits are kept as such");
+        unreachable!("limits are kept as limits");
     };
     let (groups, []) = words.as_chunks::<4>() else {
         return Err("Wrong number of arguments in buffer limit configuration.".into());

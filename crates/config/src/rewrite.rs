@@ -1,11 +1,12 @@
 //! CONFIG REWRITE: the configuration file, brought up to date.
 //!
-//! Lines stay where they are, comments too; a directive's line tells the value that its parameter
-//! has now, and what was set but has no line gets one at the end. The file is replaced as a
+//! Lines stay where they are, comments too; a directive's line gets the value that its parameter has
+//! now, and a parameter that was set but has no line gets one at the end. The file is replaced as a
 //! whole, so that it is never half written.
 
-use super::table::TABLE;
-use super::{Config, Setting, words};
+use crate::config::Config;
+use crate::table::{Setting, TABLE};
+use redstart_protocol::{quote, split_words};
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::File;
@@ -35,7 +36,7 @@ pub fn rewrite(config: &Config, path: &Path) -> io::Result<()> {
         .and_then(|()| file.sync_all())
         .and_then(|()| std::fs::rename(&name, path));
     if written.is_err() {
-        // What matters is said by the first error.
+        // The first error is the one that is returned.
         let _ = std::fs::remove_file(&name);
     }
     written?;
@@ -45,19 +46,19 @@ pub fn rewrite(config: &Config, path: &Path) -> io::Result<()> {
 /// The file's text, made of what it was.
 fn text(old: &[u8], config: &Config) -> Vec<u8> {
     let mut lines: Vec<Vec<u8>> = Vec::new();
-    let mut told = HashSet::new();
+    let mut written = HashSet::new();
     let old = old.strip_suffix(b"\n").unwrap_or(old);
     for line in old.split(|byte| *byte == b'\n').filter(|_| !old.is_empty()) {
         match setting_of(line) {
             None => lines.push(line.to_vec()),
-            Some(setting) if told.insert(setting) => lines.push(directive(config, setting)),
-            // The first line of a parameter tells all of it.
+            Some(setting) if written.insert(setting) => lines.push(directive(config, setting)),
+            // The first line of a parameter holds all of it.
             Some(_) => {}
         }
     }
     let is_new = |setting: &Setting| {
-        let default = &config.defaults[*setting as usize];
-        config.was_set(*setting) && config.value(*setting) != default && !told.contains(setting)
+        let default = config.default_of(*setting);
+        config.was_set(*setting) && config.value(*setting) != default && !written.contains(setting)
     };
     let new: Vec<Setting> = TABLE.iter().map(|(setting, _)| *setting).filter(is_new).collect();
     if !new.is_empty() && !lines.iter().any(|line| line == SIGN) {
@@ -75,7 +76,7 @@ fn setting_of(line: &[u8]) -> Option<Setting> {
     if line.starts_with(b"#") {
         return None;
     }
-    let words = words::split(line)?;
+    let words = split_words(line)?;
     Some(Setting::find(words.first()?)?.0)
 }
 
@@ -88,15 +89,16 @@ fn directive(config: &Config, setting: Setting) -> Vec<u8> {
     if !value.is_empty() && value.iter().all(|byte| is_plain(byte) || is_list && *byte == b' ') {
         line.extend_from_slice(&value);
     } else {
-        words::quote(&value, &mut line);
+        quote(&value, &mut line);
     }
     line
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Caller;
     use super::*;
+    use crate::config::Caller;
+    use crate::file;
 
     #[test]
     fn lines_stay_and_follow_their_parameters() {
@@ -128,8 +130,8 @@ mod tests {
         config.set_many(&pairs, Caller::Local).expect("all of them can be set");
         let mut read = Config::new();
         let directives = text(b"", &config);
-        let request = super::super::file::Request { directives, ..Default::default() };
-        super::super::file::load(&mut read, &request, &mut io::empty()).expect("it is read");
+        let request = file::Request { directives, ..Default::default() };
+        file::load(&mut read, &request, &mut io::empty()).expect("it is read");
         for setting in [Setting::Requirepass, Setting::Save, Setting::ClientOutputBufferLimit] {
             assert!(read.value(setting) == config.value(setting), "{}", setting.param().name);
         }

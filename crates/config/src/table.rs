@@ -2,14 +2,13 @@
 //! whether it has an effect. The reader of redis.conf, the command line, CONFIG GET and CONFIG SET
 //! all stand on this table.
 //!
-//! It holds what Redis 7.0 knows, what clients ask of later versions, and two of our own: `threads`
+//! It holds what Redis 7.0 knows, what clients use of later versions, and two of our own: `threads`
 //! and `redis-version`. A parameter without effect is accepted, so that a redis.conf made for Redis
-//! starts the server. One that promises what the server cannot keep (durability, TLS, a cluster) is
-//! refused unless it has its default.
+//! starts the server. One that promises what the server cannot do (TLS, a cluster) is refused
+//! unless it has its default.
 
-use super::value::{
-    Check, any, is_directory_name, is_file_name, is_host_name, is_title, is_version,
-};
+use crate::check::{any, is_directory_name, is_file_name, is_host_name, is_title, is_version};
+use crate::kind::Kind;
 
 /// The bounds of C's integer types, which Redis's error texts name.
 const INT: i128 = i32::MAX as i128;
@@ -56,61 +55,6 @@ pub enum Effect {
     None,
     /// Only the default is accepted, for this reason.
     Refused(&'static str),
-}
-
-/// What the values of a parameter are.
-#[derive(Clone, Copy)]
-pub enum Kind {
-    /// `yes` or `no`.
-    YesNo,
-    /// A decimal integer between bounds.
-    Integer(i128, i128),
-    /// Bytes between bounds, with or without a unit.
-    Memory(i128, i128),
-    /// Bytes, or a percentage of `maxmemory`.
-    MemoryOrPercent,
-    /// An octal number up to a bound.
-    Octal(i128),
-    /// How often a second; what is out of range is moved into it.
-    Hertz,
-    /// Any text that passes the check.
-    Text(Check),
-    /// An existing directory, relative to the previous one.
-    Directory,
-    /// One of these names; `a=b` reads a and means b.
-    Choice(&'static [&'static str]),
-    /// Any of these names but the first, which means none of them.
-    Flags(&'static [&'static str]),
-    /// Pairs of seconds and changes.
-    Save,
-    /// Class, hard limit, soft limit and soft seconds of output buffers.
-    OutputLimits,
-    /// Letters for classes of keyspace events.
-    Events,
-    /// Addresses; one after `-` may be missing.
-    Addresses,
-    /// Three scores.
-    OomScores,
-    /// Percentages.
-    Percentiles,
-    /// Host and port, or `no one`.
-    Primary,
-}
-
-impl Kind {
-    /// Whether the value is a list of words.
-    pub fn is_list(self) -> bool {
-        matches!(
-            self,
-            Self::Flags(_)
-                | Self::Save
-                | Self::OutputLimits
-                | Self::Addresses
-                | Self::OomScores
-                | Self::Percentiles
-                | Self::Primary
-        )
-    }
 }
 
 const fn param(name: &'static str, default: &'static str, kind: Kind) -> Param {

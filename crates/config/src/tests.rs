@@ -1,8 +1,11 @@
 //! What the configuration accepts, answers and refuses. The expected texts are redis-server's.
 
 use super::file::{Request, load};
+use super::table::{Effect, TABLE};
 use super::*;
+use redstart_protocol::quote;
 use std::io::empty;
+use std::path::{Path, PathBuf};
 
 const INTEGER: &str = "argument couldn't be parsed into an integer";
 const MEMORY: &str = "argument must be a memory value";
@@ -75,7 +78,7 @@ fn every_default_reads_back() {
     for (setting, param) in TABLE {
         lines.extend_from_slice(param.name.as_bytes());
         lines.push(b' ');
-        words::quote(&config.format(*setting), &mut lines);
+        quote(&config.format(*setting), &mut lines);
         lines.push(b'\n');
     }
     let again = read(std::str::from_utf8(&lines).unwrap()).unwrap();

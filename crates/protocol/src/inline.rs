@@ -1,4 +1,5 @@
-//! Inline commands: a line of words, as a person types it into a raw socket.
+//! Inline commands: a line of words, as a person types it into a raw socket; and the quoting of
+//! words, which redis.conf, its manifests and MONITOR share with them.
 //!
 //! The quoting is Redis's (its `sdssplitargs` is the reference): blanks separate words; `"..."`
 //! knows `\n \r \t \b \a`, `\xHH` and a backslash before any other byte; `'...'` knows `\'` only;
@@ -22,6 +23,32 @@ pub fn split(line: &mut [u8], spans: &mut Vec<Span>) -> Result<(), ProtocolError
         spans.push(Span { start: start as u32, len: (words.write - start) as u32 });
     }
     Ok(())
+}
+
+/// The words of a line, or `None` if its quotes do not close.
+pub fn split_words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let (mut line, mut spans) = (line.to_vec(), Vec::new());
+    split(&mut line, &mut spans).ok()?;
+    let word = |span: &Span| line[span.start as usize..][..span.len as usize].to_vec();
+    Some(spans.iter().map(word).collect())
+}
+
+/// Writes a word so that [`split_words`] reads it back.
+pub fn quote(word: &[u8], line: &mut Vec<u8>) {
+    line.push(b'"');
+    for byte in word {
+        match byte {
+            b'\\' | b'"' => line.extend_from_slice(&[b'\\', *byte]),
+            b'\n' => line.extend_from_slice(b"\\n"),
+            b'\r' => line.extend_from_slice(b"\\r"),
+            b'\t' => line.extend_from_slice(b"\\t"),
+            0x07 => line.extend_from_slice(b"\\a"),
+            0x08 => line.extend_from_slice(b"\\b"),
+            b' '..=b'~' => line.push(*byte),
+            _ => line.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
+        }
+    }
+    line.push(b'"');
 }
 
 /// `write` never passes `read`: a word is written over itself.
@@ -115,14 +142,6 @@ fn unescape(byte: u8) -> u8 {
 mod tests {
     use super::*;
 
-    /// The words of a line, or `None` for unbalanced quotes.
-    fn words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
-        let (mut line, mut spans) = (line.to_vec(), Vec::new());
-        split(&mut line, &mut spans).ok()?;
-        let word = |span: &Span| line[span.start as usize..][..span.len as usize].to_vec();
-        Some(spans.iter().map(word).collect())
-    }
-
     /// Each pair was asked of Redis 7.0.15, but for the zero byte.
     #[test]
     fn words_are_split_and_unescaped_as_redis_does() {
@@ -146,7 +165,7 @@ mod tests {
             (b"PING \"a\x0bb\rc\"", &[b"PING", b"a\x0bb\rc"]),
         ];
         for (line, expected) in table {
-            assert_eq!(words(line).unwrap(), *expected, "{}", line.escape_ascii());
+            assert_eq!(split_words(line).unwrap(), *expected, "{}", line.escape_ascii());
         }
     }
 
@@ -164,7 +183,16 @@ mod tests {
             br#"PING a"b"c"#,
         ];
         for line in table {
-            assert_eq!(words(line), None, "{}", line.escape_ascii());
+            assert_eq!(split_words(line), None, "{}", line.escape_ascii());
         }
+    }
+
+    #[test]
+    fn quoted_words_read_back() {
+        let word: Vec<u8> = (0..=255).collect();
+        let mut line = Vec::new();
+        quote(&word, &mut line);
+        assert!(line.is_ascii());
+        assert_eq!(split_words(&line), Some(vec![word]));
     }
 }

@@ -1,0 +1,78 @@
+//! What a text has to be: the checks that [`Kind::Text`](crate::kind::Kind::Text) names. Each takes
+//! the parameter's name and the text.
+
+use crate::error::Reason;
+use crate::scalar::strict_integer;
+
+/// Accepts every text.
+pub fn any(_: &'static str, _: &[u8]) -> Result<(), Reason> {
+    Ok(())
+}
+
+/// A file's name without a path, for a snapshot or a log.
+pub fn is_file_name(name: &'static str, text: &[u8]) -> Result<(), Reason> {
+    if text.contains(&b'/') {
+        Err(format!("{name} can't be a path, just a filename").into())
+    } else if text.is_empty() && name == "appendfilename" {
+        Err("appendfilename can't be empty".into())
+    } else {
+        Ok(())
+    }
+}
+
+/// A directory's name without a path.
+pub fn is_directory_name(name: &'static str, text: &[u8]) -> Result<(), Reason> {
+    if text.contains(&b'/') {
+        Err(format!("{name} can't be a path, just a dirname").into())
+    } else if text.is_empty() {
+        Err(format!("{name} can't be empty").into())
+    } else {
+        Ok(())
+    }
+}
+
+/// A host's name, or none.
+pub fn is_host_name(_: &'static str, text: &[u8]) -> Result<(), Reason> {
+    if text.len() >= 256 {
+        return Err("Hostnames must be less than 256 characters".into());
+    }
+    let legal = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    if text.iter().all(legal) {
+        Ok(())
+    } else {
+        Err("Hostnames may only contain alphanumeric characters, hyphens or dots".into())
+    }
+}
+
+/// A template of known variables that comes to some text.
+pub fn is_title(_: &'static str, text: &[u8]) -> Result<(), Reason> {
+    const VARIABLES: [&str; 7] = [
+        "{title}",
+        "{listen-addr}",
+        "{server-mode}",
+        "{port}",
+        "{tls-port}",
+        "{unixsocket}",
+        "{config-file}",
+    ];
+    let mut rest = String::from_utf8_lossy(text).into_owned();
+    let constant = rest == "{title}" || rest.trim().is_empty();
+    for variable in VARIABLES {
+        rest = rest.replace(variable, "");
+    }
+    if constant || rest.contains(['{', '}']) {
+        return Err("template format is invalid or contains unknown variables".into());
+    }
+    Ok(())
+}
+
+/// A version of three numbers, which clients compare.
+pub fn is_version(_: &'static str, text: &[u8]) -> Result<(), Reason> {
+    let numbers = text.split(|byte| *byte == b'.');
+    let legal = |number: &[u8]| (1..=5).contains(&number.len()) && strict_integer(number).is_some();
+    if numbers.clone().count() == 3 && numbers.clone().all(legal) && !text.contains(&b'-') {
+        Ok(())
+    } else {
+        Err("argument must be a version of three numbers, like 7.4.0".into())
+    }
+}

@@ -1,0 +1,66 @@
+//! The process as the system sees it: its limits, and what it uses.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Descriptors that the server needs beside those of clients.
+const OWN_DESCRIPTORS: u64 = 32;
+
+/// Raises the limit on descriptors so that `clients` connections fit. Returns how many do.
+pub fn reserve_descriptors(clients: u64) -> u64 {
+    let wanted = clients.saturating_add(OWN_DESCRIPTORS);
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current.is_none_or(|current| current >= wanted) {
+        return clients;
+    }
+    // Only a privileged process may raise the hard limit; others go up to it.
+    for most in [maximum.map(|most| most.max(wanted)), maximum] {
+        let reached = most.map_or(wanted, |most| most.min(wanted));
+        let limit = Rlimit { current: Some(reached), maximum: most };
+        if setrlimit(Resource::Nofile, limit).is_ok() {
+            return reached.saturating_sub(OWN_DESCRIPTORS);
+        }
+    }
+    current.unwrap_or(wanted).saturating_sub(OWN_DESCRIPTORS)
+}
+
+/// What the system says of the process.
+#[derive(Default)]
+pub struct Process {
+    /// Bytes of it in memory.
+    pub resident_bytes: Option<usize>,
+    /// Bytes of memory that the machine has.
+    pub machine_bytes: Option<usize>,
+    /// Seconds of processor time in the program.
+    pub user_s: f64,
+    /// Seconds of processor time in the system.
+    pub system_s: f64,
+}
+
+impl Process {
+    /// What the system says now. Linux has all of it under `/proc`; elsewhere the processor time is all user time.
+    pub fn now() -> Process {
+        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+        let kilobytes = |text: &str, name: &str| -> Option<usize> {
+            let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+            Some(line.split_whitespace().next()?.parse::<usize>().ok()? * 1024)
+        };
+        let pages = read("/proc/self/statm").split(' ').nth(1).and_then(|n| n.parse().ok());
+        let mut process = Process {
+            resident_bytes: pages.map(|pages: usize| pages * rustix::param::page_size()),
+            machine_bytes: kilobytes(&read("/proc/meminfo"), "MemTotal:"),
+            ..Process::default()
+        };
+        let ticks = rustix::param::clock_ticks_per_second() as f64;
+        let stat = read("/proc/self/stat");
+        // The program's name may hold blanks and brackets; behind the last bracket are numbers.
+        let mut fields = stat.rsplit(')').next().unwrap_or("").split_whitespace().skip(11);
+        let mut seconds = || Some(fields.next()?.parse::<f64>().ok()? / ticks);
+        if let (Some(user_s), Some(system_s)) = (seconds(), seconds()) {
+            (process.user_s, process.system_s) = (user_s, system_s);
+        } else {
+            let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+            process.user_s = used.tv_sec as f64 + used.tv_nsec as f64 / 1e9;
+        }
+        process
+    }
+}
