@@ -110,13 +110,13 @@ fn write_sections(
     loop {
         let more = write_step(snapshot, writer, between)?;
         for mut portion in sections.try_iter() {
-            writer.portion(&mut portion)?;
+            writer.write_portion(&mut portion)?;
         }
         if more {
             continue;
         }
         match sections.recv_timeout(PATIENCE) {
-            Ok(mut portion) => writer.portion(&mut portion)?,
+            Ok(mut portion) => writer.write_portion(&mut portion)?,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }

@@ -127,7 +127,7 @@ fn begin_file<'s>(
         sequence: moment.sequence,
     };
     let mut writer = Writer::create(storage, name, &header, begun)?;
-    match writer.libraries(libraries.iter().map(|text| &text[..])) {
+    match writer.write_libraries(libraries.iter().map(|text| &text[..])) {
         Ok(()) => Ok(writer),
         Err(error) => {
             writer.abandon();

@@ -127,7 +127,7 @@ impl Conversion<'_> {
             if reader.at() != len {
                 return Err(reader.fault(reader.at(), "there are bytes behind its end"));
             }
-            Ok(self.written(writer.libraries(libraries.iter().map(|text| &text[..])))?)
+            Ok(self.written(writer.write_libraries(libraries.iter().map(|text| &text[..])))?)
         };
         if let Err(error) = copy() {
             writer.abandon();

@@ -13,7 +13,7 @@ use crate::rdb::Input;
 
 /// The most words of a command.
 const WORDS_MAX: u64 = 1 << 30;
-/// The longest line that announces something.
+/// The most bytes of a line that announces a length.
 const LINE_MAX: usize = 1 << 16;
 
 /// A command's words.

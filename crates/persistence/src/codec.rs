@@ -1,5 +1,5 @@
-//! The only module that knows bincode: version 2.0.1, little endian, variable-length integers.
-//! The crate is no longer developed, so nothing else may depend on what it is.
+//! The only module that names bincode: version 2.0.1, little endian, variable-length integers. The
+//! crate is no longer developed, so no other module may depend on it.
 
 use bincode::config::{Configuration, standard};
 use bincode::enc::write::Writer;
@@ -52,7 +52,7 @@ pub fn encode(value: &impl Serialize, to: &mut Vec<u8>) {
     encoded.expect("lengths are known, and a vector takes what it is given");
 }
 
-/// What writes to somebody who may fail, and how that failed.
+/// A writer whose target may fail, and how it failed.
 struct Through<'a> {
     to: &'a mut dyn FnMut(&[u8]) -> io::Result<()>,
     failed: Option<io::Error>,
@@ -63,12 +63,12 @@ impl Writer for Through<'_> {
     fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
         (self.to)(bytes).map_err(|error| {
             self.failed = Some(error);
-            EncodeError::Other("who takes the bytes failed")
+            EncodeError::Other("the bytes could not be passed on")
         })
     }
 }
 
-/// Gives a value's bytes to `to`, some at a time.
+/// Passes a value's bytes to `to`, some at a time.
 ///
 /// # Errors
 /// When `to` fails; it is not called any more then.

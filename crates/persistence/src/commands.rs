@@ -1,4 +1,4 @@
-//! DUMP and RESTORE: the two commands on keys that are about bytes on disk.
+//! DUMP and RESTORE: the two commands on keys whose values are bytes as in Redis's files.
 
 use crate::rdb::payload::{self, Refused};
 use crate::rdb::{Compression, Loaded, VERSION_MIN};
@@ -58,7 +58,7 @@ pub static RESTORE: Command = Command {
     run: Run::Data(restore),
 };
 
-/// What RESTORE was told beside key, time and value.
+/// The options of RESTORE.
 #[derive(Default)]
 struct Options {
     replace: bool,
@@ -117,7 +117,7 @@ fn restore(call: &mut Call<'_>) -> Result<(), Error> {
     let at_ms = match (ttl_ms, options.absolute) {
         (0, _) => None,
         (_, true) => Some(ttl_ms),
-        // What no clock can tell has come, as it has for Redis.
+        // A moment beyond every clock counts as passed, as it does in Redis.
         (_, false) => Some(now.present().wall_ms.checked_add(ttl_ms).unwrap_or(i64::MIN)),
     };
     if at_ms.is_some_and(|at_ms| now.has_come(at_ms)) {

@@ -20,10 +20,10 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The most bytes of a key that a fault tells.
+/// The most bytes of a key that a fault shows.
 const KEY_SHOWN: usize = 64;
 
-/// A key as a fault tells it, in quotes.
+/// A key as a fault shows it, in quotes.
 pub fn shown(key: &[u8]) -> String {
     format!("\"{}\"", key[..key.len().min(KEY_SHOWN)].escape_ascii())
 }

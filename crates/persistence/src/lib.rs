@@ -4,8 +4,8 @@
 //! files and tests with memory that fails and crashes on purpose. No thread and no clock either:
 //! deadlines become wall time by the [`Now`](redstart_engine::Now) that is passed in.
 //!
-//! What is read was written by somebody else, perhaps: nothing is believed before its checksum is
-//! right, and then nothing is allocated that the file's own size does not account for.
+//! A file that is read may come from anywhere: nothing is trusted before its checksum is right, and
+//! then nothing is allocated that the file's own size does not account for.
 
 pub mod aof;
 pub mod checksum;

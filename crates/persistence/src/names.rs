@@ -1,4 +1,4 @@
-//! The names of the log's files, which tell what has to be read.
+//! The names of the log's files, from which follows what has to be read.
 //!
 //! ```text
 //! appendonly.00000000000000000041.base    a snapshot that holds what records 1..=41 did
@@ -6,8 +6,8 @@
 //! appendonly.00000000000000000055.log     the next one; the other ends with record 54
 //! ```
 //!
-//! So there is no list of files that could disagree with the files. A base has its name once it
-//! is whole and safe; only then what it makes superfluous is removed.
+//! So there is no list of files that could disagree with the files. A base has its name once it is
+//! whole and safe; only then the files that it makes superfluous are removed.
 
 /// The digits of a sequence number in a name.
 const DIGITS: usize = 20;

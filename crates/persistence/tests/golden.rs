@@ -53,7 +53,7 @@ fn every_released_format_is_still_read() {
         let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(encoder(driver.now), || ());
         let header = Header { writer: "golden".into(), wall_ms: driver.now.wall_ms, sequence: 0 };
         let mut writer = Writer::create(&storage, "golden", &header, driver.now).unwrap();
-        writer.libraries([LIBRARY].into_iter()).unwrap();
+        writer.write_libraries([LIBRARY].into_iter()).unwrap();
         write_all(snapshot, writer, |_, _| Ok(())).unwrap();
         let bytes = storage.bytes("golden").expect("it was written");
         std::io::Write::write_all(&mut create(file(VERSION)), &bytes).unwrap();

@@ -1,5 +1,5 @@
-//! What the log tells does the same again whenever it is replayed: also long after deadlines have
-//! passed that were still to come, or were taken away, when it was written.
+//! The log does the same again whenever it is replayed: also long after deadlines have passed that
+//! were still to come, or were taken away, when it was written.
 
 mod common;
 
@@ -49,7 +49,7 @@ fn a_base_and_the_records_behind_it_are_what_was_there() {
         let header = Header { sequence: base, ..Header::default() };
         let mut writer =
             Writer::create(&storage, NAME, &header, driver.now).expect("memory takes it");
-        while snapshot.step(&mut |told| writer.take(told)) {
+        while snapshot.step(&mut |item| writer.take(item)) {
             disturb(&mut driver, &mut random);
         }
         writer.finish().expect("memory takes it");

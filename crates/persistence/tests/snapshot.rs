@@ -19,7 +19,7 @@ fn writer<'s>(driver: &Driver, storage: &'s dyn Storage) -> Writer<'s> {
 fn save(driver: &Driver, storage: &dyn Storage) -> std::io::Result<Counts> {
     let header = Header { writer: "test".into(), wall_ms: driver.now.wall_ms, sequence: 7 };
     let mut writer = Writer::create(storage, NAME, &header, driver.now)?;
-    if let Err(error) = writer.libraries([&b"#!lua name=library\n"[..]].into_iter()) {
+    if let Err(error) = writer.write_libraries([&b"#!lua name=library\n"[..]].into_iter()) {
         writer.abandon();
         return Err(error);
     }
@@ -57,7 +57,7 @@ fn fill(driver: &mut Driver) {
 fn everything_comes_back() {
     let mut driver = Driver::new(1);
     fill(&mut driver);
-    // A string in parts is told after the unlock.
+    // A string in parts is encoded after the unlock.
     driver.line("SETRANGE parts 1500000 end");
     let storage = Memory::default();
     let counts = save(&driver, &storage).unwrap();
@@ -65,7 +65,7 @@ fn everything_comes_back() {
     assert_eq!(load(&loaded, &storage, NAME).unwrap(), counts);
     assert_eq!(state(&loaded), state(&driver));
     assert_eq!(counts.entries, 11);
-    // Deadlines that come back are kept.
+    // Deadlines come back, too.
     let mut loaded = loaded;
     loaded.advance(5000);
     assert_eq!(loaded.line("EXISTS volatile"), ":0\r\n");
@@ -79,7 +79,7 @@ fn how_far_it_is_gets_from_none_to_all_of_what_there_was_at_the_flip() {
     let writer = writer(&driver, &storage);
     let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(encoder(driver.now), || ());
     assert_eq!(snapshot.entries(), 10);
-    // Neither what comes later counts, nor is it left out what goes.
+    // A key that comes later does not count, and one that goes is not left out.
     driver.line("SET later 1");
     driver.line("DEL text list");
     let mut seen = Vec::new();
@@ -166,7 +166,7 @@ fn a_snapshot_is_one_moment() {
             let moment = state(&driver);
             let now = driver.now;
             let each = [0, 1, 3, 20][round];
-            while snapshot.step(&mut |told| writer.take(told)) {
+            while snapshot.step(&mut |item| writer.take(item)) {
                 writer.write_full().unwrap();
                 (0..random.usize(..=each)).for_each(|_| disturb(&mut driver, &mut random));
             }

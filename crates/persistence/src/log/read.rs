@@ -51,7 +51,7 @@ impl SegmentReader {
         self.at
     }
 
-    /// The sequence number behind the last record read.
+    /// The sequence number that the next record must have.
     pub fn next_sequence(&self) -> u64 {
         self.sequence
     }
@@ -100,7 +100,8 @@ impl SegmentReader {
         Ok(Ok(sequence))
     }
 
-    /// Tells a torn end from damage: whether any record that could follow is found whole behind.
+    /// Decides whether a wrong record is a torn end or damage: damage, if any record that could
+    /// follow is found whole behind it.
     fn judge(&mut self, mut rest: Vec<u8>, what: &str) -> Result<Result<u64, End>, ReadError> {
         let fault = Fault { file: self.file.clone(), offset: self.at, what: what.to_owned() };
         self.input.read_to_end(&mut rest)?;

@@ -1,4 +1,4 @@
-//! The bytes of a segment's beginning and of a record.
+//! The bytes of a segment's beginning and of a record, as `mod.rs` draws them.
 
 use crate::checksum::checksum;
 use crate::codec::{self, Blob};
@@ -11,7 +11,7 @@ pub const START: usize = 8 + 4 + 8 + 8;
 /// Bytes of a record before its payload.
 pub const FRAME: usize = 4 + 8 + 8;
 
-/// A segment's first bytes.
+/// The first bytes of the segment whose first record is `first`.
 pub fn segment_start(first: u64) -> [u8; START] {
     let mut start = [0; START];
     start[..8].copy_from_slice(MAGIC);

@@ -9,11 +9,11 @@
 //! ```
 //!
 //! Each of the three marks is the number of the last record that got so far. Front is locked for
-//! a copy, back for a write; nobody holds a shard while he waits for back. A sync holds neither.
+//! a copy, back for a write; no thread holds a shard while it waits for back. A sync holds neither.
 //!
 //! When a write fails, its bytes are kept, the file is cut to what was whole, and the write is
-//! tried again later. When a sync fails, nobody knows what is on the disk: the segment is given
-//! up, and only a new base with a new segment behind it helps.
+//! tried again later. When a sync fails, what is on the disk is unknown: the segment is given up,
+//! and only a new base with a new segment behind it helps.
 
 use super::record::{START, encode, segment_start};
 use crate::names::{segment, unfinished};
@@ -24,20 +24,20 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::*};
 
-/// Nothing is acknowledged while the log is in trouble.
+/// The log is in trouble: what depends on it must not be acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failed;
 
 /// How the log is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum State {
-    /// It takes what comes.
+    /// Records are written and synced.
     #[default]
     Fine,
     /// A write failed; what it was to write is kept.
     Unwritten(String),
-    /// A sync failed, what a failed write left behind could not be cut off, or nobody knows
-    /// whether a new segment has its name.
+    /// A sync failed, what a failed write left behind could not be cut off, or a new segment may
+    /// have its name or not.
     Broken(String),
 }
 
@@ -162,7 +162,7 @@ impl Log {
         self.write_pending(&mut back)
     }
 
-    /// Takes what is in front and writes it. Back is locked, so whoever comes finds it written.
+    /// Takes what is in front and writes it. Back is locked, so the next thread finds it written.
     fn write_pending(&self, back: &mut Back) -> Result<(), Failed> {
         {
             let mut front = self.front.lock();
@@ -240,7 +240,7 @@ impl Log {
     /// # Errors
     /// When the log is in trouble or the storage fails; the old segment is then written on.
     pub fn rotate(&self, start: &Start<'_>) -> io::Result<u64> {
-        // Most of it is made safe while nobody has to wait.
+        // Most of it is made safe before back is locked, so that few writers have to wait.
         let failed = |Failed| io::Error::other("the log could not be written");
         let is_open = self.back.lock().output.is_some();
         if is_open {

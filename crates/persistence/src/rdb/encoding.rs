@@ -18,8 +18,8 @@ pub enum Loaded {
 }
 
 impl Loaded {
-    /// Whether it has no elements, which no value of a key may have. Servers have been that wrote
-    /// such values nevertheless.
+    /// Whether it has no elements, which no value of a key may be without. Some servers wrote such
+    /// values nevertheless.
     pub fn is_empty(&self) -> bool {
         match self {
             Loaded::Text(_) | Loaded::Number(_) => false,

@@ -35,7 +35,8 @@ pub static ENCODINGS: &[Encoding] = &[
 /// Valkey's own, with a deadline behind each value.
 pub static VALKEY: Encoding = encoding(22, read_valkey);
 
-/// A larger listpack is not written, in bytes: a hash's are small, unless somebody sets it so.
+/// The most bytes of a hash that is written as a listpack: only settings far from the default make
+/// a packed hash as large.
 const LISTPACK_MAX: usize = 64 << 20;
 
 /// What is earlier than the deadlines of fields.

@@ -1,7 +1,7 @@
 //! Bytes on their way in: counted, summed, and never more of them asked for than there are.
 //!
-//! The input's whole length is known from the start, so a length that is read can be held against
-//! what is left before anything is allocated for it.
+//! The input's whole length is known from the start, so a length that is read is compared with what
+//! is left before anything is allocated for it.
 
 use super::crc64::crc64;
 use super::lzf;

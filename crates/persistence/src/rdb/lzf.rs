@@ -6,8 +6,8 @@
 //! 111ooooo  LLLLLLLL  oooooooo       L + 9 bytes that begin o + 1 bytes back
 //! ```
 //!
-//! What a length announces is not believed: three bytes stand for 264 at most, and what is made
-//! never grows beyond what was announced.
+//! An announced length is not trusted: three bytes stand for 264 at most, and the output never
+//! grows beyond what was announced.
 
 /// The most bytes that one packed byte can stand for.
 const RATIO: usize = 88;
@@ -61,7 +61,7 @@ pub fn unpack(packed: &[u8], len: usize) -> Option<Vec<u8>> {
 
 /// Compresses strings, one after the other.
 ///
-/// Its table is not emptied in between: a place that it names is looked at before it is believed.
+/// Its table is not emptied in between: a place that it names is compared before it is used.
 pub struct Packer(Box<[u32; 1 << HASH_BITS]>);
 
 impl Default for Packer {

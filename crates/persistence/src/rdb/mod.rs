@@ -9,10 +9,10 @@
 //! ```
 //!
 //! Strict: a structure that is whole but means nothing (a field twice, half a pair, a count that
-//! is not its elements') is a fault at its offset, as is a type that does not exist here, by its
-//! name and the key's. Nothing is allocated for a length that the input does not account for.
+//! differs from the elements) is a fault at its offset, as is a type that does not exist here, with
+//! its name and the key's. Nothing is allocated for a length that the input does not account for.
 //!
-//! One file beside this one knows one type of value; `value.rs` lists them.
+//! One file beside this one knows one type of value; `value.rs` lists the types.
 
 mod crc64;
 mod encoding;

@@ -4,7 +4,7 @@ use super::item::short_number;
 use super::lzf::Packer;
 use std::mem;
 
-/// Longer strings are worth to be compressed, in bytes.
+/// Longer strings are worth compressing, in bytes.
 const PACKED_MIN: usize = 20;
 /// Longer strings are not numbers that have a special encoding.
 const DIGITS_MAX: usize = 11;

@@ -1,4 +1,4 @@
-//! What DUMP gives and RESTORE takes, and the same of libraries of functions.
+//! What DUMP replies and RESTORE takes, and the same for libraries of functions.
 //!
 //! ```text
 //! type | value | version, two bytes, low first | CRC-64, eight bytes, low first

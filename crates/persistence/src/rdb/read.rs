@@ -18,12 +18,12 @@ pub enum Found {
     Library(Vec<u8>),
 }
 
-/// What a file tells of itself.
+/// What a file says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct About {
     /// The format's version.
     pub version: u16,
-    /// The server that wrote it, if it tells: its name and version.
+    /// The name and version of the server that wrote it, if the file says so.
     pub writer: Option<String>,
     /// Keys so far.
     pub entries: u64,
@@ -82,7 +82,7 @@ impl<'a> Reader<'a> {
         Ok(Reader { input, about, db: 0, entry_at: 0, ended: false })
     }
 
-    /// What the file tells of itself, and what has been read so far.
+    /// What the file says of itself, and what has been read so far.
     pub fn about(&self) -> &About {
         &self.about
     }
@@ -204,16 +204,16 @@ impl<'a> Reader<'a> {
         Ok(None)
     }
 
-    /// Holds the checksum against what was read.
+    /// Checks the checksum of what was read.
     fn end(&mut self) -> Result<(), ReadError> {
         self.ended = true;
         if self.about.version < SUMMED_FROM {
             return Ok(());
         }
         let (offset, sum) = (self.input.at(), self.input.sum());
-        let told = u64::from_le_bytes(self.input.array()?);
-        // Zero tells that the server was not to sum.
-        if told != 0 && told != sum {
+        let expected = u64::from_le_bytes(self.input.array()?);
+        // Zero where the server was set not to sum.
+        if expected != 0 && expected != sum {
             return Err(self.input.fault(offset, "the checksum is not right"));
         }
         Ok(())

@@ -1,5 +1,5 @@
-//! Which types of values there are, and who reads and writes them. A type to come adds its file,
-//! a line in `ENCODINGS` and one in [`write`], and leaves [`FOREIGN`].
+//! Which types of values there are, and what reads and writes each. A new type adds its file, a
+//! line in `ENCODINGS` and one in [`write`], and leaves [`FOREIGN`].
 
 use super::encoding::{Encoding, Loaded};
 use super::format::{VERSION_MIN, VERSION_VALKEY};

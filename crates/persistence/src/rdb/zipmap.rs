@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A length is one byte, or FE and four, the low one first. A count of 254 says nothing. Bytes
-//! between the end and a last FF are nobody's: Redis passes over them, too.
+//! between the end and a last FF belong to no pair: Redis passes over them, too.
 
 const LONG: u8 = 0xfe;
 const END: u8 = 0xff;

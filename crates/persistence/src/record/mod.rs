@@ -1,8 +1,8 @@
 //! An entry as bytes: database, key, deadline as wall time, value. One file beside this one knows
-//! one type of value, and a type to come adds a file and a line in each of the three enums.
+//! one type of value; a new type adds a file and a line in each of the two enums.
 //!
 //! What is written and what is read are mirror images: one borrows the keyspace's structures, the
-//! other the file's bytes. The tests hold them against each other.
+//! other the file's bytes. The tests compare them.
 
 mod builder;
 mod hash;
@@ -58,7 +58,7 @@ pub fn encode(db: usize, entry: &Entry, now: Now, to: &mut Vec<u8>) {
     with_out(db, entry, now, |out| codec::encode(out, to));
 }
 
-/// As [`encode`]; the bytes go to `to`, some at a time.
+/// As [`encode`]; the bytes are passed to `to`, some at a time.
 ///
 /// # Errors
 /// When `to` fails; it is not called any more then.

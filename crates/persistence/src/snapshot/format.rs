@@ -15,10 +15,13 @@ pub const START: usize = MAGIC.len() + 4;
 /// Bytes of a section before its payload.
 pub const FRAME: usize = 1 + 4 + 8 + 8;
 
+/// The kind of the first section.
 pub const HEADER: u8 = 1;
+/// The kind of a section of whole entries.
 pub const ENTRIES: u8 = 2;
+/// The kind of the last section.
 pub const TRAILER: u8 = 3;
-/// Since version 2.
+/// The kind of a section of libraries' texts; since version 2.
 pub const LIBRARIES: u8 = 4;
 /// Bytes of an entry that goes on in the next section of this kind or the next; since version 4.
 pub const BEGUN: u8 = 5;
@@ -47,7 +50,7 @@ pub struct Counts {
     pub bytes: u64,
 }
 
-/// What a section's checksum covers besides the payload.
+/// What a section's checksum covers beside the payload.
 pub fn seal(number: u64, kind: u8, count: u32, len: u64) -> [u8; 21] {
     let mut frame = [kind; 21];
     frame[1..9].copy_from_slice(&number.to_le_bytes());

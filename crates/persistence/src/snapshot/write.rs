@@ -18,12 +18,12 @@ use std::io;
 
 /// A section is written once it holds so many bytes.
 const SECTION: usize = 64 * 1024;
-/// After so many bytes of a large entry others have their turn.
+/// After so many bytes of a large entry `between` is called.
 const TURN: usize = 1024;
 /// The section's memory of the last writer, for the next one.
 static SPARE: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
-/// Makes the memory that a writer needs.
+/// Allocates the memory that the next writer needs.
 pub fn prepare() {
     let mut section = vec![1; SECTION + SECTION / 2];
     section.clear();
@@ -35,7 +35,7 @@ pub fn encoder(now: Now) -> Encode {
     Box::new(move |db, entry, to| record::encode(db, entry, now, to))
 }
 
-/// Entries that somebody else than the writer encodes, who hands them over as a section.
+/// A section of entries that a helper thread encodes, for the writer to write.
 pub struct Portion {
     now: Now,
     /// The section, its frame left free.
@@ -51,9 +51,9 @@ impl Portion {
         Portion { now, section, count: 0 }
     }
 
-    /// Takes what a snapshot tells of: copies it and nothing else, so a lock may be held.
-    pub fn take(&mut self, told: SnapshotItem<'_>) {
-        take(told, self.now, &mut self.section, &mut self.count);
+    /// Takes a piece of a snapshot: copies it and nothing else, so a lock may be held.
+    pub fn take(&mut self, item: SnapshotItem<'_>) {
+        take(item, self.now, &mut self.section, &mut self.count);
     }
 
     /// Whether it is enough for a section.
@@ -62,9 +62,9 @@ impl Portion {
     }
 }
 
-/// Adds what is told of to a section and its count.
-fn take(told: SnapshotItem<'_>, now: Now, section: &mut Vec<u8>, count: &mut u32) {
-    match told {
+/// Adds a piece of a snapshot to a section and its count.
+fn take(item: SnapshotItem<'_>, now: Now, section: &mut Vec<u8>, count: &mut u32) {
+    match item {
         SnapshotItem::Entry(db, entry) => {
             record::encode(db, entry, now, section);
             *count += 1;
@@ -124,16 +124,16 @@ impl<'s> Writer<'s> {
         self.take(SnapshotItem::Entry(db, entry));
     }
 
-    /// Takes what a snapshot tells of, as [`Writer::entry`] does.
-    pub fn take(&mut self, told: SnapshotItem<'_>) {
-        take(told, self.now, &mut self.section, &mut self.count);
+    /// Takes a piece of a snapshot, as [`Writer::entry`] takes an entry.
+    pub fn take(&mut self, item: SnapshotItem<'_>) {
+        take(item, self.now, &mut self.section, &mut self.count);
     }
 
-    /// Writes out what somebody else has encoded, and leaves it empty.
+    /// Writes a section that a helper has encoded, and leaves it empty.
     ///
     /// # Errors
     /// When the storage fails; the snapshot is then to be given up.
-    pub fn portion(&mut self, portion: &mut Portion) -> io::Result<()> {
+    pub fn write_portion(&mut self, portion: &mut Portion) -> io::Result<()> {
         if portion.count == 0 {
             return Ok(());
         }
@@ -141,12 +141,12 @@ impl<'s> Writer<'s> {
         self.write_apart(&mut portion.section, ENTRIES, count)
     }
 
-    /// Takes an entry that nobody changes, however large, under no lock. Calls `between` from time
-    /// to time, which may take others and write them out meanwhile.
+    /// Writes an entry that does not change, however large, while no lock is held. Calls `between`
+    /// from time to time, which may take and write other entries.
     ///
     /// # Errors
     /// When the storage or `between` fails; the snapshot is then to be given up.
-    pub fn whole(
+    pub fn write_whole(
         &mut self,
         db: usize,
         entry: Entry,
@@ -225,7 +225,7 @@ impl<'s> Writer<'s> {
     ///
     /// # Errors
     /// When the storage fails; the snapshot is then to be given up.
-    pub fn libraries<'t>(&mut self, texts: impl Iterator<Item = &'t [u8]>) -> io::Result<()> {
+    pub fn write_libraries<'t>(&mut self, texts: impl Iterator<Item = &'t [u8]>) -> io::Result<()> {
         if self.count > 0 {
             self.write_section(ENTRIES, 0)?;
         }
@@ -326,14 +326,14 @@ pub fn write_step(
     between: &mut impl FnMut(u64, &Snapshot) -> io::Result<()>,
 ) -> io::Result<bool> {
     if let Some((db, entry)) = snapshot.take_large() {
-        writer.whole(db, entry, &mut |writer| {
-            snapshot.save_full(&mut |told| writer.take(told));
+        writer.write_whole(db, entry, &mut |writer| {
+            snapshot.save_full(&mut |item| writer.take(item));
             writer.write_full()?;
             between(writer.entries(), snapshot)
         })?;
         return Ok(true);
     }
-    let more = snapshot.step(&mut |told| writer.take(told));
+    let more = snapshot.step(&mut |item| writer.take(item));
     if more {
         writer.write_full()?;
         between(writer.entries(), snapshot)?;

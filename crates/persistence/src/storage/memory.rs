@@ -1,4 +1,4 @@
-//! A storage for tests: it fails when told to, and forgets at a crash what was not made safe.
+//! A storage for tests: it fails as [`Faults`] says, and forgets at a crash what was not made safe.
 
 use super::{Output, Storage, Stream};
 use parking_lot::Mutex;

@@ -1,4 +1,4 @@
-//! What a disk does, as far as it is needed: one flat directory of files that grow.
+//! What is needed of a disk: one flat directory of files that grow.
 //!
 //! A file's bytes are safe from a power cut once [`Output::sync`] returned, and its name once
 //! [`Storage::sync_directory`] did. Safe from a killed process they are once written.
@@ -19,7 +19,8 @@ pub trait Storage: Send + Sync {
     /// Opens a file to write behind its first `len` bytes; what is beyond them is cut off.
     fn append(&self, name: &str, len: u64) -> io::Result<Arc<dyn Output>>;
 
-    /// Opens a file that is read once from its beginning to its end, and tells its length in bytes.
+    /// Opens a file that is read once from its beginning to its end. Returns its length in bytes,
+    /// too.
     fn open(&self, name: &str) -> io::Result<(Box<dyn Read + Send>, u64)>;
 
     /// Gives a file another name, in place of any other file.
@@ -43,8 +44,8 @@ pub trait Output: Send + Sync {
     /// Cuts the file to its first `len` bytes; what is written next follows them.
     fn cut(&self, len: u64) -> io::Result<()>;
 
-    /// Makes the bytes safe. After a failure nobody knows which of them are, and to try again
-    /// would tell nothing.
+    /// Makes the bytes safe. After a failure it is unknown which of them are, and another call
+    /// would not find out.
     fn sync(&self) -> io::Result<()>;
 }
 
@@ -53,6 +54,6 @@ pub trait Stream: Send {
     /// Appends bytes. They may be held back until [`Stream::finish`].
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
 
-    /// Makes all bytes safe. After a failure nobody knows which of them are.
+    /// Makes all bytes safe. After a failure it is unknown which of them are.
     fn finish(&mut self) -> io::Result<()>;
 }

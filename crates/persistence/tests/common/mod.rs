@@ -1,5 +1,5 @@
-//! What the tests of files share: loading into an engine, what an engine holds, as text, and
-//! commands that change it.
+//! What the tests of files share: loading into an engine, an engine's content as text, and commands
+//! that change it.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 use redstart_engine::driver::Driver;
@@ -41,7 +41,7 @@ pub fn builder(driver: &Driver) -> Builder<'_> {
     Builder { options: &engine.options, hasher: engine.keyspace.hasher(), now: driver.now }
 }
 
-/// Loads a file of Redis's; returns what it tells of itself and its libraries.
+/// Loads a file of Redis's; returns what it says of itself, and its libraries.
 pub fn load_rdb(driver: &Driver, bytes: &[u8]) -> Result<(About, Vec<Vec<u8>>), ReadError> {
     let mut reader = RdbReader::new(Input::new("rdb", Box::new(bytes), bytes.len() as u64))?;
     let (mut entries, mut libraries) = (Vec::new(), Vec::new());
@@ -68,9 +68,9 @@ pub fn save_rdb(driver: &Driver, version: u16, compression: Compression) -> Vec<
     writer.library(b"#!lua name=library\n");
     let begun = driver.engine.keyspace.begin_snapshot(encoder(driver.now), || ());
     let mut snapshot = begun.0;
-    while snapshot.step(&mut |told| match told {
+    while snapshot.step(&mut |item| match item {
         SnapshotItem::Entry(db, entry) => writer.entry(db, entry).expect("memory takes it"),
-        SnapshotItem::Encoded(..) => unreachable!("nobody writes meanwhile"),
+        SnapshotItem::Encoded(..) => unreachable!("no command runs meanwhile"),
     }) {}
     writer.finish().expect("memory takes it");
     storage.bytes("rdb").expect("it was written")
