@@ -54,8 +54,5 @@ fn commands_md_is_what_the_declarations_say() {
         return;
     }
     let kept = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(
-        kept == made,
-        "docs/commands.md is out of date: `make docs` writes it anew"
-    );
+    assert!(kept == made, "docs/commands.md is out of date: `make docs` writes it anew");
 }

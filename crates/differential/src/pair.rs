@@ -431,8 +431,8 @@ impl Run<'_> {
     }
 }
 
-/// Whether both listeners heard the same. SORT with an empty result tells, on Redis, of a key that
-/// it removed although its time had passed.
+/// Whether both listeners heard the same. On Redis, SORT with an empty result announces the removal
+/// of a key even if its time had passed.
 fn heard_alike(steps: &[Step], oracle: &[Vec<u8>], subject: &[Vec<u8>]) -> bool {
     let stores = |step: &Step| match step {
         Step::Send(command) => command.args.iter().any(|arg| arg.eq_ignore_ascii_case(b"store")),
@@ -441,11 +441,11 @@ fn heard_alike(steps: &[Step], oracle: &[Vec<u8>], subject: &[Vec<u8>]) -> bool 
     if oracle == subject || !steps.iter().any(stores) {
         return oracle == subject;
     }
-    let tells_of_removal = |frame: &Vec<u8>| {
+    let announces_removal = |frame: &Vec<u8>| {
         frame.ends_with(b"$3\r\ndel\r\n") || frame.windows(8).any(|part| part == b"__:del\r\n")
     };
     let rest = |heard: &[Vec<u8>]| -> Vec<Vec<u8>> {
-        heard.iter().filter(|frame| !tells_of_removal(frame)).cloned().collect()
+        heard.iter().filter(|frame| !announces_removal(frame)).cloned().collect()
     };
     rest(oracle) == rest(subject)
 }

@@ -67,8 +67,8 @@ impl Summary {
 }
 
 /// Runs streams until `options.commands` are compared or there are enough differences.
-/// `tell` hears of each difference at once.
-pub fn run(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Summary, String> {
+/// `print` is called with each difference at once.
+pub fn run(options: &Options, print: &mut dyn FnMut(&str)) -> Result<Summary, String> {
     let started = Instant::now();
     let mut pair = Pair::start(&options.oracle, &options.subject, options.fault.clone())
         .map_err(|error| error.to_string())?;
@@ -87,7 +87,7 @@ pub fn run(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Summary, Str
                 *count += 1;
                 if *count == 1 {
                     let report = report(&mut pair, &stream, *found);
-                    tell(&report);
+                    print(&report);
                     summary.reports.push(report);
                 }
             }

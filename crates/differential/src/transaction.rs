@@ -4,12 +4,12 @@ use crate::normalise::{Rule, same};
 use crate::reply::frame_len;
 use crate::stream::Command;
 
-/// The commands that wait for EXEC, as the replies tell.
+/// The commands that wait for EXEC, according to the replies.
 #[derive(Debug, Default)]
 pub struct Queue(Option<Vec<Rule>>);
 
 impl Queue {
-    /// Whether commands that are sent now are queued: what can be told without their replies.
+    /// Whether commands that are sent now are queued, as far as is known without their replies.
     pub fn is_open_after(command: &Command, was_open: bool) -> bool {
         let alone = command.args.len() == 1;
         match () {

@@ -1,5 +1,5 @@
-//! The locks of the shards under many schedules: nobody waits for ever, two who hold the same
-//! shard never meet, and of scripts that cross not all end.
+//! The locks of the shards under many schedules: no thread waits for ever, no two hold the same
+//! shard at once, and of scripts that cross not all end.
 
 mod explore;
 
@@ -10,25 +10,25 @@ use shuttle::thread::{self, JoinHandle};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-/// Who is in which shard, noted without a lock: that nobody else is, is what is checked.
+/// Which thread holds which shard, noted without a lock: that no two hold one is what is checked.
 #[derive(Clone, Default)]
 struct Inside(Arc<[AtomicUsize; SHARDS]>);
 
 impl Inside {
-    fn enter(&self, who: usize, shards: &[usize]) {
+    fn enter(&self, number: usize, shards: &[usize]) {
         for shard in shards {
-            assert_eq!(self.0[*shard].swap(who, SeqCst), 0, "two are in shard {shard}");
+            assert_eq!(self.0[*shard].swap(number, SeqCst), 0, "two are in shard {shard}");
         }
     }
 
-    fn leave(&self, who: usize, shards: &[usize]) {
+    fn leave(&self, number: usize, shards: &[usize]) {
         for shard in shards {
-            assert_eq!(self.0[*shard].swap(0, SeqCst), who, "another was in shard {shard}");
+            assert_eq!(self.0[*shard].swap(0, SeqCst), number, "another was in shard {shard}");
         }
     }
 }
 
-/// A keyspace, and who is in it.
+/// A keyspace, and the threads that hold its shards.
 #[derive(Clone)]
 struct World {
     keyspace: &'static Keyspace,
@@ -46,14 +46,14 @@ impl World {
     }
 
     /// A command, or a transaction.
-    fn taker(&self, who: usize, shards: &'static [usize]) -> JoinHandle<()> {
+    fn taker(&self, number: usize, shards: &'static [usize]) -> JoinHandle<()> {
         let world = self.clone();
         thread::spawn(move || {
             let view =
                 if shards.len() == SHARDS { world.keyspace.lock_all() } else { world.lock(shards) };
-            world.inside.enter(who, shards);
+            world.inside.enter(number, shards);
             thread::yield_now();
-            world.inside.leave(who, shards);
+            world.inside.leave(number, shards);
             drop(view);
         })
     }
@@ -62,7 +62,7 @@ impl World {
     /// it went to its end.
     fn script(
         &self,
-        who: usize,
+        number: usize,
         declared: &'static [usize],
         reaches: &'static [usize],
     ) -> JoinHandle<bool> {
@@ -70,7 +70,7 @@ impl World {
         thread::spawn(move || {
             let mut view = world.lock(declared);
             let mut held = declared.to_vec();
-            world.inside.enter(who, declared);
+            world.inside.enter(number, declared);
             let mut went_on = true;
             for shard in reaches {
                 thread::yield_now();
@@ -80,11 +80,11 @@ impl World {
                 }
                 if !held.contains(shard) {
                     held.push(*shard);
-                    world.inside.enter(who, &[*shard]);
+                    world.inside.enter(number, &[*shard]);
                 }
             }
             thread::yield_now();
-            world.inside.leave(who, &held);
+            world.inside.leave(number, &held);
             drop(view);
             went_on
         })
@@ -100,7 +100,7 @@ fn takers_in_order_never_wait_for_ever() {
     explore(|| {
         let world = World::new();
         let takers: [&[usize]; 5] = [&[0, 3], &[3, 1, 0], &[0, 1, 2, 3], &[2, 1], &[3]];
-        join(takers.iter().zip(1..).map(|(shards, who)| world.taker(who, shards)).collect());
+        join(takers.iter().zip(1..).map(|(shards, number)| world.taker(number, shards)).collect());
     });
 }
 
@@ -110,8 +110,9 @@ fn a_script_that_reaches_gets_its_shard() {
         let world = World::new();
         let script = world.script(1, &[3], &[1, 0, 2]);
         let takers: [&[usize]; 4] = [&[0, 3], &[0, 1, 2, 3], &[1, 2, 3], &[0]];
-        let takers = takers.iter().zip(2..).map(|(shards, who)| world.taker(who, shards)).collect();
-        assert!(script.join().expect("it ends"), "nobody could cross with it");
+        let takers =
+            takers.iter().zip(2..).map(|(shards, number)| world.taker(number, shards)).collect();
+        assert!(script.join().expect("it ends"), "no other script could cross with it");
         join(takers);
     });
 }
@@ -123,7 +124,8 @@ fn of_two_scripts_that_cross_one_goes_on() {
         let first = world.script(1, &[0], &[3, 1]);
         let second = world.script(2, &[3], &[0, 2]);
         let takers: [&[usize]; 2] = [&[0, 1, 2, 3], &[1, 3]];
-        let takers = takers.iter().zip(3..).map(|(shards, who)| world.taker(who, shards)).collect();
+        let takers =
+            takers.iter().zip(3..).map(|(shards, number)| world.taker(number, shards)).collect();
         let went_on = [first, second].map(|script| script.join().expect("it ends"));
         assert!(went_on.contains(&true), "both ended");
         join(takers);

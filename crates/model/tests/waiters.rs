@@ -1,5 +1,5 @@
-//! Clients that wait for keys, under many schedules: nobody who could be served goes on waiting,
-//! nobody is served twice, and no element is lost or given to two.
+//! Clients that wait for keys, under many schedules: no client that could be served goes on
+//! waiting, none is served twice, and no element is lost or given to two.
 
 mod explore;
 
@@ -36,7 +36,7 @@ fn keys() -> &'static [String; 3] {
     })
 }
 
-/// A client's task: it sleeps until somebody wakes it.
+/// A client's task: it sleeps until it is woken.
 #[derive(Default)]
 struct Task {
     is_woken: Mutex<bool>,
@@ -73,8 +73,8 @@ impl Client {
         Client { engine, local, task: Arc::default() }
     }
 
-    /// Runs a command; `a`, `b` and `c` stand for the keys. Comes back with the reply, or with who
-    /// waits now.
+    /// Runs a command; `a`, `b` and `c` stand for the keys. Returns the reply, or the waiter if the
+    /// client waits now.
     fn start(&mut self, line: &str) -> Result<String, Arc<Waiter>> {
         let name = |word: &str| match word {
             "a" => keys()[0].clone(),
@@ -197,7 +197,7 @@ fn an_element_goes_to_the_client_or_stays() {
 }
 
 #[test]
-fn who_dies_is_passed_over() {
+fn a_client_that_dies_is_passed_over() {
     explore(|| {
         let engine = engine();
         let dying = client(engine, |client| match client.start("BLPOP a 0") {
@@ -224,7 +224,7 @@ fn who_dies_is_passed_over() {
 }
 
 #[test]
-fn an_element_passes_through_those_who_move_it() {
+fn an_element_passes_through_the_clients_that_move_it() {
     explore(|| {
         let engine = engine();
         let links = ["BLMOVE a c LEFT RIGHT 0", "BRPOPLPUSH c b 0", "BLPOP b 0"]

@@ -127,7 +127,7 @@ pub fn run(
     Load::connect(port, streams)?.drive(timing, server_cpu)
 }
 
-/// Drives `streams`, which are endless, until somebody says that it is enough.
+/// Drives `streams`, which are endless, until `enough` is set.
 pub fn run_until(
     port: u16,
     streams: &[Stream<'_>],
@@ -149,7 +149,7 @@ struct Load<'a> {
     busy_once: usize,
     busy: usize,
     stopping: bool,
-    /// Whether to stop, if others say so.
+    /// Set by another thread when the load is to stop.
     enough: Option<&'a AtomicBool>,
 }
 

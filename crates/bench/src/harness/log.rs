@@ -129,17 +129,18 @@ fn count_syncs(
     let stream = Stream::new(strip, plan.connections, pipeline, Laps::Endless);
     let timing = Timing { warm_up: Duration::ZERO, measured: COUNTED };
     let measured = load::run(server.port, &[stream], Some(timing), &server.cpu);
-    // The tracer ends with what it traces, and then tells what it counted.
+    // The tracer ends with what it traces, and then prints what it counted.
     drop(server);
-    let told = tracer.wait_with_output()?;
-    let told = String::from_utf8_lossy(&told.stderr);
-    let syncs = syncs(&told).ok_or_else(|| Failure(format!("no syncs were seen: {told}")))?;
+    let output = tracer.wait_with_output()?;
+    let printed = String::from_utf8_lossy(&output.stderr);
+    let syncs = syncs(&printed).ok_or_else(|| Failure(format!("no syncs were seen: {printed}")))?;
     Ok(measured?.tallies[0].operations as f64 / syncs)
 }
 
 /// The sum of the column `calls` in strace's table.
-fn syncs(told: &str) -> Option<f64> {
-    let lines = told.lines().filter(|line| line.ends_with("fsync") || line.ends_with("fdatasync"));
+fn syncs(printed: &str) -> Option<f64> {
+    let lines =
+        printed.lines().filter(|line| line.ends_with("fsync") || line.ends_with("fdatasync"));
     let calls = lines.filter_map(|line| line.split_whitespace().nth(3)?.parse::<f64>().ok());
     Some(calls.sum()).filter(|&sum| sum > 0.0)
 }
@@ -150,12 +151,12 @@ mod tests {
 
     #[test]
     fn syncs_are_read_from_the_table_of_strace() {
-        let told = "% time seconds usecs/call calls errors syscall\n\
+        let printed = "% time seconds usecs/call calls errors syscall\n\
             ------ ----------- ----------- --------- --------- ----------------\n\
             90.00    0.010000         100       100           fdatasync\n\
             10.00    0.001000         100        10           fsync\n\
             100.00    0.011000         100       110           total\n";
-        assert_eq!(syncs(told), Some(110.0));
+        assert_eq!(syncs(printed), Some(110.0));
         assert_eq!(syncs("strace: attach: Operation not permitted\n"), None);
     }
 }

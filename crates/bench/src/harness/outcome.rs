@@ -27,7 +27,7 @@ impl From<rustix::io::Errno> for Failure {
     }
 }
 
-/// Tells how far the run is, on standard error: standard output carries the report alone.
+/// Prints how far the run is, on standard error: standard output carries the report alone.
 pub fn progress(what: impl Display) {
     eprintln!("{what}");
 }

@@ -1,7 +1,7 @@
 //! PUBLISH to a hundred subscribers.
 //!
 //! One connection publishes batches to a channel that a hundred others listen to. A batch is over
-//! when the publisher has its replies and every subscriber all its messages: nobody falls behind,
+//! when the publisher has its replies and every subscriber all its messages: none falls behind,
 //! and every message is counted. What is compared is the server's CPU time for a PUBLISH and how
 //! many a second there are.
 

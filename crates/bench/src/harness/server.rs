@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 /// How long a server may take until it answers a PING, loading its data included.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 
-/// What tells mimalloc, and jemalloc as Redis builds it and as Debian does, to keep memory.
+/// What has mimalloc keep memory, and jemalloc as Redis builds it and as Debian does.
 const KEEP_MEMORY: [(&str, &str); 3] = [
     ("MIMALLOC_PURGE_DELAY", "-1"),
     ("JE_MALLOC_CONF", "dirty_decay_ms:-1,muzzy_decay_ms:-1"),
@@ -275,7 +275,7 @@ pub fn thread_cpu() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// A port that nobody listens on now.
+/// A port that no process listens on now.
 fn free_port() -> Outcome<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

@@ -4,8 +4,8 @@
 //! in a closed loop. Then the same requests are sent once more: now they overwrite, and nothing
 //! grows. What the probe waits in the second part is the queue of other requests, the scheduler and
 //! the machine. In a third part all keys are inserted into the emptied server, which has kept its
-//! memory: what that adds to the second is the table's. In the first part the system, too, makes
-//! who touches new memory wait.
+//! memory: what that adds to the second is the table's. In the first part the server waits for the
+//! system, too, which has to find the memory that is touched for the first time.
 //!
 //! The probe is a connection of the load's own loop and not a second thread, because two busy
 //! threads on one core would wait for each other, for milliseconds. The loaders are few, so that

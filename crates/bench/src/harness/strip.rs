@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Keys are 16 hexadecimal digits, a bijection of a counter, so they are distinct, look random, and
-//! can be named again. A value is its key repeated: every reply tells whether it is the right one.
+//! can be named again. A value is its key repeated: every reply shows whether it is the right one.
 
 use std::ops::Range;
 

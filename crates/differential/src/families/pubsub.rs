@@ -1,4 +1,4 @@
-//! Messages, which the [`crate::listener`] hears, and questions about who listens.
+//! Messages, which the [`crate::listener`] hears, and questions about subscribers.
 
 use super::Generator;
 use crate::source::Source;

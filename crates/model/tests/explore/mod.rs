@@ -3,14 +3,14 @@
 //! Half of the schedules are drawn at random, step by step. The other half give the threads
 //! priorities that change at a few random steps (probabilistic concurrency testing), which finds
 //! what needs one thread to be held up for long. A deadlock ends the check; so does a schedule
-//! that makes no end, since those who give way wait by looking again.
+//! without an end, since threads that give way wait by looking again and again.
 
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 
 /// Schedules of one check, unless `REDSTART_SCHEDULES` says otherwise.
 const SCHEDULES: usize = 1000;
-/// Steps after which a schedule makes no end. The longest that do take a few hundred.
+/// Steps after which a schedule counts as endless. The longest that end take a few hundred.
 const STEPS_MAX: usize = 20_000;
 /// Changes of priority in a schedule.
 const CHANGES: usize = 3;
