@@ -19,10 +19,15 @@ use redstart_engine::{Command, Error};
 use redstart_persistence::log::{Log, State};
 use std::sync::atomic::{AtomicU8, Ordering::*};
 
+/// Data is being loaded.
 pub const IS_LOADING: u8 = 1;
+/// The server saves a last time: from now on no reply leaves.
 pub const IS_STOPPING: u8 = 2;
+/// The log is on.
 pub const IS_LOGGING: u8 = 4;
+/// The log cannot be written.
 pub const LOG_FAILS: u8 = 8;
+/// Snapshots cannot be written, and the settings say that this matters.
 pub const SAVE_FAILS: u8 = 16;
 
 /// Bits that have commands refused.
@@ -49,6 +54,7 @@ pub enum Policy {
 }
 
 impl Policy {
+    /// The policy that the settings ask for.
     pub fn of(config: &Config) -> Policy {
         match config.choice(Setting::Appendfsync) {
             "always" => Policy::Always,
@@ -79,14 +85,17 @@ impl Default for Gate {
 }
 
 impl Gate {
+    /// Sets bits.
     pub fn set(&self, bits: u8) {
         self.bits.fetch_or(bits, AcqRel);
     }
 
+    /// Clears bits.
     pub fn clear(&self, bits: u8) {
         self.bits.fetch_and(!bits, AcqRel);
     }
 
+    /// Sets bits or clears them.
     pub fn set_to(&self, bits: u8, on: bool) {
         if on { self.set(bits) } else { self.clear(bits) }
     }
@@ -143,6 +152,7 @@ impl Gate {
         None
     }
 
+    /// When the log is synced.
     pub fn policy(&self) -> Policy {
         Policy::from_byte(self.policy.load(Relaxed))
     }

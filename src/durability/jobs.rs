@@ -1,5 +1,5 @@
-//! Background jobs: BGSAVE and BGREWRITEAOF, asked for by a client, by a save point or by the
-//! log's growth. One thread does one at a time.
+//! Background jobs: BGSAVE and BGREWRITEAOF, begun by a client, a save point or the log's growth.
+//! One thread does them, one after the other.
 
 use super::Durability;
 use super::save::FailureSeenBy;

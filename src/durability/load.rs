@@ -26,6 +26,7 @@ use std::sync::mpsc;
 /// How far loading is.
 #[derive(Default)]
 pub struct Loading {
+    /// Bytes and keys.
     pub progress: Progress,
     /// When it began, in monotonic milliseconds.
     pub began_ms: AtomicU64,
@@ -61,6 +62,7 @@ pub struct LogEnd {
 
 /// A segment that was read.
 pub struct Segment {
+    /// The name of its file.
     pub name: String,
     /// Its length in bytes as far as it is whole.
     pub len: u64,
@@ -70,8 +72,11 @@ pub struct Segment {
 
 /// What files are loaded into.
 pub struct Load<'a> {
+    /// The engine, and what decoding needs.
     pub parts: &'a Parts,
+    /// Counts what is loaded.
     pub loading: &'a Loading,
+    /// Takes what the engine cannot do.
     pub replay: &'a mut dyn Replay,
 }
 

@@ -4,6 +4,7 @@
 //! ```text
 //!   gate         whether commands are refused, whether replies wait
 //!   wait         what waits for the log: replies, WAITAOF
+//!   syncs        what the log thread and the tasks that wait for it share
 //!   append       the log in `appenddirname`: its threads, its rewriting
 //!   take         one snapshot, from its moment to its file
 //!   encode       the threads that a snapshot is encoded by
@@ -14,6 +15,7 @@
 //!   redis_files  how Redis's files are loaded
 //!   replay       what is left to the server: scripts and libraries of functions
 //!   status       the state of the jobs, and INFO
+//!   parts        the parts of the server that all this works on
 //!   disk         files
 //! ```
 //!

@@ -19,7 +19,9 @@ pub struct Ending {
 /// Whether the server saves before it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FinalSave {
+    /// Whatever the settings say.
     Always,
+    /// Whatever the settings say.
     Never,
     /// If there are save points.
     AsConfigured,
@@ -29,12 +31,12 @@ pub enum FinalSave {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotSaved;
 
-/// How a client hears of it when a snapshot fails.
+/// Which client sees that a snapshot failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureSeenBy {
-    /// SAVE is answered with an error.
+    /// The one that sent SAVE: it gets an error.
     Caller,
-    /// Nobody waits for it: so writes are refused afterwards, if the settings say so.
+    /// None. So writes are refused afterwards, if the settings say so.
     Nobody,
 }
 
@@ -100,8 +102,9 @@ impl Durability {
     pub(super) fn follow_failure(&self) {
         let failed = self.status.lock().save.failed;
         let config = self.parts.config.read();
-        let minds = config.is(Setting::StopWritesOnBgsaveError) && !config.save_points().is_empty();
-        self.gate.set_to(SAVE_FAILS, failed && minds);
+        let refuses =
+            config.is(Setting::StopWritesOnBgsaveError) && !config.save_points().is_empty();
+        self.gate.set_to(SAVE_FAILS, failed && refuses);
     }
 
     /// Does what has to be done before the process may end. From the snapshot's moment on, no

@@ -13,7 +13,9 @@ const RETRY_MS: u64 = 5000;
 /// What is going on and how it went.
 #[derive(Clone, Debug, Default)]
 pub struct Status {
+    /// Snapshots.
     pub save: JobStatus,
+    /// Rewriting of the log.
     pub rewrite: JobStatus,
     /// Changes by the last snapshot.
     pub changes_saved: u64,
@@ -30,6 +32,7 @@ pub struct JobStatus {
     pub since_ms: Option<u64>,
     /// Whether one begins at the next tick at which no other runs.
     pub scheduled: bool,
+    /// Whether the last one failed.
     pub failed: bool,
     /// How long the last one took, in seconds.
     pub took_s: Option<u64>,
@@ -62,10 +65,12 @@ impl Status {
 }
 
 impl JobStatus {
+    /// Whether one is under way, or about to be.
     pub fn is_running(&self) -> bool {
         self.since_ms.is_some()
     }
 
+    /// Notes that one begins.
     pub fn begin(&mut self, now_ms: u64) {
         (self.since_ms, self.tried_ms, self.scheduled) = (Some(now_ms), now_ms, false);
     }

@@ -98,6 +98,7 @@ impl Syncs {
         self.late.load(Relaxed)
     }
 
+    /// Sets the count back.
     pub fn reset_late(&self) {
         self.late.store(0, Relaxed);
     }

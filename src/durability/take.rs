@@ -55,10 +55,13 @@ impl Taking {
     }
 }
 
-/// A snapshot's moment: the clocks, the log's last record, the changes so far.
+/// A snapshot's moment.
 pub struct Moment {
+    /// The clocks.
     pub now: Now,
+    /// The last record of the log.
     pub sequence: u64,
+    /// Changes of keys by then.
     pub changes: u64,
 }
 
