@@ -128,7 +128,7 @@ async fn load_and_serve(server: &'static Server, handlers: &'static Handlers) ->
     log::notice(format_args!(
         "Ready to accept connections on port {port} with {workers} worker(s)"
     ));
-    supervisor::tell(&server.config.read(), "READY=1\nSTATUS=Ready to accept connections\n");
+    supervisor::notify(&server.config.read(), "READY=1\nSTATUS=Ready to accept connections\n");
     until_stopped(server, signals).await
 }
 
@@ -153,7 +153,7 @@ fn start_accepting(
     };
     runtime.spawn(server.pause.watch(&server.engine.keyspace, server.clock));
     let body = move || {
-        log::serves();
+        log::never_block_this_thread();
         runtime.block_on(rebind(listeners, rebinds));
     };
     std::thread::Builder::new().name("accept".into()).spawn(body).map(drop)
@@ -258,7 +258,7 @@ async fn until_stopped(server: &'static Server, mut signals: Signals) -> io::Res
             }
         }
     }
-    supervisor::tell(&server.config.read(), "STOPPING=1\n");
+    supervisor::notify(&server.config.read(), "STOPPING=1\n");
     log::warning("Redstart is now ready to exit, bye bye...");
     Ok(())
 }

@@ -177,8 +177,8 @@ impl Evictor {
         made
     }
 
-    /// Notes a request of so many bytes, where zero is no request. Returns how many bytes memory may
-    /// have grown by since the last sum.
+    /// Notes a request of so many bytes, where zero is no request. Returns by how many bytes memory
+    /// may have grown since the last sum.
     fn note(&self, bytes: usize, now: Now) -> usize {
         let more = if bytes == 0 { 0 } else { bytes + ENTRY_BYTES };
         let since = self.since.fetch_add(more, Relaxed).saturating_add(more);

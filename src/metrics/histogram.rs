@@ -29,8 +29,8 @@ impl Histogram {
         self.counts.iter().position(reached).map_or(0, longest_of)
     }
 
-    /// Calls that took at most so long, by powers of two from 1024 ns on, as far as there are any:
-    /// microseconds, as Redis rounds them, and how many. Powers that add no call are left out.
+    /// For each power of two from 1024 ns on: the microseconds, as Redis rounds them, and how many
+    /// calls took at most so long. Powers that add no call are left out.
     pub fn cumulative(&self) -> Vec<(u64, u64)> {
         let (mut steps, mut previous, mut limit_ns) = (Vec::new(), 0, 1024_u64);
         while previous < self.calls {

@@ -1,5 +1,5 @@
 //! The latency monitor: what took at least `latency-monitor-threshold` milliseconds, by events.
-//! Each event keeps the worst of each of its last 160 seconds in which there was one.
+//! Of each event, the longest is kept for each of the last 160 seconds in which it happened.
 
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, VecDeque};
 /// Seconds that are kept of an event.
 const SAMPLES_MAX: usize = 160;
 
-/// What is known of an event.
+/// How long one kind of event took.
 #[derive(Clone, Debug, Default)]
 pub struct Event {
-    /// Seconds since 1970 and the worst in that second, in milliseconds; the oldest first.
+    /// Seconds since 1970 and the longest in that second, in milliseconds; the oldest first.
     pub samples: VecDeque<(u64, u64)>,
-    /// The worst since the start or the last reset, in milliseconds.
+    /// The longest since the start or the last reset, in milliseconds.
     pub worst_ms: u64,
 }
 
@@ -28,7 +28,7 @@ impl Event {
 pub struct LatencyEvents(Mutex<BTreeMap<&'static str, Event>>);
 
 impl LatencyEvents {
-    /// Adds that something took `ms` milliseconds.
+    /// Adds an event that took `ms` milliseconds.
     pub fn add(&self, name: &'static str, ms: u64) {
         let unix_s = crate::system::clock::wall_us() / 1_000_000;
         let mut events = self.0.lock();

@@ -1,4 +1,5 @@
-//! What is measured while the server works: rates, command times, slow commands, errors.
+//! Measurements: rates, the times of commands, slow commands, events that made clients wait,
+//! errors.
 
 pub mod errors;
 pub mod histogram;

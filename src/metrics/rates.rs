@@ -1,12 +1,12 @@
-//! How much is going on now: INFO's `instantaneous` fields, measured as Redis does over the last
-//! samples of a sum that only grows.
+//! Commands and bytes a second: INFO's `instantaneous` fields, measured as Redis does over the last
+//! samples of sums that only grow.
 
 use parking_lot::Mutex;
 
 /// Samples that the mean is taken over: at ten a second, the last second and a half.
 const SAMPLES: usize = 16;
 
-/// What is measured.
+/// The sums since the start.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sums {
     /// Commands.
@@ -23,7 +23,7 @@ pub struct Rates(Mutex<Ring>);
 
 #[derive(Default)]
 struct Ring {
-    /// When, in monotonic milliseconds, and how much by then.
+    /// When each was taken, in monotonic milliseconds, and the sums by then.
     samples: [(u64, Sums); SAMPLES],
     next: usize,
     count: usize,

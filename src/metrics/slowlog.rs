@@ -1,7 +1,8 @@
-//! The slow log: the last commands that took at least `slowlog-log-slower-than`, with what they
-//! were asked, cut to a size that can be kept.
+//! The slow log: the last commands that took at least `slowlog-log-slower-than`, with their
+//! arguments, cut to a size that can be kept.
 
 use parking_lot::Mutex;
+use redstart_config::{Config, Setting};
 use redstart_protocol::Args;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -14,13 +15,13 @@ const ARG_BYTES_MAX: usize = 128;
 /// One slow command.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Counts from zero, and is never given again.
+    /// Counts from zero, and is never used again.
     pub id: u64,
     /// When it ended, in seconds since 1970.
     pub unix_s: u64,
     /// How long it took, in microseconds.
     pub us: u64,
-    /// What it was asked.
+    /// Its arguments, cut.
     pub args: Vec<Vec<u8>>,
     /// Where its client was.
     pub addr: String,
@@ -31,41 +32,47 @@ pub struct Entry {
 /// The log, the newest first.
 #[derive(Default)]
 pub struct Slowlog {
-    entries: Mutex<(u64, VecDeque<Entry>)>,
+    log: Mutex<Log>,
     len_max: AtomicUsize,
 }
 
+#[derive(Default)]
+struct Log {
+    next_id: u64,
+    entries: VecDeque<Entry>,
+}
+
 impl Slowlog {
-    /// Sets how many are kept (`slowlog-max-len`); older ones go.
-    pub fn set_len_max(&self, len_max: usize) {
+    /// Follows the configuration: older entries than `slowlog-max-len` allows go.
+    pub fn configure(&self, config: &Config) {
+        let len_max = config.count(Setting::SlowlogMaxLen);
         self.len_max.store(len_max, Relaxed);
-        self.entries.lock().1.truncate(len_max);
+        self.log.lock().entries.truncate(len_max);
     }
 
     /// Adds a command.
     pub fn add(&self, us: u64, args: Args<'_>, addr: String, name: Vec<u8>) {
         let args = shortened(args);
         let unix_s = crate::system::clock::wall_us() / 1_000_000;
-        let mut log = self.entries.lock();
-        let (next, entries) = &mut *log;
-        entries.push_front(Entry { id: *next, unix_s, us, args, addr, name });
-        *next += 1;
+        let Log { next_id, entries } = &mut *self.log.lock();
+        entries.push_front(Entry { id: *next_id, unix_s, us, args, addr, name });
+        *next_id += 1;
         entries.truncate(self.len_max.load(Relaxed));
     }
 
     /// The newest `count`.
     pub fn newest(&self, count: usize) -> Vec<Entry> {
-        self.entries.lock().1.iter().take(count).cloned().collect()
+        self.log.lock().entries.iter().take(count).cloned().collect()
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.entries.lock().1.len()
+        self.log.lock().entries.len()
     }
 
     /// Forgets all of them.
     pub fn clear(&self) {
-        self.entries.lock().1.clear();
+        self.log.lock().entries.clear();
     }
 }
 

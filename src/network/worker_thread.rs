@@ -39,7 +39,7 @@ pub fn spawn(
     let runtime = runtime(workers)?;
     let thread = std::thread::Builder::new().name(format!("worker-{index}"));
     thread.stack_size(STACK_BYTES).spawn(move || {
-        crate::system::log::serves();
+        crate::system::log::never_block_this_thread();
         let input = vec![0; READ_BYTES].into();
         worker::install(Worker::new(WorkerState::new(server.stats[index].clone(), seed), input));
         while_busy::open(handlers, connections, load, server.stats[index].clone());

@@ -141,7 +141,7 @@ pub fn apply(config: &Config, server: &Server) {
     crate::system::log::set_quiet(config.choice(Setting::Loglevel) == "warning");
     server.clients.configure(config);
     server.thresholds.configure(config);
-    slowlog.set_len_max(config.count(Setting::SlowlogMaxLen));
+    slowlog.configure(config);
     server.evictor.configure(config);
     let busy_ms = config.count(Setting::BusyReplyThreshold) as u64;
     let version = String::from_utf8_lossy(config.text(Setting::RedisVersion));

@@ -7,11 +7,11 @@
 //!
 //! On Linux a huge block is a mapping of its own, since what takes an allocator milliseconds takes
 //! the system none: it grows by moving its pages and not their bytes, and it is zero without being
-//! written to. Giving it back does take long, 40 ms for 512 MB, and happens wherever the last
-//! owner happens to be; so a thread of its own does it ([`unmap_for_others`]).
+//! written to. Giving it back does take long, 40 ms for 512 MB, and would happen on the thread of
+//! the last owner; so a thread of its own does it ([`unmap_for_others`]).
 //!
 //! This file holds `unsafe`: it is the boundary to a C library and to the system. The contracts are
-//! those of [`GlobalAlloc`]; a block's layout tells who it came from.
+//! those of [`GlobalAlloc`]; a block's layout says whether mimalloc or the system gave it.
 #![allow(unsafe_code)]
 
 use libmimalloc_sys::{
@@ -142,7 +142,7 @@ mod huge {
     pub const ALIGN: usize = 4096;
     /// Mappings are as long as whole tables of pages, which move by one entry each.
     const STEP: usize = 2 << 20;
-    /// What is given back at a time: the system serves nobody else's mapping meanwhile.
+    /// Bytes given back at a time: the system changes no other mapping meanwhile.
     const PIECE: usize = 2 * STEP;
 
     /// At the beginning of a mapping that waits to be given back.
@@ -211,7 +211,7 @@ mod huge {
                 std::thread::park();
             }
             while !freed.is_null() {
-                // SAFETY: who freed the mapping wrote this, and has given it up.
+                // SAFETY: the thread that freed the mapping wrote this, and has given it up.
                 let Freed { next, size } = unsafe { freed.read() };
                 // SAFETY: as above; it was taken off the list, so this happens once.
                 unsafe { unmap(freed.cast(), size) };
@@ -221,17 +221,17 @@ mod huge {
     }
 
     /// # Safety
-    /// `size` bytes at `block` are a mapping that nobody uses any more.
+    /// `size` bytes at `block` are a mapping that is used no more.
     unsafe fn unmap(block: *mut u8, size: usize) {
         for at in (0..size).step_by(PIECE) {
             // SAFETY: the piece lies within the mapping.
-            // A failure would be a mapping that stays: there is nobody to tell.
+            // A mapping that cannot be given back stays.
             let _ = unsafe { munmap(block.add(at).cast(), PIECE.min(size - at)) };
         }
     }
 }
 
-/// Elsewhere there are none.
+/// On other systems no block is a mapping.
 #[cfg(not(target_os = "linux"))]
 mod huge {
     pub const ALIGN: usize = 1;
@@ -246,7 +246,7 @@ mod huge {
 
     pub unsafe fn unmap_later(_: *mut u8, _: usize) {}
 
-    /// There is nothing to give back.
+    /// Does nothing: there is nothing to give back.
     pub fn unmap_for_others() {}
 }
 

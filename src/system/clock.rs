@@ -1,12 +1,12 @@
-//! The one place that reads clocks. Monotonic time rules; wall time is monotonic time plus an
-//! offset that is held steady and only follows the system's clock when that strays, so that
-//! EXPIRETIME gives back exactly what EXPIREAT was given.
+//! The one place that reads clocks for requests. Deadlines are in monotonic time. Wall time is
+//! monotonic time plus an offset that is held steady and only follows the system's clock when that
+//! strays, so that EXPIRETIME returns exactly what EXPIREAT was given.
 
 use redstart_engine::Now;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// How far wall time may stray from its steady image before it is followed, in milliseconds.
+/// How far the system's wall clock may stray before it is followed, in milliseconds.
 const STRAY_MS: i64 = 20;
 /// Monotonic time at the start, in milliseconds: a day, so that a deadline may lie before it.
 const START_MS: u64 = 86_400_000;
@@ -14,8 +14,9 @@ const START_MS: u64 = 86_400_000;
 /// Both clocks.
 pub struct Clock {
     start: Instant,
-    /// What the wall clock was past a whole millisecond at the start: both clocks turn over at
-    /// once, so that a time that a client took just now is never ahead of the server's.
+    /// How far the wall clock was past a whole millisecond at the start, in nanoseconds. Both
+    /// clocks turn over at once, so that a time that a client read just now is never ahead of the
+    /// server's.
     phase_ns: u64,
     wall_offset_ms: AtomicI64,
 }
@@ -70,7 +71,7 @@ fn wall_ms() -> i64 {
     since_epoch().as_millis() as i64
 }
 
-/// Microseconds since the Unix epoch, as TIME tells them.
+/// Microseconds since the Unix epoch.
 pub fn wall_us() -> u64 {
     since_epoch().as_micros() as u64
 }

@@ -1,7 +1,7 @@
 //! The server's own log: lines in Redis's form, on standard output or in `logfile`.
 //!
-//! A disk that is busy keeps whoever writes to it waiting, for seconds at times. Threads that serve
-//! clients do not wait for it: what they have to say is written by a thread of its own.
+//! A thread that writes to a busy disk waits, for seconds at times. Threads that serve clients do
+//! not: they hand their lines to a thread of its own, which writes them.
 
 use std::cell::Cell;
 use std::fs::{File, OpenOptions};
@@ -12,21 +12,21 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 static FILE: OnceLock<File> = OnceLock::new();
-/// The way to the thread that writes for others.
+/// Sends lines to the thread that writes for others.
 static WRITER: OnceLock<Sender<Piece>> = OnceLock::new();
-/// How long the end of the process waits for what others had to say.
+/// How long the end of the process waits for lines that are not written yet.
 const FLUSH: Duration = Duration::from_secs(1);
 
 thread_local! {
-    /// Whether this thread has its lines written by the other one.
-    static SERVES: Cell<bool> = const { Cell::new(false) };
+    /// Whether this thread hands its lines over instead of writing them.
+    static NEVER_BLOCKS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What the thread that writes is told.
+/// What the thread that writes takes.
 enum Piece {
     /// A line, with its end.
     Line(String),
-    /// Whoever waits here is told that all lines before are written.
+    /// Answered when all lines before it are written.
     Flush(Sender<()>),
 }
 
@@ -40,7 +40,7 @@ pub fn start() -> io::Result<()> {
         for piece in pieces {
             match piece {
                 Piece::Line(line) => put(&line),
-                // Who asked may have lost patience.
+                // The thread that asked may no longer wait.
                 Piece::Flush(done) => drop(done.send(())),
             }
         }
@@ -51,23 +51,24 @@ pub fn start() -> io::Result<()> {
     Ok(())
 }
 
-/// Says that this thread serves clients.
-pub fn serves() {
-    SERVES.set(true);
+/// From now on, lines of this thread are written by the other one: it serves clients, and must not
+/// wait for a disk.
+pub fn never_block_this_thread() {
+    NEVER_BLOCKS.set(true);
 }
 
-/// Waits until what threads that serve clients had to say is written, unless that takes long.
+/// Waits until the lines of threads that serve clients are written, unless that takes long.
 pub fn flush() {
     let (done, is_done) = channel();
     if let Some(writer) = WRITER.get()
         && writer.send(Piece::Flush(done)).is_ok()
     {
-        // The process is about to end: there is nobody to tell.
+        // The process is about to end, with or without these lines.
         let _ = is_done.recv_timeout(FLUSH);
     }
 }
 
-/// Sends the log to a file from now on.
+/// Writes the log to a file from now on.
 ///
 /// # Errors
 /// When the file cannot be opened for appending.
@@ -86,14 +87,14 @@ pub fn set_quiet(quiet: bool) {
     QUIET.store(quiet, Relaxed);
 }
 
-/// What a user may want to know.
+/// Logs something that a user may want to know.
 pub fn notice(text: impl std::fmt::Display) {
     if !QUIET.load(Relaxed) {
         write('*', &text);
     }
 }
 
-/// What a user should do something about.
+/// Logs something that a user should do something about.
 pub fn warning(text: impl std::fmt::Display) {
     write('#', &text);
 }
@@ -104,13 +105,13 @@ fn write(level: char, text: &dyn std::fmt::Display) {
     let line = format!("{}:M {when} {level} {text}\n", std::process::id());
     match WRITER.get() {
         // The thread lives as long as the process.
-        Some(writer) if SERVES.get() => drop(writer.send(Piece::Line(line))),
+        Some(writer) if NEVER_BLOCKS.get() => drop(writer.send(Piece::Line(line))),
         _ => put(&line),
     }
 }
 
 fn put(line: &str) {
-    // A log that cannot be written has nobody to tell.
+    // Where the log cannot be written, there is nowhere to say so.
     let _ = match FILE.get() {
         Some(mut file) => file.write_all(line.as_bytes()),
         None => io::stdout().write_all(line.as_bytes()),

@@ -1,4 +1,5 @@
-//! The machine that the server runs on: allocator, clocks, log, random source, pace of helpers.
+//! The machine that the server runs on: allocator, clocks, log, random source, the process, and how
+//! threads share its cores.
 
 pub mod allocator;
 pub mod clock;

@@ -37,7 +37,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// What the system says now. Linux has all of it under `/proc`; elsewhere the processor time is all user time.
+    /// What the system says now. Linux has all of it under `/proc`; elsewhere the processor time is
+    /// all user time.
     pub fn now() -> Process {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
         let kilobytes = |text: &str, name: &str| -> Option<usize> {

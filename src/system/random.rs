@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 
-/// Fills `bytes` with what nobody can guess.
+/// Fills `bytes` with random ones that cannot be guessed.
 ///
 /// # Errors
 /// When the system's random source cannot be read.

@@ -1,7 +1,7 @@
-//! A supervisor that wants to know when the server is ready, and when it ends (`supervised`).
+//! Notifies a supervisor when the server is ready, and when it ends (`supervised`).
 //!
 //! systemd names a socket in the environment, to which a service of the type `notify` sends lines.
-//! upstart waits for the process to stop itself; that one is accepted and means nothing.
+//! upstart waits for the process to stop itself; it is accepted and has no effect.
 
 use redstart_config::{Config, Setting};
 use std::ffi::OsString;
@@ -11,19 +11,19 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 const SOCKET: &str = "NOTIFY_SOCKET";
 
-/// Who supervises, as INFO tells it.
+/// The supervisor, as INFO names it.
 pub fn by(config: &Config) -> &'static str {
-    let is_told = std::env::var_os(SOCKET).is_some();
+    let has_socket = std::env::var_os(SOCKET).is_some();
     match config.choice(Setting::Supervised) {
-        "systemd" | "auto" if is_told => "systemd",
+        "systemd" | "auto" if has_socket => "systemd",
         "upstart" => "upstart",
         "systemd" => "systemd",
         _ => "no",
     }
 }
 
-/// Tells the supervisor something, if there is one.
-pub fn tell(config: &Config, lines: &str) {
+/// Sends lines to the supervisor, if there is one.
+pub fn notify(config: &Config, lines: &str) {
     if by(config) != "systemd" {
         return;
     }
@@ -31,7 +31,7 @@ pub fn tell(config: &Config, lines: &str) {
         return crate::system::log::warning("supervised is systemd, but NOTIFY_SOCKET is not set");
     };
     if let Err(error) = send(&name, lines) {
-        crate::system::log::warning(format_args!("The supervisor could not be told: {error}"));
+        crate::system::log::warning(format_args!("The supervisor could not be notified: {error}"));
     }
 }
 

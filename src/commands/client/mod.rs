@@ -185,7 +185,7 @@ fn mark(context: &mut Context<'_>, args: Args<'_>, mark: u8) -> Result<(), Error
     } else {
         return Err(Error::SYNTAX);
     }
-    context.local.touches_not = marks.load(Relaxed) & client::NO_TOUCH != 0;
+    context.local.no_touch = marks.load(Relaxed) & client::NO_TOUCH != 0;
     context.session.out.ok();
     Ok(())
 }

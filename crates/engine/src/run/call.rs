@@ -222,9 +222,9 @@ impl<'a> KeyAccess<'a> {
 
     /// Notes a use of a key, also of a client whose commands are none. Returns whether it is there.
     pub fn touch(&mut self, key: Key<'_>) -> bool {
-        let touches_not = std::mem::take(&mut self.local.touches_not);
+        let no_touch = std::mem::take(&mut self.local.no_touch);
         let is_there = self.read(key).is_some();
-        self.local.touches_not = touches_not;
+        self.local.no_touch = no_touch;
         is_there
     }
 

@@ -62,7 +62,7 @@ pub struct WorkerState {
     /// What the ages of entries mean.
     pub(crate) aging: Rule,
     /// Whether what runs is no use of the keys that it reads and changes (CLIENT NO-TOUCH).
-    pub touches_not: bool,
+    pub no_touch: bool,
     /// Whether memory was short when the script or transaction that runs was asked for.
     pub lacks_room: bool,
 }
@@ -82,7 +82,7 @@ impl WorkerState {
             writes: false,
             changes_before: 0,
             aging: Rule::Idle,
-            touches_not: false,
+            no_touch: false,
             lacks_room: false,
         }
     }
@@ -104,7 +104,7 @@ impl WorkerState {
     /// Notes a use of an entry.
     #[inline]
     pub(crate) fn note_use(&mut self, entry: &mut Entry, now: Now) {
-        if !self.touches_not {
+        if !self.no_touch {
             entry.touch(self.aging.used(entry.age(), now, &mut self.random));
         }
     }
