@@ -12,7 +12,7 @@ use crate::system::log;
 use atomic_waker::AtomicWaker;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use redstart_engine::run::blocking::{Waiter, Wake};
+use redstart_engine::keyspace::waiters::{Waiter, Wake};
 use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering,
 };

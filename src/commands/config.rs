@@ -2,6 +2,7 @@
 
 use super::{Container, SessionCommand, declare, declare_help, help};
 use crate::session::Context;
+use redstart_config::Setting;
 use redstart_engine::spec::*;
 use redstart_engine::{Command, Error};
 use redstart_protocol::Args;
@@ -61,9 +62,17 @@ static SET: SessionCommand = SessionCommand {
             summary: "Changes parameters, all of them or none.",
             syntax: "parameter value [parameter value ...]",
         },
-    ),
+    )
+    .secrets(set_secrets),
     run: set,
 };
+
+/// The values of parameters that are passwords.
+fn set_secrets(args: Args<'_>) -> Vec<usize> {
+    let is_password =
+        |name: &[u8]| Setting::find(name).is_some_and(|(setting, _)| setting.param().sensitive);
+    (2..args.len()).step_by(2).filter(|at| is_password(args.at(*at))).map(|at| at + 1).collect()
+}
 
 fn set(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     use redstart_config::Caller;

@@ -104,16 +104,26 @@ static HELLO: SessionCommand = SessionCommand {
         "hello",
         Group::Connection,
         Arity::AtLeast(1),
-        ALWAYS | SECRET_ARGS,
+        ALWAYS | UNLOGGED,
         Doc {
             since: "6.0.0",
             complexity: "O(1)",
             summary: "Negotiates the protocol, and may authenticate and name the connection.",
             syntax: "[protover [AUTH username password] [SETNAME clientname]]",
         },
-    ),
+    )
+    .secrets(hello_secrets),
     run: hello,
 };
+
+/// The user and the password behind AUTH.
+fn hello_secrets(args: Args<'_>) -> Vec<usize> {
+    let mut at = 2;
+    while at + 1 < args.len() && is(args.at(at), "setname") {
+        at += 2;
+    }
+    if at + 2 < args.len() && is(args.at(at), "auth") { vec![at + 1, at + 2] } else { Vec::new() }
+}
 
 fn hello(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let session = &mut *context.session;
@@ -181,16 +191,22 @@ static AUTH: SessionCommand = SessionCommand {
         "auth",
         Group::Connection,
         Arity::AtLeast(2),
-        ALWAYS | SECRET_ARGS,
+        ALWAYS | UNLOGGED,
         Doc {
             since: "1.0.0",
             complexity: "O(N) with a password of N bytes.",
             summary: "Says who the client is.",
             syntax: "[username] password",
         },
-    ),
+    )
+    .secrets(auth_secrets),
     run: auth,
 };
+
+/// Everything, unless there is too much.
+fn auth_secrets(args: Args<'_>) -> Vec<usize> {
+    if args.len() <= 3 { (1..args.len()).collect() } else { Vec::new() }
+}
 
 fn auth(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let session = &mut *context.session;
@@ -267,3 +283,23 @@ static RESET: SessionCommand = SessionCommand {
         Ok(())
     },
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use redstart_protocol::OwnedArgs;
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let places = |command: &SessionCommand, line: &str| {
+            let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            let args = OwnedArgs::from_slices(&words);
+            command.spec.secrets.expect("it has passwords")(args.as_args())
+        };
+        assert_eq!(places(&AUTH, "auth secret"), [1]);
+        assert_eq!(places(&AUTH, "auth me secret"), [1, 2]);
+        assert_eq!(places(&HELLO, "hello 3 auth me secret setname x"), [3, 4]);
+        assert_eq!(places(&HELLO, "hello 3 setname auth auth me secret"), [5, 6]);
+        assert_eq!(places(&HELLO, "hello 3 setname x"), []);
+    }
+}

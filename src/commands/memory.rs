@@ -4,37 +4,33 @@ use super::{Container, SessionCommand, declare_help, help, is};
 use crate::report::info::Usage;
 use crate::session::Context;
 use crate::system::process::Process;
-use redstart_engine::run::call::Call;
 use redstart_engine::spec::*;
-use redstart_engine::{Command, Error};
+use redstart_engine::{Call, Command, DataCommand, Error};
 use redstart_protocol::{Args, parse_i64};
 
 /// The session commands of this file.
 pub static COMMANDS: &[&SessionCommand] = &[&DOCTOR, &HELP, &MALLOC_STATS, &PURGE, &STATS];
+
+/// The data commands of this file.
+pub static DATA_COMMANDS: &[&DataCommand] = &[&USAGE];
 
 const CONTAINER: Container = Container { name: "memory", group: Group::Server, since: "4.0.0" };
 
 /// MEMORY subcommand
 pub static MEMORY: Command = CONTAINER.declare(
     "Holds what is about memory.",
-    &[&DOCTOR.spec, &HELP.spec, &MALLOC_STATS.spec, &PURGE.spec, &STATS.spec, &USAGE],
+    &[&DOCTOR.spec, &HELP.spec, &MALLOC_STATS.spec, &PURGE.spec, &STATS.spec, &USAGE.spec],
 );
 
 /// MEMORY USAGE key [SAMPLES count]
-static USAGE: Command = Command {
-    name: "usage",
-    group: Group::Server,
-    arity: Arity::AtLeast(3),
-    flags: READONLY,
-    keys: &[KeySpec::at(2, RO)],
-    doc: Doc {
-        since: "4.0.0",
-        complexity: "O(1): every value knows its size.",
-        summary: "Tells the bytes that a key and its value take.",
-        syntax: "key [SAMPLES count]",
-    },
-    run: Run::Data(usage),
-};
+static USAGE: DataCommand = declare("usage", Group::Server, AtLeast(3))
+    .flags(READONLY)
+    .keys(&[KeySpec::at(2, RO)])
+    .since("4.0.0")
+    .complexity("O(1): every value knows its size.")
+    .summary("Tells the bytes that a key and its value take.")
+    .syntax("key [SAMPLES count]")
+    .run(usage);
 
 fn usage(call: &mut Call<'_>) -> Result<(), Error> {
     let mut at = 3;

@@ -23,17 +23,13 @@ mod slowlog;
 mod transaction;
 
 use crate::session::handlers::{Handler, Handlers};
-use redstart_engine::spec::{Arity, Doc, Flags, Group, LOADING, Run, STALE};
+use redstart_engine::run::command::Declared;
+use redstart_engine::spec::{self, Arity, Doc, Flags, Group, LOADING, Runnable, STALE};
 use redstart_engine::{Command, Error, Registry};
 use redstart_protocol::{Reply, parse_i64};
 
 /// A session command: the declaration and, beside it, what runs it.
-pub struct SessionCommand {
-    /// The declaration; its `run` is `Run::Session`, or a container's subcommands.
-    pub spec: Command,
-    /// The handler.
-    pub run: Handler,
-}
+pub type SessionCommand = Runnable<Handler>;
 
 /// All session commands, subcommands included.
 fn all() -> impl Iterator<Item = &'static SessionCommand> {
@@ -85,7 +81,7 @@ const fn declare(
     flags: Flags,
     doc: Doc,
 ) -> Command {
-    Command { name, group, arity, flags, keys: &[], doc, run: Run::Session }
+    Command { doc, ..spec::declare(name, group, arity).flags(flags) }
 }
 
 /// A container of subcommands: what its own declaration and theirs have in common.
@@ -105,8 +101,7 @@ impl Container {
     ) -> Command {
         let Container { name, group, since } = self;
         let doc = Doc { since, complexity: "Depends on the subcommand.", summary, syntax: "" };
-        let run = Run::Subcommands(subcommands);
-        Command { run, ..declare(name, group, Arity::AtLeast(2), 0, doc) }
+        declare(name, group, Arity::AtLeast(2), 0, doc).subcommands(subcommands)
     }
 
     /// For subcommands of another age.
@@ -137,15 +132,10 @@ const fn declare_help(group: Group, since: &'static str) -> Command {
 
 /// The whole command table: data commands, session commands, containers.
 pub fn registry() -> Registry {
-    let session = || all().map(|command| &command.spec);
-    let parents: Vec<_> = containers().chain(session()).collect();
-    let is_sub = |spec: &Command| {
-        parents.iter().any(|c| c.subcommands().iter().any(|sub| std::ptr::eq(*sub, spec)))
-    };
-    let top: Vec<_> = session().filter(|spec| !is_sub(spec)).collect();
-    let files = redstart_persistence::commands::COMMANDS.iter().copied();
-    let data = redstart_engine::commands::all().chain(files);
-    Registry::new(data.chain(top).chain(containers()))
+    let files = redstart_persistence::commands::COMMANDS.iter();
+    let data = files.chain(memory::DATA_COMMANDS).map(|command| Declared::from(*command));
+    let session = all().map(|command| &command.spec).chain(containers()).map(Declared::session);
+    Registry::new(redstart_engine::commands::all().chain(data).chain(session))
 }
 
 /// The session commands' handlers, by command id.

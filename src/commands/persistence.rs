@@ -189,7 +189,7 @@ fn wait_aof(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
         return Ok(());
     }
     let (session, now) = (&mut *context.session, context.now);
-    let waiter = blocked::wait_without_keys(session, &WAITAOF.spec, timeout_ms, now, write);
+    let waiter = blocked::wait_without_keys(session, timeout_ms, now, write);
     if replicas == 0 {
         tokio::spawn(async move {
             durability.wait_until_safe(target, || waiter.is_waiting()).await;

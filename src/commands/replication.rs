@@ -60,7 +60,7 @@ fn wait(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
         return Ok(());
     }
     let late = |out: &mut Reply| out.integer(0);
-    blocked::wait_without_keys(context.session, &WAIT.spec, timeout_ms, context.now, late);
+    blocked::wait_without_keys(context.session, timeout_ms, context.now, late);
     Ok(())
 }
 

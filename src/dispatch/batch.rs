@@ -4,10 +4,9 @@ use crate::dispatch::worker::Worker;
 use crate::server::Server;
 use crate::session::{Session, blocked};
 use bytes::Bytes;
-use redstart_engine::Command;
-use redstart_engine::run::call::KeyAt;
 use redstart_engine::run::registry::KeyShape;
 use redstart_engine::spec::Group;
+use redstart_engine::{Command, KeyAt};
 use redstart_protocol::{Args, Parser, Span, Step};
 use std::ops::Range;
 

@@ -9,11 +9,10 @@ use crate::dispatch::gate::{gate, pause_holds};
 use crate::dispatch::worker::Worker;
 use crate::durability;
 use crate::session::{Context, Quiet, Session, blocked, tracking, transaction};
-use redstart_engine::run::call::KeyAt;
-use redstart_engine::run::execute::Prepared;
+use redstart_engine::run::command::Runner;
 use redstart_engine::run::registry::Registered;
-use redstart_engine::spec::{IN_MULTI_AT_ONCE, NO_MULTI, REPLIES_ARE_PUSHED, RUNS_QUEUE, Run};
-use redstart_engine::{Error, Now};
+use redstart_engine::spec::{IN_MULTI_AT_ONCE, NO_MULTI, REPLIES_ARE_PUSHED, RUNS_QUEUE};
+use redstart_engine::{Error, KeyAt, Now, Prepared};
 use redstart_protocol::Args;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -138,7 +137,7 @@ fn execute(
 pub fn run_one(context: &mut Context<'_>, registered: &Registered, args: Args<'_>, keys: &[KeyAt]) {
     let Context { session, local, now, held } = context;
     let (engine, command) = (session.server.engine, registered.command);
-    let Run::Data(run) = command.run else {
+    let Runner::Data(run, serve) = registered.runner else {
         return run_session_command(context, registered, args, keys);
     };
     let prepared = Prepared { command, run, args, keys, db: session.db };
@@ -147,8 +146,8 @@ pub fn run_one(context: &mut Context<'_>, registered: &Registered, args: Args<'_
         if session.tracks && session.notes_reads_of(command) {
             tracking::note_request(session, view, args, keys);
         }
-    } else if blocked::may_block(command) {
-        blocked::run(session, local, prepared, *now);
+    } else if let Some(serve) = serve {
+        blocked::run(session, local, prepared, serve, *now);
     } else if session.tracks && session.notes_reads_of(command) {
         tracking::run(session, local, prepared, *now);
     } else {

@@ -132,7 +132,7 @@ impl Host for ScriptHost {
 
     fn show(&self, db: usize, command: &Command, args: Args<'_>) {
         if monitor::is_shown(command) {
-            self.server.monitors.show(db, &"lua", command.name, args);
+            self.server.monitors.show(db, &"lua", Some(command), args);
         }
     }
 

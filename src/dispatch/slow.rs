@@ -2,9 +2,8 @@
 
 use crate::metrics::timing::Slow;
 use crate::session::Session;
-use redstart_config::Setting;
-use redstart_engine::run::registry::Registered;
-use redstart_engine::spec::{FAST, SECRET_ARGS, SKIP_SLOWLOG};
+use redstart_engine::Command;
+use redstart_engine::spec::{FAST, SKIP_SLOWLOG, UNLOGGED};
 use redstart_protocol::Args;
 
 /// Notes a command that was slow. Without its arguments it does not get into the slow log.
@@ -18,18 +17,15 @@ pub fn note(session: &Session, slow: Slow, args: Option<Args<'_>>) {
     }
     if let Some(args) = args
         && let Some(us) = server.thresholds.for_log(&slow)
-        && !is_secret(registered, args)
+        && !is_secret(registered.command, args)
     {
         let name = session.info.names.lock().name.clone();
         server.slowlog.add(us, args, session.info.addr.to_string(), name);
     }
 }
 
-/// Whether the slow log never shows a request, because of the passwords in it.
-fn is_secret(registered: &Registered, args: Args<'_>) -> bool {
-    let is_sensitive =
-        |name: &[u8]| Setting::find(name).is_some_and(|(setting, _)| setting.param().sensitive);
-    registered.command.is(SKIP_SLOWLOG | SECRET_ARGS)
-        || registered.full_name() == "config|set"
-            && args.iter().skip(2).step_by(2).any(is_sensitive)
+/// Whether the slow log leaves a request out, mostly for the passwords in it.
+fn is_secret(command: &Command, args: Args<'_>) -> bool {
+    command.is(SKIP_SLOWLOG | UNLOGGED)
+        || command.secrets.is_some_and(|secrets| !secrets(args).is_empty())
 }

@@ -4,8 +4,7 @@
 //! in a thread-local that a connection borrows while it runs requests.
 
 use crate::dispatch::batch::Request;
-use redstart_engine::run::call::KeyAt;
-use redstart_engine::run::execute::WorkerState;
+use redstart_engine::{KeyAt, WorkerState};
 use redstart_protocol::{Reply, Span};
 use std::cell::RefCell;
 

@@ -10,7 +10,7 @@ use super::gate::{IS_LOGGING, LOG_FAILS, Policy};
 use super::take::Moment;
 use crate::system::log;
 use bytes::Bytes;
-use redstart_engine::run::effects::{Effect, Sink};
+use redstart_engine::run::effect::{Effect, Sink};
 use redstart_persistence::log::{Failed, Log, Start, State};
 use redstart_persistence::names::{self, Plan};
 use redstart_persistence::storage::Storage;

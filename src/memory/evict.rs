@@ -13,11 +13,8 @@ use redstart_config::{Config, Setting};
 use redstart_engine::commands::key::EVICT;
 use redstart_engine::hasher::{SHARDS, shard_of};
 use redstart_engine::keyspace::db::Db;
-use redstart_engine::run::call::KeyAt;
-use redstart_engine::run::execute::Prepared;
-use redstart_engine::spec::Run;
 use redstart_engine::storage::entry::Entry;
-use redstart_engine::{Engine, Now, WorkerState};
+use redstart_engine::{Engine, KeyAt, Now, Prepared, WorkerState};
 use redstart_protocol::{OwnedArgs, Protocol, Reply};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
@@ -212,14 +209,13 @@ impl Evictor {
         now: Now,
     ) -> Option<usize> {
         let Candidate { db, key, .. } = self.choose(engine, pool, now)?;
-        let Run::Data(run) = EVICT.run else { return None };
         let hash = engine.keyspace.hasher().hash(&key);
         let args = OwnedArgs::from_slices(&[b"EVICT", &key]);
         let shard = shard_of(hash);
         let before = bytes_of(engine, shard);
         let prepared = Prepared {
-            command: &EVICT,
-            run,
+            command: &EVICT.spec,
+            run: EVICT.run,
             args: args.as_args(),
             keys: &[KeyAt { arg: 1, hash }],
             db,

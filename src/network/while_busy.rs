@@ -21,7 +21,7 @@ use crate::network::handover::Handover;
 use crate::server::Server;
 use crate::session::handlers::Handlers;
 use parking_lot::Mutex;
-use redstart_engine::run::execute::WorkerState;
+use redstart_engine::WorkerState;
 use redstart_engine::stats::Stats;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

@@ -7,7 +7,7 @@ use crate::network::handover::WorkerHandle;
 use crate::network::while_busy;
 use crate::server::Server;
 use crate::session::handlers::Handlers;
-use redstart_engine::run::execute::WorkerState;
+use redstart_engine::WorkerState;
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;

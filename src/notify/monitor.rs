@@ -45,15 +45,18 @@ impl Monitors {
         self.on.store(!list.is_empty(), Relaxed);
     }
 
-    /// Shows a command of a client or, where `from` says so, of a script.
+    /// Shows a request of a client or, where `from` says so, of a script. Of the command's arguments
+    /// passwords are left out.
     #[cold]
-    pub fn show(&self, db: usize, from: &dyn Display, name: &str, args: Args<'_>) {
+    pub fn show(&self, db: usize, from: &dyn Display, command: Option<&Command>, args: Args<'_>) {
         let now_us = crate::system::clock::wall_us();
         let (s, us) = (now_us / 1_000_000, now_us % 1_000_000);
         let mut line = Vec::new();
         // Writing to memory does not fail.
         let _ = write!(line, "+{s}.{us:06} [{db} {from}]");
-        let secrets = secrets(name, args);
+        let secrets = command
+            .and_then(|command| command.secrets)
+            .map_or_else(Vec::new, |secrets| secrets(args));
         for (at, arg) in args.iter().enumerate() {
             line.push(b' ');
             quote(if secrets.contains(&at) { b"(redacted)" } else { arg }, &mut line);
@@ -74,40 +77,4 @@ pub fn is_shown(command: &Command) -> bool {
 pub fn is_refused(command: &Command) -> bool {
     // Those that are not shown by themselves run scripts.
     command.is(WRITE | READONLY | MAY_REPLICATE | SKIP_MONITOR)
-}
-
-/// The arguments that hold passwords.
-fn secrets(name: &str, args: Args<'_>) -> Vec<usize> {
-    match name {
-        "auth" if args.len() <= 3 => (1..args.len()).collect(),
-        "hello" => {
-            let is = |at: usize, word: &[u8]| args.at(at).eq_ignore_ascii_case(word);
-            let mut at = 2;
-            while at + 1 < args.len() && is(at, b"setname") {
-                at += 2;
-            }
-            if at + 2 < args.len() && is(at, b"auth") { vec![at + 1, at + 2] } else { Vec::new() }
-        }
-        _ => Vec::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use redstart_protocol::OwnedArgs;
-
-    #[test]
-    fn passwords_are_not_shown() {
-        let places = |name: &str, line: &str| {
-            let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
-            secrets(name, OwnedArgs::from_slices(&words).as_args())
-        };
-        assert_eq!(places("auth", "auth secret"), [1]);
-        assert_eq!(places("auth", "auth me secret"), [1, 2]);
-        assert_eq!(places("hello", "hello 3 auth me secret setname x"), [3, 4]);
-        assert_eq!(places("hello", "hello 3 setname auth auth me secret"), [5, 6]);
-        assert_eq!(places("hello", "hello 3 setname x"), []);
-        assert_eq!(places("get", "get auth"), []);
-    }
 }

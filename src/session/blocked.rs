@@ -8,11 +8,11 @@
 use crate::clients::client::ClientInfo;
 use crate::metrics::errors::Failed;
 use crate::session::{Quiet, Session};
-use redstart_engine::run::blocking::{Waiter, Wake};
-use redstart_engine::run::execute::{Prepared, WorkerState};
+use redstart_engine::keyspace::waiters::{Waiter, Wake};
+use redstart_engine::run::command::Serve;
 use redstart_engine::spec::{BLOCKING, WAITS};
 use redstart_engine::stats::Stats;
-use redstart_engine::{Command, Engine, Now};
+use redstart_engine::{Command, Engine, Now, Prepared, WorkerState};
 use redstart_protocol::Reply;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -41,11 +41,17 @@ pub fn may_block(command: &Command) -> bool {
 }
 
 /// Runs a request that may wait.
-pub fn run(session: &mut Session, local: &mut WorkerState, request: Prepared<'_>, now: Now) {
+pub fn run(
+    session: &mut Session,
+    local: &mut WorkerState,
+    request: Prepared<'_>,
+    serve: Serve,
+    now: Now,
+) {
     let engine = &session.server.engine;
     let info = &session.info;
     let client = || info.clone() as Arc<dyn Wake>;
-    let waiter = engine.run_blocking(local, request, now, &mut session.out, client);
+    let waiter = engine.run_blocking(local, request, serve, now, &mut session.out, client);
     if let Some(waiter) = waiter {
         wait(session, waiter, now);
     }
@@ -55,14 +61,13 @@ pub fn run(session: &mut Session, local: &mut WorkerState, request: Prepared<'_>
 /// ever); `late` writes the reply if the time runs out.
 pub fn wait_without_keys(
     session: &mut Session,
-    command: &'static Command,
     timeout_ms: u64,
     now: Now,
     late: impl Fn(&mut Reply) + Send + Sync + 'static,
 ) -> Arc<Waiter> {
     let (protocol, client) = (session.out.protocol(), session.info.clone());
     let late = Box::new(late);
-    let waiter = Waiter::without_keys(command, timeout_ms, now, protocol, client, late);
+    let waiter = Waiter::without_keys(timeout_ms, now, protocol, client, late);
     let waiter = Arc::new(waiter);
     wait(session, waiter.clone(), now);
     waiter

@@ -14,7 +14,7 @@ impl Session {
             self.server.monitors.show(
                 self.db,
                 &monitor_address(&self.info.addr),
-                command.name,
+                Some(command),
                 args,
             );
         }
@@ -24,7 +24,7 @@ impl Session {
     #[inline]
     pub fn show_script_to_monitors(&self, args: Args<'_>) {
         if self.server.monitors.is_on() {
-            self.server.monitors.show(self.db, &monitor_address(&self.info.addr), "", args);
+            self.server.monitors.show(self.db, &monitor_address(&self.info.addr), None, args);
         }
     }
 

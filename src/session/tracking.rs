@@ -6,11 +6,9 @@ use crate::notify::invalidation::Author;
 use crate::server::Server;
 use crate::session::Session;
 use redstart_engine::keyspace::LockedShards;
-use redstart_engine::run::call::KeyAt;
-use redstart_engine::run::execute::{Prepared, WorkerState};
 use redstart_engine::run::registry::Registered;
 use redstart_engine::spec::{KEEPS_CACHING, NOSCRIPT, PUBSUB, READONLY};
-use redstart_engine::{Command, Now};
+use redstart_engine::{Command, KeyAt, Now, Prepared, WorkerState};
 use redstart_protocol::Args;
 use std::sync::atomic::Ordering::Relaxed;
 

@@ -3,9 +3,8 @@
 
 use crate::clients::client::{KeptFor, NODE_BYTES};
 use crate::session::Session;
-use redstart_engine::run::call::KeyAt;
 use redstart_engine::spec::{Flags, RUNS_QUEUE};
-use redstart_engine::{Command, Error, Key, Now, WorkerState};
+use redstart_engine::{Command, Error, Key, KeyAt, Now, WorkerState};
 use redstart_protocol::{Args, OwnedArgs};
 use std::sync::atomic::Ordering::Relaxed;
 

@@ -198,7 +198,7 @@ fn check_segment(
 mod tests {
     use super::*;
     use redstart_engine::Now;
-    use redstart_engine::run::effects::{Effect, Sink};
+    use redstart_engine::run::effect::{Effect, Sink};
     use redstart_engine::storage::entry::{Entry, NewValue};
     use redstart_persistence::log::{Log, Start};
     use redstart_persistence::snapshot::{Header, Writer};

@@ -4,10 +4,12 @@
 
 use crate::clock::Now;
 use crate::error::Error;
-use crate::run::call::KeyAt;
-use crate::run::execute::{Engine, Prepared, WorkerState};
+use crate::run::command::{DataCommand, Declared, Runner};
+use crate::run::engine::Engine;
+use crate::run::execute::Prepared;
 use crate::run::registry::Registry;
-use crate::spec::{Command, Run};
+use crate::run::worker_state::WorkerState;
+use crate::spec::KeyAt;
 use crate::stats::Stats;
 use redstart_protocol::{OwnedArgs, Protocol, Reply};
 use std::sync::Arc;
@@ -34,8 +36,15 @@ impl Driver {
     }
 
     /// A caller of an engine that is there already (what replays a log), who knows `more` commands.
-    pub fn of(engine: &'static Engine, seed: u64, now: Now, more: &[&'static Command]) -> Driver {
-        let registry = Registry::new(crate::commands::all().chain(more.iter().copied()));
+    pub fn of(
+        engine: &'static Engine,
+        seed: u64,
+        now: Now,
+        more: &[&'static DataCommand],
+    ) -> Driver {
+        let registry = Registry::new(
+            crate::commands::all().chain(more.iter().map(|command| Declared::from(*command))),
+        );
         let stats = Arc::new(Stats::new(registry.len()));
         Driver {
             engine,
@@ -91,7 +100,7 @@ impl Driver {
         if !found.command.arity.accepts(args.len()) {
             return Err(Error::wrong_arity(&found.full_name()));
         }
-        let Run::Data(run) = found.command.run else {
+        let Runner::Data(run, _) = found.runner else {
             return Err(Error::unknown_command(args.iter()));
         };
         let mut keys: Vec<KeyAt> = Vec::new();

@@ -5,8 +5,9 @@
 use parking_lot::Mutex;
 use redstart_engine::commands;
 use redstart_engine::driver::Driver;
-use redstart_engine::run::effects::{Effect, Sink};
-use redstart_engine::spec::{BLOCKING, Run, WRITE};
+use redstart_engine::run::command::{Declared, Runner};
+use redstart_engine::run::effect::{Effect, Sink};
+use redstart_engine::spec::{BLOCKING, WRITE};
 use redstart_engine::storage::entry::Entry;
 use redstart_engine::storage::value::ObjectRef;
 use std::collections::{BTreeMap, BTreeSet};
@@ -279,10 +280,10 @@ fn a_replay_ends_in_the_same_keys_values_and_deadlines() {
 fn every_write_command_is_drawn() {
     let names = TEMPLATES.iter().filter_map(|template| template.split(' ').next());
     let drawn: BTreeSet<&str> = names.flat_map(|names| names.split('|')).collect();
-    for command in commands::all() {
+    for Declared { command, runner } in commands::all() {
         // What may wait is drawn in its form that does not; see the transcripts of both.
         let waits = command.is(BLOCKING);
-        let writes = command.is(WRITE) && !waits && matches!(command.run, Run::Data(_));
+        let writes = command.is(WRITE) && !waits && matches!(runner, Runner::Data(..));
         assert!(!writes || drawn.contains(command.name), "{} has no template", command.name);
     }
 }

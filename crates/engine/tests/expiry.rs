@@ -4,7 +4,7 @@
 
 use redstart_engine::driver::Driver;
 use redstart_engine::hasher::{SHARDS, shard_of};
-use redstart_engine::run::effects::{Effect, Sink};
+use redstart_engine::run::effect::{Effect, Sink};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 

@@ -4,8 +4,8 @@
 use redstart_engine::driver::Driver;
 use redstart_engine::hasher::SHARDS;
 use redstart_engine::keyspace::garbage::Garbage;
-use redstart_engine::run::effects::{Effect, Sink};
-use redstart_engine::spec::Run;
+use redstart_engine::run::command::Runner;
+use redstart_engine::run::effect::{Effect, Sink};
 use redstart_engine::stats::Stats;
 use redstart_engine::storage::entry::Value;
 use redstart_engine::{Engine, Now, Prepared, Registry, WorkerState};
@@ -246,7 +246,7 @@ fn flushed_parts_and_large_values_are_garbage_until_after_the_unlock() {
         let (owned, mut keys) = (OwnedArgs::from_slices(words), Vec::new());
         let (args, mut reply) = (owned.as_args(), Reply::new(Protocol::Resp2));
         let found = registry.get(words[0]).expect("a command");
-        let Run::Data(run) = found.command.run else { panic!("a data command") };
+        let Runner::Data(run, _) = found.runner else { panic!("a data command") };
         engine.hash_keys(found, args, &mut keys).expect("the keys are told");
         let request = Prepared { command: found.command, run, args, keys: &keys, db: 0 };
         engine.run(&mut local, request, Now::new(1, 1), &mut reply);

@@ -5,12 +5,11 @@ mod explore;
 
 use explore::explore;
 use redstart_model::hasher::{Hasher, shard_of};
-use redstart_model::run::blocking::{Waiter, Wake};
-use redstart_model::run::call::KeyAt;
-use redstart_model::spec::{BLOCKING, Run};
+use redstart_model::keyspace::waiters::{Waiter, Wake};
+use redstart_model::run::command::Runner;
 use redstart_model::stats::Stats;
 use redstart_model::sync::{Condvar, Mutex};
-use redstart_model::{Engine, Now, Prepared, Registry, WorkerState};
+use redstart_model::{Engine, KeyAt, Now, Prepared, Registry, WorkerState};
 use redstart_protocol::{OwnedArgs, Protocol, Reply};
 use shuttle::thread::{self, JoinHandle};
 use std::sync::{Arc, OnceLock};
@@ -87,15 +86,15 @@ impl Client {
         let owned = OwnedArgs::from_slices(&words);
         let args = owned.as_args();
         let found = registry().resolve(args).ok().flatten().expect("a command");
-        let Run::Data(run) = found.command.run else { panic!("a command about data") };
+        let Runner::Data(run, serve) = found.runner else { panic!("a command about data") };
         let mut keys: Vec<KeyAt> = Vec::new();
         self.engine.hash_keys(found, args, &mut keys).expect("it has its keys");
         let request = Prepared { command: found.command, run, args, keys: &keys, db: 0 };
         let now = Now::new(1000, 1000);
         let mut reply = Reply::new(Protocol::Resp2);
         let task = self.task.clone();
-        let waiter = if found.command.is(BLOCKING) {
-            self.engine.run_blocking(&mut self.local, request, now, &mut reply, || task)
+        let waiter = if let Some(serve) = serve {
+            self.engine.run_blocking(&mut self.local, request, serve, now, &mut reply, || task)
         } else {
             self.engine.run(&mut self.local, request, now, &mut reply);
             None

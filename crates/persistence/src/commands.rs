@@ -5,27 +5,21 @@ use crate::rdb::{Compression, Loaded, VERSION_MIN};
 use crate::record::Builder;
 use redstart_engine::spec::*;
 use redstart_engine::storage::entry::NewValue;
-use redstart_engine::{Call, Command, Error};
+use redstart_engine::{Call, DataCommand, Error};
 use redstart_protocol::parse_i64;
 
 /// The commands of this file.
-pub static COMMANDS: &[&Command] = &[&DUMP, &RESTORE];
+pub static COMMANDS: &[&DataCommand] = &[&DUMP, &RESTORE];
 
 /// DUMP key
-pub static DUMP: Command = Command {
-    name: "dump",
-    group: Group::Generic,
-    arity: Arity::Exactly(2),
-    flags: READONLY | NONDETERMINISTIC,
-    keys: &[KeySpec::at(1, RO | ACCESS)],
-    doc: Doc {
-        since: "2.6.0",
-        complexity: "O(N) with N elements of the value and their lengths.",
-        summary: "Gives a key's value as bytes for RESTORE, here or in a Redis.",
-        syntax: "key",
-    },
-    run: Run::Data(dump),
-};
+pub static DUMP: DataCommand = declare("dump", Group::Generic, Exactly(2))
+    .flags(READONLY | NONDETERMINISTIC)
+    .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .since("2.6.0")
+    .complexity("O(N) with N elements of the value and their lengths.")
+    .summary("Gives a key's value as bytes for RESTORE, here or in a Redis.")
+    .syntax("key")
+    .run(dump);
 
 fn dump(call: &mut Call<'_>) -> Result<(), Error> {
     let (key, now) = (call.key(0), call.now());
@@ -43,20 +37,14 @@ fn dump(call: &mut Call<'_>) -> Result<(), Error> {
 }
 
 /// RESTORE key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]
-pub static RESTORE: Command = Command {
-    name: "restore",
-    group: Group::Generic,
-    arity: Arity::AtLeast(4),
-    flags: WRITE | DENYOOM | DANGEROUS,
-    keys: &[KeySpec::at(1, OW | UPDATE)],
-    doc: Doc {
-        since: "2.6.0",
-        complexity: "O(N) with N elements of the value and their lengths.",
-        summary: "Makes a key of what DUMP gave; a time to live of zero is none.",
-        syntax: "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
-    },
-    run: Run::Data(restore),
-};
+pub static RESTORE: DataCommand = declare("restore", Group::Generic, AtLeast(4))
+    .flags(WRITE | DENYOOM | DANGEROUS)
+    .keys(&[KeySpec::at(1, OW | UPDATE)])
+    .since("2.6.0")
+    .complexity("O(N) with N elements of the value and their lengths.")
+    .summary("Makes a key of what DUMP gave; a time to live of zero is none.")
+    .syntax("key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]")
+    .run(restore);
 
 /// The options of RESTORE.
 #[derive(Default)]

@@ -2,7 +2,7 @@
 //! what was acknowledged; what is damaged is found.
 
 use bytes::Bytes;
-use redstart_engine::run::effects::{Effect, Sink};
+use redstart_engine::run::effect::{Effect, Sink};
 use redstart_persistence::ReadError;
 use redstart_persistence::log::{End, Log, SegmentReader, Start, State, decode};
 use redstart_persistence::names::{Plan, segment};

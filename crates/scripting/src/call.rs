@@ -9,13 +9,12 @@ use crate::scratch::ScratchBuffer;
 use crate::watchdog::{COMMAND_STEPS, Watchdog};
 use mlua::{Either, Lua, MultiValue, Value};
 use redstart_engine::keyspace::LockedShards;
-use redstart_engine::run::call::KeyAt;
-use redstart_engine::run::execute::Prepared;
+use redstart_engine::run::command::Runner;
 use redstart_engine::run::registry::Registered;
 use redstart_engine::spec::{
-    Command, DENYOOM, MAY_REPLICATE, NOSCRIPT, READONLY, Run, SCRIPT_DEBUGGING, WRITE,
+    Command, DENYOOM, MAY_REPLICATE, NOSCRIPT, READONLY, SCRIPT_DEBUGGING, WRITE,
 };
-use redstart_engine::{Error, Now, WorkerState};
+use redstart_engine::{Error, KeyAt, Now, Prepared, WorkerState};
 use redstart_protocol::{Args, DOUBLE_TEXT_MAX, Protocol, Reply, Span, format_f64};
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -313,12 +312,12 @@ impl State {
         let args = Args::new(&self.bytes, &self.spans);
         let errors = reply.errors();
         local.stats.calls[id as usize].add(1);
-        match command.run {
-            Run::Data(run) => {
+        match registered.runner {
+            Runner::Data(run, _) => {
                 let prepared = Prepared { command, run, args, keys: &self.keys, db: *db };
                 self.parts.engine.run_in(shards, local, prepared, *now, reply);
             }
-            Run::Session | Run::Subcommands(_) => {
+            Runner::Session => {
                 let unit = Unit { shards, local, now: *now, db, reply };
                 if let Err(error) = self.host.session_command(id, args, unit) {
                     local.stats.errors.add(1);

@@ -63,7 +63,7 @@ pub static CLIENT: Command = CONTAINER
             &HELP.spec,
         ],
     )
-    .with(KEEPS_CACHING);
+    .flags(KEEPS_CACHING);
 
 /// What is only about the client itself.
 const OWN: Flags = NOSCRIPT | LOADING | STALE;

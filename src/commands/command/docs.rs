@@ -10,7 +10,7 @@ pub fn write(out: &mut Reply, command: &Command, container: Option<&Command>) {
     out.bulk(full_name(command, container).as_bytes());
     let first = 1 + usize::from(container.is_some());
     let (list, deprecated) = (arguments(command, first), super::tips::replacement(command.name));
-    let subcommands = command.subcommands();
+    let subcommands = command.subcommands;
     let optional = [!list.is_empty(), !subcommands.is_empty()];
     let count = optional.iter().filter(|there| **there).count();
     out.map(4 + count + if deprecated.is_some() { 3 } else { 0 });

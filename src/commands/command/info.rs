@@ -29,7 +29,7 @@ fn describe(out: &mut Reply, command: &Command, container: Option<&Command>) {
     for (index, spec) in command.keys.iter().enumerate() {
         key_spec(out, spec, tips::note(&name, index));
     }
-    match command.subcommands() {
+    match command.subcommands {
         [] => out.set(0),
         list => {
             out.array(list.len());
@@ -88,7 +88,7 @@ pub fn categories(registered: &Registered) -> Vec<&'static str> {
 
 fn categories_of(command: &Command, container: Option<&Command>) -> Vec<&'static str> {
     // A container without flags is no command: it has no category but @slow.
-    let is_mere_container = flags(command).is_empty() && !command.subcommands().is_empty();
+    let is_mere_container = flags(command).is_empty() && !command.subcommands.is_empty();
     let own = if is_mere_container { None } else { group_category(command, container) };
     // Of channels, only what is flagged so is about them.
     let own = own.filter(|own| *own != "@pubsub");

@@ -71,7 +71,7 @@ fn keys<'a>(context: &Context<'_>, args: Args<'a>) -> Result<Vec<(&'a [u8], Acce
         return Err(Error::GETKEYS_ARITY);
     }
     let mut keys = Vec::new();
-    let told = each_key(command, args, |at, access| {
+    let told = each_key(command.keys, args, |at, access| {
         keys.push((args.at(at), settled(command, args, access)));
     });
     match told {

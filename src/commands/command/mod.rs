@@ -7,10 +7,10 @@ mod tips;
 
 use super::{SessionCommand, declare, declare_help, help, is};
 use crate::session::Context;
+use redstart_engine::Error;
 use redstart_engine::glob::{Case, matches};
 use redstart_engine::run::registry::Registered;
-use redstart_engine::spec::*;
-use redstart_engine::{Command, Error};
+use redstart_engine::spec::{self, *};
 use redstart_protocol::Args;
 
 pub use info::{CATEGORIES, categories};
@@ -23,19 +23,12 @@ const OPEN: Flags = LOADING | STALE;
 
 /// COMMAND [subcommand]
 static COMMAND: SessionCommand = SessionCommand {
-    spec: Command {
-        name: "command",
-        group: Group::Server,
-        arity: Arity::AtLeast(1),
-        flags: OPEN,
-        keys: &[],
-        doc: Doc {
-            since: "2.8.13",
-            complexity: "O(N) with N commands.",
-            summary: "Tells about all commands.",
-            syntax: "",
-        },
-        run: Run::Subcommands(&[
+    spec: spec::declare("command", Group::Server, AtLeast(1))
+        .flags(OPEN)
+        .since("2.8.13")
+        .complexity("O(N) with N commands.")
+        .summary("Tells about all commands.")
+        .subcommands(&[
             &COUNT.spec,
             &LIST.spec,
             &INFO.spec,
@@ -44,7 +37,6 @@ static COMMAND: SessionCommand = SessionCommand {
             &keys::GETKEYSANDFLAGS.spec,
             &HELP.spec,
         ]),
-    },
     run: |context, _| {
         all(context);
         Ok(())

@@ -1,14 +1,12 @@
 //! DEBUG subcommands that look at keys and values, or make some.
 
 use crate::session::Context;
-use redstart_engine::Error;
 use redstart_engine::hasher::SHARDS;
 use redstart_engine::keyspace::LockedShards;
-use redstart_engine::run::call::KeyAt;
-use redstart_engine::run::execute::Prepared;
-use redstart_engine::spec::Run;
+use redstart_engine::run::command::Runner;
 use redstart_engine::storage::entry::Entry;
 use redstart_engine::storage::value::ObjectRef;
+use redstart_engine::{Error, KeyAt, Prepared};
 use redstart_protocol::{OwnedArgs, Protocol, Reply};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::ControlFlow;
@@ -150,7 +148,7 @@ pub fn populate(
     }
     let server = context.session.server;
     let Some(registered) = server.registry.get(b"set") else { return Ok(()) };
-    let Run::Data(run) = registered.command.run else { return Ok(()) };
+    let Runner::Data(run, _) = registered.runner else { return Ok(()) };
     for number in 0..count {
         let key = [prefix, format!(":{number}").as_bytes()].concat();
         let mut value = format!("value:{number}").into_bytes();

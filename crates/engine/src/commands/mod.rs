@@ -10,11 +10,14 @@ pub mod scan;
 pub mod sort;
 pub mod string;
 
-use crate::spec::Command;
+use crate::run::command::Declared;
 
 /// All data commands.
-pub fn all() -> impl Iterator<Item = &'static Command> {
-    let tables =
+pub fn all() -> impl Iterator<Item = Declared> {
+    let families =
         [string::COMMANDS, list::COMMANDS, object::COMMANDS, sort::COMMANDS].into_iter().flatten();
-    tables.copied().chain(key::commands()).chain(hash::commands())
+    let data = families.copied().chain(key::commands()).chain(hash::commands());
+    data.map(Declared::from)
+        .chain(list::WAITING.iter().map(|command| Declared::from(*command)))
+        .chain([Declared::session(&object::OBJECT)])
 }

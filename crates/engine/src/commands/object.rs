@@ -2,43 +2,29 @@
 
 use crate::error::Error;
 use crate::run::call::Call;
+use crate::run::command::DataCommand;
 use crate::spec::*;
 use crate::storage::entry::Entry;
 
-/// The commands of this family.
-pub static COMMANDS: &[&Command] = &[&OBJECT];
+/// The commands of this family: the subcommands of [`OBJECT`].
+pub static COMMANDS: &[&DataCommand] = &[&ENCODING, &FREQ, &IDLETIME, &REFCOUNT, &HELP];
 
 /// OBJECT subcommand
-pub static OBJECT: Command = Command {
-    name: "object",
-    group: Group::Generic,
-    arity: Arity::AtLeast(2),
-    flags: 0,
-    keys: &[],
-    doc: Doc {
-        since: "2.2.3",
-        complexity: "Depends on the subcommand.",
-        summary: "Holds what is about keys beside their values.",
-        syntax: "",
-    },
-    run: Run::Subcommands(&[&ENCODING, &FREQ, &IDLETIME, &REFCOUNT, &HELP]),
-};
+pub static OBJECT: Command = declare("object", Group::Generic, AtLeast(2))
+    .since("2.2.3")
+    .complexity("Depends on the subcommand.")
+    .summary("Holds what is about keys beside their values.")
+    .subcommands(&[&ENCODING.spec, &FREQ.spec, &IDLETIME.spec, &REFCOUNT.spec, &HELP.spec]);
 
 /// OBJECT ENCODING key
-static ENCODING: Command = Command {
-    name: "encoding",
-    group: Group::Generic,
-    arity: Arity::Exactly(3),
-    flags: READONLY,
-    keys: &[KeySpec::at(2, RO)],
-    doc: Doc {
-        since: "2.2.3",
-        complexity: "O(1)",
-        summary: "Tells how the key's value is kept.",
-        syntax: "key",
-    },
-    run: Run::Data(encoding),
-};
+static ENCODING: DataCommand = declare("encoding", Group::Generic, Exactly(3))
+    .flags(READONLY)
+    .keys(&[KeySpec::at(2, RO)])
+    .since("2.2.3")
+    .complexity("O(1)")
+    .summary("Tells how the key's value is kept.")
+    .syntax("key")
+    .run(encoding);
 
 fn encoding(call: &mut Call<'_>) -> Result<(), Error> {
     match entry(call).map(Entry::encoding) {
@@ -49,20 +35,14 @@ fn encoding(call: &mut Call<'_>) -> Result<(), Error> {
 }
 
 /// OBJECT FREQ key
-static FREQ: Command = Command {
-    name: "freq",
-    group: Group::Generic,
-    arity: Arity::Exactly(3),
-    flags: READONLY,
-    keys: &[KeySpec::at(2, RO)],
-    doc: Doc {
-        since: "4.0.0",
-        complexity: "O(1)",
-        summary: "Tells how often the key is used, where that decides about eviction.",
-        syntax: "key",
-    },
-    run: Run::Data(freq),
-};
+static FREQ: DataCommand = declare("freq", Group::Generic, Exactly(3))
+    .flags(READONLY)
+    .keys(&[KeySpec::at(2, RO)])
+    .since("4.0.0")
+    .complexity("O(1)")
+    .summary("Tells how often the key is used, where that decides about eviction.")
+    .syntax("key")
+    .run(freq);
 
 fn freq(call: &mut Call<'_>) -> Result<(), Error> {
     let (aging, now) = (call.options.aging(), call.now());
@@ -77,20 +57,14 @@ fn freq(call: &mut Call<'_>) -> Result<(), Error> {
 }
 
 /// OBJECT IDLETIME key
-static IDLETIME: Command = Command {
-    name: "idletime",
-    group: Group::Generic,
-    arity: Arity::Exactly(3),
-    flags: READONLY,
-    keys: &[KeySpec::at(2, RO)],
-    doc: Doc {
-        since: "2.2.3",
-        complexity: "O(1)",
-        summary: "Tells the seconds since the key was last used.",
-        syntax: "key",
-    },
-    run: Run::Data(idle_time),
-};
+static IDLETIME: DataCommand = declare("idletime", Group::Generic, Exactly(3))
+    .flags(READONLY)
+    .keys(&[KeySpec::at(2, RO)])
+    .since("2.2.3")
+    .complexity("O(1)")
+    .summary("Tells the seconds since the key was last used.")
+    .syntax("key")
+    .run(idle_time);
 
 fn idle_time(call: &mut Call<'_>) -> Result<(), Error> {
     let (aging, now) = (call.options.aging(), call.now());
@@ -105,20 +79,14 @@ fn idle_time(call: &mut Call<'_>) -> Result<(), Error> {
 }
 
 /// OBJECT REFCOUNT key
-static REFCOUNT: Command = Command {
-    name: "refcount",
-    group: Group::Generic,
-    arity: Arity::Exactly(3),
-    flags: READONLY,
-    keys: &[KeySpec::at(2, RO)],
-    doc: Doc {
-        since: "2.2.3",
-        complexity: "O(1)",
-        summary: "Tells how many keys share the value: one, since none are shared.",
-        syntax: "key",
-    },
-    run: Run::Data(refcount),
-};
+static REFCOUNT: DataCommand = declare("refcount", Group::Generic, Exactly(3))
+    .flags(READONLY)
+    .keys(&[KeySpec::at(2, RO)])
+    .since("2.2.3")
+    .complexity("O(1)")
+    .summary("Tells how many keys share the value: one, since none are shared.")
+    .syntax("key")
+    .run(refcount);
 
 fn refcount(call: &mut Call<'_>) -> Result<(), Error> {
     match entry(call) {
@@ -129,20 +97,12 @@ fn refcount(call: &mut Call<'_>) -> Result<(), Error> {
 }
 
 /// OBJECT HELP
-static HELP: Command = Command {
-    name: "help",
-    group: Group::Generic,
-    arity: Arity::Exactly(2),
-    flags: LOADING | STALE,
-    keys: &[],
-    doc: Doc {
-        since: "6.2.0",
-        complexity: "O(1)",
-        summary: "Tells what the subcommands do.",
-        syntax: "",
-    },
-    run: Run::Data(help),
-};
+static HELP: DataCommand = declare("help", Group::Generic, Exactly(2))
+    .flags(LOADING | STALE)
+    .since("6.2.0")
+    .complexity("O(1)")
+    .summary("Tells what the subcommands do.")
+    .run(help);
 
 const LINES: &[&str] = &[
     "OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",

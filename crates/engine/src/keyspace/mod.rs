@@ -28,6 +28,7 @@ pub mod shard;
 pub mod snapshot;
 pub mod totals;
 pub mod tracking;
+pub mod waiters;
 pub mod watch;
 pub mod watching;
 

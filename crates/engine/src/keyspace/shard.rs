@@ -7,8 +7,8 @@
 use crate::keyspace::db::Db;
 use crate::keyspace::snapshot::pending::{Queue, SnapshotItem};
 use crate::keyspace::tracking::{Changes, Tracked};
+use crate::keyspace::waiters::Waiters;
 use crate::keyspace::watch::Watches;
-use crate::run::blocking::Waiters;
 use std::sync::Arc;
 
 /// One shard: its part of every database.

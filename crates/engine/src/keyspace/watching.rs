@@ -6,9 +6,9 @@
 //!
 //! [`Watches`]: crate::keyspace::watch::Watches
 
-use crate::Key;
 use crate::keyspace::watch::Watch;
 use crate::keyspace::{Keyspace, LockedShards};
+use crate::spec::Key;
 use crate::sync::Mutex;
 
 /// The keys that a client watches.

@@ -5,25 +5,10 @@
 //! times have become absolute ones, random choices have become what was chosen. A request, or all
 //! of a transaction, is one unit. While nobody listens it costs one branch.
 
+use crate::run::effect::{Effect, Sink};
 use crate::run::event_classes::{Classes, EXPIRED, HASH};
 use crate::run::events::Events;
 use bytes::Bytes;
-
-/// A command that repeats what was done, in a database.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Effect {
-    /// The database's index.
-    pub db: usize,
-    /// The command's name and arguments.
-    pub args: Vec<Bytes>,
-}
-
-/// Who listens to the stream. Called with the shards still locked, so that units which touch the
-/// same key arrive in the order in which they happened; it must not block.
-pub trait Sink: Send + Sync {
-    /// Takes one unit: all of it happened, and nothing of another between.
-    fn append(&self, unit: &[Effect]);
-}
 
 /// The effects of the request that runs now.
 #[derive(Default)]

@@ -5,7 +5,7 @@
 //! tell (that a key is new, that it is gone because it was emptied, that a look at it found
 //! nothing) is noted where it happens. Collected under the locks, published after the unlock.
 
-use crate::run::effects::Effect;
+use crate::run::effect::Effect;
 use crate::run::event_classes::{Classes, EVICTED, GENERIC, HASH, LIST, STRING};
 use bytes::Bytes;
 

@@ -1,10 +1,28 @@
-//! One command's run: the call, the shards it holds, its effects and events, blocking.
+//! One command's run, from the locks of its keys to the keys that others wait for.
+//!
+//! ```text
+//!   command, registry       what runs a command, and the table that finds it
+//!   call, key_access        what a handler works with
+//!   scan                    walks over the keys of all shards
+//!   worker_state            what a worker keeps from one run to the next
+//!   effect(s), event(s)     what was done: for the log, and for listeners
+//!   engine                  locks, units
+//!   execute, blocking       a run
+//!   serve, expire           what follows a run, or happens beside it
+//! ```
 
 pub mod blocking;
 pub mod call;
+pub mod command;
+pub mod effect;
 pub mod effects;
+pub mod engine;
 pub mod event_classes;
 pub mod events;
 pub mod execute;
+pub mod expire;
+pub mod key_access;
 pub mod registry;
 pub mod scan;
+pub mod serve;
+pub mod worker_state;

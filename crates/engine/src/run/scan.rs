@@ -12,7 +12,7 @@
 //! ```
 
 use crate::hasher::{HOME_BITS, PREFIX_BITS, SHARDS};
-use crate::run::call::KeyAccess;
+use crate::run::key_access::KeyAccess;
 use crate::storage::entry::Entry;
 use crate::storage::table::Position;
 

@@ -1,28 +1,144 @@
-//! The one iterator over a command's keys. Locks, ACL patterns and COMMAND GETKEYS all use it, so
-//! that they cannot disagree about what a key is.
+//! Where a command's keys are, and the one iterator over them. Locks, ACL patterns and COMMAND
+//! GETKEYS all use it, so that they cannot disagree about what a key is.
 
 use crate::error::Error;
-use crate::spec::{Access, Begin, Command, Find, KeySpec, NOT_KEY, REACHES};
 use redstart_protocol::{Args, parse_i64};
+
+/// A key of the request: its name and its hash.
+#[derive(Clone, Copy, Debug)]
+pub struct Key<'a> {
+    /// The name.
+    pub bytes: &'a [u8],
+    /// Its hash in this keyspace.
+    pub hash: u64,
+}
+
+/// A key of a prepared request: where it is among the arguments, and its hash.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyAt {
+    /// The argument's index.
+    pub arg: u32,
+    /// The key's hash.
+    pub hash: u64,
+}
+
+/// What a command does with a key: key-spec flags, joined with `|`.
+pub type Access = u16;
+/// Reads only.
+pub const RO: Access = 1 << 0;
+/// Reads and writes.
+pub const RW: Access = 1 << 1;
+/// Overwrites without reading.
+pub const OW: Access = 1 << 2;
+/// Removes.
+pub const RM: Access = 1 << 3;
+/// The value, or a part of it, is returned or copied.
+pub const ACCESS: Access = 1 << 4;
+/// The value is changed, depending on what it was.
+pub const UPDATE: Access = 1 << 5;
+/// Data is added, nothing is lost.
+pub const INSERT: Access = 1 << 6;
+/// Content is deleted.
+pub const DELETE: Access = 1 << 7;
+/// The flags depend on the arguments.
+pub const VARIABLE: Access = 1 << 8;
+
+/// Not a key, but routed like one in a cluster: a shard channel.
+pub const NOT_KEY: Access = 1 << 9;
+
+/// The names of key-spec flags, in COMMAND's order.
+pub const ACCESS_NAMES: &[(Access, &str)] = &[
+    (RO, "RO"),
+    (RW, "RW"),
+    (OW, "OW"),
+    (RM, "RM"),
+    (ACCESS, "access"),
+    (UPDATE, "update"),
+    (INSERT, "insert"),
+    (DELETE, "delete"),
+    (NOT_KEY, "not_key"),
+    (VARIABLE, "variable_flags"),
+];
+
+/// Where some of a command's keys are.
+#[derive(Clone, Copy, Debug)]
+pub struct KeySpec {
+    /// Where to begin.
+    pub begin: Begin,
+    /// How to go on from there.
+    pub find: Find,
+    /// What is done with them.
+    pub access: Access,
+}
+
+/// Where the keys of a spec begin.
+#[derive(Clone, Copy, Debug)]
+pub enum Begin {
+    /// At an argument index.
+    Index(u16),
+    /// Behind a keyword, searched from an index (negative: from the end backwards).
+    Keyword(&'static str, i16),
+    /// Where a function finds it: COMMAND tells that it is unknown.
+    Search(fn(Args<'_>) -> Option<usize>),
+}
+
+/// How many keys there are from the beginning on.
+#[derive(Clone, Copy, Debug)]
+pub enum Find {
+    /// Up to `last` (relative to the beginning; negative: from the end), every `step`th.
+    Range {
+        /// The last key, relative to the first when not negative, else from the end.
+        last: i32,
+        /// The distance between keys.
+        step: u16,
+    },
+    /// The beginning is a count of keys, which follow `first` behind it, every `step`th.
+    KeyNum {
+        /// Where the first key is, relative to the count.
+        first: u16,
+        /// The distance between keys.
+        step: u16,
+    },
+    /// Keys that no argument names, anywhere in the keyspace.
+    Anywhere,
+}
+
+impl KeySpec {
+    /// One key at an index.
+    pub const fn at(index: u16, access: Access) -> KeySpec {
+        KeySpec { begin: Begin::Index(index), find: Find::Range { last: 0, step: 1 }, access }
+    }
+
+    /// Every `step`th argument from an index to the last one.
+    pub const fn from(index: u16, step: u16, access: Access) -> KeySpec {
+        KeySpec { begin: Begin::Index(index), find: Find::Range { last: -1, step }, access }
+    }
+
+    /// A count at an index, then so many keys, every `step`th.
+    pub const fn counted(index: u16, step: u16, access: Access) -> KeySpec {
+        let find = Find::KeyNum { first: 1, step };
+        KeySpec { begin: Begin::Index(index), find, access }
+    }
+}
 
 /// Calls `f` with the argument index of every key, in the order of the specs.
 ///
 /// # Errors
 /// When a count of keys is no number, not positive, or counts more than there are arguments.
 pub fn each_key(
-    command: &Command,
+    specs: &[KeySpec],
     args: Args<'_>,
     mut f: impl FnMut(usize, Access),
 ) -> Result<(), Error> {
-    let keys = command.keys.iter().filter(|spec| spec.access & NOT_KEY == 0);
-    keys.into_iter().try_for_each(|spec| each_of_spec(spec, args, &mut f))
+    let mut specs = specs.iter().filter(|spec| spec.access & NOT_KEY == 0);
+    specs.try_for_each(|spec| each_of_spec(spec, args, &mut f))
 }
 
-/// Whether these arguments make the command reach for keys that none of them names.
-pub fn reaches_anywhere(command: &Command, args: Args<'_>) -> bool {
+/// Whether the arguments make a command reach for keys that none of them names.
+pub fn reaches_anywhere(specs: &[KeySpec], args: Args<'_>) -> bool {
     let reaches =
         |spec: &KeySpec| matches!(spec.find, Find::Anywhere) && begin(spec, args).is_some();
-    command.is(REACHES) && command.keys.iter().any(reaches)
+    specs.iter().any(reaches)
 }
 
 fn each_of_spec(

@@ -383,15 +383,8 @@ mod tests {
     use crate::spec::*;
 
     fn told(syntax: &'static str, keys: &'static [KeySpec]) -> String {
-        let command = Command {
-            name: "test",
-            group: Group::Generic,
-            arity: Arity::AtLeast(1),
-            flags: 0,
-            keys,
-            doc: Doc { since: "1.0.0", complexity: "", summary: "", syntax },
-            run: Run::Session,
-        };
+        let command =
+            declare("test", Group::Generic, AtLeast(1)).keys(keys).since("1.0.0").syntax(syntax);
         arguments(&command, 1).iter().map(tell).collect::<Vec<_>>().join(" ")
     }
 

@@ -2,7 +2,7 @@
 
 use crate::checksum::checksum;
 use crate::codec::{self, Blob};
-use redstart_engine::run::effects::Effect;
+use redstart_engine::run::effect::Effect;
 
 const MAGIC: &[u8; 8] = b"REDSTLOG";
 const VERSION: u32 = 1;

@@ -19,7 +19,7 @@ use super::record::{START, encode, segment_start};
 use crate::names::{segment, unfinished};
 use crate::storage::{Output, Storage};
 use parking_lot::Mutex;
-use redstart_engine::run::effects::{Effect, Sink};
+use redstart_engine::run::effect::{Effect, Sink};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::*};

@@ -3,29 +3,24 @@
 use crate::error::Error;
 use crate::long_double::LongDouble;
 use crate::run::call::Call;
+use crate::run::command::DataCommand;
 use crate::spec::*;
 use crate::storage::entry::NewValue;
 use crate::storage::value::hash::Ttl;
 use redstart_protocol::parse_i64;
 
 /// The commands of this file.
-pub static COMMANDS: &[&Command] = &[&HINCRBY, &HINCRBYFLOAT];
+pub static COMMANDS: &[&DataCommand] = &[&HINCRBY, &HINCRBYFLOAT];
 
 /// HINCRBY key field increment
-pub static HINCRBY: Command = Command {
-    name: "hincrby",
-    group: Group::Hash,
-    arity: Arity::Exactly(4),
-    flags: WRITE | DENYOOM | FAST,
-    keys: &[KeySpec::at(1, RW | ACCESS | UPDATE)],
-    doc: Doc {
-        since: "2.0.0",
-        complexity: "O(1)",
-        summary: "Adds a number to the integer value of a field; a missing field counts as zero.",
-        syntax: "key field increment",
-    },
-    run: Run::Data(add),
-};
+pub static HINCRBY: DataCommand = declare("hincrby", Group::Hash, Exactly(4))
+    .flags(WRITE | DENYOOM | FAST)
+    .keys(&[KeySpec::at(1, RW | ACCESS | UPDATE)])
+    .since("2.0.0")
+    .complexity("O(1)")
+    .summary("Adds a number to the integer value of a field; a missing field counts as zero.")
+    .syntax("key field increment")
+    .run(add);
 
 fn add(call: &mut Call<'_>) -> Result<(), Error> {
     let (key, field) = (call.key(0), call.args.at(2));
@@ -50,21 +45,17 @@ fn add(call: &mut Call<'_>) -> Result<(), Error> {
 }
 
 /// HINCRBYFLOAT key field increment
-pub static HINCRBYFLOAT: Command = Command {
-    name: "hincrbyfloat",
-    group: Group::Hash,
-    arity: Arity::Exactly(4),
-    flags: WRITE | DENYOOM | FAST,
-    keys: &[KeySpec::at(1, RW | ACCESS | UPDATE)],
-    doc: Doc {
-        since: "2.6.0",
-        complexity: "O(1)",
-        summary: "Adds a floating point number to the value of a field; a missing field counts as \
-                  zero.",
-        syntax: "key field increment",
-    },
-    run: Run::Data(add_float),
-};
+pub static HINCRBYFLOAT: DataCommand = declare("hincrbyfloat", Group::Hash, Exactly(4))
+    .flags(WRITE | DENYOOM | FAST)
+    .keys(&[KeySpec::at(1, RW | ACCESS | UPDATE)])
+    .since("2.6.0")
+    .complexity("O(1)")
+    .summary(
+        "Adds a floating point number to the value of a field; a missing field counts as \
+         zero.",
+    )
+    .syntax("key field increment")
+    .run(add_float);
 
 /// The sum is told whole, so that no other rounding can change it when it is replayed.
 fn add_float(call: &mut Call<'_>) -> Result<(), Error> {

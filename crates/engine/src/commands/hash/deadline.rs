@@ -6,11 +6,12 @@ use crate::clock::Now;
 use crate::commands::expiry::ExpiryUnit;
 use crate::error::Error;
 use crate::run::call::Call;
+use crate::run::command::DataCommand;
 use crate::spec::*;
 use redstart_protocol::parse_i64;
 
 /// The commands of this file.
-pub static COMMANDS: &[&Command] = &[
+pub static COMMANDS: &[&DataCommand] = &[
     &HEXPIRE,
     &HPEXPIRE,
     &HEXPIREAT,
@@ -33,68 +34,44 @@ const DONE: i64 = 1;
 const DELETED: i64 = 2;
 
 /// HEXPIRE key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
-pub static HEXPIRE: Command = Command {
-    name: "hexpire",
-    group: Group::Hash,
-    arity: Arity::AtLeast(6),
-    flags: WRITE | DENYOOM | FAST,
-    keys: &[KeySpec::at(1, RW | UPDATE)],
-    doc: Doc {
-        since: "7.4.0",
-        complexity: "O(N) with N fields given.",
-        summary: "Lets fields of a hash expire in so many seconds.",
-        syntax: "key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]",
-    },
-    run: Run::Data(|call| expire(call, ExpiryUnit { seconds: true, absolute: false })),
-};
+pub static HEXPIRE: DataCommand = declare("hexpire", Group::Hash, AtLeast(6))
+    .flags(WRITE | DENYOOM | FAST)
+    .keys(&[KeySpec::at(1, RW | UPDATE)])
+    .since("7.4.0")
+    .complexity("O(N) with N fields given.")
+    .summary("Lets fields of a hash expire in so many seconds.")
+    .syntax("key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]")
+    .run(|call| expire(call, ExpiryUnit { seconds: true, absolute: false }));
 
 /// HPEXPIRE key milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
-pub static HPEXPIRE: Command = Command {
-    name: "hpexpire",
-    group: Group::Hash,
-    arity: Arity::AtLeast(6),
-    flags: WRITE | DENYOOM | FAST,
-    keys: &[KeySpec::at(1, RW | UPDATE)],
-    doc: Doc {
-        since: "7.4.0",
-        complexity: "O(N) with N fields given.",
-        summary: "Lets fields of a hash expire in so many milliseconds.",
-        syntax: "key milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]",
-    },
-    run: Run::Data(|call| expire(call, ExpiryUnit { seconds: false, absolute: false })),
-};
+pub static HPEXPIRE: DataCommand = declare("hpexpire", Group::Hash, AtLeast(6))
+    .flags(WRITE | DENYOOM | FAST)
+    .keys(&[KeySpec::at(1, RW | UPDATE)])
+    .since("7.4.0")
+    .complexity("O(N) with N fields given.")
+    .summary("Lets fields of a hash expire in so many milliseconds.")
+    .syntax("key milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]")
+    .run(|call| expire(call, ExpiryUnit { seconds: false, absolute: false }));
 
 /// HEXPIREAT key unix-time-seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
-pub static HEXPIREAT: Command = Command {
-    name: "hexpireat",
-    group: Group::Hash,
-    arity: Arity::AtLeast(6),
-    flags: WRITE | DENYOOM | FAST,
-    keys: &[KeySpec::at(1, RW | UPDATE)],
-    doc: Doc {
-        since: "7.4.0",
-        complexity: "O(N) with N fields given.",
-        summary: "Lets fields of a hash expire at a Unix time in seconds.",
-        syntax: "key unix-time-seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]",
-    },
-    run: Run::Data(|call| expire(call, ExpiryUnit { seconds: true, absolute: true })),
-};
+pub static HEXPIREAT: DataCommand = declare("hexpireat", Group::Hash, AtLeast(6))
+    .flags(WRITE | DENYOOM | FAST)
+    .keys(&[KeySpec::at(1, RW | UPDATE)])
+    .since("7.4.0")
+    .complexity("O(N) with N fields given.")
+    .summary("Lets fields of a hash expire at a Unix time in seconds.")
+    .syntax("key unix-time-seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]")
+    .run(|call| expire(call, ExpiryUnit { seconds: true, absolute: true }));
 
 /// HPEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
-pub static HPEXPIREAT: Command = Command {
-    name: "hpexpireat",
-    group: Group::Hash,
-    arity: Arity::AtLeast(6),
-    flags: WRITE | DENYOOM | FAST,
-    keys: &[KeySpec::at(1, RW | UPDATE)],
-    doc: Doc {
-        since: "7.4.0",
-        complexity: "O(N) with N fields given.",
-        summary: "Lets fields of a hash expire at a Unix time in milliseconds.",
-        syntax: "key unix-time-milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]",
-    },
-    run: Run::Data(|call| expire(call, ExpiryUnit { seconds: false, absolute: true })),
-};
+pub static HPEXPIREAT: DataCommand = declare("hpexpireat", Group::Hash, AtLeast(6))
+    .flags(WRITE | DENYOOM | FAST)
+    .keys(&[KeySpec::at(1, RW | UPDATE)])
+    .since("7.4.0")
+    .complexity("O(N) with N fields given.")
+    .summary("Lets fields of a hash expire at a Unix time in milliseconds.")
+    .syntax("key unix-time-milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]")
+    .run(|call| expire(call, ExpiryUnit { seconds: false, absolute: true }));
 
 /// The Unix time in milliseconds that `text` gives in `unit`; it may have passed.
 pub fn wall_time(text: &[u8], unit: ExpiryUnit, now: Now, command: &str) -> Result<i64, Error> {
@@ -233,68 +210,44 @@ pub fn emit_persist(call: &mut Call<'_>, fields: &[&[u8]]) {
 }
 
 /// HTTL key FIELDS numfields field [field ...]
-pub static HTTL: Command = Command {
-    name: "httl",
-    group: Group::Hash,
-    arity: Arity::AtLeast(5),
-    flags: READONLY | FAST | NONDETERMINISTIC,
-    keys: &[KeySpec::at(1, RO | ACCESS)],
-    doc: Doc {
-        since: "7.4.0",
-        complexity: "O(N) with N fields given.",
-        summary: "Tells in how many seconds fields of a hash expire.",
-        syntax: "key FIELDS numfields field [field ...]",
-    },
-    run: Run::Data(|call| tell(call, |deadline_ms, now| seconds_up(left(deadline_ms, now)))),
-};
+pub static HTTL: DataCommand = declare("httl", Group::Hash, AtLeast(5))
+    .flags(READONLY | FAST | NONDETERMINISTIC)
+    .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .since("7.4.0")
+    .complexity("O(N) with N fields given.")
+    .summary("Tells in how many seconds fields of a hash expire.")
+    .syntax("key FIELDS numfields field [field ...]")
+    .run(|call| tell(call, |deadline_ms, now| seconds_up(left(deadline_ms, now))));
 
 /// HPTTL key FIELDS numfields field [field ...]
-pub static HPTTL: Command = Command {
-    name: "hpttl",
-    group: Group::Hash,
-    arity: Arity::AtLeast(5),
-    flags: READONLY | FAST | NONDETERMINISTIC,
-    keys: &[KeySpec::at(1, RO | ACCESS)],
-    doc: Doc {
-        since: "7.4.0",
-        complexity: "O(N) with N fields given.",
-        summary: "Tells in how many milliseconds fields of a hash expire.",
-        syntax: "key FIELDS numfields field [field ...]",
-    },
-    run: Run::Data(|call| tell(call, left)),
-};
+pub static HPTTL: DataCommand = declare("hpttl", Group::Hash, AtLeast(5))
+    .flags(READONLY | FAST | NONDETERMINISTIC)
+    .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .since("7.4.0")
+    .complexity("O(N) with N fields given.")
+    .summary("Tells in how many milliseconds fields of a hash expire.")
+    .syntax("key FIELDS numfields field [field ...]")
+    .run(|call| tell(call, left));
 
 /// HEXPIRETIME key FIELDS numfields field [field ...]
-pub static HEXPIRETIME: Command = Command {
-    name: "hexpiretime",
-    group: Group::Hash,
-    arity: Arity::AtLeast(5),
-    flags: READONLY | FAST,
-    keys: &[KeySpec::at(1, RO | ACCESS)],
-    doc: Doc {
-        since: "7.4.0",
-        complexity: "O(N) with N fields given.",
-        summary: "Tells the Unix time in seconds at which fields of a hash expire.",
-        syntax: "key FIELDS numfields field [field ...]",
-    },
-    run: Run::Data(|call| tell(call, |deadline_ms, now| seconds_up(now.wall(deadline_ms)))),
-};
+pub static HEXPIRETIME: DataCommand = declare("hexpiretime", Group::Hash, AtLeast(5))
+    .flags(READONLY | FAST)
+    .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .since("7.4.0")
+    .complexity("O(N) with N fields given.")
+    .summary("Tells the Unix time in seconds at which fields of a hash expire.")
+    .syntax("key FIELDS numfields field [field ...]")
+    .run(|call| tell(call, |deadline_ms, now| seconds_up(now.wall(deadline_ms))));
 
 /// HPEXPIRETIME key FIELDS numfields field [field ...]
-pub static HPEXPIRETIME: Command = Command {
-    name: "hpexpiretime",
-    group: Group::Hash,
-    arity: Arity::AtLeast(5),
-    flags: READONLY | FAST,
-    keys: &[KeySpec::at(1, RO | ACCESS)],
-    doc: Doc {
-        since: "7.4.0",
-        complexity: "O(N) with N fields given.",
-        summary: "Tells the Unix time in milliseconds at which fields of a hash expire.",
-        syntax: "key FIELDS numfields field [field ...]",
-    },
-    run: Run::Data(|call| tell(call, |deadline_ms, now| now.wall(deadline_ms))),
-};
+pub static HPEXPIRETIME: DataCommand = declare("hpexpiretime", Group::Hash, AtLeast(5))
+    .flags(READONLY | FAST)
+    .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .since("7.4.0")
+    .complexity("O(N) with N fields given.")
+    .summary("Tells the Unix time in milliseconds at which fields of a hash expire.")
+    .syntax("key FIELDS numfields field [field ...]")
+    .run(|call| tell(call, |deadline_ms, now| now.wall(deadline_ms)));
 
 /// Replies what `time` makes of each field's deadline.
 fn tell(call: &mut Call<'_>, time: fn(u64, Now) -> i64) -> Result<(), Error> {
@@ -326,20 +279,14 @@ fn seconds_up(ms: i64) -> i64 {
 }
 
 /// HPERSIST key FIELDS numfields field [field ...]
-pub static HPERSIST: Command = Command {
-    name: "hpersist",
-    group: Group::Hash,
-    arity: Arity::AtLeast(5),
-    flags: WRITE | FAST,
-    keys: &[KeySpec::at(1, RW | UPDATE)],
-    doc: Doc {
-        since: "7.4.0",
-        complexity: "O(N) with N fields given.",
-        summary: "Takes the times to live of fields of a hash away.",
-        syntax: "key FIELDS numfields field [field ...]",
-    },
-    run: Run::Data(persist),
-};
+pub static HPERSIST: DataCommand = declare("hpersist", Group::Hash, AtLeast(5))
+    .flags(WRITE | FAST)
+    .keys(&[KeySpec::at(1, RW | UPDATE)])
+    .since("7.4.0")
+    .complexity("O(N) with N fields given.")
+    .summary("Takes the times to live of fields of a hash away.")
+    .syntax("key FIELDS numfields field [field ...]")
+    .run(persist);
 
 fn persist(call: &mut Call<'_>) -> Result<(), Error> {
     let (key, args, hasher) = (call.key(0), call.args, call.space.hasher());

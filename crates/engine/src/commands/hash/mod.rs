@@ -9,6 +9,7 @@ mod whole;
 use crate::commands::string::write_value;
 use crate::error::Error;
 use crate::run::call::Call;
+use crate::run::command::DataCommand;
 use crate::spec::*;
 use crate::storage::entry::{INLINE_MAX, NewValue};
 use crate::storage::value::hash::{Hash, Ttl};
@@ -16,53 +17,41 @@ use crate::storage::value::packed::pair_len;
 use redstart_protocol::Args;
 
 /// The commands of the family.
-pub fn commands() -> impl Iterator<Item = &'static Command> {
+pub fn commands() -> impl Iterator<Item = &'static DataCommand> {
     let files = [COMMANDS, counter::COMMANDS, deadline::COMMANDS, timed::COMMANDS, whole::COMMANDS];
     files.into_iter().flatten().copied()
 }
 
-static COMMANDS: &[&Command] =
+static COMMANDS: &[&DataCommand] =
     &[&HSET, &HMSET, &HSETNX, &HGET, &HMGET, &HDEL, &HEXISTS, &HLEN, &HSTRLEN];
 
 /// HSET key field value [field value ...]
-pub static HSET: Command = Command {
-    name: "hset",
-    group: Group::Hash,
-    arity: Arity::AtLeast(4),
-    flags: WRITE | DENYOOM | FAST,
-    keys: &[KeySpec::at(1, RW | UPDATE)],
-    doc: Doc {
-        since: "2.0.0",
-        complexity: "O(N) with N fields given.",
-        summary: "Sets fields of a hash to values, and tells how many of them are new.",
-        syntax: "key field value [field value ...]",
-    },
-    run: Run::Data(|call| {
+pub static HSET: DataCommand = declare("hset", Group::Hash, AtLeast(4))
+    .flags(WRITE | DENYOOM | FAST)
+    .keys(&[KeySpec::at(1, RW | UPDATE)])
+    .since("2.0.0")
+    .complexity("O(N) with N fields given.")
+    .summary("Sets fields of a hash to values, and tells how many of them are new.")
+    .syntax("key field value [field value ...]")
+    .run(|call| {
         let created = set(call)?;
         call.reply.integer(created);
         Ok(())
-    }),
-};
+    });
 
 /// HMSET key field value [field value ...]
-pub static HMSET: Command = Command {
-    name: "hmset",
-    group: Group::Hash,
-    arity: Arity::AtLeast(4),
-    flags: WRITE | DENYOOM | FAST,
-    keys: &[KeySpec::at(1, RW | UPDATE)],
-    doc: Doc {
-        since: "2.0.0",
-        complexity: "O(N) with N fields given.",
-        summary: "Sets fields of a hash to values, as HSET does.",
-        syntax: "key field value [field value ...]",
-    },
-    run: Run::Data(|call| {
+pub static HMSET: DataCommand = declare("hmset", Group::Hash, AtLeast(4))
+    .flags(WRITE | DENYOOM | FAST)
+    .keys(&[KeySpec::at(1, RW | UPDATE)])
+    .since("2.0.0")
+    .complexity("O(N) with N fields given.")
+    .summary("Sets fields of a hash to values, as HSET does.")
+    .syntax("key field value [field value ...]")
+    .run(|call| {
         set(call)?;
         call.reply.ok();
         Ok(())
-    }),
-};
+    });
 
 /// Sets the pairs that are given; returns how many fields are new.
 fn set(call: &mut Call<'_>) -> Result<i64, Error> {
@@ -110,20 +99,14 @@ fn value(args: Args<'_>, at: usize) -> NewValue<'_> {
 }
 
 /// HSETNX key field value
-pub static HSETNX: Command = Command {
-    name: "hsetnx",
-    group: Group::Hash,
-    arity: Arity::Exactly(4),
-    flags: WRITE | DENYOOM | FAST,
-    keys: &[KeySpec::at(1, RW | INSERT)],
-    doc: Doc {
-        since: "2.0.0",
-        complexity: "O(1)",
-        summary: "Sets a field of a hash unless it exists.",
-        syntax: "key field value",
-    },
-    run: Run::Data(set_new),
-};
+pub static HSETNX: DataCommand = declare("hsetnx", Group::Hash, Exactly(4))
+    .flags(WRITE | DENYOOM | FAST)
+    .keys(&[KeySpec::at(1, RW | INSERT)])
+    .since("2.0.0")
+    .complexity("O(1)")
+    .summary("Sets a field of a hash unless it exists.")
+    .syntax("key field value")
+    .run(set_new);
 
 fn set_new(call: &mut Call<'_>) -> Result<(), Error> {
     let (key, args) = (call.key(0), call.args);
@@ -143,20 +126,14 @@ fn set_new(call: &mut Call<'_>) -> Result<(), Error> {
 }
 
 /// HGET key field
-pub static HGET: Command = Command {
-    name: "hget",
-    group: Group::Hash,
-    arity: Arity::Exactly(3),
-    flags: READONLY | FAST,
-    keys: &[KeySpec::at(1, RO | ACCESS)],
-    doc: Doc {
-        since: "2.0.0",
-        complexity: "O(1)",
-        summary: "Returns the value of a field of a hash.",
-        syntax: "key field",
-    },
-    run: Run::Data(get),
-};
+pub static HGET: DataCommand = declare("hget", Group::Hash, Exactly(3))
+    .flags(READONLY | FAST)
+    .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .since("2.0.0")
+    .complexity("O(1)")
+    .summary("Returns the value of a field of a hash.")
+    .syntax("key field")
+    .run(get);
 
 fn get(call: &mut Call<'_>) -> Result<(), Error> {
     let (key, hasher) = (call.key(0), call.space.hasher());
@@ -169,20 +146,14 @@ fn get(call: &mut Call<'_>) -> Result<(), Error> {
 }
 
 /// HMGET key field [field ...]
-pub static HMGET: Command = Command {
-    name: "hmget",
-    group: Group::Hash,
-    arity: Arity::AtLeast(3),
-    flags: READONLY | FAST,
-    keys: &[KeySpec::at(1, RO | ACCESS)],
-    doc: Doc {
-        since: "2.0.0",
-        complexity: "O(N) with N fields given.",
-        summary: "Returns the values of fields of a hash, each null that is not there.",
-        syntax: "key field [field ...]",
-    },
-    run: Run::Data(get_several),
-};
+pub static HMGET: DataCommand = declare("hmget", Group::Hash, AtLeast(3))
+    .flags(READONLY | FAST)
+    .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .since("2.0.0")
+    .complexity("O(N) with N fields given.")
+    .summary("Returns the values of fields of a hash, each null that is not there.")
+    .syntax("key field [field ...]")
+    .run(get_several);
 
 fn get_several(call: &mut Call<'_>) -> Result<(), Error> {
     let (key, hasher) = (call.key(0), call.space.hasher());
@@ -198,20 +169,14 @@ fn get_several(call: &mut Call<'_>) -> Result<(), Error> {
 }
 
 /// HDEL key field [field ...]
-pub static HDEL: Command = Command {
-    name: "hdel",
-    group: Group::Hash,
-    arity: Arity::AtLeast(3),
-    flags: WRITE | FAST,
-    keys: &[KeySpec::at(1, RW | DELETE)],
-    doc: Doc {
-        since: "2.0.0",
-        complexity: "O(N) with N fields given.",
-        summary: "Removes fields of a hash, and the key with the last of them.",
-        syntax: "key field [field ...]",
-    },
-    run: Run::Data(delete),
-};
+pub static HDEL: DataCommand = declare("hdel", Group::Hash, AtLeast(3))
+    .flags(WRITE | FAST)
+    .keys(&[KeySpec::at(1, RW | DELETE)])
+    .since("2.0.0")
+    .complexity("O(N) with N fields given.")
+    .summary("Removes fields of a hash, and the key with the last of them.")
+    .syntax("key field [field ...]")
+    .run(delete);
 
 fn delete(call: &mut Call<'_>) -> Result<(), Error> {
     let (key, args, hasher) = (call.key(0), call.args, call.space.hasher());
@@ -231,58 +196,40 @@ fn delete(call: &mut Call<'_>) -> Result<(), Error> {
 }
 
 /// HEXISTS key field
-pub static HEXISTS: Command = Command {
-    name: "hexists",
-    group: Group::Hash,
-    arity: Arity::Exactly(3),
-    flags: READONLY | FAST,
-    keys: &[KeySpec::at(1, RO)],
-    doc: Doc {
-        since: "2.0.0",
-        complexity: "O(1)",
-        summary: "Tells whether a hash has a field.",
-        syntax: "key field",
-    },
-    run: Run::Data(|call| {
+pub static HEXISTS: DataCommand = declare("hexists", Group::Hash, Exactly(3))
+    .flags(READONLY | FAST)
+    .keys(&[KeySpec::at(1, RO)])
+    .since("2.0.0")
+    .complexity("O(1)")
+    .summary("Tells whether a hash has a field.")
+    .syntax("key field")
+    .run(|call| {
         let (field, hasher) = (call.args.at(2), call.space.hasher());
         tell(call, |hash| i64::from(hash.contains(field, hasher)))
-    }),
-};
+    });
 
 /// HLEN key
-pub static HLEN: Command = Command {
-    name: "hlen",
-    group: Group::Hash,
-    arity: Arity::Exactly(2),
-    flags: READONLY | FAST,
-    keys: &[KeySpec::at(1, RO)],
-    doc: Doc {
-        since: "2.0.0",
-        complexity: "O(1)",
-        summary: "Tells how many fields a hash has.",
-        syntax: "key",
-    },
-    run: Run::Data(|call| tell(call, |hash| hash.len() as i64)),
-};
+pub static HLEN: DataCommand = declare("hlen", Group::Hash, Exactly(2))
+    .flags(READONLY | FAST)
+    .keys(&[KeySpec::at(1, RO)])
+    .since("2.0.0")
+    .complexity("O(1)")
+    .summary("Tells how many fields a hash has.")
+    .syntax("key")
+    .run(|call| tell(call, |hash| hash.len() as i64));
 
 /// HSTRLEN key field
-pub static HSTRLEN: Command = Command {
-    name: "hstrlen",
-    group: Group::Hash,
-    arity: Arity::Exactly(3),
-    flags: READONLY | FAST,
-    keys: &[KeySpec::at(1, RO)],
-    doc: Doc {
-        since: "3.2.0",
-        complexity: "O(1)",
-        summary: "Tells how long the value of a field of a hash is.",
-        syntax: "key field",
-    },
-    run: Run::Data(|call| {
+pub static HSTRLEN: DataCommand = declare("hstrlen", Group::Hash, Exactly(3))
+    .flags(READONLY | FAST)
+    .keys(&[KeySpec::at(1, RO)])
+    .since("3.2.0")
+    .complexity("O(1)")
+    .summary("Tells how long the value of a field of a hash is.")
+    .syntax("key field")
+    .run(|call| {
         let (field, hasher) = (call.args.at(2), call.space.hasher());
         tell(call, |hash| hash.get(field, hasher).map_or(0, |value| value.len() as i64))
-    }),
-};
+    });
 
 /// Replies a number about the hash, zero where there is none.
 fn tell(call: &mut Call<'_>, number: impl FnOnce(&Hash) -> i64) -> Result<(), Error> {

@@ -6,28 +6,23 @@ use crate::commands::expiry::ExpiryUnit;
 use crate::commands::string::write_value;
 use crate::error::Error;
 use crate::run::call::Call;
+use crate::run::command::DataCommand;
 use crate::spec::*;
 use crate::storage::value::hash::Ttl;
 use redstart_protocol::parse_i64;
 
 /// The commands of this file.
-pub static COMMANDS: &[&Command] = &[&HGETDEL, &HGETEX, &HSETEX];
+pub static COMMANDS: &[&DataCommand] = &[&HGETDEL, &HGETEX, &HSETEX];
 
 /// HGETDEL key FIELDS numfields field [field ...]
-pub static HGETDEL: Command = Command {
-    name: "hgetdel",
-    group: Group::Hash,
-    arity: Arity::AtLeast(5),
-    flags: WRITE | FAST,
-    keys: &[KeySpec::at(1, RW | ACCESS | DELETE)],
-    doc: Doc {
-        since: "8.0.0",
-        complexity: "O(N) with N fields given.",
-        summary: "Returns the values of fields of a hash and removes the fields.",
-        syntax: "key FIELDS numfields field [field ...]",
-    },
-    run: Run::Data(get_and_delete),
-};
+pub static HGETDEL: DataCommand = declare("hgetdel", Group::Hash, AtLeast(5))
+    .flags(WRITE | FAST)
+    .keys(&[KeySpec::at(1, RW | ACCESS | DELETE)])
+    .since("8.0.0")
+    .complexity("O(N) with N fields given.")
+    .summary("Returns the values of fields of a hash and removes the fields.")
+    .syntax("key FIELDS numfields field [field ...]")
+    .run(get_and_delete);
 
 fn get_and_delete(call: &mut Call<'_>) -> Result<(), Error> {
     let (key, args, hasher) = (call.key(0), call.args, call.space.hasher());
@@ -58,22 +53,20 @@ fn get_and_delete(call: &mut Call<'_>) -> Result<(), Error> {
 }
 
 /// HGETEX key [EX seconds | ... | PERSIST] FIELDS numfields field [field ...]
-pub static HGETEX: Command = Command {
-    name: "hgetex",
-    group: Group::Hash,
-    arity: Arity::AtLeast(5),
-    flags: WRITE | FAST,
-    keys: &[KeySpec::at(1, RW | ACCESS | UPDATE)],
-    doc: Doc {
-        since: "8.0.0",
-        complexity: "O(N) with N fields given.",
-        summary: "Returns the values of fields of a hash and, if told so, changes their times to \
-                  live.",
-        syntax: "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | \
-                 PXAT unix-time-milliseconds | PERSIST] FIELDS numfields field [field ...]",
-    },
-    run: Run::Data(get_and_expire),
-};
+pub static HGETEX: DataCommand = declare("hgetex", Group::Hash, AtLeast(5))
+    .flags(WRITE | FAST)
+    .keys(&[KeySpec::at(1, RW | ACCESS | UPDATE)])
+    .since("8.0.0")
+    .complexity("O(N) with N fields given.")
+    .summary(
+        "Returns the values of fields of a hash and, if told so, changes their times to \
+         live.",
+    )
+    .syntax(
+        "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | \
+         PXAT unix-time-milliseconds | PERSIST] FIELDS numfields field [field ...]",
+    )
+    .run(get_and_expire);
 
 /// What becomes of the deadlines of the fields.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -132,22 +125,18 @@ fn get_and_expire(call: &mut Call<'_>) -> Result<(), Error> {
 }
 
 /// HSETEX key [FNX | FXX] [EX seconds | ... | KEEPTTL] FIELDS numfields field value ...
-pub static HSETEX: Command = Command {
-    name: "hsetex",
-    group: Group::Hash,
-    arity: Arity::AtLeast(6),
-    flags: WRITE | DENYOOM | FAST,
-    keys: &[KeySpec::at(1, RW | UPDATE)],
-    doc: Doc {
-        since: "8.0.0",
-        complexity: "O(N) with N fields given.",
-        summary: "Sets fields of a hash to values, all or none of them, with a time to live.",
-        syntax: "key [FNX | FXX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | \
-                 PXAT unix-time-milliseconds | KEEPTTL] FIELDS numfields field value \
-                 [field value ...]",
-    },
-    run: Run::Data(set_and_expire),
-};
+pub static HSETEX: DataCommand = declare("hsetex", Group::Hash, AtLeast(6))
+    .flags(WRITE | DENYOOM | FAST)
+    .keys(&[KeySpec::at(1, RW | UPDATE)])
+    .since("8.0.0")
+    .complexity("O(N) with N fields given.")
+    .summary("Sets fields of a hash to values, all or none of them, with a time to live.")
+    .syntax(
+        "key [FNX | FXX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | \
+         PXAT unix-time-milliseconds | KEEPTTL] FIELDS numfields field value \
+         [field value ...]",
+    )
+    .run(set_and_expire);
 
 /// HSETEX's options, and where its pairs begin.
 #[derive(Default)]

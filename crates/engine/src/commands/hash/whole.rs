@@ -4,60 +4,43 @@ use crate::commands::scan::{Filter, parse_cursor};
 use crate::commands::string::write_value;
 use crate::error::Error;
 use crate::run::call::Call;
+use crate::run::command::DataCommand;
 use crate::spec::*;
 use crate::storage::entry::Value;
 use redstart_protocol::{Protocol, Reply, parse_i64};
 
 /// The commands of this file.
-pub static COMMANDS: &[&Command] = &[&HGETALL, &HKEYS, &HVALS, &HRANDFIELD, &HSCAN];
+pub static COMMANDS: &[&DataCommand] = &[&HGETALL, &HKEYS, &HVALS, &HRANDFIELD, &HSCAN];
 
 /// HGETALL key
-pub static HGETALL: Command = Command {
-    name: "hgetall",
-    group: Group::Hash,
-    arity: Arity::Exactly(2),
-    flags: READONLY | NONDETERMINISTIC,
-    keys: &[KeySpec::at(1, RO | ACCESS)],
-    doc: Doc {
-        since: "2.0.0",
-        complexity: "O(N) with N fields in the hash.",
-        summary: "Returns all fields of a hash with their values.",
-        syntax: "key",
-    },
-    run: Run::Data(|call| list(call, Part::Both)),
-};
+pub static HGETALL: DataCommand = declare("hgetall", Group::Hash, Exactly(2))
+    .flags(READONLY | NONDETERMINISTIC)
+    .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .since("2.0.0")
+    .complexity("O(N) with N fields in the hash.")
+    .summary("Returns all fields of a hash with their values.")
+    .syntax("key")
+    .run(|call| list(call, Part::Both));
 
 /// HKEYS key
-pub static HKEYS: Command = Command {
-    name: "hkeys",
-    group: Group::Hash,
-    arity: Arity::Exactly(2),
-    flags: READONLY | NONDETERMINISTIC,
-    keys: &[KeySpec::at(1, RO | ACCESS)],
-    doc: Doc {
-        since: "2.0.0",
-        complexity: "O(N) with N fields in the hash.",
-        summary: "Returns all fields of a hash.",
-        syntax: "key",
-    },
-    run: Run::Data(|call| list(call, Part::Field)),
-};
+pub static HKEYS: DataCommand = declare("hkeys", Group::Hash, Exactly(2))
+    .flags(READONLY | NONDETERMINISTIC)
+    .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .since("2.0.0")
+    .complexity("O(N) with N fields in the hash.")
+    .summary("Returns all fields of a hash.")
+    .syntax("key")
+    .run(|call| list(call, Part::Field));
 
 /// HVALS key
-pub static HVALS: Command = Command {
-    name: "hvals",
-    group: Group::Hash,
-    arity: Arity::Exactly(2),
-    flags: READONLY | NONDETERMINISTIC,
-    keys: &[KeySpec::at(1, RO | ACCESS)],
-    doc: Doc {
-        since: "2.0.0",
-        complexity: "O(N) with N fields in the hash.",
-        summary: "Returns the values of all fields of a hash.",
-        syntax: "key",
-    },
-    run: Run::Data(|call| list(call, Part::Value)),
-};
+pub static HVALS: DataCommand = declare("hvals", Group::Hash, Exactly(2))
+    .flags(READONLY | NONDETERMINISTIC)
+    .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .since("2.0.0")
+    .complexity("O(N) with N fields in the hash.")
+    .summary("Returns the values of all fields of a hash.")
+    .syntax("key")
+    .run(|call| list(call, Part::Value));
 
 /// What of a pair is wanted.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -94,20 +77,14 @@ fn list(call: &mut Call<'_>, part: Part) -> Result<(), Error> {
 }
 
 /// HRANDFIELD key [count [WITHVALUES]]
-pub static HRANDFIELD: Command = Command {
-    name: "hrandfield",
-    group: Group::Hash,
-    arity: Arity::AtLeast(2),
-    flags: READONLY | NONDETERMINISTIC,
-    keys: &[KeySpec::at(1, RO | ACCESS)],
-    doc: Doc {
-        since: "6.2.0",
-        complexity: "O(N) with N fields returned.",
-        summary: "Returns fields of a hash, drawn at random.",
-        syntax: "key [count [WITHVALUES]]",
-    },
-    run: Run::Data(random),
-};
+pub static HRANDFIELD: DataCommand = declare("hrandfield", Group::Hash, AtLeast(2))
+    .flags(READONLY | NONDETERMINISTIC)
+    .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .since("6.2.0")
+    .complexity("O(N) with N fields returned.")
+    .summary("Returns fields of a hash, drawn at random.")
+    .syntax("key [count [WITHVALUES]]")
+    .run(random);
 
 fn random(call: &mut Call<'_>) -> Result<(), Error> {
     let (count, part) = match call.args.len() {
@@ -190,20 +167,14 @@ fn random_options(call: &Call<'_>) -> Result<(Option<i64>, Part), Error> {
 }
 
 /// HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]
-pub static HSCAN: Command = Command {
-    name: "hscan",
-    group: Group::Hash,
-    arity: Arity::AtLeast(3),
-    flags: READONLY | NONDETERMINISTIC,
-    keys: &[KeySpec::at(1, RO | ACCESS)],
-    doc: Doc {
-        since: "2.8.0",
-        complexity: "O(1) a call, O(N) for a whole scan over N fields.",
-        summary: "Walks over the fields of a hash, some of them in each call.",
-        syntax: "key cursor [MATCH pattern] [COUNT count] [NOVALUES]",
-    },
-    run: Run::Data(scan),
-};
+pub static HSCAN: DataCommand = declare("hscan", Group::Hash, AtLeast(3))
+    .flags(READONLY | NONDETERMINISTIC)
+    .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .since("2.8.0")
+    .complexity("O(1) a call, O(N) for a whole scan over N fields.")
+    .summary("Walks over the fields of a hash, some of them in each call.")
+    .syntax("key cursor [MATCH pattern] [COUNT count] [NOVALUES]")
+    .run(scan);
 
 fn scan(call: &mut Call<'_>) -> Result<(), Error> {
     let cursor = parse_cursor(call.args.at(2)).ok_or(Error::INVALID_CURSOR)?;

@@ -7,76 +7,53 @@ use crate::clock::Now;
 use crate::commands::expiry::ExpiryUnit;
 use crate::error::Error;
 use crate::run::call::Call;
+use crate::run::command::DataCommand;
 use crate::spec::*;
 use redstart_protocol::parse_i64;
 
 /// The commands of this file.
-pub static COMMANDS: &[&Command] =
+pub static COMMANDS: &[&DataCommand] =
     &[&EXPIRE, &PEXPIRE, &EXPIREAT, &PEXPIREAT, &TTL, &PTTL, &EXPIRETIME, &PEXPIRETIME, &PERSIST];
 
 /// EXPIRE key seconds [NX | XX | GT | LT]
-pub static EXPIRE: Command = Command {
-    name: "expire",
-    group: Group::Generic,
-    arity: Arity::AtLeast(3),
-    flags: WRITE | FAST,
-    keys: &[KeySpec::at(1, RW | UPDATE)],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(1)",
-        summary: "Lets a key expire in so many seconds.",
-        syntax: "key seconds [NX | XX | GT | LT]",
-    },
-    run: Run::Data(|call| expire(call, ExpiryUnit { seconds: true, absolute: false })),
-};
+pub static EXPIRE: DataCommand = declare("expire", Group::Generic, AtLeast(3))
+    .flags(WRITE | FAST)
+    .keys(&[KeySpec::at(1, RW | UPDATE)])
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Lets a key expire in so many seconds.")
+    .syntax("key seconds [NX | XX | GT | LT]")
+    .run(|call| expire(call, ExpiryUnit { seconds: true, absolute: false }));
 
 /// PEXPIRE key milliseconds [NX | XX | GT | LT]
-pub static PEXPIRE: Command = Command {
-    name: "pexpire",
-    group: Group::Generic,
-    arity: Arity::AtLeast(3),
-    flags: WRITE | FAST,
-    keys: &[KeySpec::at(1, RW | UPDATE)],
-    doc: Doc {
-        since: "2.6.0",
-        complexity: "O(1)",
-        summary: "Lets a key expire in so many milliseconds.",
-        syntax: "key milliseconds [NX | XX | GT | LT]",
-    },
-    run: Run::Data(|call| expire(call, ExpiryUnit { seconds: false, absolute: false })),
-};
+pub static PEXPIRE: DataCommand = declare("pexpire", Group::Generic, AtLeast(3))
+    .flags(WRITE | FAST)
+    .keys(&[KeySpec::at(1, RW | UPDATE)])
+    .since("2.6.0")
+    .complexity("O(1)")
+    .summary("Lets a key expire in so many milliseconds.")
+    .syntax("key milliseconds [NX | XX | GT | LT]")
+    .run(|call| expire(call, ExpiryUnit { seconds: false, absolute: false }));
 
 /// EXPIREAT key unix-time-seconds [NX | XX | GT | LT]
-pub static EXPIREAT: Command = Command {
-    name: "expireat",
-    group: Group::Generic,
-    arity: Arity::AtLeast(3),
-    flags: WRITE | FAST,
-    keys: &[KeySpec::at(1, RW | UPDATE)],
-    doc: Doc {
-        since: "1.2.0",
-        complexity: "O(1)",
-        summary: "Lets a key expire at a Unix time in seconds.",
-        syntax: "key unix-time-seconds [NX | XX | GT | LT]",
-    },
-    run: Run::Data(|call| expire(call, ExpiryUnit { seconds: true, absolute: true })),
-};
+pub static EXPIREAT: DataCommand = declare("expireat", Group::Generic, AtLeast(3))
+    .flags(WRITE | FAST)
+    .keys(&[KeySpec::at(1, RW | UPDATE)])
+    .since("1.2.0")
+    .complexity("O(1)")
+    .summary("Lets a key expire at a Unix time in seconds.")
+    .syntax("key unix-time-seconds [NX | XX | GT | LT]")
+    .run(|call| expire(call, ExpiryUnit { seconds: true, absolute: true }));
 
 /// PEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT]
-pub static PEXPIREAT: Command = Command {
-    name: "pexpireat",
-    group: Group::Generic,
-    arity: Arity::AtLeast(3),
-    flags: WRITE | FAST,
-    keys: &[KeySpec::at(1, RW | UPDATE)],
-    doc: Doc {
-        since: "2.6.0",
-        complexity: "O(1)",
-        summary: "Lets a key expire at a Unix time in milliseconds.",
-        syntax: "key unix-time-milliseconds [NX | XX | GT | LT]",
-    },
-    run: Run::Data(|call| expire(call, ExpiryUnit { seconds: false, absolute: true })),
-};
+pub static PEXPIREAT: DataCommand = declare("pexpireat", Group::Generic, AtLeast(3))
+    .flags(WRITE | FAST)
+    .keys(&[KeySpec::at(1, RW | UPDATE)])
+    .since("2.6.0")
+    .complexity("O(1)")
+    .summary("Lets a key expire at a Unix time in milliseconds.")
+    .syntax("key unix-time-milliseconds [NX | XX | GT | LT]")
+    .run(|call| expire(call, ExpiryUnit { seconds: false, absolute: true }));
 
 /// When a deadline is set.
 #[derive(Clone, Copy, Default)]
@@ -157,68 +134,44 @@ fn wall_time(call: &Call<'_>, unit: ExpiryUnit) -> Result<i64, Error> {
 }
 
 /// TTL key
-pub static TTL: Command = Command {
-    name: "ttl",
-    group: Group::Generic,
-    arity: Arity::Exactly(2),
-    flags: READONLY | FAST | NONDETERMINISTIC,
-    keys: &[KeySpec::at(1, RO | ACCESS)],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(1)",
-        summary: "Tells in how many seconds a key expires.",
-        syntax: "key",
-    },
-    run: Run::Data(|call| tell(call, |deadline_ms, now| seconds(left(deadline_ms, now)))),
-};
+pub static TTL: DataCommand = declare("ttl", Group::Generic, Exactly(2))
+    .flags(READONLY | FAST | NONDETERMINISTIC)
+    .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Tells in how many seconds a key expires.")
+    .syntax("key")
+    .run(|call| tell(call, |deadline_ms, now| seconds(left(deadline_ms, now))));
 
 /// PTTL key
-pub static PTTL: Command = Command {
-    name: "pttl",
-    group: Group::Generic,
-    arity: Arity::Exactly(2),
-    flags: READONLY | FAST | NONDETERMINISTIC,
-    keys: &[KeySpec::at(1, RO | ACCESS)],
-    doc: Doc {
-        since: "2.6.0",
-        complexity: "O(1)",
-        summary: "Tells in how many milliseconds a key expires.",
-        syntax: "key",
-    },
-    run: Run::Data(|call| tell(call, left)),
-};
+pub static PTTL: DataCommand = declare("pttl", Group::Generic, Exactly(2))
+    .flags(READONLY | FAST | NONDETERMINISTIC)
+    .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .since("2.6.0")
+    .complexity("O(1)")
+    .summary("Tells in how many milliseconds a key expires.")
+    .syntax("key")
+    .run(|call| tell(call, left));
 
 /// EXPIRETIME key
-pub static EXPIRETIME: Command = Command {
-    name: "expiretime",
-    group: Group::Generic,
-    arity: Arity::Exactly(2),
-    flags: READONLY | FAST,
-    keys: &[KeySpec::at(1, RO | ACCESS)],
-    doc: Doc {
-        since: "7.0.0",
-        complexity: "O(1)",
-        summary: "Tells the Unix time in seconds at which a key expires.",
-        syntax: "key",
-    },
-    run: Run::Data(|call| tell(call, |deadline_ms, now| seconds(now.wall(deadline_ms)))),
-};
+pub static EXPIRETIME: DataCommand = declare("expiretime", Group::Generic, Exactly(2))
+    .flags(READONLY | FAST)
+    .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .since("7.0.0")
+    .complexity("O(1)")
+    .summary("Tells the Unix time in seconds at which a key expires.")
+    .syntax("key")
+    .run(|call| tell(call, |deadline_ms, now| seconds(now.wall(deadline_ms))));
 
 /// PEXPIRETIME key
-pub static PEXPIRETIME: Command = Command {
-    name: "pexpiretime",
-    group: Group::Generic,
-    arity: Arity::Exactly(2),
-    flags: READONLY | FAST,
-    keys: &[KeySpec::at(1, RO | ACCESS)],
-    doc: Doc {
-        since: "7.0.0",
-        complexity: "O(1)",
-        summary: "Tells the Unix time in milliseconds at which a key expires.",
-        syntax: "key",
-    },
-    run: Run::Data(|call| tell(call, |deadline_ms, now| now.wall(deadline_ms))),
-};
+pub static PEXPIRETIME: DataCommand = declare("pexpiretime", Group::Generic, Exactly(2))
+    .flags(READONLY | FAST)
+    .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .since("7.0.0")
+    .complexity("O(1)")
+    .summary("Tells the Unix time in milliseconds at which a key expires.")
+    .syntax("key")
+    .run(|call| tell(call, |deadline_ms, now| now.wall(deadline_ms)));
 
 /// Replies what `time` makes of the key's deadline: -1 where there is none, -2 without the key.
 fn tell(call: &mut Call<'_>, time: fn(u64, Now) -> i64) -> Result<(), Error> {
@@ -243,20 +196,14 @@ fn seconds(ms: i64) -> i64 {
 }
 
 /// PERSIST key
-pub static PERSIST: Command = Command {
-    name: "persist",
-    group: Group::Generic,
-    arity: Arity::Exactly(2),
-    flags: WRITE | FAST,
-    keys: &[KeySpec::at(1, RW | UPDATE)],
-    doc: Doc {
-        since: "2.2.0",
-        complexity: "O(1)",
-        summary: "Takes a key's time to live away.",
-        syntax: "key",
-    },
-    run: Run::Data(persist),
-};
+pub static PERSIST: DataCommand = declare("persist", Group::Generic, Exactly(2))
+    .flags(WRITE | FAST)
+    .keys(&[KeySpec::at(1, RW | UPDATE)])
+    .since("2.2.0")
+    .complexity("O(1)")
+    .summary("Takes a key's time to live away.")
+    .syntax("key")
+    .run(persist);
 
 fn persist(call: &mut Call<'_>) -> Result<(), Error> {
     let key = call.key(0);

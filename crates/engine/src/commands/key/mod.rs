@@ -10,65 +10,52 @@ mod deadline;
 mod whole;
 
 use crate::error::Error;
-use crate::run::call::{Call, Key, KeyAccess};
+use crate::run::call::Call;
+use crate::run::command::DataCommand;
+use crate::run::key_access::KeyAccess;
 use crate::spec::*;
 use crate::storage::entry::Entry;
 use redstart_protocol::parse_i64;
 
 /// The commands of this family.
-pub fn commands() -> impl Iterator<Item = &'static Command> {
+pub fn commands() -> impl Iterator<Item = &'static DataCommand> {
     [COMMANDS, deadline::COMMANDS, whole::COMMANDS].into_iter().flatten().copied()
 }
 
-static COMMANDS: &[&Command] =
+static COMMANDS: &[&DataCommand] =
     &[&DEL, &UNLINK, &EXISTS, &TOUCH, &TYPE, &RENAME, &RENAMENX, &COPY, &MOVE];
 
 /// DEL key [key ...]
-pub static DEL: Command = Command {
-    name: "del",
-    group: Group::Generic,
-    arity: Arity::AtLeast(2),
-    flags: WRITE | SHORT,
-    keys: &[KeySpec::from(1, 1, RM | DELETE)],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(N) with N keys; what a large value takes is freed after the reply is made.",
-        summary: "Removes keys, and tells how many of them existed.",
-        syntax: "key [key ...]",
-    },
-    run: Run::Data(del),
-};
+pub static DEL: DataCommand = declare("del", Group::Generic, AtLeast(2))
+    .flags(WRITE | SHORT)
+    .keys(&[KeySpec::from(1, 1, RM | DELETE)])
+    .since("1.0.0")
+    .complexity("O(N) with N keys; what a large value takes is freed after the reply is made.")
+    .summary("Removes keys, and tells how many of them existed.")
+    .syntax("key [key ...]")
+    .run(del);
 
 /// UNLINK key [key ...]
-pub static UNLINK: Command = Command {
-    name: "unlink",
-    group: Group::Generic,
-    arity: Arity::AtLeast(2),
-    flags: WRITE | FAST,
-    keys: &[KeySpec::from(1, 1, RM | DELETE)],
-    doc: Doc {
-        since: "4.0.0",
-        complexity: "O(1) a key; what a large value takes is freed elsewhere.",
-        summary: "Removes keys as DEL does, which here is as lazy.",
-        syntax: "key [key ...]",
-    },
-    run: Run::Data(del),
-};
+pub static UNLINK: DataCommand = declare("unlink", Group::Generic, AtLeast(2))
+    .flags(WRITE | FAST)
+    .keys(&[KeySpec::from(1, 1, RM | DELETE)])
+    .since("4.0.0")
+    .complexity("O(1) a key; what a large value takes is freed elsewhere.")
+    .summary("Removes keys as DEL does, which here is as lazy.")
+    .syntax("key [key ...]")
+    .run(del);
 
 /// Removes a key because memory is short. No client can ask for it, and no save point counts it.
-pub static EVICT: Command = Command {
-    name: "evict",
-    group: Group::Generic,
-    arity: Arity::Exactly(2),
-    flags: WRITE,
-    keys: &[KeySpec::at(1, RM | DELETE)],
-    doc: Doc { since: "", complexity: "O(1)", summary: "", syntax: "key" },
-    run: Run::Data(|call| {
+pub static EVICT: DataCommand = declare("evict", Group::Generic, Exactly(2))
+    .flags(WRITE)
+    .keys(&[KeySpec::at(1, RM | DELETE)])
+    .complexity("O(1)")
+    .syntax("key")
+    .run(|call| {
         del(call)?;
         call.space.count_changes(0);
         Ok(())
-    }),
-};
+    });
 
 fn del(call: &mut Call<'_>) -> Result<(), Error> {
     let mut effect: Vec<&[u8]> = Vec::new();
@@ -89,36 +76,24 @@ fn del(call: &mut Call<'_>) -> Result<(), Error> {
 }
 
 /// EXISTS key [key ...]
-pub static EXISTS: Command = Command {
-    name: "exists",
-    group: Group::Generic,
-    arity: Arity::AtLeast(2),
-    flags: READONLY | FAST,
-    keys: &[KeySpec::from(1, 1, RO)],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(N) with N keys to look for.",
-        summary: "Counts the given keys that exist, one given twice counting twice.",
-        syntax: "key [key ...]",
-    },
-    run: Run::Data(|call| count(call, |space, key| space.look(key).is_some())),
-};
+pub static EXISTS: DataCommand = declare("exists", Group::Generic, AtLeast(2))
+    .flags(READONLY | FAST)
+    .keys(&[KeySpec::from(1, 1, RO)])
+    .since("1.0.0")
+    .complexity("O(N) with N keys to look for.")
+    .summary("Counts the given keys that exist, one given twice counting twice.")
+    .syntax("key [key ...]")
+    .run(|call| count(call, |space, key| space.look(key).is_some()));
 
 /// TOUCH key [key ...]
-pub static TOUCH: Command = Command {
-    name: "touch",
-    group: Group::Generic,
-    arity: Arity::AtLeast(2),
-    flags: READONLY | FAST,
-    keys: &[KeySpec::from(1, 1, RO)],
-    doc: Doc {
-        since: "3.2.1",
-        complexity: "O(N) with N keys to touch.",
-        summary: "Notes an access to keys, and tells how many of them exist.",
-        syntax: "key [key ...]",
-    },
-    run: Run::Data(|call| count(call, |space, key| space.touch(key))),
-};
+pub static TOUCH: DataCommand = declare("touch", Group::Generic, AtLeast(2))
+    .flags(READONLY | FAST)
+    .keys(&[KeySpec::from(1, 1, RO)])
+    .since("3.2.1")
+    .complexity("O(N) with N keys to touch.")
+    .summary("Notes an access to keys, and tells how many of them exist.")
+    .syntax("key [key ...]")
+    .run(|call| count(call, |space, key| space.touch(key)));
 
 fn count(call: &mut Call<'_>, is: fn(&mut KeyAccess<'_>, Key<'_>) -> bool) -> Result<(), Error> {
     let space = &mut call.space;
@@ -130,20 +105,14 @@ fn count(call: &mut Call<'_>, is: fn(&mut KeyAccess<'_>, Key<'_>) -> bool) -> Re
 }
 
 /// TYPE key
-pub static TYPE: Command = Command {
-    name: "type",
-    group: Group::Generic,
-    arity: Arity::Exactly(2),
-    flags: READONLY | FAST,
-    keys: &[KeySpec::at(1, RO)],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(1)",
-        summary: "Tells the type of the value that a key holds, or none.",
-        syntax: "key",
-    },
-    run: Run::Data(kind),
-};
+pub static TYPE: DataCommand = declare("type", Group::Generic, Exactly(2))
+    .flags(READONLY | FAST)
+    .keys(&[KeySpec::at(1, RO)])
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Tells the type of the value that a key holds, or none.")
+    .syntax("key")
+    .run(kind);
 
 fn kind(call: &mut Call<'_>) -> Result<(), Error> {
     let key = call.key(0);
@@ -153,36 +122,24 @@ fn kind(call: &mut Call<'_>) -> Result<(), Error> {
 }
 
 /// RENAME key newkey
-pub static RENAME: Command = Command {
-    name: "rename",
-    group: Group::Generic,
-    arity: Arity::Exactly(3),
-    flags: WRITE,
-    keys: &[KeySpec::at(1, RW | ACCESS | DELETE), KeySpec::at(2, OW | UPDATE)],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(1)",
-        summary: "Gives a key's value and time to live another name, over whatever had it.",
-        syntax: "key newkey",
-    },
-    run: Run::Data(|call| rename(call, IfTaken::Replace)),
-};
+pub static RENAME: DataCommand = declare("rename", Group::Generic, Exactly(3))
+    .flags(WRITE)
+    .keys(&[KeySpec::at(1, RW | ACCESS | DELETE), KeySpec::at(2, OW | UPDATE)])
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Gives a key's value and time to live another name, over whatever had it.")
+    .syntax("key newkey")
+    .run(|call| rename(call, IfTaken::Replace));
 
 /// RENAMENX key newkey
-pub static RENAMENX: Command = Command {
-    name: "renamenx",
-    group: Group::Generic,
-    arity: Arity::Exactly(3),
-    flags: WRITE | FAST,
-    keys: &[KeySpec::at(1, RW | ACCESS | DELETE), KeySpec::at(2, OW | INSERT)],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(1)",
-        summary: "Renames a key if nothing has the new name.",
-        syntax: "key newkey",
-    },
-    run: Run::Data(|call| rename(call, IfTaken::Refuse)),
-};
+pub static RENAMENX: DataCommand = declare("renamenx", Group::Generic, Exactly(3))
+    .flags(WRITE | FAST)
+    .keys(&[KeySpec::at(1, RW | ACCESS | DELETE), KeySpec::at(2, OW | INSERT)])
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Renames a key if nothing has the new name.")
+    .syntax("key newkey")
+    .run(|call| rename(call, IfTaken::Refuse));
 
 /// What becomes of a key whose name is wanted.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -240,20 +197,14 @@ fn database(call: &Call<'_>, number: i32) -> Result<usize, Error> {
 }
 
 /// COPY source destination [DB destination-db] [REPLACE]
-pub static COPY: Command = Command {
-    name: "copy",
-    group: Group::Generic,
-    arity: Arity::AtLeast(3),
-    flags: WRITE | DENYOOM,
-    keys: &[KeySpec::at(1, RO | ACCESS), KeySpec::at(2, OW | UPDATE)],
-    doc: Doc {
-        since: "6.2.0",
-        complexity: "O(1) for a string, O(N) for a collection with N elements, nested ones too.",
-        summary: "Copies a key's value and time to live to another key or database.",
-        syntax: "source destination [DB destination-db] [REPLACE]",
-    },
-    run: Run::Data(copy),
-};
+pub static COPY: DataCommand = declare("copy", Group::Generic, AtLeast(3))
+    .flags(WRITE | DENYOOM)
+    .keys(&[KeySpec::at(1, RO | ACCESS), KeySpec::at(2, OW | UPDATE)])
+    .since("6.2.0")
+    .complexity("O(1) for a string, O(N) for a collection with N elements, nested ones too.")
+    .summary("Copies a key's value and time to live to another key or database.")
+    .syntax("source destination [DB destination-db] [REPLACE]")
+    .run(copy);
 
 fn copy(call: &mut Call<'_>) -> Result<(), Error> {
     let (from, to) = (call.key(0), call.key(1));
@@ -296,20 +247,14 @@ fn copy(call: &mut Call<'_>) -> Result<(), Error> {
 }
 
 /// MOVE key db
-pub static MOVE: Command = Command {
-    name: "move",
-    group: Group::Generic,
-    arity: Arity::Exactly(3),
-    flags: WRITE | FAST,
-    keys: &[KeySpec::at(1, RW | ACCESS | UPDATE)],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(1)",
-        summary: "Moves a key to another database, unless its name is taken there.",
-        syntax: "key db",
-    },
-    run: Run::Data(move_to_db),
-};
+pub static MOVE: DataCommand = declare("move", Group::Generic, Exactly(3))
+    .flags(WRITE | FAST)
+    .keys(&[KeySpec::at(1, RW | ACCESS | UPDATE)])
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Moves a key to another database, unless its name is taken there.")
+    .syntax("key db")
+    .run(move_to_db);
 
 fn move_to_db(call: &mut Call<'_>) -> Result<(), Error> {
     let key = call.key(0);

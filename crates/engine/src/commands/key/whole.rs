@@ -8,29 +8,22 @@ use crate::commands::scan::{Filter, parse_cursor};
 use crate::error::Error;
 use crate::hasher::SHARDS;
 use crate::run::call::Call;
+use crate::run::command::DataCommand;
 use crate::run::scan::Cursor;
 use crate::spec::*;
 use redstart_protocol::{Reply, parse_i64};
 
 /// The commands of this file.
-pub static COMMANDS: &[&Command] =
+pub static COMMANDS: &[&DataCommand] =
     &[&RANDOMKEY, &KEYS, &SCAN, &DBSIZE, &FLUSHDB, &FLUSHALL, &SWAPDB];
 
 /// RANDOMKEY
-pub static RANDOMKEY: Command = Command {
-    name: "randomkey",
-    group: Group::Generic,
-    arity: Arity::Exactly(1),
-    flags: READONLY | WALKS | NONDETERMINISTIC,
-    keys: &[],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(1)",
-        summary: "Returns the name of some key.",
-        syntax: "",
-    },
-    run: Run::Data(random_key),
-};
+pub static RANDOMKEY: DataCommand = declare("randomkey", Group::Generic, Exactly(1))
+    .flags(READONLY | WALKS | NONDETERMINISTIC)
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Returns the name of some key.")
+    .run(random_key);
 
 fn random_key(call: &mut Call<'_>) -> Result<(), Error> {
     match call.space.random_key() {
@@ -41,20 +34,13 @@ fn random_key(call: &mut Call<'_>) -> Result<(), Error> {
 }
 
 /// KEYS pattern
-pub static KEYS: Command = Command {
-    name: "keys",
-    group: Group::Generic,
-    arity: Arity::Exactly(2),
-    flags: READONLY | DANGEROUS | WHOLE_KEYSPACE | NONDETERMINISTIC,
-    keys: &[],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(N) with N keys in the database, names and pattern being short.",
-        summary: "Returns the names of all keys that match a pattern.",
-        syntax: "pattern",
-    },
-    run: Run::Data(keys),
-};
+pub static KEYS: DataCommand = declare("keys", Group::Generic, Exactly(2))
+    .flags(READONLY | DANGEROUS | WHOLE_KEYSPACE | NONDETERMINISTIC)
+    .since("1.0.0")
+    .complexity("O(N) with N keys in the database, names and pattern being short.")
+    .summary("Returns the names of all keys that match a pattern.")
+    .syntax("pattern")
+    .run(keys);
 
 /// Names that were found, packed: entries cannot be borrowed beyond the walk.
 #[derive(Default)]
@@ -101,20 +87,13 @@ fn keys(call: &mut Call<'_>) -> Result<(), Error> {
 }
 
 /// SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]
-pub static SCAN: Command = Command {
-    name: "scan",
-    group: Group::Generic,
-    arity: Arity::AtLeast(2),
-    flags: READONLY | WALKS | NONDETERMINISTIC,
-    keys: &[],
-    doc: Doc {
-        since: "2.8.0",
-        complexity: "O(1) a call, O(N) for a whole scan over N keys.",
-        summary: "Walks over the keys of the database, some of them in each call.",
-        syntax: "cursor [MATCH pattern] [COUNT count] [TYPE type]",
-    },
-    run: Run::Data(scan),
-};
+pub static SCAN: DataCommand = declare("scan", Group::Generic, AtLeast(2))
+    .flags(READONLY | WALKS | NONDETERMINISTIC)
+    .since("2.8.0")
+    .complexity("O(1) a call, O(N) for a whole scan over N keys.")
+    .summary("Walks over the keys of the database, some of them in each call.")
+    .syntax("cursor [MATCH pattern] [COUNT count] [TYPE type]")
+    .run(scan);
 
 fn scan(call: &mut Call<'_>) -> Result<(), Error> {
     let cursor = parse_cursor(call.args.at(1)).ok_or(Error::INVALID_CURSOR)?;
@@ -149,20 +128,12 @@ fn scan(call: &mut Call<'_>) -> Result<(), Error> {
 }
 
 /// DBSIZE
-pub static DBSIZE: Command = Command {
-    name: "dbsize",
-    group: Group::Server,
-    arity: Arity::Exactly(1),
-    flags: READONLY | FAST | WALKS,
-    keys: &[],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(1)",
-        summary: "Tells how many keys the database has.",
-        syntax: "",
-    },
-    run: Run::Data(db_size),
-};
+pub static DBSIZE: DataCommand = declare("dbsize", Group::Server, Exactly(1))
+    .flags(READONLY | FAST | WALKS)
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Tells how many keys the database has.")
+    .run(db_size);
 
 fn db_size(call: &mut Call<'_>) -> Result<(), Error> {
     let size = call.space.db_size();
@@ -171,36 +142,22 @@ fn db_size(call: &mut Call<'_>) -> Result<(), Error> {
 }
 
 /// FLUSHDB [ASYNC | SYNC]
-pub static FLUSHDB: Command = Command {
-    name: "flushdb",
-    group: Group::Server,
-    arity: Arity::AtLeast(1),
-    flags: WRITE | DANGEROUS | WHOLE_KEYSPACE,
-    keys: &[],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(N) with N keys in the database, which are freed after the reply is made.",
-        summary: "Removes all keys of the database.",
-        syntax: "[ASYNC | SYNC]",
-    },
-    run: Run::Data(|call| flush(call, Extent::Selected)),
-};
+pub static FLUSHDB: DataCommand = declare("flushdb", Group::Server, AtLeast(1))
+    .flags(WRITE | DANGEROUS | WHOLE_KEYSPACE)
+    .since("1.0.0")
+    .complexity("O(N) with N keys in the database, which are freed after the reply is made.")
+    .summary("Removes all keys of the database.")
+    .syntax("[ASYNC | SYNC]")
+    .run(|call| flush(call, Extent::Selected));
 
 /// FLUSHALL [ASYNC | SYNC]
-pub static FLUSHALL: Command = Command {
-    name: "flushall",
-    group: Group::Server,
-    arity: Arity::AtLeast(1),
-    flags: WRITE | DANGEROUS | WHOLE_KEYSPACE,
-    keys: &[],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(N) with N keys in all, which are freed after the reply is made.",
-        summary: "Removes all keys of all databases.",
-        syntax: "[ASYNC | SYNC]",
-    },
-    run: Run::Data(|call| flush(call, Extent::All)),
-};
+pub static FLUSHALL: DataCommand = declare("flushall", Group::Server, AtLeast(1))
+    .flags(WRITE | DANGEROUS | WHOLE_KEYSPACE)
+    .since("1.0.0")
+    .complexity("O(N) with N keys in all, which are freed after the reply is made.")
+    .summary("Removes all keys of all databases.")
+    .syntax("[ASYNC | SYNC]")
+    .run(|call| flush(call, Extent::All));
 
 /// Which databases are emptied.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -241,20 +198,13 @@ fn flush(call: &mut Call<'_>, extent: Extent) -> Result<(), Error> {
 }
 
 /// SWAPDB index1 index2
-pub static SWAPDB: Command = Command {
-    name: "swapdb",
-    group: Group::Server,
-    arity: Arity::Exactly(3),
-    flags: WRITE | FAST | DANGEROUS | WHOLE_KEYSPACE,
-    keys: &[],
-    doc: Doc {
-        since: "4.0.0",
-        complexity: "O(N) with N clients that watch or wait for keys of the two databases.",
-        summary: "Exchanges the keys of two databases.",
-        syntax: "index1 index2",
-    },
-    run: Run::Data(swap_db),
-};
+pub static SWAPDB: DataCommand = declare("swapdb", Group::Server, Exactly(3))
+    .flags(WRITE | FAST | DANGEROUS | WHOLE_KEYSPACE)
+    .since("4.0.0")
+    .complexity("O(N) with N clients that watch or wait for keys of the two databases.")
+    .summary("Exchanges the keys of two databases.")
+    .syntax("index1 index2")
+    .run(swap_db);
 
 fn swap_db(call: &mut Call<'_>) -> Result<(), Error> {
     let first = small_integer(call, 1).map_err(|_| Error::INVALID_FIRST_DB)?;

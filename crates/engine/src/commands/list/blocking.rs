@@ -9,44 +9,39 @@ use super::place::shift;
 use super::pop::{parse_some, pop_one, pop_some};
 use super::{find_list, parse_end};
 use crate::error::Error;
-use crate::run::blocking::{Serve, Wait, Waiter};
-use crate::run::call::{Call, Key};
+use crate::keyspace::waiters::{Wait, Waiter};
+use crate::run::call::Call;
+use crate::run::command::{BlockingCommand, BlockingRun};
 use crate::spec::*;
 use crate::storage::table::Slot;
 use crate::storage::value::list::End;
 use redstart_protocol::parse_f64;
 
 /// BLPOP key [key ...] timeout
-pub static BLPOP: Command = Command {
-    name: "blpop",
-    group: Group::List,
-    arity: Arity::AtLeast(3),
-    flags: WRITE | NOSCRIPT | BLOCKING,
-    keys: ALL_BUT_LAST,
-    doc: Doc {
-        since: "2.0.0",
-        complexity: "O(N) with N keys.",
-        summary: "Takes the first element off the first list that there is, or waits for one.",
-        syntax: "key [key ...] timeout",
-    },
-    run: Run::Data(|call| pop_or_wait(call, End::Head)),
-};
+pub static BLPOP: BlockingCommand = declare("blpop", Group::List, AtLeast(3))
+    .flags(WRITE | NOSCRIPT | BLOCKING)
+    .keys(ALL_BUT_LAST)
+    .since("2.0.0")
+    .complexity("O(N) with N keys.")
+    .summary("Takes the first element off the first list that there is, or waits for one.")
+    .syntax("key [key ...] timeout")
+    .run(BlockingRun {
+        run: |call| pop_or_wait(call, End::Head),
+        serve: |call, n, waiter| serve_one(call, n, waiter, End::Head),
+    });
 
 /// BRPOP key [key ...] timeout
-pub static BRPOP: Command = Command {
-    name: "brpop",
-    group: Group::List,
-    arity: Arity::AtLeast(3),
-    flags: WRITE | NOSCRIPT | BLOCKING,
-    keys: ALL_BUT_LAST,
-    doc: Doc {
-        since: "2.0.0",
-        complexity: "O(N) with N keys.",
-        summary: "Takes the last element off the first list that there is, or waits for one.",
-        syntax: "key [key ...] timeout",
-    },
-    run: Run::Data(|call| pop_or_wait(call, End::Tail)),
-};
+pub static BRPOP: BlockingCommand = declare("brpop", Group::List, AtLeast(3))
+    .flags(WRITE | NOSCRIPT | BLOCKING)
+    .keys(ALL_BUT_LAST)
+    .since("2.0.0")
+    .complexity("O(N) with N keys.")
+    .summary("Takes the last element off the first list that there is, or waits for one.")
+    .syntax("key [key ...] timeout")
+    .run(BlockingRun {
+        run: |call| pop_or_wait(call, End::Tail),
+        serve: |call, n, waiter| serve_one(call, n, waiter, End::Tail),
+    });
 
 const ALL_BUT_LAST: &[KeySpec] = &[KeySpec {
     begin: Begin::Index(1),
@@ -64,12 +59,8 @@ fn pop_or_wait(call: &mut Call<'_>, end: End) -> Result<(), Error> {
             return Ok(());
         }
     }
-    let serve: Serve = match end {
-        End::Head => |call, n, waiter| serve_one(call, n, waiter, End::Head),
-        End::Tail => |call, n, waiter| serve_one(call, n, waiter, End::Tail),
-    };
     let keys = 0..call.keys().len();
-    if !call.wait(Wait { keys, serve, timeout_ms }) {
+    if !call.wait(Wait { keys, timeout_ms }) {
         call.reply.null_array();
     }
     Ok(())
@@ -98,20 +89,14 @@ fn give_one(call: &mut Call<'_>, key: Key<'_>, slot: Slot, end: End) {
 }
 
 /// BLMPOP timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]
-pub static BLMPOP: Command = Command {
-    name: "blmpop",
-    group: Group::List,
-    arity: Arity::AtLeast(5),
-    flags: WRITE | BLOCKING,
-    keys: &[KeySpec::counted(2, 1, RW | ACCESS | DELETE)],
-    doc: Doc {
-        since: "7.0.0",
-        complexity: "O(N+M) with N keys and M elements to return.",
-        summary: "Takes elements off the first list that there is, or waits for one.",
-        syntax: "timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]",
-    },
-    run: Run::Data(pop_some_or_wait),
-};
+pub static BLMPOP: BlockingCommand = declare("blmpop", Group::List, AtLeast(5))
+    .flags(WRITE | BLOCKING)
+    .keys(&[KeySpec::counted(2, 1, RW | ACCESS | DELETE)])
+    .since("7.0.0")
+    .complexity("O(N+M) with N keys and M elements to return.")
+    .summary("Takes elements off the first list that there is, or waits for one.")
+    .syntax("timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]")
+    .run(BlockingRun { run: pop_some_or_wait, serve: serve_some });
 
 fn pop_some_or_wait(call: &mut Call<'_>) -> Result<(), Error> {
     let some = parse_some(call, 2)?;
@@ -125,7 +110,7 @@ fn pop_some_or_wait(call: &mut Call<'_>) -> Result<(), Error> {
         }
     }
     let keys = 0..call.keys().len();
-    if !call.wait(Wait { keys, serve: serve_some, timeout_ms }) {
+    if !call.wait(Wait { keys, timeout_ms }) {
         call.reply.null_array();
     }
     Ok(())
@@ -139,39 +124,30 @@ fn serve_some(call: &mut Call<'_>, n: usize, waiter: &Waiter) -> Result<bool, Er
 }
 
 /// BLMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout
-pub static BLMOVE: Command = Command {
-    name: "blmove",
-    group: Group::List,
-    arity: Arity::Exactly(6),
-    flags: WRITE | DENYOOM | NOSCRIPT | BLOCKING,
-    keys: FROM_AND_TO,
-    doc: Doc {
-        since: "6.2.0",
-        complexity: "O(1)",
-        summary: "Moves an element from one end of a list to one of another, or waits for one.",
-        syntax: "source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout",
-    },
-    run: Run::Data(|call| {
-        ends(call)?;
-        move_or_wait(call, 5)
-    }),
-};
+pub static BLMOVE: BlockingCommand = declare("blmove", Group::List, Exactly(6))
+    .flags(WRITE | DENYOOM | NOSCRIPT | BLOCKING)
+    .keys(FROM_AND_TO)
+    .since("6.2.0")
+    .complexity("O(1)")
+    .summary("Moves an element from one end of a list to one of another, or waits for one.")
+    .syntax("source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout")
+    .run(BlockingRun {
+        run: |call| {
+            ends(call)?;
+            move_or_wait(call, 5)
+        },
+        serve: serve_moved,
+    });
 
 /// BRPOPLPUSH source destination timeout
-pub static BRPOPLPUSH: Command = Command {
-    name: "brpoplpush",
-    group: Group::List,
-    arity: Arity::Exactly(4),
-    flags: WRITE | DENYOOM | NOSCRIPT | BLOCKING,
-    keys: FROM_AND_TO,
-    doc: Doc {
-        since: "2.2.0",
-        complexity: "O(1)",
-        summary: "Moves the last element of a list to the head of another, or waits for one.",
-        syntax: "source destination timeout",
-    },
-    run: Run::Data(|call| move_or_wait(call, 3)),
-};
+pub static BRPOPLPUSH: BlockingCommand = declare("brpoplpush", Group::List, Exactly(4))
+    .flags(WRITE | DENYOOM | NOSCRIPT | BLOCKING)
+    .keys(FROM_AND_TO)
+    .since("2.2.0")
+    .complexity("O(1)")
+    .summary("Moves the last element of a list to the head of another, or waits for one.")
+    .syntax("source destination timeout")
+    .run(BlockingRun { run: |call| move_or_wait(call, 3), serve: serve_moved });
 
 const FROM_AND_TO: &[KeySpec] =
     &[KeySpec::at(1, RW | ACCESS | DELETE), KeySpec::at(2, RW | INSERT)];
@@ -190,7 +166,7 @@ fn move_or_wait(call: &mut Call<'_>, timeout_at: usize) -> Result<(), Error> {
     if find_list(&mut call.space, source)?.is_some() && !call.must_queue(source) {
         return give_moved(call);
     }
-    if !call.wait(Wait { keys: 0..1, serve: serve_moved, timeout_ms }) {
+    if !call.wait(Wait { keys: 0..1, timeout_ms }) {
         call.reply.null();
     }
     Ok(())

@@ -3,25 +3,20 @@
 use super::{find_list, integer, limit, list_of, modify, range, remove, resolve};
 use crate::error::Error;
 use crate::run::call::Call;
+use crate::run::command::DataCommand;
 use crate::spec::*;
 use crate::storage::value::list::End;
 use std::ops::ControlFlow;
 
 /// LSET key index element
-pub static LSET: Command = Command {
-    name: "lset",
-    group: Group::List,
-    arity: Arity::Exactly(4),
-    flags: WRITE | DENYOOM,
-    keys: &[KeySpec::at(1, RW | UPDATE)],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(N/65536) with N elements up to the nearer end, and a walk of 8 KiB at most.",
-        summary: "Puts an element in the place of the one at an index of a list.",
-        syntax: "key index element",
-    },
-    run: Run::Data(lset),
-};
+pub static LSET: DataCommand = declare("lset", Group::List, Exactly(4))
+    .flags(WRITE | DENYOOM)
+    .keys(&[KeySpec::at(1, RW | UPDATE)])
+    .since("1.0.0")
+    .complexity("O(N/65536) with N elements up to the nearer end, and a walk of 8 KiB at most.")
+    .summary("Puts an element in the place of the one at an index of a list.")
+    .syntax("key index element")
+    .run(lset);
 
 fn lset(call: &mut Call<'_>) -> Result<(), Error> {
     let (key, value, limit) = (call.key(0), call.args.at(3), limit(call));
@@ -36,20 +31,14 @@ fn lset(call: &mut Call<'_>) -> Result<(), Error> {
 }
 
 /// LINSERT key <BEFORE | AFTER> pivot element
-pub static LINSERT: Command = Command {
-    name: "linsert",
-    group: Group::List,
-    arity: Arity::Exactly(5),
-    flags: WRITE | DENYOOM,
-    keys: &[KeySpec::at(1, RW | INSERT)],
-    doc: Doc {
-        since: "2.2.0",
-        complexity: "O(N) with N elements up to the pivot.",
-        summary: "Adds an element before or behind the first one that equals another.",
-        syntax: "key <BEFORE | AFTER> pivot element",
-    },
-    run: Run::Data(linsert),
-};
+pub static LINSERT: DataCommand = declare("linsert", Group::List, Exactly(5))
+    .flags(WRITE | DENYOOM)
+    .keys(&[KeySpec::at(1, RW | INSERT)])
+    .since("2.2.0")
+    .complexity("O(N) with N elements up to the pivot.")
+    .summary("Adds an element before or behind the first one that equals another.")
+    .syntax("key <BEFORE | AFTER> pivot element")
+    .run(linsert);
 
 fn linsert(call: &mut Call<'_>) -> Result<(), Error> {
     let behind = match call.args.at(2) {
@@ -85,20 +74,14 @@ fn linsert(call: &mut Call<'_>) -> Result<(), Error> {
 }
 
 /// LREM key count element
-pub static LREM: Command = Command {
-    name: "lrem",
-    group: Group::List,
-    arity: Arity::Exactly(4),
-    flags: WRITE,
-    keys: &[KeySpec::at(1, RW | DELETE)],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(N) with N elements in the list.",
-        summary: "Removes the elements that equal a value: all, or some from one end.",
-        syntax: "key count element",
-    },
-    run: Run::Data(lrem),
-};
+pub static LREM: DataCommand = declare("lrem", Group::List, Exactly(4))
+    .flags(WRITE)
+    .keys(&[KeySpec::at(1, RW | DELETE)])
+    .since("1.0.0")
+    .complexity("O(N) with N elements in the list.")
+    .summary("Removes the elements that equal a value: all, or some from one end.")
+    .syntax("key count element")
+    .run(lrem);
 
 fn lrem(call: &mut Call<'_>) -> Result<(), Error> {
     let count = integer(call, 2)?;
@@ -134,20 +117,14 @@ fn lrem(call: &mut Call<'_>) -> Result<(), Error> {
 }
 
 /// LTRIM key start stop
-pub static LTRIM: Command = Command {
-    name: "ltrim",
-    group: Group::List,
-    arity: Arity::Exactly(4),
-    flags: WRITE,
-    keys: &[KeySpec::at(1, RW | DELETE)],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(N/512) with N elements to remove; they are freed after the reply is made.",
-        summary: "Removes the elements of a list that are not between two indices.",
-        syntax: "key start stop",
-    },
-    run: Run::Data(ltrim),
-};
+pub static LTRIM: DataCommand = declare("ltrim", Group::List, Exactly(4))
+    .flags(WRITE)
+    .keys(&[KeySpec::at(1, RW | DELETE)])
+    .since("1.0.0")
+    .complexity("O(N/512) with N elements to remove; they are freed after the reply is made.")
+    .summary("Removes the elements of a list that are not between two indices.")
+    .syntax("key start stop")
+    .run(ltrim);
 
 fn ltrim(call: &mut Call<'_>) -> Result<(), Error> {
     let (first, last) = (integer(call, 2)?, integer(call, 3)?);

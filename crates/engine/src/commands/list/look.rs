@@ -3,45 +3,35 @@
 use super::{count, integer, range, read_list, resolve, write_element};
 use crate::error::Error;
 use crate::run::call::Call;
+use crate::run::command::DataCommand;
 use crate::spec::*;
 use crate::storage::value::list::{End, ListRef};
 use std::ops::ControlFlow;
 
 /// LLEN key
-pub static LLEN: Command = Command {
-    name: "llen",
-    group: Group::List,
-    arity: Arity::Exactly(2),
-    flags: READONLY | FAST,
-    keys: &[KeySpec::at(1, RO)],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(1)",
-        summary: "Counts the elements of a list.",
-        syntax: "key",
-    },
-    run: Run::Data(|call| {
+pub static LLEN: DataCommand = declare("llen", Group::List, Exactly(2))
+    .flags(READONLY | FAST)
+    .keys(&[KeySpec::at(1, RO)])
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Counts the elements of a list.")
+    .syntax("key")
+    .run(|call| {
         let key = call.key(0);
         let len = read_list(&mut call.space, key)?.map_or(0, ListRef::len);
         call.reply.integer(len as i64);
         Ok(())
-    }),
-};
+    });
 
 /// LINDEX key index
-pub static LINDEX: Command = Command {
-    name: "lindex",
-    group: Group::List,
-    arity: Arity::Exactly(3),
-    flags: READONLY,
-    keys: &[KeySpec::at(1, RO | ACCESS)],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(N/65536) with N elements up to the nearer end, and a walk of 8 KiB at most.",
-        summary: "Returns the element at an index of a list.",
-        syntax: "key index",
-    },
-    run: Run::Data(|call| {
+pub static LINDEX: DataCommand = declare("lindex", Group::List, Exactly(3))
+    .flags(READONLY)
+    .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .since("1.0.0")
+    .complexity("O(N/65536) with N elements up to the nearer end, and a walk of 8 KiB at most.")
+    .summary("Returns the element at an index of a list.")
+    .syntax("key index")
+    .run(|call| {
         let (key, index) = (call.key(0), integer(call, 2));
         let Some(list) = read_list(&mut call.space, key)? else {
             call.reply.null();
@@ -52,24 +42,17 @@ pub static LINDEX: Command = Command {
             None => call.reply.null(),
         }
         Ok(())
-    }),
-};
+    });
 
 /// LRANGE key start stop
-pub static LRANGE: Command = Command {
-    name: "lrange",
-    group: Group::List,
-    arity: Arity::Exactly(4),
-    flags: READONLY,
-    keys: &[KeySpec::at(1, RO | ACCESS)],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(S/65536+N) with S elements before the first and N elements to return.",
-        summary: "Returns the elements of a list between two indices, both included.",
-        syntax: "key start stop",
-    },
-    run: Run::Data(lrange),
-};
+pub static LRANGE: DataCommand = declare("lrange", Group::List, Exactly(4))
+    .flags(READONLY)
+    .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .since("1.0.0")
+    .complexity("O(S/65536+N) with S elements before the first and N elements to return.")
+    .summary("Returns the elements of a list between two indices, both included.")
+    .syntax("key start stop")
+    .run(lrange);
 
 fn lrange(call: &mut Call<'_>) -> Result<(), Error> {
     let (first, last) = (integer(call, 2)?, integer(call, 3)?);
@@ -94,20 +77,14 @@ fn lrange(call: &mut Call<'_>) -> Result<(), Error> {
 }
 
 /// LPOS key element [RANK rank] [COUNT num-matches] [MAXLEN len]
-pub static LPOS: Command = Command {
-    name: "lpos",
-    group: Group::List,
-    arity: Arity::AtLeast(3),
-    flags: READONLY,
-    keys: &[KeySpec::at(1, RO | ACCESS)],
-    doc: Doc {
-        since: "6.0.6",
-        complexity: "O(N) with N elements to compare.",
-        summary: "Tells at which indices of a list an element is.",
-        syntax: "key element [RANK rank] [COUNT num-matches] [MAXLEN len]",
-    },
-    run: Run::Data(lpos),
-};
+pub static LPOS: DataCommand = declare("lpos", Group::List, AtLeast(3))
+    .flags(READONLY)
+    .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .since("6.0.6")
+    .complexity("O(N) with N elements to compare.")
+    .summary("Tells at which indices of a list an element is.")
+    .syntax("key element [RANK rank] [COUNT num-matches] [MAXLEN len]")
+    .run(lpos);
 
 /// What LPOS is to look for.
 struct Search {

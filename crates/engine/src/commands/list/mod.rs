@@ -11,8 +11,10 @@ mod pop;
 mod push;
 
 use crate::error::Error;
-use crate::run::call::{Call, Key, KeyAccess};
-use crate::spec::Command;
+use crate::run::call::Call;
+use crate::run::command::{BlockingCommand, DataCommand};
+use crate::run::key_access::KeyAccess;
+use crate::spec::Key;
 use crate::storage::entry::{Entry, NewValue};
 use crate::storage::table::Slot;
 use crate::storage::value::list::{Element, End, Limit, List, ListRef};
@@ -20,12 +22,7 @@ use crate::storage::value::{Object, ObjectRef};
 use redstart_protocol::{Reply, parse_i64};
 
 /// The commands of the family.
-pub static COMMANDS: &[&Command] = &[
-    &blocking::BLMOVE,
-    &blocking::BLMPOP,
-    &blocking::BLPOP,
-    &blocking::BRPOP,
-    &blocking::BRPOPLPUSH,
+pub static COMMANDS: &[&DataCommand] = &[
     &change::LINSERT,
     &change::LREM,
     &change::LSET,
@@ -43,6 +40,15 @@ pub static COMMANDS: &[&Command] = &[
     &push::LPUSHX,
     &push::RPUSH,
     &push::RPUSHX,
+];
+
+/// Those that may wait.
+pub static WAITING: &[&BlockingCommand] = &[
+    &blocking::BLMOVE,
+    &blocking::BLMPOP,
+    &blocking::BLPOP,
+    &blocking::BRPOP,
+    &blocking::BRPOPLPUSH,
 ];
 
 /// The list in an entry, or WRONGTYPE.

@@ -3,46 +3,39 @@
 use super::{find_list, limit, list_of, modify, parse_end, put_list, remove};
 use crate::error::Error;
 use crate::run::call::Call;
+use crate::run::command::DataCommand;
 use crate::spec::*;
 use crate::storage::value::list::{Element, End, List};
 use bytes::Bytes;
 
 /// LMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT>
-pub static LMOVE: Command = Command {
-    name: "lmove",
-    group: Group::List,
-    arity: Arity::Exactly(5),
-    flags: WRITE | DENYOOM,
-    keys: &[KeySpec::at(1, RW | ACCESS | DELETE), KeySpec::at(2, RW | INSERT)],
-    doc: Doc {
-        since: "6.2.0",
-        complexity: "O(1)",
-        summary: "Takes an element off one end of a list, adds it at one end of another, and \
-                  returns it.",
-        syntax: "source destination <LEFT | RIGHT> <LEFT | RIGHT>",
-    },
-    run: Run::Data(|call| {
+pub static LMOVE: DataCommand = declare("lmove", Group::List, Exactly(5))
+    .flags(WRITE | DENYOOM)
+    .keys(&[KeySpec::at(1, RW | ACCESS | DELETE), KeySpec::at(2, RW | INSERT)])
+    .since("6.2.0")
+    .complexity("O(1)")
+    .summary(
+        "Takes an element off one end of a list, adds it at one end of another, and \
+         returns it.",
+    )
+    .syntax("source destination <LEFT | RIGHT> <LEFT | RIGHT>")
+    .run(|call| {
         let (from, to) = (parse_end(call.args.at(3))?, parse_end(call.args.at(4))?);
         shift_as_is(call, from, to)
-    }),
-};
+    });
 
 /// RPOPLPUSH source destination
-pub static RPOPLPUSH: Command = Command {
-    name: "rpoplpush",
-    group: Group::List,
-    arity: Arity::Exactly(3),
-    flags: WRITE | DENYOOM,
-    keys: &[KeySpec::at(1, RW | ACCESS | DELETE), KeySpec::at(2, RW | INSERT)],
-    doc: Doc {
-        since: "1.2.0",
-        complexity: "O(1)",
-        summary: "Takes the last element off a list, adds it at the head of another, and returns \
-                  it.",
-        syntax: "source destination",
-    },
-    run: Run::Data(|call| shift_as_is(call, End::Tail, End::Head)),
-};
+pub static RPOPLPUSH: DataCommand = declare("rpoplpush", Group::List, Exactly(3))
+    .flags(WRITE | DENYOOM)
+    .keys(&[KeySpec::at(1, RW | ACCESS | DELETE), KeySpec::at(2, RW | INSERT)])
+    .since("1.2.0")
+    .complexity("O(1)")
+    .summary(
+        "Takes the last element off a list, adds it at the head of another, and returns \
+         it.",
+    )
+    .syntax("source destination")
+    .run(|call| shift_as_is(call, End::Tail, End::Head));
 
 /// An element that outlives its removal.
 enum Kept {

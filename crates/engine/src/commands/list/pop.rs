@@ -2,43 +2,32 @@
 
 use super::{count, edit, find_list, limit, list_of, parse_end, remove, write_element};
 use crate::error::Error;
-use crate::run::call::{Call, Key};
+use crate::run::call::Call;
+use crate::run::command::DataCommand;
 use crate::spec::*;
 use crate::storage::table::Slot;
 use crate::storage::value::list::End;
 use std::ops::ControlFlow;
 
 /// LPOP key [count]
-pub static LPOP: Command = Command {
-    name: "lpop",
-    group: Group::List,
-    arity: Arity::AtLeast(2),
-    flags: WRITE | FAST,
-    keys: &[KeySpec::at(1, RW | ACCESS | DELETE)],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(N) with N elements to return.",
-        summary: "Takes the first element, or several, off a list and returns them.",
-        syntax: "key [count]",
-    },
-    run: Run::Data(|call| pop(call, End::Head)),
-};
+pub static LPOP: DataCommand = declare("lpop", Group::List, AtLeast(2))
+    .flags(WRITE | FAST)
+    .keys(&[KeySpec::at(1, RW | ACCESS | DELETE)])
+    .since("1.0.0")
+    .complexity("O(N) with N elements to return.")
+    .summary("Takes the first element, or several, off a list and returns them.")
+    .syntax("key [count]")
+    .run(|call| pop(call, End::Head));
 
 /// RPOP key [count]
-pub static RPOP: Command = Command {
-    name: "rpop",
-    group: Group::List,
-    arity: Arity::AtLeast(2),
-    flags: WRITE | FAST,
-    keys: &[KeySpec::at(1, RW | ACCESS | DELETE)],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(N) with N elements to return.",
-        summary: "Takes the last element, or several, off a list and returns them.",
-        syntax: "key [count]",
-    },
-    run: Run::Data(|call| pop(call, End::Tail)),
-};
+pub static RPOP: DataCommand = declare("rpop", Group::List, AtLeast(2))
+    .flags(WRITE | FAST)
+    .keys(&[KeySpec::at(1, RW | ACCESS | DELETE)])
+    .since("1.0.0")
+    .complexity("O(N) with N elements to return.")
+    .summary("Takes the last element, or several, off a list and returns them.")
+    .syntax("key [count]")
+    .run(|call| pop(call, End::Tail));
 
 fn pop(call: &mut Call<'_>, end: End) -> Result<(), Error> {
     if call.args.len() > 3 {
@@ -111,20 +100,14 @@ fn pop_several(call: &mut Call<'_>, key: Key<'_>, slot: Slot, end: End, most: us
 }
 
 /// LMPOP numkeys key [key ...] <LEFT | RIGHT> [COUNT count]
-pub static LMPOP: Command = Command {
-    name: "lmpop",
-    group: Group::List,
-    arity: Arity::AtLeast(4),
-    flags: WRITE,
-    keys: &[KeySpec::counted(1, 1, RW | ACCESS | DELETE)],
-    doc: Doc {
-        since: "7.0.0",
-        complexity: "O(N+M) with N keys and M elements to return.",
-        summary: "Takes elements off the first list that there is, and returns its key with them.",
-        syntax: "numkeys key [key ...] <LEFT | RIGHT> [COUNT count]",
-    },
-    run: Run::Data(lmpop),
-};
+pub static LMPOP: DataCommand = declare("lmpop", Group::List, AtLeast(4))
+    .flags(WRITE)
+    .keys(&[KeySpec::counted(1, 1, RW | ACCESS | DELETE)])
+    .since("7.0.0")
+    .complexity("O(N+M) with N keys and M elements to return.")
+    .summary("Takes elements off the first list that there is, and returns its key with them.")
+    .syntax("numkeys key [key ...] <LEFT | RIGHT> [COUNT count]")
+    .run(lmpop);
 
 /// What LMPOP takes: from which end, and how many at most.
 #[derive(Clone, Copy)]

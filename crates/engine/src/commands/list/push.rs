@@ -2,7 +2,8 @@
 
 use super::{edit, find_list, limit, list_of, put_list};
 use crate::error::Error;
-use crate::run::call::{Call, Key};
+use crate::run::call::Call;
+use crate::run::command::DataCommand;
 use crate::spec::*;
 use crate::storage::table::Slot;
 use crate::storage::value::list::{End, List, ListRef};
@@ -18,68 +19,44 @@ enum IfMissing {
 }
 
 /// LPUSH key element [element ...]
-pub static LPUSH: Command = Command {
-    name: "lpush",
-    group: Group::List,
-    arity: Arity::AtLeast(3),
-    flags: WRITE | DENYOOM | FAST,
-    keys: &[KeySpec::at(1, RW | INSERT)],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(1) for each element.",
-        summary: "Adds elements at the head of a list, the last one then being the first.",
-        syntax: "key element [element ...]",
-    },
-    run: Run::Data(|call| push(call, End::Head, IfMissing::Create)),
-};
+pub static LPUSH: DataCommand = declare("lpush", Group::List, AtLeast(3))
+    .flags(WRITE | DENYOOM | FAST)
+    .keys(&[KeySpec::at(1, RW | INSERT)])
+    .since("1.0.0")
+    .complexity("O(1) for each element.")
+    .summary("Adds elements at the head of a list, the last one then being the first.")
+    .syntax("key element [element ...]")
+    .run(|call| push(call, End::Head, IfMissing::Create));
 
 /// RPUSH key element [element ...]
-pub static RPUSH: Command = Command {
-    name: "rpush",
-    group: Group::List,
-    arity: Arity::AtLeast(3),
-    flags: WRITE | DENYOOM | FAST,
-    keys: &[KeySpec::at(1, RW | INSERT)],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(1) for each element.",
-        summary: "Adds elements at the tail of a list.",
-        syntax: "key element [element ...]",
-    },
-    run: Run::Data(|call| push(call, End::Tail, IfMissing::Create)),
-};
+pub static RPUSH: DataCommand = declare("rpush", Group::List, AtLeast(3))
+    .flags(WRITE | DENYOOM | FAST)
+    .keys(&[KeySpec::at(1, RW | INSERT)])
+    .since("1.0.0")
+    .complexity("O(1) for each element.")
+    .summary("Adds elements at the tail of a list.")
+    .syntax("key element [element ...]")
+    .run(|call| push(call, End::Tail, IfMissing::Create));
 
 /// LPUSHX key element [element ...]
-pub static LPUSHX: Command = Command {
-    name: "lpushx",
-    group: Group::List,
-    arity: Arity::AtLeast(3),
-    flags: WRITE | DENYOOM | FAST,
-    keys: &[KeySpec::at(1, RW | INSERT)],
-    doc: Doc {
-        since: "2.2.0",
-        complexity: "O(1) for each element.",
-        summary: "Adds elements at the head of a list that exists.",
-        syntax: "key element [element ...]",
-    },
-    run: Run::Data(|call| push(call, End::Head, IfMissing::Refuse)),
-};
+pub static LPUSHX: DataCommand = declare("lpushx", Group::List, AtLeast(3))
+    .flags(WRITE | DENYOOM | FAST)
+    .keys(&[KeySpec::at(1, RW | INSERT)])
+    .since("2.2.0")
+    .complexity("O(1) for each element.")
+    .summary("Adds elements at the head of a list that exists.")
+    .syntax("key element [element ...]")
+    .run(|call| push(call, End::Head, IfMissing::Refuse));
 
 /// RPUSHX key element [element ...]
-pub static RPUSHX: Command = Command {
-    name: "rpushx",
-    group: Group::List,
-    arity: Arity::AtLeast(3),
-    flags: WRITE | DENYOOM | FAST,
-    keys: &[KeySpec::at(1, RW | INSERT)],
-    doc: Doc {
-        since: "2.2.0",
-        complexity: "O(1) for each element.",
-        summary: "Adds elements at the tail of a list that exists.",
-        syntax: "key element [element ...]",
-    },
-    run: Run::Data(|call| push(call, End::Tail, IfMissing::Refuse)),
-};
+pub static RPUSHX: DataCommand = declare("rpushx", Group::List, AtLeast(3))
+    .flags(WRITE | DENYOOM | FAST)
+    .keys(&[KeySpec::at(1, RW | INSERT)])
+    .since("2.2.0")
+    .complexity("O(1) for each element.")
+    .summary("Adds elements at the tail of a list that exists.")
+    .syntax("key element [element ...]")
+    .run(|call| push(call, End::Tail, IfMissing::Refuse));
 
 fn push(call: &mut Call<'_>, end: End, if_missing: IfMissing) -> Result<(), Error> {
     let key = call.key(0);

@@ -9,7 +9,8 @@ mod pattern;
 
 use super::list::{limit, list_of, put_list};
 use crate::error::Error;
-use crate::run::call::{Call, Key};
+use crate::run::call::Call;
+use crate::run::command::DataCommand;
 use crate::spec::*;
 use crate::storage::value::list::{End, List, ListRef};
 use order::Order;
@@ -18,7 +19,7 @@ use redstart_protocol::{Args, parse_i64};
 use std::ops::ControlFlow;
 
 /// The commands of this file.
-pub static COMMANDS: &[&Command] = &[&SORT, &SORT_RO];
+pub static COMMANDS: &[&DataCommand] = &[&SORT, &SORT_RO];
 
 const KEYS: &[KeySpec] = &[
     KeySpec::at(1, RO | ACCESS),
@@ -31,39 +32,33 @@ const KEYS: &[KeySpec] = &[
 ];
 
 /// SORT key [BY pattern] [LIMIT offset count] [GET pattern ...] [ASC | DESC] [ALPHA] [STORE dst]
-pub static SORT: Command = Command {
-    name: "sort",
-    group: Group::Generic,
-    arity: Arity::AtLeast(2),
-    flags: WRITE | DENYOOM | DANGEROUS | REACHES,
-    keys: KEYS,
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(N*log(N)) with N elements; all shards are locked if a pattern names keys.",
-        summary: "Returns or stores the elements of a list in order, or what keys named after \
-                  them hold.",
-        syntax: "key [BY by-pattern] [LIMIT offset count] [GET get-pattern [GET get-pattern ...]] \
-                 [ASC | DESC] [ALPHA] [STORE destination]",
-    },
-    run: Run::Data(|call| sort(call, Store::Allowed)),
-};
+pub static SORT: DataCommand = declare("sort", Group::Generic, AtLeast(2))
+    .flags(WRITE | DENYOOM | DANGEROUS | REACHES)
+    .keys(KEYS)
+    .since("1.0.0")
+    .complexity("O(N*log(N)) with N elements; all shards are locked if a pattern names keys.")
+    .summary(
+        "Returns or stores the elements of a list in order, or what keys named after \
+         them hold.",
+    )
+    .syntax(
+        "key [BY by-pattern] [LIMIT offset count] [GET get-pattern [GET get-pattern ...]] \
+         [ASC | DESC] [ALPHA] [STORE destination]",
+    )
+    .run(|call| sort(call, Store::Allowed));
 
 /// SORT_RO key [BY pattern] [LIMIT offset count] [GET pattern ...] [ASC | DESC] [ALPHA]
-pub static SORT_RO: Command = Command {
-    name: "sort_ro",
-    group: Group::Generic,
-    arity: Arity::AtLeast(2),
-    flags: READONLY | DANGEROUS | REACHES,
-    keys: KEYS.split_at(2).0,
-    doc: Doc {
-        since: "7.0.0",
-        complexity: "O(N*log(N)) with N elements; all shards are locked if a pattern names keys.",
-        summary: "Returns the elements of a list in order, or what keys named after them hold.",
-        syntax: "key [BY by-pattern] [LIMIT offset count] [GET get-pattern [GET get-pattern ...]] \
-                 [ASC | DESC] [ALPHA]",
-    },
-    run: Run::Data(|call| sort(call, Store::Refused)),
-};
+pub static SORT_RO: DataCommand = declare("sort_ro", Group::Generic, AtLeast(2))
+    .flags(READONLY | DANGEROUS | REACHES)
+    .keys(KEYS.split_at(2).0)
+    .since("7.0.0")
+    .complexity("O(N*log(N)) with N elements; all shards are locked if a pattern names keys.")
+    .summary("Returns the elements of a list in order, or what keys named after them hold.")
+    .syntax(
+        "key [BY by-pattern] [LIMIT offset count] [GET get-pattern [GET get-pattern ...]] \
+         [ASC | DESC] [ALPHA]",
+    )
+    .run(|call| sort(call, Store::Refused));
 
 /// Calls `f` with the index of every option that has arguments all of which are there.
 fn each_option(args: Args<'_>, mut f: impl FnMut(usize)) {

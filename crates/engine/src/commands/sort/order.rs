@@ -6,7 +6,7 @@
 
 use super::pattern::Pattern;
 use crate::error::Error;
-use crate::run::call::KeyAccess;
+use crate::run::key_access::KeyAccess;
 use redstart_protocol::parse_f64;
 use std::cmp::Ordering;
 

@@ -7,7 +7,7 @@
 //! Like Redis, which looks at patterns as C strings, the star and the arrow are looked for only up
 //! to the first zero byte.
 
-use crate::run::call::KeyAccess;
+use crate::run::key_access::KeyAccess;
 use crate::storage::entry::Value;
 use crate::storage::value::ObjectRef;
 

@@ -1,7 +1,8 @@
 //! Compare and set, compare and delete: the conditions of SET and DELEX, DELIFEQ, and DIGEST.
 
 use crate::error::Error;
-use crate::run::call::{Call, Key};
+use crate::run::call::Call;
+use crate::run::command::DataCommand;
 use crate::spec::*;
 use crate::storage::entry::Value;
 use crate::storage::table::Slot;
@@ -104,45 +105,37 @@ fn has_digest(value: Value<'_>, given: &[u8]) -> Result<bool, Error> {
 }
 
 /// DIGEST key
-pub static DIGEST: Command = Command {
-    name: "digest",
-    group: Group::String,
-    arity: Arity::Exactly(2),
-    flags: READONLY | FAST,
-    keys: &[KeySpec::at(1, RO | ACCESS)],
-    doc: Doc {
-        since: "8.4.0",
-        complexity: "O(N) where N is the length of the string value.",
-        summary: "Returns the XXH3 digest of a key's string value, in hexadecimal.",
-        syntax: "key",
-    },
-    run: Run::Data(|call| {
+pub static DIGEST: DataCommand = declare("digest", Group::String, Exactly(2))
+    .flags(READONLY | FAST)
+    .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .since("8.4.0")
+    .complexity("O(N) where N is the length of the string value.")
+    .summary("Returns the XXH3 digest of a key's string value, in hexadecimal.")
+    .syntax("key")
+    .run(|call| {
         let key = call.key(0);
         match call.space.read_string(key)? {
             Some(value) => call.reply.bulk(digest(value).as_bytes()),
             None => call.reply.null(),
         }
         Ok(())
-    }),
-};
+    });
 
 /// DELEX key [IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE ifdne-digest]
-pub static DELEX: Command = Command {
-    name: "delex",
-    group: Group::String,
-    arity: Arity::AtLeast(2),
-    flags: WRITE | FAST,
-    keys: &[KeySpec::at(1, RW | DELETE)],
-    doc: Doc {
-        since: "8.4.0",
-        complexity: "O(1) for IFEQ and IFNE, O(N) for IFDEQ and IFDNE where N is the length of \
-                     the string value.",
-        summary: "Deletes a key if its value, or the digest of it, is or is not the given one.",
-        syntax: "key [IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | \
-                 IFDNE ifdne-digest]",
-    },
-    run: Run::Data(delex),
-};
+pub static DELEX: DataCommand = declare("delex", Group::String, AtLeast(2))
+    .flags(WRITE | FAST)
+    .keys(&[KeySpec::at(1, RW | DELETE)])
+    .since("8.4.0")
+    .complexity(
+        "O(1) for IFEQ and IFNE, O(N) for IFDEQ and IFDNE where N is the length of \
+         the string value.",
+    )
+    .summary("Deletes a key if its value, or the digest of it, is or is not the given one.")
+    .syntax(
+        "key [IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | \
+         IFDNE ifdne-digest]",
+    )
+    .run(delex);
 
 fn delex(call: &mut Call<'_>) -> Result<(), Error> {
     if !matches!(call.args.len(), 2 | 4) {
@@ -170,19 +163,14 @@ fn delex(call: &mut Call<'_>) -> Result<(), Error> {
 }
 
 /// DELIFEQ key value
-pub static DELIFEQ: Command = Command {
-    name: "delifeq",
-    group: Group::String,
-    arity: Arity::Exactly(3),
-    flags: WRITE | FAST,
-    keys: &[KeySpec::at(1, RW | DELETE)],
-    doc: Doc {
-        since: "9.0.0",
-        complexity: "O(1)",
-        summary: "Deletes a key if its value is the given one.",
-        syntax: "key value",
-    },
-    run: Run::Data(|call| {
+pub static DELIFEQ: DataCommand = declare("delifeq", Group::String, Exactly(3))
+    .flags(WRITE | FAST)
+    .keys(&[KeySpec::at(1, RW | DELETE)])
+    .since("9.0.0")
+    .complexity("O(1)")
+    .summary("Deletes a key if its value is the given one.")
+    .syntax("key value")
+    .run(|call| {
         let key = call.key(0);
         let slot = call.space.find(key);
         let equal = match slot {
@@ -197,8 +185,7 @@ pub static DELIFEQ: Command = Command {
         }
         call.reply.integer(i64::from(equal));
         Ok(())
-    }),
-};
+    });
 
 /// Removes a key and tells so as a DEL.
 pub fn delete(call: &mut Call<'_>, key: Key<'_>, slot: Slot) {

@@ -4,79 +4,56 @@ use super::store;
 use crate::error::Error;
 use crate::long_double::LongDouble;
 use crate::run::call::Call;
+use crate::run::command::DataCommand;
 use crate::spec::*;
 use crate::storage::entry::{NewValue, Value};
 use redstart_protocol::parse_i64;
 
 /// INCR key
-pub static INCR: Command = Command {
-    name: "incr",
-    group: Group::String,
-    arity: Arity::Exactly(2),
-    flags: WRITE | DENYOOM | FAST,
-    keys: &[KeySpec::at(1, RW | ACCESS | UPDATE)],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(1)",
-        summary: "Adds one to the integer value of a key; a missing key counts as zero.",
-        syntax: "key",
-    },
-    run: Run::Data(|call| add(call, 1)),
-};
+pub static INCR: DataCommand = declare("incr", Group::String, Exactly(2))
+    .flags(WRITE | DENYOOM | FAST)
+    .keys(&[KeySpec::at(1, RW | ACCESS | UPDATE)])
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Adds one to the integer value of a key; a missing key counts as zero.")
+    .syntax("key")
+    .run(|call| add(call, 1));
 
 /// DECR key
-pub static DECR: Command = Command {
-    name: "decr",
-    group: Group::String,
-    arity: Arity::Exactly(2),
-    flags: WRITE | DENYOOM | FAST,
-    keys: &[KeySpec::at(1, RW | ACCESS | UPDATE)],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(1)",
-        summary: "Takes one from the integer value of a key; a missing key counts as zero.",
-        syntax: "key",
-    },
-    run: Run::Data(|call| add(call, -1)),
-};
+pub static DECR: DataCommand = declare("decr", Group::String, Exactly(2))
+    .flags(WRITE | DENYOOM | FAST)
+    .keys(&[KeySpec::at(1, RW | ACCESS | UPDATE)])
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Takes one from the integer value of a key; a missing key counts as zero.")
+    .syntax("key")
+    .run(|call| add(call, -1));
 
 /// INCRBY key increment
-pub static INCRBY: Command = Command {
-    name: "incrby",
-    group: Group::String,
-    arity: Arity::Exactly(3),
-    flags: WRITE | DENYOOM | FAST,
-    keys: &[KeySpec::at(1, RW | ACCESS | UPDATE)],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(1)",
-        summary: "Adds a number to the integer value of a key; a missing key counts as zero.",
-        syntax: "key increment",
-    },
-    run: Run::Data(|call| {
+pub static INCRBY: DataCommand = declare("incrby", Group::String, Exactly(3))
+    .flags(WRITE | DENYOOM | FAST)
+    .keys(&[KeySpec::at(1, RW | ACCESS | UPDATE)])
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Adds a number to the integer value of a key; a missing key counts as zero.")
+    .syntax("key increment")
+    .run(|call| {
         let by = parse_i64(&call.args[2]).ok_or(Error::NOT_INTEGER)?;
         add(call, by)
-    }),
-};
+    });
 
 /// DECRBY key decrement
-pub static DECRBY: Command = Command {
-    name: "decrby",
-    group: Group::String,
-    arity: Arity::Exactly(3),
-    flags: WRITE | DENYOOM | FAST,
-    keys: &[KeySpec::at(1, RW | ACCESS | UPDATE)],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(1)",
-        summary: "Takes a number from the integer value of a key; a missing key counts as zero.",
-        syntax: "key decrement",
-    },
-    run: Run::Data(|call| {
+pub static DECRBY: DataCommand = declare("decrby", Group::String, Exactly(3))
+    .flags(WRITE | DENYOOM | FAST)
+    .keys(&[KeySpec::at(1, RW | ACCESS | UPDATE)])
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Takes a number from the integer value of a key; a missing key counts as zero.")
+    .syntax("key decrement")
+    .run(|call| {
         let by = parse_i64(&call.args[2]).ok_or(Error::NOT_INTEGER)?;
         add(call, by.checked_neg().ok_or(Error::DECREMENT_OVERFLOW)?)
-    }),
-};
+    });
 
 fn add(call: &mut Call<'_>, by: i64) -> Result<(), Error> {
     let key = call.key(0);
@@ -105,21 +82,17 @@ fn integer(value: Value<'_>) -> Result<i64, Error> {
 }
 
 /// INCRBYFLOAT key increment
-pub static INCRBYFLOAT: Command = Command {
-    name: "incrbyfloat",
-    group: Group::String,
-    arity: Arity::Exactly(3),
-    flags: WRITE | DENYOOM | FAST,
-    keys: &[KeySpec::at(1, RW | ACCESS | UPDATE)],
-    doc: Doc {
-        since: "2.6.0",
-        complexity: "O(1)",
-        summary: "Adds a floating point number to the value of a key; a missing key counts as \
-                  zero.",
-        syntax: "key increment",
-    },
-    run: Run::Data(add_float),
-};
+pub static INCRBYFLOAT: DataCommand = declare("incrbyfloat", Group::String, Exactly(3))
+    .flags(WRITE | DENYOOM | FAST)
+    .keys(&[KeySpec::at(1, RW | ACCESS | UPDATE)])
+    .since("2.6.0")
+    .complexity("O(1)")
+    .summary(
+        "Adds a floating point number to the value of a key; a missing key counts as \
+         zero.",
+    )
+    .syntax("key increment")
+    .run(add_float);
 
 /// The sum is told whole, so that no other rounding can change it when it is replayed.
 fn add_float(call: &mut Call<'_>) -> Result<(), Error> {

@@ -6,30 +6,27 @@
 //! requests are refused; it also bounds how long the two keys' shards are held.
 
 use crate::error::Error;
-use crate::run::call::{Call, Key};
+use crate::run::call::Call;
+use crate::run::command::DataCommand;
 use crate::spec::*;
 use redstart_protocol::{Reply, parse_i64};
 
 /// LCS key1 key2 [LEN] [IDX] [MINMATCHLEN len] [WITHMATCHLEN]
-pub static LCS: Command = Command {
-    name: "lcs",
-    group: Group::String,
-    arity: Arity::AtLeast(3),
-    flags: READONLY,
-    keys: &[KeySpec {
+pub static LCS: DataCommand = declare("lcs", Group::String, AtLeast(3))
+    .flags(READONLY)
+    .keys(&[KeySpec {
         begin: Begin::Index(1),
         find: Find::Range { last: 1, step: 1 },
         access: RO | ACCESS,
-    }],
-    doc: Doc {
-        since: "7.0.0",
-        complexity: "O(N*M) where N and M are the lengths of the two strings.",
-        summary: "Returns the longest common subsequence of two strings, its length, or where \
-                  its parts lie.",
-        syntax: "key1 key2 [LEN] [IDX] [MINMATCHLEN len] [WITHMATCHLEN]",
-    },
-    run: Run::Data(lcs),
-};
+    }])
+    .since("7.0.0")
+    .complexity("O(N*M) where N and M are the lengths of the two strings.")
+    .summary(
+        "Returns the longest common subsequence of two strings, its length, or where \
+         its parts lie.",
+    )
+    .syntax("key1 key2 [LEN] [IDX] [MINMATCHLEN len] [WITHMATCHLEN]")
+    .run(lcs);
 
 #[derive(Default)]
 struct Wanted {

@@ -11,6 +11,7 @@ mod range;
 
 use crate::error::Error;
 use crate::run::call::Call;
+use crate::run::command::DataCommand;
 use crate::spec::*;
 use crate::storage::entry::{NewValue, Value};
 use crate::storage::table::Slot;
@@ -18,7 +19,7 @@ use options::SetOptions;
 use redstart_protocol::Reply;
 
 /// The commands of the family.
-pub static COMMANDS: &[&Command] = &[
+pub static COMMANDS: &[&DataCommand] = &[
     &GET,
     &SET,
     &condition::DELEX,
@@ -48,20 +49,14 @@ pub static COMMANDS: &[&Command] = &[
 ];
 
 /// GET key
-pub static GET: Command = Command {
-    name: "get",
-    group: Group::String,
-    arity: Arity::Exactly(2),
-    flags: READONLY | FAST,
-    keys: &[KeySpec::at(1, RO | ACCESS)],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(1)",
-        summary: "Returns the string value of a key.",
-        syntax: "key",
-    },
-    run: Run::Data(get),
-};
+pub static GET: DataCommand = declare("get", Group::String, Exactly(2))
+    .flags(READONLY | FAST)
+    .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Returns the string value of a key.")
+    .syntax("key")
+    .run(get);
 
 /// Replies the first key's value.
 fn get(call: &mut Call<'_>) -> Result<(), Error> {
@@ -84,22 +79,18 @@ pub fn write_value(reply: &mut Reply, value: Value<'_>) {
 }
 
 /// SET key value [NX | XX | IFEQ ifeq-value | ...] [GET] [EX seconds | ... | KEEPTTL]
-pub static SET: Command = Command {
-    name: "set",
-    group: Group::String,
-    arity: Arity::AtLeast(3),
-    flags: WRITE | DENYOOM | SHORT | TAKES_KEEPTTL,
-    keys: &[KeySpec::at(1, RW | ACCESS | UPDATE | VARIABLE)],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(1)",
-        summary: "Sets the string value of a key, whatever type it was, if the conditions hold.",
-        syntax: "key value [NX | XX | IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | \
-                 IFDNE ifdne-digest] [GET] [EX seconds | PX milliseconds | \
-                 EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
-    },
-    run: Run::Data(set),
-};
+pub static SET: DataCommand = declare("set", Group::String, AtLeast(3))
+    .flags(WRITE | DENYOOM | SHORT | TAKES_KEEPTTL)
+    .keys(&[KeySpec::at(1, RW | ACCESS | UPDATE | VARIABLE)])
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Sets the string value of a key, whatever type it was, if the conditions hold.")
+    .syntax(
+        "key value [NX | XX | IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | \
+         IFDNE ifdne-digest] [GET] [EX seconds | PX milliseconds | \
+         EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
+    )
+    .run(set);
 
 fn set(call: &mut Call<'_>) -> Result<(), Error> {
     let key = call.key(0);

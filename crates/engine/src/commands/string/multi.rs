@@ -5,23 +5,19 @@ use super::options::Time;
 use super::write_value;
 use crate::error::Error;
 use crate::run::call::Call;
+use crate::run::command::DataCommand;
 use crate::spec::*;
 use crate::storage::table::Slot;
 
 /// MGET key [key ...]
-pub static MGET: Command = Command {
-    name: "mget",
-    group: Group::String,
-    arity: Arity::AtLeast(2),
-    flags: READONLY | FAST,
-    keys: &[KeySpec::from(1, 1, RO | ACCESS)],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(N) where N is the number of keys to retrieve.",
-        summary: "Returns the string values of all given keys.",
-        syntax: "key [key ...]",
-    },
-    run: Run::Data(|call| {
+pub static MGET: DataCommand = declare("mget", Group::String, AtLeast(2))
+    .flags(READONLY | FAST)
+    .keys(&[KeySpec::from(1, 1, RO | ACCESS)])
+    .since("1.0.0")
+    .complexity("O(N) where N is the number of keys to retrieve.")
+    .summary("Returns the string values of all given keys.")
+    .syntax("key [key ...]")
+    .run(|call| {
         call.reply.array(call.keys.len());
         for n in 0..call.keys.len() {
             let key = call.key(n);
@@ -31,23 +27,17 @@ pub static MGET: Command = Command {
             }
         }
         Ok(())
-    }),
-};
+    });
 
 /// MSET key value [key value ...]
-pub static MSET: Command = Command {
-    name: "mset",
-    group: Group::String,
-    arity: Arity::AtLeast(3),
-    flags: WRITE | DENYOOM,
-    keys: &[KeySpec::from(1, 2, OW | UPDATE)],
-    doc: Doc {
-        since: "1.0.1",
-        complexity: "O(N) where N is the number of keys to set.",
-        summary: "Sets the string values of several keys.",
-        syntax: "key value [key value ...]",
-    },
-    run: Run::Data(|call| {
+pub static MSET: DataCommand = declare("mset", Group::String, AtLeast(3))
+    .flags(WRITE | DENYOOM)
+    .keys(&[KeySpec::from(1, 2, OW | UPDATE)])
+    .since("1.0.1")
+    .complexity("O(N) where N is the number of keys to set.")
+    .summary("Sets the string values of several keys.")
+    .syntax("key value [key value ...]")
+    .run(|call| {
         check_pairs(call)?;
         for n in 0..call.keys.len() {
             set(call, n, 0);
@@ -55,23 +45,17 @@ pub static MSET: Command = Command {
         call.emit_as_is();
         call.reply.ok();
         Ok(())
-    }),
-};
+    });
 
 /// MSETNX key value [key value ...]
-pub static MSETNX: Command = Command {
-    name: "msetnx",
-    group: Group::String,
-    arity: Arity::AtLeast(3),
-    flags: WRITE | DENYOOM,
-    keys: &[KeySpec::from(1, 2, OW | INSERT)],
-    doc: Doc {
-        since: "1.0.1",
-        complexity: "O(N) where N is the number of keys to set.",
-        summary: "Sets the string values of several keys if none of them exists.",
-        syntax: "key value [key value ...]",
-    },
-    run: Run::Data(|call| {
+pub static MSETNX: DataCommand = declare("msetnx", Group::String, AtLeast(3))
+    .flags(WRITE | DENYOOM)
+    .keys(&[KeySpec::from(1, 2, OW | INSERT)])
+    .since("1.0.1")
+    .complexity("O(N) where N is the number of keys to set.")
+    .summary("Sets the string values of several keys if none of them exists.")
+    .syntax("key value [key value ...]")
+    .run(|call| {
         check_pairs(call)?;
         let sets = all_hold(call, Condition::Missing)?;
         if sets {
@@ -83,8 +67,7 @@ pub static MSETNX: Command = Command {
         }
         call.reply.integer(i64::from(sets));
         Ok(())
-    }),
-};
+    });
 
 /// A key without its value is told as a wrong number of arguments.
 fn check_pairs(call: &Call<'_>) -> Result<(), Error> {
@@ -115,22 +98,20 @@ fn set(call: &mut Call<'_>, n: usize, deadline_ms: u64) -> Slot {
 }
 
 /// MSETEX numkeys key value [key value ...] [NX | XX] [EX seconds | ... | KEEPTTL]
-pub static MSETEX: Command = Command {
-    name: "msetex",
-    group: Group::String,
-    arity: Arity::AtLeast(4),
-    flags: WRITE | DENYOOM,
-    keys: &[KeySpec::counted(1, 2, OW | UPDATE)],
-    doc: Doc {
-        since: "8.4.0",
-        complexity: "O(N) where N is the number of keys to set.",
-        summary: "Sets the string values of several keys, with a condition on all of them and a \
-                  time to live.",
-        syntax: "numkeys key value [key value ...] [NX | XX] [EX seconds | PX milliseconds | \
-                 EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
-    },
-    run: Run::Data(msetex),
-};
+pub static MSETEX: DataCommand = declare("msetex", Group::String, AtLeast(4))
+    .flags(WRITE | DENYOOM)
+    .keys(&[KeySpec::counted(1, 2, OW | UPDATE)])
+    .since("8.4.0")
+    .complexity("O(N) where N is the number of keys to set.")
+    .summary(
+        "Sets the string values of several keys, with a condition on all of them and a \
+         time to live.",
+    )
+    .syntax(
+        "numkeys key value [key value ...] [NX | XX] [EX seconds | PX milliseconds | \
+         EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
+    )
+    .run(msetex);
 
 fn msetex(call: &mut Call<'_>) -> Result<(), Error> {
     let count = redstart_protocol::parse_i64(&call.args[1]);

@@ -6,22 +6,18 @@ use super::{get, store, write_value};
 use crate::commands::expiry::ExpiryUnit;
 use crate::error::Error;
 use crate::run::call::Call;
+use crate::run::command::DataCommand;
 use crate::spec::*;
 
 /// SETNX key value
-pub static SETNX: Command = Command {
-    name: "setnx",
-    group: Group::String,
-    arity: Arity::Exactly(3),
-    flags: WRITE | DENYOOM | FAST,
-    keys: &[KeySpec::at(1, OW | INSERT)],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(1)",
-        summary: "Sets the string value of a key that does not exist yet.",
-        syntax: "key value",
-    },
-    run: Run::Data(|call| {
+pub static SETNX: DataCommand = declare("setnx", Group::String, Exactly(3))
+    .flags(WRITE | DENYOOM | FAST)
+    .keys(&[KeySpec::at(1, OW | INSERT)])
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Sets the string value of a key that does not exist yet.")
+    .syntax("key value")
+    .run(|call| {
         let key = call.key(0);
         let missing = call.space.find(key).is_none();
         if missing {
@@ -29,40 +25,27 @@ pub static SETNX: Command = Command {
         }
         call.reply.integer(i64::from(missing));
         Ok(())
-    }),
-};
+    });
 
 /// SETEX key seconds value
-pub static SETEX: Command = Command {
-    name: "setex",
-    group: Group::String,
-    arity: Arity::Exactly(4),
-    flags: WRITE | DENYOOM | SHORT,
-    keys: &[KeySpec::at(1, OW | UPDATE)],
-    doc: Doc {
-        since: "2.0.0",
-        complexity: "O(1)",
-        summary: "Sets the string value of a key with a time to live in seconds.",
-        syntax: "key seconds value",
-    },
-    run: Run::Data(|call| set_for(call, ExpiryUnit { seconds: true, absolute: false })),
-};
+pub static SETEX: DataCommand = declare("setex", Group::String, Exactly(4))
+    .flags(WRITE | DENYOOM | SHORT)
+    .keys(&[KeySpec::at(1, OW | UPDATE)])
+    .since("2.0.0")
+    .complexity("O(1)")
+    .summary("Sets the string value of a key with a time to live in seconds.")
+    .syntax("key seconds value")
+    .run(|call| set_for(call, ExpiryUnit { seconds: true, absolute: false }));
 
 /// PSETEX key milliseconds value
-pub static PSETEX: Command = Command {
-    name: "psetex",
-    group: Group::String,
-    arity: Arity::Exactly(4),
-    flags: WRITE | DENYOOM | SHORT,
-    keys: &[KeySpec::at(1, OW | UPDATE)],
-    doc: Doc {
-        since: "2.6.0",
-        complexity: "O(1)",
-        summary: "Sets the string value of a key with a time to live in milliseconds.",
-        syntax: "key milliseconds value",
-    },
-    run: Run::Data(|call| set_for(call, ExpiryUnit { seconds: false, absolute: false })),
-};
+pub static PSETEX: DataCommand = declare("psetex", Group::String, Exactly(4))
+    .flags(WRITE | DENYOOM | SHORT)
+    .keys(&[KeySpec::at(1, OW | UPDATE)])
+    .since("2.6.0")
+    .complexity("O(1)")
+    .summary("Sets the string value of a key with a time to live in milliseconds.")
+    .syntax("key milliseconds value")
+    .run(|call| set_for(call, ExpiryUnit { seconds: false, absolute: false }));
 
 fn set_for(call: &mut Call<'_>, unit: ExpiryUnit) -> Result<(), Error> {
     let deadline_ms = unit.deadline(&call.args[2], call.now(), call.command.name)?;
@@ -73,65 +56,49 @@ fn set_for(call: &mut Call<'_>, unit: ExpiryUnit) -> Result<(), Error> {
 }
 
 /// GETSET key value
-pub static GETSET: Command = Command {
-    name: "getset",
-    group: Group::String,
-    arity: Arity::Exactly(3),
-    flags: WRITE | DENYOOM | FAST,
-    keys: &[KeySpec::at(1, RW | ACCESS | UPDATE)],
-    doc: Doc {
-        since: "1.0.0",
-        complexity: "O(1)",
-        summary: "Sets the string value of a key and returns the old one.",
-        syntax: "key value",
-    },
-    run: Run::Data(|call| {
+pub static GETSET: DataCommand = declare("getset", Group::String, Exactly(3))
+    .flags(WRITE | DENYOOM | FAST)
+    .keys(&[KeySpec::at(1, RW | ACCESS | UPDATE)])
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Sets the string value of a key and returns the old one.")
+    .syntax("key value")
+    .run(|call| {
         get(call)?;
         let slot = call.space.find(call.key(0));
         store(call, slot, call.value(2), 0);
         Ok(())
-    }),
-};
+    });
 
 /// GETDEL key
-pub static GETDEL: Command = Command {
-    name: "getdel",
-    group: Group::String,
-    arity: Arity::Exactly(2),
-    flags: WRITE | FAST,
-    keys: &[KeySpec::at(1, RW | ACCESS | DELETE)],
-    doc: Doc {
-        since: "6.2.0",
-        complexity: "O(1)",
-        summary: "Returns the string value of a key and deletes the key.",
-        syntax: "key",
-    },
-    run: Run::Data(|call| {
+pub static GETDEL: DataCommand = declare("getdel", Group::String, Exactly(2))
+    .flags(WRITE | FAST)
+    .keys(&[KeySpec::at(1, RW | ACCESS | DELETE)])
+    .since("6.2.0")
+    .complexity("O(1)")
+    .summary("Returns the string value of a key and deletes the key.")
+    .syntax("key")
+    .run(|call| {
         get(call)?;
         let key = call.key(0);
         if let Some(slot) = call.space.find(key) {
             delete(call, key, slot);
         }
         Ok(())
-    }),
-};
+    });
 
 /// GETEX key [EX seconds | PX milliseconds | EXAT ... | PXAT ... | PERSIST]
-pub static GETEX: Command = Command {
-    name: "getex",
-    group: Group::String,
-    arity: Arity::AtLeast(2),
-    flags: WRITE | FAST,
-    keys: &[KeySpec::at(1, RW | ACCESS | UPDATE)],
-    doc: Doc {
-        since: "6.2.0",
-        complexity: "O(1)",
-        summary: "Returns the string value of a key and, if told so, changes its time to live.",
-        syntax: "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | \
-                 PXAT unix-time-milliseconds | PERSIST]",
-    },
-    run: Run::Data(getex),
-};
+pub static GETEX: DataCommand = declare("getex", Group::String, AtLeast(2))
+    .flags(WRITE | FAST)
+    .keys(&[KeySpec::at(1, RW | ACCESS | UPDATE)])
+    .since("6.2.0")
+    .complexity("O(1)")
+    .summary("Returns the string value of a key and, if told so, changes its time to live.")
+    .syntax(
+        "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | \
+         PXAT unix-time-milliseconds | PERSIST]",
+    )
+    .run(getex);
 
 fn getex(call: &mut Call<'_>) -> Result<(), Error> {
     let mut time = Time::default();

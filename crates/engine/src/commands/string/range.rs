@@ -2,26 +2,21 @@
 
 use crate::error::Error;
 use crate::run::call::Call;
+use crate::run::command::DataCommand;
 use crate::spec::*;
 use crate::storage::entry::{NewValue, Value};
 use crate::storage::table::Slot;
 use redstart_protocol::{Reply, parse_i64};
 
 /// APPEND key value
-pub static APPEND: Command = Command {
-    name: "append",
-    group: Group::String,
-    arity: Arity::Exactly(3),
-    flags: WRITE | DENYOOM | FAST,
-    keys: &[KeySpec::at(1, RW | INSERT)],
-    doc: Doc {
-        since: "2.0.0",
-        complexity: "O(1) amortized: a string that grows is copied a few times in all.",
-        summary: "Appends a string to the value of a key; a missing key is created.",
-        syntax: "key value",
-    },
-    run: Run::Data(append),
-};
+pub static APPEND: DataCommand = declare("append", Group::String, Exactly(3))
+    .flags(WRITE | DENYOOM | FAST)
+    .keys(&[KeySpec::at(1, RW | INSERT)])
+    .since("2.0.0")
+    .complexity("O(1) amortized: a string that grows is copied a few times in all.")
+    .summary("Appends a string to the value of a key; a missing key is created.")
+    .syntax("key value")
+    .run(append);
 
 fn append(call: &mut Call<'_>) -> Result<(), Error> {
     let (key, tail) = (call.key(0), call.args.at(2));
@@ -39,42 +34,32 @@ fn append(call: &mut Call<'_>) -> Result<(), Error> {
 }
 
 /// STRLEN key
-pub static STRLEN: Command = Command {
-    name: "strlen",
-    group: Group::String,
-    arity: Arity::Exactly(2),
-    flags: READONLY | FAST,
-    keys: &[KeySpec::at(1, RO)],
-    doc: Doc {
-        since: "2.2.0",
-        complexity: "O(1)",
-        summary: "Returns the length of the string value of a key, in bytes.",
-        syntax: "key",
-    },
-    run: Run::Data(|call| {
+pub static STRLEN: DataCommand = declare("strlen", Group::String, Exactly(2))
+    .flags(READONLY | FAST)
+    .keys(&[KeySpec::at(1, RO)])
+    .since("2.2.0")
+    .complexity("O(1)")
+    .summary("Returns the length of the string value of a key, in bytes.")
+    .syntax("key")
+    .run(|call| {
         let key = call.key(0);
         let len = call.space.read_string(key)?.map_or(0, |value| value.len());
         call.reply.integer(len as i64);
         Ok(())
-    }),
-};
+    });
 
 /// SETRANGE key offset value
-pub static SETRANGE: Command = Command {
-    name: "setrange",
-    group: Group::String,
-    arity: Arity::Exactly(4),
-    flags: WRITE | DENYOOM,
-    keys: &[KeySpec::at(1, RW | UPDATE)],
-    doc: Doc {
-        since: "2.2.0",
-        complexity: "O(M) where M is the length of the value; a string of up to 1 MB that has to \
-                     grow is copied too.",
-        summary: "Overwrites a part of a string from an offset on; a gap is filled with zeros.",
-        syntax: "key offset value",
-    },
-    run: Run::Data(set_range),
-};
+pub static SETRANGE: DataCommand = declare("setrange", Group::String, Exactly(4))
+    .flags(WRITE | DENYOOM)
+    .keys(&[KeySpec::at(1, RW | UPDATE)])
+    .since("2.2.0")
+    .complexity(
+        "O(M) where M is the length of the value; a string of up to 1 MB that has to \
+         grow is copied too.",
+    )
+    .summary("Overwrites a part of a string from an offset on; a gap is filled with zeros.")
+    .syntax("key offset value")
+    .run(set_range);
 
 fn set_range(call: &mut Call<'_>) -> Result<(), Error> {
     let (key, part) = (call.key(0), call.args.at(3));
@@ -113,31 +98,20 @@ fn write(call: &mut Call<'_>, slot: Slot, at: usize, bytes: &[u8]) {
 }
 
 /// GETRANGE key start end
-pub static GETRANGE: Command = Command {
-    name: "getrange",
-    group: Group::String,
-    arity: Arity::Exactly(4),
-    flags: READONLY,
-    keys: &[KeySpec::at(1, RO | ACCESS)],
-    doc: Doc {
-        since: "2.4.0",
-        complexity: "O(N) where N is the length of the returned string; of a long one, O(1).",
-        summary: "Returns a part of the string value of a key.",
-        syntax: "key start end",
-    },
-    run: Run::Data(range),
-};
+pub static GETRANGE: DataCommand = declare("getrange", Group::String, Exactly(4))
+    .flags(READONLY)
+    .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .since("2.4.0")
+    .complexity("O(N) where N is the length of the returned string; of a long one, O(1).")
+    .summary("Returns a part of the string value of a key.")
+    .syntax("key start end")
+    .run(range);
 
 /// SUBSTR key start end
-pub static SUBSTR: Command = Command {
-    name: "substr",
-    doc: Doc {
-        since: "1.0.0",
-        summary: "Returns a part of the string value of a key: the old name of GETRANGE.",
-        ..GETRANGE.doc
-    },
-    ..GETRANGE
-};
+pub static SUBSTR: DataCommand = Command { name: "substr", ..GETRANGE.spec }
+    .since("1.0.0")
+    .summary("Returns a part of the string value of a key: the old name of GETRANGE.")
+    .run(range);
 
 fn range(call: &mut Call<'_>) -> Result<(), Error> {
     let start = parse_i64(&call.args[2]).ok_or(Error::NOT_INTEGER)?;

@@ -1,0 +1,277 @@
+//! Clients that wait for a key to hold something: those blocked in BLPOP and its kind.
+//!
+//! The queues lie in the shards, behind their locks, so that a look at a key and the registration
+//! of the client that found nothing cannot miss a change between them. A waiter may stand in the
+//! queues of several keys but is served once: what ends its wait, be it an element, the end of its
+//! time or the end of the connection, claims it first, and only one claim succeeds. Queues are in
+//! the order of arrival. A shard that nobody waits in pays one branch.
+
+use crate::clock::Now;
+use crate::spec::{Command, KeyAt};
+use crate::sync::{AtomicU8, Mutex, Ordering};
+use bytes::Bytes;
+use hashbrown::HashMap;
+use redstart_protocol::{OwnedArgs, Protocol, Reply};
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// What a command that found nothing waits for.
+#[derive(Clone, Debug)]
+pub struct Wait {
+    /// The keys, among the declared ones.
+    pub keys: Range<usize>,
+    /// How long it waits, in milliseconds; zero is for ever.
+    pub timeout_ms: u64,
+}
+
+/// Who is told that a wait has ended.
+pub trait Wake: Send + Sync {
+    /// The answer lies in the waiter.
+    fn wake(&self);
+}
+
+/// Writes what a wait that nobody ended in time is answered.
+pub type Late = Box<dyn Fn(&mut Reply) + Send + Sync>;
+
+const WAITING: u8 = 0;
+const CLAIMED: u8 = 1;
+const ANSWERED: u8 = 2;
+const LATE: u8 = 3;
+
+/// A client that waits.
+pub struct Waiter {
+    /// When the wait ends, in monotonic milliseconds; zero is never.
+    pub deadline_ms: u64,
+    state: AtomicU8,
+    answer: Mutex<Bytes>,
+    protocol: Protocol,
+    client: Arc<dyn Wake>,
+    late: Late,
+    /// What it asked for; nothing, if no key ends the wait.
+    asked: Option<Asked>,
+}
+
+/// The request of a waiter, kept until it is served.
+pub(crate) struct Asked {
+    /// The waiter's place in the queues.
+    pub number: u64,
+    /// The command.
+    pub command: &'static Command,
+    /// The arguments.
+    pub args: OwnedArgs,
+    /// The declared keys.
+    pub keys: Vec<KeyAt>,
+    /// Those of the keys that it waits for.
+    pub waited: Range<usize>,
+    /// The selected database.
+    pub db: usize,
+    /// What serves it: a function of the room that runs commands, which alone knows its type.
+    pub serve: Box<dyn Any + Send + Sync>,
+}
+
+impl Asked {
+    /// The keys that the waiter stands in the queues of.
+    pub fn waited(&self) -> impl Iterator<Item = (KeyAt, &[u8])> {
+        let args = self.args.as_args();
+        self.keys[self.waited.clone()].iter().map(move |key| (*key, args.at(key.arg as usize)))
+    }
+
+    /// The hashes that have to be locked to serve it, beside that of the key with something in it.
+    pub fn others(&self) -> impl Iterator<Item = u64> {
+        let keys = self.keys.iter().enumerate();
+        keys.filter(|(n, _)| !self.waited.contains(n)).map(|(_, key)| key.hash)
+    }
+}
+
+impl Waiter {
+    /// A client that waits for `timeout_ms` milliseconds (zero is for ever) for what it `asked`.
+    pub(crate) fn of(
+        asked: Asked,
+        timeout_ms: u64,
+        now: Now,
+        protocol: Protocol,
+        client: Arc<dyn Wake>,
+    ) -> Waiter {
+        let late = Box::new(Reply::null_array);
+        let waiter = Waiter::without_keys(timeout_ms, now, protocol, client, late);
+        Waiter { asked: Some(asked), ..waiter }
+    }
+
+    /// A client that waits for `timeout_ms` milliseconds (zero is for ever), whatever keys hold.
+    pub fn without_keys(
+        timeout_ms: u64,
+        now: Now,
+        protocol: Protocol,
+        client: Arc<dyn Wake>,
+        late: Late,
+    ) -> Waiter {
+        Waiter {
+            deadline_ms: deadline_ms(timeout_ms, now),
+            state: AtomicU8::new(WAITING),
+            answer: Mutex::default(),
+            protocol,
+            client,
+            late,
+            asked: None,
+        }
+    }
+
+    /// What it asked for; nothing, if no key ends the wait.
+    pub(crate) fn asked(&self) -> Option<&Asked> {
+        self.asked.as_ref()
+    }
+
+    /// Ends the wait without anything to give, unless somebody else is ending it. Returns whether
+    /// it was this that ended it.
+    pub fn time_out(&self) -> bool {
+        let claimed = self.claim();
+        if claimed {
+            self.end(self.reply(&self.late), LATE);
+        }
+        claimed
+    }
+
+    /// Tries to become the one who ends the wait. True at most once.
+    pub fn claim(&self) -> bool {
+        let (from, to) = (WAITING, CLAIMED);
+        self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Whether nobody has ended the wait yet.
+    pub fn is_waiting(&self) -> bool {
+        self.state.load(Ordering::Acquire) == WAITING
+    }
+
+    /// Ends the wait with an answer; only for who has claimed it.
+    pub fn answer(&self, reply: Bytes) {
+        self.end(reply, ANSWERED);
+    }
+
+    fn end(&self, reply: Bytes, state: u8) {
+        *self.answer.lock() = reply;
+        self.state.store(state, Ordering::Release);
+        self.client.wake();
+    }
+
+    /// The answer, once there is one.
+    pub fn answered(&self) -> Option<Bytes> {
+        let answered = self.state.load(Ordering::Acquire) >= ANSWERED;
+        answered.then(|| self.answer.lock().clone())
+    }
+
+    /// Whether it ended with nothing that anybody gave.
+    pub fn is_late(&self) -> bool {
+        self.state.load(Ordering::Acquire) == LATE
+    }
+
+    /// The client's protocol.
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// An answer in the client's protocol.
+    pub fn reply(&self, write: impl FnOnce(&mut Reply)) -> Bytes {
+        let mut reply = Reply::new(self.protocol);
+        write(&mut reply);
+        reply.to_vec().into()
+    }
+}
+
+/// When a wait ends, in monotonic milliseconds; zero is never.
+fn deadline_ms(timeout_ms: u64, now: Now) -> u64 {
+    match timeout_ms {
+        0 => 0,
+        timeout_ms => now.mono_ms.saturating_add(timeout_ms),
+    }
+}
+
+/// Those who wait for a key, by their numbers.
+type Queue = BTreeMap<u64, Arc<Waiter>>;
+type Queues = HashMap<(usize, Box<[u8]>), (u64, Queue)>;
+
+/// Those who wait for the keys of a shard.
+#[derive(Default)]
+pub struct Waiters(Option<Box<Queues>>);
+
+/// A key that somebody waits for and that has come to be.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// The database.
+    pub db: usize,
+    /// The key's hash.
+    pub hash: u64,
+    /// The key.
+    pub key: Box<[u8]>,
+}
+
+impl Waiters {
+    /// Lets a waiter stand in the queue of a key.
+    pub(crate) fn join(
+        &mut self,
+        db: usize,
+        hash: u64,
+        key: &[u8],
+        number: u64,
+        waiter: &Arc<Waiter>,
+    ) {
+        let queues = self.0.get_or_insert_default();
+        let (_, queue) = queues.entry((db, key.into())).or_insert((hash, Queue::new()));
+        queue.insert(number, waiter.clone());
+    }
+
+    /// Ends the standing of a waiter in the queue of a key.
+    pub(crate) fn leave(&mut self, db: usize, key: &[u8], number: u64) {
+        let Some(queues) = &mut self.0 else { return };
+        let name = (db, key.into());
+        if let Some((_, queue)) = queues.get_mut(&name) {
+            queue.remove(&number);
+            if queue.is_empty() {
+                queues.remove(&name);
+            }
+        }
+        if queues.is_empty() {
+            self.0 = None;
+        }
+    }
+
+    /// The first who waits for a key behind the one with the number `behind`.
+    pub(crate) fn next(&self, db: usize, key: &[u8], behind: u64) -> Option<Arc<Waiter>> {
+        let (_, queue) = self.0.as_ref()?.get(&(db, key.into()))?;
+        let mut waiters = queue.range(behind + 1..).map(|(_, waiter)| waiter);
+        waiters.find(|waiter| waiter.is_waiting()).cloned()
+    }
+
+    /// Whether somebody waits for a key.
+    #[inline]
+    pub fn wants(&self, db: usize, key: &[u8]) -> bool {
+        self.0.is_some() && self.next(db, key, 0).is_some()
+    }
+
+    /// A key has come to be.
+    #[inline]
+    pub(crate) fn note(&self, db: usize, hash: u64, key: &[u8], ready: &mut Vec<Ready>) {
+        if let Some(queues) = &self.0 {
+            note(queues, db, hash, key, ready);
+        }
+    }
+
+    /// The keys of a database have come to be as a whole.
+    pub(crate) fn note_db(&self, db: usize, ready: &mut Vec<Ready>) {
+        let keys = self.0.iter().flat_map(|queues| queues.iter());
+        ready.extend(keys.filter(|((of, _), _)| *of == db).map(|((_, key), (hash, _))| Ready {
+            db,
+            hash: *hash,
+            key: key.clone(),
+        }));
+    }
+}
+
+#[cold]
+fn note(queues: &Queues, db: usize, hash: u64, key: &[u8], ready: &mut Vec<Ready>) {
+    let known = |ready: &Ready| ready.db == db && *ready.key == *key;
+    if queues.contains_key(&(db, key.into())) && !ready.iter().any(known) {
+        ready.push(Ready { db, hash, key: key.into() });
+    }
+}

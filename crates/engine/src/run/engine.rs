@@ -1,0 +1,154 @@
+//! The data model as a whole, and what surrounds every run: the locks of its keys, and the unit of
+//! the effect stream that it is a part of.
+
+use crate::error::Error;
+use crate::hasher::{SHARDS, hash_in};
+use crate::keyspace::{Keyspace, LockedShards};
+use crate::options::Options;
+use crate::run::effect::Sink;
+use crate::run::event_classes::Classes;
+use crate::run::registry::{KeyShape, Registered};
+use crate::run::worker_state::WorkerState;
+use crate::spec::{Command, KeyAt, REACHES, WALKS, WHOLE_KEYSPACE, each_key, reaches_anywhere};
+use redstart_protocol::Args;
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+
+/// The data model as a whole: what all workers share.
+pub struct Engine {
+    /// All keys and values.
+    pub keyspace: Keyspace,
+    /// Settings that handlers read.
+    pub options: Options,
+    sink: OnceLock<Arc<dyn Sink>>,
+    listening: AtomicBool,
+    events: AtomicU16,
+    all_changes: AtomicBool,
+    waiters: AtomicU64,
+}
+
+impl Engine {
+    /// An empty data model.
+    pub fn new(seed: [u64; 2]) -> Engine {
+        Engine {
+            keyspace: Keyspace::new(seed),
+            options: Options::default(),
+            sink: OnceLock::new(),
+            listening: AtomicBool::new(false),
+            events: AtomicU16::new(0),
+            all_changes: AtomicBool::new(false),
+            waiters: AtomicU64::new(0),
+        }
+    }
+
+    /// Lets a sink listen to the effects from now on. At most one, for good.
+    pub fn listen(&self, sink: Arc<dyn Sink>) {
+        assert!(self.sink.set(sink).is_ok(), "the effects have a listener already");
+        self.set_listening(true);
+    }
+
+    /// Whether the sink listens from now on. To be exact about "now", hold all shards.
+    pub fn set_listening(&self, listening: bool) {
+        self.listening.store(listening, Relaxed);
+    }
+
+    /// The classes of keyspace events that are wanted from now on.
+    pub fn set_events(&self, wanted: Classes) {
+        self.events.store(wanted, Relaxed);
+    }
+
+    /// The classes of keyspace events that are wanted.
+    pub fn events(&self) -> Classes {
+        self.events.load(Relaxed)
+    }
+
+    /// Says whether all changes of keys are to be told from now on, whoever has read them.
+    pub fn want_all_changes(&self, wanted: bool) {
+        self.all_changes.store(wanted, Relaxed);
+    }
+
+    /// Appends the keys of a request, hashed, to `keys`.
+    ///
+    /// # Errors
+    /// When the keys cannot be told from the arguments; the handler then says what is wrong, and
+    /// runs without any.
+    #[inline]
+    pub fn hash_keys(
+        &self,
+        registered: &Registered,
+        args: Args<'_>,
+        keys: &mut Vec<KeyAt>,
+    ) -> Result<(), Error> {
+        let hasher = self.keyspace.hasher();
+        self.hash_keys_by(registered, args, keys, |key| hasher.hash(key))
+    }
+
+    /// As [`Engine::hash_keys`], by `hash`, which may know the hashes of some keys.
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn hash_keys_by(
+        &self,
+        registered: &Registered,
+        args: Args<'_>,
+        keys: &mut Vec<KeyAt>,
+        hash: impl Fn(&[u8]) -> u64,
+    ) -> Result<(), Error> {
+        match registered.keys {
+            KeyShape::None => Ok(()),
+            KeyShape::First => {
+                keys.push(KeyAt { arg: 1, hash: hash(&args[1]) });
+                Ok(())
+            }
+            KeyShape::Specs => {
+                each_key(registered.command.keys, args, |at, _| {
+                    keys.push(KeyAt { arg: at as u32, hash: hash(&args[at]) });
+                })?;
+                let Command { keys: specs, .. } = registered.command;
+                if registered.command.is(REACHES) && reaches_anywhere(specs, args) {
+                    // Behind the keys that are named, something in every shard.
+                    keys.extend((0..SHARDS).map(|index| KeyAt { arg: 0, hash: hash_in(index) }));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Locks what a request needs.
+    ///
+    /// # Errors
+    /// When a script holds it for too long.
+    #[inline]
+    pub fn lock(&'static self, command: &Command, keys: &[KeyAt]) -> Result<LockedShards, Error> {
+        if let [key] = keys
+            && !command.is(WHOLE_KEYSPACE | WALKS)
+        {
+            self.keyspace.lock_one_unless_busy(key.hash)
+        } else if command.is(WHOLE_KEYSPACE) {
+            self.keyspace.lock_all_unless_busy()
+        } else if command.is(WALKS) {
+            Ok(self.keyspace.walk())
+        } else {
+            self.keyspace.lock_unless_busy(keys.iter().map(|key| key.hash))
+        }
+    }
+
+    /// The next waiter's place in its queues; the shards of its keys are locked.
+    pub(crate) fn next_waiter(&self) -> u64 {
+        self.waiters.fetch_add(1, Relaxed) + 1
+    }
+
+    /// Begins a unit of the effect stream; the shards that it needs are locked.
+    #[inline]
+    pub fn begin(&self, local: &mut WorkerState) {
+        local.effects.begin(self.listening.load(Relaxed), self.events.load(Relaxed));
+        local.changes.want_all(self.all_changes.load(Relaxed));
+    }
+
+    /// Ends a unit of the effect stream, with the shards still locked.
+    #[inline]
+    pub fn commit(&self, local: &mut WorkerState) {
+        local.effects.commit(self.sink.get().map(|sink| &**sink));
+    }
+}

@@ -1,0 +1,426 @@
+//! The part of the keyspace that a command declared, at one moment, in one database.
+
+use crate::aging::Rule;
+use crate::clock::Now;
+use crate::error::Error;
+use crate::hasher::{Hasher, SHARDS, shard_of};
+use crate::keyspace::LockedShards;
+use crate::keyspace::db::{Db, Due};
+use crate::keyspace::garbage::Garbage;
+use crate::options::Options;
+use crate::run::event_classes::{MISSED, NEW};
+use crate::run::worker_state::WorkerState;
+use crate::spec::Key;
+use crate::storage::entry::{Entry, NewValue, Value};
+use crate::storage::table::Slot;
+use crate::storage::value::hash::{Hash, Limits};
+use crate::storage::value::{Object, ObjectRef};
+
+/// The hash in an entry.
+#[inline]
+fn hash_in(entry: &Entry) -> Result<&Hash, Error> {
+    match entry.object() {
+        Some(ObjectRef::Hash(hash)) => Ok(hash),
+        _ => Err(Error::WRONG_TYPE),
+    }
+}
+
+/// The part of the keyspace that a run may reach, at one moment, in one database.
+pub struct KeyAccess<'a> {
+    /// The moment.
+    pub now: Now,
+    /// The selected database.
+    pub db: usize,
+    pub(crate) view: &'a mut LockedShards,
+    pub(crate) local: &'a mut WorkerState,
+}
+
+impl<'a> KeyAccess<'a> {
+    /// The keyspace's own random source.
+    pub fn random(&mut self) -> &mut fastrand::Rng {
+        &mut self.local.random
+    }
+
+    /// The locked shards.
+    pub fn view(&mut self) -> &mut LockedShards {
+        self.view
+    }
+
+    /// A key that the command did not declare by position; its shard must be locked.
+    pub fn key_of<'b>(&self, bytes: &'b [u8]) -> Key<'b> {
+        Key { bytes, hash: self.view.keyspace().hasher().hash(bytes) }
+    }
+
+    #[inline]
+    fn db(&mut self, key: Key<'_>) -> &mut Db {
+        self.view.shard(key.hash).db_mut(self.db)
+    }
+
+    /// Where the key's entry is. One that has expired is removed and not found.
+    #[inline]
+    pub fn find(&mut self, key: Key<'_>) -> Option<Slot> {
+        let db = self.view.shard(key.hash).db(self.db)?;
+        let slot = db.table().find(key.hash, key.bytes)?;
+        let wake_ms = db.table().at(slot).wake_ms();
+        if wake_ms != 0 && wake_ms <= self.now.mono_ms {
+            return self.expire(key, slot);
+        }
+        Some(slot)
+    }
+
+    /// Whether there is an entry, be it past its deadline.
+    pub(crate) fn has(&mut self, key: Key<'_>) -> bool {
+        let db = self.view.shard(key.hash).db(self.db);
+        db.is_some_and(|db| db.table().find(key.hash, key.bytes).is_some())
+    }
+
+    /// Removes what is due of an entry, so that nobody sees it. Returns where the rest is. While
+    /// the keyspace is still, a read leaves an entry where it is and does not see it.
+    #[cold]
+    fn expire(&mut self, key: Key<'_>, slot: Slot) -> Option<Slot> {
+        let (hash, hasher, now_ms) = (key.hash, self.view.keyspace().hasher(), self.now.mono_ms);
+        let keeps = self.view.keyspace().is_expiry_paused() && !self.local.writes;
+        let db = self.view.shard(key.hash).db_mut(self.db);
+        if keeps && (1..=now_ms).contains(&db.table().at(slot).deadline_ms()) {
+            return None;
+        }
+        match db.expire_at(hash, slot, now_ms, hasher, usize::MAX) {
+            Some(Due::Entry(entry)) => {
+                self.local.stats.expired_keys.add(1);
+                self.local.discard(entry);
+                self.local.effects.push_expired(self.db, key.bytes);
+                self.note_change(key.hash, key.bytes, false);
+                None
+            }
+            Some(Due::Fields { key, fields }) => {
+                self.local.effects.push_removed_fields(self.db, &key, &fields);
+                self.note_change(hash, &key, false);
+                Some(slot)
+            }
+            None => Some(slot),
+        }
+    }
+
+    /// The entry in a slot that `find` gave.
+    #[inline]
+    pub fn entry(&mut self, key: Key<'_>, slot: Slot) -> &Entry {
+        self.db(key).table().at(slot)
+    }
+
+    /// Fetches for reading: counts a hit or a miss and notes the access.
+    #[inline]
+    pub fn read(&mut self, key: Key<'_>) -> Option<&Entry> {
+        let slot = self.find_counted(key)?;
+        let entry = self.view.shard(key.hash).db_mut(self.db).table_mut().at_mut(slot);
+        self.local.note_use(entry, self.now);
+        Some(entry)
+    }
+
+    /// Notes a use of a key, also of a client whose commands are none. Returns whether it is there.
+    pub fn touch(&mut self, key: Key<'_>) -> bool {
+        let no_touch = std::mem::take(&mut self.local.no_touch);
+        let is_there = self.read(key).is_some();
+        self.local.no_touch = no_touch;
+        is_there
+    }
+
+    /// Fetches for a look that is no access (TTL, TYPE): counts a hit or a miss.
+    #[inline]
+    pub fn look(&mut self, key: Key<'_>) -> Option<&Entry> {
+        let slot = self.find_counted(key)?;
+        Some(self.entry(key, slot))
+    }
+
+    #[inline]
+    fn find_counted(&mut self, key: Key<'_>) -> Option<Slot> {
+        let slot = self.find(key);
+        self.count(slot.is_some());
+        if slot.is_none() {
+            self.note_miss(key);
+        }
+        slot
+    }
+
+    /// Tells those who want to know that a key was looked for in vain.
+    #[inline]
+    pub fn note_miss(&mut self, key: Key<'_>) {
+        if self.local.effects.events_wanted() {
+            self.local.effects.events.note(MISSED, self.db, "keymiss", key.bytes);
+        }
+    }
+
+    /// Counts a change of the key, and tells those who watch it or keep a copy.
+    #[inline]
+    fn touch_watches(&mut self, key: Key<'_>) {
+        self.local.stats.changes.add(1);
+        self.note_change(key.hash, key.bytes, true);
+    }
+
+    /// Says how many changes the command has made, where that is not one for each time that it
+    /// stored, changed or removed an entry. Said last: what follows counts again.
+    #[inline]
+    pub fn count_changes(&mut self, n: usize) {
+        self.local.stats.changes.set(self.local.changes_before + n as u64);
+    }
+
+    #[inline]
+    fn note_change(&mut self, hash: u64, key: &[u8], by_request: bool) {
+        self.view.shard(hash).touch(self.db, key, by_request, &mut self.local.changes);
+    }
+
+    /// Counts a hit or a miss.
+    #[inline]
+    pub fn count(&mut self, hit: bool) {
+        match hit {
+            true => self.local.stats.keyspace_hits.add(1),
+            false => self.local.stats.keyspace_misses.add(1),
+        }
+    }
+
+    /// Fetches a string for reading; WRONGTYPE when it is something else.
+    #[inline]
+    pub fn read_string(&mut self, key: Key<'_>) -> Result<Option<Value<'_>>, Error> {
+        self.read(key).map(Entry::string).transpose()
+    }
+
+    /// Stores a value under the key: overwrites the entry in `slot`, or adds one. A deadline of
+    /// zero is none.
+    #[inline]
+    pub fn put(
+        &mut self,
+        key: Key<'_>,
+        slot: Option<Slot>,
+        value: NewValue<'_>,
+        deadline_ms: u64,
+    ) -> Slot {
+        let hasher = self.view.keyspace().hasher();
+        let is_new = slot.is_none();
+        let shard = self.view.shard(key.hash);
+        self.local.stats.changes.add(1);
+        shard.touch(self.db, key.bytes, true, &mut self.local.changes);
+        shard.waiters.note(self.db, key.hash, key.bytes, &mut self.local.ready);
+        let db = shard.db_mut(self.db);
+        let (slot, old) = match slot {
+            Some(slot) => (slot, db.replace(key.hash, slot, value, deadline_ms, hasher)),
+            None => {
+                if self.local.effects.events_wanted() {
+                    self.local.effects.events.note(NEW, self.db, "new", key.bytes);
+                }
+                let entry = Entry::new(key.bytes, value, deadline_ms);
+                (db.insert(key.hash, entry, hasher), None)
+            }
+        };
+        let entry = db.table_mut().at_mut(slot);
+        // Another value is a new one by its idle time, but as popular as the key has been.
+        match self.local.aging {
+            Rule::Frequency { .. } if !is_new => self.local.note_use(entry, self.now),
+            aging => entry.touch(aging.fresh(self.now)),
+        }
+        let wake_ms = entry.wake_ms();
+        let moved = db.table_mut().take_moved() && self.db == 0;
+        if moved {
+            self.view.publish_hints(shard_of(key.hash));
+        }
+        if wake_ms != 0 {
+            self.view.publish_earlier(shard_of(key.hash), wake_ms);
+        }
+        if let Some(old) = old {
+            self.local.discard(old);
+        }
+        slot
+    }
+
+    /// Changes an entry in place; its deadline must stay.
+    #[inline]
+    pub fn modify<R>(&mut self, key: Key<'_>, slot: Slot, f: impl FnOnce(&mut Entry) -> R) -> R {
+        self.touch_watches(key);
+        let KeyAccess { now, db, view, local } = self;
+        view.shard(key.hash).db_mut(*db).modify(slot, |entry| {
+            local.note_use(entry, *now);
+            f(entry)
+        })
+    }
+
+    /// Fetches a hash for reading; WRONGTYPE when it is something else.
+    #[inline]
+    pub fn read_hash(&mut self, key: Key<'_>) -> Result<Option<&Hash>, Error> {
+        self.read(key).map(hash_in).transpose()
+    }
+
+    /// Fetches a hash for a look that is no access.
+    #[inline]
+    pub fn look_hash(&mut self, key: Key<'_>) -> Result<Option<&Hash>, Error> {
+        self.look(key).map(hash_in).transpose()
+    }
+
+    /// Where the key's hash is; WRONGTYPE when it is something else.
+    #[inline]
+    pub fn find_hash(&mut self, key: Key<'_>) -> Result<Option<Slot>, Error> {
+        let Some(slot) = self.find(key) else { return Ok(None) };
+        hash_in(self.entry(key, slot))?;
+        Ok(Some(slot))
+    }
+
+    /// The hash in a slot that `find_hash` gave.
+    ///
+    /// # Panics
+    /// When it is something else.
+    #[inline]
+    pub fn hash(&mut self, key: Key<'_>, slot: Slot) -> &Hash {
+        hash_in(self.entry(key, slot)).expect("the slot was found to hold a hash")
+    }
+
+    /// Changes the hash in a slot, or makes one; one that is empty afterwards is removed. `f` says
+    /// whether it changed anything, which those who watch the key are told.
+    #[inline]
+    pub fn change_hash(
+        &mut self,
+        key: Key<'_>,
+        slot: Option<Slot>,
+        f: impl FnOnce(&mut Hash) -> bool,
+    ) {
+        let Some(slot) = slot else {
+            let mut hash = Hash::default();
+            f(&mut hash);
+            if !hash.is_empty() {
+                self.put(key, None, NewValue::Object(Box::new(Object::Hash(hash))), 0);
+            }
+            return;
+        };
+        let hasher = self.view.keyspace().hasher();
+        let KeyAccess { now, db, view, local } = self;
+        let db = view.shard(key.hash).db_mut(*db);
+        let (changed, is_empty, wake_ms) = db.modify_timed(key.hash, slot, hasher, |entry| {
+            local.note_use(entry, *now);
+            let Some(Object::Hash(hash)) = entry.object_mut() else {
+                panic!("the slot was found to hold a hash")
+            };
+            (f(hash), hash.is_empty(), hash.next_deadline_ms())
+        });
+        if is_empty {
+            self.remove(key, slot);
+        } else if changed {
+            self.touch_watches(key);
+            if wake_ms != 0 {
+                self.view.publish_earlier(shard_of(key.hash), wake_ms);
+            }
+        }
+    }
+
+    /// The keyspace's hasher.
+    #[inline]
+    pub fn hasher(&self) -> &'a Hasher {
+        self.view.keyspace().hasher()
+    }
+
+    /// Up to what a hash stays packed.
+    #[inline]
+    pub fn hash_limits(&self, options: &Options) -> Limits<'a> {
+        Limits {
+            fields: options.hash_packed_fields_max(),
+            bytes: options.hash_packed_bytes_max(),
+            hasher: self.view.keyspace().hasher(),
+        }
+    }
+
+    /// Changes an entry's deadline; zero takes it away.
+    pub fn set_deadline(&mut self, key: Key<'_>, slot: Slot, deadline_ms: u64) {
+        let hasher = self.view.keyspace().hasher();
+        self.touch_watches(key);
+        self.view.shard(key.hash).db_mut(self.db).set_deadline(key.hash, slot, deadline_ms, hasher);
+        if deadline_ms != 0 {
+            self.view.publish_earlier(shard_of(key.hash), deadline_ms);
+        }
+    }
+
+    /// Removes an entry; what is large about it is freed after the unlock.
+    pub fn remove(&mut self, key: Key<'_>, slot: Slot) {
+        let hasher = self.view.keyspace().hasher();
+        self.touch_watches(key);
+        let db = self.view.shard(key.hash).db_mut(self.db);
+        if let Some(entry) = db.remove(key.hash, slot, hasher) {
+            self.local.discard(entry);
+        }
+        if self.local.effects.events_wanted() {
+            self.local.effects.events.note_removed(self.db, key.bytes);
+        }
+    }
+
+    /// Takes an entry out.
+    pub fn take(&mut self, key: Key<'_>, slot: Slot) -> Entry {
+        let hasher = self.view.keyspace().hasher();
+        self.touch_watches(key);
+        self.view.shard(key.hash).db_mut(self.db).take(key.hash, slot, hasher)
+    }
+
+    /// Stores an entry that was made under this key, in place of any other.
+    pub fn place(&mut self, key: Key<'_>, entry: Entry) {
+        if let Some(slot) = self.find(key) {
+            self.remove(key, slot);
+        }
+        let (hasher, wake_ms) = (self.view.keyspace().hasher(), entry.wake_ms());
+        self.touch_watches(key);
+        if self.local.effects.events_wanted() {
+            self.local.effects.events.note(NEW, self.db, "new", key.bytes);
+        }
+        let shard = self.view.shard(key.hash);
+        shard.waiters.note(self.db, key.hash, key.bytes, &mut self.local.ready);
+        shard.db_mut(self.db).insert(key.hash, entry, hasher);
+        if wake_ms != 0 {
+            self.view.publish_earlier(shard_of(key.hash), wake_ms);
+        }
+    }
+
+    /// Two databases were exchanged: those who wait for keys of either may have something now.
+    pub fn note_exchanged(&mut self, a: usize, b: usize) {
+        for index in 0..SHARDS {
+            let waiters = &self.view.shard_at(index).waiters;
+            [a, b].iter().for_each(|db| waiters.note_db(*db, &mut self.local.ready));
+        }
+    }
+
+    /// Drops a value that no key has any more, after the unlock when it is large.
+    pub fn discard(&mut self, value: NewValue<'_>) {
+        self.local.discard(Entry::new(b"", value, 0));
+    }
+
+    /// Databases were emptied: those who keep copies of keys hear that all are stale.
+    pub fn note_flushed(&mut self) {
+        for index in 0..SHARDS {
+            self.view.shard_at(index).tracked.clear(&mut self.local.changes);
+        }
+        self.local.changes.flushed = true;
+    }
+
+    /// Keeps something to be dropped after the unlock.
+    pub fn discard_db(&mut self, db: Db) {
+        self.local.stats.changes.add(db.table().len() as u64);
+        let db = db.hand_over().map(Garbage::Db);
+        self.local.garbage.extend(db);
+    }
+
+    /// Tells what was done, as a command that does it again; made only if somebody listens.
+    #[inline]
+    pub fn emit<'b, I: IntoIterator<Item = &'b [u8]>>(&mut self, args: impl FnOnce() -> I) {
+        self.local.effects.push(self.db, args);
+    }
+
+    /// Tells a string entry whole: `SET k v [PXAT t]`.
+    pub fn emit_set(&mut self, key: Key<'_>, slot: Slot) {
+        let now = self.now;
+        let entry = self.entry(key, slot);
+        let (value, deadline_ms) = (entry.value().to_vec(), entry.deadline_ms());
+        let at = now.wall(deadline_ms).to_string();
+        let mut args = vec![b"SET", key.bytes, &value];
+        if deadline_ms != 0 {
+            args.extend([&b"PXAT"[..], at.as_bytes()]);
+        }
+        self.emit(|| args);
+    }
+
+    /// Whether somebody listens to the effects.
+    #[inline]
+    pub fn listened_to(&self) -> bool {
+        self.local.effects.made()
+    }
+}

@@ -1,0 +1,93 @@
+//! What one worker has for itself while it runs requests.
+
+use crate::aging::Rule;
+use crate::clock::Now;
+use crate::keyspace::garbage::Garbage;
+use crate::keyspace::tracking::Changes;
+use crate::keyspace::waiters::{Ready, Wait};
+use crate::run::effects::Effects;
+use crate::run::events::Event;
+use crate::stats::Stats;
+use crate::storage::entry::Entry;
+use std::sync::Arc;
+
+/// What one worker has for itself.
+pub struct WorkerState {
+    /// Its counters.
+    pub stats: Arc<Stats>,
+    /// What it has to drop. Whoever runs requests empties it after the unlock, on another thread
+    /// where that is worth it.
+    pub garbage: Vec<Garbage>,
+    pub(crate) random: fastrand::Rng,
+    pub(crate) effects: Effects,
+    /// Changes of keys that clients keep copies of. Whoever runs requests tells them after the
+    /// unlock.
+    pub changes: Changes,
+    /// Keys that have come to be in this unit and that somebody waits for.
+    pub(crate) ready: Vec<Ready>,
+    /// Whether the request that runs may wait.
+    pub(crate) may_wait: bool,
+    /// What it wants to wait for.
+    pub(crate) wait: Option<Wait>,
+    /// Whether the command that runs may write.
+    pub(crate) writes: bool,
+    /// What the count of changes was before the command that runs.
+    pub(crate) changes_before: u64,
+    /// What the ages of entries mean.
+    pub(crate) aging: Rule,
+    /// Whether what runs is no use of the keys that it reads and changes (CLIENT NO-TOUCH).
+    pub no_touch: bool,
+    /// Whether memory was short when the script or transaction that runs was asked for.
+    pub lacks_room: bool,
+}
+
+impl WorkerState {
+    /// A worker's part, with its random source's seed.
+    pub fn new(stats: Arc<Stats>, seed: u64) -> WorkerState {
+        WorkerState {
+            stats,
+            garbage: Vec::new(),
+            random: fastrand::Rng::with_seed(seed),
+            effects: Effects::default(),
+            changes: Changes::default(),
+            ready: Vec::new(),
+            may_wait: false,
+            wait: None,
+            writes: false,
+            changes_before: 0,
+            aging: Rule::Idle,
+            no_touch: false,
+            lacks_room: false,
+        }
+    }
+
+    /// What has happened to keys since this was last asked, to be published. Asked after the
+    /// unlock.
+    #[inline]
+    pub fn take_events(&mut self) -> Option<Vec<Event>> {
+        let events = &mut self.effects.events;
+        if events.is_empty() { None } else { Some(events.take()) }
+    }
+
+    /// As [`WorkerState::take_events`], in the midst of a unit: for who tells something of its own now.
+    pub fn take_events_so_far(&mut self) -> Option<Vec<Event>> {
+        self.effects.events.finish();
+        self.take_events()
+    }
+
+    /// Notes a use of an entry.
+    #[inline]
+    pub(crate) fn note_use(&mut self, entry: &mut Entry, now: Now) {
+        if !self.no_touch {
+            entry.touch(self.aging.used(entry.age(), now, &mut self.random));
+        }
+    }
+
+    /// Drops an entry: at once when it is small, after the unlock when that takes time.
+    #[inline]
+    pub(crate) fn discard(&mut self, entry: Entry) {
+        if entry.is_heavy() {
+            self.garbage.push(Garbage::Entry(entry));
+        }
+    }
+}
