@@ -6,7 +6,7 @@
 //! measures the time beyond the soft limit, and looks at no client while none is there.
 
 use crate::clients::kind::ClientKind;
-use redstart_config::Limit;
+use redstart_config::OutputLimit;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// One class's limits; zero is none.
@@ -46,7 +46,7 @@ pub enum Verdict {
 
 impl OutputLimits {
     /// Follows the configuration.
-    pub fn configure(&self, limits: [Limit; 3]) {
+    pub fn configure(&self, limits: [OutputLimit; 3]) {
         let bytes = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
         for (class, limit) in self.classes.iter().zip(limits) {
             class.hard_bytes.store(bytes(limit.hard_bytes), Relaxed);
@@ -124,8 +124,8 @@ mod tests {
     #[test]
     fn the_hard_limit_closes_at_once_and_the_soft_one_after_its_time() {
         let limits = OutputLimits::default();
-        let limit = Limit { hard_bytes: 100, soft_bytes: 50, soft_s: 2 };
-        limits.configure([limit, Limit::default(), Limit::default()]);
+        let limit = OutputLimit { hard_bytes: 100, soft_bytes: 50, soft_s: 2 };
+        limits.configure([limit, OutputLimit::default(), OutputLimit::default()]);
         let state = SoftLimitState::default();
         let check = |bytes| limits.check(&state, ClientKind::Normal, bytes);
         let check_time = |now_ms| limits.check_time(&state, ClientKind::Normal, now_ms);

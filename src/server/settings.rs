@@ -103,10 +103,7 @@ pub fn take_on(server: &'static Server, changes: &Changes) -> Result<(), SetErro
         return not_applied(Setting::Appendonly, text.into());
     }
     if changes.contains(Setting::Port) || changes.contains(Setting::Bind) {
-        let name = match changes.contains(Setting::Port) {
-            true => Setting::Port,
-            false => Setting::Bind,
-        };
+        let name = if changes.contains(Setting::Port) { Setting::Port } else { Setting::Bind };
         let settings = Startup::of(&server.config.read());
         if settings.and_then(|settings| server.rebinder.rebind(settings)).is_err() {
             let text = match name {
@@ -148,8 +145,8 @@ pub fn apply(config: &Config, server: &Server) {
     scripts.configure(busy_ms, &version);
     server.tracking.set_keys_max(config.count(Setting::TrackingTableMaxKeys));
     // Without K and E nothing is published.
-    let (events, told) = (config.events(), KEYSPACE | KEYEVENT);
-    engine.set_events(if events & told == 0 { 0 } else { events });
+    let (events, published) = (config.events(), KEYSPACE | KEYEVENT);
+    engine.set_events(if events & published == 0 { 0 } else { events });
     let options = &engine.options;
     options.set_aging(aging(config));
     options.set_string_bytes_max(config.count(Setting::ProtoMaxBulkLen) as u64);

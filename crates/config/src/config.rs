@@ -3,7 +3,7 @@
 
 use crate::error::{Reason, SetError};
 use crate::table::{Effect, Setting, TABLE};
-use crate::value::{Limit, Value};
+use crate::value::{OutputLimit, Value};
 use redstart_engine::glob::{self, Case};
 use redstart_engine::run::event_classes::Classes;
 use std::os::unix::ffi::OsStringExt;
@@ -41,12 +41,12 @@ struct Change {
 }
 
 impl Changes {
-    /// The parameters whose value is another one now.
+    /// The parameters whose values changed.
     pub fn settings(&self) -> impl Iterator<Item = Setting> {
         self.0.iter().map(|change| change.setting)
     }
 
-    /// Whether the value of this parameter is another one now.
+    /// Whether the value of this parameter changed.
     pub fn contains(&self, setting: Setting) -> bool {
         self.settings().any(|changed| changed == setting)
     }
@@ -160,7 +160,7 @@ impl Config {
     }
 
     /// The limits of normal clients, replicas and subscribers.
-    pub fn output_limits(&self) -> [Limit; 3] {
+    pub fn output_limits(&self) -> [OutputLimit; 3] {
         match self.value(Setting::ClientOutputBufferLimit) {
             Value::OutputLimits(limits) => *limits,
             _ => wrong_kind(Setting::ClientOutputBufferLimit),
@@ -246,7 +246,7 @@ impl Config {
         Ok(changes)
     }
 
-    /// Takes back what was changed.
+    /// Sets the parameters back to what they were before a change.
     pub fn undo(&mut self, changes: Changes) {
         for Change { setting, old, was_set } in changes.0.into_iter().rev() {
             self.current[setting as usize] = old;
@@ -320,7 +320,7 @@ impl Config {
     }
 }
 
-/// The default, some of which only the machine knows.
+/// The default of a parameter; some depend on the machine.
 fn default(setting: Setting) -> Value {
     let param = setting.param();
     let base = match setting {
@@ -332,7 +332,7 @@ fn default(setting: Setting) -> Value {
             let cores = std::thread::available_parallelism().map_or(1, usize::from);
             return Value::Integer(cores.try_into().unwrap_or(1));
         }
-        _ => Value::OutputLimits([Limit::default(); 3]),
+        _ => Value::OutputLimits([OutputLimit::default(); 3]),
     };
     let words = if param.kind.is_list() {
         split_blanks(param.default.as_bytes())

@@ -34,7 +34,7 @@ pub mod value;
 pub use config::{Caller, Changes, Config};
 pub use error::SetError;
 pub use table::Setting;
-pub use value::Limit;
+pub use value::OutputLimit;
 
 #[cfg(test)]
 mod tests;

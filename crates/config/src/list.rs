@@ -3,7 +3,7 @@
 use crate::error::Reason;
 use crate::kind::Kind;
 use crate::scalar::{choice, loose_integer, memory, strict_integer};
-use crate::value::{Limit, Value};
+use crate::value::{OutputLimit, Value};
 use redstart_engine::run::event_classes;
 
 /// The addresses that Redis listens at, at most.
@@ -43,7 +43,7 @@ pub fn format(value: &Value, kind: Kind) -> Vec<u8> {
         }
         Value::OutputLimits(limits) => {
             join(["normal", "slave", "pubsub"].iter().zip(limits).map(|(class, limit)| {
-                let Limit { hard_bytes, soft_bytes, soft_s } = limit;
+                let OutputLimit { hard_bytes, soft_bytes, soft_s } = limit;
                 format!("{class} {hard_bytes} {soft_bytes} {soft_s}")
             }))
         }
@@ -111,7 +111,7 @@ fn output_limits(words: &[Vec<u8>], current: &Value) -> Result<Value, Reason> {
             }
         };
         let limit = || {
-            Some(Limit {
+            Some(OutputLimit {
                 hard_bytes: memory(hard)?,
                 soft_bytes: memory(soft)?,
                 soft_s: loose_integer(soft_s).filter(|seconds| *seconds >= 0)?,

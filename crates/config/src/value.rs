@@ -20,7 +20,7 @@ pub enum Value {
     /// Seconds and changes after which to save.
     Save(Vec<(i64, i32)>),
     /// The limits of normal clients, replicas and subscribers.
-    OutputLimits([Limit; 3]),
+    OutputLimits([OutputLimit; 3]),
     /// Classes of keyspace events.
     Events(Classes),
     /// Scores.
@@ -31,7 +31,7 @@ pub enum Value {
 
 /// The limit of an output buffer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limit {
+pub struct OutputLimit {
     /// Bytes at which a client is dropped at once.
     pub hard_bytes: u64,
     /// Bytes at which a client is dropped if it stays above them.

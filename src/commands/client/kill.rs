@@ -29,7 +29,7 @@ pub static KILL: SessionCommand = SessionCommand {
     run: kill,
 };
 
-/// Whom to close.
+/// Which clients to close.
 #[derive(Default)]
 struct Filter<'a> {
     id: Option<u64>,

@@ -37,7 +37,7 @@ fn pause(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let server = context.session.server;
     let end_ms = match timeout_ms {
         0 => 0,
-        // Nobody could end one that lasts for ever.
+        // No client could end a pause that lasts for ever.
         ms if ms > LONGEST_MS => return Err(Error::text("ERR timeout is out of range")),
         ms => context.now.mono_ms + ms,
     };

@@ -99,7 +99,7 @@ fn check(mode: &TrackingMode, current: &TrackingMode) -> Result<(), Error> {
     Err(Error::text(problem))
 }
 
-/// Whether no prefix is the beginning of another: each change is to be told once.
+/// Checks that no prefix is the beginning of another: each change is to be sent once.
 fn check_prefixes(prefixes: &[Bytes], current: &[Bytes]) -> Result<(), Error> {
     let overlap = |a: &[u8], b: &[u8]| a.starts_with(b) || b.starts_with(a);
     let collision = |prefix: &[u8], with: &str, other: &[u8]| {
