@@ -34,29 +34,29 @@ fn decode(mut bytes: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
     strings
 }
 
-/// Takes a step, and adds what is told of. Returns how many strings writers had encoded of that,
-/// or None at the end.
+/// Takes a step, and adds what it saves. Returns how many strings of that writers had encoded, or
+/// None at the end.
 fn step(snapshot: &mut Snapshot, strings: &mut Strings) -> Option<usize> {
     let mut encoded = 0;
-    let more = snapshot.step(&mut |told| encoded += add(told, strings));
+    let more = snapshot.step(&mut |item| encoded += add(item, strings));
     more.then_some(encoded)
 }
 
-/// Adds what is told of. Returns how many strings of that writers had encoded.
-fn add(told: SnapshotItem<'_>, strings: &mut Strings) -> usize {
-    let (told, encoded) = match told {
+/// Adds a piece of a snapshot. Returns how many strings of it writers had encoded.
+fn add(item: SnapshotItem<'_>, strings: &mut Strings) -> usize {
+    let (saved, encoded) = match item {
         SnapshotItem::Entry(_, entry) => {
             let value = entry.string().expect("only strings are here").to_vec();
             (vec![(entry.key().to_vec(), value)], 0)
         }
         SnapshotItem::Encoded(count, bytes) => {
-            let told = decode(bytes);
-            assert_eq!(told.len(), count as usize, "strings in a buffer");
-            (told, count as usize)
+            let saved = decode(bytes);
+            assert_eq!(saved.len(), count as usize, "strings in a buffer");
+            (saved, count as usize)
         }
     };
-    for (key, value) in told {
-        assert_eq!(strings.insert(key, value), None, "a key is told once");
+    for (key, value) in saved {
+        assert_eq!(strings.insert(key, value), None, "a key is saved once");
     }
     encoded
 }
@@ -94,12 +94,12 @@ fn writers_ahead_of_the_walk_fill_as_many_buffers_as_it_takes() {
     }
     // More than there were spare ones.
     assert!(snapshot.backlog() > 16 * 6 * 4096, "{}", snapshot.backlog());
-    let (mut told, mut encoded) = (Strings::new(), 0);
-    while let Some(count) = step(&mut snapshot, &mut told) {
+    let (mut saved, mut encoded) = (Strings::new(), 0);
+    while let Some(count) = step(&mut snapshot, &mut saved) {
         encoded += count;
     }
     assert_eq!(encoded, strings.len(), "the walk has found none by itself");
-    assert!(told == strings);
+    assert!(saved == strings);
     assert_eq!(snapshot.backlog(), 0);
 }
 
@@ -110,51 +110,51 @@ fn buffers_are_used_again_while_the_walk_goes_on() {
     let (mut snapshot, ()) = driver.engine.keyspace.begin_snapshot(encoder(), || ());
     // In the order of the names, which is none of the walk's.
     let mut keys = strings.keys().enumerate();
-    let (mut told, mut encoded) = (Strings::new(), 0);
-    while let Some(count) = step(&mut snapshot, &mut told) {
+    let (mut saved, mut encoded) = (Strings::new(), 0);
+    while let Some(count) = step(&mut snapshot, &mut saved) {
         encoded += count;
         keys.by_ref().take(5).for_each(|(n, key)| disturb(&mut driver, key, n));
     }
     // More than went into all buffers that there were, and some were left to the walk.
     assert!((4000..9000).contains(&encoded), "{encoded}");
-    assert!(told == strings);
+    assert!(saved == strings);
 }
 
 #[test]
-fn who_walk_together_tell_every_string_once() {
+fn walks_side_by_side_save_every_string_once() {
     let (mut driver, strings) = filled(10_000);
     let (mut snapshot, ()) = driver.engine.keyspace.begin_snapshot(encoder(), || ());
     let mut walks = [snapshot.walk(), snapshot.walk()];
     let mut keys = strings.keys().enumerate();
-    let (mut told, mut by_helpers) = (Strings::new(), 0);
+    let (mut saved, mut by_helpers) = (Strings::new(), 0);
     loop {
-        let before = told.len();
+        let before = saved.len();
         let mut walked = false;
         for walk in &mut walks {
-            walked |= walk.step(&mut |what| _ = add(what, &mut told));
+            walked |= walk.step(&mut |item| _ = add(item, &mut saved));
         }
-        by_helpers += told.len() - before;
+        by_helpers += saved.len() - before;
         // It comes to an end of its own before the others have come to theirs.
-        step(&mut snapshot, &mut told);
+        step(&mut snapshot, &mut saved);
         keys.by_ref().take(5).for_each(|(n, key)| disturb(&mut driver, key, n));
         if !walked {
             break;
         }
     }
-    while step(&mut snapshot, &mut told).is_some() {}
-    assert!(told == strings);
+    while step(&mut snapshot, &mut saved).is_some() {}
+    assert!(saved == strings);
     assert!(by_helpers > strings.len() / 3, "{by_helpers}");
     // The next one finds nothing of this one left.
     let (mut snapshot, ()) = driver.engine.keyspace.begin_snapshot(encoder(), || ());
-    let mut told = Strings::new();
-    while step(&mut snapshot, &mut told).is_some() {}
+    let mut saved = Strings::new();
+    while step(&mut snapshot, &mut saved).is_some() {}
     let later = driver.engine.keyspace.begin_snapshot(encoder(), || ()).0;
-    assert_eq!(told.len(), later.entries());
+    assert_eq!(saved.len(), later.entries());
     later.abandon();
 }
 
 #[test]
-fn nobody_walks_far_ahead_of_who_tells_large_values() {
+fn large_values_that_wait_are_counted() {
     let mut driver = Driver::new(1);
     let element = vec![b'e'; 10_000];
     for n in 0..200 {

@@ -125,3 +125,54 @@ impl LeftoverWatches {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keyspace() -> &'static Keyspace {
+        Box::leak(Box::new(Keyspace::new([1, 2])))
+    }
+
+    fn key(keyspace: &Keyspace) -> Key<'static> {
+        Key { bytes: b"k", hash: keyspace.hasher().hash(b"k") }
+    }
+
+    #[test]
+    fn a_change_breaks_a_watch_until_it_is_cleared() {
+        let keyspace = keyspace();
+        let (key, leftover) = (key(keyspace), LeftoverWatches::default());
+        let mut view = keyspace.lock([key.hash].into_iter());
+        let mut watches = ClientWatches::default();
+        watches.add(&mut view, 0, key);
+        assert!(watches.contains(0, b"k") && !watches.contains(1, b"k"));
+        view.shard(key.hash).watches.touch(0, b"k");
+        drop(view);
+        watches.clear(keyspace, &leftover);
+        let mut view = keyspace.lock([key.hash].into_iter());
+        watches.add(&mut view, 0, key);
+        assert!(!std::mem::take(&mut watches).is_broken(&mut view, |_, _, _| true));
+        watches.add(&mut view, 0, key);
+        view.shard(key.hash).watches.touch(0, b"k");
+        assert!(watches.is_broken(&mut view, |_, _, _| false));
+    }
+
+    #[test]
+    fn a_watch_in_a_busy_shard_is_left_over_until_the_shard_is_free() {
+        let keyspace = keyspace();
+        let (key, leftover) = (key(keyspace), LeftoverWatches::default());
+        keyspace.busy.watch(|| ());
+        let mut watches = ClientWatches::default();
+        let mut held = keyspace.lock([key.hash].into_iter());
+        watches.add(&mut held, 0, key);
+        keyspace.busy.enter(false);
+        watches.clear(keyspace, &leftover);
+        leftover.remove(keyspace);
+        assert_eq!((watches.len(), leftover.0.lock().len()), (0, 1));
+        watches.add_broken(0, key);
+        assert!(watches.is_broken(&mut held, |_, _, _| false));
+        drop(held);
+        leftover.remove(keyspace);
+        assert!(leftover.0.lock().is_empty());
+    }
+}
