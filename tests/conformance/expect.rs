@@ -1,5 +1,6 @@
 //! What a reply must be: a value to the byte, or its shape where it cannot be foreseen.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::quote::{escape, quote, unquote};
@@ -142,7 +143,69 @@ pub fn render(value: &Value, depth: usize, out: &mut Vec<String>) {
     }
 }
 
+/// Writes a reply like `render`, but where `expected` fits a part of it, as it stands there.
+pub fn render_like(expected: &Expect, value: &Value, depth: usize, out: &mut Vec<String>) {
+    let parts = match expected {
+        expected if expected.accepts(value, &mut Saved::new()) => {
+            return write(expected, depth, out);
+        }
+        Expect::Items(_, parts) => parts.as_slice(),
+        _ => &[],
+    };
+    let Value::Items(kind, items) = value else { return render(value, depth, out) };
+    render(&Value::Items(*kind, Vec::new()), depth, out);
+    if let Some(line) = out.last_mut() {
+        *line = format!("{}{}{}", "  ".repeat(depth), kind.sigil(), items.len() / kind.width());
+    }
+    for (index, item) in items.iter().enumerate() {
+        match parts.get(index) {
+            Some(part) => render_like(part, item, depth + 1, out),
+            None => render(item, depth + 1, out),
+        }
+    }
+}
+
+/// Writes an expected reply in the notation that `parse` reads.
+fn write(expected: &Expect, depth: usize, out: &mut Vec<String>) {
+    let text = match expected {
+        Expect::Is(value) => return render(value, depth, out),
+        Expect::Items(kind, parts) => {
+            out.push(format!(
+                "{}{}{}",
+                "  ".repeat(depth),
+                kind.sigil(),
+                parts.len() / kind.width()
+            ));
+            return parts.iter().for_each(|part| write(part, depth + 1, out));
+        }
+        Expect::Unordered(kind, parts) => {
+            out.push(format!("{}! unordered", "  ".repeat(depth)));
+            return write(&Expect::Items(*kind, parts.clone()), depth, out);
+        }
+        Expect::Any(kind) => format!("any {kind}"),
+        Expect::Match(pattern) => format!("match {}", quote(pattern)),
+        Expect::Between(low, high) => format!("between {low} {high}"),
+        Expect::Save(name) => format!("save {name}"),
+        Expect::Closed => "closed".to_owned(),
+    };
+    out.push(format!("{}! {}", "  ".repeat(depth), text.trim_end()));
+}
+
 impl Expect {
+    /// The same as a target says it: Valkey leaves the script's name out of `script: NAME, on @`.
+    pub fn said_by(&self, target: &str) -> Cow<'_, Expect> {
+        let Expect::Is(Value::Error(text)) = self else { return Cow::Borrowed(self) };
+        let text = String::from_utf8_lossy(text);
+        match text.rsplit_once(" script: ") {
+            Some((error, place)) if target.starts_with("valkey") => {
+                let at = place.find("on @").unwrap_or(0);
+                let text = format!("{error} script: {}", &place[at..]);
+                Cow::Owned(Expect::Is(Value::Error(text.into_bytes())))
+            }
+            _ => Cow::Borrowed(self),
+        }
+    }
+
     /// Whether `value` is what was expected.
     pub fn accepts(&self, value: &Value, saved: &mut Saved) -> bool {
         match (self, value) {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::expect::{self, Expect};
 use super::quote;
+use super::scope::{self, Scope};
 
 /// One file.
 pub struct Transcript {
@@ -19,17 +20,6 @@ pub struct Section {
     pub line: usize,
     pub scope: Scope,
     pub steps: Vec<Step>,
-}
-
-/// Where a section can run.
-#[derive(Clone, Default)]
-pub struct Scope {
-    /// `! newer VERSION`: not on an oracle older than that.
-    pub newer: Option<String>,
-    /// `! needs TYPE`: not where this type's commands are unknown.
-    pub needs: Vec<String>,
-    /// `! tcp-only`: it is about sessions, which only a server process has.
-    pub tcp_only: bool,
 }
 
 /// One step, and the line it stands on (counted from 1).
@@ -56,13 +46,35 @@ pub enum Action {
 pub struct Call {
     /// Empty where nothing is sent.
     pub args: Vec<Vec<u8>>,
-    /// What RESP2 answers; `None` in a transcript that was not recorded yet.
-    pub reply: Option<Expect>,
-    /// What RESP3 answers, where that is something else.
-    pub reply3: Option<Expect>,
-    /// The lines of `reply` and of `reply3`, as indexes into `Transcript::lines`.
-    pub reply_lines: Range<usize>,
-    pub reply3_lines: Range<usize>,
+    /// The replies; none in a transcript that was not recorded yet. The plain one is the first.
+    pub replies: Vec<Reply>,
+    /// The lines of all of them, as indexes into `Transcript::lines`.
+    pub lines: Range<usize>,
+}
+
+/// What a target must answer: the plain reply, or another one of some targets, or of RESP3.
+pub struct Reply {
+    /// The targets whose reply this is; empty where it is everybody's.
+    pub targets: Vec<String>,
+    /// Whether it is RESP3's only.
+    pub is_resp3: bool,
+    pub expect: Expect,
+    /// Its lines, as indexes into `Transcript::lines`.
+    pub lines: Range<usize>,
+}
+
+impl Call {
+    /// The reply that a target must give in a dialect: its own, or else everybody's.
+    pub fn reply(&self, target: &str, is_resp3: bool) -> Option<&Reply> {
+        let own = |reply: &&Reply| reply.targets.iter().any(|name| name == target);
+        let plain = |reply: &&Reply| reply.targets.is_empty();
+        let found = |is_wanted: &dyn Fn(&&Reply) -> bool| {
+            let among = || self.replies.iter().filter(|reply| is_wanted(reply));
+            let resp3 = among().find(|reply| is_resp3 && reply.is_resp3);
+            resp3.or_else(|| among().find(|reply| !reply.is_resp3))
+        };
+        found(&own).or_else(|| found(&plain))
+    }
 }
 
 impl Transcript {
@@ -167,10 +179,7 @@ impl Section {
             _ if !self.steps.is_empty() => {
                 return Err(format!("{word:?} must stand before the section's first command"));
             }
-            "newer" => self.scope.newer = Some(rest.to_owned()),
-            "needs" => self.scope.needs.push(rest.to_owned()),
-            "tcp-only" => self.scope.tcp_only = true,
-            _ => return Err(format!("unknown directive {directive:?}")),
+            _ => self.scope.apply(word, rest)?,
         }
         Ok(None)
     }
@@ -184,33 +193,65 @@ fn parse_call(
     end: usize,
 ) -> Result<(Call, usize), Located> {
     let args = quote::split(command).map_err(|error| (start - 1, error))?;
-    let located = |error| (start, error);
-    let until = |from: usize, belongs: &dyn Fn(&str) -> bool| {
-        (from..end).find(|index| !belongs(&lines[*index])).unwrap_or(end)
-    };
-    let is_resp3 = |line: &str| line.starts_with("3| ");
-    let reply_end = until(start, &|line| expect::is_reply_line(line) && !is_resp3(line));
-    let texts: Vec<&str> = lines[start..reply_end].iter().map(String::as_str).collect();
-    let (reply, used) = match texts.as_slice() {
-        [] => (None, 0),
-        // Not recorded yet.
-        ["! unordered"] => (None, 1),
-        texts => {
-            let (reply, used) = expect::parse(texts, 0).map_err(located)?;
-            (Some(reply), used)
+    let mut replies: Vec<Reply> = Vec::new();
+    let mut at = start;
+    while at < end && expect::is_reply_line(&lines[at]) {
+        let (prefix, _) = split_prefix(&lines[at]);
+        // After the plain reply and its like, what has no prefix is no reply: `! closed`.
+        if prefix.is_empty() != replies.is_empty() {
+            match replies.is_empty() {
+                true => return Err((at, "the plain reply comes first".to_owned())),
+                false => break,
+            }
         }
+        let texts: Vec<&str> = lines[at..end]
+            .iter()
+            .map(|line| split_prefix(line))
+            .take_while(|(other, text)| {
+                *other == prefix && (!prefix.is_empty() || expect::is_reply_line(text))
+            })
+            .map(|(_, text)| text)
+            .collect();
+        // Not recorded yet.
+        if texts == ["! unordered"] {
+            at += 1;
+            break;
+        }
+        let (expect, used) = expect::parse(&texts, 0).map_err(|error| (at, error))?;
+        if !prefix.is_empty() && used < texts.len() {
+            return Err((at + used, format!("more than one reply of {prefix:?}")));
+        }
+        let (targets, is_resp3) = parse_prefix(prefix).map_err(|error| (at, error))?;
+        replies.push(Reply { targets, is_resp3, expect, lines: at..at + used });
+        at += used;
+    }
+    Ok((Call { args, replies, lines: start..at }, at))
+}
+
+/// A reply's line and what stands before it: `3`, `redis-7` or `redis-7,valkey-9 3`, and a bar.
+fn split_prefix(line: &str) -> (&str, &str) {
+    let is_of_prefix = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-, ".contains(c);
+    match line.split_once("| ") {
+        // Errors begin with a dash.
+        Some((prefix, text))
+            if prefix.starts_with(|c: char| c.is_ascii_alphanumeric())
+                && prefix.chars().all(is_of_prefix) =>
+        {
+            (prefix, text)
+        }
+        _ => ("", line),
+    }
+}
+
+/// The targets that a prefix names, and whether it is RESP3's.
+fn parse_prefix(prefix: &str) -> Result<(Vec<String>, bool), String> {
+    let (names, is_resp3) = match prefix.strip_suffix('3').map(|rest| rest.strip_suffix(' ')) {
+        _ if prefix == "3" => ("", true),
+        Some(Some(names)) => (names, true),
+        _ => (prefix, false),
     };
-    let middle = start + used;
-    let reply3_end = until(middle, &is_resp3);
-    let texts3: Vec<&str> = lines[middle..reply3_end].iter().map(|line| &line[3..]).collect();
-    let reply3 = match texts3.is_empty() {
-        true => None,
-        false => match expect::parse(&texts3, 0).map_err(located)? {
-            (reply, used) if used == texts3.len() => Some(reply),
-            _ => return Err((middle, "more than one RESP3 reply".to_owned())),
-        },
-    };
-    let call =
-        Call { args, reply, reply3, reply_lines: start..middle, reply3_lines: middle..reply3_end };
-    Ok((call, reply3_end))
+    let names: Vec<String> =
+        names.split(',').filter(|n| !n.is_empty()).map(str::to_owned).collect();
+    names.iter().try_for_each(|name| scope::check_target(name))?;
+    Ok((names, is_resp3))
 }

@@ -8,5 +8,6 @@ pub mod format;
 pub mod in_process;
 pub mod quote;
 pub mod runner;
+pub mod scope;
 pub mod table;
 pub mod target;

@@ -1,10 +1,10 @@
-//! The command table of a server held against the oracle's: what clients, proxies and cluster
+//! The command table of a server held against the oracles': what clients, proxies and cluster
 //! libraries read from COMMAND must be the same for every command that both have.
 
 use std::collections::BTreeMap;
 
 use super::expect;
-use super::target::Target;
+use super::target::{Target, Tcp};
 use crate::support::resp::{Kind, Value};
 
 /// The fields of a command that are compared, by their place in COMMAND's reply.
@@ -20,19 +20,30 @@ const FIELDS: [(usize, &str); 8] = [
 ];
 const SUBCOMMANDS: usize = 9;
 
-/// One text for each difference in a command that both know.
+/// A field of a command that is another one in the oracle.
+pub struct Difference {
+    /// `get: arity`
+    pub place: String,
+    /// What both say.
+    pub values: String,
+}
+
+/// Every difference in a command that an oracle knows, too; the first that does counts.
 pub fn differences(
     target: &mut dyn Target,
-    oracle: &mut dyn Target,
-) -> Result<Vec<String>, String> {
-    let (ours, theirs) = (commands(target)?, commands(oracle)?);
+    oracles: &mut [Tcp],
+) -> Result<Vec<Difference>, String> {
+    let ours = commands(target)?;
+    let theirs: Vec<BTreeMap<String, Vec<Value>>> =
+        oracles.iter_mut().map(|oracle| commands(oracle)).collect::<Result<_, _>>()?;
     let mut found = Vec::new();
     for (name, ours) in &ours {
-        let Some(theirs) = theirs.get(name) else { continue };
+        let Some(theirs) = theirs.iter().find_map(|theirs| theirs.get(name)) else { continue };
         for (index, field) in FIELDS {
             let (ours, theirs) = (shown(ours.get(index)), shown(theirs.get(index)));
             if ours != theirs {
-                found.push(format!("{name}: {field}: {ours}, the oracle says {theirs}"));
+                let values = format!("{ours}, the oracle says {theirs}");
+                found.push(Difference { place: format!("{name}: {field}"), values });
             }
         }
     }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::scope::REDSTART;
 use crate::support::client::{Client, Failure};
+use crate::support::oracle::Oracle;
 use crate::support::resp::{Kind, Value};
 use crate::support::server::Server;
 
@@ -72,9 +74,14 @@ pub trait Target {
     /// The dialect of the replies.
     fn protocol(&self) -> Protocol;
 
-    /// The version of the oracle, if this is the oracle: it does not know what is newer.
-    fn oracle_version(&self) -> Option<&str> {
+    /// The oracle, if this is one: it does not know what is newer.
+    fn oracle(&self) -> Option<&Oracle> {
         None
+    }
+
+    /// What transcripts call it.
+    fn name(&self) -> &'static str {
+        self.oracle().map_or(REDSTART, |oracle| oracle.name)
     }
 
     /// Whether there are sessions: names, authentication, closing.
@@ -104,7 +111,7 @@ pub struct Tcp {
     program: PathBuf,
     args: Vec<&'static str>,
     protocol: Protocol,
-    oracle_version: Option<String>,
+    oracle: Option<Oracle>,
     server: Option<Server>,
     connections: HashMap<usize, Connection>,
 }
@@ -140,25 +147,25 @@ impl Tcp {
         Tcp::new(program, &["--save", "", "--threads", "2"], protocol, None)
     }
 
-    /// The oracle.
-    pub fn oracle(program: &Path, version: &str, protocol: Protocol) -> Tcp {
+    /// An oracle.
+    pub fn oracle(oracle: &Oracle, protocol: Protocol) -> Tcp {
         let args = ["--save", "", "--appendonly", "no", "--bind", "127.0.0.1"];
-        Tcp::new(program, &args, protocol, Some(version.to_owned()))
+        Tcp::new(&oracle.program, &args, protocol, Some(oracle.clone()))
     }
 
     fn new(
         program: &Path,
         args: &[&'static str],
         protocol: Protocol,
-        oracle_version: Option<String>,
+        oracle: Option<Oracle>,
     ) -> Tcp {
-        // DEBUG is off by default in both servers.
+        // DEBUG is off by default in all servers.
         let args = [args, ["--enable-debug-command", "local"].as_slice()].concat();
         Tcp {
             program: program.to_owned(),
             args,
             protocol,
-            oracle_version,
+            oracle,
             server: None,
             connections: HashMap::new(),
         }
@@ -246,8 +253,8 @@ impl Target for Tcp {
         self.protocol
     }
 
-    fn oracle_version(&self) -> Option<&str> {
-        self.oracle_version.as_deref()
+    fn oracle(&self) -> Option<&Oracle> {
+        self.oracle.as_ref()
     }
 
     fn has_sessions(&self) -> bool {
