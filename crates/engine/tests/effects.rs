@@ -288,8 +288,8 @@ fn every_write_command_is_drawn() {
     }
 }
 
-/// Runs the lines, the last one with a listener, and returns what that one told.
-fn told(lines: &[&str]) -> Vec<String> {
+/// Runs the lines, and returns the effects of the last one.
+fn effects_of(lines: &[&str]) -> Vec<String> {
     let mut driver = Driver::new(3);
     let log = Arc::new(Log::default());
     let (last, before) = lines.split_last().expect("there is a command");
@@ -302,81 +302,79 @@ fn told(lines: &[&str]) -> Vec<String> {
     effects.iter().map(show).collect()
 }
 
+/// Commands, and the effects of the last one.
+static CASES: &[(&[&str], &[&str])] = &[
+    (&["SET k v"], &["SET k v"]),
+    (&["SET k v EX 10"], &["SET k v PXAT 1700000010000"]),
+    (&["SET k v PX 100", "SET k w KEEPTTL GET"], &["SET k w PXAT 1700000000100"]),
+    (&["SET k v", "SET k w NX"], &[]),
+    (&["SET k v XX"], &[]),
+    (&["SET k v", "SET k w IFEQ x"], &[]),
+    (&["SET k v", "SET k w IFEQ v"], &["SET k w"]),
+    (&["SETNX k v"], &["SET k v"]),
+    (&["SET k v", "SETNX k w"], &[]),
+    (&["SETEX k 10 v"], &["SET k v PXAT 1700000010000"]),
+    (&["PSETEX k 10 v"], &["SET k v PXAT 1700000000010"]),
+    (&["SET k v EX 1", "GETSET k w"], &["SET k w"]),
+    (&["SET k v", "GETDEL k"], &["DEL k"]),
+    (&["GETDEL k"], &[]),
+    (&["SET k v", "GETEX k"], &[]),
+    (&["SET k v", "GETEX k PERSIST"], &[]),
+    (&["SET k v EX 1", "GETEX k PERSIST"], &["PERSIST k"]),
+    (&["SET k v", "GETEX k EX 1"], &["PEXPIREAT k 1700000001000"]),
+    (&["SET k v", "GETEX k EXAT 1"], &["DEL k"]),
+    (&["MSET a 1 b 2"], &["MSET a 1 b 2"]),
+    (&["MSETNX a 1 b 2"], &["MSET a 1 b 2"]),
+    (&["SET b 1", "MSETNX a 1 b 2"], &[]),
+    (&["MSETEX 2 a 1 b 2 EX 1"], &["SET a 1 PXAT 1700000001000", "SET b 2 PXAT 1700000001000"]),
+    (&["MSETEX 2 a 1 b 2 XX"], &[]),
+    (&["APPEND k v"], &["APPEND k v"]),
+    (&["SETRANGE k 1 v"], &["SETRANGE k 1 v"]),
+    (&["SETRANGE k 1 "], &[]),
+    (&["INCR k"], &["INCR k"]),
+    (&["SET k v", "INCR k"], &[]),
+    (&["SET k 1 PX 10", "INCRBYFLOAT k 0.5"], &["SET k 1.5 PXAT 1700000000010"]),
+    (&["SET k v", "DELEX k IFEQ v"], &["DEL k"]),
+    (&["RPUSH l a b"], &["RPUSH l a b"]),
+    (&["LPUSHX l a b"], &[]),
+    (&["RPUSH l a b", "LPOP l 0"], &[]),
+    (&["RPUSH l a b", "LMPOP 2 x l RIGHT COUNT 9"], &["RPOP l 2"]),
+    (&["RPUSH l a b", "LREM l 0 c"], &[]),
+    (&["RPUSH l a b", "LMOVE l m LEFT RIGHT"], &["LMOVE l m LEFT RIGHT"]),
+    (&["RPUSH l a b", "BLMOVE l m LEFT RIGHT 0"], &["LMOVE l m LEFT RIGHT"]),
+    (&["RPUSH l a b", "BRPOPLPUSH l m 0"], &["LMOVE l m RIGHT LEFT"]),
+    (&["RPUSH l a b", "BLPOP k l 0"], &["LPOP l"]),
+    (&["RPUSH l a b", "BRPOP l 0"], &["RPOP l"]),
+    (&["RPUSH l a b", "BLMPOP 0 1 l RIGHT COUNT 2"], &["RPOP l 2"]),
+    (&["RPUSH l 2 1", "SORT l STORE l"], &["DEL l", "RPUSH l 1 2"]),
+    (&["RPUSH l 2 1", "SORT l BY w_* STORE m"], &["RPUSH m 1 2"]),
+    (&["SET m v", "SORT l STORE m"], &["DEL m"]),
+    (&["SET k v", "DELIFEQ k w"], &[]),
+    (&["HSET h a 1", "HSETNX h a 2"], &[]),
+    (&["HINCRBYFLOAT h a 0.5"], &["HSET h a 0.5"]),
+    (&["HSETEX h PX 9 FIELDS 1 a 1", "HINCRBYFLOAT h a 0.5"], &["HSETEX h KEEPTTL FIELDS 1 a 1.5"]),
+    (&["HSET h a 1", "HDEL h x"], &[]),
+    (&["HSET h a 1", "HDEL h x a"], &["HDEL h x a"]),
+    (
+        &["HSET h a 1 b 2", "HPEXPIRE h 100 FIELDS 3 a x b"],
+        &["HPEXPIREAT h 1700000000100 FIELDS 2 a b"],
+    ),
+    (&["HSET h a 1", "HEXPIRE h 0 FIELDS 1 a"], &["HDEL h a"]),
+    (&["HSET h a 1", "HEXPIRE h 9 XX FIELDS 1 a"], &[]),
+    (&["HSET h a 1", "HPERSIST h FIELDS 1 a"], &[]),
+    (&["HSETEX h EX 1 FIELDS 1 a 1", "HPERSIST h FIELDS 1 a"], &["HPERSIST h FIELDS 1 a"]),
+    (&["HSETEX h FNX EX 1 FIELDS 1 a 1"], &["HSETEX h PXAT 1700000001000 FIELDS 1 a 1"]),
+    (&["HSETEX h FXX EX 1 FIELDS 1 a 1"], &[]),
+    (&["HSET h a 1", "HSETEX h PXAT 1 FIELDS 1 a 2"], &["HDEL h a"]),
+    (&["HSET h a 1", "HGETDEL h FIELDS 2 a b"], &["HDEL h a"]),
+    (&["HSET h a 1", "HGETEX h FIELDS 1 a"], &[]),
+    (&["HSET h a 1", "HGETEX h PX 5 FIELDS 1 a"], &["HPEXPIREAT h 1700000000005 FIELDS 1 a"]),
+];
+
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table")]
 fn effects_name_absolute_times_and_whole_results() {
-    let cases: &[(&[&str], &[&str])] = &[
-        (&["SET k v"], &["SET k v"]),
-        (&["SET k v EX 10"], &["SET k v PXAT 1700000010000"]),
-        (&["SET k v PX 100", "SET k w KEEPTTL GET"], &["SET k w PXAT 1700000000100"]),
-        (&["SET k v", "SET k w NX"], &[]),
-        (&["SET k v XX"], &[]),
-        (&["SET k v", "SET k w IFEQ x"], &[]),
-        (&["SET k v", "SET k w IFEQ v"], &["SET k w"]),
-        (&["SETNX k v"], &["SET k v"]),
-        (&["SET k v", "SETNX k w"], &[]),
-        (&["SETEX k 10 v"], &["SET k v PXAT 1700000010000"]),
-        (&["PSETEX k 10 v"], &["SET k v PXAT 1700000000010"]),
-        (&["SET k v EX 1", "GETSET k w"], &["SET k w"]),
-        (&["SET k v", "GETDEL k"], &["DEL k"]),
-        (&["GETDEL k"], &[]),
-        (&["SET k v", "GETEX k"], &[]),
-        (&["SET k v", "GETEX k PERSIST"], &[]),
-        (&["SET k v EX 1", "GETEX k PERSIST"], &["PERSIST k"]),
-        (&["SET k v", "GETEX k EX 1"], &["PEXPIREAT k 1700000001000"]),
-        (&["SET k v", "GETEX k EXAT 1"], &["DEL k"]),
-        (&["MSET a 1 b 2"], &["MSET a 1 b 2"]),
-        (&["MSETNX a 1 b 2"], &["MSET a 1 b 2"]),
-        (&["SET b 1", "MSETNX a 1 b 2"], &[]),
-        (&["MSETEX 2 a 1 b 2 EX 1"], &["SET a 1 PXAT 1700000001000", "SET b 2 PXAT 1700000001000"]),
-        (&["MSETEX 2 a 1 b 2 XX"], &[]),
-        (&["APPEND k v"], &["APPEND k v"]),
-        (&["SETRANGE k 1 v"], &["SETRANGE k 1 v"]),
-        (&["SETRANGE k 1 "], &[]),
-        (&["INCR k"], &["INCR k"]),
-        (&["SET k v", "INCR k"], &[]),
-        (&["SET k 1 PX 10", "INCRBYFLOAT k 0.5"], &["SET k 1.5 PXAT 1700000000010"]),
-        (&["SET k v", "DELEX k IFEQ v"], &["DEL k"]),
-        (&["RPUSH l a b"], &["RPUSH l a b"]),
-        (&["LPUSHX l a b"], &[]),
-        (&["RPUSH l a b", "LPOP l 0"], &[]),
-        (&["RPUSH l a b", "LMPOP 2 x l RIGHT COUNT 9"], &["RPOP l 2"]),
-        (&["RPUSH l a b", "LREM l 0 c"], &[]),
-        (&["RPUSH l a b", "LMOVE l m LEFT RIGHT"], &["LMOVE l m LEFT RIGHT"]),
-        (&["RPUSH l a b", "BLMOVE l m LEFT RIGHT 0"], &["LMOVE l m LEFT RIGHT"]),
-        (&["RPUSH l a b", "BRPOPLPUSH l m 0"], &["LMOVE l m RIGHT LEFT"]),
-        (&["RPUSH l a b", "BLPOP k l 0"], &["LPOP l"]),
-        (&["RPUSH l a b", "BRPOP l 0"], &["RPOP l"]),
-        (&["RPUSH l a b", "BLMPOP 0 1 l RIGHT COUNT 2"], &["RPOP l 2"]),
-        (&["RPUSH l 2 1", "SORT l STORE l"], &["DEL l", "RPUSH l 1 2"]),
-        (&["RPUSH l 2 1", "SORT l BY w_* STORE m"], &["RPUSH m 1 2"]),
-        (&["SET m v", "SORT l STORE m"], &["DEL m"]),
-        (&["SET k v", "DELIFEQ k w"], &[]),
-        (&["HSET h a 1", "HSETNX h a 2"], &[]),
-        (&["HINCRBYFLOAT h a 0.5"], &["HSET h a 0.5"]),
-        (
-            &["HSETEX h PX 9 FIELDS 1 a 1", "HINCRBYFLOAT h a 0.5"],
-            &["HSETEX h KEEPTTL FIELDS 1 a 1.5"],
-        ),
-        (&["HSET h a 1", "HDEL h x"], &[]),
-        (&["HSET h a 1", "HDEL h x a"], &["HDEL h x a"]),
-        (
-            &["HSET h a 1 b 2", "HPEXPIRE h 100 FIELDS 3 a x b"],
-            &["HPEXPIREAT h 1700000000100 FIELDS 2 a b"],
-        ),
-        (&["HSET h a 1", "HEXPIRE h 0 FIELDS 1 a"], &["HDEL h a"]),
-        (&["HSET h a 1", "HEXPIRE h 9 XX FIELDS 1 a"], &[]),
-        (&["HSET h a 1", "HPERSIST h FIELDS 1 a"], &[]),
-        (&["HSETEX h EX 1 FIELDS 1 a 1", "HPERSIST h FIELDS 1 a"], &["HPERSIST h FIELDS 1 a"]),
-        (&["HSETEX h FNX EX 1 FIELDS 1 a 1"], &["HSETEX h PXAT 1700000001000 FIELDS 1 a 1"]),
-        (&["HSETEX h FXX EX 1 FIELDS 1 a 1"], &[]),
-        (&["HSET h a 1", "HSETEX h PXAT 1 FIELDS 1 a 2"], &["HDEL h a"]),
-        (&["HSET h a 1", "HGETDEL h FIELDS 2 a b"], &["HDEL h a"]),
-        (&["HSET h a 1", "HGETEX h FIELDS 1 a"], &[]),
-        (&["HSET h a 1", "HGETEX h PX 5 FIELDS 1 a"], &["HPEXPIREAT h 1700000000005 FIELDS 1 a"]),
-    ];
-    for (lines, effects) in cases {
-        assert_eq!(told(lines), *effects, "{lines:?}");
+    for (lines, effects) in CASES {
+        assert_eq!(effects_of(lines), *effects, "{lines:?}");
     }
 }
 

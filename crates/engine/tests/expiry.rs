@@ -1,6 +1,5 @@
 //! Expiry as a whole, through commands, on the virtual clock: everything is gone at its deadline
-//! and
-//! nothing before, and what the shards publish is never later than the truth.
+//! and nothing before, and what the shards publish is never later than the truth.
 
 use redstart_engine::driver::Driver;
 use redstart_engine::hasher::{SHARDS, shard_of};
@@ -10,17 +9,17 @@ use std::sync::{Arc, Mutex};
 
 /// Keeps every effect.
 #[derive(Default)]
-struct Heard(Mutex<Vec<Effect>>);
+struct Effects(Mutex<Vec<Effect>>);
 
-impl Sink for Heard {
+impl Sink for Effects {
     fn append(&self, unit: &[Effect]) {
-        self.0.lock().expect("nobody panicked").extend_from_slice(unit);
+        self.0.lock().expect("no holder panicked").extend_from_slice(unit);
     }
 }
 
-impl Heard {
+impl Effects {
     fn take(&self) -> Vec<Effect> {
-        std::mem::take(&mut self.0.lock().expect("nobody panicked"))
+        std::mem::take(&mut self.0.lock().expect("no holder panicked"))
     }
 }
 
@@ -29,7 +28,7 @@ type Place = (usize, Vec<u8>);
 /// A driver, and what should be in it.
 struct World {
     driver: Driver,
-    heard: Arc<Heard>,
+    effects: Arc<Effects>,
     random: fastrand::Rng,
     /// Deadlines on the wall clock, None for keys that live for ever.
     truth: HashMap<Place, Option<i64>>,
@@ -39,11 +38,11 @@ struct World {
 impl World {
     fn new(seed: u64) -> World {
         let driver = Driver::new(seed);
-        let heard = Arc::new(Heard::default());
-        driver.engine.listen(heard.clone());
+        let effects = Arc::new(Effects::default());
+        driver.engine.listen(effects.clone());
         World {
             driver,
-            heard,
+            effects,
             random: fastrand::Rng::with_seed(seed),
             truth: HashMap::new(),
             queue: BTreeMap::new(),
@@ -81,11 +80,11 @@ impl World {
 
     /// Lets time pass, and holds what has gone against what should have.
     fn advance(&mut self, ms: u64) {
-        self.heard.take();
+        self.effects.take();
         self.driver.advance(ms);
         let now_ms = self.driver.now.wall_ms;
         let mut gone = BTreeSet::new();
-        for effect in self.heard.take() {
+        for effect in self.effects.take() {
             assert_eq!((&effect.args[0][..], effect.args.len()), (&b"DEL"[..], 2));
             assert!(gone.insert((effect.db, effect.args[1].to_vec())), "gone twice");
         }
@@ -260,9 +259,9 @@ fn a_flush_takes_the_deadlines_along() {
     world.advance(10_000);
 }
 
-/// A key whose time has come is gone for whoever asks first, before any tick.
+/// A key whose time has come is gone for every command, before any tick.
 #[test]
-fn nobody_sees_a_key_after_its_deadline() {
+fn no_command_sees_a_key_after_its_deadline() {
     let mut world = World::new(6);
     let looks: [&[&[u8]]; 8] = [
         &[b"GET", b"k"],

@@ -1,4 +1,4 @@
-//! What a reply does not tell about the key commands: their effects, what they share instead of
+//! What a reply does not show of the key commands: their effects, what they share instead of
 //! copying, their counters, and scans that run while keys come and go.
 
 use redstart_engine::driver::Driver;
@@ -15,11 +15,11 @@ use std::sync::{Arc, Mutex};
 
 /// Keeps every effect as a line: the database, then the words.
 #[derive(Default)]
-struct Heard(Mutex<Vec<String>>);
+struct Effects(Mutex<Vec<String>>);
 
-impl Sink for Heard {
+impl Sink for Effects {
     fn append(&self, unit: &[Effect]) {
-        let mut lines = self.0.lock().expect("nobody panicked");
+        let mut lines = self.0.lock().expect("no holder panicked");
         for effect in unit {
             let words = effect.args.iter().map(|word| String::from_utf8_lossy(word));
             let line = words.fold(effect.db.to_string(), |line, word| line + " " + &word);
@@ -28,18 +28,18 @@ impl Sink for Heard {
     }
 }
 
-fn listening() -> (Driver, Arc<Heard>) {
-    let (driver, heard) = (Driver::new(1), Arc::new(Heard::default()));
-    driver.engine.listen(heard.clone());
-    (driver, heard)
+fn listening() -> (Driver, Arc<Effects>) {
+    let (driver, effects) = (Driver::new(1), Arc::new(Effects::default()));
+    driver.engine.listen(effects.clone());
+    (driver, effects)
 }
 
 #[test]
-fn effects_replay_exactly_and_nothing_done_tells_nothing() {
-    let (mut driver, heard) = listening();
+fn effects_replay_exactly_and_nothing_done_has_none() {
+    let (mut driver, effects) = listening();
     driver.db = 2;
     // The wall clock stands at 1 700 000 000 000 ms.
-    let told: &[(&str, &[&str])] = &[
+    let cases: &[(&str, &[&str])] = &[
         ("SET a 1", &["2 SET a 1"]),
         ("EXPIRE a 10", &["2 PEXPIREAT a 1700000010000"]),
         ("PEXPIRE a 7 GT", &[]),
@@ -75,18 +75,18 @@ fn effects_replay_exactly_and_nothing_done_tells_nothing() {
         ("SET a 1", &["2 SET a 1"]),
         ("FLUSHALL SYNC", &["2 FLUSHALL SYNC"]),
     ];
-    for (line, expected) in told {
+    for (line, expected) in cases {
         driver.line(line);
-        let heard = std::mem::take(&mut *heard.0.lock().expect("nobody panicked"));
-        assert_eq!(heard, *expected, "{line}");
+        let effects = std::mem::take(&mut *effects.0.lock().expect("no holder panicked"));
+        assert_eq!(effects, *expected, "{line}");
     }
 }
 
-/// A key that a command finds expired is told as removed, in its own database, before what the
-/// command itself does.
+/// A key that a command finds expired has its removal among the effects, in its own database,
+/// before those of the command itself.
 #[test]
-fn what_has_expired_is_told_in_its_database() {
-    let (mut driver, heard) = listening();
+fn what_has_expired_is_removed_in_its_database() {
+    let (mut driver, effects) = listening();
     driver.db = 3;
     driver.line("SET k old PX 10");
     driver.db = 0;
@@ -94,8 +94,8 @@ fn what_has_expired_is_told_in_its_database() {
     driver.now.mono_ms += 10;
     driver.now.wall_ms += 10;
     assert_eq!(driver.line("MOVE k 3"), ":1\r\n");
-    let heard = heard.0.lock().expect("nobody panicked");
-    assert_eq!(heard[2..], ["3 DEL k", "0 MOVE k 3"]);
+    let effects = effects.0.lock().expect("no holder panicked");
+    assert_eq!(effects[2..], ["3 DEL k", "0 MOVE k 3"]);
 }
 
 /// Where the bytes of a long value lie.
@@ -236,7 +236,7 @@ fn a_flush_leaves_nothing_allocated() {
     assert_eq!(left, 0);
 }
 
-/// What is large is not freed by the request, under its locks, but given to whoever ran it.
+/// What is large is not freed by the request, under its locks, but left to its caller.
 #[test]
 fn flushed_parts_and_large_values_are_garbage_until_after_the_unlock() {
     let registry = Registry::new(redstart_engine::commands::all());
@@ -247,7 +247,7 @@ fn flushed_parts_and_large_values_are_garbage_until_after_the_unlock() {
         let (args, mut reply) = (owned.as_args(), Reply::new(Protocol::Resp2));
         let found = registry.get(words[0]).expect("a command");
         let Runner::Data(run, _) = found.runner else { panic!("a data command") };
-        engine.hash_keys(found, args, &mut keys).expect("the keys are told");
+        engine.hash_keys(found, args, &mut keys).expect("the keys are found");
         let request = Prepared { command: found.command, run, args, keys: &keys, db: 0 };
         engine.run(&mut local, request, Now::new(1, 1), &mut reply);
         std::mem::take(&mut local.garbage)

@@ -1,5 +1,5 @@
 //! What transcripts cannot see of the string commands: encodings, sharing, limits, counters.
-//! Their replies are told in `tests/conformance/string`.
+//! Their replies are in `tests/conformance/string`.
 
 use proptest::prelude::*;
 use redstart_engine::driver::Driver;
