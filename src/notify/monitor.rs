@@ -45,8 +45,8 @@ impl Monitors {
         self.on.store(!list.is_empty(), Relaxed);
     }
 
-    /// Shows a request of a client or, where `from` says so, of a script. Of the command's arguments
-    /// passwords are left out.
+    /// Shows a request of a client or, where `from` says so, of a script. Arguments that are
+    /// passwords for the command are left out.
     #[cold]
     pub fn show(&self, db: usize, from: &dyn Display, command: Option<&Command>, args: Args<'_>) {
         let now_us = crate::system::clock::wall_us();

@@ -9,15 +9,21 @@ pub mod object;
 pub mod scan;
 pub mod sort;
 pub mod string;
+pub mod value;
 
 use crate::run::command::Declared;
 
 /// All data commands.
 pub fn all() -> impl Iterator<Item = Declared> {
-    let families =
-        [string::COMMANDS, list::COMMANDS, object::COMMANDS, sort::COMMANDS].into_iter().flatten();
-    let data = families.copied().chain(key::commands()).chain(hash::commands());
-    data.map(Declared::from)
-        .chain(list::WAITING.iter().map(|command| Declared::from(*command)))
-        .chain([Declared::session(&object::OBJECT)])
+    let families = [
+        string::COMMANDS,
+        list::COMMANDS,
+        object::COMMANDS,
+        sort::COMMANDS,
+        key::COMMANDS,
+        hash::COMMANDS,
+    ];
+    let data = families.into_iter().flatten().map(|command| Declared::from(*command));
+    let waiting = list::WAITING.iter().map(|command| Declared::from(*command));
+    data.chain(waiting).chain([Declared::session(&object::OBJECT)])
 }

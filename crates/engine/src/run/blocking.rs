@@ -1,5 +1,5 @@
-//! Commands that may wait: BLPOP and its kind. A client whose command found nothing joins the queues
-//! of its keys while their shards are still locked.
+//! Commands that may wait: BLPOP and its kind. A client whose command found nothing joins the
+//! queues of its keys while their shards are still locked.
 
 use crate::clock::Now;
 use crate::keyspace::LockedShards;

@@ -69,7 +69,7 @@ impl WorkerState {
         if events.is_empty() { None } else { Some(events.take()) }
     }
 
-    /// As [`WorkerState::take_events`], in the midst of a unit: for who tells something of its own now.
+    /// As [`WorkerState::take_events`], in the midst of a unit, before a command publishes a message.
     pub fn take_events_so_far(&mut self) -> Option<Vec<Event>> {
         self.effects.events.finish();
         self.take_events()

@@ -1,7 +1,7 @@
 //! What a command may do: the flags of its declaration.
 
-/// Command flags, joined with `|`. First come those that COMMAND INFO lists, as [`FLAG_NAMES`] says;
-/// the others are for the server itself, which compares no names of commands.
+/// Command flags, joined with `|`. First come those that COMMAND INFO lists ([`FLAG_NAMES`]); the
+/// others are for the server itself, which compares no names of commands.
 pub type Flags = u64;
 /// May change keys.
 pub const WRITE: Flags = 1 << 0;
@@ -44,7 +44,7 @@ pub const MAY_REPLICATE: Flags = 1 << 20;
 pub const WHOLE_KEYSPACE: Flags = 1 << 21;
 /// Walks over the shards one at a time: the keyspace as a whole, at no single moment.
 pub const WALKS: Flags = 1 << 22;
-/// Some of its arguments make it reach for all shards: it has a [`Find::Anywhere`](crate::spec::Find::Anywhere).
+/// Some of its arguments make it reach for all shards: it has a `Find::Anywhere`.
 pub const REACHES: Flags = 1 << 23;
 /// May make the client wait, though not [`BLOCKING`] for Redis.
 pub const WAITS: Flags = 1 << 24;

@@ -9,9 +9,6 @@ use crate::storage::entry::NewValue;
 use crate::storage::value::hash::Ttl;
 use redstart_protocol::parse_i64;
 
-/// The commands of this file.
-pub static COMMANDS: &[&DataCommand] = &[&HINCRBY, &HINCRBYFLOAT];
-
 /// HINCRBY key field increment
 pub static HINCRBY: DataCommand = declare("hincrby", Group::Hash, Exactly(4))
     .flags(WRITE | DENYOOM | FAST)

@@ -10,19 +10,6 @@ use crate::run::command::DataCommand;
 use crate::spec::*;
 use redstart_protocol::parse_i64;
 
-/// The commands of this file.
-pub static COMMANDS: &[&DataCommand] = &[
-    &HEXPIRE,
-    &HPEXPIRE,
-    &HEXPIREAT,
-    &HPEXPIREAT,
-    &HTTL,
-    &HPTTL,
-    &HEXPIRETIME,
-    &HPEXPIRETIME,
-    &HPERSIST,
-];
-
 /// The latest Unix time at which a field can expire, in milliseconds: Redis keeps 46 bits.
 const LATEST_MS: i64 = (1 << 46) - 1;
 

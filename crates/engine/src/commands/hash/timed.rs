@@ -1,18 +1,14 @@
 //! Reading and writing fields together with their lives: HGETDEL, HGETEX, HSETEX.
 
 use super::deadline::{emit_deleted, emit_expire, emit_persist, fields_from, wall_time};
-use super::value;
 use crate::commands::expiry::ExpiryUnit;
-use crate::commands::string::write_value;
+use crate::commands::value::{field_value, write_value};
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::spec::*;
 use crate::storage::value::hash::Ttl;
 use redstart_protocol::parse_i64;
-
-/// The commands of this file.
-pub static COMMANDS: &[&DataCommand] = &[&HGETDEL, &HGETEX, &HSETEX];
 
 /// HGETDEL key FIELDS numfields field [field ...]
 pub static HGETDEL: DataCommand = declare("hgetdel", Group::Hash, AtLeast(5))
@@ -227,7 +223,7 @@ fn set_and_expire(call: &mut Call<'_>) -> Result<(), Error> {
     call.space.change_hash(key, slot, |hash| {
         hash.fit(args.iter().skip(options.from), limits);
         for at in pairs() {
-            hash.set(args.at(at), value(args, at + 1), ttl, limits);
+            hash.set(args.at(at), field_value(args, at + 1), ttl, limits);
             if let Some(at_ms) = options.at_ms {
                 hash.set_deadline(args.at(at), now.deadline(at_ms), limits.hasher);
             }

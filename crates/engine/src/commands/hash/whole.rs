@@ -1,16 +1,13 @@
 //! A hash as a whole: all of its fields, some of them drawn, a walk over it.
 
 use crate::commands::scan::{Filter, parse_cursor};
-use crate::commands::string::write_value;
+use crate::commands::value::write_value;
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::spec::*;
 use crate::storage::entry::Value;
 use redstart_protocol::{Protocol, Reply, parse_i64};
-
-/// The commands of this file.
-pub static COMMANDS: &[&DataCommand] = &[&HGETALL, &HKEYS, &HVALS, &HRANDFIELD, &HSCAN];
 
 /// HGETALL key
 pub static HGETALL: DataCommand = declare("hgetall", Group::Hash, Exactly(2))

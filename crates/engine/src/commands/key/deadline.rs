@@ -11,10 +11,6 @@ use crate::run::command::DataCommand;
 use crate::spec::*;
 use redstart_protocol::parse_i64;
 
-/// The commands of this file.
-pub static COMMANDS: &[&DataCommand] =
-    &[&EXPIRE, &PEXPIRE, &EXPIREAT, &PEXPIREAT, &TTL, &PTTL, &EXPIRETIME, &PEXPIRETIME, &PERSIST];
-
 /// EXPIRE key seconds [NX | XX | GT | LT]
 pub static EXPIRE: DataCommand = declare("expire", Group::Generic, AtLeast(3))
     .flags(WRITE | FAST)

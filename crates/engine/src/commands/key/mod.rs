@@ -1,273 +1,41 @@
-//! The commands about keys, whatever their values are: removal, existence, names and places.
-//!
-//! Their deadlines are in `key/deadline.rs`; what is about the keyspace as a whole is in
-//! `key/whole.rs`.
-//!
-//! A key's name has the same shard in every database, so MOVE and COPY to another database run
-//! under the locks that their keys have anyway.
+//! Keys, whatever their values are.
 
+mod database;
 mod deadline;
+mod look;
+mod place;
+mod remove;
 mod whole;
 
-use crate::error::Error;
-use crate::run::call::Call;
+pub use remove::EVICT;
+
 use crate::run::command::DataCommand;
-use crate::run::key_access::KeyAccess;
-use crate::spec::*;
-use crate::storage::entry::Entry;
-use redstart_protocol::parse_i64;
 
-/// The commands of this family.
-pub fn commands() -> impl Iterator<Item = &'static DataCommand> {
-    [COMMANDS, deadline::COMMANDS, whole::COMMANDS].into_iter().flatten().copied()
-}
-
-static COMMANDS: &[&DataCommand] =
-    &[&DEL, &UNLINK, &EXISTS, &TOUCH, &TYPE, &RENAME, &RENAMENX, &COPY, &MOVE];
-
-/// DEL key [key ...]
-pub static DEL: DataCommand = declare("del", Group::Generic, AtLeast(2))
-    .flags(WRITE | SHORT)
-    .keys(&[KeySpec::from(1, 1, RM | DELETE)])
-    .since("1.0.0")
-    .complexity("O(N) with N keys; what a large value takes is freed after the reply is made.")
-    .summary("Removes keys, and tells how many of them existed.")
-    .syntax("key [key ...]")
-    .run(del);
-
-/// UNLINK key [key ...]
-pub static UNLINK: DataCommand = declare("unlink", Group::Generic, AtLeast(2))
-    .flags(WRITE | FAST)
-    .keys(&[KeySpec::from(1, 1, RM | DELETE)])
-    .since("4.0.0")
-    .complexity("O(1) a key; what a large value takes is freed elsewhere.")
-    .summary("Removes keys as DEL does, which here is as lazy.")
-    .syntax("key [key ...]")
-    .run(del);
-
-/// Removes a key because memory is short. No client can ask for it, and no save point counts it.
-pub static EVICT: DataCommand = declare("evict", Group::Generic, Exactly(2))
-    .flags(WRITE)
-    .keys(&[KeySpec::at(1, RM | DELETE)])
-    .complexity("O(1)")
-    .syntax("key")
-    .run(|call| {
-        del(call)?;
-        call.space.count_changes(0);
-        Ok(())
-    });
-
-fn del(call: &mut Call<'_>) -> Result<(), Error> {
-    let mut effect: Vec<&[u8]> = Vec::new();
-    let mut removed = 0;
-    for key in call.keys() {
-        let Some(slot) = call.space.find(key) else { continue };
-        call.space.remove(key, slot);
-        removed += 1;
-        if call.space.listened_to() {
-            effect.push(key.bytes);
-        }
-    }
-    if removed > 0 {
-        call.space.emit(|| std::iter::once(&b"DEL"[..]).chain(effect));
-    }
-    call.reply.integer(removed);
-    Ok(())
-}
-
-/// EXISTS key [key ...]
-pub static EXISTS: DataCommand = declare("exists", Group::Generic, AtLeast(2))
-    .flags(READONLY | FAST)
-    .keys(&[KeySpec::from(1, 1, RO)])
-    .since("1.0.0")
-    .complexity("O(N) with N keys to look for.")
-    .summary("Counts the given keys that exist, one given twice counting twice.")
-    .syntax("key [key ...]")
-    .run(|call| count(call, |space, key| space.look(key).is_some()));
-
-/// TOUCH key [key ...]
-pub static TOUCH: DataCommand = declare("touch", Group::Generic, AtLeast(2))
-    .flags(READONLY | FAST)
-    .keys(&[KeySpec::from(1, 1, RO)])
-    .since("3.2.1")
-    .complexity("O(N) with N keys to touch.")
-    .summary("Notes an access to keys, and tells how many of them exist.")
-    .syntax("key [key ...]")
-    .run(|call| count(call, |space, key| space.touch(key)));
-
-fn count(call: &mut Call<'_>, is: fn(&mut KeyAccess<'_>, Key<'_>) -> bool) -> Result<(), Error> {
-    let space = &mut call.space;
-    let keys =
-        call.keys.iter().map(|key| Key { bytes: call.args.at(key.arg as usize), hash: key.hash });
-    let counted = keys.filter(|&key| is(space, key)).count();
-    call.reply.integer(counted as i64);
-    Ok(())
-}
-
-/// TYPE key
-pub static TYPE: DataCommand = declare("type", Group::Generic, Exactly(2))
-    .flags(READONLY | FAST)
-    .keys(&[KeySpec::at(1, RO)])
-    .since("1.0.0")
-    .complexity("O(1)")
-    .summary("Tells the type of the value that a key holds, or none.")
-    .syntax("key")
-    .run(kind);
-
-fn kind(call: &mut Call<'_>) -> Result<(), Error> {
-    let key = call.key(0);
-    let name = call.space.look(key).map_or("none", |entry| entry.kind().name());
-    call.reply.simple(name);
-    Ok(())
-}
-
-/// RENAME key newkey
-pub static RENAME: DataCommand = declare("rename", Group::Generic, Exactly(3))
-    .flags(WRITE)
-    .keys(&[KeySpec::at(1, RW | ACCESS | DELETE), KeySpec::at(2, OW | UPDATE)])
-    .since("1.0.0")
-    .complexity("O(1)")
-    .summary("Gives a key's value and time to live another name, over whatever had it.")
-    .syntax("key newkey")
-    .run(|call| rename(call, IfTaken::Replace));
-
-/// RENAMENX key newkey
-pub static RENAMENX: DataCommand = declare("renamenx", Group::Generic, Exactly(3))
-    .flags(WRITE | FAST)
-    .keys(&[KeySpec::at(1, RW | ACCESS | DELETE), KeySpec::at(2, OW | INSERT)])
-    .since("1.0.0")
-    .complexity("O(1)")
-    .summary("Renames a key if nothing has the new name.")
-    .syntax("key newkey")
-    .run(|call| rename(call, IfTaken::Refuse));
-
-/// What becomes of a key whose name is wanted.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum IfTaken {
-    Replace,
-    Refuse,
-}
-
-fn rename(call: &mut Call<'_>, if_taken: IfTaken) -> Result<(), Error> {
-    let (from, to) = (call.key(0), call.key(1));
-    if call.space.find(from).is_none() {
-        return Err(Error::NO_SUCH_KEY);
-    }
-    let refused = if_taken == IfTaken::Refuse && call.space.find(to).is_some();
-    if from.bytes != to.bytes && !refused {
-        let db = call.space.db;
-        relocate(&mut call.space, from, db, to);
-        call.emit_as_is();
-    }
-    match if_taken {
-        IfTaken::Replace => call.reply.ok(),
-        IfTaken::Refuse => call.reply.integer(i64::from(!refused)),
-    }
-    Ok(())
-}
-
-/// Moves the value and the deadline of `from`, which is there, to the name `to` in database `db`.
-fn relocate(space: &mut KeyAccess<'_>, from: Key<'_>, db: usize, to: Key<'_>) {
-    let Some(slot) = space.find(from) else { return };
-    let entry = space.take(from, slot);
-    let deadline_ms = entry.deadline_ms();
-    let entry = entry.renamed(to.bytes, deadline_ms);
-    in_db(space, db, |space| space.place(to, entry));
-    space.count_changes(1);
-}
-
-/// Calls `f` with another database selected.
-fn in_db<R>(space: &mut KeyAccess<'_>, db: usize, f: impl FnOnce(&mut KeyAccess<'_>) -> R) -> R {
-    let selected = std::mem::replace(&mut space.db, db);
-    let result = f(space);
-    space.db = selected;
-    result
-}
-
-/// Argument `at` as a number of 32 bits, as Redis takes database indices.
-fn small_integer(call: &Call<'_>, at: usize) -> Result<i32, Error> {
-    let number = parse_i64(call.args.at(at)).ok_or(Error::NOT_INTEGER)?;
-    i32::try_from(number).map_err(|_| Error::NOT_32_BITS)
-}
-
-/// A number as the index of a database.
-fn database(call: &Call<'_>, number: i32) -> Result<usize, Error> {
-    let index = usize::try_from(number).ok().filter(|index| *index < call.options.databases());
-    index.ok_or(Error::DB_OUT_OF_RANGE)
-}
-
-/// COPY source destination [DB destination-db] [REPLACE]
-pub static COPY: DataCommand = declare("copy", Group::Generic, AtLeast(3))
-    .flags(WRITE | DENYOOM)
-    .keys(&[KeySpec::at(1, RO | ACCESS), KeySpec::at(2, OW | UPDATE)])
-    .since("6.2.0")
-    .complexity("O(1) for a string, O(N) for a collection with N elements, nested ones too.")
-    .summary("Copies a key's value and time to live to another key or database.")
-    .syntax("source destination [DB destination-db] [REPLACE]")
-    .run(copy);
-
-fn copy(call: &mut Call<'_>) -> Result<(), Error> {
-    let (from, to) = (call.key(0), call.key(1));
-    let (mut db, mut if_taken) = (call.space.db, IfTaken::Refuse);
-    let mut at = 3;
-    while let Some(word) = call.args.get(at) {
-        if word.eq_ignore_ascii_case(b"REPLACE") {
-            if_taken = IfTaken::Replace;
-        } else if word.eq_ignore_ascii_case(b"DB") && at + 1 < call.args.len() {
-            db = database(call, small_integer(call, at + 1)?)?;
-            at += 1;
-        } else {
-            return Err(Error::SYNTAX);
-        }
-        at += 1;
-    }
-    if db == call.space.db && from.bytes == to.bytes {
-        return Err(Error::SAME_OBJECT);
-    }
-    let age = call.options.aging().fresh(call.now());
-    let space = &mut call.space;
-    let present = space.read(from).is_some();
-    let taken = present && in_db(space, db, |space| space.find(to).is_some());
-    let stored = present && (!taken || if_taken == IfTaken::Replace);
-    // Found again: looking the other name up may have changed the table.
-    if stored && let Some(slot) = space.find(from) {
-        let entry = space.entry(from, slot);
-        let mut copied = Entry::new(to.bytes, entry.clone_value(), entry.deadline_ms());
-        copied.touch(age);
-        in_db(space, db, |space| space.place(to, copied));
-        space.count_changes(1);
-    }
-    if stored {
-        let index = db.to_string();
-        let words = [b"COPY", from.bytes, to.bytes, b"DB", index.as_bytes(), b"REPLACE"];
-        call.space.emit(|| words);
-    }
-    call.reply.integer(i64::from(stored));
-    Ok(())
-}
-
-/// MOVE key db
-pub static MOVE: DataCommand = declare("move", Group::Generic, Exactly(3))
-    .flags(WRITE | FAST)
-    .keys(&[KeySpec::at(1, RW | ACCESS | UPDATE)])
-    .since("1.0.0")
-    .complexity("O(1)")
-    .summary("Moves a key to another database, unless its name is taken there.")
-    .syntax("key db")
-    .run(move_to_db);
-
-fn move_to_db(call: &mut Call<'_>) -> Result<(), Error> {
-    let key = call.key(0);
-    let db = database(call, small_integer(call, 2)?)?;
-    if db == call.space.db {
-        return Err(Error::SAME_OBJECT);
-    }
-    let moves = call.space.find(key).is_some()
-        && in_db(&mut call.space, db, |space| space.find(key).is_none());
-    if moves {
-        relocate(&mut call.space, key, db, key);
-        call.emit_as_is();
-    }
-    call.reply.integer(i64::from(moves));
-    Ok(())
-}
+/// The commands of the family.
+pub static COMMANDS: &[&DataCommand] = &[
+    &deadline::EXPIRE,
+    &deadline::EXPIREAT,
+    &deadline::EXPIRETIME,
+    &deadline::PERSIST,
+    &deadline::PEXPIRE,
+    &deadline::PEXPIREAT,
+    &deadline::PEXPIRETIME,
+    &deadline::PTTL,
+    &deadline::TTL,
+    &look::EXISTS,
+    &look::TOUCH,
+    &look::TYPE,
+    &place::COPY,
+    &place::MOVE,
+    &place::RENAME,
+    &place::RENAMENX,
+    &remove::DEL,
+    &remove::UNLINK,
+    &whole::DBSIZE,
+    &whole::FLUSHALL,
+    &whole::FLUSHDB,
+    &whole::KEYS,
+    &whole::RANDOMKEY,
+    &whole::SCAN,
+    &whole::SWAPDB,
+];

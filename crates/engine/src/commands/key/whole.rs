@@ -3,7 +3,7 @@
 //! KEYS and whatever changes all of it run at one moment, with all shards locked. SCAN, RANDOMKEY
 //! and DBSIZE need no single moment and lock one shard at a time.
 
-use super::{database, small_integer};
+use super::database::{database, small_integer};
 use crate::commands::scan::{Filter, parse_cursor};
 use crate::error::Error;
 use crate::hasher::SHARDS;
@@ -12,10 +12,6 @@ use crate::run::command::DataCommand;
 use crate::run::scan::Cursor;
 use crate::spec::*;
 use redstart_protocol::{Reply, parse_i64};
-
-/// The commands of this file.
-pub static COMMANDS: &[&DataCommand] =
-    &[&RANDOMKEY, &KEYS, &SCAN, &DBSIZE, &FLUSHDB, &FLUSHALL, &SWAPDB];
 
 /// RANDOMKEY
 pub static RANDOMKEY: DataCommand = declare("randomkey", Group::Generic, Exactly(1))

@@ -5,9 +5,10 @@
 //! them a list. A key of another type is an error at the first try and is waited through later.
 //! In the effect stream they are the commands that did the same without waiting.
 
+use super::access::find_list;
+use super::arguments::parse_end;
 use super::place::shift;
 use super::pop::{parse_some, pop_one, pop_some};
-use super::{find_list, parse_end};
 use crate::error::Error;
 use crate::keyspace::waiters::{Wait, Waiter};
 use crate::run::call::Call;

@@ -1,6 +1,7 @@
 //! Changes inside of lists: LSET, LINSERT, LREM, LTRIM.
 
-use super::{find_list, integer, limit, list_of, modify, range, remove, resolve};
+use super::access::{find_list, limit, list_of, modify, remove};
+use super::arguments::{integer, range, resolve};
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;

@@ -1,6 +1,7 @@
 //! Looking at lists: LLEN, LINDEX, LRANGE, LPOS.
 
-use super::{count, integer, range, read_list, resolve, write_element};
+use super::access::{read_list, write_element};
+use super::arguments::{count, integer, range, resolve};
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;

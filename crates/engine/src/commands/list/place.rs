@@ -1,6 +1,7 @@
 //! Elements from list to list: LMOVE, RPOPLPUSH.
 
-use super::{find_list, limit, list_of, modify, parse_end, put_list, remove};
+use super::access::{find_list, limit, list_of, modify, put_list, remove};
+use super::arguments::parse_end;
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;

@@ -1,6 +1,7 @@
 //! Elements off the ends: LPOP, RPOP, LMPOP.
 
-use super::{count, edit, find_list, limit, list_of, parse_end, remove, write_element};
+use super::access::{edit, find_list, limit, list_of, remove, write_element};
+use super::arguments::{count, parse_end};
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;

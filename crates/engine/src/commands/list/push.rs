@@ -1,6 +1,6 @@
 //! Elements at the ends: LPUSH, RPUSH, LPUSHX, RPUSHX.
 
-use super::{edit, find_list, limit, list_of, put_list};
+use super::access::{edit, find_list, limit, list_of, put_list};
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;

@@ -7,7 +7,8 @@
 mod order;
 mod pattern;
 
-use super::list::{limit, list_of, put_list};
+use crate::commands::list::access::{limit, list_of, put_list};
+use crate::commands::value::write_value;
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
@@ -205,7 +206,7 @@ fn sort(call: &mut Call<'_>, store: Store) -> Result<(), Error> {
                 Get::Value(pattern) => {
                     let reply = &mut *call.reply;
                     let found = pattern.with_value(&mut call.space, element, |value| {
-                        super::string::write_value(reply, value);
+                        write_value(reply, value);
                     });
                     if found.is_none() {
                         call.reply.null();

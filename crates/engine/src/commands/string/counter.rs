@@ -1,6 +1,6 @@
 //! Numbers kept as strings: INCR and its family, INCRBYFLOAT.
 
-use super::store;
+use super::store::store;
 use crate::error::Error;
 use crate::long_double::LongDouble;
 use crate::run::call::Call;

@@ -2,7 +2,7 @@
 
 use super::condition::Condition;
 use super::options::Time;
-use super::write_value;
+use crate::commands::value::write_value;
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;

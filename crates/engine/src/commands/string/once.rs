@@ -2,8 +2,10 @@
 
 use super::condition::delete;
 use super::options::Time;
-use super::{get, store, write_value};
+use super::plain::get;
+use super::store::store;
 use crate::commands::expiry::ExpiryUnit;
+use crate::commands::value::write_value;
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
