@@ -266,6 +266,7 @@ fn deadlines_of_fields_are_read() {
     for (version, kind, value) in [
         ("REDIS0012", 24, [&time[..], plain].concat()),
         ("REDIS0012", 25, [&time[..], &string(&packed)].concat()),
+        ("REDIS0013", 25, [&time[..], &string(&packed)].concat()),
         ("REDIS0012", 22, whole),
         ("REDIS0012", 23, string(&packed)),
         ("VALKEY080", 22, valkey),
@@ -355,7 +356,7 @@ fn what_is_wrong_is_named_with_its_place() {
         let is_entry = parts.len() > 4 && parts[1..].starts_with(b"\x03key");
         assert_eq!(fault.what.contains("(key \"key\", at byte 9)"), is_entry, "{fault}");
     }
-    assert!(fault(b"REDIS0013\xff").what.contains("a version"));
+    assert!(fault(b"REDIS0017\xff").what.contains("a version"));
     assert!(fault(b"REDIS0000\xff").what.contains("a version"));
     assert!(fault(b"VALKEY081\xff").what.contains("a version"));
     assert!(fault(b"REDSTART\x01").what.contains("not an RDB file"));

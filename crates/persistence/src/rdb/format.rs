@@ -3,8 +3,10 @@
 
 /// The oldest version that is written: that of Redis 7.0.
 pub const VERSION_MIN: u16 = 10;
-/// The newest version of Redis's that is read and written: that of Redis 7.4 and 8.
+/// The newest version of Redis's that is written: that of Redis 7.4.
 pub const VERSION_MAX: u16 = 12;
+/// The newest version of Redis's that is read: that of Redis 8.6.
+pub const VERSION_READ_MAX: u16 = 13;
 /// The version of Valkey 9, whose hashes with deadlines are its own.
 pub const VERSION_VALKEY: u16 = 80;
 

@@ -7,7 +7,7 @@
 
 use super::crc64::crc64;
 use super::encoding::Loaded;
-use super::format::{VERSION_MAX, VERSION_MIN, VERSION_VALKEY, opcode};
+use super::format::{VERSION_MIN, VERSION_READ_MAX, VERSION_VALKEY, opcode};
 use super::input::Input;
 use super::output::{Compression, Output};
 use super::value;
@@ -50,7 +50,7 @@ fn open(payload: &[u8]) -> Result<(&[u8], u16), Refused> {
         return Err(Refused::Footer);
     };
     let version = u16::from_le_bytes(*version);
-    let known = version <= VERSION_MAX || version == VERSION_VALKEY;
+    let known = version <= VERSION_READ_MAX || version == VERSION_VALKEY;
     if !known || u64::from_le_bytes(*sum) != crc64(0, summed) {
         return Err(Refused::Footer);
     }

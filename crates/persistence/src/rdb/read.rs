@@ -1,6 +1,6 @@
 //! Reading a file of Redis's, part by part.
 
-use super::format::{MAGIC, MAGIC_VALKEY, VERSION_MAX, VERSION_VALKEY, opcode};
+use super::format::{MAGIC, MAGIC_VALKEY, VERSION_READ_MAX, VERSION_VALKEY, opcode};
 use super::input::Input;
 use super::value;
 use crate::fault::{Fault, ReadError, shown};
@@ -69,7 +69,7 @@ impl<'a> Reader<'a> {
             text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u16>().ok())?
         };
         let version = if let Some(rest) = head.strip_prefix(MAGIC) {
-            digits(rest).filter(|version| (1..=VERSION_MAX).contains(version))
+            digits(rest).filter(|version| (1..=VERSION_READ_MAX).contains(version))
         } else if let Some(rest) = head.strip_prefix(MAGIC_VALKEY) {
             digits(rest).filter(|&version| version == VERSION_VALKEY)
         } else {
