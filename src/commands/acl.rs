@@ -1,7 +1,7 @@
 //! ACL: the one user that there is, `default`, as ACL's rules describe it.
 
-use super::{Container, SessionCommand, declare_help, help, is};
 use crate::commands::command::{CATEGORIES, categories};
+use crate::commands::declare::{Container, SessionCommand, declare_help, help, is};
 use crate::session::Context;
 use crate::system::random;
 use redstart_config::Setting;
@@ -43,24 +43,22 @@ const OPEN: Flags = NOSCRIPT | LOADING | STALE;
 const GUARDED: Flags = OPEN | ADMIN;
 
 /// ACL WHOAMI
-static WHOAMI: SessionCommand = SessionCommand {
-    spec: CONTAINER.sub("whoami", Arity::Exactly(2), OPEN, "Tells the connection's user.", ""),
-    run: |context, _| {
+static WHOAMI: SessionCommand = CONTAINER
+    .sub("whoami", Arity::Exactly(2), OPEN, "Returns the connection's user.", "")
+    .run(|context, _| {
         context.session.out.bulk(b"default");
         Ok(())
-    },
-};
+    });
 
 /// ACL USERS
-static USERS: SessionCommand = SessionCommand {
-    spec: CONTAINER.sub("users", Arity::Exactly(2), GUARDED, "Tells the users' names.", ""),
-    run: |context, _| {
+static USERS: SessionCommand = CONTAINER
+    .sub("users", Arity::Exactly(2), GUARDED, "Returns the users' names.", "")
+    .run(|context, _| {
         let out = &mut context.session.out;
         out.array(1);
         out.bulk(b"default");
         Ok(())
-    },
-};
+    });
 
 /// The default user's password as ACL prints it, or nothing.
 fn password(context: &Context<'_>) -> Option<String> {
@@ -70,27 +68,20 @@ fn password(context: &Context<'_>) -> Option<String> {
 }
 
 /// ACL LIST
-static LIST: SessionCommand = SessionCommand {
-    spec: CONTAINER.sub(
-        "list",
-        Arity::Exactly(2),
-        GUARDED,
-        "Tells the users with their rules.",
-        "",
-    ),
-    run: |context, _| {
+static LIST: SessionCommand = CONTAINER
+    .sub("list", Arity::Exactly(2), GUARDED, "Returns the users with their rules.", "")
+    .run(|context, _| {
         let secret = password(context).map_or("nopass".into(), |hash| format!("#{hash}"));
         let out = &mut context.session.out;
         out.array(1);
         out.bulk(format!("user default on {secret} ~* &* +@all").as_bytes());
         Ok(())
-    },
-};
+    });
 
 /// ACL GETUSER username
-static GETUSER: SessionCommand = SessionCommand {
-    spec: CONTAINER.sub("getuser", Arity::Exactly(3), GUARDED, "Tells a user's rules.", "username"),
-    run: |context, args| {
+static GETUSER: SessionCommand = CONTAINER
+    .sub("getuser", Arity::Exactly(3), GUARDED, "Returns a user's rules.", "username")
+    .run(|context, args| {
         let secret = password(context);
         let out = &mut context.session.out;
         if &args[2] != b"default" {
@@ -114,20 +105,18 @@ static GETUSER: SessionCommand = SessionCommand {
         out.bulk(b"selectors");
         out.array(0);
         Ok(())
-    },
-};
+    });
 
 /// ACL CAT [category]
-static CAT: SessionCommand = SessionCommand {
-    spec: CONTAINER.sub(
+static CAT: SessionCommand = CONTAINER
+    .sub(
         "cat",
         Arity::AtLeast(2),
         OPEN,
-        "Tells the categories of commands, or the commands of one.",
+        "Returns the categories of commands, or the commands of one.",
         "[category]",
-    ),
-    run: cat,
-};
+    )
+    .run(cat);
 
 fn cat(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let session = &mut *context.session;
@@ -151,9 +140,9 @@ fn cat(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
 }
 
 /// ACL GENPASS [bits]
-static GENPASS: SessionCommand = SessionCommand {
-    spec: CONTAINER.sub("genpass", Arity::AtLeast(2), OPEN, "Makes up a password.", "[bits]"),
-    run: |context, args| {
+static GENPASS: SessionCommand = CONTAINER
+    .sub("genpass", Arity::AtLeast(2), OPEN, "Makes up a password.", "[bits]")
+    .run(|context, args| {
         let bits = match args.len() {
             2 => 256,
             3 => parse_i64(&args[2]).ok_or(Error::NOT_INTEGER)?,
@@ -168,23 +157,21 @@ static GENPASS: SessionCommand = SessionCommand {
         random::fill(&mut bytes).map_err(|error| Error::text(format!("ERR {error}")))?;
         context.session.out.bulk(&hex(&bytes).as_bytes()[..digits]);
         Ok(())
-    },
-};
+    });
 
 const PASSWORD_BITS: &str = "ERR ACL GENPASS argument must be the number of bits for the output \
     password, a positive number up to 4096";
 
 /// ACL DRYRUN username command [argument ...]
-static DRYRUN: SessionCommand = SessionCommand {
-    spec: CONTAINER.sub(
+static DRYRUN: SessionCommand = CONTAINER
+    .sub(
         "dryrun",
         Arity::AtLeast(4),
         GUARDED,
-        "Tells whether a user may run a command.",
+        "Returns whether a user may run a command.",
         "username command [arg [arg ...]]",
-    ),
-    run: dry_run,
-};
+    )
+    .run(dry_run);
 
 fn dry_run(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let words = |at: usize| String::from_utf8_lossy(args.at(at)).into_owned();
@@ -207,55 +194,48 @@ fn dry_run(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
 }
 
 /// ACL SETUSER username [rule ...]
-static SETUSER: SessionCommand = SessionCommand {
-    spec: CONTAINER.sub(
+static SETUSER: SessionCommand = CONTAINER
+    .sub(
         "setuser",
         Arity::AtLeast(3),
         GUARDED,
         "Refused: `default` is the one user, and requirepass its password.",
         "username [rule [rule ...]]",
-    ),
-    run: |_, _| Err(Error::ONE_USER),
-};
+    )
+    .run(|_, _| Err(Error::ONE_USER));
 
 /// ACL DELUSER username [username ...]
-static DELUSER: SessionCommand = SessionCommand {
-    spec: CONTAINER.sub(
+static DELUSER: SessionCommand = CONTAINER
+    .sub(
         "deluser",
         Arity::AtLeast(3),
         GUARDED,
-        "Tells that there were no such users.",
+        "Returns 0: there were no such users.",
         "username [username ...]",
-    ),
-    run: |context, args| {
+    )
+    .run(|context, args| {
         if args.iter().skip(2).any(|name| name == b"default") {
             return Err(Error::text("ERR The 'default' user cannot be removed"));
         }
         context.session.out.integer(0);
         Ok(())
-    },
-};
+    });
 
 /// ACL LOAD
-static LOAD: SessionCommand = SessionCommand {
-    spec: CONTAINER.sub("load", Arity::Exactly(2), GUARDED, "Refused: there is no ACL file.", ""),
-    run: |_, _| Err(Error::NO_ACL_FILE),
-};
+static LOAD: SessionCommand = CONTAINER
+    .sub("load", Arity::Exactly(2), GUARDED, "Refused: there is no ACL file.", "")
+    .run(|_, _| Err(Error::NO_ACL_FILE));
 
 /// ACL SAVE
-static SAVE: SessionCommand = SessionCommand {
-    spec: CONTAINER.sub("save", Arity::Exactly(2), GUARDED, "Refused: there is no ACL file.", ""),
-    run: |_, _| Err(Error::NO_ACL_FILE),
-};
+static SAVE: SessionCommand = CONTAINER
+    .sub("save", Arity::Exactly(2), GUARDED, "Refused: there is no ACL file.", "")
+    .run(|_, _| Err(Error::NO_ACL_FILE));
 
 /// ACL HELP
-static HELP: SessionCommand = SessionCommand {
-    spec: declare_help(Group::Server, "6.0.0"),
-    run: |context, _| {
-        help(&mut context.session.out, "ACL", HELP_LINES);
-        Ok(())
-    },
-};
+static HELP: SessionCommand = declare_help(Group::Server, "6.0.0").run(|context, _| {
+    help(&mut context.session.out, "ACL", HELP_LINES);
+    Ok(())
+});
 
 const HELP_LINES: &[&str] = &[
     "CAT [<category>]",

@@ -1,9 +1,9 @@
 //! CLUSTER, READONLY, READWRITE, ASKING: they say that the server is in no cluster, by which
 //! clients notice.
 
-use super::{SessionCommand, declare};
+use crate::commands::declare::SessionCommand;
+use redstart_engine::Error;
 use redstart_engine::spec::*;
-use redstart_engine::{Command, Error};
 
 /// The commands of this file.
 pub static COMMANDS: &[&SessionCommand] = &[&CLUSTER, &READONLY_COMMAND, &READWRITE, &ASKING];
@@ -15,10 +15,13 @@ const fn disabled(
     since: &'static str,
     syntax: &'static str,
 ) -> SessionCommand {
-    let summary = "Answers that the server is in no cluster.";
-    let doc = Doc { since, complexity: "O(1)", summary, syntax };
-    let spec: Command = declare(name, Group::Cluster, arity, flags, doc);
-    SessionCommand { spec, run: |_, _| Err(Error::CLUSTER_DISABLED) }
+    declare(name, Group::Cluster, arity)
+        .flags(flags)
+        .since(since)
+        .complexity("O(1)")
+        .summary("Answers that the server is in no cluster.")
+        .syntax(syntax)
+        .run(|_, _| Err(Error::CLUSTER_DISABLED))
 }
 
 /// CLUSTER subcommand [argument ...]

@@ -1,6 +1,6 @@
 //! CONFIG: parameters at run time, and the counters' reset.
 
-use super::{Container, SessionCommand, declare, declare_help, help};
+use crate::commands::declare::{Container, SessionCommand, declare_help, help};
 use crate::session::Context;
 use redstart_config::Setting;
 use redstart_engine::spec::*;
@@ -21,21 +21,13 @@ pub static CONFIG: Command = CONTAINER.declare(
 const GUARDED: Flags = ADMIN | NOSCRIPT | LOADING | STALE;
 
 /// CONFIG GET parameter [parameter ...]
-static GET: SessionCommand = SessionCommand {
-    spec: declare(
-        "get",
-        Group::Server,
-        Arity::AtLeast(3),
-        GUARDED,
-        Doc {
-            since: "2.0.0",
-            complexity: "O(N) with N parameters asked for.",
-            summary: "Tells the values of the parameters that fit a pattern.",
-            syntax: "parameter [parameter ...]",
-        },
-    ),
-    run: get,
-};
+static GET: SessionCommand = declare("get", Group::Server, Arity::AtLeast(3))
+    .flags(GUARDED)
+    .since("2.0.0")
+    .complexity("O(N) with N parameters asked for.")
+    .summary("Returns the values of the parameters that fit a pattern.")
+    .syntax("parameter [parameter ...]")
+    .run(get);
 
 fn get(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let session = &mut *context.session;
@@ -50,22 +42,14 @@ fn get(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
 }
 
 /// CONFIG SET parameter value [parameter value ...]
-static SET: SessionCommand = SessionCommand {
-    spec: declare(
-        "set",
-        Group::Server,
-        Arity::AtLeast(4),
-        GUARDED,
-        Doc {
-            since: "2.0.0",
-            complexity: "O(N) with N parameters.",
-            summary: "Changes parameters, all of them or none.",
-            syntax: "parameter value [parameter value ...]",
-        },
-    )
-    .secrets(set_secrets),
-    run: set,
-};
+static SET: SessionCommand = declare("set", Group::Server, Arity::AtLeast(4))
+    .flags(GUARDED)
+    .since("2.0.0")
+    .complexity("O(N) with N parameters.")
+    .summary("Changes parameters, all of them or none.")
+    .syntax("parameter value [parameter value ...]")
+    .secrets(set_secrets)
+    .run(set);
 
 /// The values of parameters that are passwords.
 fn set_secrets(args: Args<'_>) -> Vec<usize> {
@@ -99,37 +83,27 @@ fn set(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
 }
 
 /// CONFIG RESETSTAT
-static RESETSTAT: SessionCommand = SessionCommand {
-    spec: CONTAINER.sub(
+static RESETSTAT: SessionCommand = CONTAINER
+    .sub(
         "resetstat",
         Arity::Exactly(2),
         GUARDED,
         "Sets the counters that INFO tells back to zero.",
         "",
-    ),
-    run: |context, _| {
+    )
+    .run(|context, _| {
         context.session.server.reset_stats();
         context.session.out.ok();
         Ok(())
-    },
-};
+    });
 
 /// CONFIG REWRITE
-static REWRITE: SessionCommand = SessionCommand {
-    spec: declare(
-        "rewrite",
-        Group::Server,
-        Arity::Exactly(2),
-        GUARDED,
-        Doc {
-            since: "2.8.0",
-            complexity: "O(N) with N lines of the file.",
-            summary: "Brings the configuration file up to date.",
-            syntax: "",
-        },
-    ),
-    run: rewrite,
-};
+static REWRITE: SessionCommand = declare("rewrite", Group::Server, Arity::Exactly(2))
+    .flags(GUARDED)
+    .since("2.8.0")
+    .complexity("O(N) with N lines of the file.")
+    .summary("Brings the configuration file up to date.")
+    .run(rewrite);
 
 fn rewrite(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
     let config = context.session.server.config.read();
@@ -142,13 +116,10 @@ fn rewrite(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
 }
 
 /// CONFIG HELP
-static HELP: SessionCommand = SessionCommand {
-    spec: declare_help(Group::Server, "5.0.0"),
-    run: |context, _| {
-        help(&mut context.session.out, "CONFIG", LINES);
-        Ok(())
-    },
-};
+static HELP: SessionCommand = declare_help(Group::Server, "5.0.0").run(|context, _| {
+    help(&mut context.session.out, "CONFIG", LINES);
+    Ok(())
+});
 
 const LINES: &[&str] = &[
     "GET <pattern> [<pattern> ...]",

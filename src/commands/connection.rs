@@ -1,6 +1,6 @@
 //! PING, ECHO, SELECT, HELLO, AUTH, QUIT, RESET: what a client says about its connection.
 
-use super::{SessionCommand, declare, is};
+use crate::commands::declare::{SessionCommand, is};
 use crate::session::{Context, Session};
 use redstart_config::Setting;
 use redstart_engine::Error;
@@ -15,21 +15,13 @@ pub static COMMANDS: &[&SessionCommand] = &[&PING, &ECHO, &SELECT, &HELLO, &AUTH
 const ALWAYS: Flags = NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY;
 
 /// PING [message]
-static PING: SessionCommand = SessionCommand {
-    spec: declare(
-        "ping",
-        Group::Connection,
-        Arity::AtLeast(1),
-        FAST | HEALTH_CHECK | WHILE_SUBSCRIBED,
-        Doc {
-            since: "1.0.0",
-            complexity: "O(1)",
-            summary: "Answers PONG, or the given message.",
-            syntax: "[message]",
-        },
-    ),
-    run: ping,
-};
+static PING: SessionCommand = declare("ping", Group::Connection, Arity::AtLeast(1))
+    .flags(FAST | HEALTH_CHECK | WHILE_SUBSCRIBED)
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Answers PONG, or the given message.")
+    .syntax("[message]")
+    .run(ping);
 
 /// Whether replies must have the form of messages: in RESP2 a subscriber could not tell them apart.
 fn listens_in_resp2(session: &Session) -> bool {
@@ -52,41 +44,25 @@ fn ping(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
 }
 
 /// ECHO message
-static ECHO: SessionCommand = SessionCommand {
-    spec: declare(
-        "echo",
-        Group::Connection,
-        Arity::Exactly(2),
-        LOADING | STALE | FAST,
-        Doc {
-            since: "1.0.0",
-            complexity: "O(1)",
-            summary: "Answers the given message.",
-            syntax: "message",
-        },
-    ),
-    run: |context, args| {
+static ECHO: SessionCommand = declare("echo", Group::Connection, Arity::Exactly(2))
+    .flags(LOADING | STALE | FAST)
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Answers the given message.")
+    .syntax("message")
+    .run(|context, args| {
         context.session.out.bulk(&args[1]);
         Ok(())
-    },
-};
+    });
 
 /// SELECT index
-static SELECT: SessionCommand = SessionCommand {
-    spec: declare(
-        "select",
-        Group::Connection,
-        Arity::Exactly(2),
-        LOADING | STALE | FAST,
-        Doc {
-            since: "1.0.0",
-            complexity: "O(1)",
-            summary: "Selects the database that the connection's commands work in.",
-            syntax: "index",
-        },
-    ),
-    run: select,
-};
+static SELECT: SessionCommand = declare("select", Group::Connection, Arity::Exactly(2))
+    .flags(LOADING | STALE | FAST)
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Selects the database that the connection's commands work in.")
+    .syntax("index")
+    .run(select);
 
 fn select(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let index = parse_i64(&args[1]).ok_or(Error::NOT_INTEGER)?;
@@ -99,22 +75,14 @@ fn select(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
 }
 
 /// HELLO [protover [AUTH username password] [SETNAME clientname]]
-static HELLO: SessionCommand = SessionCommand {
-    spec: declare(
-        "hello",
-        Group::Connection,
-        Arity::AtLeast(1),
-        ALWAYS | UNLOGGED,
-        Doc {
-            since: "6.0.0",
-            complexity: "O(1)",
-            summary: "Negotiates the protocol, and may authenticate and name the connection.",
-            syntax: "[protover [AUTH username password] [SETNAME clientname]]",
-        },
-    )
-    .secrets(hello_secrets),
-    run: hello,
-};
+static HELLO: SessionCommand = declare("hello", Group::Connection, Arity::AtLeast(1))
+    .flags(ALWAYS | UNLOGGED)
+    .since("6.0.0")
+    .complexity("O(1)")
+    .summary("Negotiates the protocol, and may authenticate and name the connection.")
+    .syntax("[protover [AUTH username password] [SETNAME clientname]]")
+    .secrets(hello_secrets)
+    .run(hello);
 
 /// The user and the password behind AUTH.
 fn hello_secrets(args: Args<'_>) -> Vec<usize> {
@@ -186,22 +154,14 @@ fn greet(session: &mut Session) {
 }
 
 /// AUTH [username] password
-static AUTH: SessionCommand = SessionCommand {
-    spec: declare(
-        "auth",
-        Group::Connection,
-        Arity::AtLeast(2),
-        ALWAYS | UNLOGGED,
-        Doc {
-            since: "1.0.0",
-            complexity: "O(N) with a password of N bytes.",
-            summary: "Says who the client is.",
-            syntax: "[username] password",
-        },
-    )
-    .secrets(auth_secrets),
-    run: auth,
-};
+static AUTH: SessionCommand = declare("auth", Group::Connection, Arity::AtLeast(2))
+    .flags(ALWAYS | UNLOGGED)
+    .since("1.0.0")
+    .complexity("O(N) with a password of N bytes.")
+    .summary("Says who the client is.")
+    .syntax("[username] password")
+    .secrets(auth_secrets)
+    .run(auth);
 
 /// Everything, unless there is too much.
 fn auth_secrets(args: Args<'_>) -> Vec<usize> {
@@ -248,41 +208,28 @@ fn same(secret: &[u8], given: &[u8]) -> bool {
 }
 
 /// QUIT
-static QUIT: SessionCommand = SessionCommand {
-    spec: declare(
-        "quit",
-        Group::Connection,
-        Arity::AtLeast(1),
-        ALWAYS | UNSEEN | WHILE_SUBSCRIBED | IN_MULTI_AT_ONCE | ENDS_MULTI,
-        Doc { since: "1.0.0", complexity: "O(1)", summary: "Closes the connection.", syntax: "" },
-    ),
-    run: |context, _| {
+static QUIT: SessionCommand = declare("quit", Group::Connection, Arity::AtLeast(1))
+    .flags(ALWAYS | UNSEEN | WHILE_SUBSCRIBED | IN_MULTI_AT_ONCE | ENDS_MULTI)
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Closes the connection.")
+    .run(|context, _| {
         context.session.out.ok();
         context.session.closing = true;
         Ok(())
-    },
-};
+    });
 
 /// RESET
-static RESET: SessionCommand = SessionCommand {
-    spec: declare(
-        "reset",
-        Group::Connection,
-        Arity::Exactly(1),
-        ALWAYS | WHILE_SUBSCRIBED | IN_MULTI_AT_ONCE | ENDS_MULTI,
-        Doc {
-            since: "6.2.0",
-            complexity: "O(1)",
-            summary: "Brings the connection back to the state that a new one is in.",
-            syntax: "",
-        },
-    ),
-    run: |context, _| {
+static RESET: SessionCommand = declare("reset", Group::Connection, Arity::Exactly(1))
+    .flags(ALWAYS | WHILE_SUBSCRIBED | IN_MULTI_AT_ONCE | ENDS_MULTI)
+    .since("6.2.0")
+    .complexity("O(1)")
+    .summary("Brings the connection back to the state that a new one is in.")
+    .run(|context, _| {
         context.session.reset();
         context.session.out.simple("RESET");
         Ok(())
-    },
-};
+    });
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! MEMORY: what takes how much of it.
 
-use super::{Container, SessionCommand, declare_help, help, is};
+use crate::commands::declare::{Container, SessionCommand, declare_help, help, is};
 use crate::report::info::Usage;
 use crate::session::Context;
 use crate::system::process::Process;
@@ -28,7 +28,7 @@ static USAGE: DataCommand = declare("usage", Group::Server, AtLeast(3))
     .keys(&[KeySpec::at(2, RO)])
     .since("4.0.0")
     .complexity("O(1): every value knows its size.")
-    .summary("Tells the bytes that a key and its value take.")
+    .summary("Returns the bytes that a key and its value take.")
     .syntax("key [SAMPLES count]")
     .run(usage);
 
@@ -62,10 +62,9 @@ fn usage(call: &mut Call<'_>) -> Result<(), Error> {
 const SLOT_BYTES: usize = 12;
 
 /// MEMORY STATS
-static STATS: SessionCommand = SessionCommand {
-    spec: CONTAINER.sub("stats", Arity::Exactly(2), 0, "Tells where the memory has gone.", ""),
-    run: stats,
-};
+static STATS: SessionCommand = CONTAINER
+    .sub("stats", Arity::Exactly(2), 0, "Returns where the memory has gone.", "")
+    .run(stats);
 
 /// A figure of MEMORY STATS.
 enum Figure {
@@ -142,9 +141,9 @@ fn stats(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
 }
 
 /// MEMORY DOCTOR
-static DOCTOR: SessionCommand = SessionCommand {
-    spec: CONTAINER.sub("doctor", Arity::Exactly(2), 0, "Tells whether memory is used well.", ""),
-    run: |context, _| {
+static DOCTOR: SessionCommand = CONTAINER
+    .sub("doctor", Arity::Exactly(2), 0, "Returns whether memory is used well.", "")
+    .run(|context, _| {
         let usage = Usage::of(context.session.server, context.held.as_deref_mut())?;
         let used = usage.used_bytes();
         let resident = Process::now().resident_bytes.unwrap_or(used);
@@ -165,50 +164,32 @@ static DOCTOR: SessionCommand = SessionCommand {
         };
         context.session.out.verbatim("txt", text.as_bytes());
         Ok(())
-    },
-};
+    });
 
 /// MEMORY MALLOC-STATS
-static MALLOC_STATS: SessionCommand = SessionCommand {
-    spec: CONTAINER.sub(
-        "malloc-stats",
-        Arity::Exactly(2),
-        0,
-        "Tells what the allocator knows.",
-        "",
-    ),
-    run: |context, _| {
+static MALLOC_STATS: SessionCommand = CONTAINER
+    .sub("malloc-stats", Arity::Exactly(2), 0, "Returns what the allocator knows.", "")
+    .run(|context, _| {
         let resident = Process::now().resident_bytes.unwrap_or(0);
         let text = format!("The allocator is mimalloc; the process holds {resident} bytes.\n");
         context.session.out.verbatim("txt", text.as_bytes());
         Ok(())
-    },
-};
+    });
 
 /// MEMORY PURGE
-static PURGE: SessionCommand = SessionCommand {
-    spec: CONTAINER.sub(
-        "purge",
-        Arity::Exactly(2),
-        0,
-        "Gives memory that is not used back to the system.",
-        "",
-    ),
-    run: |context, _| {
+static PURGE: SessionCommand = CONTAINER
+    .sub("purge", Arity::Exactly(2), 0, "Gives memory that is not used back to the system.", "")
+    .run(|context, _| {
         crate::system::allocator::purge();
         context.session.out.ok();
         Ok(())
-    },
-};
+    });
 
 /// MEMORY HELP
-static HELP: SessionCommand = SessionCommand {
-    spec: declare_help(Group::Server, "4.0.0"),
-    run: |context, _| {
-        help(&mut context.session.out, "MEMORY", LINES);
-        Ok(())
-    },
-};
+static HELP: SessionCommand = declare_help(Group::Server, "4.0.0").run(|context, _| {
+    help(&mut context.session.out, "MEMORY", LINES);
+    Ok(())
+});
 
 const LINES: &[&str] = &[
     "DOCTOR",

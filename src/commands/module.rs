@@ -1,6 +1,6 @@
 //! MODULE: there are none, and none can be loaded.
 
-use super::{Container, SessionCommand, declare_help, help};
+use crate::commands::declare::{Container, SessionCommand, declare_help, help};
 use redstart_engine::spec::*;
 use redstart_engine::{Command, Error};
 
@@ -18,18 +18,18 @@ pub static MODULE: Command = CONTAINER.declare(
 const GUARDED: Flags = ADMIN | NOSCRIPT;
 
 /// MODULE LIST
-static LIST: SessionCommand = SessionCommand {
-    spec: CONTAINER.sub("list", Arity::Exactly(2), GUARDED, "Tells the modules: none.", ""),
-    run: |context, _| {
+static LIST: SessionCommand = CONTAINER
+    .sub("list", Arity::Exactly(2), GUARDED, "Returns the modules: none.", "")
+    .run(|context, _| {
         context.session.out.array(0);
         Ok(())
-    },
-};
+    });
 
 const fn refused(name: &'static str, arity: Arity, syntax: &'static str) -> SessionCommand {
     let flags = GUARDED | NO_ASYNC_LOADING;
-    let spec = CONTAINER.sub(name, arity, flags, "Refused: there are no modules.", syntax);
-    SessionCommand { spec, run: |_, _| Err(Error::MODULES_REFUSED) }
+    CONTAINER
+        .sub(name, arity, flags, "Refused: there are no modules.", syntax)
+        .run(|_, _| Err(Error::MODULES_REFUSED))
 }
 
 /// MODULE LOAD path [argument ...]
@@ -46,11 +46,8 @@ static LOADEX: SessionCommand = refused(
 static UNLOAD: SessionCommand = refused("unload", Arity::Exactly(3), "name");
 
 /// MODULE HELP
-static HELP: SessionCommand = SessionCommand {
-    spec: declare_help(Group::Server, "4.0.0"),
-    run: |context, _| {
-        let out = &mut context.session.out;
-        help(out, "MODULE", &["LIST", "    Tell the modules, which are none."]);
-        Ok(())
-    },
-};
+static HELP: SessionCommand = declare_help(Group::Server, "4.0.0").run(|context, _| {
+    let out = &mut context.session.out;
+    help(out, "MODULE", &["LIST", "    Tell the modules, which are none."]);
+    Ok(())
+});

@@ -1,6 +1,6 @@
 //! SAVE, BGSAVE, LASTSAVE, BGREWRITEAOF, WAITAOF: what is kept on disk, and how safely.
 
-use super::{SessionCommand, declare, is, parse_timeout_ms};
+use crate::commands::declare::{SessionCommand, is, parse_timeout_ms};
 use crate::durability::{Begun, IfRewriting};
 use crate::session::Context;
 use crate::session::blocked;
@@ -12,21 +12,12 @@ use redstart_protocol::{Args, Reply, parse_i64};
 pub static COMMANDS: &[&SessionCommand] = &[&SAVE, &BGSAVE, &LASTSAVE, &BGREWRITEAOF, &WAITAOF];
 
 /// SAVE
-static SAVE: SessionCommand = SessionCommand {
-    spec: declare(
-        "save",
-        Group::Server,
-        Arity::Exactly(1),
-        ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI,
-        Doc {
-            since: "1.0.0",
-            complexity: "O(N) with N keys in all databases.",
-            summary: "Saves a snapshot and answers when it is safe on disk.",
-            syntax: "",
-        },
-    ),
-    run: save,
-};
+static SAVE: SessionCommand = declare("save", Group::Server, Arity::Exactly(1))
+    .flags(ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI)
+    .since("1.0.0")
+    .complexity("O(N) with N keys in all databases.")
+    .summary("Saves a snapshot and answers when it is safe on disk.")
+    .run(save);
 
 fn save(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
     let server = context.session.server;
@@ -44,21 +35,13 @@ fn save(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
 const SAVES_ALREADY: &str = "ERR Background save already in progress";
 
 /// BGSAVE [SCHEDULE]
-static BGSAVE: SessionCommand = SessionCommand {
-    spec: declare(
-        "bgsave",
-        Group::Server,
-        Arity::AtLeast(1),
-        ADMIN | NOSCRIPT | NO_ASYNC_LOADING,
-        Doc {
-            since: "1.0.0",
-            complexity: "O(1); the snapshot is taken on a thread of its own.",
-            summary: "Saves a snapshot in the background.",
-            syntax: "[SCHEDULE]",
-        },
-    ),
-    run: bgsave,
-};
+static BGSAVE: SessionCommand = declare("bgsave", Group::Server, Arity::AtLeast(1))
+    .flags(ADMIN | NOSCRIPT | NO_ASYNC_LOADING)
+    .since("1.0.0")
+    .complexity("O(1); the snapshot is taken on a thread of its own.")
+    .summary("Saves a snapshot in the background.")
+    .syntax("[SCHEDULE]")
+    .run(bgsave);
 
 const OTHER_JOB: &str = "ERR Another child process is active (AOF?): can't BGSAVE right now. Use \
     BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.";
@@ -89,42 +72,24 @@ fn failed(error: std::io::Error) -> Error {
 }
 
 /// LASTSAVE
-static LASTSAVE: SessionCommand = SessionCommand {
-    spec: declare(
-        "lastsave",
-        Group::Server,
-        Arity::Exactly(1),
-        LOADING | STALE | FAST | DANGEROUS | ADMIN_CATEGORY,
-        Doc {
-            since: "1.0.0",
-            complexity: "O(1)",
-            summary: "Tells when the last snapshot was finished, in seconds since 1970.",
-            syntax: "",
-        },
-    ),
-    run: |context, _| {
+static LASTSAVE: SessionCommand = declare("lastsave", Group::Server, Arity::Exactly(1))
+    .flags(LOADING | STALE | FAST | DANGEROUS | ADMIN_CATEGORY)
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Returns when the last snapshot was finished, in seconds since 1970.")
+    .run(|context, _| {
         let at_s = context.session.server.durability.last_save_s();
         context.session.out.integer(at_s);
         Ok(())
-    },
-};
+    });
 
 /// BGREWRITEAOF
-static BGREWRITEAOF: SessionCommand = SessionCommand {
-    spec: declare(
-        "bgrewriteaof",
-        Group::Server,
-        Arity::Exactly(1),
-        ADMIN | NOSCRIPT | NO_ASYNC_LOADING,
-        Doc {
-            since: "1.0.0",
-            complexity: "O(1); the log is rewritten on a thread of its own.",
-            summary: "Replaces the log by a snapshot and what follows it.",
-            syntax: "",
-        },
-    ),
-    run: bgrewriteaof,
-};
+static BGREWRITEAOF: SessionCommand = declare("bgrewriteaof", Group::Server, Arity::Exactly(1))
+    .flags(ADMIN | NOSCRIPT | NO_ASYNC_LOADING)
+    .since("1.0.0")
+    .complexity("O(1); the log is rewritten on a thread of its own.")
+    .summary("Replaces the log by a snapshot and what follows it.")
+    .run(bgrewriteaof);
 
 fn bgrewriteaof(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
     let durability = context.session.server.durability;
@@ -146,21 +111,13 @@ fn bgrewriteaof(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
 }
 
 /// WAITAOF numlocal numreplicas timeout
-static WAITAOF: SessionCommand = SessionCommand {
-    spec: declare(
-        "waitaof",
-        Group::Generic,
-        Arity::Exactly(4),
-        BLOCKING | NOSCRIPT,
-        Doc {
-            since: "7.2.0",
-            complexity: "O(1)",
-            summary: "Waits until what the client wrote is safe on so many disks.",
-            syntax: "numlocal numreplicas timeout",
-        },
-    ),
-    run: wait_aof,
-};
+static WAITAOF: SessionCommand = declare("waitaof", Group::Generic, Arity::Exactly(4))
+    .flags(BLOCKING | NOSCRIPT)
+    .since("7.2.0")
+    .complexity("O(1)")
+    .summary("Waits until what the client wrote is safe on so many disks.")
+    .syntax("numlocal numreplicas timeout")
+    .run(wait_aof);
 
 fn wait_aof(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let local = parse_i64(&args[1]).ok_or(Error::NOT_INTEGER)?;

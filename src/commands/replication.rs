@@ -1,6 +1,6 @@
 //! ROLE, WAIT, REPLICAOF, SLAVEOF: what clients ask a server that has no replicas and is none.
 
-use super::{SessionCommand, declare, is, parse_timeout_ms};
+use crate::commands::declare::{SessionCommand, is, parse_timeout_ms};
 use crate::session::Context;
 use crate::session::blocked;
 use redstart_engine::Error;
@@ -11,45 +11,28 @@ use redstart_protocol::{Args, Reply, parse_i64};
 pub static COMMANDS: &[&SessionCommand] = &[&ROLE, &WAIT, &REPLICAOF, &SLAVEOF];
 
 /// ROLE
-static ROLE: SessionCommand = SessionCommand {
-    spec: declare(
-        "role",
-        Group::Server,
-        Arity::Exactly(1),
-        NOSCRIPT | LOADING | STALE | FAST | DANGEROUS | ADMIN_CATEGORY,
-        Doc {
-            since: "2.8.12",
-            complexity: "O(1)",
-            summary: "Tells that the server is a master, its offset and its replicas: none.",
-            syntax: "",
-        },
-    ),
-    run: |context, _| {
+static ROLE: SessionCommand = declare("role", Group::Server, Arity::Exactly(1))
+    .flags(NOSCRIPT | LOADING | STALE | FAST | DANGEROUS | ADMIN_CATEGORY)
+    .since("2.8.12")
+    .complexity("O(1)")
+    .summary("Returns that the server is a master, its offset and its replicas: none.")
+    .run(|context, _| {
         let out = &mut context.session.out;
         out.array(3);
         out.bulk(b"master");
         out.integer(0);
         out.array(0);
         Ok(())
-    },
-};
+    });
 
 /// WAIT numreplicas timeout
-static WAIT: SessionCommand = SessionCommand {
-    spec: declare(
-        "wait",
-        Group::Generic,
-        Arity::Exactly(3),
-        NOSCRIPT | WAITS,
-        Doc {
-            since: "3.0.0",
-            complexity: "O(1)",
-            summary: "Waits until so many replicas have what the client wrote, or the time is up.",
-            syntax: "numreplicas timeout",
-        },
-    ),
-    run: wait,
-};
+static WAIT: SessionCommand = declare("wait", Group::Generic, Arity::Exactly(3))
+    .flags(NOSCRIPT | WAITS)
+    .since("3.0.0")
+    .complexity("O(1)")
+    .summary("Waits until so many replicas have what the client wrote, or the time is up.")
+    .syntax("numreplicas timeout")
+    .run(wait);
 
 fn wait(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let wanted = parse_i64(&args[1]).ok_or(Error::NOT_INTEGER)?;
@@ -65,22 +48,18 @@ fn wait(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
 }
 
 /// REPLICAOF host port | NO ONE
-static REPLICAOF: SessionCommand =
-    SessionCommand { spec: replica_of("replicaof", "5.0.0"), run: become_replica };
+static REPLICAOF: SessionCommand = replica_of("replicaof", "5.0.0").run(become_replica);
 
 /// SLAVEOF host port | NO ONE
-static SLAVEOF: SessionCommand =
-    SessionCommand { spec: replica_of("slaveof", "1.0.0"), run: become_replica };
+static SLAVEOF: SessionCommand = replica_of("slaveof", "1.0.0").run(become_replica);
 
 const fn replica_of(name: &'static str, since: &'static str) -> redstart_engine::Command {
-    let doc = Doc {
-        since,
-        complexity: "O(1)",
-        summary: "NO ONE leaves the server the master that it is; replication is not there.",
-        syntax: "<host port | NO ONE>",
-    };
-    let flags = ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING;
-    declare(name, Group::Server, Arity::Exactly(3), flags, doc)
+    declare(name, Group::Server, Arity::Exactly(3))
+        .flags(ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING)
+        .since(since)
+        .complexity("O(1)")
+        .summary("NO ONE leaves the server the master that it is; replication is not there.")
+        .syntax("<host port | NO ONE>")
 }
 
 fn become_replica(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! EVAL, EVALSHA, EVAL_RO, EVALSHA_RO, SCRIPT.
 
-use super::{Container, SessionCommand, declare, declare_help, help, is};
+use crate::commands::declare::{Container, SessionCommand, declare_help, help, is};
 use crate::dispatch::script_host;
 use crate::session::Context;
 use redstart_engine::spec::*;
@@ -34,9 +34,13 @@ const fn running(
     summary: &'static str,
     syntax: &'static str,
 ) -> Command {
-    let complexity = "Depends on the script that is executed.";
-    let doc = Doc { since, complexity, summary, syntax };
-    Command { keys: access, ..declare(name, Group::Scripting, Arity::AtLeast(3), flags, doc) }
+    declare(name, Group::Scripting, Arity::AtLeast(3))
+        .flags(flags)
+        .keys(access)
+        .since(since)
+        .complexity("Depends on the script that is executed.")
+        .summary(summary)
+        .syntax(syntax)
 }
 
 /// The keys of a request that runs a script which may write.
@@ -45,56 +49,48 @@ pub const KEYS: &[KeySpec] = &[KeySpec::counted(2, 1, RW | ACCESS | UPDATE)];
 pub const KEYS_RO: &[KeySpec] = &[KeySpec::counted(2, 1, RO | ACCESS)];
 
 /// EVAL script numkeys [key [key ...]] [arg [arg ...]]
-static EVAL: SessionCommand = SessionCommand {
-    spec: running(
-        "eval",
-        RUNS | RUNS_TEXT,
-        KEYS,
-        "2.6.0",
-        "Runs a script.",
-        "script numkeys [key [key ...]] [arg [arg ...]]",
-    ),
-    run: |context, args| eval(context, ScriptRef::Text(args.at(1)), args, Access::ReadWrite),
-};
+static EVAL: SessionCommand = running(
+    "eval",
+    RUNS | RUNS_TEXT,
+    KEYS,
+    "2.6.0",
+    "Runs a script.",
+    "script numkeys [key [key ...]] [arg [arg ...]]",
+)
+.run(|context, args| eval(context, ScriptRef::Text(args.at(1)), args, Access::ReadWrite));
 
 /// EVALSHA sha1 numkeys [key [key ...]] [arg [arg ...]]
-static EVALSHA: SessionCommand = SessionCommand {
-    spec: running(
-        "evalsha",
-        RUNS | RUNS_DIGEST,
-        KEYS,
-        "2.6.0",
-        "Runs a script that the server knows, named by the SHA1 of its text.",
-        "sha1 numkeys [key [key ...]] [arg [arg ...]]",
-    ),
-    run: |context, args| eval(context, ScriptRef::Digest(args.at(1)), args, Access::ReadWrite),
-};
+static EVALSHA: SessionCommand = running(
+    "evalsha",
+    RUNS | RUNS_DIGEST,
+    KEYS,
+    "2.6.0",
+    "Runs a script that the server knows, named by the SHA1 of its text.",
+    "sha1 numkeys [key [key ...]] [arg [arg ...]]",
+)
+.run(|context, args| eval(context, ScriptRef::Digest(args.at(1)), args, Access::ReadWrite));
 
 /// EVAL_RO script numkeys [key [key ...]] [arg [arg ...]]
-static EVAL_RO: SessionCommand = SessionCommand {
-    spec: running(
-        "eval_ro",
-        READONLY | RUNS | RUNS_TEXT,
-        KEYS_RO,
-        "7.0.0",
-        "Runs a script that must not write.",
-        "script numkeys [key [key ...]] [arg [arg ...]]",
-    ),
-    run: |context, args| eval(context, ScriptRef::Text(args.at(1)), args, Access::ReadOnly),
-};
+static EVAL_RO: SessionCommand = running(
+    "eval_ro",
+    READONLY | RUNS | RUNS_TEXT,
+    KEYS_RO,
+    "7.0.0",
+    "Runs a script that must not write.",
+    "script numkeys [key [key ...]] [arg [arg ...]]",
+)
+.run(|context, args| eval(context, ScriptRef::Text(args.at(1)), args, Access::ReadOnly));
 
 /// EVALSHA_RO sha1 numkeys [key [key ...]] [arg [arg ...]]
-static EVALSHA_RO: SessionCommand = SessionCommand {
-    spec: running(
-        "evalsha_ro",
-        READONLY | RUNS | RUNS_DIGEST,
-        KEYS_RO,
-        "7.0.0",
-        "Runs a script that the server knows and that must not write.",
-        "sha1 numkeys [key [key ...]] [arg [arg ...]]",
-    ),
-    run: |context, args| eval(context, ScriptRef::Digest(args.at(1)), args, Access::ReadOnly),
-};
+static EVALSHA_RO: SessionCommand = running(
+    "evalsha_ro",
+    READONLY | RUNS | RUNS_DIGEST,
+    KEYS_RO,
+    "7.0.0",
+    "Runs a script that the server knows and that must not write.",
+    "sha1 numkeys [key [key ...]] [arg [arg ...]]",
+)
+.run(|context, args| eval(context, ScriptRef::Digest(args.at(1)), args, Access::ReadOnly));
 
 /// Runs a script for the client, which the script's own commands follow in what MONITOR shows.
 fn eval(
@@ -122,46 +118,29 @@ pub static SCRIPT: Command = CONTAINER.declare(
     ],
 );
 
-const fn script(name: &'static str, arity: Arity, flags: Flags, doc: Doc) -> Command {
-    declare(name, Group::Scripting, arity, flags, doc)
-}
-
 /// SCRIPT DEBUG <YES | SYNC | NO>
-static SCRIPT_DEBUG: SessionCommand = SessionCommand {
-    spec: script(
-        "debug",
-        Arity::Exactly(3),
-        NOSCRIPT,
-        Doc {
-            since: "3.2.0",
-            complexity: "O(1)",
-            summary: "Does nothing: there is no debugger.",
-            syntax: "<YES | SYNC | NO>",
-        },
-    ),
-    run: |context, args| {
+static SCRIPT_DEBUG: SessionCommand = declare("debug", Group::Scripting, Arity::Exactly(3))
+    .flags(NOSCRIPT)
+    .since("3.2.0")
+    .complexity("O(1)")
+    .summary("Does nothing: there is no debugger.")
+    .syntax("<YES | SYNC | NO>")
+    .run(|context, args| {
         if !["yes", "sync", "no"].iter().any(|mode| is(&args[2], mode)) {
             return Err(Error::text("ERR Use SCRIPT DEBUG YES/SYNC/NO"));
         }
         context.session.out.ok();
         Ok(())
-    },
-};
+    });
 
 /// SCRIPT EXISTS sha1 [sha1 ...]
-static SCRIPT_EXISTS: SessionCommand = SessionCommand {
-    spec: script(
-        "exists",
-        Arity::AtLeast(3),
-        NOSCRIPT,
-        Doc {
-            since: "2.6.0",
-            complexity: "O(N) with N being the number of scripts to check.",
-            summary: "Tells which scripts the server knows.",
-            syntax: "sha1 [sha1 ...]",
-        },
-    ),
-    run: |context, args| {
+static SCRIPT_EXISTS: SessionCommand = declare("exists", Group::Scripting, Arity::AtLeast(3))
+    .flags(NOSCRIPT)
+    .since("2.6.0")
+    .complexity("O(N) with N being the number of scripts to check.")
+    .summary("Returns which scripts the server knows.")
+    .syntax("sha1 [sha1 ...]")
+    .run(|context, args| {
         let server = context.session.server;
         context.session.out.array(args.len() - 2);
         for name in args.from(2).iter() {
@@ -169,23 +148,16 @@ static SCRIPT_EXISTS: SessionCommand = SessionCommand {
             context.session.out.integer(known.into());
         }
         Ok(())
-    },
-};
+    });
 
 /// SCRIPT FLUSH [ASYNC | SYNC]
-static SCRIPT_FLUSH: SessionCommand = SessionCommand {
-    spec: script(
-        "flush",
-        Arity::AtLeast(2),
-        NOSCRIPT,
-        Doc {
-            since: "2.6.0",
-            complexity: "O(N) with N being the number of scripts in cache",
-            summary: "Forgets all scripts.",
-            syntax: "[ASYNC | SYNC]",
-        },
-    ),
-    run: |context, args| {
+static SCRIPT_FLUSH: SessionCommand = declare("flush", Group::Scripting, Arity::AtLeast(2))
+    .flags(NOSCRIPT)
+    .since("2.6.0")
+    .complexity("O(N) with N being the number of scripts in cache")
+    .summary("Forgets all scripts.")
+    .syntax("[ASYNC | SYNC]")
+    .run(|context, args| {
         let known = args.get(2).is_none_or(|mode| is(mode, "sync") || is(mode, "async"));
         if args.len() > 3 || !known {
             return Err(Error::text("ERR SCRIPT FLUSH only support SYNC|ASYNC option"));
@@ -193,24 +165,15 @@ static SCRIPT_FLUSH: SessionCommand = SessionCommand {
         context.session.server.scripts.flush();
         context.session.out.ok();
         Ok(())
-    },
-};
+    });
 
 /// SCRIPT KILL
-static SCRIPT_KILL: SessionCommand = SessionCommand {
-    spec: script(
-        "kill",
-        Arity::Exactly(2),
-        NOSCRIPT | ALLOW_BUSY,
-        Doc {
-            since: "2.6.0",
-            complexity: "O(1)",
-            summary: "Ends scripts that run for too long, if they have not written anything.",
-            syntax: "",
-        },
-    ),
-    run: |context, _| kill(context, Kind::Script),
-};
+static SCRIPT_KILL: SessionCommand = declare("kill", Group::Scripting, Arity::Exactly(2))
+    .flags(NOSCRIPT | ALLOW_BUSY)
+    .since("2.6.0")
+    .complexity("O(1)")
+    .summary("Ends scripts that run for too long, if they have not written anything.")
+    .run(|context, _| kill(context, Kind::Script));
 
 /// SCRIPT KILL and FUNCTION KILL.
 pub fn kill(context: &mut Context<'_>, kind: Kind) -> Result<(), Error> {
@@ -222,45 +185,35 @@ pub fn kill(context: &mut Context<'_>, kind: Kind) -> Result<(), Error> {
 }
 
 /// SCRIPT LOAD script
-static SCRIPT_LOAD: SessionCommand = SessionCommand {
-    spec: script(
-        "load",
-        Arity::Exactly(3),
-        NOSCRIPT | STALE,
-        Doc {
-            since: "2.6.0",
-            complexity: "O(N) with N being the length in bytes of the script body.",
-            summary: "Makes a script known to the server.",
-            syntax: "script",
-        },
-    ),
-    run: |context, args| {
+static SCRIPT_LOAD: SessionCommand = declare("load", Group::Scripting, Arity::Exactly(3))
+    .flags(NOSCRIPT | STALE)
+    .since("2.6.0")
+    .complexity("O(N) with N being the length in bytes of the script body.")
+    .summary("Makes a script known to the server.")
+    .syntax("script")
+    .run(|context, args| {
         let digest = script_host::with(context, |runtime, _| runtime.load_script(args.at(2)))??;
         context.session.out.bulk(digest.as_bytes());
         Ok(())
-    },
-};
+    });
 
 /// SCRIPT HELP
-static SCRIPT_HELP: SessionCommand = SessionCommand {
-    spec: declare_help(Group::Scripting, "5.0.0"),
-    run: |context, _| {
-        help(
-            &mut context.session.out,
-            "SCRIPT",
-            &[
-                "DEBUG (YES|SYNC|NO)",
-                "    Accepted, without effect.",
-                "EXISTS <sha1> [<sha1> ...]",
-                "    Tell which of the scripts are known.",
-                "FLUSH [ASYNC|SYNC]",
-                "    Forget all scripts.",
-                "KILL",
-                "    End a script that runs for too long.",
-                "LOAD <script>",
-                "    Make a script known without running it.",
-            ],
-        );
-        Ok(())
-    },
-};
+static SCRIPT_HELP: SessionCommand = declare_help(Group::Scripting, "5.0.0").run(|context, _| {
+    help(
+        &mut context.session.out,
+        "SCRIPT",
+        &[
+            "DEBUG (YES|SYNC|NO)",
+            "    Accepted, without effect.",
+            "EXISTS <sha1> [<sha1> ...]",
+            "    Tell which of the scripts are known.",
+            "FLUSH [ASYNC|SYNC]",
+            "    Forget all scripts.",
+            "KILL",
+            "    End a script that runs for too long.",
+            "LOAD <script>",
+            "    Make a script known without running it.",
+        ],
+    );
+    Ok(())
+});

@@ -1,7 +1,7 @@
 //! TIME, INFO, MONITOR, SHUTDOWN, LOLWUT: the server as a whole.
 
-use super::{SessionCommand, declare, is};
 use crate::clients::client::MONITORS;
+use crate::commands::declare::{SessionCommand, is};
 use crate::durability::{Ending, FinalSave};
 use crate::session::Context;
 use redstart_engine::Error;
@@ -13,65 +13,40 @@ use std::sync::atomic::Ordering::Relaxed;
 pub static COMMANDS: &[&SessionCommand] = &[&TIME, &INFO, &MONITOR, &SHUTDOWN, &LOLWUT];
 
 /// TIME
-static TIME: SessionCommand = SessionCommand {
-    spec: declare(
-        "time",
-        Group::Server,
-        Arity::Exactly(1),
-        LOADING | STALE | FAST,
-        Doc {
-            since: "2.6.0",
-            complexity: "O(1)",
-            summary: "Tells the time: seconds since 1970, and microseconds within.",
-            syntax: "",
-        },
-    ),
-    run: |context, _| {
+static TIME: SessionCommand = declare("time", Group::Server, Arity::Exactly(1))
+    .flags(LOADING | STALE | FAST)
+    .since("2.6.0")
+    .complexity("O(1)")
+    .summary("Returns the time: seconds since 1970, and microseconds within.")
+    .run(|context, _| {
         let now_us = crate::system::clock::wall_us();
         let out = &mut context.session.out;
         out.array(2);
         out.bulk_integer((now_us / 1_000_000) as i64);
         out.bulk_integer((now_us % 1_000_000) as i64);
         Ok(())
-    },
-};
+    });
 
 /// INFO [section [section ...]]
-static INFO: SessionCommand = SessionCommand {
-    spec: declare(
-        "info",
-        Group::Server,
-        Arity::AtLeast(1),
-        LOADING | STALE | DANGEROUS,
-        Doc {
-            since: "1.0.0",
-            complexity: "O(1)",
-            summary: "Tells what the server is, does and has done.",
-            syntax: "[section [section ...]]",
-        },
-    ),
-    run: |context, args| {
+static INFO: SessionCommand = declare("info", Group::Server, Arity::AtLeast(1))
+    .flags(LOADING | STALE | DANGEROUS)
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Returns what the server is, does and has done.")
+    .syntax("[section [section ...]]")
+    .run(|context, args| {
         let text = crate::report::info::text(context, args.iter().skip(1))?;
         context.session.out.verbatim_owned("txt", text);
         Ok(())
-    },
-};
+    });
 
 /// MONITOR
-static MONITOR: SessionCommand = SessionCommand {
-    spec: declare(
-        "monitor",
-        Group::Server,
-        Arity::Exactly(1),
-        ADMIN | NOSCRIPT | LOADING | STALE,
-        Doc {
-            since: "1.0.0",
-            complexity: "O(1), and some for each command that anybody runs.",
-            summary: "Shows the connection every command that the server runs.",
-            syntax: "",
-        },
-    ),
-    run: |context, _| {
+static MONITOR: SessionCommand = declare("monitor", Group::Server, Arity::Exactly(1))
+    .flags(ADMIN | NOSCRIPT | LOADING | STALE)
+    .since("1.0.0")
+    .complexity("O(1), and some for each command that anybody runs.")
+    .summary("Shows the connection every command that the server runs.")
+    .run(|context, _| {
         if context.held.is_some() {
             return Err(Error::MONITOR_DENIED);
         }
@@ -83,25 +58,16 @@ static MONITOR: SessionCommand = SessionCommand {
             session.server.monitors.add(&session.info);
         }
         Ok(())
-    },
-};
+    });
 
 /// SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]
-static SHUTDOWN: SessionCommand = SessionCommand {
-    spec: declare(
-        "shutdown",
-        Group::Server,
-        Arity::AtLeast(1),
-        ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | ALLOW_BUSY,
-        Doc {
-            since: "1.0.0",
-            complexity: "O(N) with N keys when they are saved, O(1) otherwise.",
-            summary: "Ends the server, after it has saved its data if it is to.",
-            syntax: "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
-        },
-    ),
-    run: shutdown,
-};
+static SHUTDOWN: SessionCommand = declare("shutdown", Group::Server, Arity::AtLeast(1))
+    .flags(ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | ALLOW_BUSY)
+    .since("1.0.0")
+    .complexity("O(N) with N keys when they are saved, O(1) otherwise.")
+    .summary("Ends the server, after it has saved its data if it is to.")
+    .syntax("[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]")
+    .run(shutdown);
 
 fn shutdown(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let (mut save, mut nosave, mut abort, mut now, mut force) = (false, false, false, false, false);
@@ -139,21 +105,13 @@ fn shutdown(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
 }
 
 /// LOLWUT [VERSION version]
-static LOLWUT: SessionCommand = SessionCommand {
-    spec: declare(
-        "lolwut",
-        Group::Server,
-        Arity::AtLeast(1),
-        READONLY | FAST,
-        Doc {
-            since: "5.0.0",
-            complexity: "O(1)",
-            summary: "Draws something, and tells the version.",
-            syntax: "[VERSION version]",
-        },
-    ),
-    run: lolwut,
-};
+static LOLWUT: SessionCommand = declare("lolwut", Group::Server, Arity::AtLeast(1))
+    .flags(READONLY | FAST)
+    .since("5.0.0")
+    .complexity("O(1)")
+    .summary("Draws something, and tells the version.")
+    .syntax("[VERSION version]")
+    .run(lolwut);
 
 fn lolwut(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     if args.len() >= 3 && is(&args[1], "version") {

@@ -1,6 +1,6 @@
 //! SLOWLOG: the commands that took longest of late.
 
-use super::{Container, SessionCommand, declare, declare_help, help};
+use crate::commands::declare::{Container, SessionCommand, declare_help, help};
 use crate::session::Context;
 use redstart_engine::spec::*;
 use redstart_engine::{Command, Error};
@@ -20,29 +20,21 @@ pub static SLOWLOG: Command = CONTAINER.declare(
 const GUARDED: Flags = ADMIN | LOADING | STALE;
 
 /// How many SLOWLOG GET returns without a count.
-const TOLD: i64 = 10;
+const COUNT_DEFAULT: i64 = 10;
 
 /// SLOWLOG GET [count]
-static GET: SessionCommand = SessionCommand {
-    spec: declare(
-        "get",
-        Group::Server,
-        Arity::AtLeast(2),
-        GUARDED,
-        Doc {
-            since: "2.2.12",
-            complexity: "O(N) with N commands told.",
-            summary: "Tells the newest slow commands.",
-            syntax: "[count]",
-        },
-    ),
-    run: get,
-};
+static GET: SessionCommand = declare("get", Group::Server, Arity::AtLeast(2))
+    .flags(GUARDED)
+    .since("2.2.12")
+    .complexity("O(N) with N commands told.")
+    .summary("Returns the newest slow commands.")
+    .syntax("[count]")
+    .run(get);
 
 fn get(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let session = &mut *context.session;
     let count = match args.len() {
-        2 => TOLD,
+        2 => COUNT_DEFAULT,
         3 => match parse_i64(&args[2]) {
             Some(count @ -1..) => count,
             _ => return Err(Error::text(OUT_OF_RANGE)),
@@ -68,50 +60,31 @@ fn get(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
 const OUT_OF_RANGE: &str = "ERR count should be greater than or equal to -1";
 
 /// SLOWLOG LEN
-static LEN: SessionCommand = SessionCommand {
-    spec: CONTAINER.sub(
-        "len",
-        Arity::Exactly(2),
-        GUARDED,
-        "Tells how many slow commands are kept.",
-        "",
-    ),
-    run: |context, _| {
+static LEN: SessionCommand = CONTAINER
+    .sub("len", Arity::Exactly(2), GUARDED, "Returns how many slow commands are kept.", "")
+    .run(|context, _| {
         let len = context.session.server.slowlog.len();
         context.session.out.integer(len as i64);
         Ok(())
-    },
-};
+    });
 
 /// SLOWLOG RESET
-static RESET: SessionCommand = SessionCommand {
-    spec: declare(
-        "reset",
-        Group::Server,
-        Arity::Exactly(2),
-        GUARDED,
-        Doc {
-            since: "2.2.12",
-            complexity: "O(N) with N commands kept.",
-            summary: "Forgets the slow commands.",
-            syntax: "",
-        },
-    ),
-    run: |context, _| {
+static RESET: SessionCommand = declare("reset", Group::Server, Arity::Exactly(2))
+    .flags(GUARDED)
+    .since("2.2.12")
+    .complexity("O(N) with N commands kept.")
+    .summary("Forgets the slow commands.")
+    .run(|context, _| {
         context.session.server.slowlog.clear();
         context.session.out.ok();
         Ok(())
-    },
-};
+    });
 
 /// SLOWLOG HELP
-static HELP: SessionCommand = SessionCommand {
-    spec: declare_help(Group::Server, "6.2.0"),
-    run: |context, _| {
-        help(&mut context.session.out, "SLOWLOG", LINES);
-        Ok(())
-    },
-};
+static HELP: SessionCommand = declare_help(Group::Server, "6.2.0").run(|context, _| {
+    help(&mut context.session.out, "SLOWLOG", LINES);
+    Ok(())
+});
 
 const LINES: &[&str] = &[
     "GET [<count>]",

@@ -1,29 +1,21 @@
 //! MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 
-use super::{SessionCommand, declare};
+use crate::commands::declare::SessionCommand;
 use crate::dispatch::exec::exec;
 use crate::session::transaction::Queue;
+use redstart_engine::Error;
 use redstart_engine::spec::*;
-use redstart_engine::{Command, Error};
 
 /// The commands of this file.
 pub static COMMANDS: &[&SessionCommand] = &[&MULTI, &EXEC, &DISCARD, &WATCH, &UNWATCH];
 
 /// MULTI
-static MULTI: SessionCommand = SessionCommand {
-    spec: declare(
-        "multi",
-        Group::Transactions,
-        Arity::Exactly(1),
-        NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | IN_MULTI_AT_ONCE,
-        Doc {
-            since: "1.2.0",
-            complexity: "O(1)",
-            summary: "Begins a transaction: what follows is queued until EXEC.",
-            syntax: "",
-        },
-    ),
-    run: |context, _| {
+static MULTI: SessionCommand = declare("multi", Group::Transactions, Arity::Exactly(1))
+    .flags(NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | IN_MULTI_AT_ONCE)
+    .since("1.2.0")
+    .complexity("O(1)")
+    .summary("Begins a transaction: what follows is queued until EXEC.")
+    .run(|context, _| {
         if context.session.queue.is_some() {
             return Err(Error::text("ERR MULTI calls can not be nested"));
         }
@@ -31,68 +23,40 @@ static MULTI: SessionCommand = SessionCommand {
         context.session.note_transaction();
         context.session.out.ok();
         Ok(())
-    },
-};
+    });
 
 /// EXEC
-static EXEC: SessionCommand = SessionCommand {
-    spec: declare(
-        "exec",
-        Group::Transactions,
-        Arity::Exactly(1),
-        NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG | RUNS_QUEUE | IN_MULTI_AT_ONCE | ENDS_MULTI,
-        Doc {
-            since: "1.2.0",
-            complexity: "Depends on commands in the transaction",
-            summary: "Runs what was queued since MULTI, unless a watched key has changed.",
-            syntax: "",
-        },
-    ),
-    run: |context, _| exec(context),
-};
+static EXEC: SessionCommand = declare("exec", Group::Transactions, Arity::Exactly(1))
+    .flags(NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG | RUNS_QUEUE | IN_MULTI_AT_ONCE | ENDS_MULTI)
+    .since("1.2.0")
+    .complexity("Depends on commands in the transaction")
+    .summary("Runs what was queued since MULTI, unless a watched key has changed.")
+    .run(|context, _| exec(context));
 
 /// DISCARD
-static DISCARD: SessionCommand = SessionCommand {
-    spec: declare(
-        "discard",
-        Group::Transactions,
-        Arity::Exactly(1),
-        NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | IN_MULTI_AT_ONCE | ENDS_MULTI,
-        Doc {
-            since: "2.0.0",
-            complexity: "O(N), when N is the number of queued commands",
-            summary: "Leaves the transaction and forgets what was queued and watched.",
-            syntax: "",
-        },
-    ),
-    run: |context, _| {
+static DISCARD: SessionCommand = declare("discard", Group::Transactions, Arity::Exactly(1))
+    .flags(NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | IN_MULTI_AT_ONCE | ENDS_MULTI)
+    .since("2.0.0")
+    .complexity("O(N), when N is the number of queued commands")
+    .summary("Leaves the transaction and forgets what was queued and watched.")
+    .run(|context, _| {
         if context.session.queue.is_none() {
             return Err(Error::text("ERR DISCARD without MULTI"));
         }
         context.session.discard();
         context.session.out.ok();
         Ok(())
-    },
-};
+    });
 
 /// WATCH key [key ...]
-static WATCH: SessionCommand = SessionCommand {
-    spec: Command {
-        keys: &[KeySpec::from(1, 1, RO)],
-        ..declare(
-            "watch",
-            Group::Transactions,
-            Arity::AtLeast(2),
-            NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | IN_MULTI_AT_ONCE,
-            Doc {
-                since: "2.2.0",
-                complexity: "O(1) for every key.",
-                summary: "Lets the next EXEC fail if one of the keys has changed until then.",
-                syntax: "key [key ...]",
-            },
-        )
-    },
-    run: |context, args| {
+static WATCH: SessionCommand = declare("watch", Group::Transactions, Arity::AtLeast(2))
+    .flags(NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | IN_MULTI_AT_ONCE)
+    .keys(&[KeySpec::from(1, 1, RO)])
+    .since("2.2.0")
+    .complexity("O(1) for every key.")
+    .summary("Lets the next EXEC fail if one of the keys has changed until then.")
+    .syntax("key [key ...]")
+    .run(|context, args| {
         if context.session.queue.is_some() {
             return Err(Error::text("ERR WATCH inside MULTI is not allowed"));
         }
@@ -101,26 +65,16 @@ static WATCH: SessionCommand = SessionCommand {
         }
         context.session.out.ok();
         Ok(())
-    },
-};
+    });
 
 /// UNWATCH
-static UNWATCH: SessionCommand = SessionCommand {
-    spec: declare(
-        "unwatch",
-        Group::Transactions,
-        Arity::Exactly(1),
-        NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY,
-        Doc {
-            since: "2.2.0",
-            complexity: "O(1)",
-            summary: "Forgets all watched keys.",
-            syntax: "",
-        },
-    ),
-    run: |context, _| {
+static UNWATCH: SessionCommand = declare("unwatch", Group::Transactions, Arity::Exactly(1))
+    .flags(NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY)
+    .since("2.2.0")
+    .complexity("O(1)")
+    .summary("Forgets all watched keys.")
+    .run(|context, _| {
         context.session.unwatch();
         context.session.out.ok();
         Ok(())
-    },
-};
+    });

@@ -4,30 +4,24 @@ use super::OWN;
 use crate::clients::address::Address;
 use crate::clients::client::ClientInfo;
 use crate::clients::kind::ClientKind;
-use crate::commands::{SessionCommand, declare, is};
+use crate::commands::declare::{SessionCommand, is};
 use crate::session::{Context, Session};
 use redstart_engine::Error;
 use redstart_engine::spec::*;
 use redstart_protocol::{Args, parse_i64};
 
 /// CLIENT KILL, by address or by filters.
-pub static KILL: SessionCommand = SessionCommand {
-    spec: declare(
-        "kill",
-        Group::Connection,
-        Arity::AtLeast(3),
-        OWN | ADMIN,
-        Doc {
-            since: "2.4.0",
-            complexity: "O(N) with N connections.",
-            summary: "Closes the connections that all filters fit, or the one from an address.",
-            syntax: "<ip:port | <[ID client-id] | \
+pub static KILL: SessionCommand = declare("kill", Group::Connection, Arity::AtLeast(3))
+    .flags(OWN | ADMIN)
+    .since("2.4.0")
+    .complexity("O(N) with N connections.")
+    .summary("Closes the connections that all filters fit, or the one from an address.")
+    .syntax(
+        "<ip:port | <[ID client-id] | \
                  [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | \
                  [ADDR ip:port] | [LADDR ip:port] | [SKIPME yes/no] | [MAXAGE maxage]> ...>",
-        },
-    ),
-    run: kill,
-};
+    )
+    .run(kill);
 
 /// Which clients to close.
 #[derive(Default)]

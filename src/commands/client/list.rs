@@ -3,7 +3,7 @@
 use super::{CONTAINER, OWN};
 use crate::clients::client::{ClientInfo, KeptFor};
 use crate::clients::kind::ClientKind;
-use crate::commands::{SessionCommand, declare, is};
+use crate::commands::declare::{SessionCommand, is};
 use crate::server::Server;
 use crate::session::Context;
 use redstart_engine::Error;
@@ -13,39 +13,25 @@ use std::io::Write;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// CLIENT INFO
-pub static INFO: SessionCommand = SessionCommand {
-    spec: CONTAINER.since("6.2.0").sub(
-        "info",
-        Arity::Exactly(2),
-        OWN,
-        "Tells what is known of the connection.",
-        "",
-    ),
-    run: |context, _| {
+pub static INFO: SessionCommand = CONTAINER
+    .since("6.2.0")
+    .sub("info", Arity::Exactly(2), OWN, "Returns what is known of the connection.", "")
+    .run(|context, _| {
         let session = &mut *context.session;
         let mut text = Vec::new();
         line(&mut text, &session.info, session.server, context.now.mono_ms);
         session.out.verbatim("txt", &text);
         Ok(())
-    },
-};
+    });
 
 /// CLIENT LIST [TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]
-pub static LIST: SessionCommand = SessionCommand {
-    spec: declare(
-        "list",
-        Group::Connection,
-        Arity::AtLeast(2),
-        OWN | ADMIN,
-        Doc {
-            since: "2.4.0",
-            complexity: "O(N) with N connections.",
-            summary: "Tells what is known of every connection, or of some.",
-            syntax: "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]",
-        },
-    ),
-    run: list,
-};
+pub static LIST: SessionCommand = declare("list", Group::Connection, Arity::AtLeast(2))
+    .flags(OWN | ADMIN)
+    .since("2.4.0")
+    .complexity("O(N) with N connections.")
+    .summary("Returns what is known of every connection, or of some.")
+    .syntax("[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]")
+    .run(list);
 
 fn list(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let session = &mut *context.session;

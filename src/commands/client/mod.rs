@@ -6,8 +6,8 @@ mod pause;
 mod tracking;
 mod unblock;
 
-use super::{Container, SessionCommand, declare_help, help, is};
 use crate::clients::client;
+use crate::commands::declare::{Container, SessionCommand, declare_help, help, is};
 use crate::session::{Context, Quiet};
 use redstart_engine::spec::*;
 use redstart_engine::{Command, Error};
@@ -69,31 +69,20 @@ pub static CLIENT: Command = CONTAINER
 const OWN: Flags = NOSCRIPT | LOADING | STALE;
 
 /// CLIENT ID
-static ID: SessionCommand = SessionCommand {
-    spec: CONTAINER.since("5.0.0").sub(
-        "id",
-        Arity::Exactly(2),
-        OWN,
-        "Tells the connection's number.",
-        "",
-    ),
-    run: |context, _| {
+static ID: SessionCommand = CONTAINER
+    .since("5.0.0")
+    .sub("id", Arity::Exactly(2), OWN, "Returns the connection's number.", "")
+    .run(|context, _| {
         let id = context.session.info.id;
         context.session.out.integer(id as i64);
         Ok(())
-    },
-};
+    });
 
 /// CLIENT GETNAME
-static GETNAME: SessionCommand = SessionCommand {
-    spec: CONTAINER.since("2.6.9").sub(
-        "getname",
-        Arity::Exactly(2),
-        OWN,
-        "Tells the connection's name.",
-        "",
-    ),
-    run: |context, _| {
+static GETNAME: SessionCommand = CONTAINER
+    .since("2.6.9")
+    .sub("getname", Arity::Exactly(2), OWN, "Returns the connection's name.", "")
+    .run(|context, _| {
         let session = &mut *context.session;
         let names = session.info.names.lock();
         match &names.name[..] {
@@ -101,36 +90,29 @@ static GETNAME: SessionCommand = SessionCommand {
             name => session.out.bulk(name),
         }
         Ok(())
-    },
-};
+    });
 
 /// CLIENT SETNAME connection-name
-static SETNAME: SessionCommand = SessionCommand {
-    spec: CONTAINER.since("2.6.9").sub(
-        "setname",
-        Arity::Exactly(3),
-        OWN,
-        "Names the connection.",
-        "connection-name",
-    ),
-    run: |context, args| {
+static SETNAME: SessionCommand = CONTAINER
+    .since("2.6.9")
+    .sub("setname", Arity::Exactly(3), OWN, "Names the connection.", "connection-name")
+    .run(|context, args| {
         context.session.set_name(&args[2])?;
         context.session.out.ok();
         Ok(())
-    },
-};
+    });
 
 /// CLIENT SETINFO <LIB-NAME libname | LIB-VER libver>
-static SETINFO: SessionCommand = SessionCommand {
-    spec: CONTAINER.since("7.2.0").sub(
+static SETINFO: SessionCommand = CONTAINER
+    .since("7.2.0")
+    .sub(
         "setinfo",
         Arity::Exactly(4),
         OWN,
-        "Tells which library the client uses, for CLIENT LIST.",
+        "Returns which library the client uses, for CLIENT LIST.",
         "<LIB-NAME libname | LIB-VER libver>",
-    ),
-    run: setinfo,
-};
+    )
+    .run(setinfo);
 
 fn setinfo(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let (what, value) = (&args[2], &args[3]);
@@ -153,28 +135,28 @@ fn setinfo(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
 }
 
 /// CLIENT NO-EVICT <ON | OFF>
-static NO_EVICT: SessionCommand = SessionCommand {
-    spec: CONTAINER.since("7.0.0").sub(
+static NO_EVICT: SessionCommand = CONTAINER
+    .since("7.0.0")
+    .sub(
         "no-evict",
         Arity::Exactly(3),
         OWN | ADMIN,
         "Keeps the connection when others are closed because they take memory.",
         "<ON | OFF>",
-    ),
-    run: |context, args| mark(context, args, client::NO_EVICT),
-};
+    )
+    .run(|context, args| mark(context, args, client::NO_EVICT));
 
 /// CLIENT NO-TOUCH <ON | OFF>
-static NO_TOUCH: SessionCommand = SessionCommand {
-    spec: CONTAINER.since("7.2.0").sub(
+static NO_TOUCH: SessionCommand = CONTAINER
+    .since("7.2.0")
+    .sub(
         "no-touch",
         Arity::Exactly(3),
         OWN,
         "Marks the connection as one whose commands are no use of a key.",
         "<ON | OFF>",
-    ),
-    run: |context, args| mark(context, args, client::NO_TOUCH),
-};
+    )
+    .run(|context, args| mark(context, args, client::NO_TOUCH));
 
 fn mark(context: &mut Context<'_>, args: Args<'_>, mark: u8) -> Result<(), Error> {
     let marks = &context.session.info.marks;
@@ -191,15 +173,16 @@ fn mark(context: &mut Context<'_>, args: Args<'_>, mark: u8) -> Result<(), Error
 }
 
 /// CLIENT REPLY <ON | OFF | SKIP>
-static REPLY: SessionCommand = SessionCommand {
-    spec: CONTAINER.since("3.2.0").sub(
+static REPLY: SessionCommand = CONTAINER
+    .since("3.2.0")
+    .sub(
         "reply",
         Arity::Exactly(3),
         OWN,
-        "Tells the server to answer, not to answer, or to leave out one answer.",
+        "Turns the replies on, off, or off for the next command.",
         "<ON | OFF | SKIP>",
-    ),
-    run: |context, args| {
+    )
+    .run(|context, args| {
         let session = &mut *context.session;
         if is(&args[2], "on") {
             session.quiet = Quiet::No;
@@ -214,17 +197,13 @@ static REPLY: SessionCommand = SessionCommand {
             return Err(Error::SYNTAX);
         }
         Ok(())
-    },
-};
+    });
 
 /// CLIENT HELP
-static HELP: SessionCommand = SessionCommand {
-    spec: declare_help(Group::Connection, "5.0.0"),
-    run: |context, _| {
-        help(&mut context.session.out, "CLIENT", LINES);
-        Ok(())
-    },
-};
+static HELP: SessionCommand = declare_help(Group::Connection, "5.0.0").run(|context, _| {
+    help(&mut context.session.out, "CLIENT", LINES);
+    Ok(())
+});
 
 const LINES: &[&str] = &[
     "GETNAME",

@@ -2,7 +2,7 @@
 
 use super::CONTAINER;
 use crate::clients::pause::PauseMode;
-use crate::commands::{SessionCommand, declare, is, parse_timeout_ms};
+use crate::commands::declare::{SessionCommand, is, parse_timeout_ms};
 use crate::session::Context;
 use redstart_engine::Error;
 use redstart_engine::spec::*;
@@ -14,16 +14,16 @@ const LONGEST_MS: u64 = 300 * 365 * 86_400_000;
 const FLAGS: Flags = NOSCRIPT | LOADING | STALE | ADMIN;
 
 /// CLIENT PAUSE timeout [WRITE | ALL]
-pub static PAUSE: SessionCommand = SessionCommand {
-    spec: CONTAINER.since("3.0.0").sub(
+pub static PAUSE: SessionCommand = CONTAINER
+    .since("3.0.0")
+    .sub(
         "pause",
         Arity::AtLeast(3),
         FLAGS,
         "Lets all commands, or those that may write, wait for so many milliseconds.",
         "timeout [WRITE | ALL]",
-    ),
-    run: pause,
-};
+    )
+    .run(pause);
 
 fn pause(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let mode = match args.get(3) {
@@ -47,23 +47,14 @@ fn pause(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
 }
 
 /// CLIENT UNPAUSE
-pub static UNPAUSE: SessionCommand = SessionCommand {
-    spec: declare(
-        "unpause",
-        Group::Connection,
-        Arity::Exactly(2),
-        FLAGS,
-        Doc {
-            since: "6.2.0",
-            complexity: "O(N) with N paused connections.",
-            summary: "Ends a pause: what waits goes on.",
-            syntax: "",
-        },
-    ),
-    run: |context, _| {
+pub static UNPAUSE: SessionCommand = declare("unpause", Group::Connection, Arity::Exactly(2))
+    .flags(FLAGS)
+    .since("6.2.0")
+    .complexity("O(N) with N paused connections.")
+    .summary("Ends a pause: what waits goes on.")
+    .run(|context, _| {
         let server = context.session.server;
         server.pause.end(&server.engine.keyspace);
         context.session.out.ok();
         Ok(())
-    },
-};
+    });

@@ -2,7 +2,7 @@
 
 use super::{CONTAINER, OWN};
 use crate::clients::tracking_mode::TrackingMode;
-use crate::commands::{SessionCommand, declare, is};
+use crate::commands::declare::{SessionCommand, is};
 use crate::session::{Context, Session};
 use bytes::Bytes;
 use redstart_engine::Error;
@@ -11,22 +11,16 @@ use redstart_protocol::{Args, parse_i64};
 
 /// CLIENT TRACKING <ON | OFF> [REDIRECT client-id] [PREFIX prefix ...] [BCAST] [OPTIN] [OPTOUT]
 /// [NOLOOP]
-pub static TRACKING: SessionCommand = SessionCommand {
-    spec: declare(
-        "tracking",
-        Group::Connection,
-        Arity::AtLeast(3),
-        OWN,
-        Doc {
-            since: "6.0.0",
-            complexity: "O(1). Some options may introduce additional complexity.",
-            summary: "Tells the connection which of the keys that it has read become stale.",
-            syntax: "<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] \
+pub static TRACKING: SessionCommand = declare("tracking", Group::Connection, Arity::AtLeast(3))
+    .flags(OWN)
+    .since("6.0.0")
+    .complexity("O(1). Some options may introduce additional complexity.")
+    .summary("Sends the connection which of the keys that it has read become stale.")
+    .syntax(
+        "<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] \
                      [OPTIN] [OPTOUT] [NOLOOP]",
-        },
-    ),
-    run: tracking,
-};
+    )
+    .run(tracking);
 
 fn tracking(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let session = &mut *context.session;
@@ -122,16 +116,16 @@ fn check_prefixes(prefixes: &[Bytes], current: &[Bytes]) -> Result<(), Error> {
 }
 
 /// CLIENT CACHING <YES | NO>
-pub static CACHING: SessionCommand = SessionCommand {
-    spec: CONTAINER.since("6.0.0").sub(
+pub static CACHING: SessionCommand = CONTAINER
+    .since("6.0.0")
+    .sub(
         "caching",
         Arity::Exactly(3),
         OWN,
         "Says whether the connection keeps what the next command reads.",
         "<YES | NO>",
-    ),
-    run: caching,
-};
+    )
+    .run(caching);
 
 fn caching(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let session = &mut *context.session;
@@ -162,31 +156,32 @@ fn caching(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
 }
 
 /// CLIENT GETREDIR
-pub static GETREDIR: SessionCommand = SessionCommand {
-    spec: CONTAINER.since("6.0.0").sub(
+pub static GETREDIR: SessionCommand = CONTAINER
+    .since("6.0.0")
+    .sub(
         "getredir",
         Arity::Exactly(2),
         OWN,
-        "Tells which connection the messages of CLIENT TRACKING go to.",
+        "Returns which connection the messages of CLIENT TRACKING go to.",
         "",
-    ),
-    run: |context, _| {
+    )
+    .run(|context, _| {
         let redirect = context.session.info.redirect();
         context.session.out.integer(redirect);
         Ok(())
-    },
-};
+    });
 
 /// CLIENT TRACKINGINFO
-pub static TRACKINGINFO: SessionCommand = SessionCommand {
-    spec: CONTAINER.since("6.2.0").sub(
+pub static TRACKINGINFO: SessionCommand = CONTAINER
+    .since("6.2.0")
+    .sub(
         "trackinginfo",
         Arity::Exactly(2),
         OWN,
-        "Tells how the connection uses CLIENT TRACKING.",
+        "Returns how the connection uses CLIENT TRACKING.",
         "",
-    ),
-    run: |context, _| {
+    )
+    .run(|context, _| {
         let session = &mut *context.session;
         let mode = session.info.tracking.lock().clone();
         let flags = [
@@ -212,5 +207,4 @@ pub static TRACKINGINFO: SessionCommand = SessionCommand {
         out.array(mode.prefixes.len());
         mode.prefixes.iter().for_each(|prefix| out.bulk(prefix));
         Ok(())
-    },
-};
+    });

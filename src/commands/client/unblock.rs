@@ -1,6 +1,6 @@
 //! CLIENT UNBLOCK: ends another connection's wait.
 
-use crate::commands::{SessionCommand, declare, is};
+use crate::commands::declare::{SessionCommand, is};
 use crate::session::blocked;
 use redstart_engine::Error;
 use redstart_engine::spec::*;
@@ -9,21 +9,13 @@ use redstart_protocol::{Args, parse_i64};
 use crate::session::Context;
 
 /// CLIENT UNBLOCK client-id [TIMEOUT | ERROR]
-pub static UNBLOCK: SessionCommand = SessionCommand {
-    spec: declare(
-        "unblock",
-        Group::Connection,
-        Arity::AtLeast(3),
-        NOSCRIPT | LOADING | STALE | ADMIN,
-        Doc {
-            since: "5.0.0",
-            complexity: "O(log N) with N connections.",
-            summary: "Ends the wait of a connection, as if its time were up or with an error.",
-            syntax: "client-id [TIMEOUT | ERROR]",
-        },
-    ),
-    run: unblock,
-};
+pub static UNBLOCK: SessionCommand = declare("unblock", Group::Connection, Arity::AtLeast(3))
+    .flags(NOSCRIPT | LOADING | STALE | ADMIN)
+    .since("5.0.0")
+    .complexity("O(log N) with N connections.")
+    .summary("Ends the wait of a connection, as if its time were up or with an error.")
+    .syntax("client-id [TIMEOUT | ERROR]")
+    .run(unblock);
 
 fn unblock(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     if args.len() > 4 {

@@ -1,9 +1,10 @@
 //! COMMAND GETKEYS and GETKEYSANDFLAGS: which arguments of a request are keys. The iterator that
 //! the locks are taken by answers.
 
+use super::OPEN;
 use super::info::{access_words, words};
-use super::{OPEN, is};
-use crate::commands::{SessionCommand, declare};
+use crate::commands::declare::SessionCommand;
+use crate::commands::declare::is;
 use crate::session::Context;
 use redstart_engine::spec::keys::each_key;
 use redstart_engine::spec::*;
@@ -11,54 +12,39 @@ use redstart_engine::{Command, Error};
 use redstart_protocol::Args;
 
 /// COMMAND GETKEYS command [argument ...]
-pub static GETKEYS: SessionCommand = SessionCommand {
-    spec: declare(
-        "getkeys",
-        Group::Server,
-        Arity::AtLeast(4),
-        OPEN,
-        Doc {
-            since: "2.8.13",
-            complexity: "O(N) with N arguments.",
-            summary: "Tells which arguments of a command are keys.",
-            syntax: "command [arg [arg ...]]",
-        },
-    ),
-    run: |context, args| {
+pub static GETKEYS: SessionCommand = declare("getkeys", Group::Server, Arity::AtLeast(4))
+    .flags(OPEN)
+    .since("2.8.13")
+    .complexity("O(N) with N arguments.")
+    .summary("Returns which arguments of a command are keys.")
+    .syntax("command [arg [arg ...]]")
+    .run(|context, args| {
         let keys = keys(context, args.from(2))?;
         let out = &mut context.session.out;
         out.array(keys.len());
         keys.iter().for_each(|(key, _)| out.bulk(key));
         Ok(())
-    },
-};
+    });
 
 /// COMMAND GETKEYSANDFLAGS command [argument ...]
-pub static GETKEYSANDFLAGS: SessionCommand = SessionCommand {
-    spec: declare(
-        "getkeysandflags",
-        Group::Server,
-        Arity::AtLeast(4),
-        OPEN,
-        Doc {
-            since: "7.0.0",
-            complexity: "O(N) with N arguments.",
-            summary: "Tells which arguments of a command are keys, and what is done with each.",
-            syntax: "command [arg [arg ...]]",
-        },
-    ),
-    run: |context, args| {
-        let keys = keys(context, args.from(2))?;
-        let out = &mut context.session.out;
-        out.array(keys.len());
-        for (key, access) in keys {
-            out.array(2);
-            out.bulk(key);
-            words(out, &access_words(access));
-        }
-        Ok(())
-    },
-};
+pub static GETKEYSANDFLAGS: SessionCommand =
+    declare("getkeysandflags", Group::Server, Arity::AtLeast(4))
+        .flags(OPEN)
+        .since("7.0.0")
+        .complexity("O(N) with N arguments.")
+        .summary("Returns which arguments of a command are keys, and what is done with each.")
+        .syntax("command [arg [arg ...]]")
+        .run(|context, args| {
+            let keys = keys(context, args.from(2))?;
+            let out = &mut context.session.out;
+            out.array(keys.len());
+            for (key, access) in keys {
+                out.array(2);
+                out.bulk(key);
+                words(out, &access_words(access));
+            }
+            Ok(())
+        });
 
 fn keys<'a>(context: &Context<'_>, args: Args<'a>) -> Result<Vec<(&'a [u8], Access)>, Error> {
     let registry = &context.session.server.registry;

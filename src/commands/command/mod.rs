@@ -5,7 +5,7 @@ mod info;
 mod keys;
 mod tips;
 
-use super::{SessionCommand, declare, declare_help, help, is};
+use crate::commands::declare::{SessionCommand, declare_help, help, is};
 use crate::session::Context;
 use redstart_engine::Error;
 use redstart_engine::glob::{Case, matches};
@@ -22,26 +22,24 @@ pub static COMMANDS: &[&SessionCommand] =
 const OPEN: Flags = LOADING | STALE;
 
 /// COMMAND [subcommand]
-static COMMAND: SessionCommand = SessionCommand {
-    spec: spec::declare("command", Group::Server, AtLeast(1))
-        .flags(OPEN)
-        .since("2.8.13")
-        .complexity("O(N) with N commands.")
-        .summary("Tells about all commands.")
-        .subcommands(&[
-            &COUNT.spec,
-            &LIST.spec,
-            &INFO.spec,
-            &DOCS.spec,
-            &keys::GETKEYS.spec,
-            &keys::GETKEYSANDFLAGS.spec,
-            &HELP.spec,
-        ]),
-    run: |context, _| {
+static COMMAND: SessionCommand = spec::declare("command", Group::Server, AtLeast(1))
+    .flags(OPEN)
+    .since("2.8.13")
+    .complexity("O(N) with N commands.")
+    .summary("Returns all commands.")
+    .subcommands(&[
+        &COUNT.spec,
+        &LIST.spec,
+        &INFO.spec,
+        &DOCS.spec,
+        &keys::GETKEYS.spec,
+        &keys::GETKEYSANDFLAGS.spec,
+        &HELP.spec,
+    ])
+    .run(|context, _| {
         all(context);
         Ok(())
-    },
-};
+    });
 
 fn all(context: &mut Context<'_>) {
     let session = &mut *context.session;
@@ -57,42 +55,25 @@ fn top<'a>(commands: impl Iterator<Item = &'a Registered>) -> impl Iterator<Item
 }
 
 /// COMMAND COUNT
-static COUNT: SessionCommand = SessionCommand {
-    spec: declare(
-        "count",
-        Group::Server,
-        Arity::Exactly(2),
-        OPEN,
-        Doc {
-            since: "2.8.13",
-            complexity: "O(1)",
-            summary: "Tells how many commands there are.",
-            syntax: "",
-        },
-    ),
-    run: |context, _| {
+static COUNT: SessionCommand = declare("count", Group::Server, Arity::Exactly(2))
+    .flags(OPEN)
+    .since("2.8.13")
+    .complexity("O(1)")
+    .summary("Returns how many commands there are.")
+    .run(|context, _| {
         let session = &mut *context.session;
         session.out.integer(top(session.server.registry.iter()).count() as i64);
         Ok(())
-    },
-};
+    });
 
 /// COMMAND LIST [FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]
-static LIST: SessionCommand = SessionCommand {
-    spec: declare(
-        "list",
-        Group::Server,
-        Arity::AtLeast(2),
-        OPEN,
-        Doc {
-            since: "7.0.0",
-            complexity: "O(N) with N commands.",
-            summary: "Tells the names of all commands, or of some.",
-            syntax: "[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]",
-        },
-    ),
-    run: list,
-};
+static LIST: SessionCommand = declare("list", Group::Server, Arity::AtLeast(2))
+    .flags(OPEN)
+    .since("7.0.0")
+    .complexity("O(N) with N commands.")
+    .summary("Returns the names of all commands, or of some.")
+    .syntax("[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]")
+    .run(list);
 
 fn list(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let session = &mut *context.session;
@@ -121,20 +102,13 @@ fn list(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
 }
 
 /// COMMAND INFO [command-name [command-name ...]]
-static INFO: SessionCommand = SessionCommand {
-    spec: declare(
-        "info",
-        Group::Server,
-        Arity::AtLeast(2),
-        OPEN,
-        Doc {
-            since: "2.8.13",
-            complexity: "O(N) with N commands.",
-            summary: "Tells about commands what programs need to know.",
-            syntax: "[command-name [command-name ...]]",
-        },
-    ),
-    run: |context, args| {
+static INFO: SessionCommand = declare("info", Group::Server, Arity::AtLeast(2))
+    .flags(OPEN)
+    .since("2.8.13")
+    .complexity("O(N) with N commands.")
+    .summary("Returns about commands what programs need to know.")
+    .syntax("[command-name [command-name ...]]")
+    .run(|context, args| {
         if args.len() == 2 {
             all(context);
             return Ok(());
@@ -148,24 +122,16 @@ static INFO: SessionCommand = SessionCommand {
             }
         }
         Ok(())
-    },
-};
+    });
 
 /// COMMAND DOCS [command-name [command-name ...]]
-static DOCS: SessionCommand = SessionCommand {
-    spec: declare(
-        "docs",
-        Group::Server,
-        Arity::AtLeast(2),
-        OPEN,
-        Doc {
-            since: "7.0.0",
-            complexity: "O(N) with N commands.",
-            summary: "Tells about commands what people need to know.",
-            syntax: "[command-name [command-name ...]]",
-        },
-    ),
-    run: |context, args| {
+static DOCS: SessionCommand = declare("docs", Group::Server, Arity::AtLeast(2))
+    .flags(OPEN)
+    .since("7.0.0")
+    .complexity("O(N) with N commands.")
+    .summary("Returns about commands what people need to know.")
+    .syntax("[command-name [command-name ...]]")
+    .run(|context, args| {
         let session = &mut *context.session;
         let registry = &session.server.registry;
         let chosen: Vec<&Registered> = match args.len() {
@@ -177,17 +143,13 @@ static DOCS: SessionCommand = SessionCommand {
             docs::write(&mut session.out, registered.command, registered.container);
         }
         Ok(())
-    },
-};
+    });
 
 /// COMMAND HELP
-static HELP: SessionCommand = SessionCommand {
-    spec: declare_help(Group::Server, "5.0.0"),
-    run: |context, _| {
-        help(&mut context.session.out, "COMMAND", LINES);
-        Ok(())
-    },
-};
+static HELP: SessionCommand = declare_help(Group::Server, "5.0.0").run(|context, _| {
+    help(&mut context.session.out, "COMMAND", LINES);
+    Ok(())
+});
 
 const LINES: &[&str] = &[
     "(no subcommand)",

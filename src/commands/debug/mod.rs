@@ -2,7 +2,7 @@
 
 mod data;
 
-use super::{SessionCommand, declare, help, is};
+use crate::commands::declare::{SessionCommand, help, is};
 use crate::dispatch::replay::Replayer;
 use crate::durability::Reload;
 use crate::session::Context;
@@ -22,21 +22,12 @@ pub static COMMANDS: &[&SessionCommand] = &[&DEBUG];
 const SLEEP_MAX_S: f64 = 1e9;
 
 /// DEBUG subcommand [argument ...]
-static DEBUG: SessionCommand = SessionCommand {
-    spec: declare(
-        "debug",
-        Group::Server,
-        Arity::AtLeast(2),
-        ADMIN | NOSCRIPT | LOADING | STALE | SCRIPT_DEBUGGING,
-        Doc {
-            since: "1.0.0",
-            complexity: "Depends on the subcommand.",
-            summary: "Holds what is for tests only.",
-            syntax: "",
-        },
-    ),
-    run: debug,
-};
+static DEBUG: SessionCommand = declare("debug", Group::Server, Arity::AtLeast(2))
+    .flags(ADMIN | NOSCRIPT | LOADING | STALE | SCRIPT_DEBUGGING)
+    .since("1.0.0")
+    .complexity("Depends on the subcommand.")
+    .summary("Holds what is for tests only.")
+    .run(debug);
 
 fn debug(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let session = &mut *context.session;

@@ -2,7 +2,7 @@
 
 mod graph;
 
-use super::{Container, SessionCommand, declare, declare_help, help};
+use crate::commands::declare::{Container, SessionCommand, declare_help, help};
 use crate::metrics::histogram::Histogram;
 use crate::session::Context;
 use redstart_engine::spec::*;
@@ -32,21 +32,13 @@ pub static LATENCY: Command = CONTAINER.declare(
 const GUARDED: Flags = ADMIN | NOSCRIPT | LOADING | STALE;
 
 /// LATENCY HISTOGRAM [command [command ...]]
-static HISTOGRAM: SessionCommand = SessionCommand {
-    spec: declare(
-        "histogram",
-        Group::Server,
-        Arity::AtLeast(2),
-        GUARDED,
-        Doc {
-            since: "7.0.0",
-            complexity: "O(N) with N commands told.",
-            summary: "Tells how long the calls of commands took.",
-            syntax: "[command [command ...]]",
-        },
-    ),
-    run: histogram,
-};
+static HISTOGRAM: SessionCommand = declare("histogram", Group::Server, Arity::AtLeast(2))
+    .flags(GUARDED)
+    .since("7.0.0")
+    .complexity("O(N) with N commands told.")
+    .summary("Returns how long the calls of commands took.")
+    .syntax("[command [command ...]]")
+    .run(histogram);
 
 fn histogram(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let session = &mut *context.session;
@@ -83,15 +75,9 @@ fn histogram(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
 }
 
 /// LATENCY LATEST
-static LATEST: SessionCommand = SessionCommand {
-    spec: CONTAINER.sub(
-        "latest",
-        Arity::Exactly(2),
-        GUARDED,
-        "Tells the newest and the worst of events.",
-        "",
-    ),
-    run: |context, _| {
+static LATEST: SessionCommand = CONTAINER
+    .sub("latest", Arity::Exactly(2), GUARDED, "Returns the newest and the worst of events.", "")
+    .run(|context, _| {
         let session = &mut *context.session;
         let events = session.server.latency.all();
         let out = &mut session.out;
@@ -105,19 +91,12 @@ static LATEST: SessionCommand = SessionCommand {
             out.integer(event.worst_ms as i64);
         }
         Ok(())
-    },
-};
+    });
 
 /// LATENCY HISTORY event
-static HISTORY: SessionCommand = SessionCommand {
-    spec: CONTAINER.sub(
-        "history",
-        Arity::Exactly(3),
-        GUARDED,
-        "Tells the samples of an event.",
-        "event",
-    ),
-    run: |context, args| {
+static HISTORY: SessionCommand = CONTAINER
+    .sub("history", Arity::Exactly(3), GUARDED, "Returns the samples of an event.", "event")
+    .run(|context, args| {
         let session = &mut *context.session;
         let event = session.server.latency.event(&args[2]);
         let samples = event.map(|(_, event)| event.samples).unwrap_or_default();
@@ -129,36 +108,28 @@ static HISTORY: SessionCommand = SessionCommand {
             out.integer(ms as i64);
         }
         Ok(())
-    },
-};
+    });
 
 /// LATENCY RESET [event [event ...]]
-static RESET: SessionCommand = SessionCommand {
-    spec: CONTAINER.sub(
+static RESET: SessionCommand = CONTAINER
+    .sub(
         "reset",
         Arity::AtLeast(2),
         GUARDED,
         "Forgets the samples of events, or of all.",
         "[event [event ...]]",
-    ),
-    run: |context, args| {
+    )
+    .run(|context, args| {
         let names: Vec<&[u8]> = args.iter().skip(2).collect();
         let count = context.session.server.latency.reset(&names);
         context.session.out.integer(count as i64);
         Ok(())
-    },
-};
+    });
 
 /// LATENCY GRAPH event
-static GRAPH: SessionCommand = SessionCommand {
-    spec: CONTAINER.sub(
-        "graph",
-        Arity::Exactly(3),
-        GUARDED,
-        "Draws the samples of an event.",
-        "event",
-    ),
-    run: |context, args| {
+static GRAPH: SessionCommand = CONTAINER
+    .sub("graph", Arity::Exactly(3), GUARDED, "Draws the samples of an event.", "event")
+    .run(|context, args| {
         let session = &mut *context.session;
         let Some((name, event)) = session.server.latency.event(&args[2]) else {
             let before = "ERR No samples available for event '";
@@ -167,29 +138,24 @@ static GRAPH: SessionCommand = SessionCommand {
         let text = graph::draw(name, &event, crate::system::clock::wall_us() / 1_000_000);
         session.out.verbatim("txt", text.as_bytes());
         Ok(())
-    },
-};
+    });
 
 /// LATENCY DOCTOR
-static DOCTOR: SessionCommand = SessionCommand {
-    spec: CONTAINER.sub("doctor", Arity::Exactly(2), GUARDED, "Tells what the events mean.", ""),
-    run: |context, _| {
+static DOCTOR: SessionCommand = CONTAINER
+    .sub("doctor", Arity::Exactly(2), GUARDED, "Returns what the events mean.", "")
+    .run(|context, _| {
         let session = &mut *context.session;
         let threshold_ms = session.server.thresholds.monitor_ms();
         let text = graph::advise(threshold_ms, &session.server.latency.all());
         session.out.verbatim("txt", text.as_bytes());
         Ok(())
-    },
-};
+    });
 
 /// LATENCY HELP
-static HELP: SessionCommand = SessionCommand {
-    spec: declare_help(Group::Server, "2.8.13"),
-    run: |context, _| {
-        help(&mut context.session.out, "LATENCY", LINES);
-        Ok(())
-    },
-};
+static HELP: SessionCommand = declare_help(Group::Server, "2.8.13").run(|context, _| {
+    help(&mut context.session.out, "LATENCY", LINES);
+    Ok(())
+});
 
 const LINES: &[&str] = &[
     "DOCTOR",
