@@ -10,7 +10,7 @@ use redstart_engine::storage::value::ObjectRef;
 use redstart_engine::storage::value::list::End;
 use redstart_engine::{Engine, Now};
 use redstart_persistence::aof::{self, Next};
-use redstart_persistence::rdb::{Compression, Found, Input, Reader, crc64, payload};
+use redstart_persistence::rdb::{Compression, Found, Input, Reader, Version, crc64, payload};
 use redstart_persistence::record::Builder;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;

@@ -94,10 +94,13 @@ fn read_rdb(
 fn log_about(reader: &Reader<'_>) {
     let about = reader.about();
     let writer = about.writer.as_deref().unwrap_or("an unnamed server");
-    log::notice(format_args!("Read RDB {} of {writer}", about.version));
+    log::notice(format_args!("Read {} of {writer}", about.version));
     if about.empty > 0 {
         let what = "keys were passed over that have values without elements";
         log::warning(format_args!("{} {what}", about.empty));
+    }
+    for (what, count) in &about.passed_over {
+        log::warning(format_args!("{what} does not exist here: it was passed over {count} times"));
     }
 }
 

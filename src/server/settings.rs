@@ -150,7 +150,8 @@ pub fn apply(config: &Config, server: &Server) {
     let options = &engine.options;
     options.set_aging(aging(config));
     options.set_string_bytes_max(config.count(Setting::ProtoMaxBulkLen) as u64);
-    options.set_rdb_version(config.count(Setting::RdbVersion) as u16);
+    let rdb_version = config.choice(Setting::RdbVersion).parse();
+    options.set_rdb_version(rdb_version.expect("each of the table's choices is a number"));
     options.set_compresses(config.is(Setting::Rdbcompression));
     options.set_list_packed_max(config.integer(Setting::ListMaxListpackSize));
     options.set_hash_packed_fields_max(config.count(Setting::HashMaxListpackEntries));

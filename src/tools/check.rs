@@ -89,7 +89,7 @@ fn check_redis(
     progress: &Progress,
     before: u64,
 ) -> Result<String, ReadError> {
-    let mut about = About::default();
+    let mut about = None;
     if matches!(input.peek()?, Some(b'R' | b'V')) {
         let engine = Engine::new([0; 2]);
         let (mut reader, mut seen) = (rdb::Reader::new(input)?, DuplicateKeys::default());
@@ -101,7 +101,7 @@ fn check_redis(
             progress.bytes.store(before + reader.at(), Relaxed);
             progress.keys.store(reader.about().entries, Relaxed);
         }
-        about = reader.about().clone();
+        about = Some(reader.about().clone());
         input = reader.into_input();
     }
     let (mut units, mut commands) = (0, 0);
@@ -116,21 +116,33 @@ fn check_redis(
         progress.bytes.store(before + input.at(), Relaxed);
     }
     progress.bytes.store(before + input.at(), Relaxed);
-    let About { version, entries, libraries, empty, .. } = about;
-    let mut writer = about.writer.map_or(String::new(), |writer| format!(", by {writer}"));
-    if empty > 0 {
-        writer += &format!("; {empty} more keys are empty and are passed over");
-    }
     let bytes = input.len();
     let behind = format!("{units} units of {commands} commands");
-    Ok(match (version, units) {
-        (0, _) => format!("a whole append-only file of {behind}, {bytes} bytes"),
-        (_, 0) => {
-            let what = format!("a whole RDB {version} file of {entries} keys");
-            format!("{what} and {libraries} libraries, {bytes} bytes{writer}")
+    let Some(about) = about else {
+        return Ok(format!("a whole append-only file of {behind}, {bytes} bytes"));
+    };
+    let About { version, entries, libraries, .. } = about;
+    let remarks = remarks(&about);
+    Ok(match units {
+        0 => {
+            let what = format!("a whole {version} file of {entries} keys");
+            format!("{what} and {libraries} libraries, {bytes} bytes{remarks}")
         }
-        _ => format!("a whole RDB {version} of {entries} keys and {behind}, {bytes} bytes{writer}"),
+        _ => format!("a whole {version} of {entries} keys and {behind}, {bytes} bytes{remarks}"),
     })
+}
+
+/// Who wrote an RDB file, and what of it is not loaded.
+fn remarks(about: &About) -> String {
+    let mut remarks = about.writer.as_ref().map_or(String::new(), |name| format!(", by {name}"));
+    if about.empty > 0 {
+        let count = about.empty;
+        remarks += &format!("; {count} more keys are empty and are passed over");
+    }
+    for (what, count) in &about.passed_over {
+        remarks += &format!("; {what} is passed over {count} times");
+    }
+    remarks
 }
 
 fn check_snapshot(

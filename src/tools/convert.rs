@@ -7,7 +7,7 @@ use crate::system::progress::{Audience, Progress};
 use clap::Parser;
 use redstart_engine::Engine;
 use redstart_persistence::ReadError;
-use redstart_persistence::rdb::{self, Compression, Found, Input};
+use redstart_persistence::rdb::{self, Compression, Found, Input, Version};
 use redstart_persistence::snapshot::{self, Header};
 use redstart_persistence::storage::Storage;
 use std::fs::Metadata;
@@ -21,14 +21,22 @@ use std::sync::atomic::Ordering::Relaxed;
 #[derive(Parser)]
 #[command(name = "redstart convert", no_binary_name = true)]
 struct Arguments {
-    /// The version of the RDB file that is written: 10 for Redis 7.0 and everything newer, 12 for
-    /// hashes whose fields expire.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(10..=12))]
-    rdb_version: u16,
+    /// The version of the RDB file that is written: 10 for Redis 7.0 and everything newer. Hashes
+    /// whose fields expire need 12 (Redis 7.4), 13 (Redis 8.6) or 80 (Valkey 9).
+    #[arg(long, default_value = "10", value_parser = written_version)]
+    rdb_version: Version,
     /// The file to read.
     input: PathBuf,
     /// The file to write.
     output: PathBuf,
+}
+
+fn written_version(text: &str) -> Result<Version, String> {
+    let version = text.parse().ok().and_then(Version::written);
+    version.ok_or_else(|| {
+        let all = Version::WRITTEN.map(|version| version.number().to_string()).join(", ");
+        format!("none of {all}")
+    })
 }
 
 /// Runs the subcommand.
@@ -137,7 +145,7 @@ impl Conversion<'_> {
         Ok(format!("a snapshot of {} keys, {} bytes", counts.entries, counts.bytes))
     }
 
-    fn to_rdb(&self, version: u16, progress: &Progress) -> Result<String, ReadError> {
+    fn to_rdb(&self, version: Version, progress: &Progress) -> Result<String, ReadError> {
         let engine = Engine::new([0; 2]);
         let builder = builder(&engine);
         let mut reader = snapshot::Reader::open(self.from, self.input)?;
@@ -171,6 +179,6 @@ impl Conversion<'_> {
         }
         let bytes = self.written(writer.finish())?;
         let keys = progress.keys.load(Relaxed);
-        Ok(format!("RDB {version} of {keys} keys, {bytes} bytes"))
+        Ok(format!("{version} of {keys} keys, {bytes} bytes"))
     }
 }

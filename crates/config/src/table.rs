@@ -310,7 +310,7 @@ parameters! {
     RdbSaveIncrementalFsync = param("rdb-save-incremental-fsync", "yes", YesNo).without_effect();
     Rdbchecksum = param("rdbchecksum", "yes", YesNo).immutable()
         .without_effect();
-    RdbVersion = param("rdb-version", "10", Integer(10, 12));
+    RdbVersion = param("rdb-version", "10", Choice(&["10", "11", "12", "13", "80"]));
     Rdbcompression = param("rdbcompression", "yes", YesNo);
     RedisVersion = param("redis-version", "7.4.0", Text(is_version));
     ReplBacklogSize = param("repl-backlog-size", "1048576", Memory(1, LONG)).without_effect();

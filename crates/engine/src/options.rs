@@ -98,7 +98,7 @@ impl Options {
         self.list_packed_max.store(setting, Relaxed);
     }
 
-    /// The version of Redis's format that DUMP writes (`rdb-version`).
+    /// The version of Redis's or Valkey's format that DUMP writes (`rdb-version`).
     pub fn rdb_version(&self) -> u16 {
         self.rdb_version.load(Relaxed)
     }

@@ -1,7 +1,7 @@
 //! DUMP and RESTORE: the two commands on keys whose values are bytes as in Redis's files.
 
 use crate::rdb::payload::{self, Refused};
-use crate::rdb::{Compression, Loaded, VERSION_MIN};
+use crate::rdb::{Compression, Loaded, Version};
 use crate::record::Builder;
 use redstart_engine::spec::*;
 use redstart_engine::storage::entry::NewValue;
@@ -23,7 +23,7 @@ pub static DUMP: DataCommand = declare("dump", Group::Generic, Exactly(2))
 
 fn dump(call: &mut Call<'_>) -> Result<(), Error> {
     let (key, now) = (call.key(0), call.now());
-    let version = call.options.rdb_version().max(VERSION_MIN);
+    let version = Version::written(call.options.rdb_version()).unwrap_or(Version::COMMON);
     let compression = match call.options.compresses() {
         true => Compression::Lzf,
         false => Compression::None,

@@ -1,18 +1,11 @@
-//! The fixed numbers of the format: its versions, how files begin, and what stands where a type
-//! could.
-
-/// The oldest version that is written: that of Redis 7.0.
-pub const VERSION_MIN: u16 = 10;
-/// The newest version of Redis's that is written: that of Redis 7.4.
-pub const VERSION_MAX: u16 = 12;
-/// The newest version of Redis's that is read: that of Redis 8.6.
-pub const VERSION_READ_MAX: u16 = 13;
-/// The version of Valkey 9, whose hashes with deadlines are its own.
-pub const VERSION_VALKEY: u16 = 80;
+//! The fixed numbers that Redis's and Valkey's files share: how they begin, and what stands where a
+//! type could. What differs between the two is in `dialect.rs`.
 
 /// How files begin.
 pub const MAGIC: &[u8; 5] = b"REDIS";
 pub const MAGIC_VALKEY: &[u8; 6] = b"VALKEY";
+/// The length of a file's head: magic and version.
+pub const HEAD: usize = 9;
 
 /// What stands where a type could.
 pub mod opcode {
@@ -32,7 +25,7 @@ pub mod opcode {
     pub const END: u8 = 255;
 }
 
-/// Whether a file with these first bytes is one of Redis's.
+/// Whether a file with these first bytes is one of Redis's or Valkey's.
 pub fn is_rdb(beginning: &[u8]) -> bool {
     beginning.starts_with(MAGIC) || beginning.starts_with(MAGIC_VALKEY)
 }

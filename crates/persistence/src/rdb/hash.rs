@@ -1,8 +1,8 @@
 //! Hashes: field by field, as a zipmap, a ziplist or a listpack; and with the deadlines of fields,
 //! field by field or as a listpack of three elements each.
 
+use super::dialect::{Maker, Version};
 use super::encoding::{Encoding, Loaded, encoding};
-use super::format::{VERSION_MAX, VERSION_MIN};
 use super::input::Input;
 use super::item::Item;
 use super::listpack::{Growing, Listpack};
@@ -20,12 +20,18 @@ const PLAIN: u8 = 4;
 const LISTPACK: u8 = 16;
 /// Field by field, each with its deadline above the earliest one, which comes first.
 const TIMED: u8 = 24;
+/// Field by field, each with its deadline behind the value.
+const TIMED_VALKEY: u8 = 22;
 
 pub static ENCODINGS: &[Encoding] = &[
     encoding(PLAIN, read_plain),
     encoding(9, read_zipmap),
     encoding(13, read_ziplist),
     encoding(LISTPACK, read_listpack),
+];
+
+/// Redis's own, with the deadlines of fields.
+pub static TIMED_OF_REDIS: &[Encoding] = &[
     encoding(22, |input, builder| read_timed(input, builder, Base::None)),
     encoding(23, |input, builder| read_timed_listpack(input, builder, Base::None)),
     encoding(TIMED, |input, builder| read_timed(input, builder, Base::Earliest)),
@@ -33,7 +39,7 @@ pub static ENCODINGS: &[Encoding] = &[
 ];
 
 /// Valkey's own, with a deadline behind each value.
-pub static VALKEY: Encoding = encoding(22, read_valkey);
+pub static TIMED_OF_VALKEY: &[Encoding] = &[encoding(TIMED_VALKEY, read_valkey)];
 
 /// The most bytes of a hash that is written as a listpack: only settings far from the default make
 /// a packed hash as large.
@@ -49,20 +55,21 @@ enum Base {
 }
 
 /// A hash that is being read.
-struct Growth<'b> {
+pub struct Growth<'b> {
     hash: Hash,
     limits: Limits<'b>,
     builder: Builder<'b>,
 }
 
 impl<'b> Growth<'b> {
-    fn new(builder: Builder<'b>) -> Growth<'b> {
+    /// Of fields one by one.
+    pub fn new(builder: Builder<'b>) -> Growth<'b> {
         Growth::with(builder, builder.options.hash_packed_bytes_max())
     }
 
     /// Of a ziplist or a listpack: one that is packed stays so, as in Redis, however long what is
     /// in it, unless there are too many fields.
-    fn of_list(builder: Builder<'b>) -> Growth<'b> {
+    pub fn of_list(builder: Builder<'b>) -> Growth<'b> {
         Growth::with(builder, usize::MAX)
     }
 
@@ -72,7 +79,11 @@ impl<'b> Growth<'b> {
         Growth { hash: Hash::default(), limits, builder }
     }
 
-    fn add(&mut self, field: &[u8], value: &[u8]) -> Result<(), &'static str> {
+    /// Adds a field.
+    ///
+    /// # Errors
+    /// When it is there.
+    pub fn add(&mut self, field: &[u8], value: &[u8]) -> Result<(), &'static str> {
         match self.hash.set(field, NewValue::Str(value), Ttl::Clear, self.limits) {
             true => Ok(()),
             false => Err("a field occurs twice"),
@@ -90,7 +101,8 @@ impl<'b> Growth<'b> {
         field.with(|field| value.with(|value| self.add(field, value)))
     }
 
-    fn finish(self) -> Loaded {
+    /// The whole hash.
+    pub fn finish(self) -> Loaded {
         Loaded::Object(Box::new(Object::Hash(self.hash)))
     }
 }
@@ -203,13 +215,16 @@ fn read_timed_listpack(
     })
 }
 
+/// What Valkey writes where a field has no deadline.
+const NO_TIME_VALKEY: i64 = -1;
+
 fn read_valkey(input: &mut Input<'_>, builder: Builder<'_>) -> Result<Loaded, ReadError> {
     let mut growth = Growth::new(builder);
     for _ in 0..input.count(10)? {
         let offset = input.at();
         let (field, value) = (input.string()?, input.string()?);
         let added = match input.time_ms()? {
-            -1 => growth.add(&field, &value),
+            NO_TIME_VALKEY => growth.add(&field, &value),
             at_ms @ 0.. => growth.add_timed(&field, &value, at_ms),
             _ => Err(NO_TIME),
         };
@@ -224,14 +239,17 @@ fn is_timed(hash: &Hash) -> bool {
 }
 
 /// The lowest version that can hold a hash.
-pub fn version_needed(hash: &Hash) -> u16 {
-    if is_timed(hash) { VERSION_MAX } else { VERSION_MIN }
+pub fn version_needed(hash: &Hash) -> Version {
+    if is_timed(hash) { Version::TIMED } else { Version::COMMON }
 }
 
 /// What a hash is written as.
-pub fn written(hash: &Hash) -> u8 {
+pub fn written(hash: &Hash, version: Version) -> u8 {
     if is_timed(hash) {
-        TIMED
+        match version.maker() {
+            Maker::Redis => TIMED,
+            Maker::Valkey => TIMED_VALKEY,
+        }
     } else if hash.encoding() == "hashtable" || hash.allocated() > LISTPACK_MAX {
         PLAIN
     } else {
@@ -239,8 +257,9 @@ pub fn written(hash: &Hash) -> u8 {
     }
 }
 
-pub fn write(hash: &Hash, now: Now, out: &mut Output) {
-    match written(hash) {
+/// Writes a hash's value.
+pub fn write(hash: &Hash, now: Now, version: Version, out: &mut Output) {
+    match written(hash, version) {
         LISTPACK => {
             let mut listpack = Growing::default();
             hash.for_each(|field, value| {
@@ -256,24 +275,40 @@ pub fn write(hash: &Hash, now: Now, out: &mut Output) {
                 value.with(|value| out.string(value));
             });
         }
+        TIMED_VALKEY => write_valkey(hash, now, out),
         _ => write_timed(hash, now, out),
     }
+}
+
+/// The wall time of a field's deadline, which formats hold only above zero.
+fn wall_ms(now: Now, deadline_ms: u64) -> i64 {
+    now.wall(deadline_ms).max(1)
 }
 
 fn write_timed(hash: &Hash, now: Now, out: &mut Output) {
     // The index may be early, never late; but what is written has to be exact.
     let deadlines = hash.iter_timed().map(|(_, _, deadline_ms)| deadline_ms);
     let earliest = deadlines.filter(|&deadline_ms| deadline_ms != 0).min();
-    let earliest_ms = earliest.map_or(1, |deadline_ms| now.wall(deadline_ms).max(1));
+    let earliest_ms = earliest.map_or(1, |deadline_ms| wall_ms(now, deadline_ms));
     out.raw(&earliest_ms.to_le_bytes());
     out.length(hash.len() as u64);
     for (field, value, deadline_ms) in hash.iter_timed() {
         let above = match deadline_ms {
             0 => 0,
-            _ => now.wall(deadline_ms).max(1).abs_diff(earliest_ms) + 1,
+            _ => wall_ms(now, deadline_ms).abs_diff(earliest_ms) + 1,
         };
         out.length(above);
         out.string(field);
         value.with(|value| out.string(value));
+    }
+}
+
+fn write_valkey(hash: &Hash, now: Now, out: &mut Output) {
+    out.length(hash.len() as u64);
+    for (field, value, deadline_ms) in hash.iter_timed() {
+        out.string(field);
+        value.with(|value| out.string(value));
+        let at_ms = if deadline_ms == 0 { NO_TIME_VALKEY } else { wall_ms(now, deadline_ms) };
+        out.raw(&at_ms.to_le_bytes());
     }
 }

@@ -1,16 +1,19 @@
 //! What DUMP replies and RESTORE takes, and the same for libraries of functions.
 //!
 //! ```text
-//! type | value | version, two bytes, low first | CRC-64, eight bytes, low first
+//! [what is noted of the key] | type | value | version, two bytes, low first | CRC-64, eight bytes, low first
 //! F5 | text | ... | version | CRC-64                      (FUNCTION DUMP)
 //! ```
 
 use super::crc64::crc64;
+use super::dialect::{self, Part, Version};
 use super::encoding::Loaded;
-use super::format::{VERSION_MIN, VERSION_READ_MAX, VERSION_VALKEY, opcode};
+use super::format::opcode;
 use super::input::Input;
 use super::output::{Compression, Output};
-use super::value;
+use super::template::Templates;
+use super::{module, value};
+use crate::fault::ReadError;
 use crate::record::Builder;
 use redstart_engine::Now;
 use redstart_engine::storage::entry::Entry;
@@ -28,32 +31,32 @@ pub enum Refused {
 
 const FOOTER: usize = 2 + 8;
 
-/// A value as a payload.
-pub fn dump(entry: &Entry, now: Now, version: u16, compression: Compression) -> Vec<u8> {
+/// A value as a payload, of this version or of the lowest that can hold it.
+pub fn dump(entry: &Entry, now: Now, version: Version, compression: Compression) -> Vec<u8> {
+    let version = version.max(value::version_needed(entry));
     let mut out = Output::new(compression);
-    out.raw(&[value::kind(entry)]);
-    value::write(entry, now, &mut out);
-    finish(out, version.max(value::version_needed(entry)))
+    out.raw(&[value::kind(entry, version)]);
+    value::write(entry, now, version, &mut out);
+    finish(out, version)
 }
 
-fn finish(mut out: Output, version: u16) -> Vec<u8> {
-    out.raw(&version.to_le_bytes());
+fn finish(mut out: Output, version: Version) -> Vec<u8> {
+    out.raw(&version.number().to_le_bytes());
     let sum = crc64(0, &out.bytes);
     out.raw(&sum.to_le_bytes());
     out.take()
 }
 
 /// The body and the version of a payload whose checksum is right.
-fn open(payload: &[u8]) -> Result<(&[u8], u16), Refused> {
+fn open(payload: &[u8]) -> Result<(&[u8], Version), Refused> {
     let Some((summed, sum)) = payload.split_last_chunk::<8>() else { return Err(Refused::Footer) };
     let Some((body, version)) = summed.split_last_chunk::<2>() else {
         return Err(Refused::Footer);
     };
-    let version = u16::from_le_bytes(*version);
-    let known = version <= VERSION_READ_MAX || version == VERSION_VALKEY;
-    if !known || u64::from_le_bytes(*sum) != crc64(0, summed) {
+    let known = Version::known(u16::from_le_bytes(*version));
+    let Some(version) = known.filter(|_| u64::from_le_bytes(*sum) == crc64(0, summed)) else {
         return Err(Refused::Footer);
-    }
+    };
     debug_assert!(payload.len() >= FOOTER);
     Ok((body, version))
 }
@@ -65,12 +68,28 @@ fn open(payload: &[u8]) -> Result<(&[u8], u16), Refused> {
 pub fn restore(payload: &[u8], builder: Builder<'_>) -> Result<Loaded, Refused> {
     let (body, version) = open(payload)?;
     let mut input = Input::new("", Box::new(body), body.len() as u64);
-    let mut read = || {
-        let kind = input.byte()?;
-        value::read(&mut input, kind, version, builder)
-    };
-    let value = read().map_err(|_| Refused::Body)?;
+    let value = read(&mut input, version, builder).map_err(|_| Refused::Body)?;
     if input.is_empty() && !value.is_empty() { Ok(value) } else { Err(Refused::Body) }
+}
+
+fn read(
+    input: &mut Input<'_>,
+    version: Version,
+    builder: Builder<'_>,
+) -> Result<Loaded, ReadError> {
+    loop {
+        let offset = input.at();
+        let kind = input.byte()?;
+        if kind < opcode::FIRST {
+            return value::read(input, kind, version, &Templates::default(), builder);
+        }
+        match dialect::part(version, kind) {
+            Part::NotEvicted => {}
+            Part::KeyMetadata => drop(module::pass_over_metadata(input)?),
+            Part::Template => return Err(input.fault(offset, "a template in a payload")),
+            Part::Refused(what) => return Err(input.fault(offset, what)),
+        }
+    }
 }
 
 /// The texts of libraries as a payload.
@@ -80,7 +99,7 @@ pub fn dump_functions<'a>(texts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
         out.raw(&[opcode::FUNCTION]);
         out.string(text);
     }
-    finish(out, VERSION_MIN)
+    finish(out, Version::COMMON)
 }
 
 /// The texts of libraries in a payload.

@@ -1,14 +1,14 @@
 //! Reading a file of Redis's, part by part.
 
-use super::format::{MAGIC, MAGIC_VALKEY, VERSION_READ_MAX, VERSION_VALKEY, opcode};
+use super::dialect::{self, Part, Version};
+use super::format::{HEAD, opcode};
 use super::input::Input;
-use super::value;
+use super::template::Templates;
+use super::{module, value};
 use crate::fault::{Fault, ReadError, shown};
 use crate::record::Builder;
 use redstart_engine::storage::entry::Entry;
-
-/// Files from this version on end with a checksum.
-const SUMMED_FROM: u16 = 5;
+use std::collections::BTreeMap;
 
 /// A part of a file that matters.
 pub enum Found {
@@ -19,10 +19,10 @@ pub enum Found {
 }
 
 /// What a file says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct About {
     /// The format's version.
-    pub version: u16,
+    pub version: Version,
     /// The name and version of the server that wrote it, if the file says so.
     pub writer: Option<String>,
     /// Keys so far.
@@ -31,12 +31,27 @@ pub struct About {
     pub libraries: u64,
     /// Keys so far whose values have no elements: they are passed over, as Redis does.
     pub empty: u64,
+    /// What was passed over so far because it does not exist here, and how often it stood there.
+    pub passed_over: BTreeMap<String, u64>,
+}
+
+impl About {
+    fn new(version: Version) -> About {
+        let (entries, libraries, empty) = (0, 0, 0);
+        let passed_over = BTreeMap::new();
+        About { version, writer: None, entries, libraries, empty, passed_over }
+    }
+
+    fn pass_over(&mut self, what: String) {
+        *self.passed_over.entry(what).or_default() += 1;
+    }
 }
 
 /// A file that is being read.
 pub struct Reader<'a> {
     input: Input<'a>,
     about: About,
+    templates: Templates,
     db: usize,
     /// Where the entry begins that was found last.
     entry_at: u64,
@@ -60,26 +75,20 @@ impl<'a> Reader<'a> {
     /// When it is no such file, or of a version that is not known.
     pub fn new(mut input: Input<'a>) -> Result<Reader<'a>, ReadError> {
         let offset = input.at();
-        if input.left() < 9 {
+        if input.left() < HEAD as u64 {
             return Err(input.fault(offset, "it is too short for an RDB file"));
         }
-        let head: [u8; 9] = input.array()?;
-        let digits = |digits: &[u8]| {
-            let text = std::str::from_utf8(digits).ok()?;
-            text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u16>().ok())?
-        };
-        let version = if let Some(rest) = head.strip_prefix(MAGIC) {
-            digits(rest).filter(|version| (1..=VERSION_READ_MAX).contains(version))
-        } else if let Some(rest) = head.strip_prefix(MAGIC_VALKEY) {
-            digits(rest).filter(|&version| version == VERSION_VALKEY)
-        } else {
-            return Err(input.fault(offset, "it is not an RDB file"));
-        };
-        let Some(version) = version else {
-            return Err(input.fault(offset + 5, "a version of RDB that is not known"));
-        };
-        let about = About { version, ..About::default() };
-        Ok(Reader { input, about, db: 0, entry_at: 0, ended: false })
+        let version = Version::of_head(&input.array()?);
+        let version = version.map_err(|(at, what)| input.fault(offset + at, what))?;
+        let templates = Templates::default();
+        Ok(Reader {
+            input,
+            about: About::new(version),
+            templates,
+            db: 0,
+            entry_at: 0,
+            ended: false,
+        })
     }
 
     /// What the file says of itself, and what has been read so far.
@@ -117,12 +126,9 @@ impl<'a> Reader<'a> {
             let offset = self.input.at();
             let kind = self.input.byte()?;
             if kind >= opcode::FIRST {
-                let is_about_entry = matches!(
-                    kind,
-                    opcode::IDLE | opcode::FREQUENCY | opcode::EXPIRES_MS | opcode::EXPIRES_S
-                );
+                let is_about_entry = self.is_about_entry(kind);
                 if prelude.any && !is_about_entry {
-                    return Err(self.input.fault(offset, "a time without a key"));
+                    return Err(self.input.fault(offset, "what is said of a key, without a key"));
                 }
                 prelude.any = is_about_entry;
                 if let Some(found) = self.special(kind, offset, &mut prelude, builder)? {
@@ -140,6 +146,18 @@ impl<'a> Reader<'a> {
             self.about.empty += 1;
         }
         Ok(None)
+    }
+
+    /// Whether a part is about the entry behind it.
+    fn is_about_entry(&self, kind: u8) -> bool {
+        match kind {
+            opcode::IDLE | opcode::FREQUENCY | opcode::EXPIRES_MS | opcode::EXPIRES_S => true,
+            ..opcode::SLOT_INFO => matches!(
+                dialect::part(self.about.version, kind),
+                Part::NotEvicted | Part::KeyMetadata
+            ),
+            _ => false,
+        }
     }
 
     fn special(
@@ -191,23 +209,36 @@ impl<'a> Reader<'a> {
             }
             opcode::END => self.end()?,
             opcode::MODULE_AUX => {
-                let name = value::module(input);
-                let what = format!("data of a module{name}, which do not exist here");
-                return Err(input.fault(offset, what));
+                let name = module::pass_over_aux(input)?;
+                self.about.pass_over(format!("data of the module {name}"));
             }
-            opcode::FUNCTION_UNRELEASED => {
-                let what = "a library of functions as no released server writes it";
-                return Err(input.fault(offset, what));
-            }
-            _ => return Err(input.fault(offset, "a part of an unknown kind")),
+            _ => self.own_part(kind, offset)?,
         }
         Ok(None)
+    }
+
+    /// A part that only one of the servers writes.
+    fn own_part(&mut self, kind: u8, offset: u64) -> Result<(), ReadError> {
+        let input = &mut self.input;
+        match dialect::part(self.about.version, kind) {
+            Part::NotEvicted => self.about.pass_over("protection from eviction".to_owned()),
+            Part::Template => self.templates.read(input)?,
+            Part::KeyMetadata => {
+                for name in module::pass_over_metadata(input)? {
+                    self.about.pass_over(format!("metadata {name} of a module"));
+                }
+            }
+            Part::Refused(what) => {
+                return Err(input.fault(offset, format!("{what}, number {kind}")));
+            }
+        }
+        Ok(())
     }
 
     /// Checks the checksum of what was read.
     fn end(&mut self) -> Result<(), ReadError> {
         self.ended = true;
-        if self.about.version < SUMMED_FROM {
+        if !self.about.version.is_summed() {
             return Ok(());
         }
         let (offset, sum) = (self.input.at(), self.input.sum());
@@ -227,7 +258,8 @@ impl<'a> Reader<'a> {
         builder: Builder<'_>,
     ) -> Result<Option<Entry>, ReadError> {
         let key = self.input.string()?;
-        let read = value::read(&mut self.input, kind, self.about.version, builder);
+        let (version, templates) = (self.about.version, &self.templates);
+        let read = value::read(&mut self.input, kind, version, templates, builder);
         let value = read.map_err(|error| named(error, &key, offset))?;
         if value.is_empty() {
             return Ok(None);

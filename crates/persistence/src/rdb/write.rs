@@ -1,7 +1,8 @@
 //! Writing a file of Redis's.
 
 use super::crc64::crc64;
-use super::format::{MAGIC, opcode};
+use super::dialect::Version;
+use super::format::opcode;
 use super::output::{Compression, Output};
 use super::value;
 use crate::names::unfinished;
@@ -19,7 +20,7 @@ pub struct Writer<'s> {
     file: Box<dyn Stream>,
     name: String,
     out: Output,
-    version: u16,
+    version: Version,
     now: Now,
     db: Option<usize>,
     sum: u64,
@@ -29,7 +30,7 @@ pub struct Writer<'s> {
 /// What becomes a file.
 pub struct Plan<'a> {
     /// The version of the format.
-    pub version: u16,
+    pub version: Version,
     /// Whether strings are compressed.
     pub compression: Compression,
     /// The version of Redstart that writes it.
@@ -46,8 +47,7 @@ impl<'s> Writer<'s> {
     pub fn create(storage: &'s dyn Storage, name: &str, plan: &Plan<'_>) -> io::Result<Self> {
         let file = storage.create_stream(&unfinished(name))?;
         let mut out = Output::new(plan.compression);
-        out.raw(MAGIC);
-        out.raw(format!("{:04}", plan.version).as_bytes());
+        out.raw(plan.version.head().as_bytes());
         for (name, text) in [("redstart-ver", plan.writer), ("redis-bits", "64")] {
             out.raw(&[opcode::AUX]);
             out.string(name.as_bytes());
@@ -80,7 +80,7 @@ impl<'s> Writer<'s> {
         let needed = value::version_needed(entry);
         if needed > self.version {
             let key = entry.key().escape_ascii();
-            let text = format!("RDB {} cannot hold \"{key}\", RDB {needed} can", self.version);
+            let text = format!("{} cannot hold \"{key}\", {needed} can", self.version);
             return Err(io::Error::new(io::ErrorKind::Unsupported, text));
         }
         if self.db != Some(db) {
@@ -92,9 +92,9 @@ impl<'s> Writer<'s> {
             self.out.raw(&[opcode::EXPIRES_MS]);
             self.out.raw(&self.now.wall(entry.deadline_ms()).to_le_bytes());
         }
-        self.out.raw(&[value::kind(entry)]);
+        self.out.raw(&[value::kind(entry, self.version)]);
         self.out.string(entry.key());
-        value::write(entry, self.now, &mut self.out);
+        value::write(entry, self.now, self.version, &mut self.out);
         if self.out.bytes.len() < CHUNK { Ok(()) } else { self.write_out() }
     }
 

@@ -2,13 +2,17 @@
 //! that change it.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub mod files;
+
 use redstart_engine::driver::Driver;
 use redstart_engine::hasher::SHARDS;
 use redstart_engine::keyspace::snapshot::SnapshotItem;
 use redstart_engine::storage::value::ObjectRef;
 use redstart_engine::storage::value::list::End;
 use redstart_persistence::rdb::Writer as RdbWriter;
-use redstart_persistence::rdb::{About, Compression, Found, Input, Plan, Reader as RdbReader};
+use redstart_persistence::rdb::{
+    About, Compression, Found, Input, Plan, Reader as RdbReader, Version,
+};
 use redstart_persistence::record::Builder;
 use redstart_persistence::snapshot::{Counts, Reader, decode, encoder};
 use redstart_persistence::storage::Storage;
@@ -61,7 +65,7 @@ pub fn load_rdb(driver: &Driver, bytes: &[u8]) -> Result<(About, Vec<Vec<u8>>), 
 }
 
 /// Saves a file of Redis's.
-pub fn save_rdb(driver: &Driver, version: u16, compression: Compression) -> Vec<u8> {
+pub fn save_rdb(driver: &Driver, version: Version, compression: Compression) -> Vec<u8> {
     let storage = Memory::default();
     let plan = Plan { version, compression, writer: "test", now: driver.now };
     let mut writer = RdbWriter::create(&storage, "rdb", &plan).expect("memory takes it");
