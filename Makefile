@@ -15,7 +15,7 @@ build: ## Build the optimised binary
 run: build ## Serve on 127.0.0.1:6379, with data in snapshots/
 	./target/release/redstart --port $(PORT) --bind 127.0.0.1 --dir snapshots
 
-setup: ## Install what the tests need (redis-server as the oracle, a Python environment)
+setup: ## Install what the tests need (Redis and Valkey as oracles, a Python environment)
 	tests/setup
 
 test: setup ## Run every test
@@ -57,7 +57,7 @@ histories: ## Check 2,000 histories for linearizability, and a million acquisiti
 crash: ## Kill servers a thousand times, cut power, fail each system call: what is still known?
 	REDSTART_CRASH_ROUNDS=1000 $(CARGO) test --test crash -- --test-threads 2
 
-compat: build ## Ten million random commands against redis-server, then the client tests
+compat: build ## Ten million random commands against each oracle, then the client tests
 	$(CARGO) run --profile quick -p redstart-differential -- --commands 10000000 \
 		--redstart target/release/redstart
 	REDSTART_BIN=$(CURDIR)/target/release/redstart tests/clients/run

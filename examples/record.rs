@@ -22,8 +22,8 @@ mod transcript;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use redstart_differential::oracle::{self, KINDS};
 use support::client::Failure;
-use support::oracle::{self, KINDS};
 use support::resp::Value;
 use transcript::expect::{self, Expect, Saved};
 use transcript::format::{Action, Call, Section, Transcript};

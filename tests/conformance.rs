@@ -1,8 +1,8 @@
 //! Runs the transcripts below `tests/conformance` on every target that there is.
 //!
 //! `CONFORMANCE=string/set cargo test --test conformance` runs only the files whose path contains
-//! that text. A transcript with which an oracle disagrees is wrong: the oracle's tests fail, and are
-//! skipped with a printed line where it is not at hand. An oracle of another version than the
+//! that text. A transcript with which an oracle disagrees is wrong: the oracle's tests fail. They
+//! are skipped, with a printed line, where it is not at hand. An oracle of another version than the
 //! transcripts know runs them too, and what differs is printed, but fails nothing.
 
 #[allow(dead_code, reason = "shared with other tests, which use other parts")]
@@ -13,7 +13,7 @@ mod transcript;
 
 use std::path::{Path, PathBuf};
 
-use support::oracle::{self, Oracle};
+use redstart_differential::oracle::{self, Oracle};
 use transcript::format::Transcript;
 use transcript::in_process::InProcess;
 use transcript::runner::{Report, Runner};
@@ -140,7 +140,7 @@ fn every_command_has_a_transcript() {
     assert!(missing.is_empty(), "commands without a transcript: {missing:?}");
 }
 
-/// Arity, flags, keys, categories and tips are Redis 8's; of commands that only Valkey has, Valkey's.
+/// Arity, flags, keys, categories and tips are Redis 8's, and Valkey's where only Valkey has it.
 /// `table-differences` beside the transcripts lists what is known to differ.
 #[test]
 fn the_command_table_is_the_oracles() {

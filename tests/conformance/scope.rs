@@ -1,7 +1,8 @@
 //! Where a section can run: the directives at its head, and which targets they leave out.
 
+use redstart_differential::oracle::{KINDS, Oracle, Product};
+
 use super::target::Target;
-use crate::support::oracle::{KINDS, Oracle, Product};
 
 /// The name of Redstart among the targets, over TCP as in process.
 pub const REDSTART: &str = "redstart";

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use redstart_differential::oracle::Oracle;
+
 use super::scope::REDSTART;
 use crate::support::client::{Client, Failure};
-use crate::support::oracle::Oracle;
 use crate::support::resp::{Kind, Value};
 use crate::support::server::Server;
 

@@ -2,7 +2,6 @@
 //! shows replies as they are, without a client library's conversions.
 
 pub mod client;
-pub mod oracle;
 pub mod resp;
 pub mod server;
 pub mod talk;

@@ -1,5 +1,5 @@
-//! The differential fuzzer: seeded random command streams, sent to Redstart and to a real
-//! redis-server, every reply compared.
+//! The differential fuzzer: seeded random command streams, sent to Redstart and to a real server
+//! ([`oracle`]: Redis or Valkey), every reply compared.
 //!
 //! A run is a sequence of streams. Stream `i` is made from the run's seed plus `i`, RESP2 and
 //! RESP3 in turn, so any stream can be had again alone. It goes to both servers after a
@@ -19,9 +19,11 @@
 
 pub mod deadline;
 pub mod families;
+pub mod known;
 pub mod link;
 pub mod listener;
 pub mod normalise;
+pub mod oracle;
 pub mod pair;
 pub mod reply;
 pub mod run;

@@ -4,11 +4,14 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::families::Plan;
+use crate::known::Differences;
 use crate::link::Fault;
+use crate::oracle::Oracle;
 use crate::pair::{Difference, Pair, Stop};
 use crate::shrink;
 use crate::source::Source;
 use crate::stream::{Command, Resp, Step, Stream};
+use crate::transaction::Queue;
 use crate::transcript::{command_line, frame_lines};
 
 /// How long shrinking one difference may take.
@@ -34,8 +37,8 @@ pub struct Options {
     pub stream_length: usize,
     /// One in so many streams uses short deadlines and sleeps past them; 0 for none.
     pub sleeping: u64,
-    /// The oracle's program and first arguments.
-    pub oracle: Vec<String>,
+    /// The server to compare with.
+    pub oracle: Oracle,
     /// The program under test and its first arguments.
     pub subject: Vec<String>,
     /// What commands to draw.
@@ -57,6 +60,8 @@ pub struct Summary {
     pub reports: Vec<String>,
     /// How often each difference was seen, by its signature.
     pub seen: HashMap<String, u64>,
+    /// What is known to differ and did, in lines for people.
+    pub known: Vec<String>,
 }
 
 impl Summary {
@@ -72,8 +77,13 @@ pub fn run(options: &Options, print: &mut dyn FnMut(&str)) -> Result<Summary, St
     let started = Instant::now();
     let mut pair = Pair::start(&options.oracle, &options.subject, options.fault.clone())
         .map_err(|error| error.to_string())?;
-    let mut summary =
-        Summary { commands: 0, elapsed: Duration::ZERO, reports: Vec::new(), seen: HashMap::new() };
+    let mut summary = Summary {
+        commands: 0,
+        elapsed: Duration::ZERO,
+        reports: Vec::new(),
+        seen: HashMap::new(),
+        known: Vec::new(),
+    };
     let mut number = 0;
     while summary.commands < options.commands && summary.reports.len() < options.differences_max {
         let stream = make(options, number);
@@ -94,6 +104,7 @@ pub fn run(options: &Options, print: &mut dyn FnMut(&str)) -> Result<Summary, St
         }
     }
     summary.elapsed = started.elapsed();
+    summary.known = pair.known().lines();
     Ok(summary)
 }
 
@@ -106,13 +117,21 @@ pub fn make(options: &Options, number: u64) -> Stream {
         source.widen();
     }
     let is_sleeping = options.sleeping > 0 && number % options.sleeping == options.sleeping - 1;
+    let known = Differences::of(&options.oracle);
+    let mut is_queueing = false;
     let mut steps = Vec::with_capacity(options.stream_length + 64);
     while steps.len() < options.stream_length {
-        steps.push(Step::Send(options.plan.draw(&mut source)));
+        let command = options.plan.draw(&mut source);
+        if known.keeps_back(&command, is_queueing) {
+            continue;
+        }
+        is_queueing = Queue::is_open_after(&command, is_queueing);
+        steps.push(Step::Send(command));
         if is_sleeping && steps.len() % 250 == 249 {
             // Deadlines that wait for EXEC would begin with it.
             source.leave_transaction();
             steps.push(Step::Send(Command::new(["DISCARD"])));
+            is_queueing = false;
             expiring(&mut source, &mut steps);
         }
     }
@@ -211,7 +230,10 @@ fn report(pair: &mut Pair, stream: &Stream, found: Difference) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
+    use crate::oracle::Product;
 
     #[test]
     fn a_stream_comes_from_its_seed_alone() {
@@ -220,7 +242,13 @@ mod tests {
             commands: 0,
             stream_length: 600,
             sleeping: 2,
-            oracle: Vec::new(),
+            oracle: Oracle {
+                name: "redis",
+                product: Product::Redis,
+                version: String::new(),
+                program: PathBuf::new(),
+                is_known: false,
+            },
             subject: Vec::new(),
             plan: Plan::new(&[], &[], &[]).unwrap(),
             differences_max: 1,

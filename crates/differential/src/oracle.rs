@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Whose server it is: the two count their versions apart.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Product {
+    /// Redis.
     Redis,
+    /// Valkey.
     Valkey,
 }
 
@@ -27,6 +29,7 @@ impl Product {
 pub struct Kind {
     /// Its name in transcripts and on command lines.
     pub name: &'static str,
+    /// Whose it is.
     pub product: Product,
     /// The version that the transcripts know.
     known: &'static str,
@@ -44,9 +47,13 @@ pub const KINDS: [Kind; 3] = [
 /// An oracle that can be run here.
 #[derive(Clone, Debug)]
 pub struct Oracle {
+    /// Its name: that of its kind, or its product's.
     pub name: &'static str,
+    /// Whose it is.
     pub product: Product,
+    /// Its version: 8.6.3.
     pub version: String,
+    /// The program that it is.
     pub program: PathBuf,
     /// Whether the transcripts know this very version. What differs in another one is shown, and
     /// is no failure.
@@ -58,7 +65,7 @@ impl Kind {
     pub fn find(&self) -> Result<Oracle, String> {
         let Kind { name, product, known, program } = self;
         let program = fetched(program).unwrap_or_else(|| PathBuf::from(program));
-        let Some(version) = version(&program) else {
+        let Some((_, version)) = said(&program) else {
             return Err(format!("SKIPPED: {name} is not here (tests/setup fetches it)"));
         };
         let series = |version: &str| version.rsplit_once('.').map(|(series, _)| series.to_owned());
@@ -70,6 +77,25 @@ impl Kind {
             println!("{name} is {version}, not {known}: what differs in it does not count");
         }
         Ok(Oracle { name, product: *product, version, program, is_known })
+    }
+}
+
+impl Oracle {
+    /// A server that is no kind of oracle, by its program.
+    pub fn at(program: &Path) -> Result<Oracle, String> {
+        let (product, version) =
+            said(program).ok_or_else(|| format!("{} tells no version", program.display()))?;
+        let name = match product {
+            Product::Redis => "redis",
+            Product::Valkey => "valkey",
+        };
+        Ok(Oracle { name, product, version, program: program.to_owned(), is_known: false })
+    }
+
+    /// The first two numbers of its version.
+    pub fn series(&self) -> (u32, u32) {
+        let mut numbers = self.version.split('.').map(|part| part.parse().unwrap_or(0));
+        (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
     }
 }
 
@@ -87,9 +113,11 @@ fn fetched(program: &str) -> Option<PathBuf> {
     ourselves.ancestors().map(place).find(|path| path.is_file())
 }
 
-/// The version that `v=7.0.15` names in what a server says of itself.
-fn version(program: &Path) -> Option<String> {
+/// What a server says of itself: `Redis server v=7.0.15 ...`.
+fn said(program: &Path) -> Option<(Product, String)> {
     let output = Command::new(program).arg("--version").output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.split_whitespace().find_map(|word| word.strip_prefix("v=")).map(str::to_owned)
+    let version = text.split_whitespace().find_map(|word| word.strip_prefix("v="))?;
+    let product = if text.starts_with("Valkey") { Product::Valkey } else { Product::Redis };
+    Some((product, version.to_owned()))
 }
