@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A frequency is a Morris counter, after Redis's: a use makes it grow by one with a probability
-//! that falls as it grows, so that eight bits tell ten uses from a million; and it falls by one
-//! for every so many minutes since the minutes that stand beside it. A new entry begins above
+//! that falls as it grows, so that eight bits distinguish ten uses from a million; and it falls by
+//! one for every so many minutes since the minutes that stand beside it. A new entry begins above
 //! zero, or it would be the first to go.
 //!
 //! The meaning is the server's and not the entry's: after a change of the policy, ages mean

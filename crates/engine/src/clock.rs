@@ -11,31 +11,31 @@ pub struct Now {
     pub mono_ms: u64,
     /// Milliseconds since the Unix epoch.
     pub wall_ms: i64,
-    /// How much later it is in truth, in milliseconds: zero but while replaying.
-    ahead_ms: u64,
+    /// How far a replay of the log stands before the present, in milliseconds; zero otherwise.
+    replay_offset_ms: u64,
 }
 
 impl Now {
     /// A reading from its two parts.
     pub fn new(mono_ms: u64, wall_ms: i64) -> Self {
-        Now { mono_ms: mono_ms.max(1), wall_ms, ahead_ms: 0 }
+        Now { mono_ms: mono_ms.max(1), wall_ms, replay_offset_ms: 0 }
     }
 
-    /// The reading under which what happened before is done once more (the log is replayed): no
-    /// time has come yet, and deadlines mean the same as under this reading.
+    /// The reading under which the log is replayed: no time has come yet, and deadlines mean the
+    /// same as under this reading.
     pub fn replaying(&self) -> Now {
         let wall_ms = self.wall_ms.saturating_sub_unsigned(self.mono_ms);
-        Now { mono_ms: 0, wall_ms, ahead_ms: self.mono_ms }
+        Now { mono_ms: 0, wall_ms, replay_offset_ms: self.mono_ms }
     }
 
-    /// The reading from which times are counted that are given or told relative to the present.
+    /// The reading from which relative times (EXPIRE, TTL) are counted.
     #[inline]
     pub fn present(&self) -> Now {
-        let Now { mono_ms, wall_ms, ahead_ms } = *self;
+        let Now { mono_ms, wall_ms, replay_offset_ms } = *self;
         Now {
-            mono_ms: mono_ms.saturating_add(ahead_ms),
-            wall_ms: wall_ms.saturating_add_unsigned(ahead_ms),
-            ahead_ms: 0,
+            mono_ms: mono_ms.saturating_add(replay_offset_ms),
+            wall_ms: wall_ms.saturating_add_unsigned(replay_offset_ms),
+            replay_offset_ms: 0,
         }
     }
 

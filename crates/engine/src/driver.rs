@@ -35,7 +35,7 @@ impl Driver {
         Driver::of(engine, seed, Now::new(1_000_000, 1_700_000_000_000), &[])
     }
 
-    /// A caller of an engine that is there already (what replays a log), who knows `more` commands.
+    /// A caller of an engine that is there already, as the log's replay is, with `more` commands.
     pub fn of(
         engine: &'static Engine,
         seed: u64,
@@ -104,7 +104,7 @@ impl Driver {
             return Err(Error::unknown_command(args.iter()));
         };
         let mut keys: Vec<KeyAt> = Vec::new();
-        // Arguments that tell no keys are the handler's to refuse.
+        // The handler refuses arguments that do not say where the keys are.
         if self.engine.hash_keys(found, args, &mut keys).is_err() {
             keys.clear();
         }

@@ -1,6 +1,6 @@
 //! Every error text of the data model, Redis's to the letter, in one place.
 //!
-//! A handler returns one with `?`; whoever ran it writes it as the reply.
+//! A handler returns one with `?`; the engine or the session writes it as the reply.
 
 use redstart_protocol::Reply;
 use std::borrow::Cow;
@@ -52,9 +52,9 @@ texts! {
     NO_FIELDS = "ERR Mandatory argument FIELDS is missing or not at the right position";
     /// A count of fields that is no positive number.
     FIELD_COUNT = "ERR Number of fields must be a positive integer";
-    /// The same, where HEXPIRE and its kind say it.
+    /// The same in HEXPIRE and its kind.
     NUM_FIELDS = "ERR Parameter `numFields` should be greater than 0";
-    /// The same, where HSETEX says it.
+    /// The same in HSETEX.
     INVALID_FIELD_COUNT = "ERR invalid number of fields";
     /// A count of fields that is not theirs.
     FIELD_COUNT_MISMATCH = "ERR The `numfields` parameter must match the number of arguments";
@@ -125,7 +125,7 @@ texts! {
     NO_KEY_ARGUMENTS = "ERR The command has no key arguments";
     /// COMMAND GETKEYS with the wrong number of arguments.
     GETKEYS_ARITY = "ERR Invalid number of arguments specified for command";
-    /// COMMAND GETKEYS with arguments from which no keys can be told.
+    /// COMMAND GETKEYS with arguments that do not say where the keys are.
     GETKEYS_INVALID = "ERR Invalid arguments specified for command";
     /// OBJECT FREQ while keys are not evicted by their frequency.
     NOT_LFU = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please \
@@ -154,9 +154,9 @@ texts! {
     /// A function does.
     BUSY_FUNCTION = "BUSY Redis is busy running a script. You can only call FUNCTION KILL or \
         SHUTDOWN NOSAVE.";
-    /// A client that is shown all commands may not run those about keys.
+    /// A client that sent MONITOR may not run commands about keys.
     MONITORS = "ERR Replica can't interact with the keyspace";
-    /// MONITOR where nobody can wait for what it shows.
+    /// MONITOR in a transaction or a script, which cannot wait for lines.
     MONITOR_DENIED = "ERR MONITOR isn't allowed for DENY BLOCKING client";
     /// CLUSTER and its kin, in a server that is in none.
     CLUSTER_DISABLED = "ERR This instance has cluster support disabled";
@@ -209,7 +209,7 @@ impl Error {
         Error::quoting("ERR unknown subcommand '", &name[..name.len().min(128)], &after)
     }
 
-    /// A client that listens says something else, where replies and messages look alike.
+    /// A subscriber in RESP2, where replies and messages look alike, sends another command.
     pub fn listening(name: &str) -> Error {
         Error::text(format!(
             "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \

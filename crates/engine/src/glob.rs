@@ -18,7 +18,7 @@
 //! needs to grow: an earlier one could but find the same later. The cost is at most pattern times
 //! text, without recursion, whatever a client sends.
 
-/// Whether upper and lower case ASCII letters are told apart.
+/// Whether upper and lower case ASCII letters differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Case {
     /// `a` and `A` differ.
@@ -27,7 +27,7 @@ pub enum Case {
     Insensitive,
 }
 
-/// Tells whether the whole of `text` matches `pattern`.
+/// Whether the whole of `text` matches `pattern`.
 pub fn matches(pattern: &[u8], text: &[u8], case: Case) -> bool {
     if text.is_empty() {
         return pattern.is_empty();

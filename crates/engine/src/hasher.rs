@@ -1,7 +1,7 @@
 //! The keyed hash of a key: SipHash-1-3 with a seed drawn at start.
 //!
 //! SCAN's order shows a part of every hash, so the hash must withstand keys that were chosen by
-//! someone who sees it. The bits are dealt out once, here:
+//! a client that sees it. The bits are dealt out once, here:
 //!
 //! ```text
 //!  63        54 53                24 23    16 15     8 7 6 5      0

@@ -282,7 +282,7 @@ fn round_large(negative: bool, magnitude: &BigUint, exponent: i32, sticky: bool)
     round(negative, head, exponent + clamp(shift.cast_signed()), sticky || below)
 }
 
-/// The nearest number to `magnitude * 2^exponent`, ties to even. `sticky` tells that the true
+/// The nearest number to `magnitude * 2^exponent`, ties to even. `sticky` says that the true
 /// magnitude is a fraction larger; `magnitude` then has more bits than a mantissa.
 fn round(negative: bool, magnitude: u128, exponent: i32, sticky: bool) -> LongDouble {
     if magnitude == 0 {

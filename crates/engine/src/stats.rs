@@ -49,7 +49,7 @@ pub struct Stats {
     /// Calls of the system that brought something from a socket, or took something to one.
     pub reads: Counter,
     pub writes: Counter,
-    /// Changes, which save points count: of whole keys, or of elements where a command is told
+    /// Changes, which save points count: of whole keys, or of elements where a command names
     /// several of them.
     pub changes: Counter,
     /// Calls of each command, by its id in the registry.
@@ -70,9 +70,10 @@ pub struct Times {
     histogram: OnceLock<Box<[Counter]>>,
 }
 
-/// Buckets for each doubling of a duration: a duration is told to a 32nd.
+/// Buckets for each doubling of a duration: a duration is exact to a 32nd.
 const STEPS: u64 = 32;
-/// The shortest and the longest duration that are told apart, in nanoseconds, as powers of two.
+/// The shortest and the longest duration that are distinguished, in nanoseconds, as powers of
+/// two.
 const SHORTEST: u32 = 5;
 const LONGEST: u32 = 37;
 /// The buckets of a histogram.
@@ -94,7 +95,8 @@ pub fn longest_of(bucket: usize) -> u64 {
 }
 
 impl Times {
-    /// Adds `calls` calls that took `ns` each, whose bucket is `bucket`; None is not to be told.
+    /// Adds `calls` calls that took `ns` each, in the histogram's `bucket`; None leaves the
+    /// histogram as it is.
     #[inline]
     pub fn add(&self, calls: u64, ns: u64, bucket: Option<usize>) {
         self.ns.add(calls * ns);

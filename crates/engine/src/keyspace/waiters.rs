@@ -4,7 +4,7 @@
 //! of the client that found nothing cannot miss a change between them. A waiter may stand in the
 //! queues of several keys but is served once: what ends its wait, be it an element, the end of its
 //! time or the end of the connection, claims it first, and only one claim succeeds. Queues are in
-//! the order of arrival. A shard that nobody waits in pays one branch.
+//! the order of arrival. A shard without waiters pays one branch.
 
 use crate::clock::Now;
 use crate::spec::{Command, KeyAt};
@@ -26,13 +26,13 @@ pub struct Wait {
     pub timeout_ms: u64,
 }
 
-/// Who is told that a wait has ended.
+/// The task of a client that waits.
 pub trait Wake: Send + Sync {
-    /// The answer lies in the waiter.
+    /// Wakes it: the wait has ended, and the answer lies in the waiter.
     fn wake(&self);
 }
 
-/// Writes what a wait that nobody ended in time is answered.
+/// Writes the reply to a wait whose time is up.
 pub type Late = Box<dyn Fn(&mut Reply) + Send + Sync>;
 
 const WAITING: u8 = 0;
@@ -123,8 +123,8 @@ impl Waiter {
         self.asked.as_ref()
     }
 
-    /// Ends the wait without anything to give, unless somebody else is ending it. Returns whether
-    /// it was this that ended it.
+    /// Ends the wait because its time is up, unless another thread is ending it. Returns whether
+    /// this call ended it.
     pub fn time_out(&self) -> bool {
         let claimed = self.claim();
         if claimed {
@@ -133,18 +133,18 @@ impl Waiter {
         claimed
     }
 
-    /// Tries to become the one who ends the wait. True at most once.
+    /// Tries to get the right to end the wait. True at most once.
     pub fn claim(&self) -> bool {
         let (from, to) = (WAITING, CLAIMED);
         self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// Whether nobody has ended the wait yet.
+    /// Whether the wait goes on, as far as no thread has claimed it.
     pub fn is_waiting(&self) -> bool {
         self.state.load(Ordering::Acquire) == WAITING
     }
 
-    /// Ends the wait with an answer; only for who has claimed it.
+    /// Ends the wait with an answer, after [`Waiter::claim`].
     pub fn answer(&self, reply: Bytes) {
         self.end(reply, ANSWERED);
     }
@@ -161,7 +161,7 @@ impl Waiter {
         answered.then(|| self.answer.lock().clone())
     }
 
-    /// Whether it ended with nothing that anybody gave.
+    /// Whether it ended because its time was up.
     pub fn is_late(&self) -> bool {
         self.state.load(Ordering::Acquire) == LATE
     }
@@ -187,15 +187,15 @@ fn deadline_ms(timeout_ms: u64, now: Now) -> u64 {
     }
 }
 
-/// Those who wait for a key, by their numbers.
+/// The waiters of one key, by their numbers.
 type Queue = BTreeMap<u64, Arc<Waiter>>;
 type Queues = HashMap<(usize, Box<[u8]>), (u64, Queue)>;
 
-/// Those who wait for the keys of a shard.
+/// The waiters of a shard's keys.
 #[derive(Default)]
 pub struct Waiters(Option<Box<Queues>>);
 
-/// A key that somebody waits for and that has come to be.
+/// A key that has come to be and that clients wait for.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ready {
     /// The database.
@@ -236,14 +236,14 @@ impl Waiters {
         }
     }
 
-    /// The first who waits for a key behind the one with the number `behind`.
+    /// The first waiter of a key behind the one with the number `behind`.
     pub(crate) fn next(&self, db: usize, key: &[u8], behind: u64) -> Option<Arc<Waiter>> {
         let (_, queue) = self.0.as_ref()?.get(&(db, key.into()))?;
         let mut waiters = queue.range(behind + 1..).map(|(_, waiter)| waiter);
         waiters.find(|waiter| waiter.is_waiting()).cloned()
     }
 
-    /// Whether somebody waits for a key.
+    /// Whether a client waits for a key.
     #[inline]
     pub fn wants(&self, db: usize, key: &[u8]) -> bool {
         self.0.is_some() && self.next(db, key, 0).is_some()

@@ -13,8 +13,8 @@ use redstart_protocol::{OwnedArgs, Reply};
 use std::sync::Arc;
 
 impl Engine {
-    /// Runs a request that may wait. Returns who waits now, if it found nothing; it then has no
-    /// reply yet.
+    /// Runs a request that may wait. Returns the waiter if it found nothing; then there is no reply
+    /// yet.
     pub fn run_blocking(
         &'static self,
         local: &mut WorkerState,
@@ -56,13 +56,13 @@ impl Engine {
     }
 }
 
-/// Lets a waiter stand in the queues of its keys, whose shards are locked.
+/// Puts a waiter into the queues of its keys, whose shards are locked.
 fn register(view: &mut LockedShards, local: &mut WorkerState, waiter: &Arc<Waiter>) {
     let Some(asked @ Asked { number, db, .. }) = waiter.asked() else { return };
     for (KeyAt { hash, .. }, name) in asked.waited() {
         let shard = view.shard(hash);
         shard.waiters.join(*db, hash, name, *number, waiter);
-        // It may be there, for those who came earlier.
+        // The key may be there, for clients that came earlier.
         if shard.db(*db).is_some_and(|db| db.table().find(hash, name).is_some()) {
             shard.waiters.note(*db, hash, name, &mut local.ready);
         }

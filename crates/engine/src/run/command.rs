@@ -9,9 +9,18 @@ use crate::spec::{Command, Runnable};
 pub type DataRun = fn(&mut Call<'_>) -> Result<(), Error>;
 
 /// Serves a waiter from its `n`th declared key, whose shard is locked. It looks whether there is
-/// anything to give, claims the waiter, and only then changes something and replies. False when
-/// there was nothing, or the claim failed. An error is a reply: the waiter was claimed.
-pub type Serve = fn(&mut Call<'_>, usize, &Waiter) -> Result<bool, Error>;
+/// anything to give, claims the waiter, and only then changes something and replies. An error is a
+/// reply: the waiter was claimed.
+pub type Serve = fn(&mut Call<'_>, usize, &Waiter) -> Result<Served, Error>;
+
+/// What became of a waiter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Served {
+    /// It was given something, or an error.
+    Given,
+    /// It still waits because there was nothing, or its wait ended otherwise.
+    Nothing,
+}
 
 /// A data command.
 pub type DataCommand = Runnable<DataRun>;

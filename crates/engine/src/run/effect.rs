@@ -11,9 +11,9 @@ pub struct Effect {
     pub args: Vec<Bytes>,
 }
 
-/// Who listens to the stream. Called with the shards still locked, so that units which touch the
+/// Where the stream goes. It is called with the shards still locked, so that units that touch the
 /// same key arrive in the order in which they happened; it must not block.
 pub trait Sink: Send + Sync {
-    /// Takes one unit: all of it happened, and nothing of another between.
+    /// Takes one unit: all of it happened, with nothing of another unit between.
     fn append(&self, unit: &[Effect]);
 }

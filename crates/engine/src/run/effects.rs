@@ -1,9 +1,9 @@
-//! The one stream of effects: what each write command did, told while its shards are locked.
+//! The one stream of effects: what each write command did, in order, while its shards are locked.
 //!
 //! The log, replication, keyspace events and client tracking all feed on it, so that they cannot
 //! disagree. An effect is a command that does the same again whenever it is replayed: relative
 //! times have become absolute ones, random choices have become what was chosen. A request, or all
-//! of a transaction, is one unit. While nobody listens it costs one branch.
+//! of a transaction, is one unit. Without a listener it costs one branch.
 
 use crate::run::effect::{Effect, Sink};
 use crate::run::event_classes::{Classes, EXPIRED, HASH};
@@ -13,7 +13,7 @@ use bytes::Bytes;
 /// The effects of the request that runs now.
 #[derive(Default)]
 pub struct Effects {
-    /// Whether effects are made: somebody listens, or events are wanted.
+    /// Whether effects are made: there is a listener, or events are wanted.
     made: bool,
     listening: bool,
     unit: Vec<Effect>,
@@ -29,13 +29,13 @@ impl Effects {
         self.events.want(events);
     }
 
-    /// Whether effects are made at all: somebody listens to them, or to events read off them.
+    /// Whether effects are made: for a listener, or for the events that are read off them.
     #[inline]
     pub fn made(&self) -> bool {
         self.made
     }
 
-    /// Adds an effect, made only if somebody listens.
+    /// Adds an effect, which is made only if it is wanted.
     #[inline]
     pub fn push<'a, I: IntoIterator<Item = &'a [u8]>>(
         &mut self,

@@ -41,13 +41,13 @@ impl Engine {
         }
     }
 
-    /// Lets a sink listen to the effects from now on. At most one, for good.
+    /// Sends the effects to a sink from now on. There is at most one, for good.
     pub fn listen(&self, sink: Arc<dyn Sink>) {
         assert!(self.sink.set(sink).is_ok(), "the effects have a listener already");
         self.set_listening(true);
     }
 
-    /// Whether the sink listens from now on. To be exact about "now", hold all shards.
+    /// Sets whether the sink gets effects from now on. To be exact about "now", hold all shards.
     pub fn set_listening(&self, listening: bool) {
         self.listening.store(listening, Relaxed);
     }
@@ -62,7 +62,7 @@ impl Engine {
         self.events.load(Relaxed)
     }
 
-    /// Says whether all changes of keys are to be told from now on, whoever has read them.
+    /// Sets whether all changes of keys are noted from now on, even if no client has read them.
     pub fn want_all_changes(&self, wanted: bool) {
         self.all_changes.store(wanted, Relaxed);
     }
@@ -70,8 +70,8 @@ impl Engine {
     /// Appends the keys of a request, hashed, to `keys`.
     ///
     /// # Errors
-    /// When the keys cannot be told from the arguments; the handler then says what is wrong, and
-    /// runs without any.
+    /// When the arguments do not say where the keys are. The handler then runs without any, and
+    /// returns the error.
     #[inline]
     pub fn hash_keys(
         &self,

@@ -1,8 +1,8 @@
-//! Keyspace events: what happened to which key, for those who listen to
+//! Keyspace events: what happened to which key, for clients that subscribe to
 //! `__keyspace@<db>__:<key>` and `__keyevent@<db>__:<event>`.
 //!
 //! They are read off the effects, so that log and events cannot disagree; what an effect does not
-//! tell (that a key is new, that it is gone because it was emptied, that a look at it found
+//! show (that a key is new, that it is gone because it was emptied, that a look at it found
 //! nothing) is noted where it happens. Collected under the locks, published after the unlock.
 
 use crate::run::effect::Effect;
@@ -27,9 +27,9 @@ pub struct Events {
     /// The command that runs, where its effect does not say it.
     command: &'static str,
     keeps_ttl: bool,
-    /// What is told behind the command's own events: keys that it removed.
+    /// Keys that the command removed: their events follow its own.
     removed: Vec<(usize, Bytes)>,
-    /// A list that SORT is about to store.
+    /// The key at which SORT is about to store a list.
     sorted: Option<(usize, Bytes)>,
     /// Where the command's events begin.
     first: usize,
@@ -37,7 +37,7 @@ pub struct Events {
 }
 
 impl Events {
-    /// Says which classes are wanted from now on.
+    /// Sets which classes are wanted from now on.
     #[inline]
     pub(crate) fn want(&mut self, wanted: Classes) {
         self.wanted = wanted;
@@ -74,7 +74,7 @@ impl Events {
         }
     }
 
-    /// A key is gone: that is told behind what the command did to it.
+    /// A key is gone; the event follows what the command did to the key.
     pub(crate) fn note_removed(&mut self, db: usize, key: &[u8]) {
         self.removed.push((db, Bytes::copy_from_slice(key)));
     }
@@ -103,7 +103,7 @@ impl Events {
                     "evict" => (EVICTED, "evicted"),
                     _ => (GENERIC, "del"),
                 };
-                // SORT tells of one before it is sure that nothing takes the key's place.
+                // SORT removes the key before it stores another value there.
                 if self.command != "sort" {
                     args.iter().skip(1).for_each(|key| self.note(class, db, event, key));
                 }
@@ -154,7 +154,7 @@ impl Events {
         self.finish();
     }
 
-    /// Keys that were set, each told behind its being new.
+    /// Keys that were set: the event of each follows the one of its being new.
     fn read_several<'a>(&mut self, db: usize, keys: impl Iterator<Item = &'a Bytes>) {
         let mut at = self.first.min(self.happened.len());
         for key in keys {
@@ -169,7 +169,7 @@ impl Events {
         }
     }
 
-    /// SET and what is told as one; with a time it is also an event of that.
+    /// SET, and what has the same event; with a time there is an event of that, too.
     fn read_set(&mut self, effect: &Effect, name: &[u8]) {
         let (db, key) = (effect.db, &effect.args[1]);
         if self.command == "incrbyfloat" {

@@ -53,7 +53,7 @@ impl Engine {
         self.serve(view, local, now);
     }
 
-    /// Runs a request under locks that its caller has taken, as a part of the caller's unit.
+    /// Runs a request under locks that the caller has taken, as a part of the caller's unit.
     #[inline]
     pub fn run_in(
         &self,

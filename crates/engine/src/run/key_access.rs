@@ -74,8 +74,8 @@ impl<'a> KeyAccess<'a> {
         db.is_some_and(|db| db.table().find(key.hash, key.bytes).is_some())
     }
 
-    /// Removes what is due of an entry, so that nobody sees it. Returns where the rest is. While
-    /// the keyspace is still, a read leaves an entry where it is and does not see it.
+    /// Removes what is due of an entry, so that no command sees it. Returns where the rest is.
+    /// While expiry is paused, a read leaves an entry where it is and does not see it.
     #[cold]
     fn expire(&mut self, key: Key<'_>, slot: Slot) -> Option<Slot> {
         let (hash, hasher, now_ms) = (key.hash, self.view.keyspace().hasher(), self.now.mono_ms);
@@ -116,7 +116,8 @@ impl<'a> KeyAccess<'a> {
         Some(entry)
     }
 
-    /// Notes a use of a key, also of a client whose commands are none. Returns whether it is there.
+    /// Notes a use of a key, even for a client that sent CLIENT NO-TOUCH. Returns whether the key
+    /// is there.
     pub fn touch(&mut self, key: Key<'_>) -> bool {
         let no_touch = std::mem::take(&mut self.local.no_touch);
         let is_there = self.read(key).is_some();
@@ -141,7 +142,7 @@ impl<'a> KeyAccess<'a> {
         slot
     }
 
-    /// Tells those who want to know that a key was looked for in vain.
+    /// Notes the event that a key was looked for in vain.
     #[inline]
     pub fn note_miss(&mut self, key: Key<'_>) {
         if self.local.effects.events_wanted() {
@@ -149,15 +150,15 @@ impl<'a> KeyAccess<'a> {
         }
     }
 
-    /// Counts a change of the key, and tells those who watch it or keep a copy.
+    /// Counts a change of the key, and notes it for clients that watch it or keep a copy.
     #[inline]
     fn touch_watches(&mut self, key: Key<'_>) {
         self.local.stats.changes.add(1);
         self.note_change(key.hash, key.bytes, true);
     }
 
-    /// Says how many changes the command has made, where that is not one for each time that it
-    /// stored, changed or removed an entry. Said last: what follows counts again.
+    /// Sets how many changes the command has made, where that is not one for each time that it
+    /// stored, changed or removed an entry. Called last: what follows counts again.
     #[inline]
     pub fn count_changes(&mut self, n: usize) {
         self.local.stats.changes.set(self.local.changes_before + n as u64);
@@ -270,8 +271,8 @@ impl<'a> KeyAccess<'a> {
         hash_in(self.entry(key, slot)).expect("the slot was found to hold a hash")
     }
 
-    /// Changes the hash in a slot, or makes one; one that is empty afterwards is removed. `f` says
-    /// whether it changed anything, which those who watch the key are told.
+    /// Changes the hash in a slot, or makes one; one that is empty afterwards is removed. `f`
+    /// returns whether it changed anything; if so, watches of the key are broken.
     #[inline]
     pub fn change_hash(
         &mut self,
@@ -371,7 +372,7 @@ impl<'a> KeyAccess<'a> {
         }
     }
 
-    /// Two databases were exchanged: those who wait for keys of either may have something now.
+    /// Two databases were exchanged: keys of either that clients wait for may be there now.
     pub fn note_exchanged(&mut self, a: usize, b: usize) {
         for index in 0..SHARDS {
             let waiters = &self.view.shard_at(index).waiters;
@@ -384,7 +385,7 @@ impl<'a> KeyAccess<'a> {
         self.local.discard(Entry::new(b"", value, 0));
     }
 
-    /// Databases were emptied: those who keep copies of keys hear that all are stale.
+    /// Databases were emptied: all copies that clients keep are stale.
     pub fn note_flushed(&mut self) {
         for index in 0..SHARDS {
             self.view.shard_at(index).tracked.clear(&mut self.local.changes);
@@ -399,13 +400,13 @@ impl<'a> KeyAccess<'a> {
         self.local.garbage.extend(db);
     }
 
-    /// Tells what was done, as a command that does it again; made only if somebody listens.
+    /// Emits what was done, as a command that does it again; made only if effects are wanted.
     #[inline]
     pub fn emit<'b, I: IntoIterator<Item = &'b [u8]>>(&mut self, args: impl FnOnce() -> I) {
         self.local.effects.push(self.db, args);
     }
 
-    /// Tells a string entry whole: `SET k v [PXAT t]`.
+    /// Emits a string entry as a whole: `SET k v [PXAT t]`.
     pub fn emit_set(&mut self, key: Key<'_>, slot: Slot) {
         let now = self.now;
         let entry = self.entry(key, slot);
@@ -418,7 +419,7 @@ impl<'a> KeyAccess<'a> {
         self.emit(|| args);
     }
 
-    /// Whether somebody listens to the effects.
+    /// Whether effects are wanted.
     #[inline]
     pub fn listened_to(&self) -> bool {
         self.local.effects.made()

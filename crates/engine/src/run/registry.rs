@@ -34,7 +34,7 @@ pub struct Registered {
 }
 
 impl Registered {
-    /// The name as Redis tells it: `container|subcommand` for a subcommand.
+    /// The name as Redis writes it: `container|subcommand` for a subcommand.
     pub fn full_name(&self) -> String {
         match self.container {
             Some(container) => format!("{}|{}", container.name, self.command.name),
@@ -198,7 +198,7 @@ fn key_shape(keys: &'static [KeySpec]) -> KeyShape {
     }
 }
 
-/// The length and four bytes, in lower case: enough to tell nearly all names apart.
+/// The length and four bytes, in lower case: they differ between nearly all names.
 #[inline]
 fn fold(name: &[u8]) -> u64 {
     let Some(&last) = name.last() else { return 0 };

@@ -1,11 +1,12 @@
-//! Waiting clients are served: a command that makes a key gives of it to those who wait for one,
-//! before its own reply leaves. There is no wake-up that could be lost, and nobody polls.
+//! Waiting clients are served: the worker whose command made a key gives of it to the clients that
+//! wait for the key, before the command's own reply leaves. There is no wake-up that could be lost,
+//! and no polling.
 
 use crate::clock::Now;
 use crate::keyspace::LockedShards;
 use crate::keyspace::waiters::{Ready, Waiter};
 use crate::run::call::Call;
-use crate::run::command::Serve;
+use crate::run::command::{Serve, Served};
 use crate::run::engine::Engine;
 use crate::run::key_access::KeyAccess;
 use crate::run::worker_state::WorkerState;
@@ -14,7 +15,7 @@ use redstart_protocol::Reply;
 use std::sync::Arc;
 
 impl Engine {
-    /// Ends a waiter's standing in all queues, after its wait.
+    /// Takes a waiter out of all queues, after its wait.
     pub fn leave_queues(&'static self, waiter: &Waiter) {
         let Some(asked) = waiter.asked() else { return };
         for (key, name) in asked.waited() {
@@ -23,8 +24,7 @@ impl Engine {
         }
     }
 
-    /// Unlocks a unit's shards, having given the keys that came to be in it to those who wait for
-    /// them.
+    /// Unlocks a unit's shards, after clients that wait for keys that came to be in it were served.
     #[inline]
     pub fn serve(&'static self, view: LockedShards, local: &mut WorkerState, now: Now) {
         if !local.ready.is_empty() {
@@ -44,7 +44,7 @@ impl Engine {
         served.into_iter().for_each(|(waiter, reply)| waiter.answer(reply));
     }
 
-    /// Serves those who wait for a key, in their order, while there is something to give.
+    /// Serves the clients that wait for a key, in their order, while there is something to give.
     fn serve_key(
         &'static self,
         mut view: LockedShards,
@@ -65,7 +65,7 @@ impl Engine {
             let Some(waiter) = view.shard(*hash).waiters.next(*db, key, behind) else { break };
             let Some(asked) = waiter.asked() else { break };
             if asked.others().any(|other| !view.holds(other)) {
-                // Taken again together; who is first may be another by then.
+                // All are locked again together; by then another waiter may be the first.
                 drop(view);
                 view = self.keyspace.lock(asked.others().chain([*hash]));
                 continue;
@@ -78,8 +78,8 @@ impl Engine {
         view
     }
 
-    /// Gives a waiter something of a key that has come to be, if there is something. Returns what
-    /// it is answered.
+    /// Gives a waiter something of a key that has come to be, if there is something. Returns the
+    /// waiter's reply.
     fn serve_waiter(
         &'static self,
         view: &mut LockedShards,
@@ -106,12 +106,13 @@ impl Engine {
         let served = served.unwrap_or_else(|error| {
             call.space.local.stats.errors.add(1);
             error.write(call.reply);
-            true
+            Served::Given
         });
         self.commit(local);
-        if served {
+        let given = served == Served::Given;
+        if given {
             view.shard(ready.hash).waiters.leave(asked.db, &ready.key, asked.number);
         }
-        served.then(|| reply.to_vec().into())
+        given.then(|| reply.to_vec().into())
     }
 }

@@ -15,19 +15,17 @@ use std::sync::Arc;
 pub struct WorkerState {
     /// Its counters.
     pub stats: Arc<Stats>,
-    /// What it has to drop. Whoever runs requests empties it after the unlock, on another thread
-    /// where that is worth it.
+    /// What it has to drop, after the unlock, on another thread where that is worth it.
     pub garbage: Vec<Garbage>,
     pub(crate) random: fastrand::Rng,
     pub(crate) effects: Effects,
-    /// Changes of keys that clients keep copies of. Whoever runs requests tells them after the
-    /// unlock.
+    /// Changes of keys that clients keep copies of, to be sent after the unlock.
     pub changes: Changes,
-    /// Keys that have come to be in this unit and that somebody waits for.
+    /// Keys that have come to be in this unit and that clients wait for.
     pub(crate) ready: Vec<Ready>,
     /// Whether the request that runs may wait.
     pub(crate) may_wait: bool,
-    /// What it wants to wait for.
+    /// What the request waits for, if it has found nothing.
     pub(crate) wait: Option<Wait>,
     /// Whether the command that runs may write.
     pub(crate) writes: bool,
@@ -35,9 +33,9 @@ pub struct WorkerState {
     pub(crate) changes_before: u64,
     /// What the ages of entries mean.
     pub(crate) aging: Rule,
-    /// Whether what runs is no use of the keys that it reads and changes (CLIENT NO-TOUCH).
+    /// Whether reads and changes of keys do not count as uses of them (CLIENT NO-TOUCH).
     pub no_touch: bool,
-    /// Whether memory was short when the script or transaction that runs was asked for.
+    /// Whether memory was short when the running script or transaction began.
     pub lacks_room: bool,
 }
 
@@ -61,15 +59,14 @@ impl WorkerState {
         }
     }
 
-    /// What has happened to keys since this was last asked, to be published. Asked after the
-    /// unlock.
+    /// Takes the events that have happened since the last call, to be published after the unlock.
     #[inline]
     pub fn take_events(&mut self) -> Option<Vec<Event>> {
         let events = &mut self.effects.events;
         if events.is_empty() { None } else { Some(events.take()) }
     }
 
-    /// As [`WorkerState::take_events`], in the midst of a unit, before a command publishes a message.
+    /// As [`WorkerState::take_events`], in the midst of a unit: before PUBLISH sends its message.
     pub fn take_events_so_far(&mut self) -> Option<Vec<Event>> {
         self.effects.events.finish();
         self.take_events()

@@ -40,11 +40,11 @@ pub const ALLOW_BUSY: Flags = 1 << 16;
 
 /// May end up in the effect stream though not a write.
 pub const MAY_REPLICATE: Flags = 1 << 20;
-/// Reaches for all shards: keys cannot tell which.
+/// Needs all shards, whatever its keys are.
 pub const WHOLE_KEYSPACE: Flags = 1 << 21;
 /// Walks over the shards one at a time: the keyspace as a whole, at no single moment.
 pub const WALKS: Flags = 1 << 22;
-/// Some of its arguments make it reach for all shards: it has a `Find::Anywhere`.
+/// Some of its arguments make it need all shards: it has a `Find::Anywhere`.
 pub const REACHES: Flags = 1 << 23;
 /// May make the client wait, though not [`BLOCKING`] for Redis.
 pub const WAITS: Flags = 1 << 24;
@@ -61,13 +61,13 @@ pub const UNLOGGED: Flags = 1 << 29;
 /// Not shown to MONITOR, though Redis declares no [`SKIP_MONITOR`].
 pub const UNSEEN: Flags = 1 << 30;
 
-/// A subscriber may say it in RESP2, too, where replies and messages look alike.
+/// A subscriber may send it in RESP2, too, where replies and messages look alike.
 pub const WHILE_SUBSCRIBED: Flags = 1 << 32;
-/// Its replies are messages: CLIENT REPLY does not keep them back.
+/// Its replies are messages: CLIENT REPLY does not suppress them.
 pub const REPLIES_ARE_PUSHED: Flags = 1 << 33;
 /// Runs inside MULTI instead of being queued.
 pub const IN_MULTI_AT_ONCE: Flags = 1 << 34;
-/// Ends a transaction, and so gives back the memory of what is queued.
+/// Ends a transaction, and so frees the memory of the queue.
 pub const ENDS_MULTI: Flags = 1 << 35;
 /// Runs what is queued, and is as much of a write as that.
 pub const RUNS_QUEUE: Flags = 1 << 36;
@@ -79,9 +79,9 @@ pub const RUNS_DIGEST: Flags = 1 << 38;
 pub const RUNS_FUNCTION: Flags = 1 << 39;
 /// Scripts may run it, though [`NOSCRIPT`], once DEBUG has allowed that.
 pub const SCRIPT_DEBUGGING: Flags = 1 << 40;
-/// Asks whether the server is well: refused, as writes are, while the disk fails.
+/// Health checks send it: it is refused, as writes are, while the disk fails.
 pub const HEALTH_CHECK: Flags = 1 << 41;
-/// What CLIENT CACHING has said still holds for the command behind it.
+/// CLIENT CACHING stays in force for the command that follows it.
 pub const KEEPS_CACHING: Flags = 1 << 42;
 /// The word KEEPTTL among its options lets the key's deadline stay.
 pub const TAKES_KEEPTTL: Flags = 1 << 43;

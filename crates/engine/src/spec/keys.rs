@@ -78,7 +78,7 @@ pub enum Begin {
     Index(u16),
     /// Behind a keyword, searched from an index (negative: from the end backwards).
     Keyword(&'static str, i16),
-    /// Where a function finds it: COMMAND tells that it is unknown.
+    /// Where a function finds it; COMMAND calls it unknown.
     Search(fn(Args<'_>) -> Option<usize>),
 }
 
@@ -134,7 +134,7 @@ pub fn each_key(
     specs.try_for_each(|spec| each_of_spec(spec, args, &mut f))
 }
 
-/// Whether the arguments make a command reach for keys that none of them names.
+/// Whether the arguments make a command read keys that none of them names.
 pub fn reaches_anywhere(specs: &[KeySpec], args: Args<'_>) -> bool {
     let reaches =
         |spec: &KeySpec| matches!(spec.find, Find::Anywhere) && begin(spec, args).is_some();

@@ -1,4 +1,4 @@
-//! A command's declaration: everything that is said about it, once.
+//! A command's declaration: all that is known of it without its handler, in one place.
 //!
 //! Dispatch, the arity check, COMMAND and its subcommands, `docs/commands.md`, the shard locks and
 //! (later) ACL categories and cluster slots all read this one static.
@@ -32,7 +32,7 @@ impl Arity {
         }
     }
 
-    /// As COMMAND INFO tells it: negative for "or more".
+    /// The number in COMMAND INFO: negative for "or more".
     pub fn number(self) -> i64 {
         match self {
             Arity::Exactly(n) => n as i64,
@@ -173,8 +173,8 @@ impl Command {
     }
 }
 
-/// A command's declaration and, beside it, what runs it. What a handler is, the room says that has
-/// handlers; a declaration does not know.
+/// A command's declaration and, beside it, what runs it. The type of a handler is known only to the
+/// room that has handlers.
 pub struct Runnable<H: 'static> {
     /// The declaration.
     pub spec: Command,

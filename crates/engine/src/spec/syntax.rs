@@ -1,4 +1,4 @@
-//! A command's syntax line as the tree of arguments that COMMAND DOCS tells.
+//! A command's syntax line as the tree of arguments that COMMAND DOCS shows.
 //!
 //! The line is the one notation that a person writes and reads; the tree is made from it, so that
 //! the two cannot disagree.
@@ -64,7 +64,7 @@ impl Kind {
     }
 }
 
-/// The arguments of a command. `first` is the index of the first argument that the syntax tells:
+/// The arguments of a command. `first` is the index of the first argument in the syntax:
 /// one behind the command's name, two behind a subcommand's.
 pub fn arguments(command: &Command, first: usize) -> Vec<Argument> {
     let mut words = Words::of(command.doc.syntax);
@@ -314,7 +314,7 @@ fn type_of(name: &str, command: &Command) -> &'static str {
     }
 }
 
-/// Where among the arguments of a request the walk stands, as long as that can be told.
+/// Where among the arguments of a request the walk is, as long as that is certain.
 struct Place<'a> {
     command: &'a Command,
     at: Option<usize>,
@@ -382,14 +382,14 @@ mod tests {
     use super::*;
     use crate::spec::*;
 
-    fn told(syntax: &'static str, keys: &'static [KeySpec]) -> String {
+    fn tree_of(syntax: &'static str, keys: &'static [KeySpec]) -> String {
         let command =
             declare("test", Group::Generic, AtLeast(1)).keys(keys).since("1.0.0").syntax(syntax);
-        arguments(&command, 1).iter().map(tell).collect::<Vec<_>>().join(" ")
+        arguments(&command, 1).iter().map(text_of).collect::<Vec<_>>().join(" ")
     }
 
-    fn tell(argument: &Argument) -> String {
-        let many = |list: &[Argument]| list.iter().map(tell).collect::<Vec<_>>().join(" ");
+    fn text_of(argument: &Argument) -> String {
+        let many = |list: &[Argument]| list.iter().map(text_of).collect::<Vec<_>>().join(" ");
         let mut text = match &argument.kind {
             Kind::OneOf(list) => format!("oneof({})", many(list)),
             Kind::Block(list) => format!("{}({})", argument.name, many(list)),
@@ -440,7 +440,7 @@ mod tests {
     #[test]
     fn trees() {
         for (syntax, keys, tree) in CASES {
-            assert_eq!(told(syntax, keys), *tree, "{syntax}");
+            assert_eq!(tree_of(syntax, keys), *tree, "{syntax}");
         }
     }
 }

@@ -54,18 +54,18 @@ impl<T> DerefMut for MutexGuard<'_, T> {
 pub struct Condvar(inner::Condvar);
 
 impl Condvar {
-    /// Unlocks, waits to be told, and locks again.
+    /// Unlocks, waits for a notification, and locks again.
     pub fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
         let locked = guard.0.take().expect("its owner does not wait");
         guard.0 = Some(self.0.wait(locked).unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// As [`Condvar::wait`]: no time passes here, so who is never told waits for ever.
+    /// As [`Condvar::wait`]: no time passes here, so without a notification it waits for ever.
     pub fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, _: Duration) {
         self.wait(guard);
     }
 
-    /// Tells all who wait.
+    /// Wakes all threads that wait.
     pub fn notify_all(&self) {
         self.0.notify_all();
     }

@@ -54,7 +54,7 @@ pub static HINCRBYFLOAT: DataCommand = declare("hincrbyfloat", Group::Hash, Exac
     .syntax("key field increment")
     .run(add_float);
 
-/// The sum is told whole, so that no other rounding can change it when it is replayed.
+/// The effect holds the sum itself, so that no other rounding can change it in a replay.
 fn add_float(call: &mut Call<'_>) -> Result<(), Error> {
     let (key, field) = (call.key(0), call.args.at(2));
     let zero = LongDouble::parse(b"0").ok_or(Error::NOT_FLOAT)?;

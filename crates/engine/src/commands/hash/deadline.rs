@@ -1,4 +1,4 @@
-//! When fields of a hash expire: set, told, taken away.
+//! When fields of a hash expire: deadlines are set, read and taken away.
 //!
 //! A field that is due is gone before a handler sees its hash, so nothing here asks whether one is.
 
@@ -28,7 +28,7 @@ pub static HEXPIRE: DataCommand = declare("hexpire", Group::Hash, AtLeast(6))
     .complexity("O(N) with N fields given.")
     .summary("Lets fields of a hash expire in so many seconds.")
     .syntax("key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]")
-    .run(|call| expire(call, ExpiryUnit { seconds: true, absolute: false }));
+    .run(|call| expire(call, ExpiryUnit::Seconds));
 
 /// HPEXPIRE key milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
 pub static HPEXPIRE: DataCommand = declare("hpexpire", Group::Hash, AtLeast(6))
@@ -38,7 +38,7 @@ pub static HPEXPIRE: DataCommand = declare("hpexpire", Group::Hash, AtLeast(6))
     .complexity("O(N) with N fields given.")
     .summary("Lets fields of a hash expire in so many milliseconds.")
     .syntax("key milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]")
-    .run(|call| expire(call, ExpiryUnit { seconds: false, absolute: false }));
+    .run(|call| expire(call, ExpiryUnit::Milliseconds));
 
 /// HEXPIREAT key unix-time-seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
 pub static HEXPIREAT: DataCommand = declare("hexpireat", Group::Hash, AtLeast(6))
@@ -48,7 +48,7 @@ pub static HEXPIREAT: DataCommand = declare("hexpireat", Group::Hash, AtLeast(6)
     .complexity("O(N) with N fields given.")
     .summary("Lets fields of a hash expire at a Unix time in seconds.")
     .syntax("key unix-time-seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]")
-    .run(|call| expire(call, ExpiryUnit { seconds: true, absolute: true }));
+    .run(|call| expire(call, ExpiryUnit::UnixSeconds));
 
 /// HPEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
 pub static HPEXPIREAT: DataCommand = declare("hpexpireat", Group::Hash, AtLeast(6))
@@ -58,7 +58,7 @@ pub static HPEXPIREAT: DataCommand = declare("hpexpireat", Group::Hash, AtLeast(
     .complexity("O(N) with N fields given.")
     .summary("Lets fields of a hash expire at a Unix time in milliseconds.")
     .syntax("key unix-time-milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]")
-    .run(|call| expire(call, ExpiryUnit { seconds: false, absolute: true }));
+    .run(|call| expire(call, ExpiryUnit::UnixMilliseconds));
 
 /// The Unix time in milliseconds that `text` gives in `unit`; it may have passed.
 pub fn wall_time(text: &[u8], unit: ExpiryUnit, now: Now, command: &str) -> Result<i64, Error> {
@@ -66,9 +66,9 @@ pub fn wall_time(text: &[u8], unit: ExpiryUnit, now: Now, command: &str) -> Resu
     if given < 0 {
         return Err(Error::EXPIRE_NEGATIVE);
     }
-    let base_ms = if unit.absolute { 0 } else { now.present().wall_ms };
-    let at_ms = given.checked_mul(if unit.seconds { 1000 } else { 1 });
-    let at_ms = at_ms.and_then(|ms| ms.checked_add(base_ms)).filter(|ms| *ms <= LATEST_MS);
+    let at_ms = given.checked_mul(unit.scale_ms());
+    let at_ms = at_ms.and_then(|ms| ms.checked_add(unit.base_ms(now)));
+    let at_ms = at_ms.filter(|ms| *ms <= LATEST_MS);
     at_ms.ok_or_else(|| Error::invalid_expire(command))
 }
 
@@ -104,12 +104,16 @@ enum Condition {
 impl Condition {
     fn parse(word: &[u8]) -> Condition {
         let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
-        match () {
-            () if is("NX") => Condition::Nx,
-            () if is("XX") => Condition::Xx,
-            () if is("GT") => Condition::Gt,
-            () if is("LT") => Condition::Lt,
-            () => Condition::Always,
+        if is("NX") {
+            Condition::Nx
+        } else if is("XX") {
+            Condition::Xx
+        } else if is("GT") {
+            Condition::Gt
+        } else if is("LT") {
+            Condition::Lt
+        } else {
+            Condition::Always
         }
     }
 
@@ -168,7 +172,7 @@ fn expire(call: &mut Call<'_>, unit: ExpiryUnit) -> Result<(), Error> {
     Ok(())
 }
 
-/// Tells that fields are gone.
+/// Emits that fields are gone.
 pub fn emit_deleted(call: &mut Call<'_>, fields: &[&[u8]]) {
     let key = call.key(0).bytes;
     if !fields.is_empty() {
@@ -176,7 +180,7 @@ pub fn emit_deleted(call: &mut Call<'_>, fields: &[&[u8]]) {
     }
 }
 
-/// Tells that fields expire at a Unix time in milliseconds.
+/// Emits that fields expire at a Unix time in milliseconds.
 pub fn emit_expire(call: &mut Call<'_>, at_ms: i64, fields: &[&[u8]]) {
     let key = call.key(0).bytes;
     if !fields.is_empty() && call.space.listened_to() {
@@ -186,7 +190,7 @@ pub fn emit_expire(call: &mut Call<'_>, at_ms: i64, fields: &[&[u8]]) {
     }
 }
 
-/// Tells that fields do not expire any more.
+/// Emits that fields do not expire any more.
 pub fn emit_persist(call: &mut Call<'_>, fields: &[&[u8]]) {
     let key = call.key(0).bytes;
     if !fields.is_empty() && call.space.listened_to() {
@@ -204,7 +208,7 @@ pub static HTTL: DataCommand = declare("httl", Group::Hash, AtLeast(5))
     .complexity("O(N) with N fields given.")
     .summary("Tells in how many seconds fields of a hash expire.")
     .syntax("key FIELDS numfields field [field ...]")
-    .run(|call| tell(call, |deadline_ms, now| seconds_up(left(deadline_ms, now))));
+    .run(|call| reply_times(call, |deadline_ms, now| seconds_up(left(deadline_ms, now))));
 
 /// HPTTL key FIELDS numfields field [field ...]
 pub static HPTTL: DataCommand = declare("hpttl", Group::Hash, AtLeast(5))
@@ -214,7 +218,7 @@ pub static HPTTL: DataCommand = declare("hpttl", Group::Hash, AtLeast(5))
     .complexity("O(N) with N fields given.")
     .summary("Tells in how many milliseconds fields of a hash expire.")
     .syntax("key FIELDS numfields field [field ...]")
-    .run(|call| tell(call, left));
+    .run(|call| reply_times(call, left));
 
 /// HEXPIRETIME key FIELDS numfields field [field ...]
 pub static HEXPIRETIME: DataCommand = declare("hexpiretime", Group::Hash, AtLeast(5))
@@ -224,7 +228,7 @@ pub static HEXPIRETIME: DataCommand = declare("hexpiretime", Group::Hash, AtLeas
     .complexity("O(N) with N fields given.")
     .summary("Tells the Unix time in seconds at which fields of a hash expire.")
     .syntax("key FIELDS numfields field [field ...]")
-    .run(|call| tell(call, |deadline_ms, now| seconds_up(now.wall(deadline_ms))));
+    .run(|call| reply_times(call, |deadline_ms, now| seconds_up(now.wall(deadline_ms))));
 
 /// HPEXPIRETIME key FIELDS numfields field [field ...]
 pub static HPEXPIRETIME: DataCommand = declare("hpexpiretime", Group::Hash, AtLeast(5))
@@ -234,10 +238,10 @@ pub static HPEXPIRETIME: DataCommand = declare("hpexpiretime", Group::Hash, AtLe
     .complexity("O(N) with N fields given.")
     .summary("Tells the Unix time in milliseconds at which fields of a hash expire.")
     .syntax("key FIELDS numfields field [field ...]")
-    .run(|call| tell(call, |deadline_ms, now| now.wall(deadline_ms)));
+    .run(|call| reply_times(call, |deadline_ms, now| now.wall(deadline_ms)));
 
-/// Replies what `time` makes of each field's deadline.
-fn tell(call: &mut Call<'_>, time: fn(u64, Now) -> i64) -> Result<(), Error> {
+/// Replies what `of_deadline` makes of each field's deadline.
+fn reply_times(call: &mut Call<'_>, of_deadline: fn(u64, Now) -> i64) -> Result<(), Error> {
     let (key, now, hasher) = (call.key(0), call.now(), call.space.hasher());
     // A wrong type comes first.
     let from = fields_from(call, 2, Error::FIELD_COUNT);
@@ -245,12 +249,12 @@ fn tell(call: &mut Call<'_>, time: fn(u64, Now) -> i64) -> Result<(), Error> {
     let from = from?;
     call.reply.array(call.args.len() - from);
     for field in call.args.iter().skip(from) {
-        let told = match hash.and_then(|hash| hash.deadline_ms(field, hasher)) {
+        let time = match hash.and_then(|hash| hash.deadline_ms(field, hasher)) {
             None => NO_FIELD,
             Some(0) => NO_DEADLINE,
-            Some(deadline_ms) => time(deadline_ms, now),
+            Some(deadline_ms) => of_deadline(deadline_ms, now),
         };
-        call.reply.integer(told);
+        call.reply.integer(time);
     }
     Ok(())
 }

@@ -177,7 +177,7 @@ pub static HEXISTS: DataCommand = declare("hexists", Group::Hash, Exactly(3))
     .syntax("key field")
     .run(|call| {
         let (field, hasher) = (call.args.at(2), call.space.hasher());
-        tell(call, |hash| i64::from(hash.contains(field, hasher)))
+        reply_number(call, |hash| i64::from(hash.contains(field, hasher)))
     });
 
 /// HLEN key
@@ -188,7 +188,7 @@ pub static HLEN: DataCommand = declare("hlen", Group::Hash, Exactly(2))
     .complexity("O(1)")
     .summary("Tells how many fields a hash has.")
     .syntax("key")
-    .run(|call| tell(call, |hash| hash.len() as i64));
+    .run(|call| reply_number(call, |hash| hash.len() as i64));
 
 /// HSTRLEN key field
 pub static HSTRLEN: DataCommand = declare("hstrlen", Group::Hash, Exactly(3))
@@ -200,13 +200,13 @@ pub static HSTRLEN: DataCommand = declare("hstrlen", Group::Hash, Exactly(3))
     .syntax("key field")
     .run(|call| {
         let (field, hasher) = (call.args.at(2), call.space.hasher());
-        tell(call, |hash| hash.get(field, hasher).map_or(0, |value| value.len() as i64))
+        reply_number(call, |hash| hash.get(field, hasher).map_or(0, |value| value.len() as i64))
     });
 
 /// Replies a number about the hash, zero where there is none.
-fn tell(call: &mut Call<'_>, number: impl FnOnce(&Hash) -> i64) -> Result<(), Error> {
+fn reply_number(call: &mut Call<'_>, number: impl FnOnce(&Hash) -> i64) -> Result<(), Error> {
     let key = call.key(0);
-    let told = call.space.read_hash(key)?.map_or(0, number);
-    call.reply.integer(told);
+    let number = call.space.read_hash(key)?.map_or(0, number);
+    call.reply.integer(number);
     Ok(())
 }

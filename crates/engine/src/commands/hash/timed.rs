@@ -235,7 +235,7 @@ fn set_and_expire(call: &mut Call<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Tells the pairs with their time, without the condition, which held.
+/// Emits the pairs with their time, without the condition, which held.
 fn emit_set(call: &mut Call<'_>, options: &SetOptions) {
     if !call.space.listened_to() {
         return;

@@ -1,7 +1,7 @@
-//! When keys expire: set, told, taken away.
+//! When keys expire: deadlines are set, read and taken away.
 //!
-//! Deadlines live on the monotonic clock; what clients say and hear in wall time is converted with
-//! the request's own reading of both clocks, so that an absolute time comes back as it was given.
+//! Deadlines live on the monotonic clock; wall times in requests and replies are converted with the
+//! request's own reading of both clocks, so that an absolute time comes back as it was given.
 
 use crate::clock::Now;
 use crate::commands::expiry::ExpiryUnit;
@@ -19,7 +19,7 @@ pub static EXPIRE: DataCommand = declare("expire", Group::Generic, AtLeast(3))
     .complexity("O(1)")
     .summary("Lets a key expire in so many seconds.")
     .syntax("key seconds [NX | XX | GT | LT]")
-    .run(|call| expire(call, ExpiryUnit { seconds: true, absolute: false }));
+    .run(|call| expire(call, ExpiryUnit::Seconds));
 
 /// PEXPIRE key milliseconds [NX | XX | GT | LT]
 pub static PEXPIRE: DataCommand = declare("pexpire", Group::Generic, AtLeast(3))
@@ -29,7 +29,7 @@ pub static PEXPIRE: DataCommand = declare("pexpire", Group::Generic, AtLeast(3))
     .complexity("O(1)")
     .summary("Lets a key expire in so many milliseconds.")
     .syntax("key milliseconds [NX | XX | GT | LT]")
-    .run(|call| expire(call, ExpiryUnit { seconds: false, absolute: false }));
+    .run(|call| expire(call, ExpiryUnit::Milliseconds));
 
 /// EXPIREAT key unix-time-seconds [NX | XX | GT | LT]
 pub static EXPIREAT: DataCommand = declare("expireat", Group::Generic, AtLeast(3))
@@ -39,7 +39,7 @@ pub static EXPIREAT: DataCommand = declare("expireat", Group::Generic, AtLeast(3
     .complexity("O(1)")
     .summary("Lets a key expire at a Unix time in seconds.")
     .syntax("key unix-time-seconds [NX | XX | GT | LT]")
-    .run(|call| expire(call, ExpiryUnit { seconds: true, absolute: true }));
+    .run(|call| expire(call, ExpiryUnit::UnixSeconds));
 
 /// PEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT]
 pub static PEXPIREAT: DataCommand = declare("pexpireat", Group::Generic, AtLeast(3))
@@ -49,7 +49,7 @@ pub static PEXPIREAT: DataCommand = declare("pexpireat", Group::Generic, AtLeast
     .complexity("O(1)")
     .summary("Lets a key expire at a Unix time in milliseconds.")
     .syntax("key unix-time-milliseconds [NX | XX | GT | LT]")
-    .run(|call| expire(call, ExpiryUnit { seconds: false, absolute: true }));
+    .run(|call| expire(call, ExpiryUnit::UnixMilliseconds));
 
 /// When a deadline is set.
 #[derive(Clone, Copy, Default)]
@@ -65,12 +65,16 @@ impl Conditions {
         let mut conditions = Conditions::default();
         for word in call.args.iter().skip(3) {
             let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
-            match () {
-                () if is("NX") => conditions.nx = true,
-                () if is("XX") => conditions.xx = true,
-                () if is("GT") => conditions.gt = true,
-                () if is("LT") => conditions.lt = true,
-                () => return Err(Error::unsupported_option(word)),
+            if is("NX") {
+                conditions.nx = true;
+            } else if is("XX") {
+                conditions.xx = true;
+            } else if is("GT") {
+                conditions.gt = true;
+            } else if is("LT") {
+                conditions.lt = true;
+            } else {
+                return Err(Error::unsupported_option(word));
             }
         }
         let Conditions { nx, xx, gt, lt } = conditions;
@@ -123,9 +127,8 @@ fn expire(call: &mut Call<'_>, unit: ExpiryUnit) -> Result<(), Error> {
 /// The wall time in milliseconds that the second argument gives; it may have passed.
 fn wall_time(call: &Call<'_>, unit: ExpiryUnit) -> Result<i64, Error> {
     let given = parse_i64(call.args.at(2)).ok_or(Error::NOT_INTEGER)?;
-    let scale = if unit.seconds { 1000 } else { 1 };
-    let base_ms = if unit.absolute { 0 } else { call.now().present().wall_ms };
-    let at_ms = given.checked_mul(scale).and_then(|ms| ms.checked_add(base_ms));
+    let at_ms = given.checked_mul(unit.scale_ms());
+    let at_ms = at_ms.and_then(|ms| ms.checked_add(unit.base_ms(call.now())));
     at_ms.ok_or_else(|| Error::invalid_expire(call.command.name))
 }
 
@@ -137,7 +140,7 @@ pub static TTL: DataCommand = declare("ttl", Group::Generic, Exactly(2))
     .complexity("O(1)")
     .summary("Tells in how many seconds a key expires.")
     .syntax("key")
-    .run(|call| tell(call, |deadline_ms, now| seconds(left(deadline_ms, now))));
+    .run(|call| reply_time(call, |deadline_ms, now| seconds(left(deadline_ms, now))));
 
 /// PTTL key
 pub static PTTL: DataCommand = declare("pttl", Group::Generic, Exactly(2))
@@ -147,7 +150,7 @@ pub static PTTL: DataCommand = declare("pttl", Group::Generic, Exactly(2))
     .complexity("O(1)")
     .summary("Tells in how many milliseconds a key expires.")
     .syntax("key")
-    .run(|call| tell(call, left));
+    .run(|call| reply_time(call, left));
 
 /// EXPIRETIME key
 pub static EXPIRETIME: DataCommand = declare("expiretime", Group::Generic, Exactly(2))
@@ -157,7 +160,7 @@ pub static EXPIRETIME: DataCommand = declare("expiretime", Group::Generic, Exact
     .complexity("O(1)")
     .summary("Tells the Unix time in seconds at which a key expires.")
     .syntax("key")
-    .run(|call| tell(call, |deadline_ms, now| seconds(now.wall(deadline_ms))));
+    .run(|call| reply_time(call, |deadline_ms, now| seconds(now.wall(deadline_ms))));
 
 /// PEXPIRETIME key
 pub static PEXPIRETIME: DataCommand = declare("pexpiretime", Group::Generic, Exactly(2))
@@ -167,17 +170,18 @@ pub static PEXPIRETIME: DataCommand = declare("pexpiretime", Group::Generic, Exa
     .complexity("O(1)")
     .summary("Tells the Unix time in milliseconds at which a key expires.")
     .syntax("key")
-    .run(|call| tell(call, |deadline_ms, now| now.wall(deadline_ms)));
+    .run(|call| reply_time(call, |deadline_ms, now| now.wall(deadline_ms)));
 
-/// Replies what `time` makes of the key's deadline: -1 where there is none, -2 without the key.
-fn tell(call: &mut Call<'_>, time: fn(u64, Now) -> i64) -> Result<(), Error> {
+/// Replies what `of_deadline` makes of the key's deadline: -1 where there is none, -2 without the
+/// key.
+fn reply_time(call: &mut Call<'_>, of_deadline: fn(u64, Now) -> i64) -> Result<(), Error> {
     let (key, now) = (call.key(0), call.now());
-    let told = match call.space.look(key).map(|entry| entry.deadline_ms()) {
+    let time = match call.space.look(key).map(|entry| entry.deadline_ms()) {
         None => -2,
         Some(0) => -1,
-        Some(deadline_ms) => time(deadline_ms, now),
+        Some(deadline_ms) => of_deadline(deadline_ms, now),
     };
-    call.reply.integer(told);
+    call.reply.integer(time);
     Ok(())
 }
 

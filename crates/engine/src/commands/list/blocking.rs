@@ -1,8 +1,8 @@
 //! List commands that wait: BLPOP, BRPOP, BLMPOP, BLMOVE, BRPOPLPUSH.
 //!
 //! Each first tries what its namesake without the B does. When there is nothing, or others wait
-//! for it already, the client joins the queues of its keys and is served by whoever makes one of
-//! them a list. A key of another type is an error at the first try and is waited through later.
+//! for it already, the client joins the queues of its keys and is served by the command that makes
+//! one of them a list. A key of another type is an error at the first try, and is no error later.
 //! In the effect stream they are the commands that did the same without waiting.
 
 use super::access::find_list;
@@ -12,7 +12,7 @@ use super::pop::{parse_some, pop_one, pop_some};
 use crate::error::Error;
 use crate::keyspace::waiters::{Wait, Waiter};
 use crate::run::call::Call;
-use crate::run::command::{BlockingCommand, BlockingRun};
+use crate::run::command::{BlockingCommand, BlockingRun, Served};
 use crate::spec::*;
 use crate::storage::table::Slot;
 use crate::storage::value::list::End;
@@ -67,11 +67,11 @@ fn pop_or_wait(call: &mut Call<'_>, end: End) -> Result<(), Error> {
     Ok(())
 }
 
-fn serve_one(call: &mut Call<'_>, n: usize, waiter: &Waiter, end: End) -> Result<bool, Error> {
+fn serve_one(call: &mut Call<'_>, n: usize, waiter: &Waiter, end: End) -> Result<Served, Error> {
     let key = call.key(n);
-    let Some(slot) = claim(call, key, waiter) else { return Ok(false) };
+    let Some(slot) = claim(call, key, waiter) else { return Ok(Served::Nothing) };
     give_one(call, key, slot, end);
-    Ok(true)
+    Ok(Served::Given)
 }
 
 /// Where the list is that a waiter is to be served from, if there is one and the waiter still
@@ -117,11 +117,11 @@ fn pop_some_or_wait(call: &mut Call<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-fn serve_some(call: &mut Call<'_>, n: usize, waiter: &Waiter) -> Result<bool, Error> {
+fn serve_some(call: &mut Call<'_>, n: usize, waiter: &Waiter) -> Result<Served, Error> {
     let (key, some) = (call.key(n), parse_some(call, 2)?);
-    let Some(slot) = claim(call, key, waiter) else { return Ok(false) };
+    let Some(slot) = claim(call, key, waiter) else { return Ok(Served::Nothing) };
     pop_some(call, key, slot, some);
-    Ok(true)
+    Ok(Served::Given)
 }
 
 /// BLMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout
@@ -173,11 +173,11 @@ fn move_or_wait(call: &mut Call<'_>, timeout_at: usize) -> Result<(), Error> {
     Ok(())
 }
 
-fn serve_moved(call: &mut Call<'_>, n: usize, waiter: &Waiter) -> Result<bool, Error> {
+fn serve_moved(call: &mut Call<'_>, n: usize, waiter: &Waiter) -> Result<Served, Error> {
     if claim(call, call.key(n), waiter).is_none() {
-        return Ok(false);
+        return Ok(Served::Nothing);
     }
-    give_moved(call).map(|()| true)
+    give_moved(call).map(|()| Served::Given)
 }
 
 fn give_moved(call: &mut Call<'_>) -> Result<(), Error> {

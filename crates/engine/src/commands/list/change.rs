@@ -95,7 +95,7 @@ fn lrem(call: &mut Call<'_>) -> Result<(), Error> {
     let most = if count == 0 { usize::MAX } else { count.unsigned_abs() as usize };
     let list = list_of(call.space.entry(key, slot))?;
     let first = if count < 0 { list.len() - 1 } else { 0 };
-    // Whoever watches the key is told of a change, so there has to be one.
+    // A watch of the key is broken by a change, so there has to be one.
     let found = list.walk(first, from, |element| match element.as_bytes() == value {
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),

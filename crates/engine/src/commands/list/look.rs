@@ -92,7 +92,7 @@ struct Search {
     from: End,
     /// Matches to pass over.
     skip: usize,
-    /// Matches to tell of; one, and not as an array, when there is none.
+    /// How many matches to reply, as an array; without it one, and no array.
     most: Option<usize>,
     /// Elements to compare.
     compared_max: usize,

@@ -1,8 +1,8 @@
 //! SORT and SORT_RO: the elements of a list in another order, by themselves or by what other keys
 //! hold, and what other keys hold in their place.
 //!
-//! The keys that a pattern reaches follow from the elements, so they cannot be told beforehand: a
-//! SORT with a real pattern locks every shard, one without locks its own keys.
+//! The keys that a pattern names follow from the elements, so they are not known beforehand: a SORT
+//! with a real pattern locks every shard, one without locks its own keys.
 
 mod order;
 mod pattern;
@@ -66,10 +66,12 @@ fn each_option(args: Args<'_>, mut f: impl FnMut(usize)) {
     let mut at = 2;
     while let Some(word) = args.get(at) {
         let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
-        let size = match () {
-            () if is("LIMIT") => 3,
-            () if is("BY") || is("GET") || is("STORE") => 2,
-            () => 1,
+        let size = if is("LIMIT") {
+            3
+        } else if is("BY") || is("GET") || is("STORE") {
+            2
+        } else {
+            1
         };
         if size == 2 && at + 1 < args.len() {
             f(at);
@@ -138,33 +140,32 @@ impl<'a> Options<'a> {
             let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
             let left = args.len() - at - 1;
             let order = &mut options.order;
-            match () {
-                () if is("ASC") => order.descends = false,
-                () if is("DESC") => order.descends = true,
-                () if is("ALPHA") => order.alphabetic = true,
-                () if is("LIMIT") && left >= 2 => {
-                    let number = |at| parse_i64(args.at(at)).ok_or(Error::NOT_INTEGER);
-                    (options.offset, options.count) = (number(at + 1)?, number(at + 2)?);
-                    at += 2;
-                }
-                () if store == Store::Allowed && is("STORE") && left >= 1 => {
-                    options.stores = true;
-                    at += 1;
-                }
-                () if is("BY") && left >= 1 => {
-                    order.by = Pattern::parse(args.at(at + 1));
-                    order.none |= order.by.is_none();
-                    at += 1;
-                }
-                () if is("GET") && left >= 1 => {
-                    let get = match args.at(at + 1) {
-                        b"#" => Get::Element,
-                        text => Pattern::parse(text).map_or(Get::Nothing, Get::Value),
-                    };
-                    options.gets.push(get);
-                    at += 1;
-                }
-                () => return Err(Error::SYNTAX),
+            if is("ASC") {
+                order.descends = false;
+            } else if is("DESC") {
+                order.descends = true;
+            } else if is("ALPHA") {
+                order.alphabetic = true;
+            } else if is("LIMIT") && left >= 2 {
+                let number = |at| parse_i64(args.at(at)).ok_or(Error::NOT_INTEGER);
+                (options.offset, options.count) = (number(at + 1)?, number(at + 2)?);
+                at += 2;
+            } else if store == Store::Allowed && is("STORE") && left >= 1 {
+                options.stores = true;
+                at += 1;
+            } else if is("BY") && left >= 1 {
+                order.by = Pattern::parse(args.at(at + 1));
+                order.none |= order.by.is_none();
+                at += 1;
+            } else if is("GET") && left >= 1 {
+                let get = match args.at(at + 1) {
+                    b"#" => Get::Element,
+                    text => Pattern::parse(text).map_or(Get::Nothing, Get::Value),
+                };
+                options.gets.push(get);
+                at += 1;
+            } else {
+                return Err(Error::SYNTAX);
             }
             at += 1;
         }
@@ -261,8 +262,8 @@ fn keep(
     Ok(())
 }
 
-/// Puts a list in the place of whatever the key holds; an empty one is none. It is told whole,
-/// since what it was made of may change before it is made again.
+/// Puts a list in the place of whatever the key holds; an empty one is none. The effect
+/// is the whole list, since what it was made of may change before a replay.
 fn put(call: &mut Call<'_>, target: Key<'_>, list: List) {
     let slot = call.space.find(target);
     if slot.is_some() {

@@ -55,12 +55,16 @@ impl<'a> Condition<'a> {
     /// The condition on a value that `word` stands for.
     fn of_value(word: &[u8], value: &'a [u8]) -> Option<Condition<'a>> {
         let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
-        match () {
-            () if is("IFEQ") => Some(Condition::Equal(value)),
-            () if is("IFNE") => Some(Condition::NotEqual(value)),
-            () if is("IFDEQ") => Some(Condition::DigestEqual(value)),
-            () if is("IFDNE") => Some(Condition::DigestNotEqual(value)),
-            () => None,
+        if is("IFEQ") {
+            Some(Condition::Equal(value))
+        } else if is("IFNE") {
+            Some(Condition::NotEqual(value))
+        } else if is("IFDEQ") {
+            Some(Condition::DigestEqual(value))
+        } else if is("IFDNE") {
+            Some(Condition::DigestNotEqual(value))
+        } else {
+            None
         }
     }
 
@@ -92,7 +96,7 @@ impl<'a> Condition<'a> {
     }
 }
 
-/// The digest of a value as DIGEST tells it: XXH3, 64 bits, in hexadecimal.
+/// The digest of a value as DIGEST returns it: XXH3, 64 bits, in hexadecimal.
 pub fn digest(value: Value<'_>) -> String {
     format!("{:016x}", value.with(xxhash_rust::xxh3::xxh3_64))
 }
@@ -187,7 +191,7 @@ pub static DELIFEQ: DataCommand = declare("delifeq", Group::String, Exactly(3))
         Ok(())
     });
 
-/// Removes a key and tells so as a DEL.
+/// Removes a key and emits a DEL.
 pub fn delete(call: &mut Call<'_>, key: Key<'_>, slot: Slot) {
     call.space.remove(key, slot);
     call.space.emit(|| [&b"DEL"[..], key.bytes]);

@@ -94,7 +94,7 @@ pub static INCRBYFLOAT: DataCommand = declare("incrbyfloat", Group::String, Exac
     .syntax("key increment")
     .run(add_float);
 
-/// The sum is told whole, so that no other rounding can change it when it is replayed.
+/// The effect holds the sum itself, so that no other rounding can change it in a replay.
 fn add_float(call: &mut Call<'_>) -> Result<(), Error> {
     let key = call.key(0);
     let slot = call.space.find(key);
@@ -108,7 +108,7 @@ fn add_float(call: &mut Call<'_>) -> Result<(), Error> {
     let old = old.ok_or(Error::NOT_FLOAT)?;
     let by = LongDouble::parse(&call.args[2]).ok_or(Error::NOT_FLOAT)?;
     let sum = old.checked_add(by).map_err(|_| Error::NAN_OR_INFINITY)?.format();
-    // Stored as text even where it reads as an integer: OBJECT ENCODING tells the difference.
+    // Stored as text even where it reads as an integer: OBJECT ENCODING shows the difference.
     store(call, slot, NewValue::Str(&sum), deadline_ms);
     call.reply.bulk(&sum);
     Ok(())

@@ -69,7 +69,7 @@ pub static MSETNX: DataCommand = declare("msetnx", Group::String, AtLeast(3))
         Ok(())
     });
 
-/// A key without its value is told as a wrong number of arguments.
+/// Refuses a key without its value, as a wrong number of arguments.
 fn check_pairs(call: &Call<'_>) -> Result<(), Error> {
     match call.args.len() % 2 {
         0 => Err(Error::wrong_arity(call.command.name)),

@@ -37,7 +37,7 @@ pub static SETEX: DataCommand = declare("setex", Group::String, Exactly(4))
     .complexity("O(1)")
     .summary("Sets the string value of a key with a time to live in seconds.")
     .syntax("key seconds value")
-    .run(|call| set_for(call, ExpiryUnit { seconds: true, absolute: false }));
+    .run(|call| set_for(call, ExpiryUnit::Seconds));
 
 /// PSETEX key milliseconds value
 pub static PSETEX: DataCommand = declare("psetex", Group::String, Exactly(4))
@@ -47,7 +47,7 @@ pub static PSETEX: DataCommand = declare("psetex", Group::String, Exactly(4))
     .complexity("O(1)")
     .summary("Sets the string value of a key with a time to live in milliseconds.")
     .syntax("key milliseconds value")
-    .run(|call| set_for(call, ExpiryUnit { seconds: false, absolute: false }));
+    .run(|call| set_for(call, ExpiryUnit::Milliseconds));
 
 fn set_for(call: &mut Call<'_>, unit: ExpiryUnit) -> Result<(), Error> {
     let deadline_ms = unit.deadline(&call.args[2], call.now(), call.command.name)?;
