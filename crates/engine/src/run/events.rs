@@ -7,6 +7,7 @@
 
 use crate::run::effect::Effect;
 use crate::run::event_classes::{Classes, EVICTED, GENERIC, HASH, LIST, STRING};
+use crate::spec::{Command, EVICTS, Flags, OWN_EVENT, SORTS};
 use bytes::Bytes;
 
 /// Something that happened to a key.
@@ -24,8 +25,9 @@ pub struct Event {
 #[derive(Default)]
 pub struct Events {
     wanted: Classes,
-    /// The command that runs, where its effect does not say it.
+    /// The name and the flags of the command that runs: its effect does not show them.
     command: &'static str,
+    flags: Flags,
     keeps_ttl: bool,
     /// Keys that the command removed: their events follow its own.
     removed: Vec<(usize, Bytes)>,
@@ -49,11 +51,16 @@ impl Events {
         self.wanted != 0
     }
 
-    /// Another command begins.
-    pub(crate) fn begin(&mut self, command: &'static str, keeps_ttl: bool) {
+    /// Another command begins; `keeps_ttl` is that it leaves the key's deadline as it is.
+    pub(crate) fn begin(&mut self, command: &Command, keeps_ttl: bool) {
         self.finish();
         self.first = self.happened.len();
-        (self.command, self.keeps_ttl) = (command, keeps_ttl);
+        (self.command, self.flags) = (command.name, command.flags);
+        self.keeps_ttl = keeps_ttl;
+    }
+
+    fn is(&self, flag: Flags) -> bool {
+        self.flags & flag != 0
     }
 
     /// The command has ended.
@@ -99,12 +106,10 @@ impl Events {
         match &name[..] {
             b"del" | b"unlink" => {
                 self.removed.clear();
-                let (class, event) = match self.command {
-                    "evict" => (EVICTED, "evicted"),
-                    _ => (GENERIC, "del"),
-                };
+                let (class, event) =
+                    if self.is(EVICTS) { (EVICTED, "evicted") } else { (GENERIC, "del") };
                 // SORT removes the key before it stores another value there.
-                if self.command != "sort" {
+                if !self.is(SORTS) {
                     args.iter().skip(1).for_each(|key| self.note(class, db, event, key));
                 }
             }
@@ -142,13 +147,11 @@ impl Events {
                 self.note(LIST, db, "lpush", &args[2]);
                 self.note(LIST, db, "rpop", &key);
             }
-            b"rpush" if self.command == "sort" => {
+            b"rpush" if self.is(SORTS) => {
                 self.sorted = Some((db, key));
                 return;
             }
-            b"hset" if self.command == "hincrbyfloat" => {
-                self.note(HASH, db, "hincrbyfloat", &key);
-            }
+            b"hset" if self.is(OWN_EVENT) => self.note(HASH, db, self.command, &key),
             name => self.read_plain(db, name, &key),
         }
         self.finish();
@@ -172,8 +175,8 @@ impl Events {
     /// SET, and what has the same event; with a time there is an event of that, too.
     fn read_set(&mut self, effect: &Effect, name: &[u8]) {
         let (db, key) = (effect.db, &effect.args[1]);
-        if self.command == "incrbyfloat" {
-            return self.note(STRING, db, "incrbyfloat", key);
+        if self.is(OWN_EVENT) {
+            return self.note(STRING, db, self.command, key);
         }
         self.note(STRING, db, "set", key);
         let timed = matches!(name, b"setex" | b"psetex") || effect.args.len() > 3;

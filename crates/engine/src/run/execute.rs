@@ -72,7 +72,7 @@ impl Engine {
             let keeps_ttl = request.command.is(TAKES_KEEPTTL)
                 && has(&["KEEPTTL"])
                 && !has(&["EX", "PX", "EXAT", "PXAT"]);
-            local.effects.events.begin(request.command.name, keeps_ttl);
+            local.effects.events.begin(request.command, keeps_ttl);
         }
         local.writes = request.command.is(WRITE);
         local.changes_before = local.stats.changes.value();

@@ -85,6 +85,12 @@ pub const HEALTH_CHECK: Flags = 1 << 41;
 pub const KEEPS_CACHING: Flags = 1 << 42;
 /// The word KEEPTTL among its options lets the key's deadline stay.
 pub const TAKES_KEEPTTL: Flags = 1 << 43;
+/// Its keyspace event has its own name, whatever its effect is.
+pub const OWN_EVENT: Flags = 1 << 44;
+/// The list that it stores is the keyspace event `sortstore`, and nothing else.
+pub const SORTS: Flags = 1 << 45;
+/// The removal of a key is the keyspace event `evicted`.
+pub const EVICTS: Flags = 1 << 46;
 
 /// The flags that COMMAND INFO lists, in its order.
 pub const FLAG_NAMES: &[(Flags, &str)] = &[

@@ -43,7 +43,7 @@ fn add(call: &mut Call<'_>) -> Result<(), Error> {
 
 /// HINCRBYFLOAT key field increment
 pub static HINCRBYFLOAT: DataCommand = declare("hincrbyfloat", Group::Hash, Exactly(4))
-    .flags(WRITE | DENYOOM | FAST)
+    .flags(WRITE | DENYOOM | FAST | OWN_EVENT)
     .keys(&[KeySpec::at(1, RW | ACCESS | UPDATE)])
     .since("2.6.0")
     .complexity("O(1)")

@@ -27,7 +27,7 @@ pub static UNLINK: DataCommand = declare("unlink", Group::Generic, AtLeast(2))
 
 /// Removes a key because memory is short. No client can ask for it, and no save point counts it.
 pub static EVICT: DataCommand = declare("evict", Group::Generic, Exactly(2))
-    .flags(WRITE)
+    .flags(WRITE | EVICTS)
     .keys(&[KeySpec::at(1, RM | DELETE)])
     .complexity("O(1)")
     .syntax("key")

@@ -34,7 +34,7 @@ const KEYS: &[KeySpec] = &[
 
 /// SORT key [BY pattern] [LIMIT offset count] [GET pattern ...] [ASC | DESC] [ALPHA] [STORE dst]
 pub static SORT: DataCommand = declare("sort", Group::Generic, AtLeast(2))
-    .flags(WRITE | DENYOOM | DANGEROUS | REACHES)
+    .flags(WRITE | DENYOOM | DANGEROUS | REACHES | SORTS)
     .keys(KEYS)
     .since("1.0.0")
     .complexity("O(N*log(N)) with N elements; all shards are locked if a pattern names keys.")

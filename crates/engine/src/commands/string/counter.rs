@@ -83,7 +83,7 @@ fn integer(value: Value<'_>) -> Result<i64, Error> {
 
 /// INCRBYFLOAT key increment
 pub static INCRBYFLOAT: DataCommand = declare("incrbyfloat", Group::String, Exactly(3))
-    .flags(WRITE | DENYOOM | FAST)
+    .flags(WRITE | DENYOOM | FAST | OWN_EVENT)
     .keys(&[KeySpec::at(1, RW | ACCESS | UPDATE)])
     .since("2.6.0")
     .complexity("O(1)")
