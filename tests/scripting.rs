@@ -38,7 +38,6 @@ fn harmful_scripts_end_in_an_error() {
     let server = start(&[]);
     let mut client = Client::connect(server.port()).expect("connects");
     for script in [
-        "return unpack({1,2,3},-2,2147483647)",
         "return unpack({},1,1e8)",
         "return string.rep('x', 2e9)",
         "local t={} for i=1,1e9 do t[i]=string.rep('x',1e6)..i end",

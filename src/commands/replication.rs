@@ -11,7 +11,8 @@ use redstart_engine::spec::*;
 use redstart_protocol::{Args, Reply, parse_i64};
 
 /// The commands of this file.
-pub static COMMANDS: &[&SessionCommand] = &[&ROLE, &WAIT, &REPLICAOF, &SLAVEOF, &REPLCONF, &PSYNC, &SYNC];
+pub static COMMANDS: &[&SessionCommand] =
+    &[&ROLE, &WAIT, &REPLICAOF, &SLAVEOF, &REPLCONF, &PSYNC, &SYNC];
 
 /// ROLE
 static ROLE: SessionCommand = declare("role", Group::Server, Arity::Exactly(1))

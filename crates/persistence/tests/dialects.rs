@@ -1,5 +1,5 @@
-//! Where Redis's numbers and Valkey's differ: each is read by its maker's table, what does not exist
-//! here is refused by its name, and what is written for one maker is its own.
+//! Where Redis's numbers and Valkey's differ: each is read by its maker's table, what does not
+//! exist here is refused by its name, and what is written for one maker is its own.
 
 mod common;
 
