@@ -3,7 +3,7 @@
 //! The client's requests behind it stay in its input until the wait ends. Meanwhile its task
 //! sleeps: it is woken by the reply, its own timer, the end of the connection, or pushed messages.
 //! A thread that ends the wait claims it first, so that it ends once; see
-//! `engine/src/run/blocking.rs`.
+//! `engine/src/keyspace/waiters.rs`.
 
 use crate::clients::client::ClientInfo;
 use crate::metrics::errors::Failed;
