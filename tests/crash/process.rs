@@ -41,17 +41,6 @@ impl Process {
         Process::spawn(program, directory, args)
     }
 
-    /// Starts a real redis-server in the same way; None if there is none.
-    #[allow(dead_code, reason = "each test binary uses a part")]
-    pub fn start_redis(directory: &Path, args: &[&str]) -> Option<Process> {
-        let found = Command::new("redis-server").arg("--version").output();
-        if !found.is_ok_and(|output| output.status.success()) {
-            eprintln!("SKIPPED: redis-server is not installed");
-            return None;
-        }
-        Some(Process::spawn(Command::new("redis-server"), directory, args))
-    }
-
     /// Starts a server by a program that takes its arguments.
     pub fn spawn(mut program: Command, directory: &Path, args: &[&str]) -> Process {
         let port = free_port();

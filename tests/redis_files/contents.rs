@@ -4,6 +4,15 @@ use crate::support::client::Client;
 use crate::support::resp::Value;
 use std::fmt::Write;
 
+/// What is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// What servers before Redis 7.4 and Valkey 9 can hold.
+    WithoutFieldDeadlines,
+    /// That, and hashes whose fields expire.
+    All,
+}
+
 /// Settings of the oracle, with which it writes different encodings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settings {
@@ -58,6 +67,12 @@ impl Settings {
     }
 }
 
+/// A command as append-only files hold it.
+pub fn logged_command(words: &[&str]) -> String {
+    let word = |word: &&str| format!("${}\r\n{word}\r\n", word.len());
+    format!("*{}\r\n{}", words.len(), words.iter().map(word).collect::<String>())
+}
+
 /// Runs a command that must not fail.
 pub fn line(client: &mut Client, text: &str) -> Value {
     let words: Vec<&str> = text.split(' ').collect();
@@ -70,7 +85,7 @@ const LIBRARY: &str = "#!lua name=golden\nredis.register_function('answer', func
     return 42 end)";
 
 /// Stores keys of every encoding.
-pub fn fill(client: &mut Client, settings: Settings) {
+pub fn fill(client: &mut Client, settings: Settings, contents: Contents) {
     if settings == Settings::Small {
         // Only Redis has it: elements of so many bytes are nodes of their own.
         let _ = client.call(&["DEBUG", "QUICKLIST-PACKED-THRESHOLD", "100b"]);
@@ -112,12 +127,38 @@ pub fn fill(client: &mut Client, settings: Settings) {
         line(client, &format!("HSET long-hash field-{n} {}", n * n * n));
     }
     line(client, "PEXPIREAT hash 4102444800123");
+    if contents == Contents::All {
+        fill_timed(client, &long);
+    }
     line(client, "SELECT 9");
     line(client, "SET elsewhere 1");
     line(client, "RPUSH list-elsewhere a");
     line(client, "SELECT 0");
     let loaded = client.call(&["FUNCTION", "LOAD", "REPLACE", LIBRARY]);
     assert_eq!(loaded.ok(), Some(Value::Bulk(b"golden".to_vec())));
+}
+
+/// Stores hashes some of whose fields expire.
+fn fill_timed(client: &mut Client, long: &str) {
+    line(client, "HSET timed f v 17 -70000 g w h x");
+    line(client, "HPEXPIREAT timed 4102444800000 FIELDS 2 f 17");
+    line(client, "HPEXPIREAT timed 4102444900001 FIELDS 1 g");
+    line(client, "HSET all-timed f v g 1");
+    line(client, "HPEXPIREAT all-timed 4102444800000 FIELDS 2 f g");
+    line(client, "PEXPIREAT all-timed 4102444700000");
+    client.call(&["HSET", "timed-long-field", long, "", "", long]).expect("it lives");
+    line(client, "HPEXPIREAT timed-long-field 4102444800000 FIELDS 1 ");
+    for n in 0..600u64 {
+        line(client, &format!("HSET timed-long-hash field-{n} {}", n * n * n));
+        if n % 3 > 0 {
+            let at = 4_102_444_800_000 + n * n;
+            line(client, &format!("HPEXPIREAT timed-long-hash {at} FIELDS 1 field-{n}"));
+        }
+    }
+    // A field whose deadline was taken away.
+    line(client, "HSET no-longer-timed f v");
+    line(client, "HPEXPIREAT no-longer-timed 4102444800000 FIELDS 1 f");
+    line(client, "HPERSIST no-longer-timed FIELDS 1 f");
 }
 
 /// All keys of all databases with their values and times, and what the function answers.
@@ -141,7 +182,7 @@ pub fn keys(client: &mut Client) -> String {
                 Value::Simple(kind) => match &kind[..] {
                     b"string" => ask(&[b"GET", &key]),
                     b"list" => ask(&[b"LRANGE", &key, b"0", b"-1"]),
-                    b"hash" => sorted(ask(&[b"HGETALL", &key])),
+                    b"hash" => pairs(&mut ask, &key),
                     other => panic!("{other:?}"),
                 },
                 other => panic!("{other:?}"),
@@ -166,12 +207,26 @@ fn names(client: &mut Client) -> Vec<Vec<u8>> {
     names
 }
 
-/// Pairs in the order of their fields.
-fn sorted(reply: Value) -> Value {
-    let Value::Items(kind, items) = reply else { panic!("HGETALL answers a list") };
-    let mut pairs: Vec<_> = items.chunks(2).map(<[Value]>::to_vec).collect();
-    pairs.sort_by_key(|pair| format!("{:?}", pair[0]));
-    Value::Items(kind, pairs.concat())
+/// A hash's fields in their order, each with its value and its time; where the server knows no times
+/// of fields, none has one.
+fn pairs(mut ask: impl FnMut(&[&[u8]]) -> Value, key: &[u8]) -> Value {
+    let Value::Items(kind, items) = ask(&[b"HGETALL", key]) else {
+        panic!("HGETALL answers a list")
+    };
+    let (pairs, _) = items.as_chunks::<2>();
+    let mut rows: Vec<_> = pairs
+        .iter()
+        .map(|[field, value]| {
+            let Value::Bulk(name) = field else { panic!("a field is a string") };
+            let time = match ask(&[b"HPEXPIRETIME", key, b"FIELDS", b"1", name]) {
+                Value::Items(_, times) => times[0].clone(),
+                _ => Value::Int(-1),
+            };
+            [field.clone(), value.clone(), time]
+        })
+        .collect();
+    rows.sort_by_key(|row| format!("{:?}", row[0]));
+    Value::Items(kind, rows.concat())
 }
 
 /// Restores in `to` all keys as `from` dumps them; returns what `to` holds then.

@@ -1,7 +1,8 @@
 //! What DUMP replies and RESTORE takes, and the same for libraries of functions.
 //!
 //! ```text
-//! [what is noted of the key] | type | value | version, two bytes, low first | CRC-64, eight bytes, low first
+//! [what is noted of the key] | type | value
+//!     | version, two bytes, low first | CRC-64, eight bytes, low first
 //! F5 | text | ... | version | CRC-64                      (FUNCTION DUMP)
 //! ```
 
