@@ -326,7 +326,7 @@ fn scripts_in_an_append_only_file_are_run_once_more() {
 }
 
 #[test]
-fn unknown_scripts_are_refused() {
+fn unknown_commands_and_scripts_are_refused() {
     let directory = scratch("unknown");
     let first = logged_command(&["SET", "k", "v"]);
     for (words, error) in [
@@ -334,6 +334,8 @@ fn unknown_scripts_are_refused() {
         (&["FCALL", "nothing", "0"], "Function not found"),
         (&["EVAL", "this is no Lua", "0"], "Error compiling script"),
         (&["EVAL", "return 1"], "its arguments are not right"),
+        (&["XIDMPRECORD", "s", "p", "i", "1-1"], "unknown command"),
+        (&["SADD", "s", "a"], "unknown command"),
     ] {
         let text = [&first[..], &logged_command(words)].concat();
         fs::write(directory.join("appendonly.aof"), text).expect("it is ours");
@@ -343,6 +345,11 @@ fn unknown_scripts_are_refused() {
         let output = server.output();
         let named = format!("appendonly.aof, at byte {}: {}", first.len(), words[0]);
         assert!(output.contains(&named) && output.contains(error), "{output}");
+        if error == "unknown command" {
+            let (said, whole) = run(&["check".as_ref(), &directory.join("appendonly.aof")]);
+            let named = format!("{named} is a command that does not exist here");
+            assert!(!whole && said.contains(&named), "{said}");
+        }
     }
     fs::remove_dir_all(&directory).expect("the directory is ours");
 }

@@ -44,7 +44,7 @@ pub use jobs::IfRewriting;
 pub use parts::{Libraries, Parts};
 pub use recover::Reload;
 pub use redis_files::{looks_like_rdb, read_manifest};
-pub use replay::Replay;
+pub use replay::{Replay, can_replay};
 pub use save::{Ending, FinalSave};
 pub use status::Begun;
 pub use wait::Release;

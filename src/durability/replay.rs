@@ -49,6 +49,12 @@ pub enum Source {
     Redis,
 }
 
+/// Whether a command of one of Redis's append-only files, named so, can be run again.
+pub fn can_replay(driver: &Driver, name: &[u8]) -> bool {
+    let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+    driver.knows(name) || is("select") || is("function") || SCRIPTS.into_iter().any(is)
+}
+
 /// Runs a command again.
 ///
 /// # Errors

@@ -3,11 +3,13 @@
 
 use super::duplicate_keys::DuplicateKeys;
 use super::file::{builder, place};
-use crate::durability::{Directory, read_manifest};
+use crate::durability::{Directory, can_replay, read_manifest};
 use crate::system::progress::{Audience, Progress};
 use clap::Parser;
 use redstart_engine::Engine;
+use redstart_engine::driver::Driver;
 use redstart_persistence::aof::{self, Next};
+use redstart_persistence::commands::COMMANDS;
 use redstart_persistence::log::{End, SegmentReader, decode as decode_record};
 use redstart_persistence::rdb::{self, About, Found, Input, is_rdb};
 use redstart_persistence::snapshot::{MAGIC, Reader, decode};
@@ -104,18 +106,7 @@ fn check_redis(
         about = Some(reader.about().clone());
         input = reader.into_input();
     }
-    let (mut units, mut commands) = (0, 0);
-    loop {
-        match aof::next(&mut input)? {
-            Next::End => break,
-            Next::Torn(offset) => {
-                return Err(input.fault(offset, "it ends in the middle of a command"));
-            }
-            Next::Unit(unit) => (units, commands) = (units + 1, commands + unit.commands.len()),
-        }
-        progress.bytes.store(before + input.at(), Relaxed);
-    }
-    progress.bytes.store(before + input.at(), Relaxed);
+    let (units, commands) = check_commands(&mut input, progress, before)?;
     let bytes = input.len();
     let behind = format!("{units} units of {commands} commands");
     let Some(about) = about else {
@@ -130,6 +121,37 @@ fn check_redis(
         }
         _ => format!("a whole {version} of {entries} keys and {behind}, {bytes} bytes{remarks}"),
     })
+}
+
+/// Reads commands to the end of a file, none of which must be one that does not exist here; returns
+/// how many units and commands there are.
+fn check_commands(
+    input: &mut Input<'_>,
+    progress: &Progress,
+    before: u64,
+) -> Result<(usize, usize), ReadError> {
+    let engine: &'static Engine = Box::leak(Box::new(Engine::new([0; 2])));
+    let driver = Driver::of(engine, 0, builder(engine).now, COMMANDS);
+    let (mut units, mut commands) = (0, 0);
+    loop {
+        let next = aof::next(input)?;
+        progress.bytes.store(before + input.at(), Relaxed);
+        match next {
+            Next::End => return Ok((units, commands)),
+            Next::Torn(offset) => {
+                return Err(input.fault(offset, "it ends in the middle of a command"));
+            }
+            Next::Unit(unit) => {
+                let mut names = unit.commands.iter().map(|words| &words[0][..]);
+                if let Some(name) = names.find(|name| !can_replay(&driver, name)) {
+                    let name = name.escape_ascii();
+                    let what = format!("{name} is a command that does not exist here");
+                    return Err(input.fault(unit.offset, what));
+                }
+                (units, commands) = (units + 1, commands + unit.commands.len());
+            }
+        }
+    }
 }
 
 /// Who wrote an RDB file, and what of it is not loaded.

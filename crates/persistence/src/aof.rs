@@ -227,6 +227,11 @@ mod tests {
         let words = |line: &str| line.split(' ').map(|word| word.into()).collect::<Vec<Vec<u8>>>();
         let line = manifest_line(&words("file a.1.base.rdb seq 1 type b"));
         assert_eq!(line, Ok(("a.1.base.rdb".to_owned(), 1, Role::Base)));
+        // Redis 8.6 says where in its stream of commands a file begins and ends.
+        for more in ["startoffset 8", "startoffset 0 endoffset 17", "endoffset -1", "future word"] {
+            let line = manifest_line(&words(&format!("file a.2.incr.aof seq 2 type i {more}")));
+            assert_eq!(line, Ok(("a.2.incr.aof".to_owned(), 2, Role::Increment)), "{more}");
+        }
         for wrong in ["file a seq x type b", "file ../a seq 1 type b", "file a seq 1", "file"] {
             assert!(manifest_line(&words(wrong)).is_err(), "{wrong}");
         }
