@@ -5,6 +5,8 @@
 //! never on the client's own.
 
 use crate::clients::client::ClientInfo;
+use crate::dispatch::slow;
+use crate::metrics::timing::Slow;
 use crate::notify::monitor;
 use crate::server::Server;
 use crate::session::handlers::Handlers;
@@ -13,7 +15,7 @@ use crate::system::log;
 use redstart_engine::keyspace::LockedShards;
 use redstart_engine::{Command, Error};
 use redstart_protocol::Args;
-use redstart_scripting::host::{HashedKey, Host, Level, Unit};
+use redstart_scripting::host::{HashedKey, Host, Level, Measuring, Unit};
 use redstart_scripting::{Caller, Loader, Parts, Runtime};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -139,6 +141,23 @@ impl Host for ScriptHost {
     fn note_reads(&self, shards: &mut LockedShards, keys: &[HashedKey]) {
         let keys = keys.iter().map(|(hash, key)| (*hash, &key[..]));
         self.server.tracking.note(shards, self.session.borrow().info.id, keys);
+    }
+
+    fn measuring(&self) -> Measuring {
+        let thresholds = self.server.thresholds;
+        Measuring {
+            slow_ns: thresholds.slow_ns(),
+            precisely: thresholds.is_precise(),
+            histograms: thresholds.tracks(),
+        }
+    }
+
+    fn note_slow(&self, id: u16, args: Args<'_>, ns: u64) {
+        slow::note_of_script(self.server, Slow { id, ns }, args);
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.server.clock.mono_ns()
     }
 
     fn now_ms(&self) -> u64 {

@@ -1,15 +1,34 @@
 //! Commands that were slow: into the latency monitor and the slow log.
 
 use crate::metrics::timing::Slow;
+use crate::server::Server;
 use crate::session::Session;
 use redstart_engine::Command;
 use redstart_engine::spec::{FAST, SKIP_SLOWLOG, UNLOGGED};
 use redstart_protocol::Args;
 
-/// Notes a command that was slow. Without its arguments it does not get into the slow log.
+/// Notes a command of a client that was slow. Without its arguments it does not get into the slow
+/// log.
 #[cold]
 pub fn note(session: &Session, slow: Slow, args: Option<Args<'_>>) {
-    let server = session.server;
+    note_of(session.server, slow, args, || {
+        (session.info.addr.to_string(), session.info.names.lock().name.clone())
+    });
+}
+
+/// Notes a command of a script that was slow: as in Redis, it is no client's.
+#[cold]
+pub fn note_of_script(server: &Server, slow: Slow, args: Args<'_>) {
+    note_of(server, slow, Some(args), || ("?:0".to_owned(), Vec::new()));
+}
+
+/// Notes a command that was slow; `client` returns the client's address and name.
+fn note_of(
+    server: &Server,
+    slow: Slow,
+    args: Option<Args<'_>>,
+    client: impl FnOnce() -> (String, Vec<u8>),
+) {
     let registered = server.registry.at(slow.id);
     if let Some(ms) = server.thresholds.for_monitor(&slow) {
         let event = if registered.command.is(FAST) { "fast-command" } else { "command" };
@@ -19,8 +38,8 @@ pub fn note(session: &Session, slow: Slow, args: Option<Args<'_>>) {
         && let Some(us) = server.thresholds.for_log(&slow)
         && !is_secret(registered.command, args)
     {
-        let name = session.info.names.lock().name.clone();
-        server.slowlog.add(us, args, session.info.addr.to_string(), name);
+        let (addr, name) = client();
+        server.slowlog.add(us, args, addr, name);
     }
 }
 

@@ -13,12 +13,10 @@
 
 use redstart_config::{Config, Setting};
 use redstart_engine::Registry;
-use redstart_engine::spec::{FAST, SHORT};
+use redstart_engine::spec::{FAST, SHORT, SHORT_ARGS_MAX};
 use redstart_engine::stats::{Stats, bucket_of};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 
-/// A command with more arguments than these is never short.
-const ARGS_MAX: usize = 24;
 /// While a threshold is below this, every command is measured alone, in nanoseconds.
 const PRECISE_NS: u64 = 1_000_000;
 
@@ -35,7 +33,7 @@ impl SharesClock {
     /// Whether a request with this many arguments may share a reading of the clock.
     #[inline]
     pub fn is(&self, id: u16, args: usize) -> bool {
-        args <= ARGS_MAX && self.0[id as usize]
+        args <= SHORT_ARGS_MAX && self.0[id as usize]
     }
 }
 
@@ -66,6 +64,21 @@ impl Thresholds {
         self.monitor_ms.store(monitor_ms, Relaxed);
         self.slow_ns.store(log_ns.min(monitor_ns), Relaxed);
         self.tracks.store(config.is(Setting::LatencyTracking), Relaxed);
+    }
+
+    /// From which duration on a command is slow, in nanoseconds.
+    pub fn slow_ns(&self) -> u64 {
+        self.slow_ns.load(Relaxed)
+    }
+
+    /// Whether each command has a histogram of its durations.
+    pub fn tracks(&self) -> bool {
+        self.tracks.load(Relaxed)
+    }
+
+    /// Whether every command is measured alone.
+    pub fn is_precise(&self) -> bool {
+        self.slow_ns() < PRECISE_NS
     }
 
     /// The latency monitor's threshold in milliseconds; zero is never.
@@ -109,8 +122,8 @@ impl CommandTimer {
     pub fn start(thresholds: &Thresholds, now_ns: u64) -> CommandTimer {
         CommandTimer {
             since_ns: now_ns,
-            slow_ns: thresholds.slow_ns.load(Relaxed),
-            tracks: thresholds.tracks.load(Relaxed),
+            slow_ns: thresholds.slow_ns(),
+            tracks: thresholds.tracks(),
         }
     }
 

@@ -6,6 +6,7 @@ use crate::failure::{Failure, failure};
 use crate::host::{HashedKey, Host, Parts, Unit};
 use crate::memory::without_limit;
 use crate::scratch::ScratchBuffer;
+use crate::timing::CallTimer;
 use crate::watchdog::{COMMAND_STEPS, Watchdog};
 use mlua::{Either, Lua, MultiValue, Value};
 use redstart_engine::keyspace::LockedShards;
@@ -48,6 +49,7 @@ pub struct State {
     pub declared: Declared,
     /// How the run went.
     pub outcome: Outcome,
+    timer: CallTimer,
     bytes: Vec<u8>,
     spans: Vec<Span>,
     keys: Vec<KeyAt>,
@@ -120,10 +122,16 @@ impl State {
             limits: Limits::default(),
             declared: Declared::default(),
             outcome: Outcome::Declared,
+            timer: CallTimer::new(parts.registry.len()),
             bytes: Vec::new(),
             spans: Vec::new(),
             keys: Vec::new(),
         }
+    }
+
+    /// Has commands measured as the host wants it now.
+    pub fn follow_measuring(&mut self) {
+        self.timer.follow(self.host.measuring());
     }
 
     /// Takes the worker's part of the engine in exchange for what stands in for it, or back.
@@ -302,16 +310,17 @@ impl State {
         Err(failure(CROSSED))
     }
 
-    /// Runs the gathered command under the script's locks, and counts it.
+    /// Runs the gathered command under the script's locks, counts and measures it.
     fn execute(&mut self, registered: &Registered) -> Result<(), Failure> {
         let (Some(Lent { shards, now }), Some(local)) = (&mut self.lent, &mut self.local) else {
             return Err(failure(NOT_RUNNING));
         };
-        let (reply, db) = (&mut self.reply, &mut self.db);
+        let (host, reply, db) = (&self.host, &mut self.reply, &mut self.db);
         let Registered { command, id, .. } = *registered;
         let args = Args::new(&self.bytes, &self.spans);
         let errors = reply.errors();
         local.stats.calls[id as usize].add(1);
+        let start_ns = self.timer.measures(registered, args.len()).then(|| host.now_ns());
         match registered.runner {
             Runner::Data(run, _) => {
                 let prepared = Prepared { command, run, args, keys: &self.keys, db: *db };
@@ -319,14 +328,19 @@ impl State {
             }
             Runner::Session => {
                 let unit = Unit { shards, local, now: *now, db, reply };
-                if let Err(error) = self.host.session_command(id, args, unit) {
+                if let Err(error) = host.session_command(id, args, unit) {
                     local.stats.errors.add(1);
                     error.write(reply);
                 }
             }
         }
+        let measured_ns = start_ns.map(|start_ns| host.now_ns().saturating_sub(start_ns));
+        let times = &local.stats.times[id as usize];
+        if let Some(ns) = self.timer.record(id, measured_ns, times) {
+            host.note_slow(id, args, ns);
+        }
         if reply.errors() != errors {
-            local.stats.times[id as usize].failed.add(1);
+            times.failed.add(1);
         }
         Ok(())
     }

@@ -47,6 +47,24 @@ pub enum Level {
     Warning,
 }
 
+/// How exactly the host wants commands to be measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Measuring {
+    /// From which duration on a command is slow, in nanoseconds.
+    pub slow_ns: u64,
+    /// Whether each short command is measured, too.
+    pub precisely: bool,
+    /// Whether each command has a histogram of its durations.
+    pub histograms: bool,
+}
+
+impl Default for Measuring {
+    /// No command is slow.
+    fn default() -> Measuring {
+        Measuring { slow_ns: u64::MAX, precisely: false, histograms: true }
+    }
+}
+
 /// A key's hash and its bytes.
 pub type HashedKey = (u64, Box<[u8]>);
 
@@ -76,7 +94,18 @@ pub trait Host {
     /// are locked.
     fn note_reads(&self, _shards: &mut LockedShards, _keys: &[HashedKey]) {}
 
-    /// The present, in monotonic milliseconds.
+    /// How commands are to be measured. Asked when a script begins.
+    fn measuring(&self) -> Measuring {
+        Measuring::default()
+    }
+
+    /// Notes a command that was slow by what [`Host::measuring`] says.
+    fn note_slow(&self, _id: u16, _args: Args<'_>, _ns: u64) {}
+
+    /// The present on a clock that never goes back, in nanoseconds.
+    fn now_ns(&self) -> u64;
+
+    /// The present on the clock of [`Now::mono_ms`], in milliseconds.
     fn now_ms(&self) -> u64;
 
     /// Whether data is being loaded: other clients are refused for that already.

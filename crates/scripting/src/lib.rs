@@ -45,6 +45,7 @@ mod script;
 mod shapes;
 pub mod shebang;
 pub mod store;
+mod timing;
 mod watchdog;
 
 pub use digest::{digest, hex, unhex};

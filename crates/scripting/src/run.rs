@@ -230,7 +230,9 @@ impl Run<'_> {
 
     /// Sets what holds for all attempts.
     fn prepare(&self, caller: &Caller<'_>, runtime: &Runtime, first: (&[u8], u64)) {
-        let State { limits, declared, .. } = &mut *runtime.state.borrow_mut();
+        let mut state = runtime.state.borrow_mut();
+        state.follow_measuring();
+        let State { limits, declared, .. } = &mut *state;
         let hasher = runtime.parts.engine.keyspace.hasher();
         *limits = Limits {
             read_only: self.access == Access::ReadOnly,

@@ -56,6 +56,8 @@ pub const DANGEROUS: Flags = 1 << 26;
 pub const ADMIN_CATEGORY: Flags = 1 << 27;
 /// Nearly always as quick as a [`FAST`] command.
 pub const SHORT: Flags = 1 << 28;
+/// A request with more arguments is never short, whatever its command.
+pub const SHORT_ARGS_MAX: usize = 24;
 /// Not put in the slow log, though Redis declares no [`SKIP_SLOWLOG`].
 pub const UNLOGGED: Flags = 1 << 29;
 /// Not shown to MONITOR, though Redis declares no [`SKIP_MONITOR`].
