@@ -7,6 +7,7 @@ mod support;
 
 use std::path::Path;
 use support::client::Client;
+use support::resp::Value;
 use support::server::{Server, installed_redis};
 use support::talk::{call, connect, field, ok, text};
 
@@ -111,6 +112,52 @@ fn what_fails_in_a_script_has_failed() {
         let told = field(&mut client, "cmdstat_lpush");
         assert!(told.starts_with("calls=2,"), "{told}");
         assert!(told.ends_with(",failed_calls=2"), "{told}");
+    }
+}
+
+/// The commands in the slow log, oldest first, each with whether a script ran it.
+fn slow(client: &mut Client) -> Vec<(String, bool)> {
+    let Value::Items(_, entries) = call(client, "SLOWLOG GET") else { panic!("not a list") };
+    let command = |entry: Value| {
+        let Value::Items(_, entry) = entry else { panic!("not an entry") };
+        let Value::Items(_, args) = entry[3].clone() else { panic!("no arguments") };
+        (text(args[0].clone()), text(entry[4].clone()) == "?:0")
+    };
+    entries.into_iter().rev().map(command).collect()
+}
+
+#[test]
+fn what_a_script_calls_is_timed() {
+    for server in servers() {
+        let mut client = connect(&server);
+        let elements = vec!["x"; 1000].join(" ");
+        (0..50).for_each(|_| drop(call(&mut client, &format!("RPUSH l {elements}"))));
+        let sort = "return #redis.call('sort',KEYS[1],'alpha')";
+        let library =
+            format!("#!lua name=l\nredis.register_function('f',function(KEYS){sort} end)");
+        client.call(&["FUNCTION", "LOAD", &library]).expect("there is a reply");
+        let eval = format!("EVAL {} 1 l", sort.replace(' ', "\t"));
+        for (lines, ran) in [
+            (&[&eval[..]][..], &["EVAL"][..]),
+            (&["FCALL f 1 l"], &["FCALL"]),
+            (&["MULTI", &eval, "FCALL f 1 l", "EXEC"], &["EVAL", "FCALL"]),
+        ] {
+            call(&mut client, "CONFIG SET slowlog-log-slower-than 0");
+            call(&mut client, "CONFIG RESETSTAT");
+            call(&mut client, "SLOWLOG RESET");
+            lines.iter().for_each(|line| drop(call(&mut client, line)));
+            call(&mut client, "CONFIG SET slowlog-log-slower-than -1");
+            let mut noted = slow(&mut client);
+            noted.retain(|(name, _)| name == "sort" || ran.contains(&&name[..]));
+            let own = |name: &&str| [("sort".to_owned(), true), (name.to_string(), false)];
+            assert_eq!(noted, ran.iter().flat_map(own).collect::<Vec<_>>(), "{lines:?}");
+            let counted = field(&mut client, "cmdstat_sort");
+            let (calls, us) = counted.split_once(",usec=").expect("it is timed");
+            assert_eq!(calls, format!("calls={}", ran.len()), "{lines:?}");
+            assert!(!us.starts_with("0,"), "{counted}");
+            let histogram = call(&mut client, "LATENCY HISTOGRAM sort");
+            assert!(matches!(histogram, Value::Items(_, items) if items.len() == 2), "{lines:?}");
+        }
     }
 }
 
