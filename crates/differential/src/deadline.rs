@@ -104,6 +104,10 @@ fn deadlines(command: &Command) -> Vec<(usize, Clock)> {
         ("PSETEX", Clock::Millis),
         ("EXPIREAT", Clock::UnixSeconds),
         ("PEXPIREAT", Clock::UnixMillis),
+        ("HEXPIRE", Clock::Seconds),
+        ("HPEXPIRE", Clock::Millis),
+        ("HEXPIREAT", Clock::UnixSeconds),
+        ("HPEXPIREAT", Clock::UnixMillis),
     ];
     if let Some((_, clock)) = fixed.iter().find(|(name, _)| command.is(name)) {
         return if command.args.len() > 2 { vec![(2, *clock)] } else { Vec::new() };
@@ -116,7 +120,7 @@ fn deadlines(command: &Command) -> Vec<(usize, Clock)> {
         };
         return if command.args.len() > 2 { vec![(2, clock)] } else { Vec::new() };
     }
-    if !command.is("SET") && !command.is("GETEX") {
+    if !["SET", "GETEX", "HGETEX", "HSETEX", "MSETEX"].iter().any(|name| command.is(name)) {
         return Vec::new();
     }
     let after = |(i, word): (usize, &Vec<u8>)| Some((i + 1, Clock::of_keyword(word)?));

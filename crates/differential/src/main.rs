@@ -83,6 +83,12 @@ fn compare(options: &Options) -> ExitCode {
             for line in &summary.known {
                 println!("{name}: {line}");
             }
+            if summary.oracle_ends > 0 {
+                println!(
+                    "{name}: ended by itself {} times, and was started again",
+                    summary.oracle_ends
+                );
+            }
             println!(
                 "{name} {}: {} commands, {} differences, {:.1} s, {} commands a second",
                 options.oracle.version,

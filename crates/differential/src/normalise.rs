@@ -15,6 +15,7 @@
 //! | DUMP | the bytes: see `families/payload.rs` |
 //! | TTL, PTTL | [`TOLERANCE_MS`] |
 //! | EXPIRETIME, PEXPIRETIME | the same, if the deadline was given relative to now |
+//! | HTTL, HEXPIRETIME and their like | the same, of each field |
 //! | DBSIZE | nothing in the end; but both count keys that they have yet to notice as |
 //! |  | expired, so the keys are touched before it, and the subject may be asked again |
 //! |  | for [`NOTICE_MS`] |
@@ -100,6 +101,10 @@ impl Rule {
             ("PTTL", Rule::Remaining(TOLERANCE_MS)),
             ("EXPIRETIME", Rule::Instant(1)),
             ("PEXPIRETIME", Rule::Instant(1000)),
+            ("HTTL", Rule::Remaining(TOLERANCE_MS / 1000)),
+            ("HPTTL", Rule::Remaining(TOLERANCE_MS)),
+            ("HEXPIRETIME", Rule::Instant(1)),
+            ("HPEXPIRETIME", Rule::Instant(1000)),
             ("DBSIZE", Rule::Counted),
             ("PUBSUB", Rule::Unordered),
             ("SCRIPT", Rule::Script),
@@ -178,13 +183,15 @@ pub fn same(rule: Rule, oracle: &[u8], subject: &[u8]) -> bool {
             (Some((b"0", x)), Some((b"0", y))) => sorted_pairs(x) == sorted_pairs(y),
             (x, y) => x.is_some() && y.is_some(),
         },
-        (Rule::Remaining(tolerance), Reply::Integer(x), Reply::Integer(y)) => {
-            x >= 0 && y >= 0 && x.abs_diff(y) <= tolerance as u64
+        (Rule::Remaining(_) | Rule::Instant(_), Reply::Integer(x), Reply::Integer(y)) => {
+            is_near(rule, x, y)
         }
-        (Rule::Instant(unit), Reply::Integer(x), Reply::Integer(y)) => {
-            let absolute = ABSOLUTE_S * unit..(ABSOLUTE_S + ABSOLUTE_SPAN_S) * unit;
-            let tolerance = (TOLERANCE_MS * unit / 1000) as u64;
-            x >= 0 && y >= 0 && !absolute.contains(&x) && x.abs_diff(y) <= tolerance
+        (Rule::Remaining(_) | Rule::Instant(_), Reply::Aggregate(a, x), Reply::Aggregate(b, y)) => {
+            let is_same = |(x, y): (&Reply, &Reply)| match (x, y) {
+                (Reply::Integer(x), Reply::Integer(y)) => x == y || is_near(rule, *x, *y),
+                _ => x == y,
+            };
+            a == b && x.len() == y.len() && x.iter().zip(&y).all(is_same)
         }
         (Rule::ScanShape | Rule::ScanLoop, x, y) => {
             scan_page(&x).is_some() && scan_page(&y).is_some()
@@ -194,6 +201,22 @@ pub fn same(rule: Rule, oracle: &[u8], subject: &[u8]) -> bool {
         (Rule::RandomKey, Reply::Bulk(_), Reply::Bulk(_)) => true,
         _ => false,
     }
+}
+
+/// Whether two times mean the same by `rule`.
+fn is_near(rule: Rule, x: i64, y: i64) -> bool {
+    let tolerance = match rule {
+        Rule::Remaining(tolerance) => tolerance,
+        Rule::Instant(unit) => {
+            let absolute = ABSOLUTE_S * unit..(ABSOLUTE_S + ABSOLUTE_SPAN_S) * unit;
+            if absolute.contains(&x) {
+                return false;
+            }
+            TOLERANCE_MS * unit / 1000
+        }
+        _ => return false,
+    };
+    x >= 0 && y >= 0 && x.abs_diff(y) <= tolerance as u64
 }
 
 /// Elements by twos, sorted.

@@ -127,6 +127,20 @@ impl Pair {
         self.subject.log_tail()
     }
 
+    /// Whether the oracle has ended by itself. It is started again then.
+    pub fn oracle_has_ended(&mut self) -> io::Result<bool> {
+        let ping = Command::new(["PING"]);
+        let open = Link::open(&self.oracle, Resp::Two, None);
+        if open.is_ok_and(|mut link| link.call(&ping).is_ok()) {
+            return Ok(false);
+        }
+        self.oracle.restart()?;
+        Link::open(&self.oracle, Resp::Two, None)?
+            .call(&Command::new(["CONFIG", "SET", "hz", "500"]))?;
+        self.listeners[0] = Listener::start(&self.oracle)?;
+        Ok(true)
+    }
+
     /// The oracle's reply to each of `steps`, on an empty server; a sleep's is empty.
     pub fn oracle_replies(&mut self, resp: Resp, steps: &[Step]) -> io::Result<Vec<Vec<u8>>> {
         let mut link = Link::open(&self.oracle, resp, None)?;
@@ -152,6 +166,7 @@ impl Pair {
                 Link::open(&self.subject, stream.resp, self.fault.clone())?
             }
         };
+        self.oracle_has_ended()?;
         let mut run = Run {
             steps: &stream.steps,
             oracle: Link::open(&self.oracle, stream.resp, None)?,
@@ -386,11 +401,41 @@ impl Run<'_> {
                 values.extend([select(database), ask]);
             }
         }
-        self.compare(&values)?;
+        let shown = self.compare(&values)?;
+        self.compare_field_deadlines(&values, &shown)?;
         if self.steps.iter().any(|step| matches!(step, Step::Send(c) if c.is("DUMP"))) {
             self.exchange_payloads(&values)?;
         }
         Ok(())
+    }
+
+    /// Compares the deadlines of the fields of every hash that `values`, the commands that show the
+    /// values of keys, have shown.
+    fn compare_field_deadlines(
+        &mut self,
+        values: &[Command],
+        shown: &[Vec<u8>],
+    ) -> Result<(), Stop> {
+        let mut asked = Vec::new();
+        for (pair, shown) in values.chunks(2).zip(shown.chunks(2)) {
+            let ([select, value], [_, shown]) = (pair, shown) else { continue };
+            let Ok(Reply::Aggregate(_, elements)) = decode(shown) else { continue };
+            let fields: Vec<Vec<u8>> = elements
+                .chunks(2)
+                .filter_map(|pair| match pair {
+                    [Reply::Bulk(field), _] => Some(field.clone()),
+                    _ => None,
+                })
+                .collect();
+            let count = fields.len().to_string().into_bytes();
+            let words =
+                [b"HPEXPIRETIME".to_vec(), value.args[1].clone(), b"FIELDS".to_vec(), count];
+            let ask = Command::new(words.into_iter().chain(fields));
+            if value.is("HGETALL") && !self.known.keeps_back(&ask, false) {
+                asked.extend([select.clone(), ask]);
+            }
+        }
+        self.compare(&asked).map(drop)
     }
 
     /// Lets each server restore what the other one dumps, and compares the values then. `values`
@@ -416,9 +461,12 @@ impl Run<'_> {
             let there = self.oracle.call(&restore(&ours))?.to_vec();
             let here = self.subject.call(&restore(&theirs)).map(<[u8]>::to_vec);
             let here = here.map_err(|error| error.to_string());
-            let is_known = here.as_ref().is_ok_and(|here| {
-                there == b"+OK\r\n" && self.known.covers(&restore(&theirs), &there, here)
-            });
+            let ok = b"+OK\r\n";
+            let is_known = match &here {
+                Ok(here) if there == ok => self.known.covers(&restore(&theirs), &there, here),
+                Ok(here) if here == ok => self.known.covers(&restore(&ours), &there, here),
+                _ => false,
+            };
             if (there != b"+OK\r\n" || here.as_ref() != Ok(&there)) && !is_known {
                 let asked = Step::Send(dump);
                 let steps = self.steps.iter().cloned().chain([asked]).collect();

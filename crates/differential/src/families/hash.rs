@@ -30,12 +30,12 @@ pub const TABLE: &[Generator] = &[
     Generator { name: "DEL", weight: 4, draw: hash },
 ];
 
-fn key(source: &mut Source) -> Vec<u8> {
+pub(super) fn key(source: &mut Source) -> Vec<u8> {
     if source.chance(70) { source.pick(HASHES).into() } else { source.key() }
 }
 
 /// A few short fields, now and then one of many, an odd one or a long one.
-fn name(source: &mut Source) -> Vec<u8> {
+pub(super) fn name(source: &mut Source) -> Vec<u8> {
     match source.below(100) {
         0..70 => format!("f{}", source.below(12)).into_bytes(),
         70..90 => format!("field:{}", source.below(2000)).into_bytes(),
@@ -49,7 +49,7 @@ fn name(source: &mut Source) -> Vec<u8> {
 }
 
 /// A value, seldom one that is too long for a packed hash.
-fn value(source: &mut Source) -> Vec<u8> {
+pub(super) fn value(source: &mut Source) -> Vec<u8> {
     let value = source.value();
     if value.len() > 64 && source.chance(95) { value[..64].to_vec() } else { value }
 }

@@ -5,7 +5,9 @@
 //! care about wrong arity. A new family is a file with a table, and a line in [`FAMILIES`].
 
 mod blocking;
+mod condition;
 mod connection;
+mod field;
 mod function;
 mod hash;
 mod key;
@@ -34,7 +36,9 @@ pub struct Generator {
 /// Every family: its name and its table.
 pub const FAMILIES: &[(&str, &[Generator])] = &[
     ("string", string::TABLE),
+    ("condition", condition::TABLE),
     ("hash", hash::TABLE),
+    ("field", field::TABLE),
     ("list", list::TABLE),
     ("key", key::TABLE),
     ("payload", payload::TABLE),

@@ -1,6 +1,7 @@
 //! The table of known differences.
 
 use super::{Ending, Known, Sign, Versions};
+use crate::deadline::ABSOLUTE_S;
 use crate::oracle::Product;
 use crate::reply::{Reply, decode};
 use crate::stream::{Command, Step};
@@ -11,8 +12,66 @@ const REDIS_7: Versions = (Product::Redis, (7, 0)..(7, 2));
 const REDIS_8: Versions = (Product::Redis, (8, 6)..END);
 const VALKEY_9: Versions = (Product::Valkey, (9, 1)..END);
 
+/// Commands that Redis 7.0 has not.
+const LATER: [&str; 16] = [
+    "HEXPIRE",
+    "HPEXPIRE",
+    "HEXPIREAT",
+    "HPEXPIREAT",
+    "HTTL",
+    "HPTTL",
+    "HEXPIRETIME",
+    "HPEXPIRETIME",
+    "HPERSIST",
+    "HGETDEL",
+    "HGETEX",
+    "HSETEX",
+    "DELEX",
+    "DELIFEQ",
+    "DIGEST",
+    "MSETEX",
+];
+
+/// Commands about the deadlines of hash fields.
+const FIELDS: [&str; 12] = [
+    "HEXPIRE",
+    "HPEXPIRE",
+    "HEXPIREAT",
+    "HPEXPIREAT",
+    "HTTL",
+    "HPTTL",
+    "HEXPIRETIME",
+    "HPEXPIRETIME",
+    "HPERSIST",
+    "HGETDEL",
+    "HGETEX",
+    "HSETEX",
+];
+
 /// Every difference that is known.
 pub const TABLE: &[Known] = &[
+    stays(
+        &[REDIS_7],
+        "commands and conditions that came later",
+        Sign::NotSent(|command, _| {
+            has(command, &LATER) || has(command, &["IFEQ", "IFNE", "IFDEQ", "IFDNE"])
+        }),
+    ),
+    stays(
+        &[REDIS_8],
+        "HSETEX: only plain ones are sent",
+        Sign::NotSent(|command, _| command.is("HSETEX") && !is_plain(command)),
+    ),
+    stays(
+        &[REDIS_8],
+        "a command that only Valkey has: DELIFEQ",
+        Sign::NotSent(|command, _| has(command, &["DELIFEQ"])),
+    ),
+    stays(
+        &[VALKEY_9],
+        "commands and conditions that only Redis has: DELEX, DIGEST, IFNE, IFDEQ, IFDNE",
+        Sign::NotSent(|command, _| has(command, &["DELEX", "DIGEST", "IFNE", "IFDEQ", "IFDNE"])),
+    ),
     stays(
         &[REDIS_7],
         "a short list is a listpack since Redis 7.2",
@@ -30,7 +89,7 @@ pub const TABLE: &[Known] = &[
         }),
     ),
     stays(
-        &[REDIS_7],
+        &[REDIS_7, REDIS_8],
         "SORT with an empty result reports the removal of a key whose time had passed",
         Sign::Event(|steps, message| is_removal(message) && steps.iter().any(stores)),
     ),
@@ -40,6 +99,157 @@ pub const TABLE: &[Known] = &[
         Sign::Reply(|_, oracle, subject| {
             let rest = subject.strip_suffix(b", with args beginning with: \r\n");
             rest.is_some() && rest == oracle.strip_suffix(b"\r\n")
+        }),
+    ),
+    to_mend(
+        &[REDIS_8],
+        "the words for wrong arguments of HEXPIRE, HGETEX, HSETEX and their like",
+        Sign::Reply(are_field_errors),
+    ),
+    stays(
+        &[VALKEY_9],
+        "Valkey's words for wrong arguments of HEXPIRE, HGETEX, HSETEX and their like",
+        Sign::Reply(are_field_errors),
+    ),
+    to_mend(
+        &[REDIS_8, VALKEY_9],
+        "HEXPIRE, HGETEX, HSETEX: flags given twice, options behind the fields",
+        Sign::NotSent(|command, _| is_about_fields(command) && !is_plain(command)),
+    ),
+    to_mend(
+        &[REDIS_8, VALKEY_9],
+        "HSETEX with a time in the past: its events",
+        Sign::NotSent(|command, _| command.is("HSETEX") && has_past_time(command)),
+    ),
+    to_mend(
+        &[REDIS_8, VALKEY_9],
+        "HSETEX with a time: `hexpire` comes after `hset`",
+        Sign::Event(|steps, message| {
+            let is_hsetex = |step: &Step| matches!(step, Step::Send(c) if has(c, &["HSETEX"]));
+            is_event(message, "hexpire") && steps.iter().any(is_hsetex)
+        }),
+    ),
+    to_mend(
+        &[REDIS_8, VALKEY_9],
+        "HINCRBYFLOAT on a hash with field deadlines: `hincrbyfloat`, not `hset`",
+        Sign::Event(|steps, message| {
+            let adds = |step: &Step| matches!(step, Step::Send(c) if has(c, &["HINCRBYFLOAT"]));
+            let is_one = is_event(message, "hset") || is_event(message, "hincrbyfloat");
+            is_one && steps.iter().any(adds)
+        }),
+    ),
+    to_mend(
+        &[REDIS_8, VALKEY_9],
+        "SET: IFEQ and its like go with NX and XX",
+        Sign::NotSent(|command, _| {
+            let is_conditional = has(command, &["IFEQ", "IFNE", "IFDEQ", "IFDNE"]);
+            command.is("SET") && is_conditional && has(command, &["NX", "XX"])
+        }),
+    ),
+    stays(
+        &[REDIS_8],
+        "SET: with GET and a digest that is none, Redis replies twice",
+        Sign::NotSent(|command, _| {
+            let is_digest =
+                |text: &Vec<u8>| text.len() == 16 && text.iter().all(u8::is_ascii_hexdigit);
+            let is_wrong = |words: &[Vec<u8>]| {
+                let asks =
+                    [&b"IFDEQ"[..], b"IFDNE"].iter().any(|w| words[0].eq_ignore_ascii_case(w));
+                asks && !is_digest(&words[1])
+            };
+            command.is("SET") && has(command, &["GET"]) && command.args.windows(2).any(is_wrong)
+        }),
+    ),
+    to_mend(
+        &[REDIS_8],
+        "MSETEX with a time: `expire` comes before `set`",
+        Sign::Event(|steps, message| {
+            let is_one = |step: &Step| matches!(step, Step::Send(c) if has(c, &["MSETEX"]));
+            is_event(message, "expire") && steps.iter().any(is_one)
+        }),
+    ),
+    stays(
+        &[VALKEY_9],
+        "HSETEX: NX and XX, which only Valkey has",
+        Sign::NotSent(|command, _| command.is("HSETEX") && has(command, &["NX", "XX"])),
+    ),
+    to_mend(
+        &[REDIS_8, VALKEY_9],
+        "COMMAND GETKEYS of a name alone is queued in a transaction",
+        Sign::NotSent(|command, is_queueing| {
+            is_queueing && command.is("COMMAND") && command.args.len() < 4
+        }),
+    ),
+    to_mend(
+        &[REDIS_8, VALKEY_9],
+        "MSETEX KEEPTTL: no `expire`, for the deadline does not change",
+        Sign::Event(|steps, message| {
+            let keeps = |step: &Step| matches!(step, Step::Send(c) if has(c, &["MSETEX"]) && has(c, &["KEEPTTL"]));
+            is_event(message, "expire") && steps.iter().any(keeps)
+        }),
+    ),
+    stays(
+        &[VALKEY_9],
+        "MSETEX: Valkey's words for wrong arguments",
+        Sign::Reply(|command, oracle, subject| {
+            command.is("MSETEX") && oracle.starts_with(b"-") && subject.starts_with(b"-")
+        }),
+    ),
+    to_mend(
+        &[VALKEY_9],
+        "a payload of a hash with field deadlines is one that Valkey does not know",
+        Sign::Reply(|command, oracle, subject| {
+            command.is("RESTORE")
+                && oracle.starts_with(b"-ERR DUMP payload version")
+                && subject == b"+OK\r\n"
+        }),
+    ),
+    stays(
+        &[VALKEY_9],
+        "a field's deadline in the past: Valkey reports `hexpired`, and not `hdel`",
+        Sign::Event(|_, message| is_event(message, "hdel") || is_event(message, "hexpired")),
+    ),
+    stays(
+        &[VALKEY_9],
+        "HEXPIRETIME: Valkey rounds to the nearest second",
+        Sign::Reply(|command, oracle, subject| match (decode(oracle), decode(subject)) {
+            (Ok(Reply::Aggregate(_, oracle)), Ok(Reply::Aggregate(_, subject))) => {
+                let is_near = |pair: (&Reply, &Reply)| match pair {
+                    (Reply::Integer(x), Reply::Integer(y)) => x.abs_diff(*y) <= 1,
+                    (x, y) => x == y,
+                };
+                let is_same = oracle.len() == subject.len();
+                command.is("HEXPIRETIME") && is_same && oracle.iter().zip(&subject).all(is_near)
+            }
+            _ => false,
+        }),
+    ),
+    to_mend(
+        &[REDIS_8],
+        "OBJECT ENCODING: a deadline in the past that deleted a field leaves listpackex",
+        Sign::Reply(|command, oracle, subject| {
+            command.is("OBJECT")
+                && oracle == b"$10\r\nlistpackex\r\n"
+                && subject == b"$8\r\nlistpack\r\n"
+        }),
+    ),
+    stays(
+        &[VALKEY_9],
+        "OBJECT ENCODING: to Valkey, a hash with field deadlines is a hashtable",
+        Sign::Reply(|command, oracle, subject| {
+            command.is("OBJECT")
+                && oracle == b"$9\r\nhashtable\r\n"
+                && subject.windows(8).any(|part| part == b"listpack")
+        }),
+    ),
+    stays(
+        &[VALKEY_9],
+        "deadlines of fields beyond 2^46 ms: Valkey accepts them",
+        Sign::NotSent(|command, _| {
+            let number = |arg: &Vec<u8>| std::str::from_utf8(arg).ok()?.parse::<i64>().ok();
+            // In seconds the limit is a thousand times nearer; such times are not drawn.
+            let is_far = |arg: &Vec<u8>| number(arg).is_some_and(|number| number >= 1 << 45);
+            is_about_fields(command) && command.args.iter().any(is_far)
         }),
     ),
     to_mend(
@@ -55,9 +265,9 @@ pub const TABLE: &[Known] = &[
         &[REDIS_8, VALKEY_9],
         "SCAN and HSCAN: a cursor that is no number",
         Sign::Reply(|command, oracle, subject| {
-            let refused = b"-ERR invalid cursor";
-            (command.is("SCAN") || command.is("HSCAN"))
-                && (oracle.starts_with(refused) || subject.starts_with(refused))
+            let refuses =
+                |frame: &[u8]| frame.windows(18).any(|part| part == b"ERR invalid cursor");
+            (command.is("SCAN") || command.is("HSCAN")) && (refuses(oracle) || refuses(subject))
         }),
     ),
     to_mend(
@@ -112,8 +322,7 @@ pub const TABLE: &[Known] = &[
         &[REDIS_8, VALKEY_9],
         "SORT: what is no number is not stored",
         Sign::NotSent(|command, _| {
-            let has = |word: &[u8]| command.args.iter().any(|arg| arg.eq_ignore_ascii_case(word));
-            command.is("SORT") && has(b"STORE") && !has(b"ALPHA")
+            command.is("SORT") && has(command, &["STORE"]) && !has(command, &["ALPHA"])
         }),
     ),
     to_mend(
@@ -164,7 +373,8 @@ pub const TABLE: &[Known] = &[
         &[VALKEY_9],
         "SCAN: Valkey refuses the names of no type",
         Sign::Reply(|command, oracle, _| {
-            command.is("SCAN") && oracle.starts_with(b"-ERR unknown type name")
+            let refused = b"ERR unknown type name";
+            command.is("SCAN") && oracle.windows(refused.len()).any(|part| part == refused)
         }),
     ),
     stays(
@@ -195,14 +405,7 @@ pub const TABLE: &[Known] = &[
     stays(
         &[VALKEY_9],
         "SET with a time in the past: Valkey reports no `set`",
-        Sign::NotSent(|command, _| {
-            let is_past = |time: &Vec<u8>| time.len() <= 10 || time.first() == Some(&b'-');
-            let sets = command.args.windows(2).any(|words| {
-                let is_at = |name: &[u8]| words[0].eq_ignore_ascii_case(name);
-                (is_at(b"EXAT") || is_at(b"PXAT")) && is_past(&words[1])
-            });
-            command.is("SET") && sets
-        }),
+        Sign::NotSent(|command, _| command.is("SET") && has_past_time(command)),
     ),
     to_mend(
         &[REDIS_8, VALKEY_9],
@@ -252,8 +455,9 @@ fn is_said_by_valkey(oracle: &[u8], subject: &[u8]) -> bool {
 }
 
 fn is_unknown_subcommand(oracle: &[u8], subject: &[u8]) -> bool {
-    oracle.starts_with(b"-ERR unknown subcommand")
-        && subject.starts_with(b"-ERR Unknown Redis command called from script")
+    let says = |frame: &[u8], text: &[u8]| frame.windows(text.len()).any(|part| part == text);
+    says(oracle, b"ERR unknown subcommand")
+        && says(subject, b"ERR Unknown Redis command called from script")
 }
 
 fn in_valkeys_words(mut text: String) -> String {
@@ -268,9 +472,35 @@ fn in_valkeys_words(mut text: String) -> String {
     text
 }
 
+/// Whether one of these words is a command's name, or among its arguments.
+fn has(command: &Command, words: &[&str]) -> bool {
+    let is_one = |arg: &Vec<u8>| words.iter().any(|word| arg.eq_ignore_ascii_case(word.as_bytes()));
+    command.args.iter().any(is_one)
+}
+
+/// Both refuse a command about fields, in other words.
+fn are_field_errors(command: &Command, oracle: &[u8], subject: &[u8]) -> bool {
+    is_about_fields(command) && is_error(oracle) && is_error(subject)
+}
+
+/// Whether a command names each of its fields once, as many as it says, and each of its options.
+fn is_plain(command: &Command) -> bool {
+    let at = command.args.iter().position(|arg| arg.eq_ignore_ascii_case(b"fields"));
+    let Some(at) = at.filter(|at| *at >= 2) else { return false };
+    let rest = &command.args[at + 1..];
+    let count = rest.first().and_then(|count| std::str::from_utf8(count).ok()?.parse().ok());
+    let width = if command.is("HSETEX") { 2 } else { 1 };
+    let fields: Vec<_> = rest.iter().skip(1).step_by(width).collect();
+    let words: Vec<_> = command.args[2..at].iter().map(|word| word.to_ascii_lowercase()).collect();
+    let is_once = |(at, word): (usize, &Vec<u8>)| !words[..at].contains(word);
+    count.is_some_and(|count: usize| count > 0 && count.checked_mul(width) == Some(rest.len() - 1))
+        && fields.iter().enumerate().all(|(at, field)| width == 1 || !fields[..at].contains(field))
+        && words.iter().enumerate().all(is_once)
+}
+
 /// Both frames are names of encodings of a text.
 fn is_short_text(command: &Command, oracle: &[u8], subject: &[u8]) -> bool {
-    let names: [&[u8]; 2] = [b"$6\r\nembstr\r\n", b"$3\r\nraw\r\n"];
+    let names: [&[u8]; 3] = [b"$6\r\nembstr\r\n", b"$3\r\nraw\r\n", b"$3\r\nint\r\n"];
     command.is("OBJECT") && names.contains(&oracle) && names.contains(&subject)
 }
 
@@ -281,9 +511,41 @@ fn is_no_number(command: &Command, oracle: &[u8], subject: &[u8]) -> bool {
         && (oracle.starts_with(refused) || subject.starts_with(refused))
 }
 
+/// Whether a command is about the deadlines of fields.
+fn is_about_fields(command: &Command) -> bool {
+    FIELDS.iter().any(|name| command.is(name))
+}
+
+/// Whether a time that a command gives by EXAT or PXAT has passed; or one by EX or PX.
+fn has_past_time(command: &Command) -> bool {
+    command.args.windows(2).any(|words| {
+        let future = match words[0].to_ascii_lowercase().as_slice() {
+            b"exat" => ABSOLUTE_S,
+            b"pxat" => ABSOLUTE_S * 1000,
+            b"ex" | b"px" => 1,
+            _ => return false,
+        };
+        let time = std::str::from_utf8(&words[1]).ok().and_then(|text| text.parse::<i64>().ok());
+        time.is_some_and(|time| time < future)
+    })
+}
+
+/// Whether a reply is an error, or the text of one, which a script may return.
+fn is_error(frame: &[u8]) -> bool {
+    let text = frame.strip_prefix(b"$").and_then(|rest| rest.split(|byte| *byte == b'\n').nth(1));
+    frame.starts_with(b"-") || text.is_some_and(|text| text.starts_with(b"ERR "))
+}
+
+/// Whether a message reports an event of this name.
+fn is_event(message: &[u8], name: &str) -> bool {
+    let (element, channel) = (format!("\r\n{name}\r\n"), format!("__:{name}\r\n"));
+    let ends = message.ends_with(element.as_bytes());
+    ends || message.windows(channel.len()).any(|part| part == channel.as_bytes())
+}
+
 /// Whether a message reports that a key was deleted.
 fn is_removal(message: &[u8]) -> bool {
-    message.ends_with(b"$3\r\ndel\r\n") || message.windows(8).any(|part| part == b"__:del\r\n")
+    is_event(message, "del")
 }
 
 fn stores(step: &Step) -> bool {
