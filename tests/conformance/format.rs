@@ -255,3 +255,50 @@ fn parse_prefix(prefix: &str) -> Result<(Vec<String>, bool), String> {
     names.iter().try_for_each(|name| scope::check_target(name))?;
     Ok((names, is_resp3))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::support::resp::Value;
+
+    fn call(text: &str) -> Call {
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let mut sections = parse(&lines).expect("a transcript");
+        match sections.remove(0).steps.remove(0).action {
+            Action::Call(call) => call,
+            _ => panic!("no call"),
+        }
+    }
+
+    #[test]
+    fn a_target_has_its_own_reply_or_everybodys() {
+        let call = call("> X\n:1\n3| :2\nredis-7,valkey-9| :3\nvalkey-9 3| :4\nredis-8 3| #t\n");
+        let said = |target, is_resp3| match call.reply(target, is_resp3).map(|reply| &reply.expect)
+        {
+            Some(Expect::Is(Value::Int(number))) => *number,
+            Some(Expect::Is(Value::Bool(true))) => 5,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(["redstart", "redis-7", "redis-8"].map(|name| said(name, false)), [1, 3, 1]);
+        assert_eq!(["redstart", "redis-7", "redis-8"].map(|name| said(name, true)), [2, 3, 5]);
+        assert_eq!((said("valkey-9", false), said("valkey-9", true)), (3, 4));
+    }
+
+    #[test]
+    fn what_stands_behind_the_replies_is_none() {
+        let call = call("> X\n-err| or\nredis-7| *1\nredis-7|   nil\n! closed\n");
+        assert_eq!((call.replies.len(), call.lines), (2, 1..4));
+    }
+
+    #[test]
+    fn wrong_prefixes_are_refused() {
+        let refused = |text: &str| {
+            let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            parse(&lines).is_err()
+        };
+        assert!(refused("> X\n:1\nredis-9| :2\n"));
+        assert!(refused("> X\nredis-7| :2\n:1\n"));
+        assert!(refused("> X\n:1\nredis-7| :2\nredis-7| :3\n"));
+        assert!(refused("! since 8.0\n> X\n:1\n"));
+    }
+}

@@ -307,23 +307,22 @@ impl Run<'_> {
         oracle: &[Vec<u8>],
         subject: io::Result<Vec<Vec<u8>>>,
     ) -> Result<(), Stop> {
-        let mut subject = subject.map_err(|error| error.to_string());
-        if subject.as_ref().is_ok_and(|subject| subject == oracle) {
-            return Ok(());
-        }
-        let oracle = self.known.without_known(self.steps, oracle);
-        subject = subject.map(|subject| self.known.without_known(self.steps, &subject));
-        if subject.as_ref().is_ok_and(|subject| *subject == oracle) {
-            return Ok(());
-        }
-        let count = subject
-            .as_ref()
-            .map_or(0, |subject| oracle.iter().zip(subject).take_while(|(x, y)| x == y).count());
+        let subject = subject.map_err(|error| error.to_string());
+        let part = |subject: &Vec<Vec<u8>>| self.known.part(self.steps, oracle, subject);
+        let (here, there) = match subject.as_ref().map(part) {
+            Ok(None) => return Ok(()),
+            Ok(Some(places)) => places,
+            Err(_) => (0, 0),
+        };
         let nothing = || b"+nothing more\r\n".to_vec();
-        let first = |heard: &[Vec<u8>]| heard.get(count).cloned().unwrap_or_else(nothing);
+        let message = |heard: &[Vec<u8>], at| heard.get(at).cloned().unwrap_or_else(nothing);
         let asked = Step::Send(Command::new(["PUBLISH", "(heard)", ""]));
         let steps = self.steps.iter().cloned().chain([asked]).collect();
-        Err(different(steps, first(&oracle), subject.map(|subject| first(&subject))))
+        Err(different(
+            steps,
+            message(oracle, here),
+            subject.map(|subject| message(&subject, there)),
+        ))
     }
 
     /// Asks the subject again, until it has noticed what has expired.

@@ -31,7 +31,8 @@ pub enum Ending {
 pub enum Sign {
     /// In a reply: to this command, which says the first frame here and the second there.
     Reply(fn(&Command, &[u8], &[u8]) -> bool),
-    /// In a message about an event, which is left out on both sides. The steps are the stream's.
+    /// In a message about an event, which one of them sends alone, or at another place. The steps
+    /// are the stream's.
     Event(fn(&[Step], &[u8]) -> bool),
     /// In what comes after a command, in a transaction (or a script) or not: it is not sent at all.
     NotSent(fn(&Command, bool) -> bool),
@@ -103,18 +104,40 @@ impl Differences {
         })
     }
 
-    /// The messages that both servers must have sent, without those that are known to differ.
-    pub fn without_known(&mut self, steps: &[Step], heard: &[Vec<u8>]) -> Vec<Vec<u8>> {
-        let mut rest = heard.to_vec();
-        for known in &self.entries {
-            let Sign::Event(is_it) = known.sign else { continue };
-            let before = rest.len();
-            rest.retain(|message| !is_it(steps, message));
-            if rest.len() < before {
-                *self.met.entry(known.reason).or_default() += (before - rest.len()) as u64;
+    /// Compares what both servers' listeners heard while these steps ran. Where they part, a
+    /// message that is known to differ is passed over, the oracle's first. Where nothing is known,
+    /// the places in both.
+    pub fn part(
+        &mut self,
+        steps: &[Step],
+        oracle: &[Vec<u8>],
+        subject: &[Vec<u8>],
+    ) -> Option<(usize, usize)> {
+        let (mut here, mut there) = (0, 0);
+        while here < oracle.len() || there < subject.len() {
+            let (message, other) = (oracle.get(here), subject.get(there));
+            if message == other {
+                (here, there) = (here + 1, there + 1);
+            } else if message.is_some_and(|message| self.is_known_event(steps, message)) {
+                here += 1;
+            } else if other.is_some_and(|message| self.is_known_event(steps, message)) {
+                there += 1;
+            } else {
+                return Some((here, there));
             }
         }
-        rest
+        None
+    }
+
+    fn is_known_event(&mut self, steps: &[Step], message: &[u8]) -> bool {
+        let found = self.entries.iter().find(|known| match known.sign {
+            Sign::Event(is_it) => is_it(steps, message),
+            Sign::Reply(_) | Sign::NotSent(_) => false,
+        });
+        if let Some(known) = found {
+            *self.met.entry(known.reason).or_default() += 1;
+        }
+        found.is_some()
     }
 
     /// What was met, in lines for people: how often, what becomes of it, what it is.
@@ -124,6 +147,7 @@ impl Differences {
             let count = match self.met.get(known.reason) {
                 Some(count) => format!("{count} times"),
                 None if not_sent => "not sent".to_owned(),
+                None if known.ending == Ending::ToMend => "never met".to_owned(),
                 None => return None,
             };
             let ending = match known.ending {
@@ -133,5 +157,59 @@ impl Differences {
             Some(format!("known difference ({ending}), {count}: {}", known.reason))
         };
         self.entries.iter().filter_map(line).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn of(product: Product, version: &str) -> Differences {
+        Differences::of(&Oracle {
+            name: "oracle",
+            product,
+            version: version.to_owned(),
+            program: PathBuf::new(),
+            is_known: true,
+        })
+    }
+
+    #[test]
+    fn a_difference_is_one_of_its_versions_only() {
+        let object = Command::new(["OBJECT", "ENCODING", "k"]);
+        let (quick, packed) = (b"$9\r\nquicklist\r\n", b"$8\r\nlistpack\r\n");
+        assert!(of(Product::Redis, "7.0.15").covers(&object, quick, packed));
+        assert!(!of(Product::Redis, "7.2.4").covers(&object, quick, packed));
+        assert!(!of(Product::Redis, "7.0.15").covers(&object, packed, quick));
+        assert!(!Differences::none().covers(&object, quick, packed));
+    }
+
+    #[test]
+    fn an_entry_is_found_in_a_script_and_counted() {
+        let mut valkey = of(Product::Valkey, "9.1.2");
+        let words = ["EVAL", "return redis.call(unpack(ARGV))", "0", "GETEX", "k", "EX", "x"];
+        let refused = b"-ERR value is not an integer or out of range\r\n";
+        assert!(valkey.covers(&Command::new(words), refused, b"$-1\r\n"));
+        assert_eq!(valkey.lines().iter().filter(|line| line.contains("1 times")).count(), 1);
+    }
+
+    #[test]
+    fn what_would_part_the_states_is_kept_back() {
+        let valkey = of(Product::Valkey, "9.1.2");
+        assert!(valkey.keeps_back(&Command::new(["WATCH", "k"]), true));
+        assert!(!valkey.keeps_back(&Command::new(["WATCH", "k"]), false));
+    }
+
+    #[test]
+    fn messages_that_are_known_are_passed_over_where_they_part() {
+        let mut valkey = of(Product::Valkey, "9.1.2");
+        let message = |name: &str| format!("*1\r\n${}\r\n{name}\r\n", name.len()).into_bytes();
+        let heard = |names: &[&str]| names.iter().map(|name| message(name)).collect::<Vec<_>>();
+        let oracle = heard(&["set", "lpush", "new"]);
+        assert_eq!(valkey.part(&[], &oracle, &heard(&["set", "del", "lpush", "new"])), None);
+        assert_eq!(valkey.part(&[], &oracle, &heard(&["set", "lpush"])), Some((2, 2)));
+        assert_eq!(valkey.part(&[], &oracle, &heard(&["del", "rpush"])), Some((0, 1)));
     }
 }

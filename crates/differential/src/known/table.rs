@@ -91,7 +91,7 @@ pub const TABLE: &[Known] = &[
     stays(
         &[REDIS_7, REDIS_8],
         "SORT with an empty result reports the removal of a key whose time had passed",
-        Sign::Event(|steps, message| is_removal(message) && steps.iter().any(stores)),
+        Sign::Event(|steps, message| is_removal(message) && some(steps, &["STORE"])),
     ),
     to_mend(
         &[REDIS_8],
@@ -124,18 +124,14 @@ pub const TABLE: &[Known] = &[
     to_mend(
         &[REDIS_8, VALKEY_9],
         "HSETEX with a time: `hexpire` comes after `hset`",
-        Sign::Event(|steps, message| {
-            let is_hsetex = |step: &Step| matches!(step, Step::Send(c) if has(c, &["HSETEX"]));
-            is_event(message, "hexpire") && steps.iter().any(is_hsetex)
-        }),
+        Sign::Event(|steps, message| is_event(message, "hexpire") && some(steps, &["HSETEX"])),
     ),
     to_mend(
         &[REDIS_8, VALKEY_9],
         "HINCRBYFLOAT on a hash with field deadlines: `hincrbyfloat`, not `hset`",
         Sign::Event(|steps, message| {
-            let adds = |step: &Step| matches!(step, Step::Send(c) if has(c, &["HINCRBYFLOAT"]));
             let is_one = is_event(message, "hset") || is_event(message, "hincrbyfloat");
-            is_one && steps.iter().any(adds)
+            is_one && some(steps, &["HINCRBYFLOAT"])
         }),
     ),
     to_mend(
@@ -163,10 +159,7 @@ pub const TABLE: &[Known] = &[
     to_mend(
         &[REDIS_8],
         "MSETEX with a time: `expire` comes before `set`",
-        Sign::Event(|steps, message| {
-            let is_one = |step: &Step| matches!(step, Step::Send(c) if has(c, &["MSETEX"]));
-            is_event(message, "expire") && steps.iter().any(is_one)
-        }),
+        Sign::Event(|steps, message| is_event(message, "expire") && some(steps, &["MSETEX"])),
     ),
     stays(
         &[VALKEY_9],
@@ -184,15 +177,14 @@ pub const TABLE: &[Known] = &[
         &[REDIS_8, VALKEY_9],
         "MSETEX KEEPTTL: no `expire`, for the deadline does not change",
         Sign::Event(|steps, message| {
-            let keeps = |step: &Step| matches!(step, Step::Send(c) if has(c, &["MSETEX"]) && has(c, &["KEEPTTL"]));
-            is_event(message, "expire") && steps.iter().any(keeps)
+            is_event(message, "expire") && some(steps, &["MSETEX", "KEEPTTL"])
         }),
     ),
     stays(
         &[VALKEY_9],
         "MSETEX: Valkey's words for wrong arguments",
         Sign::Reply(|command, oracle, subject| {
-            command.is("MSETEX") && oracle.starts_with(b"-") && subject.starts_with(b"-")
+            command.is("MSETEX") && is_error(oracle) && is_error(subject)
         }),
     ),
     to_mend(
@@ -250,15 +242,6 @@ pub const TABLE: &[Known] = &[
             // In seconds the limit is a thousand times nearer; such times are not drawn.
             let is_far = |arg: &Vec<u8>| number(arg).is_some_and(|number| number >= 1 << 45);
             is_about_fields(command) && command.args.iter().any(is_far)
-        }),
-    ),
-    to_mend(
-        &[REDIS_8, VALKEY_9],
-        "payloads of newer servers are not restored",
-        Sign::Reply(|command, oracle, subject| {
-            command.is("RESTORE")
-                && oracle == b"+OK\r\n"
-                && subject.starts_with(b"-ERR DUMP payload version")
         }),
     ),
     to_mend(
@@ -548,9 +531,10 @@ fn is_removal(message: &[u8]) -> bool {
     is_event(message, "del")
 }
 
-fn stores(step: &Step) -> bool {
-    match step {
-        Step::Send(command) => command.args.iter().any(|arg| arg.eq_ignore_ascii_case(b"store")),
+/// Whether one of the steps is a command with all these words.
+fn some(steps: &[Step], words: &[&str]) -> bool {
+    steps.iter().any(|step| match step {
+        Step::Send(command) => words.iter().all(|word| has(command, &[*word])),
         Step::Sleep(_) => false,
-    }
+    })
 }
