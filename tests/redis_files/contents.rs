@@ -207,8 +207,8 @@ fn names(client: &mut Client) -> Vec<Vec<u8>> {
     names
 }
 
-/// A hash's fields in their order, each with its value and its time; where the server knows no times
-/// of fields, none has one.
+/// A hash's fields in their order, each with its value and its time; where the server knows no
+/// times of fields, none has one.
 fn pairs(mut ask: impl FnMut(&[&[u8]]) -> Value, key: &[u8]) -> Value {
     let Value::Items(kind, items) = ask(&[b"HGETALL", key]) else {
         panic!("HGETALL answers a list")

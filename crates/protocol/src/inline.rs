@@ -7,8 +7,8 @@
 //! A word is unescaped in place, for it can only become shorter, so that it is a range of the
 //! input like every other argument.
 //!
-//! One difference is wanted: here a zero byte is a byte like any other, while Redis does not read on
-//! behind one.
+//! One difference is wanted: here a zero byte is a byte like any other, while Redis does not read
+//! on behind one.
 
 use crate::args::Span;
 use crate::error::ProtocolError;

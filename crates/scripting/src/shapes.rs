@@ -92,8 +92,8 @@ mod tests {
     fn a_shape_reads_each_text_where_it_lies() {
         assert_eq!(
             text(1, 2),
-            "local run, scratch = ... local read = buffer.readstring return function(f,a,b,c) return \
-             run(f,{(read(scratch,0,a)),},{(read(scratch,a,b)),(read(scratch,a+b,c)),}) end"
+            "local run, scratch = ... local read = buffer.readstring return function(f,a,b,c) \
+             return run(f,{(read(scratch,0,a)),},{(read(scratch,a,b)),(read(scratch,a+b,c)),}) end"
         );
         assert!(text(0, 0).ends_with("function(f) return run(f,{},{}) end"));
     }
