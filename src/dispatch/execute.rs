@@ -133,7 +133,7 @@ fn execute(
 
 /// Runs one command and writes its reply: with locks of its own or, where the context holds the
 /// locks of a transaction, under those. What the client reads is noted where it tracks.
-#[inline]
+#[inline(always)]
 pub fn run_one(context: &mut Context<'_>, registered: &Registered, args: Args<'_>, keys: &[KeyAt]) {
     let Context { session, local, now, held } = context;
     let (engine, command) = (session.server.engine, registered.command);

@@ -1,7 +1,8 @@
 //! The command table: finds a command by its name, in any case, in a few nanoseconds.
 //!
-//! Open addressing over a table at most a quarter full, hashed by length and four of the letters
-//! in lower case; one comparison confirms. Subcommands are found in their container.
+//! Open addressing over a table at most a quarter full. A name is folded into two words, which are
+//! hashed and compared: up to sixteen bytes they are the whole name. Subcommands are found in their
+//! container.
 
 use crate::run::command::{Declared, Runner};
 use crate::spec::{Begin, Command, FAST, Find, KeySpec, NOT_KEY, WALKS, WHOLE_KEYSPACE};
@@ -31,6 +32,7 @@ pub struct Registered {
     pub keys: KeyShape,
     /// What runs it: copied here, so that a request follows one pointer less.
     pub runner: Runner,
+    folded: Folded,
 }
 
 impl Registered {
@@ -39,6 +41,16 @@ impl Registered {
         match self.container {
             Some(container) => format!("{}|{}", container.name, self.command.name),
             None => self.command.name.to_string(),
+        }
+    }
+
+    /// Whether it is a subcommand of this container; of none, whether it is no subcommand.
+    #[inline]
+    fn is_in(&self, container: Option<&Command>) -> bool {
+        match (self.container, container) {
+            (None, None) => true,
+            (Some(own), Some(other)) => std::ptr::eq(own, other),
+            _ => false,
         }
     }
 
@@ -98,42 +110,42 @@ impl Registry {
     fn add(&mut self, declared: Declared, container: Option<&'static Command>) {
         let Declared { command, runner } = declared;
         let (id, keys) = (self.commands.len() as u16, key_shape(command.keys));
-        self.commands.push(Registered { command, container, id, keys, runner });
+        let folded = Folded::of(command.name.as_bytes());
+        self.commands.push(Registered { command, container, id, keys, runner, folded });
     }
 
     fn index(&mut self, id: usize) {
-        let Registered { command, container, .. } = self.commands[id];
-        let mut at = self.start(container, command.name.as_bytes());
+        let Registered { command, container, folded, .. } = self.commands[id];
+        let same = self.lookup(container, command.name.as_bytes());
+        assert!(same.is_none(), "two commands are called {}", command.name);
+        let mut at = self.start(container, folded);
         while self.buckets[at] != EMPTY {
-            let other = &self.commands[self.buckets[at] as usize];
-            let same = other.command.name == command.name
-                && other.container.map(|c| c.name) == container.map(|c| c.name);
-            assert!(!same, "two commands are called {}", command.name);
             at = (at + 1) & (self.buckets.len() - 1);
         }
         self.buckets[at] = id as u16;
     }
 
     #[inline]
-    fn start(&self, container: Option<&'static Command>, name: &[u8]) -> usize {
+    fn start(&self, container: Option<&'static Command>, name: Folded) -> usize {
         let salt = container.map_or(0, |c| c.name.len() as u64 * 31 + c.name.as_bytes()[0] as u64);
-        let mixed = (fold(name) ^ salt).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed >> 40) as usize & (self.buckets.len() - 1)
+        (name.hash() ^ salt) as usize & (self.buckets.len() - 1)
     }
 
     #[inline]
     fn lookup(&self, container: Option<&'static Command>, name: &[u8]) -> Option<&Registered> {
-        let mut at = self.start(container, name);
-        while self.buckets[at] != EMPTY {
-            let found = &self.commands[self.buckets[at] as usize];
-            if found.command.name.as_bytes().eq_ignore_ascii_case(name)
-                && found.container.map(|c| c.name) == container.map(|c| c.name)
+        let folded = Folded::of(name);
+        let mut at = self.start(container, folded);
+        loop {
+            // Ids beyond the commands are free buckets.
+            let found = self.commands.get(self.buckets[at] as usize)?;
+            if found.folded == folded
+                && found.is_in(container)
+                && (folded.is_whole() || found.command.name.as_bytes().eq_ignore_ascii_case(name))
             {
                 return Some(found);
             }
             at = (at + 1) & (self.buckets.len() - 1);
         }
-        None
     }
 
     /// The command of a name, in any case; a container is returned as such.
@@ -198,15 +210,89 @@ fn key_shape(keys: &'static [KeySpec]) -> KeyShape {
     }
 }
 
-/// The length and four bytes, in lower case: they differ between nearly all names.
+/// A name in lower case, as the table compares it: its first and its last eight bytes (or four, or
+/// all where it has less than that), and its length.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Folded {
+    head: u64,
+    tail: u64,
+    len: usize,
+}
+
+impl Folded {
+    #[inline]
+    fn of(name: &[u8]) -> Folded {
+        let len = name.len();
+        let (head, tail) = if let (Some(head), Some(tail)) = (name.first_chunk(), name.last_chunk())
+        {
+            (u64::from_le_bytes(*head), u64::from_le_bytes(*tail))
+        } else if let (Some(head), Some(tail)) = (name.first_chunk(), name.last_chunk()) {
+            (u32::from_le_bytes(*head).into(), u32::from_le_bytes(*tail).into())
+        } else {
+            let byte = |at: usize| name.get(at).map_or(0, |&byte| u64::from(byte));
+            (byte(0) | byte(1) << 8 | byte(2) << 16, 0)
+        };
+        Folded { head: lower(head), tail: lower(tail), len }
+    }
+
+    /// Whether the words hold all of the name.
+    #[inline]
+    fn is_whole(self) -> bool {
+        self.len <= 16
+    }
+
+    #[inline]
+    fn hash(self) -> u64 {
+        let mixed = self.head ^ self.tail.rotate_left(23) ^ self.len as u64;
+        mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40
+    }
+}
+
+/// Eight bytes, the ASCII letters among them in lower case.
 #[inline]
-fn fold(name: &[u8]) -> u64 {
-    let Some(&last) = name.last() else { return 0 };
-    let byte = |at: usize| (name[at] | 0x20) as u64;
-    let len = name.len();
-    byte(0)
-        | byte(len / 3) << 8
-        | byte(len / 2) << 16
-        | ((last | 0x20) as u64) << 24
-        | (len as u64) << 32
+fn lower(bytes: u64) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let low = bytes & (EACH * 0x7f);
+    // The top bit of each byte: from `A` on, and beyond `Z`. No sum reaches the next byte.
+    let from_a = low + EACH * (0x80 - b'A' as u64);
+    let beyond_z = low + EACH * (0x7f - b'Z' as u64);
+    let is_upper = (from_a & !beyond_z) & !bytes & (EACH * 0x80);
+    bytes | is_upper >> 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lower_case_is_that_of_ascii() {
+        for byte in 0..=255u8 {
+            for at in 0..8 {
+                let mut bytes = *b"aZ@[`{\xff0";
+                bytes[at] = byte;
+                let folded = lower(u64::from_le_bytes(bytes)).to_le_bytes();
+                assert_eq!(folded, bytes.map(|byte| byte.to_ascii_lowercase()));
+            }
+        }
+    }
+
+    #[test]
+    fn names_up_to_sixteen_bytes_are_told_apart_by_their_words() {
+        let words: Vec<Vec<u8>> = (0..=16)
+            .flat_map(|len: usize| {
+                (0..len.max(1)).map(move |at| {
+                    let mut name = vec![b'x'; len];
+                    if let Some(byte) = name.get_mut(at) {
+                        *byte = b'y';
+                    }
+                    name
+                })
+            })
+            .collect();
+        for (i, a) in words.iter().enumerate() {
+            for b in &words[i + 1..] {
+                assert!(Folded::of(a) != Folded::of(b), "{a:?} {b:?}");
+            }
+        }
+    }
 }
