@@ -49,7 +49,7 @@ static FCALL_RO: SessionCommand = declare("fcall_ro", Group::Scripting, Arity::A
     .syntax("function numkeys [key [key ...]] [arg [arg ...]]")
     .run(|context, args| call(context, args, Access::ReadOnly));
 
-/// Calls a function for the client.
+/// Calls a function for the client. MONITOR shows the request before the commands of the function.
 fn call(context: &mut Context<'_>, args: Args<'_>, access: Access) -> Result<(), Error> {
     context.session.show_script_to_monitors(args);
     script_host::with(context, |runtime, caller| runtime.call(caller, args, access))?
@@ -74,102 +74,83 @@ pub static FUNCTION: Command = CONTAINER.declare(
     ],
 );
 
-const fn function(
-    name: &'static str,
-    arity: Arity,
-    flags: Flags,
-    complexity: &'static str,
-    summary: &'static str,
-    syntax: &'static str,
-) -> Command {
-    declare(name, Group::Scripting, arity)
-        .flags(flags)
-        .since("7.0.0")
-        .complexity(complexity)
-        .summary(summary)
-        .syntax(syntax)
-}
-
 /// FUNCTION DELETE library-name
-static FUNCTION_DELETE: SessionCommand = function(
-    "delete",
-    Arity::Exactly(3),
-    NOSCRIPT | WRITE,
-    "O(1)",
-    "Removes a library and its functions.",
-    "library-name",
-)
-.run(|context, args| {
-    change(context, args, |_, libraries| match libraries.remove(&args[2]) {
-        Some(_) => Ok(()),
-        None => Err(Error::text("ERR Library not found")),
-    })?;
-    context.session.out.ok();
-    Ok(())
-});
+static FUNCTION_DELETE: SessionCommand = CONTAINER
+    .sub(
+        "delete",
+        Arity::Exactly(3),
+        NOSCRIPT | WRITE,
+        "Removes a library and its functions.",
+        "library-name",
+    )
+    .run(|context, args| {
+        change(context, args, |_, libraries| match libraries.remove(&args[2]) {
+            Some(_) => Ok(()),
+            None => Err(Error::text("ERR Library not found")),
+        })?;
+        context.session.out.ok();
+        Ok(())
+    });
 
 /// FUNCTION DUMP
-static FUNCTION_DUMP: SessionCommand = function(
-    "dump",
-    Arity::Exactly(2),
-    NOSCRIPT,
-    "O(N) where N is the number of functions",
-    "Gives all libraries as bytes for FUNCTION RESTORE.",
-    "",
-)
-.run(|context, _| {
-    let libraries = context.session.server.scripts.functions.libraries.read();
-    let dump = payload::dump_functions(libraries.values().map(|library| &library.code[..]));
-    context.session.out.bulk(&dump);
-    Ok(())
-});
+static FUNCTION_DUMP: SessionCommand = CONTAINER
+    .sub(
+        "dump",
+        Arity::Exactly(2),
+        NOSCRIPT,
+        "Gives all libraries as bytes for FUNCTION RESTORE.",
+        "",
+    )
+    .complexity("O(N) where N is the number of functions")
+    .run(|context, _| {
+        let libraries = context.session.server.scripts.functions.libraries.read();
+        let dump = payload::dump_functions(libraries.values().map(|library| &library.code[..]));
+        context.session.out.bulk(&dump);
+        Ok(())
+    });
 
 /// FUNCTION FLUSH [ASYNC | SYNC]
-static FUNCTION_FLUSH: SessionCommand = function(
-    "flush",
-    Arity::AtLeast(2),
-    NOSCRIPT | WRITE,
-    "O(N) where N is the number of functions deleted",
-    "Removes all libraries.",
-    "[ASYNC | SYNC]",
-)
-.run(|context, args| {
-    let known = args.get(2).is_none_or(|mode| is(mode, "sync") || is(mode, "async"));
-    if args.len() > 3 {
-        return Err(Error::subcommand_syntax("function", &args[1]));
-    }
-    if !known {
-        return Err(Error::text("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"));
-    }
-    change(context, args, |_, libraries| {
-        libraries.clear();
+static FUNCTION_FLUSH: SessionCommand = CONTAINER
+    .sub("flush", Arity::AtLeast(2), NOSCRIPT | WRITE, "Removes all libraries.", "[ASYNC | SYNC]")
+    .complexity("O(N) where N is the number of functions deleted")
+    .run(|context, args| {
+        let known = args.get(2).is_none_or(|mode| is(mode, "sync") || is(mode, "async"));
+        if args.len() > 3 {
+            return Err(Error::subcommand_syntax("function", &args[1]));
+        }
+        if !known {
+            return Err(Error::text("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"));
+        }
+        change(context, args, |_, libraries| {
+            libraries.clear();
+            Ok(())
+        })?;
+        context.session.out.ok();
         Ok(())
-    })?;
-    context.session.out.ok();
-    Ok(())
-});
+    });
 
 /// FUNCTION KILL
-static FUNCTION_KILL: SessionCommand = function(
-    "kill",
-    Arity::Exactly(2),
-    NOSCRIPT | ALLOW_BUSY,
-    "O(1)",
-    "Ends functions that run for too long, if they have not written anything.",
-    "",
-)
-.run(|context, _| kill(context, Kind::Function));
+static FUNCTION_KILL: SessionCommand = CONTAINER
+    .sub(
+        "kill",
+        Arity::Exactly(2),
+        NOSCRIPT | ALLOW_BUSY,
+        "Ends functions that run for too long, if they have not written anything.",
+        "",
+    )
+    .run(|context, _| kill(context, Kind::Function));
 
 /// FUNCTION LIST [LIBRARYNAME library-name-pattern] [WITHCODE]
-static FUNCTION_LIST: SessionCommand = function(
-    "list",
-    Arity::AtLeast(2),
-    NOSCRIPT,
-    "O(N) where N is the number of functions",
-    "Lists libraries and their functions.",
-    "[LIBRARYNAME library-name-pattern] [WITHCODE]",
-)
-.run(list);
+static FUNCTION_LIST: SessionCommand = CONTAINER
+    .sub(
+        "list",
+        Arity::AtLeast(2),
+        NOSCRIPT,
+        "Lists libraries and their functions.",
+        "[LIBRARYNAME library-name-pattern] [WITHCODE]",
+    )
+    .complexity("O(N) where N is the number of functions")
+    .run(list);
 
 fn list(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let (mut pattern, mut with_code, mut at) = (None, false, 2);
@@ -200,7 +181,7 @@ fn list(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
         out.bulk(b"LUA");
         out.bulk(b"functions");
         out.array(library.functions.len());
-        library.functions.iter().for_each(|about| tell(about, out));
+        library.functions.iter().for_each(|about| write_about(about, out));
         if with_code {
             out.bulk(b"library_code");
             out.bulk(&library.code);
@@ -209,7 +190,7 @@ fn list(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-fn tell(about: &About, out: &mut Reply) {
+fn write_about(about: &About, out: &mut Reply) {
     out.map(3);
     out.bulk(b"name");
     out.bulk(&about.name);
@@ -225,27 +206,28 @@ fn tell(about: &About, out: &mut Reply) {
 }
 
 /// FUNCTION LOAD [REPLACE] function-code
-static FUNCTION_LOAD: SessionCommand = function(
-    "load",
-    Arity::AtLeast(3),
-    NOSCRIPT | WRITE | DENYOOM,
-    "O(1) (considering compilation time is redundant)",
-    "Adds a library.",
-    "[REPLACE] function-code",
-)
-.run(|context, args| {
-    let options = args.len() - 1;
-    let bad = (2..options).find(|&at| at > 2 || !is(&args[at], "replace"));
-    if let Some(at) = bad {
-        return Err(Error::quoting("ERR Unknown option given: ", &args[at], ""));
-    }
-    let existing = if options > 2 { Existing::Replace } else { Existing::Keep };
-    let name = change(context, args, |context, libraries| {
-        add(context, libraries, &args[options], existing)
-    })?;
-    context.session.out.bulk(&name);
-    Ok(())
-});
+static FUNCTION_LOAD: SessionCommand = CONTAINER
+    .sub(
+        "load",
+        Arity::AtLeast(3),
+        NOSCRIPT | WRITE | DENYOOM,
+        "Adds a library.",
+        "[REPLACE] function-code",
+    )
+    .complexity("O(1) (considering compilation time is redundant)")
+    .run(|context, args| {
+        let options = args.len() - 1;
+        let bad = (2..options).find(|&at| at > 2 || !is(&args[at], "replace"));
+        if let Some(at) = bad {
+            return Err(Error::quoting("ERR Unknown option given: ", &args[at], ""));
+        }
+        let existing = if options > 2 { Existing::Replace } else { Existing::Keep };
+        let name = change(context, args, |context, libraries| {
+            add(context, libraries, &args[options], existing)
+        })?;
+        context.session.out.bulk(&name);
+        Ok(())
+    });
 
 /// Adds a library to `libraries`, and returns its name.
 fn add(
@@ -274,90 +256,91 @@ fn change<R>(
 }
 
 /// FUNCTION RESTORE serialized-value [FLUSH | APPEND | REPLACE]
-static FUNCTION_RESTORE: SessionCommand = function(
-    "restore",
-    Arity::AtLeast(3),
-    NOSCRIPT | WRITE | DENYOOM,
-    "O(N) where N is the number of functions on the payload",
-    "Takes back libraries from what FUNCTION DUMP gave.",
-    "serialized-value [FLUSH | APPEND | REPLACE]",
-)
-.run(|context, args| {
-    let policy = args.get(3).unwrap_or(b"append");
-    let known = ["flush", "append", "replace"].iter().any(|word| is(policy, word));
-    if args.len() > 4 {
-        return Err(Error::subcommand_syntax("function", &args[1]));
-    }
-    if !known {
-        return Err(Error::text(
-            "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.",
-        ));
-    }
-    let texts = payload::restore_functions(&args[2]).map_err(|refused| match refused {
-        Refused::Footer => Error::PAYLOAD_FOOTER,
-        Refused::Body => Error::text("ERR Failed loading library code"),
-        Refused::NoFunction => Error::text("ERR given type is not a function"),
-    })?;
-    change(context, args, |context, libraries| {
-        if is(policy, "flush") {
-            libraries.clear();
+static FUNCTION_RESTORE: SessionCommand = CONTAINER
+    .sub(
+        "restore",
+        Arity::AtLeast(3),
+        NOSCRIPT | WRITE | DENYOOM,
+        "Takes back libraries from what FUNCTION DUMP gave.",
+        "serialized-value [FLUSH | APPEND | REPLACE]",
+    )
+    .complexity("O(N) where N is the number of functions on the payload")
+    .run(|context, args| {
+        let policy = args.get(3).unwrap_or(b"append");
+        let known = ["flush", "append", "replace"].iter().any(|word| is(policy, word));
+        if args.len() > 4 {
+            return Err(Error::subcommand_syntax("function", &args[1]));
         }
-        texts.iter().try_for_each(|text| {
-            let name = library_name(text)?;
-            if !is(policy, "replace") && libraries.contains_key(&name) {
-                return Err(Error::quoting("ERR Library ", &name, " already exists"));
+        if !known {
+            return Err(Error::text(
+                "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.",
+            ));
+        }
+        let texts = payload::restore_functions(&args[2]).map_err(|refused| match refused {
+            Refused::Footer => Error::PAYLOAD_FOOTER,
+            Refused::Body => Error::text("ERR Failed loading library code"),
+            Refused::NoFunction => Error::text("ERR given type is not a function"),
+        })?;
+        change(context, args, |context, libraries| {
+            if is(policy, "flush") {
+                libraries.clear();
             }
-            add(context, libraries, text, Existing::Replace).map(drop)
-        })
-    })?;
-    context.session.out.ok();
-    Ok(())
-});
+            texts.iter().try_for_each(|text| {
+                let name = library_name(text)?;
+                if !is(policy, "replace") && libraries.contains_key(&name) {
+                    return Err(Error::quoting("ERR Library ", &name, " already exists"));
+                }
+                add(context, libraries, text, Existing::Replace).map(drop)
+            })
+        })?;
+        context.session.out.ok();
+        Ok(())
+    });
 
 /// FUNCTION STATS
-static FUNCTION_STATS: SessionCommand = function(
-    "stats",
-    Arity::Exactly(2),
-    NOSCRIPT | ALLOW_BUSY,
-    "O(1)",
-    "Returns which function runs now, and how many there are.",
-    "",
-)
-.run(|context, _| {
-    let server = context.session.server;
-    let busy = &server.engine.keyspace.busy;
-    if busy.is_set() && busy.error() == Error::BUSY_SCRIPT {
-        return Err(Error::BUSY_SCRIPT);
-    }
-    let running = server.scripts.running_function(server.clock.now().mono_ms);
-    let out = &mut context.session.out;
-    out.map(2);
-    out.bulk(b"running_script");
-    match running {
-        None => out.null(),
-        Some((Called { name, request }, duration_ms)) => {
-            out.map(3);
-            out.bulk(b"name");
-            out.bulk(&name);
-            out.bulk(b"command");
-            out.array(request.len());
-            request.iter().for_each(|arg| out.bulk(arg));
-            out.bulk(b"duration_ms");
-            out.integer(duration_ms as i64);
+static FUNCTION_STATS: SessionCommand = CONTAINER
+    .sub(
+        "stats",
+        Arity::Exactly(2),
+        NOSCRIPT | ALLOW_BUSY,
+        "Returns which function runs now, and how many there are.",
+        "",
+    )
+    .run(|context, _| {
+        let server = context.session.server;
+        let busy = &server.engine.keyspace.busy;
+        if busy.is_set() && busy.error() == Error::BUSY_SCRIPT {
+            return Err(Error::BUSY_SCRIPT);
         }
-    }
-    let libraries = server.scripts.functions.libraries.read();
-    let functions: usize = libraries.values().map(|library| library.functions.len()).sum();
-    out.bulk(b"engines");
-    out.map(1);
-    out.bulk(b"LUA");
-    out.map(2);
-    out.bulk(b"libraries_count");
-    out.integer(libraries.len() as i64);
-    out.bulk(b"functions_count");
-    out.integer(functions as i64);
-    Ok(())
-});
+        let running = server.scripts.running_function(server.clock.now().mono_ms);
+        let out = &mut context.session.out;
+        out.map(2);
+        out.bulk(b"running_script");
+        match running {
+            None => out.null(),
+            Some((Called { name, request }, duration_ms)) => {
+                out.map(3);
+                out.bulk(b"name");
+                out.bulk(&name);
+                out.bulk(b"command");
+                out.array(request.len());
+                request.iter().for_each(|arg| out.bulk(arg));
+                out.bulk(b"duration_ms");
+                out.integer(duration_ms as i64);
+            }
+        }
+        let libraries = server.scripts.functions.libraries.read();
+        let functions: usize = libraries.values().map(|library| library.functions.len()).sum();
+        out.bulk(b"engines");
+        out.map(1);
+        out.bulk(b"LUA");
+        out.map(2);
+        out.bulk(b"libraries_count");
+        out.integer(libraries.len() as i64);
+        out.bulk(b"functions_count");
+        out.integer(functions as i64);
+        Ok(())
+    });
 
 /// FUNCTION HELP
 static FUNCTION_HELP: SessionCommand = declare_help(Group::Scripting, "7.0.0").run(|context, _| {

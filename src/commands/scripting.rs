@@ -23,7 +23,7 @@ pub static COMMANDS: &[&SessionCommand] = &[
     &SCRIPT_HELP,
 ];
 
-/// What all commands that run scripts are.
+/// The flags of every command that runs a script.
 pub const RUNS: Flags = NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS;
 
 const fn running(
@@ -45,7 +45,7 @@ const fn running(
 
 /// The keys of a request that runs a script which may write.
 pub const KEYS: &[KeySpec] = &[KeySpec::counted(2, 1, RW | ACCESS | UPDATE)];
-/// The keys of one that may not.
+/// The keys of a request that runs one which must not.
 pub const KEYS_RO: &[KeySpec] = &[KeySpec::counted(2, 1, RO | ACCESS)];
 
 /// EVAL script numkeys [key [key ...]] [arg [arg ...]]
@@ -92,7 +92,7 @@ static EVALSHA_RO: SessionCommand = running(
 )
 .run(|context, args| eval(context, ScriptRef::Digest(args.at(1)), args, Access::ReadOnly));
 
-/// Runs a script for the client, which the script's own commands follow in what MONITOR shows.
+/// Runs a script for the client. MONITOR shows the request before the commands of the script.
 fn eval(
     context: &mut Context<'_>,
     script: ScriptRef<'_>,
@@ -119,12 +119,15 @@ pub static SCRIPT: Command = CONTAINER.declare(
 );
 
 /// SCRIPT DEBUG <YES | SYNC | NO>
-static SCRIPT_DEBUG: SessionCommand = declare("debug", Group::Scripting, Arity::Exactly(3))
-    .flags(NOSCRIPT)
+static SCRIPT_DEBUG: SessionCommand = CONTAINER
     .since("3.2.0")
-    .complexity("O(1)")
-    .summary("Does nothing: there is no debugger.")
-    .syntax("<YES | SYNC | NO>")
+    .sub(
+        "debug",
+        Arity::Exactly(3),
+        NOSCRIPT,
+        "Does nothing: there is no debugger.",
+        "<YES | SYNC | NO>",
+    )
     .run(|context, args| {
         if !["yes", "sync", "no"].iter().any(|mode| is(&args[2], mode)) {
             return Err(Error::text("ERR Use SCRIPT DEBUG YES/SYNC/NO"));
@@ -134,12 +137,15 @@ static SCRIPT_DEBUG: SessionCommand = declare("debug", Group::Scripting, Arity::
     });
 
 /// SCRIPT EXISTS sha1 [sha1 ...]
-static SCRIPT_EXISTS: SessionCommand = declare("exists", Group::Scripting, Arity::AtLeast(3))
-    .flags(NOSCRIPT)
-    .since("2.6.0")
+static SCRIPT_EXISTS: SessionCommand = CONTAINER
+    .sub(
+        "exists",
+        Arity::AtLeast(3),
+        NOSCRIPT,
+        "Returns which scripts the server knows.",
+        "sha1 [sha1 ...]",
+    )
     .complexity("O(N) with N being the number of scripts to check.")
-    .summary("Returns which scripts the server knows.")
-    .syntax("sha1 [sha1 ...]")
     .run(|context, args| {
         let server = context.session.server;
         context.session.out.array(args.len() - 2);
@@ -151,12 +157,9 @@ static SCRIPT_EXISTS: SessionCommand = declare("exists", Group::Scripting, Arity
     });
 
 /// SCRIPT FLUSH [ASYNC | SYNC]
-static SCRIPT_FLUSH: SessionCommand = declare("flush", Group::Scripting, Arity::AtLeast(2))
-    .flags(NOSCRIPT)
-    .since("2.6.0")
+static SCRIPT_FLUSH: SessionCommand = CONTAINER
+    .sub("flush", Arity::AtLeast(2), NOSCRIPT, "Forgets all scripts.", "[ASYNC | SYNC]")
     .complexity("O(N) with N being the number of scripts in cache")
-    .summary("Forgets all scripts.")
-    .syntax("[ASYNC | SYNC]")
     .run(|context, args| {
         let known = args.get(2).is_none_or(|mode| is(mode, "sync") || is(mode, "async"));
         if args.len() > 3 || !known {
@@ -168,11 +171,14 @@ static SCRIPT_FLUSH: SessionCommand = declare("flush", Group::Scripting, Arity::
     });
 
 /// SCRIPT KILL
-static SCRIPT_KILL: SessionCommand = declare("kill", Group::Scripting, Arity::Exactly(2))
-    .flags(NOSCRIPT | ALLOW_BUSY)
-    .since("2.6.0")
-    .complexity("O(1)")
-    .summary("Ends scripts that run for too long, if they have not written anything.")
+static SCRIPT_KILL: SessionCommand = CONTAINER
+    .sub(
+        "kill",
+        Arity::Exactly(2),
+        NOSCRIPT | ALLOW_BUSY,
+        "Ends scripts that run for too long, if they have not written anything.",
+        "",
+    )
     .run(|context, _| kill(context, Kind::Script));
 
 /// SCRIPT KILL and FUNCTION KILL.
@@ -185,12 +191,15 @@ pub fn kill(context: &mut Context<'_>, kind: Kind) -> Result<(), Error> {
 }
 
 /// SCRIPT LOAD script
-static SCRIPT_LOAD: SessionCommand = declare("load", Group::Scripting, Arity::Exactly(3))
-    .flags(NOSCRIPT | STALE)
-    .since("2.6.0")
+static SCRIPT_LOAD: SessionCommand = CONTAINER
+    .sub(
+        "load",
+        Arity::Exactly(3),
+        NOSCRIPT | STALE,
+        "Makes a script known to the server.",
+        "script",
+    )
     .complexity("O(N) with N being the length in bytes of the script body.")
-    .summary("Makes a script known to the server.")
-    .syntax("script")
     .run(|context, args| {
         let digest = script_host::with(context, |runtime, _| runtime.load_script(args.at(2)))??;
         context.session.out.bulk(digest.as_bytes());

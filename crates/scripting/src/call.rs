@@ -38,8 +38,8 @@ pub struct State {
     pub db: usize,
     /// The reply of the command that runs, in the protocol that the script has chosen.
     pub reply: Reply,
-    /// What the caller lends while a script runs.
-    pub lent: Option<Lent>,
+    /// What the script that runs holds.
+    pub held: Option<Held>,
     /// While a script runs the worker's part of the engine; otherwise what stands in for it there
     /// meanwhile, once a script has run.
     local: Option<WorkerState>,
@@ -55,8 +55,8 @@ pub struct State {
     keys: Vec<KeyAt>,
 }
 
-/// What the caller lends.
-pub struct Lent {
+/// What a running script holds.
+pub struct Held {
     /// The locked shards.
     pub shards: LockedShards,
     /// The moment: it does not pass while the script runs.
@@ -117,7 +117,7 @@ impl State {
             scratch,
             db: 0,
             reply: Reply::new(Protocol::Resp2),
-            lent: None,
+            held: None,
             local: None,
             limits: Limits::default(),
             declared: Declared::default(),
@@ -278,7 +278,7 @@ impl State {
 
     /// Makes sure that the shards that the command needs are locked.
     fn check_reach(&mut self, registered: &Registered) -> Result<(), Failure> {
-        let Some(Lent { shards, .. }) = &mut self.lent else {
+        let Some(Held { shards, .. }) = &mut self.held else {
             return Err(failure(NOT_RUNNING));
         };
         let everywhere = registered.needs_all_shards();
@@ -312,7 +312,7 @@ impl State {
 
     /// Runs the gathered command under the script's locks, counts and measures it.
     fn execute(&mut self, registered: &Registered) -> Result<(), Failure> {
-        let (Some(Lent { shards, now }), Some(local)) = (&mut self.lent, &mut self.local) else {
+        let (Some(Held { shards, now }), Some(local)) = (&mut self.held, &mut self.local) else {
             return Err(failure(NOT_RUNNING));
         };
         let (host, reply, db) = (&self.host, &mut self.reply, &mut self.db);
@@ -349,7 +349,7 @@ impl State {
     fn note(&mut self, command: &Command) {
         if let Some(keys) = &self.declared.tracked
             && command.is(READONLY)
-            && let Some(Lent { shards, .. }) = &mut self.lent
+            && let Some(Held { shards, .. }) = &mut self.held
         {
             self.host.note_reads(shards, keys);
         }

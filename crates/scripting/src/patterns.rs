@@ -1,8 +1,8 @@
-//! A test alone: what `patterns.luau` matches by itself is what Luau matches.
+//! A test and nothing else: `patterns.luau` matches by itself exactly what Luau matches.
 
 use mlua::{Function, Lua, Table};
 
-/// Pieces of patterns; some make malformed ones, which both refuse.
+/// Pieces of patterns; some make malformed patterns, which both refuse.
 const PIECES: [&str; 30] = [
     "a", "b", "1", ".", "%a", "%d", "%S", "%%", "[ab]", "[^a]", "[a-c]", "[]a]", "[a-]", "[%d-]",
     "(a*)", "(b", ")", "()", "(.-)", "(%a)", "%1", "%2", "%b()", "%f[%a]", "%f[^%w]", "$", "^",
@@ -11,10 +11,10 @@ const PIECES: [&str; 30] = [
 const REPEATS: [&str; 8] = ["", "", "", "", "*", "+", "-", "?"];
 const TEXT: &[u8] = b"aaabbc1(()) -]^$%";
 
-/// Given the functions to try: what each tells of a text and a pattern.
+/// Tries each function of a table on a text and a pattern, and returns all results as one text.
 const TRY: &str = r##"
 local from, text, pattern, init = ...
-local function told(ok, ...)
+local function line(ok, ...)
     if not ok then return "refused" end
     local values = { ... }
     for n = 1, select("#", ...) do values[n] = type(values[n]) .. " " .. tostring(values[n]) end
@@ -31,12 +31,12 @@ local function swapped(one, two)
     return if two then two .. "/" .. one else false
 end
 return table.concat({
-    told(pcall(from.find, text, pattern)), told(pcall(from.find, text, pattern, init)),
-    told(pcall(from.match, text, pattern)), told(pcall(from.match, text, pattern, init)),
-    told(pcall(all)), told(pcall(from.gsub, text, pattern, "<%0>")),
-    told(pcall(from.gsub, text, pattern, "%2<%1", 2)),
-    told(pcall(from.gsub, text, pattern, swapped)),
-    told(pcall(from.gsub, text, pattern, { a = "b", aa = 12, b = false })),
+    line(pcall(from.find, text, pattern)), line(pcall(from.find, text, pattern, init)),
+    line(pcall(from.match, text, pattern)), line(pcall(from.match, text, pattern, init)),
+    line(pcall(all)), line(pcall(from.gsub, text, pattern, "<%0>")),
+    line(pcall(from.gsub, text, pattern, "%2<%1", 2)),
+    line(pcall(from.gsub, text, pattern, swapped)),
+    line(pcall(from.gsub, text, pattern, { a = "b", aa = 12, b = false })),
 }, "\n")
 "##;
 
@@ -63,10 +63,10 @@ fn what_is_matched_here_is_what_luau_matches() {
         let text: String =
             (0..length).map(|_| char::from(TEXT[random.usize(..TEXT.len())])).collect();
         let init = random.i32(-14..14);
-        let told = |from: &Table| -> String {
-            attempt.call((from, &text[..], &pattern[..], init)).expect("errors are told, too")
+        let results = |from: &Table| -> String {
+            attempt.call((from, &text[..], &pattern[..], init)).expect("errors are results, too")
         };
-        let (ours, theirs) = (told(&patterns), told(&native));
+        let (ours, theirs) = (results(&patterns), results(&native));
         assert_eq!(ours, theirs, "{pattern:?} in {text:?} from {init}");
         matched += u32::from(theirs.starts_with("number"));
     }

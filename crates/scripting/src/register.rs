@@ -44,9 +44,9 @@ pub fn text_of(value: &Value) -> Option<Vec<u8>> {
     }
 }
 
-/// What the arguments say, as far as they say it.
+/// The arguments by their names, as far as they are there.
 #[derive(Default)]
-struct Given {
+struct Named {
     name: Option<Vec<u8>>,
     callback: Option<Function>,
     description: Option<Vec<u8>>,
@@ -54,17 +54,17 @@ struct Given {
 }
 
 fn registration(args: &MultiValue) -> Result<Registered, Failure> {
-    let given = match (args.len(), args.front(), args.get(1)) {
-        (1, Some(Value::Table(table)), _) => named(table)?,
+    let found = match (args.len(), args.front(), args.get(1)) {
+        (1, Some(Value::Table(table)), _) => of_table(table)?,
         (1, ..) => return Err(failure(NOT_A_TABLE)),
         (2, Some(first), Some(second)) => {
             let Value::Function(function) = second else { return Err(failure(SECOND_ARGUMENT)) };
             let name = text_of(first).ok_or(failure(FIRST_ARGUMENT))?;
-            Given { name: Some(name), callback: Some(function.clone()), ..Given::default() }
+            Named { name: Some(name), callback: Some(function.clone()), ..Named::default() }
         }
         _ => return Err(failure(WRONG_COUNT)),
     };
-    let Given { name, callback, description, flags } = given;
+    let Named { name, callback, description, flags } = found;
     let name = name.ok_or(failure(NO_NAME))?;
     let function = callback.ok_or(failure(NO_CALLBACK))?;
     if !is_name(&name) {
@@ -75,26 +75,26 @@ fn registration(args: &MultiValue) -> Result<Registered, Failure> {
 }
 
 /// The arguments of a table of named ones.
-fn named(table: &Table) -> Result<Given, Failure> {
-    let mut given = Given::default();
+fn of_table(table: &Table) -> Result<Named, Failure> {
+    let mut found = Named::default();
     for pair in table.pairs::<Value, Value>() {
         let (key, value) = pair.map_err(|_| failure(b"ERR not enough memory"))?;
         match text_of(&key).as_deref() {
             Some(b"function_name") => {
-                given.name = Some(text_of(&value).ok_or(failure(BAD_NAME_TYPE))?);
+                found.name = Some(text_of(&value).ok_or(failure(BAD_NAME_TYPE))?);
             }
             Some(b"description") => {
-                given.description = Some(text_of(&value).ok_or(failure(BAD_DESCRIPTION))?);
+                found.description = Some(text_of(&value).ok_or(failure(BAD_DESCRIPTION))?);
             }
             Some(b"callback") => match value {
-                Value::Function(function) => given.callback = Some(function),
+                Value::Function(function) => found.callback = Some(function),
                 _ => return Err(failure(BAD_CALLBACK)),
             },
-            Some(b"flags") => given.flags = flags_of(&value)?,
+            Some(b"flags") => found.flags = flags_of(&value)?,
             _ => return Err(failure(UNKNOWN_ARGUMENT)),
         }
     }
-    Ok(given)
+    Ok(found)
 }
 
 fn flags_of(value: &Value) -> Result<Flags, Failure> {

@@ -1,6 +1,6 @@
 //! One run of a script: which shards it locks, what its caller lends it, and its reply.
 
-use crate::call::{Lent, Limits, Outcome, State, crossed_error};
+use crate::call::{Held, Limits, Outcome, State, crossed_error};
 use crate::convert;
 use crate::digest::{Digest, digest, hex, unhex};
 use crate::runtime::{Compiled, Runtime};
@@ -267,7 +267,7 @@ impl Run<'_> {
             state.db = caller.db;
             state.reply.set_protocol(Protocol::Resp2);
             state.outcome = Outcome::Declared;
-            state.lent = Some(Lent { shards, now: caller.now });
+            state.held = Some(Held { shards, now: caller.now });
             state.exchange(caller.local);
         }
         let interrupts = match self.script.cannot_loop {
@@ -277,7 +277,7 @@ impl Run<'_> {
         watchdog.set_interrupts(&runtime.lua, interrupts);
         let result = runtime.run(self.function, self.keys, self.argv);
         let mut state = runtime.state.borrow_mut();
-        let Lent { shards, .. } = state.lent.take().expect("it was lent for the run");
+        let Held { shards, .. } = state.held.take().expect("a script holds its shards to its end");
         state.exchange(caller.local);
         let was_killed = result.is_err() && watchdog.is_killed();
         let outcome = if was_killed { Outcome::Killed } else { state.outcome };

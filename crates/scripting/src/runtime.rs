@@ -82,8 +82,9 @@ impl Runtime {
         let state = Rc::new(RefCell::new(state));
         let globals = lua.create_table()?;
         let registrar = Registrar::default();
-        let given = libraries::Given { parts, host: &host, state: &state, globals: &globals };
-        let table = libraries::table(&lua, &given, &registrar)?;
+        let around =
+            libraries::Surroundings { parts, host: &host, state: &state, globals: &globals };
+        let table = libraries::table(&lua, &around, &registrar)?;
         table.set("scratch", scratch.buffer())?;
         let patterns = lua.load(include_str!("patterns.luau")).set_name("=prelude");
         table.set("patterns", patterns.into_function()?)?;

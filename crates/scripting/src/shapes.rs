@@ -1,5 +1,6 @@
-//! Few keys and arguments of little length, given to a script: their bytes go by the scratch, and
-//! Luau makes the tables. For each number of keys and of arguments there is a function that does.
+//! A few short keys and arguments on their way to a script: their bytes go through the scratch
+//! buffer, and Luau makes the tables KEYS and ARGV. For each number of keys and of arguments there
+//! is a function that does; a shape is these two numbers.
 
 use crate::scratch::ScratchBuffer;
 use mlua::{Function, Lua, Value};
@@ -9,7 +10,7 @@ use std::fmt::Write;
 /// The most keys and arguments, together.
 const TEXTS_MAX: usize = 6;
 
-/// What a run answers: its result, or nothing and the table that tells its error.
+/// What a run returns: its result, or nothing and its error, which is a table.
 type Answer = mlua::Result<(Value, Value)>;
 
 /// The functions.
@@ -20,7 +21,7 @@ pub struct Shapes {
 }
 
 impl Shapes {
-    /// Functions that make tables of what is on the `scratch`, and hand these to the `runner`.
+    /// Functions that make tables of what is in the scratch buffer, and hand these to the `runner`.
     ///
     /// # Errors
     /// When there is no memory.
@@ -59,7 +60,7 @@ impl Shapes {
 }
 
 /// The text of what makes the function for so many keys and arguments. For one key and two
-/// arguments it says
+/// arguments it is
 ///
 /// ```text
 /// local run, scratch = ... local read = buffer.readstring return function(f,a,b,c)
@@ -93,7 +94,8 @@ mod tests {
         assert_eq!(
             text(1, 2),
             "local run, scratch = ... local read = buffer.readstring return function(f,a,b,c) \
-             return run(f,{(read(scratch,0,a)),},{(read(scratch,a,b)),(read(scratch,a+b,c)),}) end"
+             return run(f,{(read(scratch,0,a)),},{(read(scratch,a,b)),(read(scratch,a+b,c)),}) \
+             end"
         );
         assert!(text(0, 0).ends_with("function(f) return run(f,{},{}) end"));
     }

@@ -29,7 +29,7 @@ pub fn flag(name: &[u8]) -> Option<Flags> {
     FLAG_NAMES.iter().find(|(_, known)| known.as_bytes() == name).map(|(flag, _)| *flag)
 }
 
-/// A script's flags: `None` when it has no such line, which leaves everything open.
+/// A script's flags; `None` without such a line, which promises nothing.
 ///
 /// # Errors
 /// When the line is not one that scripts may have.

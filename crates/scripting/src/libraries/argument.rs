@@ -4,7 +4,7 @@ use crate::compile::describe;
 use crate::convert::as_number;
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
 
-/// Why a library function gives nothing: the text of a Lua error.
+/// Why a library function fails: the text of a Lua error.
 pub struct Fault(pub String);
 
 impl From<mlua::Error> for Fault {
@@ -19,11 +19,11 @@ impl From<&str> for Fault {
     }
 }
 
-/// What a library function answers.
+/// What a library function returns.
 pub type Results = Result<Vec<Value>, Fault>;
 
 /// The arguments of one call.
-pub struct Given<'a> {
+pub struct Arguments<'a> {
     /// The function's name.
     pub function: &'static str,
     /// The values.
@@ -39,11 +39,11 @@ pub fn add(
     lua: &Lua,
     library: &Table,
     function: &'static str,
-    f: impl Fn(&Lua, Given<'_>) -> Results + 'static,
+    f: impl Fn(&Lua, Arguments<'_>) -> Results + 'static,
 ) -> mlua::Result<()> {
-    let wrapped: Function = lua.create_function(move |lua, args: MultiValue| {
-        let values: Vec<Value> = args.into_iter().collect();
-        match f(lua, Given { function, values: &values }) {
+    let wrapped: Function = lua.create_function(move |lua, values: MultiValue| {
+        let values: Vec<Value> = values.into_iter().collect();
+        match f(lua, Arguments { function, values: &values }) {
             Ok(mut results) => {
                 results.insert(0, Value::Nil);
                 Ok(MultiValue::from_vec(results))
@@ -54,7 +54,7 @@ pub fn add(
     library.raw_set(function, wrapped)
 }
 
-impl Given<'_> {
+impl Arguments<'_> {
     /// Refuses argument `at`, counted from one.
     pub fn refuse(&self, at: usize, why: &str) -> Fault {
         Fault(format!("bad argument #{at} to '{}' ({why})", self.function))
@@ -80,7 +80,7 @@ impl Given<'_> {
         number.ok_or_else(|| self.wrong_type(at, "number"))
     }
 
-    /// Argument `at` as an integer, or the default where it is not given.
+    /// Argument `at` as an integer, or the default where it is not there.
     pub fn integer_or(&self, lua: &Lua, at: usize, default: i64) -> Result<i64, Fault> {
         match self.values.get(at - 1) {
             None | Some(Value::Nil) => Ok(default),

@@ -1,6 +1,6 @@
 //! `bit`: arithmetic on the 32 bits of a number, as Mike Pall's BitOp defines it.
 
-use super::argument::{Fault, Given, add};
+use super::argument::{Arguments, Fault, add};
 use mlua::{Lua, Table, Value};
 
 type Unary = fn(u32) -> u32;
@@ -9,8 +9,8 @@ type Binary = fn(u32, u32) -> u32;
 /// Adding this moves the integer part of a double into its lowest 32 bits, rounded.
 const SHIFT: f64 = 6_755_399_441_055_744.0;
 
-fn bits(lua: &Lua, given: &Given<'_>, at: usize) -> Result<u32, Fault> {
-    Ok((given.number(lua, at)? + SHIFT).to_bits() as u32)
+fn bits(lua: &Lua, args: &Arguments<'_>, at: usize) -> Result<u32, Fault> {
+    Ok((args.number(lua, at)? + SHIFT).to_bits() as u32)
 }
 
 fn number(bits: u32) -> Value {
@@ -26,15 +26,15 @@ pub fn library(lua: &Lua) -> mlua::Result<Table> {
     let unary: [(&str, Unary); 3] =
         [("tobit", |n| n), ("bnot", |n| !n), ("bswap", u32::swap_bytes)];
     for (name, f) in unary {
-        add(lua, &library, name, move |lua, given| Ok(vec![number(f(bits(lua, &given, 1)?))]))?;
+        add(lua, &library, name, move |lua, args| Ok(vec![number(f(bits(lua, &args, 1)?))]))?;
     }
     let folds: [(&str, Binary); 3] =
         [("band", |a, b| a & b), ("bor", |a, b| a | b), ("bxor", |a, b| a ^ b)];
     for (name, f) in folds {
-        add(lua, &library, name, move |lua, given| {
-            let mut result = bits(lua, &given, 1)?;
-            for at in 2..=given.values.len() {
-                result = f(result, bits(lua, &given, at)?);
+        add(lua, &library, name, move |lua, args| {
+            let mut result = bits(lua, &args, 1)?;
+            for at in 2..=args.values.len() {
+                result = f(result, bits(lua, &args, at)?);
             }
             Ok(vec![number(result)])
         })?;
@@ -47,16 +47,16 @@ pub fn library(lua: &Lua) -> mlua::Result<Table> {
         ("ror", u32::rotate_right),
     ];
     for (name, f) in shifts {
-        add(lua, &library, name, move |lua, given| {
-            let (n, by) = (bits(lua, &given, 1)?, bits(lua, &given, 2)?);
+        add(lua, &library, name, move |lua, args| {
+            let (n, by) = (bits(lua, &args, 1)?, bits(lua, &args, 2)?);
             Ok(vec![number(f(n, by & 31))])
         })?;
     }
-    add(lua, &library, "tohex", |lua, given| {
-        let n = bits(lua, &given, 1)?;
-        let digits = match given.values.get(1) {
+    add(lua, &library, "tohex", |lua, args| {
+        let n = bits(lua, &args, 1)?;
+        let digits = match args.values.get(1) {
             None => 8,
-            Some(_) => bits(lua, &given, 2)? as i32,
+            Some(_) => bits(lua, &args, 2)? as i32,
         };
         let width = (digits.unsigned_abs() as usize).min(8);
         let text = if digits < 0 { format!("{n:08X}") } else { format!("{n:08x}") };

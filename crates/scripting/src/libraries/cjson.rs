@@ -1,7 +1,7 @@
 //! `cjson`: values to and from JSON, as Mark Pulford's Lua CJSON 2.1 does it. This file encodes and
 //! holds the settings; `cjson_decode.rs` decodes.
 
-use super::argument::{Fault, Given, add, array_extent, type_name};
+use super::argument::{Arguments, Fault, add, array_extent, type_name};
 use super::{cjson_decode, number};
 use crate::convert::as_number;
 use mlua::{Lua, Table, Value};
@@ -14,7 +14,7 @@ type Flag = fn(&mut Settings) -> &mut bool;
 /// the worker's stack.
 pub const NESTING_MAX: i64 = 2000;
 
-/// What scripts can set; it stays set for the worker's next scripts.
+/// What scripts can set; a setting holds for the worker's next scripts, too.
 pub struct Settings {
     sparse_convert: bool,
     sparse_ratio: i64,
@@ -29,7 +29,7 @@ pub struct Settings {
     pub decode_invalid: bool,
 }
 
-/// What becomes of numbers that JSON has not.
+/// What becomes of numbers that JSON does not have.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Invalid {
     Refused,
@@ -57,18 +57,18 @@ pub fn library(lua: &Lua) -> mlua::Result<Table> {
         decode_invalid: true,
     }));
     let of_encode = settings.clone();
-    add(lua, &library, "encode", move |lua, given| {
-        let [value] = given.values else { return Err(given.refuse(1, "expected 1 argument")) };
+    add(lua, &library, "encode", move |lua, args| {
+        let [value] = args.values else { return Err(args.refuse(1, "expected 1 argument")) };
         let mut out = Vec::new();
         Encoder { settings: &of_encode.borrow(), out: &mut out }.value(value, 0)?;
         Ok(vec![Value::String(lua.create_string(&out)?)])
     })?;
     let of_decode = settings.clone();
-    add(lua, &library, "decode", move |lua, given| {
-        if given.values.len() != 1 {
-            return Err(given.refuse(1, "expected 1 argument"));
+    add(lua, &library, "decode", move |lua, args| {
+        if args.values.len() != 1 {
+            return Err(args.refuse(1, "expected 1 argument"));
         }
-        let text = given.text(1)?;
+        let text = args.text(1)?;
         Ok(vec![cjson_decode::decode(lua, &text, &of_decode.borrow())?])
     })?;
     add_settings(lua, &library, &settings)?;
@@ -78,15 +78,15 @@ pub fn library(lua: &Lua) -> mlua::Result<Table> {
     Ok(library)
 }
 
-/// The functions that tell and change settings.
+/// The functions that return and change settings.
 fn add_settings(lua: &Lua, library: &Table, settings: &Shared) -> mlua::Result<()> {
     let shared = settings.clone();
-    add(lua, library, "encode_sparse_array", move |lua, given| {
+    add(lua, library, "encode_sparse_array", move |lua, args| {
         let s = &mut *shared.borrow_mut();
-        most(&given, 3)?;
-        s.sparse_convert = flag(&given, s.sparse_convert)?;
-        s.sparse_ratio = integer(lua, &given, 2, s.sparse_ratio, 0, i64::from(i32::MAX))?;
-        s.sparse_safe = integer(lua, &given, 3, s.sparse_safe, 0, i64::from(i32::MAX))?;
+        most(&args, 3)?;
+        s.sparse_convert = flag(&args, s.sparse_convert)?;
+        s.sparse_ratio = integer(lua, &args, 2, s.sparse_ratio, 0, i64::from(i32::MAX))?;
+        s.sparse_safe = integer(lua, &args, 3, s.sparse_safe, 0, i64::from(i32::MAX))?;
         Ok(vec![s.sparse_convert.into_value(), number(s.sparse_ratio), number(s.sparse_safe)])
     })?;
     type Field = fn(&mut Settings) -> &mut i64;
@@ -97,10 +97,10 @@ fn add_settings(lua: &Lua, library: &Table, settings: &Shared) -> mlua::Result<(
     ];
     for (name, field, max) in integers {
         let shared = settings.clone();
-        add(lua, library, name, move |lua, given| {
+        add(lua, library, name, move |lua, args| {
             let s = &mut *shared.borrow_mut();
-            most(&given, 1)?;
-            *field(s) = integer(lua, &given, 1, *field(s), 1, max)?;
+            most(&args, 1)?;
+            *field(s) = integer(lua, &args, 1, *field(s), 1, max)?;
             Ok(vec![number(*field(s))])
         })?;
     }
@@ -110,20 +110,20 @@ fn add_settings(lua: &Lua, library: &Table, settings: &Shared) -> mlua::Result<(
     ];
     for (name, field) in flags {
         let shared = settings.clone();
-        add(lua, library, name, move |_, given| {
+        add(lua, library, name, move |_, args| {
             let s = &mut *shared.borrow_mut();
-            most(&given, 1)?;
-            *field(s) = flag(&given, *field(s))?;
+            most(&args, 1)?;
+            *field(s) = flag(&args, *field(s))?;
             Ok(vec![field(s).into_value()])
         })?;
     }
     let shared = settings.clone();
-    add(lua, library, "encode_invalid_numbers", move |lua, given| {
+    add(lua, library, "encode_invalid_numbers", move |lua, args| {
         let s = &mut *shared.borrow_mut();
-        most(&given, 1)?;
-        s.encode_invalid = match given.values.first() {
+        most(&args, 1)?;
+        s.encode_invalid = match args.values.first() {
             Some(Value::String(text)) if *text == "null" => Invalid::Null,
-            _ if flag(&given, s.encode_invalid == Invalid::Written)? => Invalid::Written,
+            _ if flag(&args, s.encode_invalid == Invalid::Written)? => Invalid::Written,
             None | Some(Value::Nil) => s.encode_invalid,
             Some(_) => Invalid::Refused,
         };
@@ -148,39 +148,39 @@ impl IntoValue for bool {
     }
 }
 
-fn most(given: &Given<'_>, count: usize) -> Result<(), Fault> {
-    match given.values.len() {
-        len if len > count => Err(given.refuse(count + 1, "found too many arguments")),
+fn most(args: &Arguments<'_>, count: usize) -> Result<(), Fault> {
+    match args.values.len() {
+        len if len > count => Err(args.refuse(count + 1, "found too many arguments")),
         _ => Ok(()),
     }
 }
 
 fn integer(
     lua: &Lua,
-    given: &Given<'_>,
+    args: &Arguments<'_>,
     at: usize,
     now: i64,
     min: i64,
     max: i64,
 ) -> Result<i64, Fault> {
-    let value = given.integer_or(lua, at, now)?;
+    let value = args.integer_or(lua, at, now)?;
     if !(min..=max).contains(&value) {
         let why = format!("expected integer between {min} and {max}");
-        return Err(given.refuse(at, &why));
+        return Err(args.refuse(at, &why));
     }
     Ok(value)
 }
 
 /// The first argument as on or off.
-fn flag(given: &Given<'_>, now: bool) -> Result<bool, Fault> {
-    match given.values.first() {
+fn flag(args: &Arguments<'_>, now: bool) -> Result<bool, Fault> {
+    match args.values.first() {
         None | Some(Value::Nil) => Ok(now),
         Some(Value::Boolean(value)) => Ok(*value),
         Some(Value::String(text)) if *text == "on" => Ok(true),
         Some(Value::String(text)) if *text == "off" => Ok(false),
         Some(_) => {
-            let text = String::from_utf8_lossy(&given.text(1)?).into_owned();
-            Err(given.refuse(1, &format!("invalid option '{text}'")))
+            let text = String::from_utf8_lossy(&args.text(1)?).into_owned();
+            Err(args.refuse(1, &format!("invalid option '{text}'")))
         }
     }
 }

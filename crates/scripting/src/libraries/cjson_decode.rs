@@ -4,7 +4,7 @@ use super::argument::Fault;
 use super::cjson::Settings;
 use mlua::{Lua, Value};
 
-/// A token, by what it begins.
+/// A token.
 enum Token {
     ObjectBegin,
     ObjectEnd,
@@ -21,7 +21,7 @@ enum Token {
 }
 
 impl Token {
-    /// As errors name it.
+    /// The name that errors give it.
     fn name(&self) -> &'static str {
         match self {
             Token::ObjectBegin => "T_OBJ_BEGIN",
@@ -128,7 +128,7 @@ impl Decoder<'_> {
         self.error("invalid token")
     }
 
-    /// Whether a number begins here that C reads and JSON has not.
+    /// Whether a number begins here that C reads and JSON does not have.
     fn is_odd_number(&self) -> bool {
         if self.peek(0) == b'+' {
             return true;

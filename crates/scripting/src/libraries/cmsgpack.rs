@@ -1,6 +1,6 @@
 //! `cmsgpack`: values to and from MessagePack, as Salvatore Sanfilippo's library does it.
 
-use super::argument::{Fault, Given, Results, add, array_extent};
+use super::argument::{Arguments, Fault, Results, add, array_extent};
 use mlua::{Lua, Table, Value};
 
 /// A table that is nested deeper is packed as nil.
@@ -87,12 +87,12 @@ fn pack_table(table: &Table, out: &mut Vec<u8>, depth: usize) -> Result<(), Faul
     Ok(())
 }
 
-fn pack(lua: &Lua, given: Given<'_>) -> Results {
-    if given.values.is_empty() {
-        return Err(given.refuse(0, "MessagePack pack needs input."));
+fn pack(lua: &Lua, args: Arguments<'_>) -> Results {
+    if args.values.is_empty() {
+        return Err(args.refuse(0, "MessagePack pack needs input."));
     }
     let mut out = Vec::new();
-    for value in given.values {
+    for value in args.values {
         pack_value(value, &mut out, 0)?;
     }
     Ok(vec![Value::String(lua.create_string(&out)?)])
@@ -177,9 +177,9 @@ impl<'a> Reader<'a> {
 }
 
 /// Unpacks up to `limit` values from `offset` on; without either, all of them.
-fn unpack_from(lua: &Lua, given: &Given<'_>, limit: i64, offset: i64) -> Results {
+fn unpack_from(lua: &Lua, args: &Arguments<'_>, limit: i64, offset: i64) -> Results {
     const RESULTS_MAX: usize = 7000;
-    let text = given.text(1)?;
+    let text = args.text(1)?;
     if offset < 0 || limit < 0 {
         let len = text.len();
         return Err(Fault(format!(
@@ -215,14 +215,14 @@ fn unpack_from(lua: &Lua, given: &Given<'_>, limit: i64, offset: i64) -> Results
 pub fn library(lua: &Lua) -> mlua::Result<Table> {
     let library = lua.create_table()?;
     add(lua, &library, "pack", pack)?;
-    add(lua, &library, "unpack", |lua, given| unpack_from(lua, &given, 0, 0))?;
-    add(lua, &library, "unpack_one", |lua, given| {
-        let offset = given.integer_or(lua, 2, 0)?;
-        unpack_from(lua, &given, 1, offset)
+    add(lua, &library, "unpack", |lua, args| unpack_from(lua, &args, 0, 0))?;
+    add(lua, &library, "unpack_one", |lua, args| {
+        let offset = args.integer_or(lua, 2, 0)?;
+        unpack_from(lua, &args, 1, offset)
     })?;
-    add(lua, &library, "unpack_limit", |lua, given| {
-        let (limit, offset) = (given.number(lua, 2)? as i64, given.integer_or(lua, 3, 0)?);
-        unpack_from(lua, &given, limit, offset)
+    add(lua, &library, "unpack_limit", |lua, args| {
+        let (limit, offset) = (args.number(lua, 2)? as i64, args.integer_or(lua, 3, 0)?);
+        unpack_from(lua, &args, limit, offset)
     })?;
     for (name, text) in [
         ("_NAME", "cmsgpack"),

@@ -27,7 +27,7 @@ type Answer = (Value, Option<mlua::String>);
 type CommandAnswer = (ScriptReply, Either<bool, Option<mlua::String>>);
 
 /// What the functions work with.
-pub struct Given<'a> {
+pub struct Surroundings<'a> {
     /// The parts that all workers share.
     pub parts: Parts,
     /// The server around.
@@ -42,7 +42,7 @@ pub struct Given<'a> {
 ///
 /// # Errors
 /// When there is no memory.
-pub fn table(lua: &Lua, given: &Given<'_>, registrar: &Registrar) -> mlua::Result<Table> {
+pub fn table(lua: &Lua, around: &Surroundings<'_>, registrar: &Registrar) -> mlua::Result<Table> {
     let table = lua.create_table()?;
     let registrar = registrar.clone();
     let register = move |lua: &Lua, args: MultiValue| match register(&registrar, &args) {
@@ -50,8 +50,8 @@ pub fn table(lua: &Lua, given: &Given<'_>, registrar: &Registrar) -> mlua::Resul
         Err(text) => failed(lua, &text),
     };
     table.set("register_function", lua.create_function(register)?)?;
-    add_calls(lua, given.state, &table)?;
-    let globals = given.globals.clone();
+    add_calls(lua, around.state, &table)?;
+    let globals = around.globals.clone();
     let compile = move |lua: &Lua, (text, name): (mlua::String, Option<String>)| {
         let name = name.unwrap_or_else(|| "=user_script".into());
         match compile(lua, &globals, &text.as_bytes(), &name) {
@@ -62,8 +62,8 @@ pub fn table(lua: &Lua, given: &Given<'_>, registrar: &Registrar) -> mlua::Resul
     table.set("compile", lua.create_function(compile)?)?;
     let format = |lua: &Lua, value: f64| lua.create_string(number::general(value, 14));
     table.set("format_number", lua.create_function(format)?)?;
-    add_functions(lua, given, &table)?;
-    table.set("constants", constants(lua, &given.parts.scripts.version())?)?;
+    add_functions(lua, around, &table)?;
+    table.set("constants", constants(lua, &around.parts.scripts.version())?)?;
     table.set("libraries", libraries(lua)?)?;
     Ok(table)
 }
@@ -98,7 +98,7 @@ fn failed(lua: &Lua, text: &[u8]) -> mlua::Result<Answer> {
 }
 
 /// The functions of `redis` whose errors are tables.
-fn add_functions(lua: &Lua, given: &Given<'_>, table: &Table) -> mlua::Result<()> {
+fn add_functions(lua: &Lua, around: &Surroundings<'_>, table: &Table) -> mlua::Result<()> {
     let sha1hex = |lua: &Lua, args: MultiValue| match (args.len(), args.front()) {
         (1, Some(value)) => {
             let text = lua.coerce_string(value.clone())?;
@@ -108,7 +108,7 @@ fn add_functions(lua: &Lua, given: &Given<'_>, table: &Table) -> mlua::Result<()
         _ => failed(lua, b"ERR wrong number of arguments"),
     };
     table.set("sha1hex", lua.create_function(sha1hex)?)?;
-    let state = given.state.clone();
+    let state = around.state.clone();
     let setresp = move |lua: &Lua, args: MultiValue| {
         let protocol = match (args.len(), args.front().and_then(Value::as_i64)) {
             (1, Some(2)) => Protocol::Resp2,
@@ -128,10 +128,10 @@ fn add_functions(lua: &Lua, given: &Given<'_>, table: &Table) -> mlua::Result<()
         _ => failed(lua, b"ERR redis.set_repl() requires two arguments."),
     };
     table.set("set_repl", lua.create_function(set_repl)?)?;
-    let host = given.host.clone();
+    let host = around.host.clone();
     let log = move |lua: &Lua, args| log(lua, &*host, args);
     table.set("log", lua.create_function(log)?)?;
-    let registry = given.parts.registry;
+    let registry = around.parts.registry;
     let acl_check_cmd = move |lua: &Lua, args: MultiValue| {
         let Some(name) = args.front().and_then(Value::as_string) else {
             return failed(

@@ -4,7 +4,7 @@
 //! a size), `f d` floats, `s` a string with a zero behind it, `c` characters (`c0`: as many as the
 //! number before says), `x` a filler; `<` `>` byte order, `!` alignment.
 
-use super::argument::{Fault, Given, Results, add};
+use super::argument::{Arguments, Fault, Results, add};
 use crate::convert::as_number;
 use mlua::{Lua, Table, Value};
 
@@ -73,7 +73,7 @@ impl Format {
     }
 
     /// A letter that stands for no value.
-    fn control(&mut self, letter: u8, given: &Given<'_>) -> Result<(), Fault> {
+    fn control(&mut self, letter: u8, args: &Arguments<'_>) -> Result<(), Fault> {
         match letter {
             b' ' => {}
             b'>' => self.big = true,
@@ -87,7 +87,7 @@ impl Format {
             }
             _ => {
                 let letter = char::from(letter);
-                return Err(given.refuse(1, &format!("invalid format option '{letter}'")));
+                return Err(args.refuse(1, &format!("invalid format option '{letter}'")));
             }
         }
         Ok(())
@@ -110,18 +110,18 @@ impl Format {
     }
 }
 
-fn pack(lua: &Lua, given: Given<'_>) -> Results {
-    // An argument that is missing is told as nil.
-    let values: Vec<Value> = given.values.iter().cloned().chain([Value::Nil]).collect();
-    let mut format = Format::new(given.text(1)?);
-    let given = Given { values: &values, ..given };
+fn pack(lua: &Lua, args: Arguments<'_>) -> Results {
+    // Errors about an argument that is missing call it nil.
+    let values: Vec<Value> = args.values.iter().cloned().chain([Value::Nil]).collect();
+    let mut format = Format::new(args.text(1)?);
+    let args = Arguments { values: &values, ..args };
     let (mut out, mut arg) = (Vec::new(), 2);
     while let Some((letter, size)) = format.next()? {
         let padding = format.padding(out.len(), letter, size);
         out.resize(out.len() + padding, 0);
         match letter {
             b'b' | b'B' | b'h' | b'H' | b'l' | b'L' | b'T' | b'i' | b'I' => {
-                let n = given.number(lua, arg)?;
+                let n = args.number(lua, arg)?;
                 let value = if n < 0.0 { n as i64 as u64 } else { n as u64 };
                 let mut bytes = value.to_le_bytes().to_vec();
                 bytes.resize(size, 0);
@@ -130,25 +130,24 @@ fn pack(lua: &Lua, given: Given<'_>) -> Results {
             }
             b'x' => out.push(0),
             b'f' => {
-                format.put(&(given.number(lua, arg)? as f32).to_le_bytes(), &mut out);
+                format.put(&(args.number(lua, arg)? as f32).to_le_bytes(), &mut out);
                 arg += 1;
             }
             b'd' => {
-                format.put(&given.number(lua, arg)?.to_le_bytes(), &mut out);
+                format.put(&args.number(lua, arg)?.to_le_bytes(), &mut out);
                 arg += 1;
             }
             b'c' | b's' => {
-                let text = given.text(arg)?;
+                let text = args.text(arg)?;
                 arg += 1;
                 let size = if size == 0 { text.len() } else { size };
-                let piece =
-                    text.get(..size).ok_or_else(|| given.refuse(arg, "string too short"))?;
+                let piece = text.get(..size).ok_or_else(|| args.refuse(arg, "string too short"))?;
                 out.extend_from_slice(piece);
                 if letter == b's' {
                     out.push(0);
                 }
             }
-            _ => format.control(letter, &given)?,
+            _ => format.control(letter, &args)?,
         }
         if out.len() > PACKED_MAX {
             return Err("not enough memory".into());
@@ -166,15 +165,15 @@ fn integer(little: &[u8], signed: bool) -> f64 {
     ((low << unused) as i64 >> unused) as f64
 }
 
-fn unpack(lua: &Lua, given: Given<'_>) -> Results {
+fn unpack(lua: &Lua, args: Arguments<'_>) -> Results {
     const RESULTS_MAX: usize = 7000;
-    let mut format = Format::new(given.text(1)?);
-    let data = given.text(2)?;
-    let first = given.integer_or(lua, 3, 1)?;
+    let mut format = Format::new(args.text(1)?);
+    let data = args.text(2)?;
+    let first = args.integer_or(lua, 3, 1)?;
     if first < 1 {
-        return Err(given.refuse(3, "offset must be 1 or greater"));
+        return Err(args.refuse(3, "offset must be 1 or greater"));
     }
-    let short = || given.refuse(2, "data string too short");
+    let short = || args.refuse(2, "data string too short");
     let (mut position, mut results) = ((first - 1) as usize, Vec::new());
     while let Some((letter, size)) = format.next()? {
         position = position.saturating_add(format.padding(position, letter, size));
@@ -217,7 +216,7 @@ fn unpack(lua: &Lua, given: Given<'_>) -> Results {
                 results.push(Value::String(lua.create_string(&rest[..len])?));
                 taken = len + 1;
             }
-            _ => format.control(letter, &given)?,
+            _ => format.control(letter, &args)?,
         }
         position += taken;
     }
@@ -225,15 +224,15 @@ fn unpack(lua: &Lua, given: Given<'_>) -> Results {
     Ok(results)
 }
 
-fn size(_: &Lua, given: Given<'_>) -> Results {
-    let mut format = Format::new(given.text(1)?);
+fn size(_: &Lua, args: Arguments<'_>) -> Results {
+    let mut format = Format::new(args.text(1)?);
     let mut position = 0usize;
     while let Some((letter, size)) = format.next()? {
         position = position.saturating_add(format.padding(position, letter, size));
         match (letter, size) {
-            (b's', _) => return Err(given.refuse(1, "option 's' has no fixed size")),
-            (b'c', 0) => return Err(given.refuse(1, "option 'c0' has no fixed size")),
-            _ if !letter.is_ascii_alphanumeric() => format.control(letter, &given)?,
+            (b's', _) => return Err(args.refuse(1, "option 's' has no fixed size")),
+            (b'c', 0) => return Err(args.refuse(1, "option 'c0' has no fixed size")),
+            _ if !letter.is_ascii_alphanumeric() => format.control(letter, &args)?,
             _ => {}
         }
         position = position.saturating_add(size);

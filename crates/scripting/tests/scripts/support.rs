@@ -59,7 +59,7 @@ fn text(args: Args<'_>) -> String {
 
 impl Host for TestHost {
     fn session_command(&self, _: u16, args: Args<'_>, unit: Unit<'_>) -> Result<(), Error> {
-        let number: i64 = String::from_utf8_lossy(&args[1]).parse().unwrap();
+        let number: i64 = String::from_utf8_lossy(&args[1]).parse().expect("a number");
         if args[0].eq_ignore_ascii_case(b"pause") {
             self.now_ns.set(self.now_ns.get() + number as u64 * 1_000_000);
             unit.reply.integer(*unit.db as i64);
