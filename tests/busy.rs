@@ -1,4 +1,4 @@
-//! A script that runs for too long: everybody else is told so, on whichever worker, and may end it
+//! A script that runs for too long: the other clients of every worker get -BUSY, and may end it
 //! unless it has written.
 
 #[allow(dead_code, reason = "each test binary uses a part")]
@@ -33,7 +33,7 @@ fn error(text: &str) -> Value {
     Value::Error(text.into())
 }
 
-/// Waits until a command is answered as it is to be; what is answered until then is one of `until`.
+/// Waits until a command gets the wanted reply; each reply until then is one of `until`.
 fn wait_for(client: &mut Client, line: &str, wanted: &Value, until: &[Value]) {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -47,7 +47,7 @@ fn wait_for(client: &mut Client, line: &str, wanted: &Value, until: &[Value]) {
     }
 }
 
-/// What PING is answered: at first nothing at all, on the script's own worker.
+/// Waits until PING gets this error. On the script's own worker it gets no reply at first.
 fn wait_until_busy(client: &mut Client, text: &str) {
     wait_for(client, "PING", &error(text), &[Value::Simple(b"PONG".to_vec())]);
 }
@@ -75,7 +75,7 @@ fn while_busy(meanwhile: impl Fn(&Server, &mut [Client])) {
 }
 
 #[test]
-fn everybody_is_told_on_every_worker() {
+fn clients_of_every_worker_get_the_error() {
     while_busy(|server, clients| {
         let mut newcomer = connect(server);
         for client in clients.iter_mut().chain([&mut newcomer]) {
@@ -114,7 +114,7 @@ fn transactions_end_whole() {
 fn pipelines_and_pieces_of_requests_are_kept_whole() {
     while_busy(|_, clients| {
         let client = &mut clients[0];
-        // More than are run at a time.
+        // More than a batch takes.
         let pings: Vec<u8> = b"PING\r\n".repeat(2500);
         client.send(&pings).expect("it is sent");
         for _ in 0..2500 {
@@ -146,11 +146,11 @@ fn a_request_that_is_split_by_the_end_of_the_script_is_whole() {
 }
 
 #[test]
-fn who_waits_already_is_told_when_it_becomes_too_long() {
+fn a_request_that_waits_already_gets_the_error_when_the_script_is_too_long() {
     let server = start("2");
     let mut clients: Vec<_> = (0..4).map(|_| connect(&server)).collect();
     let mut caller = connect(&server);
-    // Not busy yet for as long as this takes, and if it is, that is as good.
+    // The server is not busy yet for as long as this takes; if it is, that is as good.
     send(&mut caller, &["EVAL", ENDLESS, "0"]);
     for (client, line) in
         clients.iter_mut().zip(["GET k", "LPUSH l 1", "LRANGE l 0 -1", "EXISTS a b"])
@@ -159,7 +159,7 @@ fn who_waits_already_is_told_when_it_becomes_too_long() {
     }
     for client in &mut clients {
         let reply = client.reply().expect("a reply");
-        // Whoever came before the script has been answered as ever.
+        // Requests that came before the script have got their usual replies.
         let early = [Value::Nil, Value::Int(0), Value::Int(1)].contains(&reply);
         assert!(early || reply == error(BUSY) || matches!(reply, Value::Items(..)), "{reply:?}");
     }
@@ -170,7 +170,7 @@ fn who_waits_already_is_told_when_it_becomes_too_long() {
 fn what_has_written_cannot_be_killed() {
     let server = start("2");
     let (mut caller, mut other) = (connect(&server), connect(&server));
-    // It ends when somebody has been told often enough; nobody can tell it anything.
+    // It ends by itself after a while, which no client can change.
     let script = "redis.call('SET', 'k', 1) local n = 0 \
                   while n < 30000000 do n = n + 1 end return n";
     send(&mut caller, &["EVAL", script, "1", "k"]);
@@ -227,11 +227,11 @@ fn a_pattern_that_matches_for_ever_can_be_killed() {
     }
 }
 
-/// A script that is known to stay within its key, and runs for ever when it is told to.
+/// A script that is known to stay within its key, and runs for ever when its argument says so.
 const LOOPING: &str = "redis.call('GET', KEYS[1]) while ARGV[1] == 'go' do end";
 
 #[test]
-fn who_walks_from_shard_to_shard_is_told() {
+fn a_walk_from_shard_to_shard_gets_the_error() {
     let server = start("2");
     let mut clients: Vec<_> = (0..12).map(|_| connect(&server)).collect();
     let mut control = connect(&server);
@@ -245,8 +245,8 @@ fn who_walks_from_shard_to_shard_is_told() {
         clients.iter_mut().for_each(|client| send(client, &words));
         for client in &mut clients {
             let reply = client.reply().expect("a reply");
-            let told = matches!(&reply, Value::Error(_));
-            assert!(!told || reply == error(BUSY), "{line}: {reply:?}");
+            let failed = matches!(&reply, Value::Error(_));
+            assert!(!failed || reply == error(BUSY), "{line}: {reply:?}");
         }
         wait_until_busy(&mut control, BUSY);
         assert_eq!(call(&mut control, "SCRIPT KILL"), ok());
@@ -256,8 +256,8 @@ fn who_walks_from_shard_to_shard_is_told() {
 }
 
 #[test]
-fn who_gives_way_to_a_script_that_waits_is_told() {
-    // It has written, and then waits for the key of the one that runs for ever.
+fn a_request_that_gives_way_to_a_waiting_script_gets_the_error() {
+    // Writes, and then waits for the key of the script that runs for ever.
     const WAITING: &str = "redis.call('SET', KEYS[1], 1) return redis.call('EXISTS', ARGV[1])";
     for _ in 0..4 {
         let server = start("4");

@@ -160,7 +160,7 @@ fn many_different_scripts_cost_bounded_memory() {
     let Value::Bulk(text) = reply else { panic!("INFO is a bulk string") };
     let text = String::from_utf8_lossy(&text).into_owned();
     let line = text.lines().find_map(|line| line.strip_prefix("used_memory_rss:"));
-    let resident: usize = line.and_then(|n| n.parse().ok()).expect("INFO tells the memory");
+    let resident: usize = line.and_then(|n| n.parse().ok()).expect("INFO has the memory");
     assert!(resident < 200 << 20, "5,000 scripts cost {resident} bytes");
 }
 
@@ -175,8 +175,7 @@ fn a_script_that_does_not_end_is_killed_from_another_worker() {
         eval(&mut client, script);
         eval(&mut client, "return 1")
     });
-    // Whether the two connections are on different workers is the acceptor's choice: the least
-    // loaded takes the second.
+    // The acceptor gives the second connection to the worker with the least load: the other one.
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let reply = other.call(&["SCRIPT", "KILL"]).expect("answers");
