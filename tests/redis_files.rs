@@ -19,8 +19,8 @@ mod support;
 use contents::{Contents, Settings, contents, fill, keys, line, logged_command, restored};
 use process::{Process, binary, scratch};
 use servers::{
-    GOLDEN, UNSAVED, contents_of, golden, golden_writer, oracles, redstart, run, started,
-    versions_for,
+    GOLDEN, UNSAVED, contents_of, golden, golden_folder, golden_writer, oracles, redstart, run,
+    started, versions_for,
 };
 use std::fs;
 use std::path::Path;
@@ -92,6 +92,44 @@ fn rdb_files_go_both_ways() {
             }
             fs::remove_dir_all(&directory).expect("the directory is ours");
         }
+    }
+}
+
+/// Files that are compressed as a whole, as Valkey 9.2 compresses them: a golden file in its envelope,
+/// packed by the programs `lz4 -BD` and `zstd`.
+#[test]
+fn files_compressed_as_a_whole_are_read() {
+    let plain = golden("valkey-9.1.2", Settings::Default);
+    let directory = scratch("packed-plain");
+    fs::copy(&plain, directory.join("dump.rdb")).expect("the directory is ours");
+    let wanted = contents(&mut redstart(&directory, &[]).client());
+    fs::remove_dir_all(&directory).expect("the directory is ours");
+    for codec in ["lz4", "zstd"] {
+        let file = golden_folder().join(format!("valkey-packed-{codec}.rdb"));
+        let directory = scratch(&format!("packed-{codec}"));
+        let dump = directory.join("dump.rdb");
+        fs::copy(&file, &dump).expect("the directory is ours");
+        let (said, whole) = run(&["check".as_ref(), &dump]);
+        let len = fs::metadata(&plain).expect("it is there").len();
+        let wanted_said = format!("a whole RDB 80 file of 23 keys and 1 libraries, {len} bytes");
+        assert!(whole && said.contains(&wanted_said), "{said}");
+        let server = redstart(&directory, &[]);
+        assert_eq!(contents(&mut server.client()), wanted, "{codec}");
+        drop(server);
+        let snapshot = directory.join("dump.redstart");
+        let (said, done) = run(&["convert".as_ref(), &dump, &snapshot]);
+        assert!(done && said.contains("a snapshot of 23 keys"), "{said}");
+        // Where it is damaged.
+        let mut damaged = fs::read(&file).expect("it is there");
+        let middle = damaged.len() / 2;
+        damaged[middle] ^= 0x10;
+        fs::write(&dump, &damaged).expect("it is ours");
+        fs::remove_file(&snapshot).expect("it is ours");
+        let mut server = Process::start(&directory, &UNSAVED);
+        assert!(!server.wait().success());
+        let output = server.output();
+        assert!(output.contains("what is compressed here is damaged: "), "{output}");
+        fs::remove_dir_all(&directory).expect("the directory is ours");
     }
 }
 

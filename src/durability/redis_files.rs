@@ -10,7 +10,7 @@ use redstart_config::{Config, Setting};
 use redstart_engine::driver::Driver;
 use redstart_persistence::aof::{self, Next, Role, Words, manifest_line};
 use redstart_persistence::fault::twice;
-use redstart_persistence::rdb::{Found, Input, Reader, is_rdb};
+use redstart_persistence::rdb::{Found, Input, Reader, envelope, is_rdb};
 use redstart_persistence::record::Builder;
 use redstart_persistence::storage::Storage;
 use redstart_persistence::{Fault, ReadError};
@@ -24,7 +24,7 @@ const BATCH: usize = 512;
 /// Loads an RDB file, if it is there.
 pub fn load_rdb(load: &mut Load<'_>, storage: &dyn Storage, name: &str) -> Result<(), ReadError> {
     let input = match open(load, storage, name) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         opened => opened?,
     };
     let input = read_rdb(load, input, Expired::Drop)?;
@@ -36,10 +36,10 @@ pub fn load_rdb(load: &mut Load<'_>, storage: &dyn Storage, name: &str) -> Resul
 }
 
 /// Opens a file as an input, whose bytes count as to be loaded.
-fn open(load: &Load<'_>, storage: &dyn Storage, name: &str) -> io::Result<Input<'static>> {
-    let (source, len) = storage.open(name)?;
-    load.loading.progress.total_bytes.fetch_add(len, Relaxed);
-    Ok(Input::new(name, source, len))
+fn open(load: &Load<'_>, storage: &dyn Storage, name: &str) -> Result<Input<'static>, ReadError> {
+    let input = envelope::open(storage, name)?;
+    load.loading.progress.total_bytes.fetch_add(input.len(), Relaxed);
+    Ok(input)
 }
 
 /// Reads an RDB file up to its end, and puts in what it holds.
@@ -62,12 +62,12 @@ fn read_rdb(
         match found {
             Some(Found::Library(text)) => {
                 let added = load.replay.add_library(&text, false);
-                added.map_err(|why| reader.fault(counted, why))?;
+                added.map_err(|why| reader.fault(reader.found_at(), why))?;
             }
             Some(Found::Entry(db, entry)) => {
                 if expired.keeps(entry.deadline_ms(), now) {
                     entries.push((db, entry));
-                    places.push(reader.entry_at());
+                    places.push(reader.found_at());
                 } else {
                     loading.expired.fetch_add(1, Relaxed);
                 }

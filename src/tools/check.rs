@@ -11,7 +11,7 @@ use redstart_engine::driver::Driver;
 use redstart_persistence::aof::{self, Next};
 use redstart_persistence::commands::COMMANDS;
 use redstart_persistence::log::{End, SegmentReader, decode as decode_record};
-use redstart_persistence::rdb::{self, About, Found, Input, is_rdb};
+use redstart_persistence::rdb::{self, About, Found, Input, envelope, is_rdb};
 use redstart_persistence::snapshot::{MAGIC, Reader, decode};
 use redstart_persistence::storage::Storage;
 use redstart_persistence::{Fault, ReadError};
@@ -66,19 +66,19 @@ fn check(file: &Path, progress: &Progress) -> Result<String, ReadError> {
     if let Some(first) = number {
         return check_segment(&directory, &name, first, progress);
     }
-    let (mut source, len) = directory.open(&name)?;
-    // The files of a manifest count one behind the other.
-    let before = progress.total_bytes.fetch_add(len, Relaxed);
+    let (source, len) = directory.open(&name)?;
     let mut beginning = Vec::new();
-    source.by_ref().take(16).read_to_end(&mut beginning)?;
+    source.take(16).read_to_end(&mut beginning)?;
     if beginning.starts_with(MAGIC) {
+        progress.total_bytes.store(len, Relaxed);
         return check_snapshot(&directory, &name, progress);
     }
-    let input =
-        Input::new(&name, Box::new(std::io::Cursor::new(beginning.clone()).chain(source)), len);
     // A log of Redis's is empty until something is written to it.
     let unwritten = len == 0 && name.ends_with(".aof");
     if unwritten || is_rdb(&beginning) || matches!(beginning.first(), Some(b'*' | b'#')) {
+        let input = envelope::open(&directory, &name)?;
+        // The files of a manifest count one behind the other.
+        let before = progress.total_bytes.fetch_add(input.len(), Relaxed);
         return check_redis(input, progress, before);
     }
     let what = "it is no file that Redstart knows".to_owned();
@@ -98,7 +98,7 @@ fn check_redis(
         while let Some(found) = reader.next(builder(&engine))? {
             if let Found::Entry(db, entry) = found {
                 let checked = seen.check(db, entry.key());
-                checked.map_err(|what| reader.fault(reader.entry_at(), what))?;
+                checked.map_err(|what| reader.fault(reader.found_at(), what))?;
             }
             progress.bytes.store(before + reader.at(), Relaxed);
             progress.keys.store(reader.about().entries, Relaxed);

@@ -7,9 +7,8 @@ use crate::system::progress::{Audience, Progress};
 use clap::Parser;
 use redstart_engine::Engine;
 use redstart_persistence::ReadError;
-use redstart_persistence::rdb::{self, Compression, Found, Input, Version};
+use redstart_persistence::rdb::{self, Compression, Found, Version, envelope};
 use redstart_persistence::snapshot::{self, Header};
-use redstart_persistence::storage::Storage;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -109,9 +108,10 @@ impl Conversion<'_> {
     fn to_snapshot(&self, progress: &Progress) -> Result<String, ReadError> {
         let engine = Engine::new([0; 2]);
         let builder = builder(&engine);
-        let (source, len) = self.from.open(self.input)?;
+        let input = envelope::open(self.from, self.input)?;
+        let len = input.len();
         progress.total_bytes.store(len, Relaxed);
-        let mut reader = rdb::Reader::new(Input::new(self.input, source, len))?;
+        let mut reader = rdb::Reader::new(input)?;
         let writer = env!("CARGO_PKG_VERSION").to_owned();
         let wall_ms = (crate::system::clock::wall_us() / 1000) as i64;
         let header = Header { writer, wall_ms, sequence: 0 };
@@ -124,7 +124,7 @@ impl Conversion<'_> {
                     Found::Library(text) => libraries.push(text),
                     Found::Entry(db, entry) => {
                         let checked = seen.check(db, entry.key());
-                        checked.map_err(|what| reader.fault(reader.entry_at(), what))?;
+                        checked.map_err(|what| reader.fault(reader.found_at(), what))?;
                         writer.entry(db, &entry);
                         self.written(writer.write_full())?;
                     }

@@ -1,6 +1,8 @@
 //! The fixed numbers that Redis's and Valkey's files share: how they begin, and what stands where a
 //! type could. What differs between the two is in `dialect.rs`.
 
+use super::envelope;
+
 /// How files begin.
 pub const MAGIC: &[u8; 5] = b"REDIS";
 pub const MAGIC_VALKEY: &[u8; 6] = b"VALKEY";
@@ -25,7 +27,8 @@ pub mod opcode {
     pub const END: u8 = 255;
 }
 
-/// Whether a file with these first bytes is one of Redis's or Valkey's.
+/// Whether a file with these first bytes is one of Redis's or Valkey's, compressed as a whole or not.
 pub fn is_rdb(beginning: &[u8]) -> bool {
-    beginning.starts_with(MAGIC) || beginning.starts_with(MAGIC_VALKEY)
+    let magics: [&[u8]; 3] = [MAGIC, MAGIC_VALKEY, envelope::MAGIC];
+    magics.into_iter().any(|magic| beginning.starts_with(magic))
 }

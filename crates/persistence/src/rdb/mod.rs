@@ -19,6 +19,7 @@
 mod crc64;
 mod dialect;
 mod encoding;
+pub mod envelope;
 mod format;
 mod hash;
 mod input;

@@ -53,8 +53,8 @@ pub struct Reader<'a> {
     about: About,
     templates: Templates,
     db: usize,
-    /// Where the entry begins that was found last.
-    entry_at: u64,
+    /// Where begins what was found last.
+    found_at: u64,
     ended: bool,
 }
 
@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
             about: About::new(version),
             templates,
             db: 0,
-            entry_at: 0,
+            found_at: 0,
             ended: false,
         })
     }
@@ -101,9 +101,9 @@ impl<'a> Reader<'a> {
         self.input.at()
     }
 
-    /// Where the entry begins that was found last, behind what is said about it.
-    pub fn entry_at(&self) -> u64 {
-        self.entry_at
+    /// Where begins what was found last: an entry, behind what is said about it, or a library.
+    pub fn found_at(&self) -> u64 {
+        self.found_at
     }
 
     /// A fault of this file.
@@ -140,7 +140,7 @@ impl<'a> Reader<'a> {
             prelude = Prelude::default();
             if let Some(entry) = entry {
                 self.about.entries += 1;
-                self.entry_at = offset;
+                self.found_at = offset;
                 return Ok(Some(Found::Entry(self.db, entry)));
             }
             self.about.empty += 1;
@@ -205,6 +205,7 @@ impl<'a> Reader<'a> {
             opcode::FUNCTION => {
                 let text = input.string()?;
                 self.about.libraries += 1;
+                self.found_at = offset;
                 return Ok(Some(Found::Library(text)));
             }
             opcode::END => self.end()?,
