@@ -95,8 +95,8 @@ fn rdb_files_go_both_ways() {
     }
 }
 
-/// Files that are compressed as a whole, as Valkey 9.2 compresses them: a golden file in its envelope,
-/// packed by the programs `lz4 -BD` and `zstd`.
+/// Files that are compressed as a whole, as Valkey 9.2 compresses them: a golden file in its
+/// envelope, packed by the programs `lz4 -BD` and `zstd`.
 #[test]
 fn files_compressed_as_a_whole_are_read() {
     let plain = golden("valkey-9.1.2", Settings::Default);

@@ -82,8 +82,8 @@ fn codec(head: &[u8]) -> Result<Codec, (u64, &'static str)> {
     }
 }
 
-/// What follows a file while it is unpacked to be counted. LZ4's decoder takes the end of a file for
-/// the end of its frame; these bytes begin no block and no frame.
+/// What follows a file while it is unpacked to be counted. LZ4's decoder takes the end of a file
+/// for the end of its frame; these bytes begin no block and no frame.
 const BEYOND: [u8; 16] = [0xff; 16];
 
 impl Codec {

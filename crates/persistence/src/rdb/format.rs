@@ -27,7 +27,8 @@ pub mod opcode {
     pub const END: u8 = 255;
 }
 
-/// Whether a file with these first bytes is one of Redis's or Valkey's, compressed as a whole or not.
+/// Whether a file with these first bytes is one of Redis's or Valkey's, compressed as a whole or
+/// not.
 pub fn is_rdb(beginning: &[u8]) -> bool {
     let magics: [&[u8]; 3] = [MAGIC, MAGIC_VALKEY, envelope::MAGIC];
     magics.into_iter().any(|magic| beginning.starts_with(magic))
