@@ -23,6 +23,10 @@ fn builder() -> Builder<'static> {
     Builder { options: &ENGINE.options, hasher: ENGINE.keyspace.hasher(), now }
 }
 
+/// What files and payloads may say, for each of a few choices.
+const HEADS: [&[u8; 9]; 4] = [b"REDIS0012", b"REDIS0016", b"VALKEY080", b"VALKEY081"];
+const VERSIONS: [u16; 4] = [12, 16, 80, 81];
+
 /// The bytes with a version and their sum behind them.
 fn sealed(body: &[u8], version: u16) -> Vec<u8> {
     let mut bytes = [body, &version.to_le_bytes()].concat();
@@ -33,22 +37,25 @@ fn sealed(body: &[u8], version: u16) -> Vec<u8> {
 
 fuzz_target!(|data: &[u8]| {
     let Some((&kind, data)) = data.split_first() else { return };
+    let choice = usize::from(kind >> 6);
     match kind % 4 {
         0 => read_file(data),
         1 => {
-            let mut file = [b"REDIS0012", data, b"\xff"].concat();
+            let mut file = [&HEADS[choice][..], data, b"\xff"].concat();
             let sum = crc64(0, &file).to_le_bytes();
             file.extend_from_slice(&sum);
             read_file(&file);
         }
         2 => {
-            let version = if kind >= 128 { 80 } else { 12 };
-            let Ok(value) = payload::restore(&sealed(data, version), builder()) else { return };
+            let payload = sealed(data, VERSIONS[choice]);
+            let Ok(value) = payload::restore(&payload, builder()) else { return };
             let entry = value.into_entry(b"key", 0);
             let now = builder().now;
-            let dumped = payload::dump(&entry, now, 12, Compression::Lzf);
-            let again = payload::restore(&dumped, builder()).expect("it was dumped here");
-            assert_eq!(shown(&again.into_entry(b"key", 0)), shown(&entry));
+            for version in Version::WRITTEN {
+                let dumped = payload::dump(&entry, now, version, Compression::Lzf);
+                let again = payload::restore(&dumped, builder()).expect("it was dumped here");
+                assert_eq!(shown(&again.into_entry(b"key", 0)), shown(&entry));
+            }
         }
         _ => {
             let mut input = Input::new("aof", Box::new(data), data.len() as u64);

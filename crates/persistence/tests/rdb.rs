@@ -100,45 +100,120 @@ fn filled() -> Driver {
 
 #[test]
 fn no_cut_and_no_flipped_bit_goes_unnoticed() {
-    let whole = save_rdb(&filled(), Version::TIMED, Compression::Lzf);
+    for version in Version::WRITTEN.into_iter().filter(|&version| version >= Version::TIMED) {
+        let whole = save_rdb(&filled(), version, Compression::Lzf);
+        let target = driver(2);
+        assert!(load_rdb(&driver(3), &whole).is_ok());
+        for len in 0..whole.len() {
+            assert!(load_rdb(&target, &whole[..len]).is_err(), "cut to {len} of {}", whole.len());
+        }
+        let mut flipped = whole.clone();
+        for bit in 0..whole.len() * 8 {
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(load_rdb(&target, &flipped).is_err(), "bit {} of byte {}", bit % 8, bit / 8);
+            flipped[bit / 8] ^= 1 << (bit % 8);
+        }
+        assert!(load_rdb(&target, &[&whole[..], b"x"].concat()).is_err());
+        assert!(state(&target).is_empty());
+    }
+}
+
+/// The same of files that real servers wrote, here and there in them.
+#[test]
+fn real_files_do_not_lose_anything_unnoticed() {
+    let mut random = fastrand::Rng::with_seed(3);
+    for name in ["redis-7.0.15-small", "redis-8.6.3-default", "valkey-9.1.2-small"] {
+        let whole = golden(&format!("{name}.rdb"));
+        let target = driver(2);
+        assert!(load_rdb(&driver(3), &whole).is_ok(), "{name}");
+        for len in (0..whole.len()).filter(|len| len % 397 == 0 || whole.len() - len < 20) {
+            assert!(load_rdb(&target, &whole[..len]).is_err(), "{name}: cut to {len}");
+        }
+        let mut flipped = whole.clone();
+        for _ in 0..300 {
+            let (at, bit) = (random.usize(..whole.len()), random.u32(..8));
+            flipped[at] ^= 1 << bit;
+            assert!(load_rdb(&target, &flipped).is_err(), "{name}: bit {bit} of byte {at}");
+            flipped[at] ^= 1 << bit;
+        }
+        assert!(state(&target).is_empty());
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "tests may read files")]
+fn golden(name: &str) -> Vec<u8> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../snapshots/golden");
+    std::fs::read(folder.join(name)).expect("it is in the repository")
+}
+
+/// Every damage to a payload is found, whoever's it is.
+#[test]
+fn no_damage_to_a_payload_goes_unnoticed() {
+    let mut from = filled();
+    from.db = 0;
     let target = driver(2);
-    assert!(load_rdb(&driver(3), &whole).is_ok());
-    for len in 0..whole.len() {
-        assert!(load_rdb(&target, &whole[..len]).is_err(), "cut to {len} of {}", whole.len());
+    for version in [10, 12, 13, 80] {
+        from.engine.options.set_rdb_version(version);
+        for key in ["text", "number", "packed", "list", "hash", "timed"] {
+            let dumped = from.call(&[b"DUMP", key.as_bytes()]);
+            let start = dumped.iter().position(|&byte| byte == b'\n').expect("a bulk") + 1;
+            let whole = &dumped[start..dumped.len() - 2];
+            let restored = |bytes: &[u8]| payloads::restore(bytes, common::builder(&target)).err();
+            assert_eq!(restored(whole), None, "{key}, {version}");
+            for len in 0..whole.len() {
+                let cut = restored(&whole[..len]);
+                assert_eq!(cut, Some(payloads::Refused::Footer), "{key}, {version}, {len}");
+            }
+            let mut flipped = whole.to_vec();
+            for bit in 0..whole.len() * 8 {
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                assert!(restored(&flipped).is_some(), "{key}, {version}, bit {bit}");
+                flipped[bit / 8] ^= 1 << (bit % 8);
+            }
+        }
     }
-    let mut flipped = whole.clone();
-    for bit in 0..whole.len() * 8 {
-        flipped[bit / 8] ^= 1 << (bit % 8);
-        assert!(load_rdb(&target, &flipped).is_err(), "bit {} of byte {}", bit % 8, bit / 8);
-        flipped[bit / 8] ^= 1 << (bit % 8);
-    }
-    assert!(load_rdb(&target, &[&whole[..], b"x"].concat()).is_err());
-    assert!(state(&target).is_empty());
 }
 
 /// Whatever is damaged under a right checksum is refused or is a value: never a panic.
 #[test]
 fn damage_under_a_right_checksum_is_survived() {
-    let whole = save_rdb(&filled(), Version::TIMED, Compression::None);
-    let (body, target) = (&whole[..whole.len() - 8], driver(5));
+    let target = driver(5);
     let mut random = fastrand::Rng::with_seed(7);
-    for _ in 0..20_000 {
-        let mut damaged = body.to_vec();
-        for _ in 0..random.usize(1..4) {
-            let at = random.usize(9..damaged.len());
-            match random.u32(..3) {
-                0 => damaged[at] = random.u8(..),
-                1 => drop(damaged.remove(at)),
-                _ => damaged.insert(at, random.u8(..)),
+    let templates = [
+        &b"\xf2\x07\x02\x01a\x02bb"[..],
+        &entry(32, b"\x07\x01x\xc0\x05"),
+        b"\xfe\x01",
+        &entry(30, &string(&listpack(&[b"\x07", b"\x81x", b"\x05"]))),
+        b"\xfe\x02",
+        &entry(31, b"\x01\x02\x01a\x02bb\x01x\xc0\x05"),
+        b"\xfe\x03\xf3\x01\x01\xf5\xc4\x24\x05\x03abc\x00",
+        &entry(0, b"\x01v"),
+        b"\xf7\x81\x44\x9d\xa5\x2b\x62\xc0\x00\x00\x02\x01\x05\x03abc\x00",
+    ];
+    let written = [Version::TIMED, Version::WRITTEN[4]];
+    let files = written.map(|version| save_rdb(&filled(), version, Compression::None));
+    for whole in files.into_iter().chain([file("REDIS0016", &templates.concat())]) {
+        assert!(load_rdb(&driver(6), &whole).is_ok());
+        let body = &whole[..whole.len() - 8];
+        for _ in 0..6000 {
+            let mut damaged = body.to_vec();
+            for _ in 0..random.usize(1..4) {
+                let at = random.usize(9..damaged.len());
+                match random.u32(..3) {
+                    0 => damaged[at] = random.u8(..),
+                    1 => drop(damaged.remove(at)),
+                    _ => damaged.insert(at, random.u8(..)),
+                }
             }
+            let sum = crc64(0, &damaged).to_le_bytes();
+            damaged.extend_from_slice(&sum);
+            let source = Box::new(&damaged[..]);
+            let Ok(mut reader) = Reader::new(Input::new("rdb", source, damaged.len() as u64))
+            else {
+                continue;
+            };
+            while let Ok(Some(_)) = reader.next(common::builder(&target)) {}
         }
-        let sum = crc64(0, &damaged).to_le_bytes();
-        damaged.extend_from_slice(&sum);
-        let source = Box::new(&damaged[..]);
-        let Ok(mut reader) = Reader::new(Input::new("rdb", source, damaged.len() as u64)) else {
-            continue;
-        };
-        while let Ok(Some(_)) = reader.next(common::builder(&target)) {}
     }
 }
 
