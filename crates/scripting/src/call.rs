@@ -16,7 +16,7 @@ use redstart_engine::spec::{
     Command, DENYOOM, MAY_REPLICATE, NOSCRIPT, READONLY, SCRIPT_DEBUGGING, WRITE,
 };
 use redstart_engine::{Error, KeyAt, Now, Prepared, WorkerState};
-use redstart_protocol::{Args, DOUBLE_TEXT_MAX, Protocol, Reply, Span, format_f64};
+use redstart_protocol::{Args, DOUBLE_TEXT_MAX, Protocol, Reply, Span, format_shortest};
 use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -199,7 +199,7 @@ impl State {
 
     fn add_number(&mut self, value: f64) {
         let mut text = [0; DOUBLE_TEXT_MAX];
-        self.bytes.extend_from_slice(format_f64(value, &mut text).as_bytes());
+        self.bytes.extend_from_slice(format_shortest(value, &mut text).as_bytes());
     }
 
     fn run_gathered(&mut self, lua: &Lua) -> Result<ScriptReply, Failure> {

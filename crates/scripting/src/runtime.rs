@@ -70,6 +70,7 @@ impl Runtime {
             | StdLib::TABLE
             | StdLib::STRING
             | StdLib::MATH
+            | StdLib::OS
             | StdLib::DEBUG
             | StdLib::BUFFER;
         // A panic ends the process before a script could catch it, so the native `pcall` is as

@@ -125,7 +125,7 @@ fn add_functions(lua: &Lua, around: &Surroundings<'_>, table: &Table) -> mlua::R
             Ok((Value::Nil, None))
         }
         (1, _) => failed(lua, BAD_REPL),
-        _ => failed(lua, b"ERR redis.set_repl() requires two arguments."),
+        _ => failed(lua, b"ERR redis.set_repl() requires one argument."),
     };
     table.set("set_repl", lua.create_function(set_repl)?)?;
     let host = around.host.clone();
@@ -163,7 +163,7 @@ fn log(lua: &Lua, host: &dyn Host, args: MultiValue) -> mlua::Result<Answer> {
         1 => Level::Verbose,
         2 => Level::Notice,
         3 => Level::Warning,
-        _ => return failed(lua, b"ERR Invalid debug level."),
+        _ => return failed(lua, b"ERR Invalid log level."),
     };
     let texts =
         args.into_iter().skip(1).filter_map(|value| lua.coerce_string(value).ok().flatten());
