@@ -242,11 +242,43 @@ fn a_configuration_made_for_redis_starts_the_server() {
     assert_eq!(value_of(&mut client, "bind").as_deref(), Some("127.0.0.1 -::1"));
     let limits = "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60";
     assert_eq!(value_of(&mut client, "client-output-buffer-limit").as_deref(), Some(limits));
-    // All of it, comments included, where it is installed and readable.
-    let shipped = Path::new("/etc/redis/redis.conf");
-    if fs::read(shipped).is_ok() {
-        let (_server, mut client) = spawn(&directory, shipped);
-        assert_eq!(value_of(&mut client, "hz").as_deref(), Some("10"));
+    // All of it, comments included, where it is installed and readable; and those of the newest.
+    let oracles = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/oracles/root/etc");
+    for shipped in [
+        PathBuf::from("/etc/redis/redis.conf"),
+        oracles.join("redis/redis.conf"),
+        oracles.join("valkey/valkey.conf"),
+    ] {
+        if let Ok(content) = fs::read_to_string(&shipped) {
+            let path = directory.write("shipped.conf", &content);
+            let (_server, mut client) = spawn(&directory, &path);
+            assert_eq!(value_of(&mut client, "hz").as_deref(), Some("10"));
+        }
+    }
+}
+
+/// What Valkey 9.1 and Redis 8.6 know and have in the files that they come with, or in comments.
+#[test]
+fn names_of_newer_servers_are_known() {
+    let directory = Directory::new();
+    let content = "commandlog-execution-slower-than 5\ncommandlog-slow-execution-max-len 6\n\
+                   commandlog-request-larger-than 1048576\ncommandlog-large-request-max-len 128\n\
+                   commandlog-reply-larger-than 1048576\ncommandlog-large-reply-max-len 128\n\
+                   rdb-version-check strict\ndual-channel-replication-enabled no\n\
+                   primaryauth secret\nlookahead 16\nserver-cpulist 0-7:2\nimport-mode no\n\
+                   cluster-slot-stats-enabled cpu net\nmaxmemory-policy allkeys-lrm\n\
+                   notify-keyspace-events KEocn\n";
+    let path = directory.write("valkey.conf", content);
+    let (_server, mut client) = spawn(&directory, &path);
+    for (name, value) in [
+        ("slowlog-log-slower-than", "5"),
+        ("commandlog-slow-execution-max-len", "6"),
+        ("masterauth", "secret"),
+        ("server_cpulist", "0-7:2"),
+        ("cluster-slot-stats-enabled", "cpu net"),
+        ("notify-keyspace-events", "nocKE"),
+    ] {
+        assert_eq!(value_of(&mut client, name).as_deref(), Some(value), "{name}");
     }
 }
 

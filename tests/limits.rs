@@ -68,6 +68,20 @@ fn what_is_used_often_stays() {
 }
 
 #[test]
+fn a_read_is_no_use_where_the_policy_asks_for_changes() {
+    let server = start(&["--maxmemory-policy", "allkeys-lrm"]);
+    let mut client = connect(&server);
+    call(&mut client, "SET read v");
+    call(&mut client, "SET changed 1");
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    call(&mut client, "GET read");
+    call(&mut client, "INCR changed");
+    let Value::Int(idle_s) = call(&mut client, "OBJECT IDLETIME read") else { panic!("a number") };
+    assert!(idle_s >= 1, "{idle_s}");
+    assert_eq!(call(&mut client, "OBJECT IDLETIME changed"), Value::Int(0));
+}
+
+#[test]
 fn without_an_expiry_nothing_goes_by_a_volatile_policy() {
     let server = start(&["--maxmemory-policy", "volatile-lfu"]);
     let mut client = connect(&server);

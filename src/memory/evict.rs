@@ -37,7 +37,7 @@ const SLOTS_MAX: usize = 32;
 enum Rank {
     /// None goes.
     Never,
-    /// The key that was not used for longest, or is used least.
+    /// The key that was not used or changed for longest, or is used least.
     Stale,
     /// Any.
     Random,
@@ -110,7 +110,7 @@ impl Evictor {
     pub fn configure(&self, config: &Config) {
         let policy = config.choice(Setting::MaxmemoryPolicy);
         let rank = match policy.split_once('-') {
-            Some((_, "lru" | "lfu")) => Rank::Stale,
+            Some((_, "lru" | "lfu" | "lrm")) => Rank::Stale,
             Some((_, "random")) => Rank::Random,
             Some((_, "ttl")) => Rank::Deadline,
             _ => Rank::Never,

@@ -123,12 +123,13 @@ pub fn apply_once(config: &Config, options: &Options) {
 
 /// What the ages of entries mean, which eviction goes by.
 fn aging(config: &Config) -> Rule {
-    if !config.choice(Setting::MaxmemoryPolicy).ends_with("lfu") {
-        return Rule::Idle;
-    }
-    Rule::Frequency {
-        log_factor: config.count(Setting::LfuLogFactor) as u32,
-        decay_min: config.count(Setting::LfuDecayTime) as u32,
+    match config.choice(Setting::MaxmemoryPolicy).split_once('-') {
+        Some((_, "lfu")) => Rule::Frequency {
+            log_factor: config.count(Setting::LfuLogFactor) as u32,
+            decay_min: config.count(Setting::LfuDecayTime) as u32,
+        },
+        Some((_, "lrm")) => Rule::Modified,
+        _ => Rule::Idle,
     }
 }
 

@@ -28,7 +28,7 @@ pub enum Caller {
     Remote,
 }
 
-/// What a CONFIG SET changed.
+/// What a CONFIG SET set.
 #[derive(Debug)]
 pub struct Changes(Vec<Change>);
 
@@ -38,12 +38,14 @@ struct Change {
     setting: Setting,
     old: Value,
     was_set: bool,
+    /// Whether its new value is another one.
+    differs: bool,
 }
 
 impl Changes {
     /// The parameters whose values changed.
     pub fn settings(&self) -> impl Iterator<Item = Setting> {
-        self.0.iter().map(|change| change.setting)
+        self.0.iter().filter(|change| change.differs).map(|change| change.setting)
     }
 
     /// Whether the value of this parameter changed.
@@ -234,7 +236,8 @@ impl Config {
                     let was_set = self.was_set(setting);
                     let old = std::mem::replace(&mut self.current[setting as usize], value);
                     self.touched[setting as usize] = true;
-                    changes.0.push(Change { setting, old, was_set });
+                    let differs = old != *self.value(setting);
+                    changes.0.push(Change { setting, old, was_set, differs });
                 }
                 Err(reason) => {
                     self.undo(changes);
@@ -242,13 +245,12 @@ impl Config {
                 }
             }
         }
-        changes.0.retain(|change| change.old != *self.value(change.setting));
         Ok(changes)
     }
 
     /// Sets the parameters back to what they were before a change.
     pub fn undo(&mut self, changes: Changes) {
-        for Change { setting, old, was_set } in changes.0.into_iter().rev() {
+        for Change { setting, old, was_set, .. } in changes.0.into_iter().rev() {
             self.current[setting as usize] = old;
             self.touched[setting as usize] = was_set;
         }

@@ -2,9 +2,9 @@
 //! whether it has an effect. The reader of redis.conf, the command line, CONFIG GET and CONFIG SET
 //! all stand on this table.
 //!
-//! It holds what Redis 7.0 knows, what clients use of later versions, and two of our own: `threads`
-//! and `redis-version`. A parameter without effect is accepted, so that a redis.conf made for Redis
-//! starts the server. One that promises what the server cannot do (TLS, a cluster) is refused
+//! It holds what Redis 7.0 to 8.6 and Valkey 9.1 know, and three of our own: `threads`,
+//! `redis-version` and `rdb-version`. A parameter without effect is accepted, so that a redis.conf
+//! or valkey.conf as it is starts the server. One that promises what the server cannot do (TLS, a cluster) is refused
 //! unless it has its default.
 
 use crate::check::{any, is_directory_name, is_file_name, is_host_name, is_title, is_version};
@@ -22,6 +22,10 @@ const NO_TLS: &str = "TLS is not supported";
 const NO_CLUSTER: &str = "cluster mode is not supported";
 const NO_REPLICATION: &str = "replication is not supported";
 const NO_ACL_FILE: &str = "ACL files are not supported";
+const NO_LOG_FORMAT: &str = "the log has one format";
+const NO_MPTCP: &str = "multipath TCP is not supported";
+const NO_RDMA: &str = "RDMA is not supported";
+const NO_SOCKET_GROUP: &str = "the group of the socket is the process's";
 const NO_SYSLOG: &str = "the system log is not supported";
 
 /// One parameter.
@@ -147,6 +151,8 @@ parameters! {
         .without_effect();
     ActiveDefragCycleMax = param("active-defrag-cycle-max", "25", Integer(1, 99)).without_effect();
     ActiveDefragCycleMin = param("active-defrag-cycle-min", "1", Integer(1, 99)).without_effect();
+    ActiveDefragCycleUs = param("active-defrag-cycle-us", "500", Integer(0, 100_000))
+        .without_effect();
     ActiveDefragIgnoreBytes = param("active-defrag-ignore-bytes", "104857600", Memory(1, LONG))
         .without_effect();
     ActiveDefragMaxScanFields = param("active-defrag-max-scan-fields", "1000", Integer(1, LONG))
@@ -160,22 +166,28 @@ parameters! {
     Activerehashing = param("activerehashing", "yes", YesNo).without_effect();
     AlwaysShowLogo = param("always-show-logo", "no", YesNo).immutable().without_effect();
     AofDisableAutoGc = param("aof-disable-auto-gc", "no", YesNo).without_effect();
+    AofLoadCorruptTailMaxSize = param("aof-load-corrupt-tail-max-size", "0", Integer(0, LONG))
+        .without_effect();
     AofLoadTruncated = param("aof-load-truncated", "yes", YesNo);
+    AofRewriteCpulist = param("aof-rewrite-cpulist", "", Text(any))
+        .alias("aof_rewrite_cpulist").immutable().without_effect();
     AofRewriteIncrementalFsync = param("aof-rewrite-incremental-fsync", "yes", YesNo)
         .without_effect();
     AofTimestampEnabled = param("aof-timestamp-enabled", "no", YesNo).without_effect();
     AofUseRdbPreamble = param("aof-use-rdb-preamble", "yes", YesNo).without_effect();
-    AofRewriteCpulist = param("aof_rewrite_cpulist", "", Text(any)).immutable().without_effect();
     Appenddirname = param("appenddirname", "appendonlydir", Text(is_directory_name)).immutable();
     Appendfilename = param("appendfilename", "appendonly.aof", Text(is_file_name)).immutable();
     Appendfsync = param("appendfsync", "everysec", Choice(&["everysec", "always", "no"]));
     Appendonly = param("appendonly", "no", YesNo);
     AutoAofRewriteMinSize = param("auto-aof-rewrite-min-size", "67108864", Memory(0, LONG));
     AutoAofRewritePercentage = param("auto-aof-rewrite-percentage", "100", Integer(0, INT));
-    BgsaveCpulist = param("bgsave_cpulist", "", Text(any)).immutable().without_effect();
+    AvailabilityZone = param("availability-zone", "", Text(any)).without_effect();
+    BgsaveCpulist = param("bgsave-cpulist", "", Text(any))
+        .alias("bgsave_cpulist").immutable().without_effect();
     Bind = param("bind", "* -::*", Addresses);
     BindSourceAddr = param("bind-source-addr", "", Text(any)).without_effect();
-    BioCpulist = param("bio_cpulist", "", Text(any)).immutable().without_effect();
+    BioCpulist = param("bio-cpulist", "", Text(any))
+        .alias("bio_cpulist").immutable().without_effect();
     BusyReplyThreshold = param("busy-reply-threshold", "5000", Integer(0, LONG))
         .alias("lua-time-limit");
     ClientOutputBufferLimit = param(
@@ -192,6 +204,14 @@ parameters! {
         .without_effect();
     ClusterAnnounceBusPort = param("cluster-announce-bus-port", "0", Integer(0, 65_535))
         .without_effect();
+    ClusterAnnounceClientIpv4 = param("cluster-announce-client-ipv4", "", Text(any))
+        .without_effect();
+    ClusterAnnounceClientIpv6 = param("cluster-announce-client-ipv6", "", Text(any))
+        .without_effect();
+    ClusterAnnounceClientPort = param("cluster-announce-client-port", "0", Integer(0, 65_535))
+        .without_effect();
+    ClusterAnnounceClientTlsPort =
+        param("cluster-announce-client-tls-port", "0", Integer(0, 65_535)).without_effect();
     ClusterAnnounceHostname = param("cluster-announce-hostname", "", Text(is_host_name))
         .without_effect();
     ClusterAnnounceHumanNodename = param("cluster-announce-human-nodename", "", Text(is_host_name))
@@ -200,10 +220,21 @@ parameters! {
     ClusterAnnouncePort = param("cluster-announce-port", "0", Integer(0, 65_535)).without_effect();
     ClusterAnnounceTlsPort = param("cluster-announce-tls-port", "0", Integer(0, 65_535))
         .without_effect();
+    ClusterBlacklistTtl = param("cluster-blacklist-ttl", "60", Integer(INT_MIN, LONG))
+        .without_effect();
+    ClusterCompatibilitySampleRatio =
+        param("cluster-compatibility-sample-ratio", "0", Integer(0, 100)).without_effect();
     ClusterConfigFile = param("cluster-config-file", "nodes.conf", Text(any))
+        .immutable().without_effect();
+    ClusterConfigSaveBehavior = param("cluster-config-save-behavior", "sync", Choice(&[
+        "sync", "best-effort",
+    ])).without_effect();
+    ClusterDatabases = param("cluster-databases", "1", Integer(1, INT))
         .immutable().without_effect();
     ClusterEnabled = param("cluster-enabled", "no", YesNo).immutable().refused(NO_CLUSTER);
     ClusterLinkSendbufLimit = param("cluster-link-sendbuf-limit", "0", Memory(0, ULONG))
+        .without_effect();
+    ClusterManualFailoverTimeout = param("cluster-manual-failover-timeout", "5000", Integer(1, INT))
         .without_effect();
     ClusterMigrationBarrier = param("cluster-migration-barrier", "1", Integer(0, INT))
         .without_effect();
@@ -218,6 +249,25 @@ parameters! {
         .alias("cluster-slave-validity-factor").without_effect();
     ClusterRequireFullCoverage = param("cluster-require-full-coverage", "yes", YesNo)
         .without_effect();
+    ClusterSlotMigrationHandoffMaxLagBytes =
+        param("cluster-slot-migration-handoff-max-lag-bytes", "1048576", Memory(0, LONG))
+            .without_effect();
+    ClusterSlotMigrationLogMaxLen =
+        param("cluster-slot-migration-log-max-len", "1000", Integer(0, LONG)).without_effect();
+    ClusterSlotMigrationWritePauseTimeout =
+        param("cluster-slot-migration-write-pause-timeout", "10000", Integer(0, LONG))
+            .without_effect();
+    ClusterSlotStatsEnabled = param("cluster-slot-stats-enabled", "no", Flags(&[
+        "no", "yes", "cpu", "net", "mem",
+    ])).without_effect();
+    CommandlogLargeReplyMaxLen = param("commandlog-large-reply-max-len", "128", Integer(0, LONG))
+        .without_effect();
+    CommandlogLargeRequestMaxLen =
+        param("commandlog-large-request-max-len", "128", Integer(0, LONG)).without_effect();
+    CommandlogReplyLargerThan = param("commandlog-reply-larger-than", "1048576", Integer(-1, LONG))
+        .without_effect();
+    CommandlogRequestLargerThan =
+        param("commandlog-request-larger-than", "1048576", Integer(-1, LONG)).without_effect();
     CrashLogEnabled = param("crash-log-enabled", "yes", YesNo).without_effect();
     CrashMemcheckEnabled = param("crash-memcheck-enabled", "yes", YesNo).without_effect();
     Daemonize = param("daemonize", "no", YesNo).immutable().without_effect();
@@ -225,6 +275,8 @@ parameters! {
     Dbfilename = param("dbfilename", "dump.rdb", Text(is_file_name)).protected();
     Dir = param("dir", "", Directory).protected();
     DisableThp = param("disable-thp", "yes", YesNo).immutable().without_effect();
+    DualChannelReplicationEnabled = param("dual-channel-replication-enabled", "no", YesNo)
+        .without_effect();
     DynamicHz = param("dynamic-hz", "yes", YesNo).without_effect();
     EnableDebugCommand = param("enable-debug-command", "no", Choice(&["no", "yes", "local"]))
         .immutable();
@@ -233,19 +285,24 @@ parameters! {
     EnableProtectedConfigs = param("enable-protected-configs", "no", Choice(&[
         "no", "yes", "local",
     ])).immutable();
+    ExtendedRedisCompatibility = param("extended-redis-compatibility", "no", YesNo)
+        .without_effect();
     HashMaxListpackEntries = param("hash-max-listpack-entries", "512", Integer(0, LONG))
         .alias("hash-max-ziplist-entries");
     HashMaxListpackValue = param("hash-max-listpack-value", "64", Memory(0, LONG))
         .alias("hash-max-ziplist-value");
+    HashSeed = param("hash-seed", "", Text(any)).immutable().without_effect();
     HideUserDataFromLog = param("hide-user-data-from-log", "no", YesNo).without_effect();
     HllSparseMaxBytes = param("hll-sparse-max-bytes", "3000", Memory(0, LONG))
         .without_effect();
     Hz = param("hz", "10", Hertz).without_effect();
     IgnoreWarnings = param("ignore-warnings", "", Text(any)).without_effect();
+    ImportMode = param("import-mode", "no", YesNo).without_effect();
     IoThreads = param("io-threads", "1", Integer(1, 128)).immutable().without_effect();
     IoThreadsDoReads = param("io-threads-do-reads", "no", YesNo).immutable().without_effect();
     JemallocBgThread = param("jemalloc-bg-thread", "yes", YesNo).without_effect();
     KeyLoadDelay = param("key-load-delay", "0", Integer(INT_MIN, INT)).hidden().without_effect();
+    KeyMemoryHistograms = param("key-memory-histograms", "no", YesNo).without_effect();
     LatencyMonitorThreshold = param("latency-monitor-threshold", "0", Integer(0, LONG));
     LatencyTracking = param("latency-tracking", "yes", YesNo);
     LatencyTrackingInfoPercentiles =
@@ -265,12 +322,20 @@ parameters! {
         param("loading-process-events-interval-bytes", "2097152", Integer(1024, INT))
             .hidden().without_effect();
     LocaleCollate = param("locale-collate", "", Text(any)).without_effect();
+    LogFormat = param("log-format", "legacy", Choice(&["legacy", "logfmt", "json"]))
+        .refused(NO_LOG_FORMAT);
+    LogTimestampFormat = param("log-timestamp-format", "legacy", Choice(&[
+        "legacy", "iso8601", "milliseconds",
+    ])).refused(NO_LOG_FORMAT);
     Logfile = param("logfile", "", Text(any)).immutable();
     Loglevel = param("loglevel", "notice", Choice(&["debug", "verbose", "notice", "warning"]));
+    Lookahead = param("lookahead", "16", Integer(1, INT)).without_effect();
     LuaEnableDeprecatedApi = param("lua-enable-deprecated-api", "no", YesNo)
         .hidden().immutable().without_effect();
-    Masterauth = param("masterauth", "", Text(any)).sensitive().without_effect();
-    Masteruser = param("masteruser", "", Text(any)).sensitive().without_effect();
+    Masterauth = param("masterauth", "", Text(any))
+        .alias("primaryauth").sensitive().without_effect();
+    Masteruser = param("masteruser", "", Text(any))
+        .alias("primaryuser").sensitive().without_effect();
     MaxNewConnectionsPerCycle = param("max-new-connections-per-cycle", "10", Integer(1, 1000))
         .without_effect();
     MaxNewTlsConnectionsPerCycle = param("max-new-tls-connections-per-cycle", "1", Integer(1, 1000))
@@ -281,14 +346,15 @@ parameters! {
     MaxmemoryEvictionTenacity = param("maxmemory-eviction-tenacity", "10", Integer(0, 100))
         .without_effect();
     MaxmemoryPolicy = param("maxmemory-policy", "noeviction", Choice(&[
-        "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru",
-        "allkeys-lfu", "allkeys-random", "noeviction",
+        "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "volatile-lrm",
+        "allkeys-lru", "allkeys-lfu", "allkeys-random", "allkeys-lrm", "noeviction",
     ]));
     MaxmemorySamples = param("maxmemory-samples", "5", Integer(1, INT));
     MinReplicasMaxLag = param("min-replicas-max-lag", "10", Integer(0, INT))
         .alias("min-slaves-max-lag").without_effect();
     MinReplicasToWrite = param("min-replicas-to-write", "0", Integer(0, INT))
         .alias("min-slaves-to-write").without_effect();
+    Mptcp = param("mptcp", "no", YesNo).immutable().refused(NO_MPTCP);
     NoAppendfsyncOnRewrite = param("no-appendfsync-on-rewrite", "no", YesNo).without_effect();
     NotifyKeyspaceEvents = param("notify-keyspace-events", "", Events);
     OomScoreAdj = param("oom-score-adj", "no", Choice(&["no", "yes", "relative=yes", "absolute"]))
@@ -296,6 +362,7 @@ parameters! {
     OomScoreAdjValues = param("oom-score-adj-values", "0 200 800", OomScores).without_effect();
     Pidfile = param("pidfile", "", Text(any)).immutable();
     Port = param("port", "6379", Integer(0, 65_535));
+    PrefetchBatchMaxSize = param("prefetch-batch-max-size", "16", Integer(0, 128)).without_effect();
     ProcTitleTemplate =
         param("proc-title-template", "{title} {listen-addr} {server-mode}", Text(is_title))
             .without_effect();
@@ -308,10 +375,18 @@ parameters! {
     RdbKeySaveDelay = param("rdb-key-save-delay", "0", Integer(INT_MIN, INT))
         .hidden();
     RdbSaveIncrementalFsync = param("rdb-save-incremental-fsync", "yes", YesNo).without_effect();
+    RdbVersion = param("rdb-version", "10", Choice(&["10", "11", "12", "13", "80"]));
+    RdbVersionCheck = param("rdb-version-check", "strict", Choice(&["strict", "relaxed"]))
+        .without_effect();
     Rdbchecksum = param("rdbchecksum", "yes", YesNo).immutable()
         .without_effect();
-    RdbVersion = param("rdb-version", "10", Choice(&["10", "11", "12", "13", "80"]));
     Rdbcompression = param("rdbcompression", "yes", YesNo);
+    RdmaBind = param("rdma-bind", "", Text(any)).refused(NO_RDMA);
+    RdmaCompletionVector = param("rdma-completion-vector", "-1", Integer(INT_MIN, INT))
+        .immutable().without_effect();
+    RdmaPort = param("rdma-port", "0", Integer(0, 65_535)).refused(NO_RDMA);
+    RdmaRxSize = param("rdma-rx-size", "1048576", Memory(65_536, LONG))
+        .immutable().without_effect();
     RedisVersion = param("redis-version", "7.4.0", Text(is_version));
     ReplBacklogSize = param("repl-backlog-size", "1048576", Memory(1, LONG)).without_effect();
     ReplBacklogTtl = param("repl-backlog-ttl", "3600", Integer(0, LONG)).without_effect();
@@ -324,6 +399,7 @@ parameters! {
         .without_effect();
     ReplDisklessSyncMaxReplicas = param("repl-diskless-sync-max-replicas", "0", Integer(0, INT))
         .without_effect();
+    ReplMptcp = param("repl-mptcp", "no", YesNo).immutable().without_effect();
     ReplPingReplicaPeriod = param("repl-ping-replica-period", "10", Integer(1, INT))
         .alias("repl-ping-slave-period").without_effect();
     ReplTimeout = param("repl-timeout", "60", Integer(1, INT)).without_effect();
@@ -332,6 +408,8 @@ parameters! {
     ReplicaAnnouncePort = param("replica-announce-port", "0", Integer(0, 65_535))
         .alias("slave-announce-port").without_effect();
     ReplicaAnnounced = param("replica-announced", "yes", YesNo).without_effect();
+    ReplicaFullSyncBufferLimit = param("replica-full-sync-buffer-limit", "0", Memory(0, LONG))
+        .without_effect();
     ReplicaIgnoreDiskWriteErrors = param("replica-ignore-disk-write-errors", "no", YesNo)
         .without_effect();
     ReplicaIgnoreMaxmemory = param("replica-ignore-maxmemory", "yes", YesNo)
@@ -350,7 +428,8 @@ parameters! {
     SanitizeDumpPayload = param("sanitize-dump-payload", "no", Choice(&["no", "yes", "clients"]))
         .without_effect();
     Save = param("save", "3600 1 300 100 60 10000", Save);
-    ServerCpulist = param("server_cpulist", "", Text(any)).immutable().without_effect();
+    ServerCpulist = param("server-cpulist", "", Text(any))
+        .alias("server_cpulist").immutable().without_effect();
     SetMaxIntsetEntries = param("set-max-intset-entries", "512", Integer(0, LONG))
         .without_effect();
     SetMaxListpackEntries = param("set-max-listpack-entries", "128", Integer(0, LONG))
@@ -366,10 +445,16 @@ parameters! {
     ]));
     ShutdownTimeout = param("shutdown-timeout", "10", Integer(0, INT))
         .without_effect();
-    SlowlogLogSlowerThan = param("slowlog-log-slower-than", "10000", Integer(-1, LONG));
-    SlowlogMaxLen = param("slowlog-max-len", "128", Integer(0, LONG));
+    SlotMigrationMaxFailoverReplBytes =
+        param("slot-migration-max-failover-repl-bytes", "0", Memory(-1, LONG)).without_effect();
+    SlowlogLogSlowerThan = param("slowlog-log-slower-than", "10000", Integer(-1, LONG))
+        .alias("commandlog-execution-slower-than");
+    SlowlogMaxLen = param("slowlog-max-len", "128", Integer(0, LONG))
+        .alias("commandlog-slow-execution-max-len");
     SocketMarkId = param("socket-mark-id", "0", Integer(0, UINT)).immutable().without_effect();
     StopWritesOnBgsaveError = param("stop-writes-on-bgsave-error", "yes", YesNo);
+    StreamIdmpDuration = param("stream-idmp-duration", "100", Integer(1, 86_400)).without_effect();
+    StreamIdmpMaxsize = param("stream-idmp-maxsize", "100", Integer(1, 10_000)).without_effect();
     StreamNodeMaxBytes = param("stream-node-max-bytes", "4096", Memory(0, LONG))
         .without_effect();
     StreamNodeMaxEntries = param("stream-node-max-entries", "100", Integer(0, LONG))
@@ -386,6 +471,10 @@ parameters! {
     Threads = param("threads", "1", Integer(1, 1024)).immutable();
     Timeout = param("timeout", "0", Integer(0, INT));
     TlsAuthClients = param("tls-auth-clients", "yes", Choice(&["no", "yes", "optional"]))
+        .without_effect();
+    TlsAuthClientsUser = param("tls-auth-clients-user", "off", Choice(&["off", "CN", "URI"]))
+        .without_effect();
+    TlsAutoReloadInterval = param("tls-auto-reload-interval", "0", Integer(0, INT))
         .without_effect();
     TlsCaCertDir = param("tls-ca-cert-dir", "", Text(any)).without_effect();
     TlsCaCertFile = param("tls-ca-cert-file", "", Text(any)).without_effect();
@@ -411,8 +500,11 @@ parameters! {
     TlsSessionCaching = param("tls-session-caching", "yes", YesNo).without_effect();
     TrackingTableMaxKeys = param("tracking-table-max-keys", "1000000", Integer(0, LONG));
     Unixsocket = param("unixsocket", "", Text(any)).immutable();
+    Unixsocketgroup = param("unixsocketgroup", "", Text(any)).immutable().refused(NO_SOCKET_GROUP);
     Unixsocketperm = param("unixsocketperm", "0", Octal(0o777)).immutable();
     UseExitOnPanic = param("use-exit-on-panic", "no", YesNo).hidden().without_effect();
+    VsetForceSingleThreadedExecution = param("vset-force-single-threaded-execution", "no", YesNo)
+        .without_effect();
     WatchdogPeriod = param("watchdog-period", "0", Integer(0, INT)).hidden().without_effect();
     ZsetMaxListpackEntries = param("zset-max-listpack-entries", "128", Integer(0, LONG))
         .alias("zset-max-ziplist-entries")

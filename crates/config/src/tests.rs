@@ -114,6 +114,8 @@ fn values_and_their_canonical_form() {
         ("notify-keyspace-events", "KEx$", "$xKE"),
         ("notify-keyspace-events", "g$lshzxetdnmKE", "AKEm"),
         ("notify-keyspace-events", "Exn", "xnE"),
+        ("notify-keyspace-events", "nmKEoc", "nocKEm"),
+        ("notify-keyspace-events", "AKEnoc", "AKE"),
         ("notify-keyspace-events", "", ""),
         ("save", "3600 1 300 100", "3600 1 300 100"),
         ("save", "+60 0", "60 0"),
@@ -217,6 +219,12 @@ fn several_are_set_or_none() {
     let changes = config.set_many(&[(b"timeout", b"9")], Caller::Local).unwrap();
     config.undo(changes);
     assert_eq!(config.integer(Setting::Timeout), 5);
+
+    // What is set to the value that it has is set, and an undo takes that back, too.
+    let changes = config.set_many(&[(b"hz", b"10")], Caller::Local).unwrap();
+    assert!(config.was_set(Setting::Hz) && !changes.contains(Setting::Hz));
+    config.undo(changes);
+    assert!(!config.was_set(Setting::Hz));
 }
 
 #[test]

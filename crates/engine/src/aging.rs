@@ -3,6 +3,7 @@
 //! ```text
 //!            23            8 7         0
 //! Idle      | seconds of the last use   |
+//! Modified  | of the last change        |
 //! Frequency | minutes       | frequency |
 //! ```
 //!
@@ -30,6 +31,8 @@ pub enum Rule {
     /// When the entry was last used.
     #[default]
     Idle,
+    /// When it was last changed: a read is no use (the policies of `lrm`).
+    Modified,
     /// How often it is used.
     Frequency {
         /// How fast the probability falls (`lfu-log-factor`).
@@ -44,6 +47,7 @@ impl Rule {
     pub fn pack(self) -> u64 {
         match self {
             Rule::Idle => 0,
+            Rule::Modified => 1,
             Rule::Frequency { log_factor, decay_min } => {
                 let log_factor = u64::from(log_factor).min(COUNTS - 1);
                 u64::from(decay_min) << DECAY_AT | COUNTS | log_factor
@@ -54,12 +58,13 @@ impl Rule {
     /// The rule of [`Rule::pack`].
     #[inline]
     pub fn unpack(word: u64) -> Rule {
-        if word == 0 {
-            return Rule::Idle;
-        }
-        Rule::Frequency {
-            log_factor: (word & (COUNTS - 1)) as u32,
-            decay_min: (word >> DECAY_AT) as u32,
+        match word {
+            0 => Rule::Idle,
+            1 => Rule::Modified,
+            _ => Rule::Frequency {
+                log_factor: (word & (COUNTS - 1)) as u32,
+                decay_min: (word >> DECAY_AT) as u32,
+            },
         }
     }
 
@@ -67,7 +72,7 @@ impl Rule {
     #[inline]
     pub fn fresh(self, now: Now) -> u32 {
         match self {
-            Rule::Idle => now.access_clock(),
+            Rule::Idle | Rule::Modified => now.access_clock(),
             Rule::Frequency { .. } => minutes(now) << 8 | u32::from(NEW),
         }
     }
@@ -75,7 +80,7 @@ impl Rule {
     /// The age of an entry of which it is known how long it was idle, or how often it is used.
     pub fn known(self, idle_s: Option<u32>, frequency: Option<u8>, now: Now) -> u32 {
         match (self, idle_s, frequency) {
-            (Rule::Idle, Some(idle_s), _) => {
+            (Rule::Idle | Rule::Modified, Some(idle_s), _) => {
                 now.access_clock().wrapping_sub(idle_s.min(BITS)) & BITS
             }
             (Rule::Frequency { .. }, _, Some(frequency)) => {
@@ -89,7 +94,7 @@ impl Rule {
     #[inline]
     pub fn used(self, age: u32, now: Now, random: &mut fastrand::Rng) -> u32 {
         match self {
-            Rule::Idle => now.access_clock(),
+            Rule::Idle | Rule::Modified => now.access_clock(),
             Rule::Frequency { log_factor, decay_min } => {
                 let frequency = decayed(age, now, decay_min);
                 let above = f64::from(frequency.saturating_sub(NEW));
@@ -102,7 +107,7 @@ impl Rule {
     /// How often an entry is used now; None when that is not counted.
     pub fn frequency(self, age: u32, now: Now) -> Option<u8> {
         match self {
-            Rule::Idle => None,
+            Rule::Idle | Rule::Modified => None,
             Rule::Frequency { decay_min, .. } => Some(decayed(age, now, decay_min)),
         }
     }
@@ -110,7 +115,8 @@ impl Rule {
     /// Seconds since the last use; None when that is not noted.
     pub fn idle_s(self, age: u32, now: Now) -> Option<u32> {
         // The clock goes round.
-        (self == Rule::Idle).then(|| now.access_clock().wrapping_sub(age) & BITS)
+        matches!(self, Rule::Idle | Rule::Modified)
+            .then(|| now.access_clock().wrapping_sub(age) & BITS)
     }
 
     /// How good a candidate for eviction an entry is: the higher, the better.
@@ -148,7 +154,7 @@ mod tests {
     fn a_rule_survives_its_word() {
         let long = Rule::Frequency { log_factor: i32::MAX as u32, decay_min: i32::MAX as u32 };
         let none = Rule::Frequency { log_factor: 0, decay_min: 0 };
-        for rule in [Rule::Idle, RULE, long, none] {
+        for rule in [Rule::Idle, Rule::Modified, RULE, long, none] {
             assert_eq!(Rule::unpack(rule.pack()), rule);
         }
     }

@@ -30,9 +30,13 @@ pub const KEYSPACE: Classes = 1 << 11;
 pub const KEYEVENT: Classes = 1 << 12;
 /// A look at a key that is not there.
 pub const MISSED: Classes = 1 << 13;
+/// A value that replaced another one.
+pub const OVERWRITTEN: Classes = 1 << 14;
+/// A value that replaced one of another type.
+pub const TYPE_CHANGED: Classes = 1 << 15;
 
 /// The letters, in the order in which they are written.
-const LETTERS: [(Classes, u8); 14] = [
+const LETTERS: [(Classes, u8); 16] = [
     (GENERIC, b'g'),
     (STRING, b'$'),
     (LIST, b'l'),
@@ -44,12 +48,15 @@ const LETTERS: [(Classes, u8); 14] = [
     (STREAM, b't'),
     (MODULE, b'd'),
     (NEW, b'n'),
+    (OVERWRITTEN, b'o'),
+    (TYPE_CHANGED, b'c'),
     (KEYSPACE, b'K'),
     (KEYEVENT, b'E'),
     (MISSED, b'm'),
 ];
 
-/// What the letter `A` stands for: the classes of what happens to a key, except that it is new.
+/// What the letter `A` stands for: the classes of what happens to a key, except that it is new or
+/// replaced.
 const ALL: Classes =
     GENERIC | STRING | LIST | SET | HASH | SORTED_SET | EXPIRED | EVICTED | STREAM | MODULE;
 
@@ -61,10 +68,10 @@ pub fn parse(letters: &[u8]) -> Option<Classes> {
     })
 }
 
-/// The letters of classes. Redis does not write `n` behind `A`, and neither does this.
+/// The letters of classes. Redis does not write `n`, `o` and `c` behind `A`, and neither does this.
 pub fn format(classes: Classes) -> Vec<u8> {
     let (all, shown) = match classes & ALL {
-        ALL => (Some(b'A'), classes & !(ALL | NEW)),
+        ALL => (Some(b'A'), classes & !(ALL | NEW | OVERWRITTEN | TYPE_CHANGED)),
         _ => (None, classes),
     };
     let letters = LETTERS.iter().filter(|(class, _)| shown & class != 0).map(|(_, letter)| *letter);

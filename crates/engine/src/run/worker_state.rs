@@ -75,7 +75,8 @@ impl WorkerState {
     /// Notes a use of an entry.
     #[inline]
     pub(crate) fn note_use(&mut self, entry: &mut Entry, now: Now) {
-        if !self.no_touch {
+        let is_use = self.writes || self.aging != Rule::Modified;
+        if is_use && !self.no_touch {
             entry.touch(self.aging.used(entry.age(), now, &mut self.random));
         }
     }
