@@ -27,7 +27,7 @@ static MULTI: SessionCommand = declare("multi", Group::Transactions, Arity::Exac
 
 /// EXEC
 static EXEC: SessionCommand = declare("exec", Group::Transactions, Arity::Exactly(1))
-    .flags(NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG | RUNS_QUEUE | IN_MULTI_AT_ONCE | ENDS_MULTI)
+    .flags(NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG | RUNS_QUEUE | IN_MULTI_AT_ONCE)
     .since("1.2.0")
     .complexity("Depends on commands in the transaction")
     .summary("Runs what was queued since MULTI, unless a watched key has changed.")
@@ -35,7 +35,7 @@ static EXEC: SessionCommand = declare("exec", Group::Transactions, Arity::Exactl
 
 /// DISCARD
 static DISCARD: SessionCommand = declare("discard", Group::Transactions, Arity::Exactly(1))
-    .flags(NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | IN_MULTI_AT_ONCE | ENDS_MULTI)
+    .flags(NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | IN_MULTI_AT_ONCE)
     .since("2.0.0")
     .complexity("O(N), when N is the number of queued commands")
     .summary("Leaves the transaction and forgets what was queued and watched.")

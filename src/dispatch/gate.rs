@@ -9,8 +9,8 @@ use crate::server::Server;
 use crate::session::Session;
 use redstart_engine::run::registry::Registered;
 use redstart_engine::spec::{
-    ALLOW_BUSY, DENYOOM, ENDS_MULTI, Group, MAY_REPLICATE, NO_AUTH, READONLY, RUNS_DIGEST,
-    RUNS_FUNCTION, RUNS_QUEUE, RUNS_TEXT, WHILE_SUBSCRIBED, WRITE,
+    ALLOW_BUSY, DENYOOM, Group, MAY_REPLICATE, NO_AUTH, READONLY, RUNS_DIGEST, RUNS_FUNCTION,
+    RUNS_QUEUE, RUNS_TEXT, WHILE_SUBSCRIBED, WRITE,
 };
 use redstart_engine::{Command, Error, Now};
 use redstart_protocol::{Args, Protocol};
@@ -52,10 +52,8 @@ pub fn gate(
         return Err(error);
     }
     if server.evictor.is_on() {
-        // A queued request takes memory, whatever it is.
-        let queued = session.queue.is_some() && !command.is(ENDS_MULTI);
-        let needs =
-            queued || command.is(DENYOOM) || command.is(RUNS_QUEUE) && session.queues_any(DENYOOM);
+        // What a queue takes is little: reads are queued, and run, when memory is short.
+        let needs = command.is(DENYOOM) || command.is(RUNS_QUEUE) && session.queues_any(DENYOOM);
         let may_need = command.is(RUNS_QUEUE) || command.group == Group::Scripting;
         if needs || may_need {
             let lacks = !has_room(server, worker, request, source, now);

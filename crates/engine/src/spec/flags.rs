@@ -69,8 +69,6 @@ pub const WHILE_SUBSCRIBED: Flags = 1 << 32;
 pub const REPLIES_ARE_PUSHED: Flags = 1 << 33;
 /// Runs inside MULTI instead of being queued.
 pub const IN_MULTI_AT_ONCE: Flags = 1 << 34;
-/// Ends a transaction, and so frees the memory of the queue.
-pub const ENDS_MULTI: Flags = 1 << 35;
 /// Runs what is queued, and is as much of a write as that.
 pub const RUNS_QUEUE: Flags = 1 << 36;
 /// Runs the script whose text it is given.
