@@ -185,6 +185,9 @@ fn what_has_written_cannot_be_killed() {
         let reply = call(&mut other, "SCRIPT KILL");
         refused = unkillable(&reply);
         assert!(refused || reply == not_busy, "{reply:?}");
+        // What would end a script is not said of one that nothing ends.
+        let reply = call(&mut other, "FUNCTION KILL");
+        assert!(unkillable(&reply) || !refused && reply == not_busy, "{reply:?}");
         if call(&mut other, "GET k") == Value::Bulk(b"1".to_vec()) {
             break;
         }

@@ -28,9 +28,15 @@ pub const MONITORS: u8 = 4;
 /// What something small takes in a list or a map beside its bytes, roughly.
 pub const NODE_BYTES: usize = 64;
 
-/// Whether a text can stand in a line of CLIENT LIST: printable ASCII without spaces.
+/// Whether what is shown of a text can stand in a line of CLIENT LIST: printable ASCII without
+/// spaces.
 pub fn is_plain(text: &[u8]) -> bool {
-    text.iter().all(|byte| (b'!'..=b'~').contains(byte))
+    shown(text).iter().all(|byte| (b'!'..=b'~').contains(byte))
+}
+
+/// What CLIENT LIST shows of a text: as in Redis, what stands before its first zero byte.
+pub fn shown(text: &[u8]) -> &[u8] {
+    text.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
 /// A connection, as far as other clients may end it.

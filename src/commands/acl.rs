@@ -74,7 +74,7 @@ static LIST: SessionCommand = CONTAINER
         let secret = password(context).map_or("nopass".into(), |hash| format!("#{hash}"));
         let out = &mut context.session.out;
         out.array(1);
-        out.bulk(format!("user default on {secret} ~* &* +@all").as_bytes());
+        out.bulk(format!("user default on {secret} sanitize-payload ~* &* +@all").as_bytes());
         Ok(())
     });
 
@@ -90,11 +90,12 @@ static GETUSER: SessionCommand = CONTAINER
         }
         out.map(6);
         out.bulk(b"flags");
-        out.set(1 + usize::from(secret.is_none()));
+        out.set(2 + usize::from(secret.is_none()));
         out.bulk(b"on");
         if secret.is_none() {
             out.bulk(b"nopass");
         }
+        out.bulk(b"sanitize-payload");
         out.bulk(b"passwords");
         out.array(secret.iter().len());
         secret.iter().for_each(|hash| out.bulk(hash.as_bytes()));

@@ -190,6 +190,7 @@ fn authenticate(session: &mut Session, user: &[u8], password: &[u8]) -> Result<(
     let open = !session.server.clients.admission.asks_password();
     let right = || same(session.server.config.read().text(Setting::Requirepass), password);
     if user != b"default" || !(open || right()) {
+        session.server.clients.wrong_passwords.fetch_add(1, Relaxed);
         let text = "WRONGPASS invalid username-password pair or user is disabled.";
         return Err(Error::text(text));
     }
@@ -209,7 +210,7 @@ fn same(secret: &[u8], given: &[u8]) -> bool {
 
 /// QUIT
 static QUIT: SessionCommand = declare("quit", Group::Connection, Arity::AtLeast(1))
-    .flags(ALWAYS | UNSEEN | WHILE_SUBSCRIBED | IN_MULTI_AT_ONCE | ENDS_MULTI)
+    .flags(ALWAYS | UNSEEN | WHILE_SUBSCRIBED | IN_MULTI_AT_ONCE)
     .since("1.0.0")
     .complexity("O(1)")
     .summary("Closes the connection.")
@@ -221,7 +222,7 @@ static QUIT: SessionCommand = declare("quit", Group::Connection, Arity::AtLeast(
 
 /// RESET
 static RESET: SessionCommand = declare("reset", Group::Connection, Arity::Exactly(1))
-    .flags(ALWAYS | WHILE_SUBSCRIBED | IN_MULTI_AT_ONCE | ENDS_MULTI)
+    .flags(ALWAYS | WHILE_SUBSCRIBED | IN_MULTI_AT_ONCE)
     .since("6.2.0")
     .complexity("O(1)")
     .summary("Brings the connection back to the state that a new one is in.")

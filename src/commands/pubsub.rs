@@ -53,6 +53,7 @@ static SUBSCRIBE: SessionCommand = listening(
     "Listens to channels.",
     "channel [channel ...]",
 )
+.flags(DENYOOM)
 .run(|context, args| {
     context.session.subscribe(args.iter().skip(1), Kind::Channel);
     Ok(())
@@ -66,6 +67,7 @@ static PSUBSCRIBE: SessionCommand = listening(
     "Listens to all channels that match patterns.",
     "pattern [pattern ...]",
 )
+.flags(DENYOOM)
 .run(|context, args| {
     context.session.subscribe(args.iter().skip(1), Kind::Pattern);
     Ok(())
@@ -79,6 +81,7 @@ static SSUBSCRIBE: SessionCommand = listening(
     "Listens to shard channels.",
     "shardchannel [shardchannel ...]",
 )
+.flags(DENYOOM)
 .keys(KEY_LIST)
 .run(|context, args| {
     context.session.subscribe(args.iter().skip(1), Kind::Shard);

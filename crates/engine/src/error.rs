@@ -224,12 +224,17 @@ impl Error {
         Error::quoting(before, &name[..name.len().min(128)], &after)
     }
 
-    /// A command that does not exist, with the beginning of its arguments, at most 128 bytes of
-    /// each part as Redis shows them.
-    pub fn unknown_command<'a>(mut args: impl Iterator<Item = &'a [u8]>) -> Error {
+    /// A command that does not exist, with the beginning of its arguments if it has any, at most
+    /// 128 bytes of each part as Redis shows them.
+    pub fn unknown_command<'a>(args: impl Iterator<Item = &'a [u8]>) -> Error {
+        let mut args = args.peekable();
         let name = args.next().unwrap_or_default();
         let mut text = b"ERR unknown command '".to_vec();
         text.extend_from_slice(shown(&name[..name.len().min(128)]));
+        if args.peek().is_none() {
+            text.push(b'\'');
+            return Error(Cow::Owned(text));
+        }
         text.extend_from_slice(b"', with args beginning with: ");
         let start = text.len();
         for arg in args {

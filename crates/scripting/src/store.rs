@@ -10,6 +10,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
+/// The error where what runs has written.
+const UNKILLABLE: &str = "UNKILLABLE Sorry the script already executed write commands against the dataset. You can \
+     either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE \
+     command.";
 /// Scripts that are kept although no SCRIPT LOAD named them: they came along with EVAL.
 const PASSING_MAX: usize = 500;
 
@@ -68,6 +72,8 @@ pub struct Store {
     generation: AtomicU64,
     running: Mutex<Vec<Arc<Running>>>,
     passing: Mutex<VecDeque<Digest>>,
+    /// Scripts of EVAL that went because many more had come.
+    pub evicted: AtomicU64,
 }
 
 impl Store {
@@ -114,6 +120,7 @@ impl Store {
             let mut scripts = self.scripts.write();
             if scripts.get(&oldest).is_some_and(|script| !script.is_pinned()) {
                 scripts.remove(&oldest);
+                self.evicted.fetch_add(1, Relaxed);
             }
         }
         script
@@ -162,24 +169,24 @@ impl Store {
         let is_of_kind =
             |running: &Arc<Running>| running.function.lock().is_some() == (kind == Kind::Function);
         let mut found = self.long_running(now_ms, after_ms);
-        let others = !found.is_empty();
-        found.retain(is_of_kind);
-        if found.is_empty() && others {
+        if found.is_empty() {
+            return Err(Error::text("NOTBUSY No scripts in execution right now."));
+        }
+        let of_kind: Vec<_> = found.iter().filter(|one| is_of_kind(one)).cloned().collect();
+        let is_other = of_kind.is_empty();
+        if !is_other {
+            found = of_kind;
+        }
+        // As in Redis, that nothing can be ended is said before what would end it.
+        found.retain(|running| !running.wrote.load(Relaxed));
+        if found.is_empty() {
+            return Err(Error::text(UNKILLABLE));
+        }
+        if is_other {
             return Err(match kind {
                 Kind::Script => Error::BUSY_FUNCTION,
                 Kind::Function => Error::BUSY_SCRIPT,
             });
-        }
-        if found.is_empty() {
-            return Err(Error::text("NOTBUSY No scripts in execution right now."));
-        }
-        found.retain(|running| !running.wrote.load(Relaxed));
-        if found.is_empty() {
-            return Err(Error::text(
-                "UNKILLABLE Sorry the script already executed write commands against the \
-                 dataset. You can either wait the script termination or kill the server in a \
-                 hard way using the SHUTDOWN NOSAVE command.",
-            ));
         }
         found.iter().for_each(|running| running.kill.store(true, Relaxed));
         Ok(())

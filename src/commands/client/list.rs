@@ -1,7 +1,7 @@
 //! CLIENT LIST and CLIENT INFO: a line about a connection.
 
 use super::{CONTAINER, OWN};
-use crate::clients::client::{ClientInfo, KeptFor};
+use crate::clients::client::{ClientInfo, KeptFor, shown};
 use crate::clients::kind::ClientKind;
 use crate::commands::declare::{SessionCommand, is};
 use crate::server::Server;
@@ -76,7 +76,7 @@ fn line(text: &mut Vec<u8>, client: &ClientInfo, server: &Server, now_ms: u64) {
     put("addr", &client.addr);
     put("laddr", &client.laddr);
     put("fd", &client.fd);
-    put("name", &String::from_utf8_lossy(&names.name));
+    put("name", &String::from_utf8_lossy(shown(&names.name)));
     put("age", &seconds(client.connected_ms));
     put("idle", &seconds(client.active_ms.load(Relaxed)));
     put("flags", &client.flags());
@@ -102,7 +102,7 @@ fn line(text: &mut Vec<u8>, client: &ClientInfo, server: &Server, now_ms: u64) {
     put("user", &"default");
     put("redir", &client.redirect());
     put("resp", &client.resp.load(Relaxed));
-    put("lib-name", &String::from_utf8_lossy(&names.library));
-    put("lib-ver", &String::from_utf8_lossy(&names.version));
+    put("lib-name", &String::from_utf8_lossy(shown(&names.library)));
+    put("lib-ver", &String::from_utf8_lossy(shown(&names.version)));
     text.push(b'\n');
 }

@@ -117,16 +117,16 @@ static SETINFO: SessionCommand = CONTAINER
 fn setinfo(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let (what, value) = (&args[2], &args[3]);
     let mut names = context.session.info.names.lock();
-    let (field, place) = if is(what, "lib-name") {
-        ("lib-name", &mut names.library)
+    let place = if is(what, "lib-name") {
+        &mut names.library
     } else if is(what, "lib-ver") {
-        ("lib-ver", &mut names.version)
+        &mut names.version
     } else {
         return Err(Error::quoting("ERR Unrecognized option '", what, "'"));
     };
     if !client::is_plain(value) {
-        let text = format!("ERR {field} cannot contain spaces, newlines or special characters.");
-        return Err(Error::text(text));
+        let after = " cannot contain spaces, newlines or special characters.";
+        return Err(Error::quoting("ERR ", what, after));
     }
     *place = value.to_vec();
     drop(names);
@@ -206,8 +206,12 @@ static HELP: SessionCommand = declare_help(Group::Connection, "5.0.0").run(|cont
 });
 
 const LINES: &[&str] = &[
+    "CACHING (YES|NO)",
+    "    Track, or do not track, the keys of the next command.",
     "GETNAME",
     "    Tell the connection's name.",
+    "GETREDIR",
+    "    Tell to which connection this one's invalidations go.",
     "ID",
     "    Tell the connection's number.",
     "INFO",
@@ -236,6 +240,11 @@ const LINES: &[&str] = &[
     "    Tell which library the client uses.",
     "SETNAME <name>",
     "    Name this connection.",
+    "TRACKING (ON|OFF) [REDIRECT <client-id>] [BCAST] [PREFIX <prefix> [...]]",
+    "         [OPTIN] [OPTOUT] [NOLOOP]",
+    "    Be sent invalidations of the keys that this connection reads, or no longer.",
+    "TRACKINGINFO",
+    "    Tell how this connection's keys are tracked.",
     "UNBLOCK <client-id> [TIMEOUT|ERROR]",
     "    End the wait of that connection, by default as if its time were up.",
     "UNPAUSE",

@@ -58,10 +58,14 @@ fn write_argument(out: &mut Reply, argument: &Argument) {
         Kind::OneOf(inner) | Kind::Block(inner) => (None, Some(inner)),
         Kind::Plain(_) | Kind::PureToken => (None, None),
     };
-    let optional = [key.is_some(), argument.token.is_some(), !marks.is_empty(), inner.is_some()];
-    out.map(2 + optional.iter().filter(|there| **there).count());
+    let optional = [key.is_some(), argument.token.is_some(), !marks.is_empty()];
+    // What has arguments in it has no text of its own to show: one more, either way.
+    out.map(3 + optional.iter().filter(|there| **there).count());
     pair(out, "name", &argument.name);
     pair(out, "type", argument.kind.name());
+    if inner.is_none() {
+        pair(out, "display_text", &argument.name);
+    }
     if let Some(spec) = key {
         out.bulk(b"key_spec_index");
         out.integer(spec as i64);

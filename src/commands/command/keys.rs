@@ -12,7 +12,7 @@ use redstart_engine::{Command, Error};
 use redstart_protocol::Args;
 
 /// COMMAND GETKEYS command [argument ...]
-pub static GETKEYS: SessionCommand = declare("getkeys", Group::Server, Arity::AtLeast(4))
+pub static GETKEYS: SessionCommand = declare("getkeys", Group::Server, Arity::AtLeast(3))
     .flags(OPEN)
     .since("2.8.13")
     .complexity("O(N) with N arguments.")
@@ -28,7 +28,7 @@ pub static GETKEYS: SessionCommand = declare("getkeys", Group::Server, Arity::At
 
 /// COMMAND GETKEYSANDFLAGS command [argument ...]
 pub static GETKEYSANDFLAGS: SessionCommand =
-    declare("getkeysandflags", Group::Server, Arity::AtLeast(4))
+    declare("getkeysandflags", Group::Server, Arity::AtLeast(3))
         .flags(OPEN)
         .since("7.0.0")
         .complexity("O(N) with N arguments.")
@@ -70,9 +70,13 @@ fn keys<'a>(context: &Context<'_>, args: Args<'a>) -> Result<Vec<(&'a [u8], Acce
 
 /// What is done with a key where that depends on the arguments.
 fn settled(command: &Command, args: Args<'_>, access: Access) -> Access {
+    let has = |name| args.iter().skip(3).any(|word| is(word, name));
     match command.name {
-        "set" if args.iter().skip(3).any(|word| is(word, "get")) => RW | ACCESS | UPDATE,
+        "set" if has("get") => RW | ACCESS | UPDATE,
+        "set" if ["ifeq", "ifne", "ifdeq", "ifdne"].into_iter().any(has) => RW | UPDATE,
         "set" => OW | UPDATE,
+        "delex" if args.len() == 2 => RM | DELETE,
+        "delex" => RW | DELETE,
         _ => access,
     }
 }

@@ -17,19 +17,19 @@ pub fn of(name: &str) -> &'static [&'static str] {
         "ping" | "flushall" | "flushdb" | "memory|purge" | "function|delete" | "function|flush"
         | "function|load" | "function|restore" => &[ALL_SHARDS, ALL_SUCCEEDED],
         "dbsize" => &[ALL_SHARDS, SUM],
-        "wait" => &[ALL_SHARDS, LEAST],
+        "wait" | "waitaof" => &[ALL_SHARDS, LEAST],
         "script|exists" => &[ALL_SHARDS, "response_policy:agg_logical_and"],
         "script|kill" | "function|kill" => &[ALL_SHARDS, "response_policy:one_succeeded"],
         "keys" => &[ALL_SHARDS, RANDOM_ORDER],
-        "randomkey" => &[ALL_SHARDS, RANDOM],
-        "scan" => &[RANDOM, "request_policy:special"],
+        "randomkey" => &[ALL_SHARDS, SPECIAL, RANDOM],
+        "scan" => &[RANDOM, "request_policy:special", SPECIAL],
         "mget" => &[MULTI_SHARD],
-        "mset" => &[MULTI_SHARD, ALL_SUCCEEDED],
-        "msetnx" => &[MULTI_SHARD, LEAST],
+        "mset" | "msetex" => &[MULTI_SHARD, ALL_SUCCEEDED],
         "del" | "unlink" | "exists" | "touch" => &[MULTI_SHARD, SUM],
-        "config|set" | "latency|reset" | "script|flush" | "script|load" | "slowlog|reset" => {
-            &[ALL_NODES, ALL_SUCCEEDED]
-        }
+        "acl|deluser" | "acl|save" | "acl|setuser" | "client|setinfo" | "client|setname"
+        | "config|resetstat" | "config|rewrite" | "config|set" | "script|flush" | "script|load"
+        | "slowlog|reset" => &[ALL_NODES, ALL_SUCCEEDED],
+        "latency|reset" => &[ALL_NODES, SUM],
         "slowlog|len" => &[ALL_NODES, SUM, RANDOM],
         "slowlog|get" => &[ALL_NODES, RANDOM],
         "info" | "memory|doctor" | "memory|malloc-stats" | "memory|stats" | "function|stats" => {
@@ -42,10 +42,9 @@ pub fn of(name: &str) -> &'static [&'static str] {
         | "sunion" => &[RANDOM_ORDER],
         "client|info" | "client|list" | "object|encoding" | "object|freq" | "object|idletime"
         | "object|refcount" | "dump" | "lastsave" | "migrate" | "pttl" | "time" | "ttl"
-        | "hrandfield" | "hscan" | "spop" | "srandmember" | "sscan" | "xadd" | "xautoclaim"
-        | "xclaim" | "xinfo|consumers" | "xpending" | "xtrim" | "zrandmember" | "zscan" => {
-            &[RANDOM]
-        }
+        | "httl" | "hpttl" | "hrandfield" | "hscan" | "spop" | "srandmember" | "sscan" | "xadd"
+        | "xautoclaim" | "xclaim" | "xinfo|consumers" | "xpending" | "xtrim" | "zrandmember"
+        | "zscan" => &[RANDOM],
         _ => &[],
     }
 }

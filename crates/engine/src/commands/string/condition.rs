@@ -128,7 +128,7 @@ pub static DIGEST: DataCommand = declare("digest", Group::String, Exactly(2))
 /// DELEX key [IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE ifdne-digest]
 pub static DELEX: DataCommand = declare("delex", Group::String, AtLeast(2))
     .flags(WRITE | FAST)
-    .keys(&[KeySpec::at(1, RW | DELETE)])
+    .keys(&[KeySpec::at(1, RW | DELETE | VARIABLE)])
     .since("8.4.0")
     .complexity(
         "O(1) for IFEQ and IFNE, O(N) for IFDEQ and IFDNE where N is the length of \
@@ -169,7 +169,7 @@ fn delex(call: &mut Call<'_>) -> Result<(), Error> {
 /// DELIFEQ key value
 pub static DELIFEQ: DataCommand = declare("delifeq", Group::String, Exactly(3))
     .flags(WRITE | FAST)
-    .keys(&[KeySpec::at(1, RW | DELETE)])
+    .keys(&[KeySpec::at(1, RM | DELETE)])
     .since("9.0.0")
     .complexity("O(1)")
     .summary("Deletes a key if its value is the given one.")
