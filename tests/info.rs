@@ -52,10 +52,10 @@ fn live(client: &mut Client) {
     }
 }
 
-/// A value with its numbers taken out: what a parser sees of it.
+/// A value with its numbers taken out: what a parser sees of it, but for what 7.0 has not.
 fn shape(value: &str) -> String {
     let mut shape = String::new();
-    for letter in value.chars() {
+    for letter in value.split(",subexpiry=").next().unwrap_or_default().chars() {
         match letter {
             '0'..='9' | '.' if shape.ends_with('#') => {}
             '0'..='9' => shape.push('#'),
@@ -97,9 +97,8 @@ fn compare(args: &[&str]) {
         }
     }
     assert!(missing.is_empty(), "{missing:#?}");
-    for (section, field) in [("Errorstats", "errorstat_NOSCRIPT"), ("Keyspace", "db3")] {
-        assert_eq!(here[section][field], there[section][field]);
-    }
+    assert_eq!(here["Errorstats"]["errorstat_NOSCRIPT"], there["Errorstats"]["errorstat_NOSCRIPT"]);
+    assert_eq!(here["Keyspace"]["db3"], format!("{},subexpiry=0", there["Keyspace"]["db3"]));
     let calls = |told: &Told, field: &str| {
         let value = &told["Commandstats"][field];
         value.split(',').filter(|part| !part.starts_with("usec")).collect::<Vec<_>>().join(",")

@@ -10,7 +10,7 @@ use crate::notify::pubsub::Kind;
 use crate::server::Server;
 use crate::session::Context;
 use crate::system::process::Process;
-use redstart_config::Setting;
+use redstart_config::{Config, Setting};
 use redstart_engine::Error;
 use redstart_engine::keyspace::LockedShards;
 use redstart_engine::keyspace::totals::{DbTotals, Totals};
@@ -70,6 +70,17 @@ impl Lines {
     fn put(&mut self, name: &str, value: impl std::fmt::Display) {
         // Writing to memory does not fail.
         let _ = write!(self.0, "{name}:{value}\r\n");
+    }
+
+    /// A field whose name a client may have made up: nothing in it is taken for the end of a name,
+    /// of a line, or for a section.
+    fn put_named(&mut self, name: &str, value: impl std::fmt::Display) {
+        self.put(&name.replace(['#', ':', '\n', '\r'], "_"), value);
+    }
+
+    /// A path, which may have the end of a line in it.
+    fn put_path(&mut self, name: &str, path: &std::path::Path) {
+        self.put(name, path.to_string_lossy().replace(['\n', '\r'], "_"));
     }
 
     /// What Redis counts and there is none of.
@@ -148,10 +159,32 @@ fn server(lines: &mut Lines, facts: &Facts) {
     lines.put("hz", hz);
     lines.put("configured_hz", hz);
     lines.put("lru_clock", facts.now.access_clock());
-    lines.put("executable", std::env::current_exe().unwrap_or_default().display());
-    lines.put("config_file", config.file().unwrap_or("".as_ref()).display());
+    lines.put_path("executable", &std::env::current_exe().unwrap_or_default());
+    lines.put_path("config_file", config.file().unwrap_or("".as_ref()));
     lines.put("io_threads_active", 0);
+    listeners(lines, &config);
     lines.put("threads", server.stats.len());
+}
+
+/// What is listened at: addresses and a port, and a path.
+fn listeners(lines: &mut Lines, config: &Config) {
+    let mut count = 0..;
+    let mut put = |text: String| {
+        let name = format!("listener{}", count.next().unwrap_or(0));
+        lines.put(&name, text.replace(['\n', '\r'], "_"));
+    };
+    let port = config.integer(Setting::Port);
+    if port != 0 {
+        let bound = config.addresses().map(|(address, may_be_missing)| {
+            let mark = if may_be_missing { "-" } else { "" };
+            format!(",bind={mark}{}", String::from_utf8_lossy(address))
+        });
+        put(format!("name=tcp{},port={port}", bound.collect::<String>()));
+    }
+    let path = config.text(Setting::Unixsocket);
+    if !path.is_empty() {
+        put(format!("name=unix,bind={}", String::from_utf8_lossy(path)));
+    }
 }
 
 fn os() -> String {
@@ -180,6 +213,14 @@ fn clients(lines: &mut Lines, facts: &Facts) {
     lines.put("blocked_clients", waiting(false));
     lines.put("tracking_clients", facts.server.tracking.totals().clients);
     lines.put("clients_in_timeout_table", waiting(true));
+    let count = |is: fn(&ClientInfo) -> bool| clients.iter().filter(|client| is(client)).count();
+    let listens =
+        |client: &ClientInfo| client.listening.iter().any(|count| count.load(Relaxed) != 0);
+    lines.put("pubsub_clients", count(listens));
+    lines.put("watching_clients", count(|client| client.watched.load(Relaxed) != 0));
+    lines.put("total_watched_keys", facts.usage.totals.watched_keys);
+    lines.put("total_blocking_keys", facts.usage.totals.awaited_keys);
+    lines.zeros(&["total_blocking_keys_on_nokey"]);
     let pause = facts.server.pause.now();
     lines.put("paused_reason", if pause.is_some() { "client_pause" } else { "none" });
     let actions = match pause {
@@ -210,6 +251,7 @@ fn memory(lines: &mut Lines, facts: &Facts) {
     lines.put("allocator_allocated", used);
     lines.put("allocator_active", rss);
     lines.put("allocator_resident", rss);
+    lines.zeros(&["allocator_muzzy"]);
     if let Some(total) = facts.process.machine_bytes {
         lines.bytes("total_system_memory", total);
     }
@@ -232,7 +274,8 @@ fn memory(lines: &mut Lines, facts: &Facts) {
     lines.zeros(&["mem_not_counted_for_evict", "mem_replication_backlog"]);
     lines.zeros(&["mem_total_replication_buffers", "mem_clients_slaves"]);
     lines.put("mem_clients_normal", facts.usage.clients_bytes);
-    lines.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
+    lines.zeros(&["mem_cluster_links", "mem_aof_buffer", "mem_replica_full_sync_buffer"]);
+    lines.zeros(&["mem_overhead_db_hashtable_rehashing"]);
     lines.put("mem_allocator", "mimalloc");
     lines.zeros(&["active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects"]);
 }
@@ -267,6 +310,7 @@ fn stats(lines: &mut Lines, facts: &Facts) {
     lines.zeros(&["expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"]);
     lines.put("evicted_keys", sum(|stats| &stats.evicted_keys));
     lines.put("evicted_clients", clients.evicted.load(Relaxed));
+    lines.put("evicted_scripts", facts.server.scripts.evicted.load(Relaxed));
     lines.zeros(&["total_eviction_exceeded_time"]);
     lines.zeros(&["current_eviction_exceeded_time"]);
     lines.put("keyspace_hits", sum(|stats| &stats.keyspace_hits));
@@ -288,11 +332,15 @@ fn stats(lines: &mut Lines, facts: &Facts) {
     lines.put("total_reads_processed", sum(|stats| &stats.reads));
     lines.put("total_writes_processed", sum(|stats| &stats.writes));
     lines.zeros(&["io_threaded_reads_processed", "io_threaded_writes_processed"]);
+    lines.zeros(&["io_threaded_total_prefetch_batches", "io_threaded_total_prefetch_entries"]);
     lines.zeros(&["reply_buffer_shrinks", "reply_buffer_expands"]);
     let too_long = clients.input_limits.closed.load(Relaxed);
     lines.put("client_query_buffer_limit_disconnections", too_long);
     let unread = clients.output_limits.closed.load(Relaxed);
     lines.put("client_output_buffer_limit_disconnections", unread);
+    lines.put("acl_access_denied_auth", clients.wrong_passwords.load(Relaxed));
+    lines.zeros(&["acl_access_denied_cmd", "acl_access_denied_key"]);
+    lines.zeros(&["acl_access_denied_channel", "acl_access_denied_tls_cert"]);
 }
 
 fn replication(lines: &mut Lines, facts: &Facts) {
@@ -368,19 +416,20 @@ fn latency_stats(lines: &mut Lines, facts: &Facts) {
 fn error_stats(lines: &mut Lines, facts: &Facts) {
     for (code, count) in facts.server.errors.all() {
         let name = format!("errorstat_{}", String::from_utf8_lossy(&code));
-        lines.put(&name, format_args!("count={count}"));
+        lines.put_named(&name, format_args!("count={count}"));
     }
 }
 
 fn keyspace(lines: &mut Lines, facts: &Facts) {
     for (index, db) in facts.usage.totals.dbs.iter().enumerate() {
-        let DbTotals { keys, volatile, deadline_sum_ms, .. } = *db;
+        let DbTotals { keys, volatile, timed, deadline_sum_ms, .. } = *db;
         if keys == 0 {
             continue;
         }
         let mean_ms = deadline_sum_ms.checked_div(volatile as u128).unwrap_or(0);
         let ttl_ms = mean_ms.saturating_sub(facts.now.mono_ms.into());
-        let value = format_args!("keys={keys},expires={volatile},avg_ttl={ttl_ms}");
+        let value =
+            format_args!("keys={keys},expires={volatile},avg_ttl={ttl_ms},subexpiry={timed}");
         lines.put(&format!("db{index}"), value);
     }
 }

@@ -25,7 +25,7 @@ use redstart_engine::keyspace::watching::LeftoverWatches;
 use redstart_engine::stats::Stats;
 use redstart_engine::{Engine, Registry};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use tokio::sync::Notify;
 
 /// What all workers share.
@@ -114,6 +114,7 @@ impl Server {
         self.stats.iter().for_each(|stats| stats.reset());
         self.errors.reset();
         self.clients.reset_stats();
+        self.scripts.evicted.store(0, Relaxed);
         self.durability.reset_stats();
     }
 

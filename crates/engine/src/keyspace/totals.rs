@@ -11,6 +11,8 @@ pub struct DbTotals {
     pub keys: usize,
     /// Keys with a deadline.
     pub volatile: usize,
+    /// Keys with deadlines inside their values.
+    pub timed: usize,
     /// The sum of the deadlines, in monotonic milliseconds.
     pub deadline_sum_ms: u128,
     /// Bytes of the table without its entries.
@@ -28,6 +30,10 @@ pub struct Totals {
     pub used_bytes: usize,
     /// The part of it that is not in entries.
     pub overhead_bytes: usize,
+    /// Keys that clients watch.
+    pub watched_keys: usize,
+    /// Keys that clients wait for.
+    pub awaited_keys: usize,
 }
 
 impl Totals {
@@ -46,13 +52,17 @@ impl Totals {
             None => walk.insert(keyspace.walk()),
         };
         for shard in 0..SHARDS {
-            for (index, db) in view.shard_at(shard).dbs() {
+            let shard = view.shard_at(shard);
+            totals.watched_keys += shard.watches.len();
+            totals.awaited_keys += shard.waiters.keys();
+            for (index, db) in shard.dbs() {
                 if totals.dbs.len() <= index {
                     totals.dbs.resize(index + 1, DbTotals::default());
                 }
                 let sum = &mut totals.dbs[index];
                 sum.keys += db.table().len();
                 sum.volatile += db.expires().volatile();
+                sum.timed += db.expires().timed();
                 sum.deadline_sum_ms += db.expires().deadline_sum();
                 sum.main_bytes += db.table().overhead();
                 sum.expires_bytes += db.expires().allocated();

@@ -243,6 +243,11 @@ impl Waiters {
         waiters.find(|waiter| waiter.is_waiting()).cloned()
     }
 
+    /// The number of keys that clients wait for.
+    pub fn keys(&self) -> usize {
+        self.0.as_ref().map_or(0, |queues| queues.len())
+    }
+
     /// Whether a client waits for a key.
     #[inline]
     pub fn wants(&self, db: usize, key: &[u8]) -> bool {

@@ -65,6 +65,16 @@ impl Watches {
         }
     }
 
+    /// The number of watched keys.
+    pub fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, |keys| keys.len())
+    }
+
+    /// Whether no key is watched.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// A key has changed.
     #[inline]
     pub fn touch(&self, db: usize, key: &[u8]) {

@@ -59,7 +59,12 @@ impl Expires {
         self.volatile
     }
 
-    /// The sum of their deadlines, in monotonic milliseconds.
+    /// The number of entries with deadlines inside their values.
+    pub fn timed(&self) -> usize {
+        self.timed
+    }
+
+    /// The sum of the volatile entries' deadlines, in monotonic milliseconds.
     pub fn deadline_sum(&self) -> u128 {
         self.deadline_sum
     }
