@@ -123,12 +123,16 @@ fn restore(call: &mut Call<'_>) -> Result<(), Error> {
     let idle_s = options.idle_s.map(|idle_s| u32::try_from(idle_s).unwrap_or(u32::MAX));
     let frequency = options.frequency.map(|frequency| frequency as u8);
     entry.touch(call.options.aging().known(idle_s, frequency, now));
+    let (old, new) = (call.space.kind_of(key), entry.kind());
     call.space.place(key, entry);
     call.space.count_changes(1);
     let at_ms = at_ms.unwrap_or(0).to_string();
     let words: [&[u8]; 6] =
         [b"RESTORE", key.bytes, at_ms.as_bytes(), payload, b"REPLACE", b"ABSTTL"];
     call.space.emit(|| words);
+    if let Some(old) = old {
+        call.space.note_overwritten(key, old, new);
+    }
     call.reply.ok();
     Ok(())
 }

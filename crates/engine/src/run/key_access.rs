@@ -8,13 +8,13 @@ use crate::keyspace::LockedShards;
 use crate::keyspace::db::{Db, Due};
 use crate::keyspace::garbage::Garbage;
 use crate::options::Options;
-use crate::run::event_classes::{MISSED, NEW};
+use crate::run::event_classes::{MISSED, NEW, OVERWRITTEN, TYPE_CHANGED};
 use crate::run::worker_state::WorkerState;
 use crate::spec::Key;
 use crate::storage::entry::{Entry, NewValue, Value};
 use crate::storage::table::Slot;
 use crate::storage::value::hash::{Hash, Limits};
-use crate::storage::value::{Object, ObjectRef};
+use crate::storage::value::{Object, ObjectRef, Type};
 
 /// The hash in an entry.
 #[inline]
@@ -229,6 +229,35 @@ impl<'a> KeyAccess<'a> {
             self.local.discard(old);
         }
         slot
+    }
+
+    /// Notes that the value in a slot, if there is one, is to be replaced by one of a type.
+    #[inline]
+    pub fn note_overwrite(&mut self, key: Key<'_>, slot: Option<Slot>, new: Type) {
+        if let Some(slot) = slot
+            && self.local.effects.events_wanted()
+        {
+            let old = self.entry(key, slot).kind();
+            self.note_overwritten(key, old, new);
+        }
+    }
+
+    /// Notes that a value of the type `old` was replaced by one of the type `new`.
+    #[cold]
+    pub fn note_overwritten(&mut self, key: Key<'_>, old: Type, new: Type) {
+        if self.local.effects.events_wanted() {
+            let events = &mut self.local.effects.events;
+            events.note(OVERWRITTEN, self.db, "overwritten", key.bytes);
+            if old != new {
+                events.note(TYPE_CHANGED, self.db, "type_changed", key.bytes);
+            }
+        }
+    }
+
+    /// The type of the value under the key, if there is one.
+    pub fn kind_of(&mut self, key: Key<'_>) -> Option<Type> {
+        let slot = self.find(key)?;
+        Some(self.entry(key, slot).kind())
     }
 
     /// Changes an entry in place; its deadline must stay.

@@ -46,8 +46,12 @@ fn rename(call: &mut Call<'_>, if_taken: IfTaken) -> Result<(), Error> {
     let refused = if_taken == IfTaken::Refuse && call.space.find(to).is_some();
     if from.bytes != to.bytes && !refused {
         let db = call.space.db;
+        let (new, old) = (call.space.kind_of(from), call.space.kind_of(to));
         relocate(&mut call.space, from, db, to);
         call.emit_as_is();
+        if let (Some(new), Some(old)) = (new, old) {
+            call.space.note_overwritten(to, old, new);
+        }
     }
     match if_taken {
         IfTaken::Replace => call.reply.ok(),
@@ -105,11 +109,13 @@ fn copy(call: &mut Call<'_>) -> Result<(), Error> {
     let age = call.options.aging().fresh(call.now());
     let space = &mut call.space;
     let present = space.read(from).is_some();
-    let taken = present && in_db(space, db, |space| space.find(to).is_some());
-    let stored = present && (!taken || if_taken == IfTaken::Replace);
+    let old = if present { in_db(space, db, |space| space.kind_of(to)) } else { None };
+    let stored = present && (old.is_none() || if_taken == IfTaken::Replace);
+    let mut new = None;
     // Found again: looking the other name up may have changed the table.
     if stored && let Some(slot) = space.find(from) {
         let entry = space.entry(from, slot);
+        new = Some(entry.kind());
         let mut copied = Entry::new(to.bytes, entry.clone_value(), entry.deadline_ms());
         copied.touch(age);
         in_db(space, db, |space| space.place(to, copied));
@@ -119,6 +125,9 @@ fn copy(call: &mut Call<'_>) -> Result<(), Error> {
         let index = db.to_string();
         let words = [b"COPY", from.bytes, to.bytes, b"DB", index.as_bytes(), b"REPLACE"];
         call.space.emit(|| words);
+    }
+    if let (Some(new), Some(old)) = (new, old) {
+        in_db(&mut call.space, db, |space| space.note_overwritten(to, old, new));
     }
     call.reply.integer(i64::from(stored));
     Ok(())

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::spec::*;
+use crate::storage::value::Type;
 use crate::storage::value::list::{End, List, ListRef};
 use order::Order;
 use pattern::Pattern;
@@ -279,6 +280,7 @@ fn put(call: &mut Call<'_>, target: Key<'_>, list: List) {
         _ if list.is_empty() => {}
         slot => {
             let len = list.len();
+            call.space.note_overwrite(target, slot, Type::List);
             put_list(&mut call.space, target, slot, list);
             call.space.count_changes(len);
         }

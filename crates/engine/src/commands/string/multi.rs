@@ -8,6 +8,7 @@ use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::spec::*;
 use crate::storage::table::Slot;
+use crate::storage::value::Type;
 
 /// MGET key [key ...]
 pub static MGET: DataCommand = declare("mget", Group::String, AtLeast(2))
@@ -94,6 +95,7 @@ fn set(call: &mut Call<'_>, n: usize, deadline_ms: u64) -> Slot {
     let key = call.key(n);
     let value = call.value(call.keys[n].arg as usize + 1);
     let slot = call.space.find(key);
+    call.space.note_overwrite(key, slot, Type::Str);
     call.space.put(key, slot, value, deadline_ms)
 }
 

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::spec::*;
+use crate::storage::value::Type;
 
 /// SETNX key value
 pub static SETNX: DataCommand = declare("setnx", Group::String, Exactly(3))
@@ -51,7 +52,9 @@ pub static PSETEX: DataCommand = declare("psetex", Group::String, Exactly(4))
 
 fn set_for(call: &mut Call<'_>, unit: ExpiryUnit) -> Result<(), Error> {
     let deadline_ms = unit.deadline(&call.args[2], call.now(), call.command.name)?;
-    let slot = call.space.find(call.key(0));
+    let key = call.key(0);
+    let slot = call.space.find(key);
+    call.space.note_overwrite(key, slot, Type::Str);
     store(call, slot, call.value(3), deadline_ms);
     call.reply.ok();
     Ok(())
@@ -67,7 +70,9 @@ pub static GETSET: DataCommand = declare("getset", Group::String, Exactly(3))
     .syntax("key value")
     .run(|call| {
         get(call)?;
-        let slot = call.space.find(call.key(0));
+        let key = call.key(0);
+        let slot = call.space.find(key);
+        call.space.note_overwrite(key, slot, Type::Str);
         store(call, slot, call.value(2), 0);
         Ok(())
     });

@@ -8,6 +8,7 @@ use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::spec::*;
 use crate::storage::entry::Value;
+use crate::storage::value::Type;
 
 /// GET key
 pub static GET: DataCommand = declare("get", Group::String, Exactly(2))
@@ -48,6 +49,7 @@ fn set(call: &mut Call<'_>) -> Result<(), Error> {
     if call.args.len() == 3 {
         let value = call.value(2);
         let slot = call.space.find(key);
+        call.space.note_overwrite(key, slot, Type::Str);
         call.space.put(key, slot, value, 0);
         call.emit_as_is();
         call.reply.ok();
@@ -85,6 +87,7 @@ fn set(call: &mut Call<'_>) -> Result<(), Error> {
             _ => options.deadline_ms,
         };
         let value = call.value(2);
+        call.space.note_overwrite(key, slot, Type::Str);
         store(call, slot, value, deadline_ms);
     }
     Ok(())
