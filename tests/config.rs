@@ -84,6 +84,11 @@ const ACCIDENTS: [(&str, &str); 2] =
     [("bind", "-5"), ("maxmemory-clients", "99999999999999999999")];
 const WRONG: [&str; 6] = ["wrong-value", "-5", "99999999999999999999", "", "1.5", "a b"];
 
+/// A list of names without those that 7.0 has not.
+fn without_newer(text: &str) -> String {
+    text.replace(", volatile-lrm", "").replace(", allkeys-lrm", "")
+}
+
 #[test]
 fn every_parameter_of_redis_takes_and_refuses_the_same() {
     let Some(oracle) = oracle() else { return };
@@ -101,6 +106,7 @@ fn every_parameter_of_redis_takes_and_refuses_the_same() {
             // A value that promises what Redstart cannot do is refused, though Redis takes it.
             let is_refused = here.ends_with(" not supported") && there == "OK";
             let is_accident = ACCIDENTS.contains(&(name, given));
+            let here = without_newer(here);
             if here != there && !is_refused && !is_accident {
                 different.push(format!("{name} {given:?}: {here} | {there}"));
             }
@@ -153,6 +159,7 @@ fn a_wrong_value_ends_the_start_where_it_stands() {
         for given in ["wrong-value", "a b"] {
             let content = format!("# one\n{name} {given}");
             let here = complaint(Path::new(REDSTART), &directory, &content);
+            let here: Vec<String> = here.iter().map(|line| without_newer(line)).collect();
             let there = complaint(&program, &directory, &content);
             let is_refused = here.last().is_some_and(|reason| reason.ends_with("not supported"));
             if here != there && !is_refused {
@@ -250,7 +257,11 @@ fn a_configuration_made_for_redis_starts_the_server() {
         oracles.join("valkey/valkey.conf"),
     ] {
         if let Ok(content) = fs::read_to_string(&shipped) {
-            let path = directory.write("shipped.conf", &content);
+            // Their directories are made by the packages.
+            let places = ["dir ", "logfile ", "pidfile "];
+            let is_place = |line: &&str| places.iter().any(|place| line.starts_with(place));
+            let lines: Vec<&str> = content.lines().filter(|line| !is_place(line)).collect();
+            let path = directory.write("shipped.conf", &lines.join("\n"));
             let (_server, mut client) = spawn(&directory, &path);
             assert_eq!(value_of(&mut client, "hz").as_deref(), Some("10"));
         }

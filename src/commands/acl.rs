@@ -71,10 +71,13 @@ fn password(context: &Context<'_>) -> Option<String> {
 static LIST: SessionCommand = CONTAINER
     .sub("list", Arity::Exactly(2), GUARDED, "Returns the users with their rules.", "")
     .run(|context, _| {
-        let secret = password(context).map_or("nopass".into(), |hash| format!("#{hash}"));
+        let secret = match password(context) {
+            None => "nopass sanitize-payload".to_owned(),
+            Some(hash) => format!("sanitize-payload #{hash}"),
+        };
         let out = &mut context.session.out;
         out.array(1);
-        out.bulk(format!("user default on {secret} sanitize-payload ~* &* +@all").as_bytes());
+        out.bulk(format!("user default on {secret} ~* &* +@all").as_bytes());
         Ok(())
     });
 

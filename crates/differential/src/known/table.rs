@@ -93,12 +93,12 @@ pub const TABLE: &[Known] = &[
         "SORT with an empty result reports the removal of a key whose time had passed",
         Sign::Event(|steps, message| is_removal(message) && some(steps, &["STORE"])),
     ),
-    to_mend(
-        &[REDIS_8],
-        "an unknown command without arguments: no `, with args beginning with: `",
+    stays(
+        &[REDIS_7, VALKEY_9],
+        "an unknown command without arguments: no `, with args beginning with: ` in Redis 8",
         Sign::Reply(|_, oracle, subject| {
-            let rest = subject.strip_suffix(b", with args beginning with: \r\n");
-            rest.is_some() && rest == oracle.strip_suffix(b"\r\n")
+            let rest = oracle.strip_suffix(b", with args beginning with: \r\n");
+            rest.is_some() && rest == subject.strip_suffix(b"\r\n")
         }),
     ),
     to_mend(
@@ -166,8 +166,8 @@ pub const TABLE: &[Known] = &[
         "HSETEX: NX and XX, which only Valkey has",
         Sign::NotSent(|command, _| command.is("HSETEX") && has(command, &["NX", "XX"])),
     ),
-    to_mend(
-        &[REDIS_8, VALKEY_9],
+    stays(
+        &[REDIS_7],
         "COMMAND GETKEYS of a name alone is queued in a transaction",
         Sign::NotSent(|command, is_queueing| {
             is_queueing && command.is("COMMAND") && command.args.len() < 4
@@ -271,9 +271,9 @@ pub const TABLE: &[Known] = &[
                 && index.is_some_and(|index| i32::try_from(index).is_err())
         }),
     ),
-    to_mend(
-        &[REDIS_8, VALKEY_9],
-        "CLIENT SETNAME: a name may have a zero byte",
+    stays(
+        &[REDIS_7],
+        "CLIENT SETNAME: a name may have a zero byte since Redis 7.2",
         Sign::NotSent(|command, _| {
             command.is("CLIENT") && command.args.last().is_some_and(|name| name.contains(&0))
         }),
@@ -326,9 +326,9 @@ pub const TABLE: &[Known] = &[
         "OBJECT ENCODING: to Valkey longer texts are embstr",
         Sign::Reply(is_short_text),
     ),
-    to_mend(
-        &[REDIS_8, VALKEY_9],
-        "COMMAND GETKEYS: its errors",
+    stays(
+        &[REDIS_7],
+        "COMMAND GETKEYS: its errors, since Redis 7.2",
         Sign::Reply(|command, oracle, subject| {
             command.is("COMMAND") && oracle.starts_with(b"-") && subject.starts_with(b"-")
         }),
