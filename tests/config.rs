@@ -250,7 +250,8 @@ fn a_configuration_made_for_redis_starts_the_server() {
     let limits = "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60";
     assert_eq!(value_of(&mut client, "client-output-buffer-limit").as_deref(), Some(limits));
     // All of it, comments included, where it is installed and readable; and those of the newest.
-    let oracles = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/oracles/root/etc");
+    let oracles =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("target/oracles").join("root").join("etc");
     for shipped in [
         PathBuf::from("/etc/redis/redis.conf"),
         oracles.join("redis/redis.conf"),

@@ -4,8 +4,8 @@
 //!
 //! It holds what Redis 7.0 to 8.6 and Valkey 9.1 know, and three of our own: `threads`,
 //! `redis-version` and `rdb-version`. A parameter without effect is accepted, so that a redis.conf
-//! or valkey.conf as it is starts the server. One that promises what the server cannot do (TLS, a cluster) is refused
-//! unless it has its default.
+//! or valkey.conf as it is starts the server. One that promises what the server cannot do (TLS, a
+//! cluster) is refused unless it has its default.
 
 use crate::check::{any, is_directory_name, is_file_name, is_host_name, is_title, is_version};
 use crate::kind::Kind;

@@ -11,9 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// The error where what runs has written.
-const UNKILLABLE: &str = "UNKILLABLE Sorry the script already executed write commands against the dataset. You can \
-     either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE \
-     command.";
+const UNKILLABLE: &str = "UNKILLABLE Sorry the script already executed write commands against \
+    the dataset. You can either wait the script termination or kill the server in a hard way \
+    using the SHUTDOWN NOSAVE command.";
+
 /// Scripts that are kept although no SCRIPT LOAD named them: they came along with EVAL.
 const PASSING_MAX: usize = 500;
 
