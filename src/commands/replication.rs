@@ -100,7 +100,7 @@ const SAID_OF_ITSELF: [&str; 9] = [
 ];
 
 fn replconf(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
-    if args.len() % 2 == 0 {
+    if args.len().is_multiple_of(2) {
         return Err(Error::SYNTAX);
     }
     for at in (1..args.len()).step_by(2) {
@@ -112,7 +112,7 @@ fn replconf(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
             return Ok(());
         } else if !SAID_OF_ITSELF.iter().any(|known| is(option, known)) {
             let name = String::from_utf8_lossy(option);
-            return Err(Error::text(&format!("ERR Unrecognized REPLCONF option: {name}")));
+            return Err(Error::text(format!("ERR Unrecognized REPLCONF option: {name}")));
         }
     }
     context.session.out.ok();
