@@ -169,7 +169,7 @@ const NEWER: Counted = &[
     ("MSETEX 2 a 1 c 2 NX", 0),
     ("HSETEX h EX 100 FIELDS 3 a 1 b 2 c 3", 3),
     ("HSETEX h FNX FIELDS 1 a 1", 0),
-    ("HSETEX h PXAT 1 FIELDS 2 a 1 absent 1", 1),
+    ("HSETEX h PXAT 1 FIELDS 2 a 1 absent 1", 2),
     ("HSET h a 1 d 4", 2),
     ("HEXPIRE h 100 FIELDS 3 a b absent", 2),
     ("HPEXPIRE h 100000 NX FIELDS 2 a d", 1),

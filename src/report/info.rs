@@ -305,6 +305,7 @@ fn stats(lines: &mut Lines, facts: &Facts) {
     lines.put("instantaneous_output_repl_kbps", "0.00");
     lines.put("rejected_connections", clients.rejected.load(Relaxed));
     lines.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
+    lines.put("expired_subkeys", sum(|stats| &stats.expired_subkeys));
     lines.put("expired_keys", sum(|stats| &stats.expired_keys));
     lines.put("expired_stale_perc", "0.00");
     lines.zeros(&["expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"]);

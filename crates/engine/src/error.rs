@@ -54,10 +54,25 @@ texts! {
     FIELD_COUNT = "ERR Number of fields must be a positive integer";
     /// The same in HEXPIRE and its kind.
     NUM_FIELDS = "ERR Parameter `numFields` should be greater than 0";
-    /// The same in HSETEX.
+    /// The same in HGETEX and HSETEX.
     INVALID_FIELD_COUNT = "ERR invalid number of fields";
     /// A count of fields that is not theirs.
     FIELD_COUNT_MISMATCH = "ERR The `numfields` parameter must match the number of arguments";
+    /// HEXPIRE's kind, HGETEX and HSETEX: FIELDS is not there.
+    FIELDS_MISSING = "ERR missing FIELDS argument";
+    /// The same: FIELDS again.
+    FIELDS_TWICE = "ERR FIELDS keyword specified multiple times";
+    /// HEXPIRE and its kind: FIELDS at the end.
+    FIELDS_NEED_MORE = "ERR FIELDS requires at least numfields and one field argument";
+    /// More fields are announced than there are.
+    ARGUMENTS = "ERR wrong number of arguments";
+    /// HEXPIRE and its kind with conditions that contradict each other.
+    SEVERAL_CONDITIONS = "ERR Multiple condition flags specified";
+    /// HGETEX and HSETEX: an option of the other one.
+    ARGUMENT_OF_OTHERS = "ERR unknown argument";
+    /// HGETEX with two times.
+    GETEX_TIMES =
+        "ERR Only one of EX, PX, EXAT, PXAT or PERSIST arguments can be specified";
     /// HSETEX with a time's name but no time.
     NO_EXPIRE_TIME = "ERR missing expire time";
     /// HSETEX with FNX and FXX.
@@ -106,8 +121,12 @@ texts! {
     TIMEOUT_NOT_FLOAT = "ERR timeout is not a float or out of range";
     /// The same, where only whole milliseconds are taken.
     TIMEOUT_NOT_INTEGER = "ERR timeout is not an integer or out of range";
-    /// A time to wait before now, or beyond all times.
+    /// A time to wait before now.
     TIMEOUT_NEGATIVE = "ERR timeout is negative";
+    /// A time to wait beyond all times.
+    TIMEOUT_OUT_OF_RANGE = "ERR timeout is out of range";
+    /// SCAN with an option of HSCAN.
+    NOVALUES = "ERR NOVALUES option can only be used in HSCAN";
     /// An index beyond the ends of a list.
     INDEX = "ERR index out of range";
     /// LPOS with a RANK of zero.
@@ -173,6 +192,9 @@ texts! {
 }
 
 impl Error {
+    /// What stands before a word that HEXPIRE's kind, HGETEX and HSETEX do not know.
+    pub const UNKNOWN_ARGUMENT: &'static str = "ERR unknown argument: ";
+
     /// An error with a text made for the occasion.
     pub fn text(text: impl Into<String>) -> Error {
         Error(Cow::Owned(text.into().into_bytes()))

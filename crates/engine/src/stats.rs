@@ -40,6 +40,8 @@ pub struct Stats {
     pub keyspace_hits: Counter,
     pub keyspace_misses: Counter,
     pub expired_keys: Counter,
+    /// Fields of hashes.
+    pub expired_subkeys: Counter,
     pub evicted_keys: Counter,
     pub errors: Counter,
     /// Error replies, those inside transactions included.
@@ -126,6 +128,7 @@ impl Stats {
             keyspace_hits: Counter::default(),
             keyspace_misses: Counter::default(),
             expired_keys: Counter::default(),
+            expired_subkeys: Counter::default(),
             evicted_keys: Counter::default(),
             errors: Counter::default(),
             error_replies: Counter::default(),
@@ -164,6 +167,7 @@ impl Stats {
             &self.keyspace_hits,
             &self.keyspace_misses,
             &self.expired_keys,
+            &self.expired_subkeys,
             &self.evicted_keys,
             &self.errors,
             &self.error_replies,

@@ -32,6 +32,8 @@ pub enum Due {
         key: Box<[u8]>,
         /// The fields' names.
         fields: Vec<Box<[u8]>>,
+        /// The hash itself, which goes with the last of its fields.
+        emptied: Option<Entry>,
     },
 }
 
@@ -187,11 +189,12 @@ impl Db {
             }
             _ => false,
         });
-        if emptied {
-            return Some(Due::Entry(self.take(hash, slot, hasher)));
+        if fields.is_empty() {
+            return None;
         }
-        let key = || self.table().at(slot).key().into();
-        (!fields.is_empty()).then(|| Due::Fields { key: key(), fields })
+        let key = self.table().at(slot).key().into();
+        let emptied = emptied.then(|| self.take(hash, slot, hasher));
+        Some(Due::Fields { key, fields, emptied })
     }
 
     /// Turns the epoch over: every entry of this part, which is `db` in `shard`, is owed to a

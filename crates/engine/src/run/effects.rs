@@ -6,7 +6,7 @@
 //! of a transaction, is one unit. Without a listener it costs one branch.
 
 use crate::run::effect::{Effect, Sink};
-use crate::run::event_classes::{Classes, EXPIRED, HASH};
+use crate::run::event_classes::{Classes, EXPIRED, GENERIC, HASH};
 use crate::run::events::Events;
 use bytes::Bytes;
 
@@ -76,15 +76,26 @@ impl Effects {
         self.made && self.events.wanted()
     }
 
-    /// Adds that fields of a hash are gone.
-    pub fn push_removed_fields(&mut self, db: usize, key: &[u8], fields: &[Box<[u8]>]) {
-        let names = fields.iter().map(|field| &field[..]);
+    /// Adds that fields of a hash are gone because their time had come, and the hash with the last
+    /// of them if it `is_emptied`.
+    pub fn push_expired_fields(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        fields: &[Box<[u8]>],
+        is_emptied: bool,
+    ) {
         if self.listening {
-            let args = [b"HDEL", key].into_iter().chain(names);
+            let (name, fields) =
+                if is_emptied { (&b"DEL"[..], &[][..]) } else { (&b"HDEL"[..], fields) };
+            let args = [name, key].into_iter().chain(fields.iter().map(|field| &field[..]));
             self.unit.push(Effect { db, args: args.map(Bytes::copy_from_slice).collect() });
         }
         if self.events_wanted() {
             self.events.note(HASH, db, "hexpired", key);
+            if is_emptied {
+                self.events.note(GENERIC, db, "del", key);
+            }
         }
     }
 

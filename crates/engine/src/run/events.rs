@@ -7,7 +7,7 @@
 
 use crate::run::effect::Effect;
 use crate::run::event_classes::{Classes, EVICTED, GENERIC, HASH, LIST, STRING};
-use crate::spec::{Command, EVICTS, Flags, OWN_EVENT, SORTS};
+use crate::spec::{Command, EVICTS, Flags, OWN_EVENT, SORTS, TIME_FIRST};
 use bytes::Bytes;
 
 /// Something that happened to a key.
@@ -57,6 +57,11 @@ impl Events {
         self.first = self.happened.len();
         (self.command, self.flags) = (command.name, command.flags);
         self.keeps_ttl = keeps_ttl;
+    }
+
+    /// The command leaves deadlines as they are.
+    pub(crate) fn keep_ttl(&mut self) {
+        self.keeps_ttl = true;
     }
 
     fn is(&self, flag: Flags) -> bool {
@@ -151,7 +156,13 @@ impl Events {
                 self.sorted = Some((db, key));
                 return;
             }
-            b"hset" if self.is(OWN_EVENT) => self.note(HASH, db, self.command, &key),
+            b"hset" | b"hsetex" if self.is(OWN_EVENT) => self.note(HASH, db, self.command, &key),
+            b"hsetex" => {
+                self.note(HASH, db, "hset", &key);
+                if args.get(2).is_some_and(|word| &word[..] == b"PXAT") {
+                    self.note(HASH, db, "hexpire", &key);
+                }
+            }
             name => self.read_plain(db, name, &key),
         }
         self.finish();
@@ -178,9 +189,13 @@ impl Events {
         if self.is(OWN_EVENT) {
             return self.note(STRING, db, self.command, key);
         }
-        self.note(STRING, db, "set", key);
         let timed = matches!(name, b"setex" | b"psetex") || effect.args.len() > 3;
-        if timed && !self.keeps_ttl {
+        let (timed, time_first) = (timed && !self.keeps_ttl, self.is(TIME_FIRST));
+        if timed && time_first {
+            self.note(GENERIC, db, "expire", key);
+        }
+        self.note(STRING, db, "set", key);
+        if timed && !time_first {
             self.note(GENERIC, db, "expire", key);
         }
     }
@@ -205,7 +220,6 @@ const PLAIN: &[(&str, Classes, &str)] = &[
     ("hpersist", HASH, "hpersist"),
     ("hpexpireat", HASH, "hexpire"),
     ("hset", HASH, "hset"),
-    ("hsetex", HASH, "hset"),
     ("hsetnx", HASH, "hset"),
     ("incr", STRING, "incrby"),
     ("incrby", STRING, "incrby"),

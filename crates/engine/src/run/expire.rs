@@ -40,6 +40,7 @@ impl Engine {
         limit: usize,
     ) -> usize {
         let (mut removed, mut count) = (Vec::new(), 0);
+        let (mut expired_keys, mut expired_fields) = (0, 0);
         // What a script holds for too long is looked at when it is free again.
         let Ok(mut view) = self.keyspace.lock_shard_unless_busy(index) else { return 0 };
         self.begin(local);
@@ -52,11 +53,15 @@ impl Engine {
                         view.shard_at(index).touch(db, entry.key(), false, &mut local.changes);
                         local.effects.push_expired(db, entry.key());
                         removed.push(entry);
+                        expired_keys += 1;
                         count += 1;
                     }
-                    Some(Due::Fields { key, fields }) => {
+                    Some(Due::Fields { key, fields, emptied }) => {
                         view.shard_at(index).touch(db, &key, false, &mut local.changes);
-                        local.effects.push_removed_fields(db, &key, &fields);
+                        let is_emptied = emptied.is_some();
+                        local.effects.push_expired_fields(db, &key, &fields, is_emptied);
+                        removed.extend(emptied);
+                        expired_fields += fields.len();
                         count += fields.len();
                     }
                     None => break,
@@ -66,7 +71,8 @@ impl Engine {
         self.commit(local);
         view.publish(index);
         drop(view);
-        local.stats.expired_keys.add(removed.len() as u64);
+        local.stats.expired_keys.add(expired_keys);
+        local.stats.expired_subkeys.add(expired_fields as u64);
         local.garbage.extend(removed.into_iter().filter(Entry::is_heavy).map(Garbage::Entry));
         count
     }

@@ -8,7 +8,7 @@ use crate::keyspace::LockedShards;
 use crate::keyspace::db::{Db, Due};
 use crate::keyspace::garbage::Garbage;
 use crate::options::Options;
-use crate::run::event_classes::{MISSED, NEW, OVERWRITTEN, TYPE_CHANGED};
+use crate::run::event_classes::{Classes, MISSED, NEW, OVERWRITTEN, TYPE_CHANGED};
 use crate::run::worker_state::WorkerState;
 use crate::spec::Key;
 use crate::storage::entry::{Entry, NewValue, Value};
@@ -92,10 +92,13 @@ impl<'a> KeyAccess<'a> {
                 self.note_change(key.hash, key.bytes, false);
                 None
             }
-            Some(Due::Fields { key, fields }) => {
-                self.local.effects.push_removed_fields(self.db, &key, &fields);
+            Some(Due::Fields { key, fields, emptied }) => {
+                let is_emptied = emptied.is_some();
+                self.local.stats.expired_subkeys.add(fields.len() as u64);
+                self.local.effects.push_expired_fields(self.db, &key, &fields, is_emptied);
                 self.note_change(hash, &key, false);
-                Some(slot)
+                emptied.into_iter().for_each(|entry| self.local.discard(entry));
+                (!is_emptied).then_some(slot)
             }
             None => Some(slot),
         }
@@ -145,14 +148,25 @@ impl<'a> KeyAccess<'a> {
     /// Notes the event that a key was looked for in vain.
     #[inline]
     pub fn note_miss(&mut self, key: Key<'_>) {
+        self.note_event(MISSED, "keymiss", key);
+    }
+
+    /// Notes an event that the effect does not show.
+    pub(crate) fn note_event(&mut self, class: Classes, name: &'static str, key: Key<'_>) {
         if self.local.effects.events_wanted() {
-            self.local.effects.events.note(MISSED, self.db, "keymiss", key.bytes);
+            self.local.effects.events.note(class, self.db, name, key.bytes);
         }
+    }
+
+    /// The command that runs leaves the deadlines of the keys as they are: there is no event of
+    /// them.
+    pub(crate) fn note_kept_ttl(&mut self) {
+        self.local.effects.events.keep_ttl();
     }
 
     /// Counts a change of the key, and notes it for clients that watch it or keep a copy.
     #[inline]
-    fn touch_watches(&mut self, key: Key<'_>) {
+    pub(crate) fn touch_watches(&mut self, key: Key<'_>) {
         self.local.stats.changes.add(1);
         self.note_change(key.hash, key.bytes, true);
     }
@@ -381,6 +395,13 @@ impl<'a> KeyAccess<'a> {
         let hasher = self.view.keyspace().hasher();
         self.touch_watches(key);
         self.view.shard(key.hash).db_mut(self.db).take(key.hash, slot, hasher)
+    }
+
+    /// A move to another name is a use by the idle time, and none by the frequency.
+    pub(crate) fn note_moved(&mut self, entry: &mut Entry) {
+        if self.local.aging == Rule::Idle {
+            self.local.note_use(entry, self.now);
+        }
     }
 
     /// Stores an entry that was made under this key, in place of any other.

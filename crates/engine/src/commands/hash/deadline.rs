@@ -2,6 +2,7 @@
 //!
 //! A field that is due is gone before a handler sees its hash, so nothing here asks whether one is.
 
+use super::options::parse_condition;
 use crate::clock::Now;
 use crate::commands::expiry::ExpiryUnit;
 use crate::error::Error;
@@ -22,7 +23,7 @@ const DELETED: i64 = 2;
 
 /// HEXPIRE key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
 pub static HEXPIRE: DataCommand = declare("hexpire", Group::Hash, AtLeast(6))
-    .flags(WRITE | DENYOOM | FAST)
+    .flags(WRITE | FAST)
     .keys(&[KeySpec::at(1, RW | UPDATE)])
     .since("7.4.0")
     .complexity("O(N) with N fields given.")
@@ -32,7 +33,7 @@ pub static HEXPIRE: DataCommand = declare("hexpire", Group::Hash, AtLeast(6))
 
 /// HPEXPIRE key milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
 pub static HPEXPIRE: DataCommand = declare("hpexpire", Group::Hash, AtLeast(6))
-    .flags(WRITE | DENYOOM | FAST)
+    .flags(WRITE | FAST)
     .keys(&[KeySpec::at(1, RW | UPDATE)])
     .since("7.4.0")
     .complexity("O(N) with N fields given.")
@@ -42,7 +43,7 @@ pub static HPEXPIRE: DataCommand = declare("hpexpire", Group::Hash, AtLeast(6))
 
 /// HEXPIREAT key unix-time-seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
 pub static HEXPIREAT: DataCommand = declare("hexpireat", Group::Hash, AtLeast(6))
-    .flags(WRITE | DENYOOM | FAST)
+    .flags(WRITE | FAST)
     .keys(&[KeySpec::at(1, RW | UPDATE)])
     .since("7.4.0")
     .complexity("O(N) with N fields given.")
@@ -52,7 +53,7 @@ pub static HEXPIREAT: DataCommand = declare("hexpireat", Group::Hash, AtLeast(6)
 
 /// HPEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
 pub static HPEXPIREAT: DataCommand = declare("hpexpireat", Group::Hash, AtLeast(6))
-    .flags(WRITE | DENYOOM | FAST)
+    .flags(WRITE | FAST)
     .keys(&[KeySpec::at(1, RW | UPDATE)])
     .since("7.4.0")
     .complexity("O(N) with N fields given.")
@@ -72,18 +73,18 @@ pub fn wall_time(text: &[u8], unit: ExpiryUnit, now: Now, command: &str) -> Resu
     at_ms.ok_or_else(|| Error::invalid_expire(command))
 }
 
-/// Where the fields begin, behind `FIELDS numfields` at `at`.
+/// Where the fields begin, behind `key FIELDS numfields`.
 ///
 /// # Errors
-/// FIELDS is not there, or its count is not that of the arguments behind it; `uncounted` when it
-/// is no count at all.
-pub fn fields_from(call: &Call<'_>, at: usize, uncounted: Error) -> Result<usize, Error> {
+/// FIELDS is not there, or its count is none, or not that of the arguments behind it.
+pub fn fields_from(call: &Call<'_>) -> Result<usize, Error> {
+    let at = 2;
     let word = call.args.get(at).filter(|word| word.eq_ignore_ascii_case(b"FIELDS"));
     word.ok_or(Error::NO_FIELDS)?;
     let Some(count) = call.args.get(at + 1) else {
         return Err(Error::wrong_arity(call.command.name));
     };
-    let count = parse_i64(count).filter(|count| *count > 0).ok_or(uncounted)?;
+    let count = parse_i64(count).filter(|count| *count > 0).ok_or(Error::FIELD_COUNT)?;
     let from = at + 2;
     if count as u64 != (call.args.len() - from) as u64 {
         return Err(Error::FIELD_COUNT_MISMATCH);
@@ -91,63 +92,23 @@ pub fn fields_from(call: &Call<'_>, at: usize, uncounted: Error) -> Result<usize
     Ok(from)
 }
 
-/// On what a deadline is set.
-#[derive(Clone, Copy)]
-enum Condition {
-    Always,
-    Nx,
-    Xx,
-    Gt,
-    Lt,
-}
-
-impl Condition {
-    fn parse(word: &[u8]) -> Condition {
-        let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
-        if is("NX") {
-            Condition::Nx
-        } else if is("XX") {
-            Condition::Xx
-        } else if is("GT") {
-            Condition::Gt
-        } else if is("LT") {
-            Condition::Lt
-        } else {
-            Condition::Always
-        }
-    }
-
-    /// Whether the deadline `new_ms` may take the place of `old_ms`, zero being none, which is
-    /// later than any.
-    fn holds(self, new_ms: u64, old_ms: u64) -> bool {
-        match self {
-            Condition::Always => true,
-            Condition::Nx => old_ms == 0,
-            Condition::Xx => old_ms != 0,
-            Condition::Gt => old_ms != 0 && new_ms > old_ms,
-            Condition::Lt => old_ms == 0 || new_ms < old_ms,
-        }
-    }
-}
-
 fn expire(call: &mut Call<'_>, unit: ExpiryUnit) -> Result<(), Error> {
     let (key, args, now) = (call.key(0), call.args, call.now());
     let slot = call.space.find_hash(key)?;
     let at_ms = wall_time(args.at(2), unit, now, call.command.name)?;
-    let condition = Condition::parse(args.at(3));
-    let word = if matches!(condition, Condition::Always) { 3 } else { 4 };
-    let from = fields_from(call, word, Error::NUM_FIELDS)?;
+    let (condition, fields) = parse_condition(call)?;
     let (mut set, mut deleted) = (Vec::new(), Vec::new());
-    call.reply.array(args.len() - from);
+    call.reply.array(fields.len());
     let Some(slot) = slot else {
-        (from..args.len()).for_each(|_| call.reply.integer(NO_FIELD));
+        fields.for_each(|_| call.reply.integer(NO_FIELD));
         return Ok(());
     };
     let (hasher, deadline_ms, passed) =
         (call.space.hasher(), now.deadline(at_ms), now.has_come(at_ms));
     let reply = &mut *call.reply;
     call.space.change_hash(key, Some(slot), |hash| {
-        for field in args.iter().skip(from) {
+        hash.note_times();
+        for field in fields.map(|at| args.at(at)) {
             let done = match hash.deadline_ms(field, hasher) {
                 None => NO_FIELD,
                 Some(old_ms) if !condition.holds(deadline_ms, old_ms) => REFUSED,
@@ -244,7 +205,7 @@ pub static HPEXPIRETIME: DataCommand = declare("hpexpiretime", Group::Hash, AtLe
 fn reply_times(call: &mut Call<'_>, of_deadline: fn(u64, Now) -> i64) -> Result<(), Error> {
     let (key, now, hasher) = (call.key(0), call.now(), call.space.hasher());
     // A wrong type comes first.
-    let from = fields_from(call, 2, Error::FIELD_COUNT);
+    let from = fields_from(call);
     let hash = call.space.look_hash(key)?;
     let from = from?;
     call.reply.array(call.args.len() - from);
@@ -282,7 +243,7 @@ pub static HPERSIST: DataCommand = declare("hpersist", Group::Hash, AtLeast(5))
 fn persist(call: &mut Call<'_>) -> Result<(), Error> {
     let (key, args, hasher) = (call.key(0), call.args, call.space.hasher());
     let slot = call.space.find_hash(key)?;
-    let from = fields_from(call, 2, Error::FIELD_COUNT)?;
+    let from = fields_from(call)?;
     call.reply.array(args.len() - from);
     let Some(slot) = slot else {
         (from..args.len()).for_each(|_| call.reply.integer(NO_FIELD));

@@ -101,7 +101,7 @@ fn set(call: &mut Call<'_>, n: usize, deadline_ms: u64) -> Slot {
 
 /// MSETEX numkeys key value [key value ...] [NX | XX] [EX seconds | ... | KEEPTTL]
 pub static MSETEX: DataCommand = declare("msetex", Group::String, AtLeast(4))
-    .flags(WRITE | DENYOOM)
+    .flags(WRITE | DENYOOM | TIME_FIRST)
     .keys(&[KeySpec::counted(1, 2, OW | UPDATE)])
     .since("8.4.0")
     .complexity("O(N) where N is the number of keys to set.")
@@ -134,6 +134,9 @@ fn msetex(call: &mut Call<'_>) -> Result<(), Error> {
     let deadline_ms = time.deadline_ms(call.now(), "msetex")?;
     let sets = all_hold(call, condition)?;
     if sets {
+        if time.word {
+            call.space.note_kept_ttl();
+        }
         for n in 0..count {
             set_timed(call, n, deadline_ms, time.word);
         }

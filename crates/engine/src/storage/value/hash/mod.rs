@@ -273,13 +273,18 @@ impl Hash {
         true
     }
 
-    /// Changes a field's deadline; zero takes it away. Returns whether there is such a field.
-    pub fn set_deadline(&mut self, field: &[u8], deadline_ms: u64, hasher: &Hasher) -> bool {
-        if let Form::Packed(packed) = &mut self.0
-            && deadline_ms != 0
-        {
+    /// Takes the form that has room for deadlines, if the hash is packed.
+    pub fn note_times(&mut self) {
+        if let Form::Packed(packed) = &mut self.0 {
             let packed = std::mem::take(packed);
             self.0 = Form::Timed(Box::new(Timed { packed, next_ms: 0 }));
+        }
+    }
+
+    /// Changes a field's deadline; zero takes it away. Returns whether there is such a field.
+    pub fn set_deadline(&mut self, field: &[u8], deadline_ms: u64, hasher: &Hasher) -> bool {
+        if deadline_ms != 0 {
+            self.note_times();
         }
         let packed = match self.packed_mut() {
             Ok(packed) => packed,
