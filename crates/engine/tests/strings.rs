@@ -23,7 +23,7 @@ fn with_entry<R>(
 
 #[test]
 fn encodings_are_redis_s() {
-    let long = "x".repeat(45);
+    let long = "x".repeat(41);
     let cases = [
         ("SET k 12", "int"),
         ("SET k 012", "embstr"),

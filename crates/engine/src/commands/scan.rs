@@ -1,6 +1,7 @@
 //! What SCAN and its relatives on collections share: the cursor and the pattern.
 
 use crate::glob::{Case, matches};
+use redstart_protocol::parse_i64;
 
 /// A pattern that names are held against; by default all pass.
 #[derive(Default)]
@@ -19,12 +20,16 @@ impl<'a> Filter<'a> {
     }
 }
 
-/// A cursor as C's `strtoul` reads it, which is what Redis takes: a sign may stand before it, a
-/// negative number counts from the end of the range, and nothing at all is zero.
+/// A cursor as Redis takes it: a number that is not negative, or what C's `strtoul` takes, so that
+/// blanks and a sign may stand before it.
 pub fn parse_cursor(text: &[u8]) -> Option<u64> {
     let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
-    let (negative, digits) = match text {
-        [] => return Some(0),
+    if let Some(number) = parse_i64(text) {
+        return u64::try_from(number).ok();
+    }
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
+    let start = text.iter().position(|byte| !is_blank(byte))?;
+    let (negative, digits) = match &text[start..] {
         [b'-', digits @ ..] => (true, digits),
         [b'+', digits @ ..] => (false, digits),
         digits => (false, digits),
@@ -41,12 +46,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cursors_read_as_strtoul_reads_them() {
-        let good = [("", 0), ("0", 0), ("+7", 7), ("-1", u64::MAX), ("007", 7), ("5\0x", 5)];
+    fn cursors_are_read_as_redis_reads_them() {
+        let good = [("0", 0), ("+7", 7), (" -1", u64::MAX), ("007", 7), (" 0", 0), ("5\0x", 5)];
         for (text, number) in good {
             assert_eq!(parse_cursor(text.as_bytes()), Some(number), "{text:?}");
         }
-        for text in ["-", "+", " 0", "0 ", "1.5", "abc", "--1", "18446744073709551616"] {
+        for text in ["", "-", "+", "-1", "+ 0", "0 ", "1.5", "abc", "--1", "18446744073709551616"] {
             assert_eq!(parse_cursor(text.as_bytes()), None, "{text:?}");
         }
     }

@@ -65,7 +65,8 @@ fn relocate(space: &mut KeyAccess<'_>, from: Key<'_>, db: usize, to: Key<'_>) {
     let Some(slot) = space.find(from) else { return };
     let entry = space.take(from, slot);
     let deadline_ms = entry.deadline_ms();
-    let entry = entry.renamed(to.bytes, deadline_ms);
+    let mut entry = entry.renamed(to.bytes, deadline_ms);
+    space.note_moved(&mut entry);
     in_db(space, db, |space| space.place(to, entry));
     space.count_changes(1);
 }

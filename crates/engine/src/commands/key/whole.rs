@@ -95,7 +95,11 @@ fn scan(call: &mut Call<'_>) -> Result<(), Error> {
     let cursor = parse_cursor(call.args.at(1)).ok_or(Error::INVALID_CURSOR)?;
     let (mut count, mut filter, mut kind) = (10, Filter::default(), None);
     for at in (2..call.args.len()).step_by(2) {
-        let (word, value) = (call.args.at(at), call.args.get(at + 1).ok_or(Error::SYNTAX)?);
+        let word = call.args.at(at);
+        if word.eq_ignore_ascii_case(b"NOVALUES") {
+            return Err(Error::NOVALUES);
+        }
+        let value = call.args.get(at + 1).ok_or(Error::SYNTAX)?;
         if word.eq_ignore_ascii_case(b"COUNT") {
             count = parse_i64(value).ok_or(Error::NOT_INTEGER)?;
             if count < 1 {

@@ -22,6 +22,11 @@ pub fn integer(call: &Call<'_>, at: usize) -> Result<i64, Error> {
     parse_i64(call.args.at(at)).ok_or(Error::NOT_INTEGER)
 }
 
+/// Argument `at` as an integer that has a negation.
+pub fn negatable(call: &Call<'_>, at: usize) -> Result<i64, Error> {
+    Some(integer(call, at)?).filter(|number| *number != i64::MIN).ok_or(Error::NOT_NEGATABLE)
+}
+
 /// Argument `at` as a count of at least `least`, or the error.
 pub fn count(call: &Call<'_>, at: usize, least: i64, error: Error) -> Result<usize, Error> {
     let count = parse_i64(call.args.at(at)).filter(|count| *count >= least).ok_or(error)?;

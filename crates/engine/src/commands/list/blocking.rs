@@ -20,7 +20,7 @@ use redstart_protocol::parse_f64;
 
 /// BLPOP key [key ...] timeout
 pub static BLPOP: BlockingCommand = declare("blpop", Group::List, AtLeast(3))
-    .flags(WRITE | NOSCRIPT | BLOCKING)
+    .flags(WRITE | BLOCKING)
     .keys(ALL_BUT_LAST)
     .since("2.0.0")
     .complexity("O(N) with N keys.")
@@ -33,7 +33,7 @@ pub static BLPOP: BlockingCommand = declare("blpop", Group::List, AtLeast(3))
 
 /// BRPOP key [key ...] timeout
 pub static BRPOP: BlockingCommand = declare("brpop", Group::List, AtLeast(3))
-    .flags(WRITE | NOSCRIPT | BLOCKING)
+    .flags(WRITE | BLOCKING)
     .keys(ALL_BUT_LAST)
     .since("2.0.0")
     .complexity("O(N) with N keys.")
@@ -126,7 +126,7 @@ fn serve_some(call: &mut Call<'_>, n: usize, waiter: &Waiter) -> Result<Served, 
 
 /// BLMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout
 pub static BLMOVE: BlockingCommand = declare("blmove", Group::List, Exactly(6))
-    .flags(WRITE | DENYOOM | NOSCRIPT | BLOCKING)
+    .flags(WRITE | DENYOOM | BLOCKING)
     .keys(FROM_AND_TO)
     .since("6.2.0")
     .complexity("O(1)")
@@ -142,7 +142,7 @@ pub static BLMOVE: BlockingCommand = declare("blmove", Group::List, Exactly(6))
 
 /// BRPOPLPUSH source destination timeout
 pub static BRPOPLPUSH: BlockingCommand = declare("brpoplpush", Group::List, Exactly(4))
-    .flags(WRITE | DENYOOM | NOSCRIPT | BLOCKING)
+    .flags(WRITE | DENYOOM | BLOCKING)
     .keys(FROM_AND_TO)
     .since("2.2.0")
     .complexity("O(1)")
@@ -195,10 +195,16 @@ fn word(end: End) -> &'static [u8] {
 
 /// Argument `at`, in seconds, as a time to wait in milliseconds; zero is for ever.
 fn timeout(call: &Call<'_>, at: usize) -> Result<u64, Error> {
-    let seconds = parse_f64(call.args.at(at)).filter(|seconds| !seconds.is_nan());
+    let text = call.args.at(at);
+    // What is too large for a float is a number all the same.
+    let beyond = || std::str::from_utf8(text).ok()?.parse().ok();
+    let seconds = parse_f64(text).or_else(beyond).filter(|seconds| !seconds.is_nan());
     let timeout_ms = (seconds.ok_or(Error::TIMEOUT_NOT_FLOAT)? * 1000.0).ceil();
-    if timeout_ms < 0.0 || timeout_ms > i64::MAX as f64 {
+    if timeout_ms < 0.0 {
         return Err(Error::TIMEOUT_NEGATIVE);
+    }
+    if timeout_ms >= (i64::MAX - call.now().present().wall_ms) as f64 {
+        return Err(Error::TIMEOUT_OUT_OF_RANGE);
     }
     Ok(timeout_ms as u64)
 }

@@ -1,7 +1,7 @@
 //! Changes inside of lists: LSET, LINSERT, LREM, LTRIM.
 
 use super::access::{find_list, limit, list_of, modify, remove};
-use super::arguments::{integer, range, resolve};
+use super::arguments::{integer, negatable, range, resolve};
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
@@ -85,7 +85,7 @@ pub static LREM: DataCommand = declare("lrem", Group::List, Exactly(4))
     .run(lrem);
 
 fn lrem(call: &mut Call<'_>) -> Result<(), Error> {
-    let count = integer(call, 2)?;
+    let count = negatable(call, 2)?;
     let (key, value, limit) = (call.key(0), call.args.at(3), limit(call));
     let Some(slot) = find_list(&mut call.space, key)? else {
         call.reply.integer(0);

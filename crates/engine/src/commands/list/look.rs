@@ -1,7 +1,7 @@
 //! Looking at lists: LLEN, LINDEX, LRANGE, LPOS.
 
 use super::access::{read_list, write_element};
-use super::arguments::{count, integer, range, resolve};
+use super::arguments::{count, integer, negatable, range, resolve};
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
@@ -102,18 +102,15 @@ impl Search {
     fn parse(call: &Call<'_>) -> Result<Search, Error> {
         let unlimited = |number: usize| if number == 0 { usize::MAX } else { number };
         let mut search = Search { from: End::Head, skip: 0, most: None, compared_max: usize::MAX };
-        let (mut at, mut unbounded) = (3, false);
+        let mut at = 3;
         while let Some(word) = call.args.get(at) {
             if at + 1 >= call.args.len() {
                 return Err(Error::SYNTAX);
             }
             if word.eq_ignore_ascii_case(b"RANK") {
-                let rank = integer(call, at + 1)?;
+                let rank = negatable(call, at + 1)?;
                 search.from = if rank < 0 { End::Tail } else { End::Head };
-                // The least of all ranks has no absolute value: in Redis's arithmetic it passes
-                // over nothing and no COUNT is ever reached.
-                unbounded = rank == i64::MIN;
-                let matches = rank.checked_abs().unwrap_or(1) as usize;
+                let matches = rank.unsigned_abs() as usize;
                 search.skip = matches.checked_sub(1).ok_or(Error::ZERO_RANK)?;
             } else if word.eq_ignore_ascii_case(b"COUNT") {
                 search.most = Some(unlimited(count(call, at + 1, 0, Error::NEGATIVE_COUNT)?));
@@ -123,9 +120,6 @@ impl Search {
                 return Err(Error::SYNTAX);
             }
             at += 2;
-        }
-        if unbounded {
-            search.most = search.most.map(|_| usize::MAX);
         }
         Ok(search)
     }

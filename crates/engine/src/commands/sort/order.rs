@@ -7,7 +7,6 @@
 use super::pattern::Pattern;
 use crate::error::Error;
 use crate::run::key_access::KeyAccess;
-use redstart_protocol::parse_f64;
 use std::cmp::Ordering;
 
 /// How elements are ordered.
@@ -95,14 +94,13 @@ impl Order<'_> {
     }
 }
 
-/// A number as C's `strtod` reads it: behind blanks, up to the first zero byte; nothing is zero.
+/// A number as a text: no blanks around it, up to the first zero byte, not in hexadecimal; nothing
+/// is zero, and what is too large is infinite.
 fn number(text: &[u8]) -> Option<f64> {
     let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
     let text = &text[..end];
     if text.is_empty() {
         return Some(0.0);
     }
-    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
-    let start = text.iter().position(|byte| !is_blank(byte))?;
-    parse_f64(&text[start..])
+    std::str::from_utf8(text).ok()?.parse().ok().filter(|number: &f64| !number.is_nan())
 }

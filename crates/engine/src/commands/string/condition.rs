@@ -30,6 +30,15 @@ pub enum Condition<'a> {
 }
 
 impl<'a> Condition<'a> {
+    /// Takes NX or XX; returns how many arguments that is, None for another option.
+    ///
+    /// # Errors
+    /// When it contradicts the one before.
+    pub fn existence(&mut self, option: &[u8]) -> Result<Option<usize>, Error> {
+        let is = |name: &[u8]| option.eq_ignore_ascii_case(name);
+        if is(b"NX") || is(b"XX") { self.option(option, None).map(Some) } else { Ok(None) }
+    }
+
     /// Takes one option of SET; returns how many arguments it has. The same condition again is
     /// no error, and the last one counts.
     ///

@@ -60,6 +60,8 @@ impl<'a> Time<'a> {
 pub struct SetOptions<'a> {
     /// When the value is set.
     pub condition: Condition<'a>,
+    /// NX or XX, which may stand behind a condition on the value.
+    pub existence: Condition<'a>,
     /// GET: the reply is the old value.
     pub returns_old: bool,
     /// In monotonic milliseconds, zero for none.
@@ -74,7 +76,8 @@ impl<'a> SetOptions<'a> {
     /// # Errors
     /// What does not exist or does not go together, and a bad time.
     pub fn parse(call: &Call<'a>) -> Result<Self, Error> {
-        let (mut condition, mut returns_old) = (Condition::Always, false);
+        let (mut condition, mut existence) = (Condition::Always, Condition::Always);
+        let mut returns_old = false;
         let mut time = Time::default();
         let mut at = 3;
         while let Some(option) = call.args.get(at) {
@@ -85,11 +88,16 @@ impl<'a> SetOptions<'a> {
             } else if option.eq_ignore_ascii_case(b"GET") {
                 returns_old = true;
                 1
-            } else {
+            } else if let Some(used) = existence.existence(option)? {
+                used
+            } else if existence == Condition::Always {
                 condition.option(option, next)?
+            } else {
+                return Err(Error::SYNTAX);
             };
         }
         let deadline_ms = time.deadline_ms(call.now(), "set")?;
-        Ok(SetOptions { condition, returns_old, deadline_ms, keeps_ttl: time.word })
+        let keeps_ttl = time.word;
+        Ok(SetOptions { condition, existence, returns_old, deadline_ms, keeps_ttl })
     }
 }

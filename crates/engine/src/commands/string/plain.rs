@@ -70,7 +70,7 @@ fn set(call: &mut Call<'_>) -> Result<(), Error> {
         Some(_) => Some(Value::Int(0)),
         None => None,
     };
-    let holds = options.condition.holds(stored)?;
+    let holds = options.condition.holds(stored)? && options.existence.holds(stored)?;
     if options.returns_old {
         match stored {
             Some(value) => write_value(call.reply, value),

@@ -37,8 +37,9 @@ pub use value::{NewValue, Value};
 
 /// The longest string kept inline behind its key, in bytes.
 pub const INLINE_MAX: usize = 4096;
-/// The longest string that OBJECT ENCODING calls `embstr`, in bytes.
-pub const EMBSTR_MAX: usize = 44;
+/// The longest string that OBJECT ENCODING calls `embstr`, in bytes, together with its key: what
+/// Redis puts into one block of 64 bytes.
+pub const EMBSTR_MAX: usize = 41;
 
 const HEADER: usize = 8;
 const WORD: usize = 8;

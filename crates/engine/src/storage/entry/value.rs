@@ -107,7 +107,11 @@ impl Entry {
         }
         match self.value() {
             Value::Int(_) => "int",
-            Value::Inline(v) if v.len() <= EMBSTR_MAX && self.flags() & RAW == 0 => "embstr",
+            Value::Inline(v)
+                if self.key().len() + v.len() <= EMBSTR_MAX && self.flags() & RAW == 0 =>
+            {
+                "embstr"
+            }
             _ => "raw",
         }
     }

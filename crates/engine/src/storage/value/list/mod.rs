@@ -37,11 +37,11 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// The meaning of `list-max-listpack-size`: a number of elements when positive, else one of
+    /// The meaning of `list-max-listpack-size`: a number of elements, zero being one, or one of
     /// five sizes, of which those above [`block::BLOCK_MAX`] count as that.
     pub fn from_setting(setting: i64) -> Limit {
         let bytes = if setting == -1 { 4096 } else { block::BLOCK_MAX };
-        let count = usize::try_from(setting).unwrap_or(usize::MAX);
+        let count = usize::try_from(setting).unwrap_or(usize::MAX).max(1);
         Limit { bytes, count }
     }
 
