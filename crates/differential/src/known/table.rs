@@ -101,46 +101,20 @@ pub const TABLE: &[Known] = &[
             rest.is_some() && rest == subject.strip_suffix(b"\r\n")
         }),
     ),
-    to_mend(
-        &[REDIS_8],
-        "the words for wrong arguments of HEXPIRE, HGETEX, HSETEX and their like",
-        Sign::Reply(are_field_errors),
-    ),
     stays(
         &[VALKEY_9],
         "Valkey's words for wrong arguments of HEXPIRE, HGETEX, HSETEX and their like",
         Sign::Reply(are_field_errors),
     ),
-    to_mend(
-        &[REDIS_8, VALKEY_9],
-        "HEXPIRE, HGETEX, HSETEX: flags given twice, options behind the fields",
+    stays(
+        &[VALKEY_9],
+        "HEXPIRE, HGETEX, HSETEX: options behind the fields, which Valkey refuses",
         Sign::NotSent(|command, _| is_about_fields(command) && !is_plain(command)),
     ),
-    to_mend(
-        &[REDIS_8, VALKEY_9],
-        "HSETEX with a time in the past: its events",
+    stays(
+        &[VALKEY_9],
+        "HSETEX with a time in the past: Valkey reports `hexpire` and `hexpired`",
         Sign::NotSent(|command, _| command.is("HSETEX") && has_past_time(command)),
-    ),
-    to_mend(
-        &[REDIS_8, VALKEY_9],
-        "HSETEX with a time: `hexpire` comes after `hset`",
-        Sign::Event(|steps, message| is_event(message, "hexpire") && some(steps, &["HSETEX"])),
-    ),
-    to_mend(
-        &[REDIS_8, VALKEY_9],
-        "HINCRBYFLOAT on a hash with field deadlines: `hincrbyfloat`, not `hset`",
-        Sign::Event(|steps, message| {
-            let is_one = is_event(message, "hset") || is_event(message, "hincrbyfloat");
-            is_one && some(steps, &["HINCRBYFLOAT"])
-        }),
-    ),
-    to_mend(
-        &[REDIS_8, VALKEY_9],
-        "SET: IFEQ and its like go with NX and XX",
-        Sign::NotSent(|command, _| {
-            let is_conditional = has(command, &["IFEQ", "IFNE", "IFDEQ", "IFDNE"]);
-            command.is("SET") && is_conditional && has(command, &["NX", "XX"])
-        }),
     ),
     stays(
         &[REDIS_8],
@@ -156,9 +130,9 @@ pub const TABLE: &[Known] = &[
             command.is("SET") && has(command, &["GET"]) && command.args.windows(2).any(is_wrong)
         }),
     ),
-    to_mend(
-        &[REDIS_8],
-        "MSETEX with a time: `expire` comes before `set`",
+    stays(
+        &[VALKEY_9],
+        "MSETEX with a time: to Valkey, `expire` comes behind `set`",
         Sign::Event(|steps, message| is_event(message, "expire") && some(steps, &["MSETEX"])),
     ),
     stays(
@@ -171,13 +145,6 @@ pub const TABLE: &[Known] = &[
         "COMMAND GETKEYS of a name alone is queued in a transaction",
         Sign::NotSent(|command, is_queueing| {
             is_queueing && command.is("COMMAND") && command.args.len() < 4
-        }),
-    ),
-    to_mend(
-        &[REDIS_8, VALKEY_9],
-        "MSETEX KEEPTTL: no `expire`, for the deadline does not change",
-        Sign::Event(|steps, message| {
-            is_event(message, "expire") && some(steps, &["MSETEX", "KEEPTTL"])
         }),
     ),
     stays(
@@ -216,15 +183,6 @@ pub const TABLE: &[Known] = &[
             _ => false,
         }),
     ),
-    to_mend(
-        &[REDIS_8],
-        "OBJECT ENCODING: a deadline in the past that deleted a field leaves listpackex",
-        Sign::Reply(|command, oracle, subject| {
-            command.is("OBJECT")
-                && oracle == b"$10\r\nlistpackex\r\n"
-                && subject == b"$8\r\nlistpack\r\n"
-        }),
-    ),
     stays(
         &[VALKEY_9],
         "OBJECT ENCODING: to Valkey, a hash with field deadlines is a hashtable",
@@ -244,21 +202,21 @@ pub const TABLE: &[Known] = &[
             is_about_fields(command) && command.args.iter().any(is_far)
         }),
     ),
-    to_mend(
-        &[REDIS_8, VALKEY_9],
-        "SCAN and HSCAN: a cursor that is no number",
+    stays(
+        &[REDIS_7],
+        "SCAN and HSCAN: to Redis 7.0, nothing and negative numbers are cursors, too",
         Sign::Reply(|command, oracle, subject| {
             let refuses =
                 |frame: &[u8]| frame.windows(18).any(|part| part == b"ERR invalid cursor");
             (command.is("SCAN") || command.is("HSCAN")) && (refuses(oracle) || refuses(subject))
         }),
     ),
-    to_mend(
-        &[REDIS_8, VALKEY_9],
-        "LPOS, LREM and others: the least integer of all",
-        Sign::Reply(|_, oracle, _| {
+    stays(
+        &[REDIS_7],
+        "LPOS and LREM: the least integer of all",
+        Sign::Reply(|_, _, subject| {
             let refused = b"ERR value is out of range, value must between -9223372036854775807";
-            oracle.windows(refused.len()).any(|part| part == refused)
+            subject.windows(refused.len()).any(|part| part == refused)
         }),
     ),
     stays(
@@ -295,35 +253,29 @@ pub const TABLE: &[Known] = &[
             command.is("RESTORE") && command.args.iter().any(is_empty)
         }),
     ),
-    to_mend(
-        &[REDIS_8],
-        "SORT: no number begins with a space or with 0x",
+    stays(
+        &[REDIS_7],
+        "SORT: to Redis 7.0, a number may begin with a space or 0x, and is not infinite",
         Sign::Reply(is_no_number),
     ),
     stays(&[VALKEY_9], "SORT: to Valkey, no text is no number", Sign::Reply(is_no_number)),
-    to_mend(
-        &[REDIS_8, VALKEY_9],
+    stays(
+        &[REDIS_7, VALKEY_9],
         "SORT: what is no number is not stored",
         Sign::NotSent(|command, _| {
             command.is("SORT") && has(command, &["STORE"]) && !has(command, &["ALPHA"])
         }),
     ),
-    to_mend(
-        &[REDIS_8, VALKEY_9],
-        "a timeout beyond all clocks is out of range",
+    stays(
+        &[REDIS_7],
+        "a timeout beyond all clocks is negative",
         Sign::Reply(|_, oracle, subject| {
-            oracle == b"-ERR timeout is out of range\r\n"
-                && subject == b"-ERR timeout is negative\r\n"
+            oracle.starts_with(b"-ERR timeout is") && subject == b"-ERR timeout is out of range\r\n"
         }),
     ),
-    to_mend(
-        &[REDIS_8],
-        "OBJECT ENCODING: embstr or raw depends on the key's length, too",
-        Sign::Reply(is_short_text),
-    ),
     stays(
-        &[VALKEY_9],
-        "OBJECT ENCODING: to Valkey longer texts are embstr",
+        &[REDIS_7, VALKEY_9],
+        "OBJECT ENCODING: longer texts are embstr",
         Sign::Reply(is_short_text),
     ),
     stays(
@@ -390,9 +342,9 @@ pub const TABLE: &[Known] = &[
         "SET with a time in the past: Valkey reports no `set`",
         Sign::NotSent(|command, _| command.is("SET") && has_past_time(command)),
     ),
-    to_mend(
-        &[REDIS_8, VALKEY_9],
-        "scripts may run commands that wait, as if no time were left",
+    stays(
+        &[REDIS_7],
+        "scripts may not run commands that wait",
         Sign::NotSent(|command, is_within| {
             is_within
                 && ["BLPOP", "BRPOP", "BLMOVE", "BLMPOP", "BRPOPLPUSH"]
