@@ -152,6 +152,54 @@ fn the_common_version_is_read_by_all() {
     fs::remove_dir_all(&directory).expect("the directory is ours");
 }
 
+/// What does not exist here, by the command that makes it, and its name.
+const FOREIGN: [(&str, &str); 8] = [
+    ("SADD key a b", "a set"),
+    ("SADD key 1 2", "a set"),
+    ("ZADD key 1 a", "a sorted set"),
+    ("GEOADD key 1 1 a", "a sorted set"),
+    ("XADD key * f v", "a stream"),
+    ("XGROUP CREATE key g $ MKSTREAM", "a stream"),
+    ("XADD key IDMPAUTO p * f v", "a stream"),
+    ("VADD key VALUES 3 1 2 3 e", "a vector set"),
+];
+
+#[test]
+fn types_that_do_not_exist_here_are_named() {
+    let beside = scratch("foreign-ours");
+    let ours = redstart(&beside, &[]);
+    let mut ours = ours.client();
+    for oracle in oracles() {
+        let directory = scratch(&format!("foreign-{}", oracle.name));
+        let server = started(&oracle, &directory, &[]);
+        let mut client = server.client();
+        let mut named = 0;
+        for (command, name) in FOREIGN {
+            line(&mut client, "FLUSHALL");
+            let words: Vec<&str> = command.split(' ').collect();
+            if matches!(client.call(&words), Ok(Value::Error(_))) {
+                // The oracle has no such type.
+                continue;
+            }
+            line(&mut client, "SAVE");
+            let (said, whole) = run(&["check".as_ref(), &directory.join("dump.rdb")]);
+            let what = format!(": the value is {name}, encoding ");
+            assert!(!whole && said.contains(&what), "{}, {command}: {said}", oracle.name);
+            let what = "which does not exist here (key \"key\", at byte ";
+            assert!(said.contains(what), "{}, {command}: {said}", oracle.name);
+            let Value::Bulk(payload) = line(&mut client, "DUMP key") else { panic!("{command}") };
+            let reply = ours.call(&[b"RESTORE", &b"key"[..], b"0", &payload]);
+            let refused = Value::Error(b"ERR Bad data format".to_vec());
+            assert_eq!(reply.ok(), Some(refused), "{}, {command}", oracle.name);
+            named += 1;
+        }
+        assert!(named >= 6, "{}: {named}", oracle.name);
+        drop(server);
+        fs::remove_dir_all(&directory).expect("the directory is ours");
+    }
+    fs::remove_dir_all(&beside).expect("the directory is ours");
+}
+
 #[test]
 fn payloads_go_both_ways() {
     for oracle in oracles() {

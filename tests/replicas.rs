@@ -1,5 +1,5 @@
-//! Replicas that were pointed here by mistake: Redstart does not replicate, and real servers of Redis
-//! and of Valkey wait a second between their tries instead of coming thousands of times.
+//! Replicas that were pointed here by mistake: Redstart does not replicate, and real servers wait a
+//! second between their tries instead of coming thousands of times.
 
 #[allow(dead_code, reason = "each test binary uses a part")]
 mod support;

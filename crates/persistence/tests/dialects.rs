@@ -107,7 +107,7 @@ fn what_does_not_exist_here_is_named() {
     // What comes first in a module's value is its name.
     let vectors = b"\x81\xbd\xe7\x2d\xa2\xbb\x1e\xb4\x00".to_vec();
     let found = fault(&file("REDIS0013", &entry(7, &vectors)));
-    assert!(found.what.starts_with("the value is a module's type (vectorset), enc"), "{found}");
+    assert!(found.what.starts_with("the value is a vector set, enc"), "{found}");
     for (head, part, what) in [
         ("VALKEY080", 243, "the import of a cluster's slot, half done, number 243"),
         ("VALKEY081", 242, "a command that ran while the file was written, number 242"),

@@ -36,9 +36,14 @@ fn name_of(id: u64) -> String {
     letters(id, 9, 10)
 }
 
-/// A module's name in brackets, which comes first in whatever it wrote, if it is there.
-pub fn name(input: &mut Input<'_>) -> String {
-    input.length().map_or(String::new(), |id| format!(" ({})", name_of(id)))
+/// What a value of a module's type is: its name comes first, if it is there. Redis 8 has its sets of
+/// vectors as a module's type.
+pub fn type_name(input: &mut Input<'_>) -> String {
+    match input.length().map(name_of).as_deref() {
+        Ok("vectorset") => "a vector set".to_owned(),
+        Ok(name) => format!("a module's type ({name})"),
+        Err(_) => "a module's type".to_owned(),
+    }
 }
 
 /// Passes over a module's data beside the keys; returns its name.

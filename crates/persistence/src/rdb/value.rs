@@ -29,7 +29,7 @@ pub fn read(
         Kind::Known(encoding) => return (encoding.read)(input, builder),
         Kind::Templated(form) => return template::read(input, form, templates, builder),
         Kind::Foreign(name) => name.to_owned(),
-        Kind::Module => format!("a module's type{}", module::name(input)),
+        Kind::Module => module::type_name(input),
         Kind::Unknown => "of an unknown type".to_owned(),
     };
     let what = format!("the value is {name}, encoding {kind}, which does not exist here");
