@@ -182,9 +182,9 @@ pub fn format_f64(value: f64, into: &mut [u8; DOUBLE_TEXT_MAX]) -> &str {
     std::str::from_utf8(&bytes[..len]).expect("digits, signs and letters are ASCII")
 }
 
-/// A double as Redis 8 takes it from a script: a whole number in full as far as it is safe, another by
-/// the fewest digits that read as the same double, with an exponent only where that is shorter (after
-/// Loitsch's Grisu, as `fpconv` prints it).
+/// A double as Redis 8 takes it from a script: a whole number in full as far as it is safe, another
+/// by the fewest digits that read as the same double, with an exponent only where that is shorter
+/// (after Loitsch's Grisu, as `fpconv` prints it).
 pub fn format_shortest(value: f64, into: &mut [u8; DOUBLE_TEXT_MAX]) -> &str {
     const WHOLE_MAX: f64 = (i64::MAX / 2) as f64;
     let mut text = Text { bytes: into, len: 0 };

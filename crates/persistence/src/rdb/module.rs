@@ -36,8 +36,8 @@ fn name_of(id: u64) -> String {
     letters(id, 9, 10)
 }
 
-/// What a value of a module's type is: its name comes first, if it is there. Redis 8 has its sets of
-/// vectors as a module's type.
+/// What a value of a module's type is: its name comes first, if it is there. Redis 8 has its sets
+/// of vectors as a module's type.
 pub fn type_name(input: &mut Input<'_>) -> String {
     match input.length().map(name_of).as_deref() {
         Ok("vectorset") => "a vector set".to_owned(),
