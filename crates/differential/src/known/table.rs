@@ -185,6 +185,20 @@ pub const TABLE: &[Known] = &[
     ),
     stays(
         &[VALKEY_9],
+        "SET with IFEQ and NX or XX: Valkey refuses the two together",
+        Sign::NotSent(|command, _| has(command, &["IFEQ"]) && has(command, &["NX", "XX"])),
+    ),
+    stays(
+        &[VALKEY_9],
+        "OBJECT ENCODING: to Redis, a hash stays a listpackex when its last deadline has gone",
+        Sign::Reply(|command, oracle, subject| {
+            command.is("OBJECT")
+                && oracle == b"$8\r\nlistpack\r\n"
+                && subject == b"$10\r\nlistpackex\r\n"
+        }),
+    ),
+    stays(
+        &[VALKEY_9],
         "OBJECT ENCODING: to Valkey, a hash with field deadlines is a hashtable",
         Sign::Reply(|command, oracle, subject| {
             command.is("OBJECT")
