@@ -178,8 +178,7 @@ pub fn format_f64(value: f64, into: &mut [u8; DOUBLE_TEXT_MAX]) -> &str {
     } else {
         text.put_general(value);
     }
-    let Text { bytes, len } = text;
-    std::str::from_utf8(&bytes[..len]).expect("digits, signs and letters are ASCII")
+    text.into_str()
 }
 
 /// A double as Redis 8 takes it from a script: a whole number in full as far as it is safe, another
@@ -200,8 +199,7 @@ pub fn format_shortest(value: f64, into: &mut [u8; DOUBLE_TEXT_MAX]) -> &str {
             value => text.put_shortest(value),
         }
     }
-    let Text { bytes, len } = text;
-    std::str::from_utf8(&bytes[..len]).expect("digits, signs and letters are ASCII")
+    text.into_str()
 }
 
 /// Text in a fixed buffer.
@@ -210,7 +208,12 @@ struct Text<'a> {
     len: usize,
 }
 
-impl Text<'_> {
+impl<'a> Text<'a> {
+    fn into_str(self) -> &'a str {
+        let Text { bytes, len } = self;
+        std::str::from_utf8(&bytes[..len]).expect("digits, signs and letters are ASCII")
+    }
+
     fn put(&mut self, text: &[u8]) {
         self.bytes[self.len..self.len + text.len()].copy_from_slice(text);
         self.len += text.len();
@@ -218,69 +221,30 @@ impl Text<'_> {
 
     /// The fewest digits of a finite number above zero.
     fn put_shortest(&mut self, value: f64) {
-        use std::io::Write;
-        const ZEROS: &[u8] = b"00000000000000000000000";
-        let mut scientific = [0; DOUBLE_TEXT_MAX];
-        let mut rest = &mut scientific[..];
-        write!(rest, "{value:e}").expect("the buffer holds any double");
-        let unused = rest.len();
-        let written = &scientific[..DOUBLE_TEXT_MAX - unused];
-        let at = written.iter().position(|&byte| byte == b'e').expect("there is an exponent");
-        let exponent: i32 = std::str::from_utf8(&written[at + 1..])
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .expect("the exponent is a small number");
-        // Without the point: `digits` times ten to the power of `scale`.
-        let mut digits = [0; 17];
-        let mut count = 0;
-        for &digit in written[..at].iter().filter(|&&byte| byte != b'.') {
-            digits[count] = digit;
-            count += 1;
-        }
-        let (digits, scale) = (&digits[..count], exponent - count as i32 + 1);
-        let magnitude = exponent.unsigned_abs() as usize;
-        if scale >= 0 && magnitude < count + 7 {
+        let scientific = Scientific::of(format_args!("{value:e}"));
+        let (digits, exponent) = (scientific.digits(), scientific.exponent);
+        // The number is `digits` times ten to the power of `scale`.
+        let scale = exponent + 1 - digits.len() as i64;
+        let is_plain = match scale {
+            0.. => exponent < digits.len() as i64 + 7,
+            _ => scale > -7 || exponent.abs() < 4,
+        };
+        if is_plain && exponent >= 0 {
+            self.put_point(digits, exponent as usize + 1);
+        } else if is_plain {
+            self.put(&b"0.00000"[..(1 - exponent) as usize]);
             self.put(digits);
-            self.put(&ZEROS[..scale as usize]);
-        } else if scale < 0 && (scale > -7 || magnitude < 4) {
-            let behind = scale.unsigned_abs() as usize;
-            match count.checked_sub(behind).filter(|&before| before > 0) {
-                Some(before) => {
-                    self.put(&digits[..before]);
-                    self.put(b".");
-                    self.put(&digits[before..]);
-                }
-                None => {
-                    self.put(b"0.");
-                    self.put(&ZEROS[..behind - count]);
-                    self.put(digits);
-                }
-            }
         } else {
-            self.put(&digits[..1]);
-            if count > 1 {
-                self.put(b".");
-                self.put(&digits[1..]);
-            }
+            self.put_point(digits, 1);
             self.put(if exponent < 0 { b"e-" } else { b"e+" });
-            self.put(itoa::Buffer::new().format(magnitude).as_bytes());
+            self.put(itoa::Buffer::new().format(exponent.abs()).as_bytes());
         }
     }
 
     /// `%.17g` of a finite number that is not zero.
     fn put_general(&mut self, value: f64) {
-        use std::io::Write;
-        // One digit, a point, sixteen digits, then the exponent: `1.2345678901234567e-308`.
-        let mut scientific = [0; DOUBLE_TEXT_MAX];
-        let mut rest = &mut scientific[..];
-        write!(rest, "{:.16e}", value.abs()).expect("the buffer holds any double");
-        let unused = rest.len();
-        let (mantissa, exponent) = scientific[..DOUBLE_TEXT_MAX - unused].split_at(18);
-        let exponent = parse_i64(&exponent[1..]).expect("an exponent is an integer");
-
-        let mut digits = [b'0'; 17];
-        digits[0] = mantissa[0];
-        digits[1..].copy_from_slice(&mantissa[2..]);
+        let scientific = Scientific::of(format_args!("{:.16e}", value.abs()));
+        let (digits, exponent) = (scientific.digits(), scientific.exponent);
         let used = digits.iter().rposition(|&digit| digit != b'0').map_or(1, |last| last + 1);
         let digits = &digits[..used];
 
@@ -318,6 +282,38 @@ impl Text<'_> {
             self.put(b".");
             self.put(after);
         }
+    }
+}
+
+/// A number in Rust's scientific notation, taken apart: at most seventeen digits, the first of
+/// which stands before the point.
+struct Scientific {
+    digits: [u8; 17],
+    count: usize,
+    exponent: i64,
+}
+
+impl Scientific {
+    fn of(notation: std::fmt::Arguments<'_>) -> Scientific {
+        use std::io::Write;
+        // The longest: `1.2345678901234567e-308`.
+        let mut text = [0; DOUBLE_TEXT_MAX];
+        let mut rest = &mut text[..];
+        rest.write_fmt(notation).expect("the buffer holds any double");
+        let unused = rest.len();
+        let text = &text[..DOUBLE_TEXT_MAX - unused];
+        let at = text.iter().position(|&byte| byte == b'e').expect("there is an exponent");
+        let exponent = parse_i64(&text[at + 1..]).expect("an exponent is an integer");
+        let (mut digits, mut count) = ([0; 17], 0);
+        for &digit in text[..at].iter().filter(|&&byte| byte != b'.') {
+            digits[count] = digit;
+            count += 1;
+        }
+        Scientific { digits, count, exponent }
+    }
+
+    fn digits(&self) -> &[u8] {
+        &self.digits[..self.count]
     }
 }
 
