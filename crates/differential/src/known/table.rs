@@ -12,25 +12,8 @@ const REDIS_7: Versions = (Product::Redis, (7, 0)..(7, 2));
 const REDIS_8: Versions = (Product::Redis, (8, 6)..END);
 const VALKEY_9: Versions = (Product::Valkey, (9, 1)..END);
 
-/// Commands that Redis 7.0 has not.
-const LATER: [&str; 16] = [
-    "HEXPIRE",
-    "HPEXPIRE",
-    "HEXPIREAT",
-    "HPEXPIREAT",
-    "HTTL",
-    "HPTTL",
-    "HEXPIRETIME",
-    "HPEXPIRETIME",
-    "HPERSIST",
-    "HGETDEL",
-    "HGETEX",
-    "HSETEX",
-    "DELEX",
-    "DELIFEQ",
-    "DIGEST",
-    "MSETEX",
-];
+/// Commands that Redis 7.0 has not, beside those in [`FIELDS`].
+const LATER: [&str; 4] = ["DELEX", "DELIFEQ", "DIGEST", "MSETEX"];
 
 /// Commands about the deadlines of hash fields.
 const FIELDS: [&str; 12] = [
@@ -54,7 +37,8 @@ pub const TABLE: &[Known] = &[
         &[REDIS_7],
         "commands and conditions that came later",
         Sign::NotSent(|command, _| {
-            has(command, &LATER) || has(command, &["IFEQ", "IFNE", "IFDEQ", "IFDNE"])
+            let conditions = ["IFEQ", "IFNE", "IFDEQ", "IFDNE"];
+            [&FIELDS[..], &LATER, &conditions].iter().any(|words| has(command, words))
         }),
     ),
     stays(
