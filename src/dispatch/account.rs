@@ -1,5 +1,5 @@
-//! What is noted of every command that runs, whether a batch, a transaction or a script runs it:
-//! how often and how long, with which errors, and for MONITOR.
+//! What is noted of every command that a batch or a transaction runs: how often and how long, with
+//! which errors, and for MONITOR. The scripting crate does so for the commands of scripts.
 //!
 //! ```text
 //!   before ---> the command runs ---> after

@@ -155,7 +155,8 @@ pub fn run_one(context: &mut Context<'_>, registered: &Registered, args: Args<'_
     }
 }
 
-/// Runs a session command, which takes its locks itself if it needs any.
+/// Runs a session command, which takes its locks itself if it needs any; an error that its handler
+/// returns is its reply.
 fn run_session_command(
     context: &mut Context<'_>,
     registered: &Registered,
@@ -167,7 +168,11 @@ fn run_session_command(
         context.session.info.last_command.store(registered.id, Relaxed);
         tracking::note_session(context.session, registered.command, args, keys);
     }
-    run_session(context, registered.id, args);
+    let handlers = context.session.handlers;
+    if let Err(error) = handlers.run(registered.id, context, args) {
+        context.local.stats.errors.add(1);
+        error.write(&mut context.session.out);
+    }
     if !in_transaction {
         tracking::note_session(context.session, registered.command, args, keys);
         // The handler may have taken long.
@@ -180,15 +185,6 @@ fn run_session_command(
 fn is_listening(session: &Session, request: &Request) -> bool {
     let Some(id) = request.command() else { return false };
     session.server.registry.at(id).command.is(REPLIES_ARE_PUSHED)
-}
-
-/// Calls the handler of a session command; an error that it returns is its reply.
-pub fn run_session(context: &mut Context<'_>, id: u16, args: Args<'_>) {
-    let handlers = context.session.handlers;
-    if let Err(error) = handlers.run(id, context, args) {
-        context.local.stats.errors.add(1);
-        error.write(&mut context.session.out);
-    }
 }
 
 /// Queues a request until EXEC.
