@@ -8,6 +8,7 @@ use crate::dispatch::replay::Replayer;
 use crate::durability::{Durability, Ending, FinalSave, Parts};
 use crate::memory::evict::Evictor;
 use crate::memory::reclaim::Reclaimer;
+use crate::memory::watermarks::Watermarks;
 use crate::metrics::errors::Errors;
 use crate::metrics::latency::LatencyEvents;
 use crate::metrics::rates::Rates;
@@ -26,15 +27,14 @@ use crate::session::handlers::Handlers;
 use crate::system::clock::Clock;
 use crate::system::heartbeats::Heartbeats;
 use crate::system::pace::Served;
-use crate::system::{log, random, supervisor};
+use crate::system::{allocator, log, random, supervisor};
 use parking_lot::RwLock;
 use redstart_config::{Config, Setting};
 use redstart_engine::Engine;
 use redstart_engine::stats::Stats;
 use redstart_scripting::Store;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Barrier};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
 
@@ -55,9 +55,12 @@ pub fn serve(config: Config) -> io::Result<()> {
     server.reclaimer.start(Served(server.stats))?;
     server.durability.start()?;
     server.durability.follow_config()?;
+    let ready = Arc::new(Barrier::new(startup.threads + 1));
     let workers = (0..startup.threads)
-        .map(|index| worker_thread::spawn(server, handlers, index, startup.threads))
+        .map(|index| worker_thread::spawn(server, handlers, index, ready.clone()))
         .collect::<io::Result<Vec<_>>>()?;
+    ready.wait();
+    server.watermarks.note_startup(allocator::allocated());
     start_accepting(server, bound, workers)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(load_and_serve(server, handlers));
@@ -94,6 +97,7 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
         tracking: leak(Tracking::default()),
         scripts,
         stats,
+        loads: leak((0..threads).map(|_| Arc::default()).collect::<Vec<_>>()),
         heartbeats: leak(Heartbeats::new(threads)),
         clock,
         config,
@@ -101,7 +105,7 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
         run_id: (0..40).map(|_| char::from(b"0123456789abcdef"[random.usize(..16)])).collect(),
         port: startup.port,
         errors: leak(Errors::default()),
-        memory_peak: AtomicUsize::new(0),
+        watermarks: leak(Watermarks::default()),
         rates,
         evictor: leak(Evictor::default()),
         rebinder: leak(Rebinder::default()),
@@ -253,6 +257,7 @@ async fn until_stopped(server: &'static Server, mut signals: Signals) -> io::Res
             _ = tick.tick() => {
                 server.clock.follow_wall();
                 server.sample_rates();
+                server.sample_memory();
                 server.clients.tick(server.clock.now().mono_ms);
                 server.durability.tick();
             }

@@ -1,7 +1,7 @@
 //! MEMORY: what takes how much of it.
 
 use crate::commands::declare::{Container, SessionCommand, declare_help, help, is};
-use crate::report::info::Usage;
+use crate::report::usage::{Usage, percent, ratio, surplus};
 use crate::session::Context;
 use crate::system::process::Process;
 use redstart_engine::spec::*;
@@ -67,6 +67,7 @@ static STATS: SessionCommand = CONTAINER
     .run(stats);
 
 /// A figure of MEMORY STATS.
+#[derive(Clone, Copy)]
 enum Figure {
     Count(i64),
     Ratio(f64),
@@ -74,88 +75,99 @@ enum Figure {
 }
 
 fn stats(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
-    use Figure::{Count, Db, Ratio};
-    use std::sync::atomic::Ordering::Relaxed;
     let server = context.session.server;
     let usage = Usage::of(server, context.held.as_deref_mut())?;
-    let (used, overhead) = (usage.used_bytes(), usage.overhead_bytes());
-    let peak = server.memory_peak.fetch_max(used, Relaxed).max(used);
-    let resident = Process::now().resident_bytes.unwrap_or(used);
-    let keys = usage.totals.keys();
-    let dataset = used - overhead;
-    let bytes = |bytes: usize| Count(bytes as i64);
-    let share = |part: usize, whole: usize| Ratio(part as f64 * 100.0 / whole.max(1) as f64);
-    let ratio = Ratio(resident as f64 / used.max(1) as f64);
-    let surplus = Count(resident as i64 - used as i64);
-    let mut figures = vec![
-        ("peak.allocated".to_owned(), bytes(peak)),
-        ("total.allocated".to_owned(), bytes(used)),
-    ];
-    let mut put = |name: &str, figure| figures.push((name.to_owned(), figure));
-    put("startup.allocated", Count(0));
-    put("replication.backlog", Count(0));
-    put("clients.slaves", Count(0));
-    put("clients.normal", bytes(usage.clients_bytes));
-    for name in ["cluster.links", "aof.buffer", "lua.caches", "functions.caches"] {
-        put(name, Count(0));
-    }
-    for (index, db) in usage.totals.dbs.iter().enumerate().filter(|(_, db)| db.keys > 0) {
-        put(&format!("db.{index}"), Db { main: db.main_bytes, expires: db.expires_bytes });
-    }
-    put("overhead.total", bytes(overhead));
-    put("keys.count", bytes(keys));
-    put("keys.bytes-per-key", bytes(used.checked_div(keys).unwrap_or(0)));
-    put("dataset.bytes", bytes(dataset));
-    put("dataset.percentage", share(dataset, used));
-    put("peak.percentage", share(used, peak));
-    put("allocator.allocated", bytes(used));
-    put("allocator.active", bytes(resident));
-    put("allocator.resident", bytes(resident));
-    put("allocator-fragmentation.ratio", Ratio(1.0));
-    put("allocator-fragmentation.bytes", Count(0));
-    put("allocator-rss.ratio", Ratio(1.0));
-    put("allocator-rss.bytes", Count(0));
-    put("rss-overhead.ratio", Ratio(1.0));
-    put("rss-overhead.bytes", Count(0));
-    put("fragmentation", ratio);
-    put("fragmentation.bytes", surplus);
+    let figures = figures(&usage);
     let out = &mut context.session.out;
     out.map(figures.len());
     for (name, figure) in figures {
         out.bulk(name.as_bytes());
         match figure {
-            Count(count) => out.integer(count),
-            Ratio(ratio) => out.double(ratio),
-            Db { main, expires } => {
-                out.map(3);
+            Figure::Count(count) => out.integer(count),
+            Figure::Ratio(ratio) => out.double(ratio),
+            Figure::Db { main, expires } => {
+                out.map(2);
                 out.bulk(b"overhead.hashtable.main");
                 out.integer(main as i64);
                 out.bulk(b"overhead.hashtable.expires");
                 out.integer(expires as i64);
-                out.bulk(b"overhead.hashtable.slot-to-keys");
-                out.integer(0);
             }
         }
     }
     Ok(())
 }
 
+/// The figures, in order.
+fn figures(usage: &Usage) -> Vec<(String, Figure)> {
+    use Figure::{Count, Db, Ratio};
+    let (used, heap, resident) = (usage.used, usage.heap(), usage.resident());
+    let keys = usage.totals.keys();
+    let (main, expires) = usage
+        .totals
+        .dbs
+        .iter()
+        .fold((0, 0), |(main, expires), db| (main + db.main_bytes, expires + db.expires_bytes));
+    let mut figures = Vec::new();
+    let mut put = |name: &str, figure| figures.push((name.to_owned(), figure));
+    let bytes = |bytes: usize| Count(bytes as i64);
+    put("peak.allocated", bytes(usage.peak.0));
+    put("total.allocated", bytes(used));
+    put("startup.allocated", bytes(usage.startup));
+    put("replication.backlog", Count(0));
+    put("replica.fullsync.buffer", Count(0));
+    put("clients.slaves", Count(0));
+    put("clients.normal", bytes(usage.clients));
+    put("cluster.links", Count(0));
+    put("aof.buffer", bytes(usage.log));
+    put("lua.caches", Count(0));
+    put("functions.caches", Count(0));
+    put("script.VMs", Count(0));
+    for (index, db) in usage.totals.dbs.iter().enumerate().filter(|(_, db)| db.keys > 0) {
+        put(&format!("db.{index}"), Db { main: db.main_bytes, expires: db.expires_bytes });
+    }
+    put("overhead.db.hashtable.lut", bytes(main + expires));
+    // A table grows a segment at a time: nothing is ever hashed anew beside the old.
+    put("overhead.db.hashtable.rehashing", Count(0));
+    put("overhead.total", bytes(usage.overhead()));
+    put("db.dict.rehashing.count", Count(0));
+    put("keys.count", bytes(keys));
+    put("keys.bytes-per-key", bytes(usage.net().checked_div(keys).unwrap_or(0)));
+    put("dataset.bytes", bytes(usage.dataset()));
+    put("dataset.percentage", Ratio(percent(usage.dataset(), usage.net())));
+    put("peak.percentage", Ratio(percent(used, usage.peak.0)));
+    put("allocator.allocated", bytes(used));
+    put("allocator.active", bytes(heap));
+    put("allocator.resident", bytes(heap));
+    put("allocator.muzzy", Count(0));
+    let mut compare = |name: &str, ratio_of: &str, one, other| {
+        put(&format!("{name}{ratio_of}"), Ratio(ratio(one, other)));
+        put(&format!("{name}.bytes"), Count(surplus(one, other)));
+    };
+    compare("allocator-fragmentation", ".ratio", heap, used);
+    compare("allocator-rss", ".ratio", heap, heap);
+    compare("rss-overhead", ".ratio", resident, heap);
+    compare("fragmentation", "", resident, used);
+    figures
+}
+
+/// Below this, in bytes, nothing is worth telling.
+const LITTLE: usize = 5 << 20;
+
 /// MEMORY DOCTOR
 static DOCTOR: SessionCommand = CONTAINER
     .sub("doctor", Arity::Exactly(2), 0, "Returns whether memory is used well.", "")
     .run(|context, _| {
         let usage = Usage::of(context.session.server, context.held.as_deref_mut())?;
-        let used = usage.used_bytes();
-        let resident = Process::now().resident_bytes.unwrap_or(used);
-        let text = if used < 5 << 20 {
+        let (used, resident) = (usage.used, usage.resident());
+        let text = if usage.net() < LITTLE {
             "There is too little data to tell anything about its use of memory.".to_owned()
         } else if resident > used + used / 2 {
             format!(
-                "The process holds {:.1} times what the data takes. After much was deleted \
+                "The process holds {:.1} times the memory that is in use. After much was deleted \
                  MEMORY PURGE may give some of it back.",
-                resident as f64 / used as f64
+                ratio(resident, used)
             )
-        } else if usage.clients_bytes > used / 4 {
+        } else if usage.clients > used / 4 {
             "Clients' buffers take more than a quarter of the memory: look at CLIENT LIST for \
              those that do not read their replies."
                 .to_owned()

@@ -79,13 +79,16 @@ impl Durability {
             match &result {
                 Ok((_, moment)) => {
                     status.save.failed = false;
+                    status.save.failed_in_row = 0;
                     status.changes_saved = moment.changes;
                     status.last_save_s = self.parts.wall_s();
                     status.save.done += 1;
                 }
-                Err(_) => {
-                    status.save.failed |= !cancelled && failure_seen_by == FailureSeenBy::Nobody;
+                Err(_) if !cancelled && failure_seen_by == FailureSeenBy::Nobody => {
+                    status.save.failed = true;
+                    status.save.failed_in_row += 1;
                 }
+                Err(_) => {}
             }
         }
         match &result {

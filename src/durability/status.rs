@@ -99,6 +99,11 @@ impl Durability {
         self.syncs.reset_late();
     }
 
+    /// Bytes that are appended to the log and not written yet.
+    pub fn log_buffer(&self) -> usize {
+        if self.is_logging() { self.log.waiting() } else { 0 }
+    }
+
     /// The fields of INFO's section `Persistence`, in order.
     pub fn info_fields(&self) -> Vec<(&'static str, String)> {
         let status = self.status.lock().clone();
@@ -128,8 +133,9 @@ impl Durability {
             ("rdb_last_bgsave_status", well(save.failed)),
             ("rdb_last_bgsave_time_sec", seconds(save.took_s)),
             ("rdb_current_bgsave_time_sec", seconds(save.since_ms.map(since))),
-            none("rdb_last_cow_size"),
             ("rdb_saves", save.done.to_string()),
+            ("rdb_saves_consecutive_failures", save.failed_in_row.to_string()),
+            none("rdb_last_cow_size"),
             ("rdb_last_load_keys_expired", self.loading.expired.load(Relaxed).to_string()),
             ("rdb_last_load_keys_loaded", self.loading.progress.keys.load(Relaxed).to_string()),
             ("aof_enabled", flag(enabled)),

@@ -133,6 +133,11 @@ impl Evictor {
         self.limit.load(Relaxed) != 0
     }
 
+    /// Whether the last sum was beyond the limit.
+    pub fn is_over(&self) -> bool {
+        self.is_on() && self.used.load(Relaxed) > self.limit.load(Relaxed)
+    }
+
     /// Makes room for a request of so many bytes; false when no room can be made. Never called
     /// during a pause, which keeps every key.
     pub fn make_room(

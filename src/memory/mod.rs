@@ -1,4 +1,6 @@
-//! Memory: eviction under `maxmemory`, and freeing what is large off the path of a request.
+//! Memory: eviction under `maxmemory`, freeing what is large off the path of a request, and how
+//! much was in use.
 
 pub mod evict;
 pub mod reclaim;
+pub mod watermarks;

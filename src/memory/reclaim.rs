@@ -15,6 +15,10 @@ pub struct Reclaimer {
     queue: OnceLock<Sender<Vec<Garbage>>>,
     /// Items of the queue that are not dropped yet.
     waiting: AtomicUsize,
+    /// Values in them.
+    values_waiting: AtomicUsize,
+    /// Values that were dropped.
+    values_dropped: AtomicUsize,
 }
 
 impl Reclaimer {
@@ -37,8 +41,24 @@ impl Reclaimer {
         // The thread runs before the first request, and does not end.
         if let Some(queue) = self.queue.get() {
             self.waiting.fetch_add(1, Relaxed);
+            self.values_waiting.fetch_add(garbage.iter().map(Garbage::values).sum(), Relaxed);
             let _ = queue.send(garbage);
         }
+    }
+
+    /// How many values wait to be dropped.
+    pub fn values_waiting(&self) -> usize {
+        self.values_waiting.load(Relaxed)
+    }
+
+    /// How many values were dropped.
+    pub fn values_dropped(&self) -> usize {
+        self.values_dropped.load(Relaxed)
+    }
+
+    /// Forgets how many values were dropped (CONFIG RESETSTAT).
+    pub fn reset_stats(&self) {
+        self.values_dropped.store(0, Relaxed);
     }
 
     fn drop_all(&self, served: Served, garbage: Receiver<Vec<Garbage>>) {
@@ -46,12 +66,15 @@ impl Reclaimer {
         for items in garbage {
             pace.resume();
             for item in items {
+                let values = item.values();
                 item.drop_in_pieces(&mut || {
                     pace.rest(|| match self.waiting.load(Relaxed) {
                         0..=1 => Backlog::Small,
                         _ => Backlog::Some,
                     });
                 });
+                self.values_waiting.fetch_sub(values, Relaxed);
+                self.values_dropped.fetch_add(values, Relaxed);
             }
             self.waiting.fetch_sub(1, Relaxed);
         }

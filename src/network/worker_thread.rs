@@ -10,8 +10,7 @@ use crate::session::handlers::Handlers;
 use redstart_engine::WorkerState;
 use std::future::poll_fn;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -22,7 +21,7 @@ const TICK_MS: u64 = 10;
 const YIELDS: usize = 4;
 /// A worker's stack: scripts nest calls and values on it. Memory only where it is used.
 const STACK_BYTES: usize = 16 << 20;
-/// Starts a worker's thread.
+/// Starts a worker's thread, which serves when all threads that wait for `ready` are there.
 ///
 /// # Errors
 /// When the system has no thread to give.
@@ -30,10 +29,11 @@ pub fn spawn(
     server: &'static Server,
     handlers: &'static Handlers,
     index: usize,
-    workers: usize,
+    ready: Arc<Barrier>,
 ) -> io::Result<Arc<WorkerHandle>> {
+    let workers = server.stats.len();
     let (queue, connections) = mpsc::unbounded_channel();
-    let load = Arc::new(AtomicUsize::new(0));
+    let load = server.loads[index].clone();
     let handle = Arc::new(WorkerHandle { queue, load: load.clone() });
     let seed = crate::system::random::seed()?[0];
     let runtime = runtime(workers)?;
@@ -42,6 +42,7 @@ pub fn spawn(
         crate::system::log::never_block_this_thread();
         let input = vec![0; READ_BYTES].into();
         worker::install(Worker::new(WorkerState::new(server.stats[index].clone(), seed), input));
+        ready.wait();
         while_busy::open(handlers, connections, load, server.stats[index].clone());
         runtime.block_on(async {
             tokio::spawn(tick(server, index, workers));
@@ -87,9 +88,11 @@ async fn tick(server: &'static Server, index: usize, workers: usize) {
             continue;
         }
         loop {
-            let now = server.clock.now();
+            let began_ns = server.clock.mono_ns();
+            let now = server.clock.moment(began_ns);
             let more = worker::with(|worker| {
                 let mut more = server.engine.expire(&mut worker.local, index, workers, now);
+                worker.local.stats.expiry_ns.add(server.clock.mono_ns() - began_ns);
                 let evicts = index == 0 && !server.pause.is_on();
                 more |= evicts && server.evictor.shrink(server.engine, &mut worker.local, now);
                 take_out_garbage(worker, server);

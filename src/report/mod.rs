@@ -1,3 +1,4 @@
 //! What the server says of itself.
 
 pub mod info;
+pub mod usage;

@@ -8,6 +8,7 @@ use crate::clients::pause::Pause;
 use crate::durability::Durability;
 use crate::memory::evict::Evictor;
 use crate::memory::reclaim::Reclaimer;
+use crate::memory::watermarks::Watermarks;
 use crate::metrics::errors::Errors;
 use crate::metrics::latency::LatencyEvents;
 use crate::metrics::rates::{Rates, Sums};
@@ -17,6 +18,7 @@ use crate::notify::invalidation::Tracking;
 use crate::notify::monitor::Monitors;
 use crate::notify::pubsub::PubSub;
 use crate::server::rebinder::Rebinder;
+use crate::system::allocator;
 use crate::system::clock::Clock;
 use crate::system::heartbeats::Heartbeats;
 use parking_lot::RwLock;
@@ -48,6 +50,8 @@ pub struct Server {
     pub scripts: &'static redstart_scripting::Store,
     /// Every worker's counters.
     pub stats: &'static [Arc<Stats>],
+    /// How many clients every worker serves.
+    pub loads: &'static [Arc<AtomicUsize>],
     /// Counts for each worker how often it was between two requests.
     pub heartbeats: &'static Heartbeats,
     /// The clocks.
@@ -62,8 +66,8 @@ pub struct Server {
     pub port: u16,
     /// Error replies by their first word.
     pub errors: &'static Errors,
-    /// The most memory in use that INFO has seen, in bytes.
-    pub memory_peak: AtomicUsize,
+    /// How much memory was in use.
+    pub watermarks: &'static Watermarks,
     /// Commands and bytes a second.
     pub rates: &'static Rates,
     /// Keeps the data within `maxmemory`.
@@ -109,6 +113,13 @@ impl Server {
         self.rates.sample(self.clock.now().mono_ms, sums);
     }
 
+    /// Notes how much memory is in use by now.
+    pub fn sample_memory(&self) {
+        let now = self.clock.now();
+        self.watermarks.note(allocator::allocated(), now.wall_ms / 1000);
+        self.watermarks.note_over(self.evictor.is_over(), now.mono_ms);
+    }
+
     /// Sets the counters that INFO prints back to zero.
     pub fn reset_stats(&self) {
         self.stats.iter().for_each(|stats| stats.reset());
@@ -116,6 +127,8 @@ impl Server {
         self.clients.reset_stats();
         self.scripts.evicted.store(0, Relaxed);
         self.durability.reset_stats();
+        self.reclaimer.reset_stats();
+        self.watermarks.reset();
     }
 
     /// The settings that the hot path reads follow the configuration.

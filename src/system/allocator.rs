@@ -10,6 +10,9 @@
 //! written to. Giving it back does take long, 40 ms for 512 MB, and would happen on the thread of
 //! the last owner; so a thread of its own does it ([`unmap_for_others`]).
 //!
+//! Every thread counts what it allocates and frees in a slot of its own ([`allocated`] adds them
+//! up), as size classes, so that the sum is what the allocator has handed out.
+//!
 //! This file holds `unsafe`: it is the boundary to a C library and to the system. The contracts are
 //! those of [`GlobalAlloc`]; a block's layout says whether mimalloc or the system gave it.
 #![allow(unsafe_code)]
@@ -18,7 +21,10 @@ use libmimalloc_sys::{
     mi_collect, mi_free, mi_malloc, mi_malloc_aligned, mi_realloc, mi_realloc_aligned, mi_zalloc,
     mi_zalloc_aligned,
 };
+use redstart_engine::storage::memory::size_class;
 use std::alloc::{GlobalAlloc, Layout};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
 
 /// The alignment of every block that mimalloc gives, in bytes.
 const PLAIN_ALIGN: usize = 8;
@@ -32,6 +38,75 @@ fn is_huge(layout: Layout) -> bool {
 }
 
 pub use huge::unmap_for_others;
+
+/// Threads that have a slot of their own. Those that start later, and come and go, share one.
+const SLOTS: usize = 128;
+
+/// What a thread has allocated less what it has freed, in bytes: below zero where a thread frees
+/// what others allocate. A cache line of its own.
+#[repr(align(64))]
+struct Slot(AtomicIsize);
+
+static OWN: [Slot; SLOTS] = [const { Slot(AtomicIsize::new(0)) }; SLOTS];
+static SHARED: Slot = Slot(AtomicIsize::new(0));
+/// How many threads have asked for a slot.
+static ASKED: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// This thread's slot. It has no destructor: an allocator must not need one.
+    static MINE: Cell<Option<&'static Slot>> = const { Cell::new(None) };
+    /// Whether this thread has asked for one.
+    static HAS_ASKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Bytes that the allocator has handed out and not got back, in all threads.
+pub fn allocated() -> usize {
+    let taken = ASKED.load(Relaxed).min(SLOTS);
+    let slots = OWN[..taken].iter().chain([&SHARED]);
+    let sum = slots.fold(0isize, |sum, slot| sum.wrapping_add(slot.0.load(Relaxed)));
+    // The slots are not read at one moment.
+    usize::try_from(sum).unwrap_or(0)
+}
+
+/// Notes that this thread has so many bytes more, or fewer.
+#[inline]
+fn note(bytes: isize) {
+    match MINE.get() {
+        // Only this thread writes there.
+        Some(slot) => slot.0.store(slot.0.load(Relaxed).wrapping_add(bytes), Relaxed),
+        None => note_without_slot(bytes),
+    }
+}
+
+#[cold]
+fn note_without_slot(bytes: isize) {
+    if !HAS_ASKED.replace(true) {
+        let index = ASKED.fetch_add(1, Relaxed);
+        MINE.set(OWN.get(index));
+        if MINE.get().is_some() {
+            return note(bytes);
+        }
+    }
+    SHARED.0.fetch_add(bytes, Relaxed);
+}
+
+/// The bytes that a block of this layout takes.
+#[inline]
+fn taken(layout: Layout) -> isize {
+    let bytes =
+        if is_huge(layout) { huge::rounded(layout.size()) } else { size_class(layout.size()) };
+    // No block is larger than half of the address space.
+    bytes as isize
+}
+
+/// Notes a block that was asked for, if there is one.
+#[inline]
+fn note_new(block: *mut u8, layout: Layout) -> *mut u8 {
+    if !block.is_null() {
+        note(taken(layout));
+    }
+    block
+}
 
 /// mimalloc.
 pub struct Mimalloc;
@@ -62,35 +137,36 @@ pub fn small_blocks() -> Vec<Vec<u8>> {
 unsafe impl GlobalAlloc for Mimalloc {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if is_huge(layout) {
-            return huge::map(layout.size());
-        }
+        let (size, align) = (layout.size(), layout.align());
         // SAFETY: a layout's size and alignment are what mimalloc takes.
-        unsafe {
-            match layout.align() <= PLAIN_ALIGN {
-                true => mi_malloc(layout.size()).cast(),
-                false => mi_malloc_aligned(layout.size(), layout.align()).cast(),
+        let block = unsafe {
+            match align <= PLAIN_ALIGN {
+                _ if is_huge(layout) => huge::map(size),
+                true => mi_malloc(size).cast(),
+                false => mi_malloc_aligned(size, align).cast(),
             }
-        }
+        };
+        note_new(block, layout)
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        if is_huge(layout) {
-            // What the system gives is zero.
-            return huge::map(layout.size());
-        }
+        let (size, align) = (layout.size(), layout.align());
         // SAFETY: a layout's size and alignment are what mimalloc takes.
-        unsafe {
-            match layout.align() <= PLAIN_ALIGN {
-                true => mi_zalloc(layout.size()).cast(),
-                false => mi_zalloc_aligned(layout.size(), layout.align()).cast(),
+        let block = unsafe {
+            match align <= PLAIN_ALIGN {
+                // What the system gives is zero.
+                _ if is_huge(layout) => huge::map(size),
+                true => mi_zalloc(size).cast(),
+                false => mi_zalloc_aligned(size, align).cast(),
             }
-        }
+        };
+        note_new(block, layout)
     }
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        note(-taken(layout));
         if is_huge(layout) {
             // SAFETY: a block of this layout is a mapping that its owner gives up.
             return unsafe { huge::unmap_later(block, layout.size()) };
@@ -103,28 +179,39 @@ unsafe impl GlobalAlloc for Mimalloc {
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         // SAFETY: the caller has checked that the size, rounded up, is no overflow.
         let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
-        match (is_huge(layout), is_huge(new_layout)) {
-            (false, false) => {}
-            // SAFETY: a block of this layout is a mapping.
-            (true, true) => return unsafe { huge::remap(block, layout.size(), new_size) },
-            // SAFETY: the new block is another one, and both are at least as long as what is
-            // copied; the old one is freed as what it is.
-            _ => unsafe {
-                let new_block = self.alloc(new_layout);
-                if !new_block.is_null() {
-                    let kept = layout.size().min(new_size);
-                    std::ptr::copy_nonoverlapping(block, new_block, kept);
-                    self.dealloc(block, layout);
-                }
-                return new_block;
-            },
-        }
+        let (size, align) = (layout.size(), layout.align());
         // SAFETY: the caller's block came from one of the functions here, with this layout.
-        unsafe {
-            match layout.align() <= PLAIN_ALIGN {
-                true => mi_realloc(block.cast(), new_size).cast(),
-                false => mi_realloc_aligned(block.cast(), new_size, layout.align()).cast(),
+        let grown = unsafe {
+            match (is_huge(layout), is_huge(new_layout)) {
+                (false, false) if align <= PLAIN_ALIGN => mi_realloc(block.cast(), new_size).cast(),
+                (false, false) => mi_realloc_aligned(block.cast(), new_size, align).cast(),
+                (true, true) => huge::remap(block, size, new_size),
+                _ => return self.replace(block, layout, new_layout),
             }
+        };
+        if !grown.is_null() {
+            note(taken(new_layout) - taken(layout));
+        }
+        grown
+    }
+}
+
+impl Mimalloc {
+    /// Copies a block that becomes a mapping, or no longer is one.
+    ///
+    /// # Safety
+    /// As of `realloc`.
+    unsafe fn replace(&self, block: *mut u8, layout: Layout, new_layout: Layout) -> *mut u8 {
+        // SAFETY: the new block is another one, and both are at least as long as what is copied;
+        // the old one is freed as what it is.
+        unsafe {
+            let new_block = self.alloc(new_layout);
+            if !new_block.is_null() {
+                let kept = layout.size().min(new_layout.size());
+                std::ptr::copy_nonoverlapping(block, new_block, kept);
+                self.dealloc(block, layout);
+            }
+            new_block
         }
     }
 }
@@ -154,7 +241,8 @@ mod huge {
     static FREED: AtomicPtr<Freed> = AtomicPtr::new(null_mut());
     static UNMAPPER: OnceLock<Thread> = OnceLock::new();
 
-    fn rounded(size: usize) -> usize {
+    /// How long the mapping of a block of `size` bytes is.
+    pub fn rounded(size: usize) -> usize {
         size.next_multiple_of(STEP)
     }
 
@@ -236,6 +324,10 @@ mod huge {
 mod huge {
     pub const ALIGN: usize = 1;
 
+    pub fn rounded(size: usize) -> usize {
+        size
+    }
+
     pub fn map(_: usize) -> *mut u8 {
         std::ptr::null_mut()
     }
@@ -255,6 +347,25 @@ mod tests {
     /// What is at an offset in the blocks below.
     fn byte(at: usize) -> u8 {
         (at / 4096 % 251) as u8
+    }
+
+    #[test]
+    fn what_is_allocated_is_counted_on_whichever_thread() {
+        const LARGE: usize = 300 << 20;
+        let at_first = super::allocated();
+        // Other tests run at the same time, and allocate far less than this.
+        let near = |expected: usize| super::allocated().abs_diff(at_first + expected) < LARGE / 4;
+        let many: Vec<Vec<u8>> = (0..LARGE / 1024).map(|_| Vec::with_capacity(1024)).collect();
+        assert!(near(LARGE));
+        let one: Vec<u8> = Vec::with_capacity(LARGE);
+        assert!(near(2 * LARGE));
+        std::thread::spawn(move || drop(many)).join().expect("a thread that drops");
+        assert!(near(LARGE));
+        let mut grown = one;
+        grown.reserve_exact(2 * LARGE);
+        assert!(near(2 * LARGE));
+        grown.shrink_to(1024);
+        assert!(near(0));
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub fn reserve_descriptors(clients: u64) -> u64 {
 pub struct Process {
     /// Bytes of it in memory.
     pub resident_bytes: Option<usize>,
+    /// Those of them that are the contents of files: the program itself, above all.
+    pub file_bytes: usize,
     /// Bytes of memory that the machine has.
     pub machine_bytes: Option<usize>,
     /// Seconds of processor time in the program.
@@ -45,9 +47,12 @@ impl Process {
             let line = text.lines().find_map(|line| line.strip_prefix(name))?;
             Some(line.split_whitespace().next()?.parse::<usize>().ok()? * 1024)
         };
-        let pages = read("/proc/self/statm").split(' ').nth(1).and_then(|n| n.parse().ok());
+        let statm = read("/proc/self/statm");
+        let mut pages = statm.split(' ').skip(1).map_while(|pages| pages.parse::<usize>().ok());
+        let mut bytes = || Some(pages.next()? * rustix::param::page_size());
         let mut process = Process {
-            resident_bytes: pages.map(|pages: usize| pages * rustix::param::page_size()),
+            resident_bytes: bytes(),
+            file_bytes: bytes().unwrap_or(0),
             machine_bytes: kilobytes(&read("/proc/meminfo"), "MemTotal:"),
             ..Process::default()
         };

@@ -40,8 +40,13 @@ pub struct Stats {
     pub keyspace_hits: Counter,
     pub keyspace_misses: Counter,
     pub expired_keys: Counter,
+    /// Those of them that no command came upon.
+    pub expired_keys_active: Counter,
     /// Fields of hashes.
     pub expired_subkeys: Counter,
+    pub expired_subkeys_active: Counter,
+    /// How long the search for what has expired took, in nanoseconds.
+    pub expiry_ns: Counter,
     pub evicted_keys: Counter,
     pub errors: Counter,
     /// Error replies, those inside transactions included.
@@ -128,7 +133,10 @@ impl Stats {
             keyspace_hits: Counter::default(),
             keyspace_misses: Counter::default(),
             expired_keys: Counter::default(),
+            expired_keys_active: Counter::default(),
             expired_subkeys: Counter::default(),
+            expired_subkeys_active: Counter::default(),
+            expiry_ns: Counter::default(),
             evicted_keys: Counter::default(),
             errors: Counter::default(),
             error_replies: Counter::default(),
@@ -156,6 +164,14 @@ impl Stats {
         self.net_output_bytes.add(bytes as u64);
     }
 
+    /// Counts what has expired and no command came upon.
+    pub fn expired_actively(&self, keys: u64, fields: u64) {
+        self.expired_keys.add(keys);
+        self.expired_keys_active.add(keys);
+        self.expired_subkeys.add(fields);
+        self.expired_subkeys_active.add(fields);
+    }
+
     /// How many commands ran, those inside of transactions and scripts included.
     pub fn commands(&self) -> u64 {
         self.calls.iter().map(Counter::value).sum()
@@ -167,7 +183,10 @@ impl Stats {
             &self.keyspace_hits,
             &self.keyspace_misses,
             &self.expired_keys,
+            &self.expired_keys_active,
             &self.expired_subkeys,
+            &self.expired_subkeys_active,
+            &self.expiry_ns,
             &self.evicted_keys,
             &self.errors,
             &self.error_replies,

@@ -13,6 +13,14 @@ pub enum Garbage {
 }
 
 impl Garbage {
+    /// How many values it holds.
+    pub fn values(&self) -> usize {
+        match self {
+            Garbage::Entry(_) => 1,
+            Garbage::Db(db) => db.table().len(),
+        }
+    }
+
     /// Drops it in pieces of some hundred allocations; calls `between` after each.
     pub fn drop_in_pieces(self, between: &mut dyn FnMut()) {
         match self {

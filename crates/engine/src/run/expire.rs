@@ -71,8 +71,7 @@ impl Engine {
         self.commit(local);
         view.publish(index);
         drop(view);
-        local.stats.expired_keys.add(expired_keys);
-        local.stats.expired_subkeys.add(expired_fields as u64);
+        local.stats.expired_actively(expired_keys, expired_fields as u64);
         local.garbage.extend(removed.into_iter().filter(Entry::is_heavy).map(Garbage::Entry));
         count
     }

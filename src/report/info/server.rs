@@ -1,0 +1,144 @@
+//! The sections about the server itself: what it is, its clients and threads, its time.
+
+use super::{Facts, Lines};
+use crate::clients::client::ClientInfo;
+use crate::clients::pause::PauseMode;
+use redstart_config::{Config, Setting};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+pub fn server(lines: &mut Lines, facts: &Facts) {
+    let Facts { server, .. } = facts;
+    let config = server.config.read();
+    let uptime_s = server.clock.uptime().as_secs();
+    let hz = config.integer(Setting::Hz);
+    lines.put("redis_version", String::from_utf8_lossy(config.text(Setting::RedisVersion)));
+    lines.put("redis_git_sha1", "00000000");
+    lines.put("redis_git_dirty", 0);
+    lines.put("redis_build_id", 0);
+    lines.put("redis_mode", "standalone");
+    lines.put("redstart_version", env!("CARGO_PKG_VERSION"));
+    lines.put("os", os());
+    lines.put("arch_bits", usize::BITS);
+    lines.put("monotonic_clock", "POSIX clock_gettime");
+    lines.put("multiplexing_api", if cfg!(target_os = "linux") { "epoll" } else { "kqueue" });
+    lines.put("atomicvar_api", "c11-builtin");
+    lines.put("gcc_version", "0.0.0");
+    lines.put("process_id", std::process::id());
+    lines.put("process_supervised", crate::system::supervisor::by(&config));
+    lines.put("run_id", &server.run_id);
+    lines.put("tcp_port", config.integer(Setting::Port));
+    lines.put("server_time_usec", crate::system::clock::wall_us());
+    lines.put("uptime_in_seconds", uptime_s);
+    lines.put("uptime_in_days", uptime_s / 86_400);
+    lines.put("hz", hz);
+    lines.put("configured_hz", hz);
+    lines.put("lru_clock", facts.now.access_clock());
+    lines.put_path("executable", &std::env::current_exe().unwrap_or_default());
+    lines.put_path("config_file", config.file().unwrap_or("".as_ref()));
+    lines.put("io_threads_active", u8::from(server.stats.len() > 1));
+    listeners(lines, &config);
+    lines.put("threads", server.stats.len());
+}
+
+/// What is listened at: addresses and a port, and a path.
+pub fn listeners(lines: &mut Lines, config: &Config) {
+    let mut count = 0..;
+    let mut put = |text: String| {
+        let name = format!("listener{}", count.next().unwrap_or(0));
+        lines.put(&name, text.replace(['\n', '\r'], "_"));
+    };
+    let port = config.integer(Setting::Port);
+    if port != 0 {
+        let bound = config.addresses().map(|(address, may_be_missing)| {
+            let mark = if may_be_missing { "-" } else { "" };
+            format!(",bind={mark}{}", String::from_utf8_lossy(address))
+        });
+        put(format!("name=tcp{},port={port}", bound.collect::<String>()));
+    }
+    let path = config.text(Setting::Unixsocket);
+    if !path.is_empty() {
+        put(format!("name=unix,bind={}", String::from_utf8_lossy(path)));
+    }
+}
+
+fn os() -> String {
+    let name = rustix::system::uname();
+    let parts = [name.sysname(), name.release(), name.machine()];
+    parts.map(|part| part.to_string_lossy().into_owned()).join(" ")
+}
+
+pub fn clients(lines: &mut Lines, facts: &Facts) {
+    let clients = facts.server.clients.all();
+    let most = |size: fn(&ClientInfo) -> usize| {
+        clients.iter().map(|client| size(client)).max().unwrap_or(0)
+    };
+    lines.put("connected_clients", facts.server.clients.len());
+    lines.put("cluster_connections", 0);
+    lines.put("maxclients", facts.server.clients.admission.clients_max());
+    let input = most(|client| client.input_bytes.load(Relaxed));
+    lines.put("client_recent_max_input_buffer", input);
+    let output = most(|client| client.unread());
+    lines.put("client_recent_max_output_buffer", output);
+    let waiting = |timed: bool| {
+        let waits =
+            |client: &&Arc<ClientInfo>| client.is_blocked() && (!timed || client.times_out());
+        clients.iter().filter(waits).count()
+    };
+    lines.put("blocked_clients", waiting(false));
+    lines.put("tracking_clients", facts.server.tracking.totals().clients);
+    lines.put("clients_in_timeout_table", waiting(true));
+    let count = |is: fn(&ClientInfo) -> bool| clients.iter().filter(|client| is(client)).count();
+    let listens =
+        |client: &ClientInfo| client.listening.iter().any(|count| count.load(Relaxed) != 0);
+    lines.put("pubsub_clients", count(listens));
+    lines.put("watching_clients", count(|client| client.watched.load(Relaxed) != 0));
+    lines.put("total_watched_keys", facts.usage.totals.watched_keys);
+    lines.put("total_blocking_keys", facts.usage.totals.awaited_keys);
+    lines.zeros(&["total_blocking_keys_on_nokey"]);
+    let pause = facts.server.pause.now();
+    lines.put("paused_reason", if pause.is_some() { "client_pause" } else { "none" });
+    let actions = match pause {
+        None => "none",
+        Some((PauseMode::Write, _)) => "write",
+        Some((PauseMode::All, _)) => "all",
+    };
+    lines.put("paused_actions", actions);
+    let left_ms = pause.map_or(0, |(_, end_ms)| end_ms.saturating_sub(facts.now.mono_ms));
+    lines.put("paused_timeout_milliseconds", left_ms);
+}
+
+/// The workers; the first is what others call the main thread.
+pub fn threads(lines: &mut Lines, facts: &Facts) {
+    let workers = facts.server.stats.iter().zip(facts.server.loads);
+    for (index, (stats, clients)) in workers.enumerate() {
+        let (clients, reads, writes) =
+            (clients.load(Relaxed), stats.reads.value(), stats.writes.value());
+        let value = format_args!("clients={clients},reads={reads},writes={writes}");
+        lines.put(&format!("io_thread_{index}"), value);
+    }
+}
+
+pub fn replication(lines: &mut Lines, facts: &Facts) {
+    lines.put("role", "master");
+    lines.put("connected_slaves", 0);
+    lines.put("master_failover_state", "no-failover");
+    lines.put("master_replid", &facts.server.run_id);
+    lines.put("master_replid2", "0".repeat(40));
+    lines.put("master_repl_offset", 0);
+    lines.put("second_repl_offset", -1);
+    lines.put("repl_backlog_active", 0);
+    lines.put("repl_backlog_size", facts.server.config.read().count(Setting::ReplBacklogSize));
+    lines.put("repl_backlog_first_byte_offset", 0);
+    lines.put("repl_backlog_histlen", 0);
+}
+
+pub fn cpu(lines: &mut Lines, facts: &Facts) {
+    lines.put("used_cpu_sys", format_args!("{:.6}", facts.usage.process.system_s));
+    lines.put("used_cpu_user", format_args!("{:.6}", facts.usage.process.user_s));
+    lines.put("used_cpu_sys_children", "0.000000");
+    lines.put("used_cpu_user_children", "0.000000");
+    // There is no main thread that does the work: these are the process's, too.
+    lines.put("used_cpu_sys_main_thread", format_args!("{:.6}", facts.usage.process.system_s));
+    lines.put("used_cpu_user_main_thread", format_args!("{:.6}", facts.usage.process.user_s));
+}
