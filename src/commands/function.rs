@@ -162,7 +162,11 @@ fn list(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
             let text = "ERR library name argument was not given";
             pattern = Some(args.get(at).ok_or(Error::text(text))?);
         } else {
-            return Err(Error::quoting("ERR Unknown argument ", &args[at], ""));
+            // Redis trims the ends of other errors, and not of this one.
+            let word =
+                args[at].iter().map(|byte| if b"\r\n".contains(byte) { b' ' } else { *byte });
+            let word: Vec<u8> = word.collect();
+            return Err(Error::quoting("ERR Unknown argument ", &word, ""));
         }
         at += 1;
     }

@@ -4,6 +4,7 @@
 use std::io;
 
 use crate::link::Link;
+use crate::oracle::{Oracle, Product};
 use crate::server::Server;
 use crate::stream::{Command, Resp};
 
@@ -13,7 +14,17 @@ const SUBSCRIPTIONS: &[&str] = &["SUBSCRIBE news other", "PSUBSCRIBE *", "SSUBSC
 /// Where the streams' ends are announced.
 const ENDS: &str = "(end)";
 /// All classes but the expired keys, which each server notices when it does.
-const EVENTS: &str = "KEg$lshzn";
+const EVENTS: &str = "KEg$lshznm";
+/// And those of values that took the place of others, where they are known.
+const MORE_EVENTS: &str = "KEg$lshznmoc";
+
+/// The classes of events that are compared with an oracle's.
+pub fn events(oracle: &Oracle) -> &'static str {
+    match oracle.product {
+        Product::Redis if oracle.series() >= (8, 2) => MORE_EVENTS,
+        _ => EVENTS,
+    }
+}
 
 /// The listener of one server.
 #[derive(Debug)]
@@ -24,9 +35,9 @@ pub struct Listener {
 
 impl Listener {
     /// Listens to a server from now on.
-    pub fn start(server: &Server) -> io::Result<Listener> {
+    pub fn start(server: &Server, events: &str) -> io::Result<Listener> {
         let mut setup = Link::open(server, Resp::Two, None)?;
-        setup.call(&Command::new(["CONFIG", "SET", "notify-keyspace-events", EVENTS]))?;
+        setup.call(&Command::new(["CONFIG", "SET", "notify-keyspace-events", events]))?;
         let mut link = Link::open(server, Resp::Two, None)?;
         for line in SUBSCRIPTIONS {
             let command = Command::new(line.split(' '));

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use crate::known::Differences;
 use crate::link::{Fault, Link};
-use crate::listener::Listener;
+use crate::listener::{self, Listener};
 use crate::normalise::{NOTICE_MS, Rule, same, scan_page};
-use crate::oracle::Oracle;
+use crate::oracle::{Oracle, Product};
 use crate::reply::{Reply, decode};
 use crate::server::Server;
 use crate::source::Source;
@@ -85,8 +85,15 @@ pub struct Pair {
     oracle: Server,
     subject: Server,
     listeners: [Listener; 2],
+    events: &'static str,
     fault: Option<Fault>,
     known: Differences,
+}
+
+/// Sets a parameter of a server, if it has one of this name.
+fn set(server: &Server, name: &str, value: &str) -> io::Result<()> {
+    let command = Command::new(["CONFIG", "SET", name, value]);
+    Link::open(server, Resp::Two, None)?.call(&command).map(drop)
 }
 
 /// One stream under way.
@@ -109,12 +116,16 @@ impl Pair {
     pub fn start(oracle: &Oracle, subject: &[String], fault: Option<Fault>) -> io::Result<Self> {
         let known = Differences::of(oracle);
         let program = oracle.program.to_string_lossy().into_owned();
+        let (product, events) = (oracle.product, listener::events(oracle));
         let (oracle, subject) = (Server::start(&[program])?, Server::start(subject)?);
         // Redis ends waits when it looks at its clients.
-        Link::open(&oracle, Resp::Two, None)?
-            .call(&Command::new(["CONFIG", "SET", "hz", "500"]))?;
-        let listeners = [Listener::start(&oracle)?, Listener::start(&subject)?];
-        Ok(Self { oracle, subject, listeners, fault, known })
+        set(&oracle, "hz", "500")?;
+        if product == Product::Valkey {
+            // So that its payloads are such as the oracle reads.
+            set(&subject, "rdb-version", "80")?;
+        }
+        let listeners = [Listener::start(&oracle, events)?, Listener::start(&subject, events)?];
+        Ok(Self { oracle, subject, listeners, events, fault, known })
     }
 
     /// What is known of the oracle, and how often it was met.
@@ -135,9 +146,8 @@ impl Pair {
             return Ok(false);
         }
         self.oracle.restart()?;
-        Link::open(&self.oracle, Resp::Two, None)?
-            .call(&Command::new(["CONFIG", "SET", "hz", "500"]))?;
-        self.listeners[0] = Listener::start(&self.oracle)?;
+        set(&self.oracle, "hz", "500")?;
+        self.listeners[0] = Listener::start(&self.oracle, self.events)?;
         Ok(true)
     }
 
@@ -162,7 +172,7 @@ impl Pair {
             Ok(link) => link,
             Err(_) => {
                 self.subject.restart()?;
-                self.listeners[1] = Listener::start(&self.subject)?;
+                self.listeners[1] = Listener::start(&self.subject, self.events)?;
                 Link::open(&self.subject, stream.resp, self.fault.clone())?
             }
         };

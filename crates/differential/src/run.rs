@@ -159,6 +159,12 @@ fn expiring(source: &mut Source, steps: &mut Vec<Step>) {
         };
         steps.push(Step::Send(Command::new(words)));
     }
+    // Fields of one hash only: the order in which several are noticed is a server's own.
+    let (key, ms) = (source.pick(&["h1", "h2", "h3"]), source.below(SHORT_MS.1 as usize) + 1);
+    let count = 1 + source.below(3);
+    let line = format!("HPEXPIRE {key} {ms} FIELDS {count} f0 f1 f2");
+    let words = line.split(' ').take(5 + count);
+    steps.push(Step::Send(Command::new(words)));
     steps.push(Step::Sleep(SLEEP_MS));
 }
 

@@ -28,6 +28,7 @@ enum Step {
     Remove(usize, usize),
     RemoveEqual(usize, usize, End),
     Walk(usize, End),
+    Cut(Vec<usize>),
     Clone,
 }
 
@@ -58,7 +59,8 @@ fn step() -> impl Strategy<Value = Step> {
         5 => (any.clone(), element(), few.clone()).prop_map(|(i, v, n)| Step::Insert(i, v, n)),
         2 => (any.clone(), few).prop_map(|(i, n)| Step::Remove(i, n)),
         2 => (any.clone(), 1..9usize, end()).prop_map(|(i, n, e)| Step::RemoveEqual(i, n, e)),
-        1 => (any, end()).prop_map(|(i, e)| Step::Walk(i, e)),
+        1 => (any.clone(), end()).prop_map(|(i, e)| Step::Walk(i, e)),
+        1 => vec(any, 0..6).prop_map(Step::Cut),
         1 => Just(Step::Clone),
     ]
 }
@@ -157,6 +159,12 @@ fn run(list: &mut List, model: &mut VecDeque<Vec<u8>>, step: &Step, limit: Limit
                 End::Tail => shorts(model.iter().take(index + 1).rev()),
             };
             assert_eq!(walked(list, index, *from), expected);
+        }
+        Step::Cut(places) if !model.is_empty() => {
+            let mut places: Vec<usize> = places.iter().map(|place| place % len).collect();
+            places.sort_unstable();
+            list.cut(&places);
+            assert_eq!(list.encoding(), "quicklist");
         }
         Step::Clone => *list = list.clone(),
         _ => {}

@@ -33,8 +33,6 @@ pub struct Events {
     removed: Vec<(usize, Bytes)>,
     /// The key at which SORT is about to store a list.
     sorted: Option<(usize, Bytes)>,
-    /// Where the command's events begin.
-    first: usize,
     happened: Vec<Event>,
 }
 
@@ -54,7 +52,6 @@ impl Events {
     /// Another command begins; `keeps_ttl` is that it leaves the key's deadline as it is.
     pub(crate) fn begin(&mut self, command: &Command, keeps_ttl: bool) {
         self.finish();
-        self.first = self.happened.len();
         (self.command, self.flags) = (command.name, command.flags);
         self.keeps_ttl = keeps_ttl;
     }
@@ -118,9 +115,6 @@ impl Events {
                     args.iter().skip(1).for_each(|key| self.note(class, db, event, key));
                 }
             }
-            b"mset" | b"msetnx" => {
-                self.read_several(db, args.iter().skip(1).step_by(2));
-            }
             b"set" | b"setnx" | b"getset" | b"setex" | b"psetex" => self.read_set(effect, &name),
             b"rename" | b"renamenx" => {
                 self.removed.clear();
@@ -166,21 +160,6 @@ impl Events {
             name => self.read_plain(db, name, &key),
         }
         self.finish();
-    }
-
-    /// Keys that were set: the event of each follows the one of its being new.
-    fn read_several<'a>(&mut self, db: usize, keys: impl Iterator<Item = &'a Bytes>) {
-        let mut at = self.first.min(self.happened.len());
-        for key in keys {
-            if self.wanted & STRING == 0 {
-                break;
-            }
-            if self.happened.get(at).is_some_and(|event| event.name == "new" && event.key == key) {
-                at += 1;
-            }
-            self.happened.insert(at, Event { db, name: "set", key: key.clone() });
-            at += 1;
-        }
     }
 
     /// SET, and what has the same event; with a time there is an event of that, too.

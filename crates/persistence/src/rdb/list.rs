@@ -33,12 +33,24 @@ const NODE: usize = 8192;
 struct Growth {
     list: List,
     limit: Limit,
+    /// Where parts begin, besides the head, as long as the list is small.
+    cuts: Vec<usize>,
+    /// Whether Redis takes it for a large one, however short it is.
+    is_large: bool,
 }
 
 impl Growth {
     fn new(builder: Builder<'_>) -> Growth {
         let limit = Limit::from_setting(builder.options.list_packed_max());
-        Growth { list: List::default(), limit }
+        Growth { list: List::default(), limit, cuts: Vec::new(), is_large: false }
+    }
+
+    /// What follows is another part.
+    fn begin_part(&mut self) {
+        let len = self.list.len();
+        if len > 0 && self.list.is_packed() && self.cuts.last() != Some(&len) {
+            self.cuts.push(len);
+        }
     }
 
     fn push(&mut self, element: &[u8]) {
@@ -65,7 +77,14 @@ impl Growth {
         self.push_all(|| listpack.next())
     }
 
-    fn finish(self) -> Loaded {
+    /// The list. One of several parts is a `quicklist` to Redis until there is one left; so is one
+    /// that was a ziplist or an element as it is.
+    fn finish(mut self) -> Loaded {
+        let len = self.list.len();
+        self.cuts.retain(|at| *at < len);
+        if self.list.is_packed() && (self.is_large || !self.cuts.is_empty()) {
+            self.list.cut(&self.cuts);
+        }
         Loaded::Object(Box::new(Object::List(self.list)))
     }
 }
@@ -83,6 +102,7 @@ fn read_ziplist(input: &mut Input<'_>, builder: Builder<'_>) -> Result<Loaded, R
     let offset = input.at();
     let bytes = input.string()?;
     growth.push_ziplist(&bytes).map_err(|what| input.fault(offset, what))?;
+    growth.is_large = true;
     Ok(growth.finish())
 }
 
@@ -91,6 +111,7 @@ fn read_ziplists(input: &mut Input<'_>, builder: Builder<'_>) -> Result<Loaded, 
     for _ in 0..input.count(1)? {
         let offset = input.at();
         let bytes = input.string()?;
+        growth.begin_part();
         growth.push_ziplist(&bytes).map_err(|what| input.fault(offset, what))?;
     }
     Ok(growth.finish())
@@ -102,11 +123,15 @@ fn read_nodes(input: &mut Input<'_>, builder: Builder<'_>) -> Result<Loaded, Rea
         let offset = input.at();
         let container = input.length()?;
         let bytes = input.string()?;
+        growth.begin_part();
         match container {
             PLAIN if bytes.is_empty() => {
                 return Err(input.fault(offset, "an empty element as a part of a list"));
             }
-            PLAIN => growth.push(&bytes),
+            PLAIN => {
+                growth.push(&bytes);
+                growth.is_large = true;
+            }
             PACKED => growth.push_listpack(&bytes).map_err(|what| input.fault(offset, what))?,
             _ => return Err(input.fault(offset, "a part of a list is of an unknown kind")),
         }

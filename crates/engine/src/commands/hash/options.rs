@@ -143,12 +143,12 @@ impl Options {
     /// What is not known, not there, or does not go together, and a bad time.
     pub fn parse(call: &Call<'_>, of: Of) -> Result<Options, Error> {
         let args = call.args;
-        let (mut exist, mut change, mut fields) = (None, Change::None, None);
-        let several = || if of == Of::Set { Error::SEVERAL_TIMES } else { Error::GETEX_TIMES };
+        let several = if of == Of::Set { Error::SEVERAL_TIMES } else { Error::GETEX_TIMES };
+        let (mut exist, mut time, mut fields) = (None, None, None);
+        let (mut keeps, mut persists) = (false, false);
         let mut at = 2;
         while let Some(word) = args.get(at) {
             let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
-            let timed = change != Change::None;
             if is("FIELDS") {
                 if fields.is_some() {
                     return Err(Error::FIELDS_TWICE);
@@ -159,30 +159,38 @@ impl Options {
                 fields = Some(block);
                 continue;
             } else if let Some(unit) = ExpiryUnit::of_option(word) {
-                if timed {
-                    return Err(several());
+                if time.is_some() || keeps || persists {
+                    return Err(several);
                 }
                 at += 1;
                 let text = args.get(at).ok_or(Error::NO_EXPIRE_TIME)?;
-                change = Change::At(wall_time(text, unit, call.now(), call.command.name)?);
-            } else if is("KEEPTTL") && of == Of::Set || is("PERSIST") && of == Of::Get {
-                if timed {
-                    return Err(several());
+                time = Some(wall_time(text, unit, call.now(), call.command.name)?);
+            } else if is("KEEPTTL") || is("PERSIST") {
+                let given = if is("KEEPTTL") { &mut keeps } else { &mut persists };
+                if time.is_some() || std::mem::replace(given, true) {
+                    return Err(several);
                 }
-                change = if of == Of::Set { Change::Keep } else { Change::Persist };
-            } else if (is("FXX") || is("FNX")) && of == Of::Set {
+            } else if is("FXX") || is("FNX") {
                 if exist.is_some() {
                     return Err(Error::FNX_AND_FXX);
                 }
                 exist = Some(is("FXX"));
-            } else if ["KEEPTTL", "PERSIST", "FXX", "FNX"].iter().any(|name| is(name)) {
-                return Err(Error::ARGUMENT_OF_OTHERS);
             } else {
                 return Err(Error::quoting(Error::UNKNOWN_ARGUMENT, word, ""));
             }
             at += 1;
         }
         let fields = fields.ok_or(Error::FIELDS_MISSING)?;
+        // The words of both commands are read alike; the other's are refused in the end.
+        if of == Of::Set && persists || of == Of::Get && (keeps || exist.is_some()) {
+            return Err(Error::ARGUMENT_OF_OTHERS);
+        }
+        let change = match time {
+            Some(at_ms) => Change::At(at_ms),
+            None if keeps => Change::Keep,
+            None if persists => Change::Persist,
+            None => Change::None,
+        };
         Ok(Options { exist, change, fields })
     }
 }

@@ -10,6 +10,7 @@ use crate::run::event_classes::{GENERIC, HASH, NEW};
 use crate::spec::*;
 use crate::storage::table::Slot;
 use crate::storage::value::hash::Ttl;
+use std::ops::Range;
 
 /// HGETDEL key FIELDS numfields field [field ...]
 pub static HGETDEL: DataCommand = declare("hgetdel", Group::Hash, AtLeast(5))
@@ -144,8 +145,7 @@ fn set_and_expire(call: &mut Call<'_>) -> Result<(), Error> {
     }
     call.reply.integer(1);
     if at_ms.is_some_and(|at_ms| now.has_come(at_ms)) {
-        let fields: Vec<&[u8]> = pairs().map(|at| args.at(at)).collect();
-        pass(call, slot, &fields);
+        pass(call, slot, options.fields);
         return Ok(());
     }
     let ttl = if options.change == Change::None { Ttl::Clear } else { Ttl::Keep };
@@ -164,10 +164,12 @@ fn set_and_expire(call: &mut Call<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Sets fields to values that would have expired by now: nothing is set at all. The events are
-/// those of fields that came and went.
-fn pass(call: &mut Call<'_>, slot: Option<Slot>, fields: &[&[u8]]) {
-    let (key, hasher) = (call.key(0), call.space.hasher());
+/// Sets fields to values whose time has passed: they come and go, by their events, and leave
+/// nothing behind but a hash that has become a large one for them.
+fn pass(call: &mut Call<'_>, slot: Option<Slot>, pairs: Range<usize>) {
+    let (key, args) = (call.key(0), call.args);
+    let limits = call.space.hash_limits(call.options);
+    let fields: Vec<&[u8]> = pairs.clone().step_by(2).map(|at| args.at(at)).collect();
     let Some(slot) = slot else {
         call.space.touch_watches(key);
         call.space.note_event(NEW, "new", key);
@@ -176,15 +178,20 @@ fn pass(call: &mut Call<'_>, slot: Option<Slot>, fields: &[&[u8]]) {
         call.space.count_changes(fields.len());
         return call.space.note_event(GENERIC, "del", key);
     };
-    let mut removed = 0;
     call.space.note_event(HASH, "hset", key);
     call.space.change_hash(key, Some(slot), |hash| {
         hash.note_times();
-        removed = fields.iter().filter(|field| hash.remove(field, hasher)).count();
+        hash.fit(pairs.clone().map(|at| args.at(at)), limits);
+        for at in pairs.step_by(2) {
+            hash.set(args.at(at), field_value(args, at + 1), Ttl::Clear, limits);
+        }
+        for field in &fields {
+            hash.remove(field, limits.hasher);
+        }
         true
     });
     call.space.count_changes(fields.len());
-    emit_deleted(call, fields);
+    emit_deleted(call, &fields);
 }
 
 /// Emits the pairs with their time, without the condition, which held.

@@ -50,7 +50,9 @@ impl Order<'_> {
                     };
                     score.map(|score| (score, element)).ok_or(Error::NOT_SCORES)
                 };
-                let scored: Result<Vec<_>, Error> = elements.map(score).collect();
+                // All keys are looked up, whichever of them holds no number.
+                let scored: Vec<_> = elements.map(score).collect();
+                let scored: Result<Vec<_>, Error> = scored.into_iter().collect();
                 self.ordered(scored?, |one, other| {
                     let scores = one.0.partial_cmp(&other.0).unwrap_or(Ordering::Equal);
                     scores.then_with(|| one.1.cmp(other.1))

@@ -155,11 +155,18 @@ fn delex(call: &mut Call<'_>) -> Result<(), Error> {
         return Err(Error::wrong_arity("delex"));
     }
     let key = call.key(0);
-    let Some(slot) = call.space.find(key) else {
+    let (slot, looks) = (call.space.find(key), call.args.len() == 4);
+    if looks {
+        call.space.count(slot.is_some());
+    }
+    let Some(slot) = slot else {
+        if looks {
+            call.space.note_miss(key);
+        }
         call.reply.integer(0);
         return Ok(());
     };
-    if call.args.len() == 4 {
+    if looks {
         let not_string = || "ERR Key should be of string type if conditions are specified";
         let value = call.space.entry(key, slot).string();
         let value = value.map_err(|_| Error::text(not_string()))?;

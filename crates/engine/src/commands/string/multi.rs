@@ -6,6 +6,7 @@ use crate::commands::value::write_value;
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
+use crate::run::event_classes::STRING;
 use crate::spec::*;
 use crate::storage::table::Slot;
 use crate::storage::value::Type;
@@ -40,9 +41,7 @@ pub static MSET: DataCommand = declare("mset", Group::String, AtLeast(3))
     .syntax("key value [key value ...]")
     .run(|call| {
         check_pairs(call)?;
-        for n in 0..call.keys.len() {
-            set(call, n, 0);
-        }
+        set_all(call);
         call.emit_as_is();
         call.reply.ok();
         Ok(())
@@ -60,9 +59,7 @@ pub static MSETNX: DataCommand = declare("msetnx", Group::String, AtLeast(3))
         check_pairs(call)?;
         let sets = all_hold(call, Condition::Missing)?;
         if sets {
-            for n in 0..call.keys.len() {
-                set(call, n, 0);
-            }
+            set_all(call);
             let args = call.args;
             call.space.emit(|| std::iter::once(&b"MSET"[..]).chain(args.from(1).iter()));
         }
@@ -88,6 +85,15 @@ fn all_hold(call: &mut Call<'_>, condition: Condition<'_>) -> Result<bool, Error
     // Every key is looked for, even when one has decided: what has expired is removed.
     let misfits = call.keys().filter(|key| call.space.find(*key).is_some() != exists).count();
     Ok(misfits == 0)
+}
+
+/// Sets every key to the argument behind it, each with its event: the effect is one for all.
+fn set_all(call: &mut Call<'_>) {
+    for n in 0..call.keys.len() {
+        set(call, n, 0);
+        let key = call.key(n);
+        call.space.note_event(STRING, "set", key);
+    }
 }
 
 /// Sets the `n`th key to the argument behind it.

@@ -58,11 +58,12 @@ fn set(call: &mut Call<'_>) -> Result<(), Error> {
     let options = SetOptions::parse(call)?;
     let slot = call.space.find(key);
     let looks = options.returns_old || options.condition.compares();
-    if looks {
-        call.space.count(slot.is_some());
-        if slot.is_none() {
-            call.space.note_miss(key);
-        }
+    // A condition finds a value or has nothing to look at: only GET misses a key.
+    if looks && slot.is_some() {
+        call.space.count(true);
+    } else if options.returns_old {
+        call.space.count(false);
+        call.space.note_miss(key);
     }
     let stored = match slot {
         Some(slot) if looks => Some(call.space.entry(key, slot).string()?),

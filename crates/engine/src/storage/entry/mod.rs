@@ -53,7 +53,8 @@ const KIND_LIST: u8 = 4;
 
 const EXPIRES: u8 = 1;
 const WIDE: u8 = 2;
-/// The string was changed in place (APPEND, SETRANGE): OBJECT ENCODING says `raw`.
+/// The string was changed in place (APPEND, SETRANGE), or too long together with another key that
+/// it had: OBJECT ENCODING says `raw`.
 const RAW: u8 = 4;
 /// The entry's side of the last snapshot's flip (`keyspace/snapshot`).
 const EPOCH: u8 = 8;

@@ -94,7 +94,8 @@ impl Entry {
             None => match self.value() {
                 Value::Int(n) => NewValue::Int(n),
                 Value::Large(long) => NewValue::Long(long.clone()),
-                Value::Inline(bytes) if self.flags() & RAW != 0 => NewValue::Raw(bytes),
+                // What has not been an `embstr` under one name is none under another.
+                Value::Inline(bytes) if self.is_raw(bytes) => NewValue::Raw(bytes),
                 Value::Inline(bytes) => NewValue::Str(bytes),
             },
         }
@@ -107,13 +108,14 @@ impl Entry {
         }
         match self.value() {
             Value::Int(_) => "int",
-            Value::Inline(v)
-                if self.key().len() + v.len() <= EMBSTR_MAX && self.flags() & RAW == 0 =>
-            {
-                "embstr"
-            }
+            Value::Inline(bytes) if !self.is_raw(bytes) => "embstr",
             _ => "raw",
         }
+    }
+
+    /// Whether a string that is inline counts as `raw`.
+    fn is_raw(&self, bytes: &[u8]) -> bool {
+        self.flags() & RAW != 0 || self.key().len() + bytes.len() > EMBSTR_MAX
     }
 
     /// Whether dropping this entry is worth a thread of its own.

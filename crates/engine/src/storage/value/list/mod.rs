@@ -161,6 +161,20 @@ impl List {
         }
     }
 
+    /// Whether it is a small one.
+    pub fn is_packed(&self) -> bool {
+        matches!(self.0, Repr::Packed(_))
+    }
+
+    /// Makes a large list of a small one, in parts that begin at these indexes besides the head,
+    /// in ascending order: so one that was saved in parts stays large as long as there are several.
+    pub fn cut(&mut self, at: &[usize]) {
+        self.enlarge();
+        if let Repr::Nodes(nodes) = &mut self.0 {
+            at.iter().rev().for_each(|at| nodes.cut(*at));
+        }
+    }
+
     fn enlarge(&mut self) {
         if let Repr::Packed(chunk) = &mut self.0 {
             let chunk = std::mem::replace(chunk, Chunk::with_capacity(0));

@@ -271,6 +271,15 @@ impl Nodes {
         result
     }
 
+    /// Makes the element at `index`, which must be below the length, the first one of its chunk.
+    pub fn cut(&mut self, index: usize) {
+        let at = self.locate(index);
+        if at.index > 0 {
+            let split = self.edit(at, |chunk| chunk.split_off(at.index));
+            self.add_chunk(Place { chunk: at.chunk + 1, ..at }, split);
+        }
+    }
+
     /// Where the element at `index` is, which must be below the length.
     fn locate(&self, index: usize) -> Place {
         if index >= self.len / 2 {
@@ -339,8 +348,7 @@ impl Nodes {
                 return self.edit(before, |chunk| chunk.push(End::Tail, value));
             }
         } else {
-            let split = self.edit(at, |chunk| chunk.split_off(at.index));
-            self.add_chunk(Place { chunk: at.chunk + 1, ..at }, split);
+            self.cut(index);
             at = self.locate(index - 1);
             if self.groups[at.group].chunks[at.chunk].fits(value.len()) {
                 return self.edit(at, |chunk| chunk.push(End::Tail, value));
