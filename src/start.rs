@@ -41,12 +41,13 @@ use tokio::sync::{Notify, mpsc};
 /// Starts everything and serves until SHUTDOWN or a signal.
 ///
 /// # Errors
-/// When an address cannot be bound or a thread cannot be started.
+/// When another server has the folder, an address cannot be bound or a thread cannot be started.
 pub fn serve(config: Config) -> io::Result<()> {
     let startup = Startup::of(&config)?;
     log::start()?;
-    let bound = Bound::new(&startup)?;
     let server = parts(config, &startup)?;
+    server.durability.claim_as_configured()?;
+    let bound = Bound::new(&startup)?;
     let handlers: &'static Handlers = leak(commands::handlers(server.registry));
     settings::apply_once(&server.config.read(), &server.engine.options);
     server.apply_config();

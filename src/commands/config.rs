@@ -73,6 +73,8 @@ fn set(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let changes = server.config.write().set_many(&pairs, caller).map_err(refused)?;
     if let Err(error) = crate::server::settings::take_on(server, &changes) {
         server.config.write().undo(changes);
+        // What cannot be claimed again is claimed by the next save, or refused.
+        let _ = server.durability.claim_as_configured();
         return Err(refused(error));
     }
     server.apply_config();

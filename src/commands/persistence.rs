@@ -26,6 +26,7 @@ fn save(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
     }
     // It fails, instead of waiting, while a script holds shards for too long.
     drop(server.engine.keyspace.lock_all_unless_busy()?);
+    server.durability.claim().map_err(failed)?;
     // The reason stands in the server's log.
     server.durability.save_now().map_err(|_| Error::text("ERR"))?;
     context.session.out.ok();

@@ -213,11 +213,11 @@ impl Durability {
 
     /// Fails where the log's files cannot be made: CONFIG SET is answered with an error then.
     fn check_writable(&self) -> io::Result<()> {
-        const PROBE: &str = "temp-probe";
-        let (directory, _) = self.parts.log_place();
+        let (directory, prefix) = self.parts.log_place();
+        let probe = names::unfinished(&format!("{prefix}.probe"), directory.process());
         directory.make()?;
-        directory.create(PROBE)?;
-        directory.remove(PROBE)
+        directory.create(&probe)?;
+        directory.remove(&probe)
     }
 
     fn begin_log(&'static self) {

@@ -52,8 +52,13 @@ impl Durability {
     /// Begins to save in the background.
     ///
     /// # Errors
-    /// When the thread has ended.
+    /// When another process writes to the folder, or the thread has ended.
     pub fn begin_save(&'static self, if_rewriting: IfRewriting) -> io::Result<Begun> {
+        if let Err(error) = self.claim() {
+            // It would be tried again at every tick.
+            self.status.lock().save.scheduled = false;
+            return Err(error);
+        }
         {
             let mut status = self.status.lock();
             if status.save.is_running() {

@@ -8,6 +8,7 @@
 //!   append       the log in `appenddirname`: its threads, its rewriting
 //!   take         one snapshot, from its moment to its file
 //!   encode       the threads that a snapshot is encoded by
+//!   folder       whose files these are: the claim on them
 //!   save         a snapshot in `dir`: SAVE, BGSAVE, the end
 //!   jobs         BGSAVE and BGREWRITEAOF, by request, save point or growth
 //!   recover      what is loaded at the start, and in which order
@@ -25,6 +26,7 @@
 mod append;
 mod disk;
 mod encode;
+mod folder;
 mod gate;
 mod jobs;
 mod load;
@@ -39,6 +41,7 @@ mod take;
 mod wait;
 
 pub use append::take_mark;
+pub use disk::claim::{Claim, NotClaimed, lock_name};
 pub use disk::directory::{Directory, check_regular};
 pub use jobs::IfRewriting;
 pub use parts::{Libraries, Parts};
@@ -49,6 +52,7 @@ pub use save::{Ending, FinalSave};
 pub use status::Begun;
 pub use wait::Release;
 
+use folder::Claims;
 use gate::{Gate, IS_LOADING, IS_LOGGING, Policy};
 use jobs::Jobs;
 use load::Loading;
@@ -67,6 +71,7 @@ use take::Taking;
 pub struct Durability {
     gate: Gate,
     parts: Parts,
+    claims: Claims,
     log: Arc<Log>,
     syncs: Syncs,
     /// Whether the log is being begun.
@@ -83,6 +88,7 @@ impl Durability {
         Durability {
             gate: Gate::default(),
             parts,
+            claims: Claims::default(),
             log: Arc::default(),
             syncs: Syncs::default(),
             log_begins: AtomicBool::new(false),

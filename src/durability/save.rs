@@ -67,8 +67,10 @@ impl Durability {
         self.taking.uncancel();
         let begun_ms = self.parts.now_ms();
         self.status.lock().save.since_ms = Some(begun_ms);
-        let (directory, name) = self.parts.dump_place();
-        let result = self.take_snapshot(&directory, |_| name, || ());
+        let result = self.claim().and_then(|()| {
+            let (directory, name) = self.parts.dump_place();
+            self.take_snapshot(&directory, |_| name, || ())
+        });
         let took_ms = self.parts.now_ms() - begun_ms;
         {
             let mut status = self.status.lock();

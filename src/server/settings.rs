@@ -91,12 +91,21 @@ pub fn take_on(server: &'static Server, changes: &Changes) -> Result<(), SetErro
             return not_applied(Setting::Maxclients, text.into());
         }
     }
+    let before = std::env::current_dir();
     if changes.contains(Setting::Dir) {
         let dir = server.config.read().text(Setting::Dir).to_vec();
         let dir = Path::new(std::ffi::OsStr::from_bytes(&dir)).to_owned();
         if let Err(error) = std::env::set_current_dir(dir) {
             return not_applied(Setting::Dir, system_text(&error));
         }
+    }
+    let files = [Setting::Dir, Setting::Dbfilename, Setting::Appendonly, Setting::Save];
+    if let Some(setting) = files.into_iter().find(|&setting| changes.contains(setting))
+        && let Err(error) = server.durability.claim_as_configured()
+    {
+        // The folder from before; if it is gone, there is no other to go back to.
+        let _ = before.and_then(std::env::set_current_dir);
+        return not_applied(setting, error.to_string().into());
     }
     if changes.contains(Setting::Appendonly) && server.durability.follow_config().is_err() {
         let text = "Unable to turn on AOF. Check server logs.";

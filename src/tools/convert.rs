@@ -2,7 +2,7 @@
 
 use super::duplicate_keys::DuplicateKeys;
 use super::file::{builder, place};
-use crate::durability::{Directory, check_regular, looks_like_rdb};
+use crate::durability::{Claim, Directory, NotClaimed, check_regular, lock_name, looks_like_rdb};
 use crate::system::progress::{Audience, Progress};
 use clap::Parser;
 use redstart_engine::Engine;
@@ -70,6 +70,21 @@ fn check_replaceable(input: &Path, output: &Path) -> io::Result<()> {
     })
 }
 
+/// Claims the output: a server may be writing it, or another conversion. Where nothing can be
+/// locked, there is no claim.
+fn claim(directory: &Directory, name: &str, path: &Path) -> io::Result<Option<Claim>> {
+    let about = format!("process {} (redstart convert)", std::process::id());
+    match Claim::take(&directory.path().join(lock_name(name)), &about) {
+        Ok(claim) => Ok(Some(claim)),
+        Err(NotClaimed::Impossible(_)) => Ok(None),
+        Err(NotClaimed::Held(who)) => {
+            let path = path.display();
+            let text = format!("{path} cannot be written: {who} writes it. End that one first");
+            Err(io::Error::new(io::ErrorKind::ResourceBusy, text))
+        }
+    }
+}
+
 /// Converts a file; returns what was written.
 fn convert(arguments: &Arguments) -> Result<String, ReadError> {
     let (from, input) = place(&arguments.input)?;
@@ -77,14 +92,17 @@ fn convert(arguments: &Arguments) -> Result<String, ReadError> {
     check_replaceable(&arguments.input, &arguments.output)?;
     let progress = Progress::default();
     let path = &arguments.output;
+    let claim = claim(&to, &output, path)?;
     let conversion = Conversion { from: &from, input: &input, to: &to, output: &output, path };
-    progress.watch("Converting", Audience::Terminal, || {
+    let converted = progress.watch("Converting", Audience::Terminal, || {
         if looks_like_rdb(&from, &input)? {
             conversion.to_snapshot(&progress)
         } else {
             conversion.to_rdb(arguments.rdb_version, &progress)
         }
-    })
+    });
+    claim.into_iter().for_each(Claim::remove);
+    converted
 }
 
 struct Conversion<'a> {

@@ -150,7 +150,7 @@ fn writes_are_refused_after_a_snapshot_failed() {
     for words in [&["MULTI"][..], &["SET", "key", "2"]] {
         assert!(matches!(queues.call(words), Ok(Value::Simple(_))));
     }
-    std::fs::remove_dir(&data).expect("nothing is in it");
+    std::fs::remove_dir_all(&data).expect("the directory is ours");
     assert!(matches!(client.call(&["SAVE"]), Ok(Value::Error(_))));
     assert_eq!(write(&server, "key").as_deref(), Some("OK"), "SAVE was answered with the error");
     assert!(matches!(client.call(&["BGSAVE"]), Ok(Value::Simple(_))));

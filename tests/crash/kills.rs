@@ -79,7 +79,7 @@ fn count(hits: &mut Hits, before: &BTreeSet<(String, u64, i64)>, directory: &Pat
     let mut new = after.difference(before);
     hits.kills += 1;
     if let Some((name, ..)) = new.next() {
-        let saves = name.starts_with("temp-dump");
+        let saves = name.ends_with("-dump.redstart");
         *(if saves { &mut hits.saving } else { &mut hits.rewriting }) += 1;
     }
 }

@@ -11,6 +11,7 @@ use crate::support::client::Client;
 use crate::support::resp::Value;
 use std::fs;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -109,6 +110,37 @@ fn run(sweep: &Sweep) {
     }
 }
 
+/// strace, which follows the calls on the sweep's files. The names of unfinished files carry the
+/// server's process id: with `-D` that is the one which strace was started with.
+fn traced(sweep: &Sweep, directory: &Path, trace: &Path) -> Command {
+    let mut shell = Command::new("sh");
+    // The arguments behind the script are strace's.
+    let mut script = "exec strace -D -f -q -o \"$0\"".to_owned();
+    for file in sweep.files {
+        let file = directory.join(file.replace("temp-", "temp-$$-"));
+        script += &format!(" -P \"{}\"", file.display());
+    }
+    // Directories are synced by their own name.
+    for folder in [directory.to_owned(), directory.join("appendonlydir")] {
+        script += &format!(" -P \"{}\"", folder.display());
+    }
+    shell.arg("-c").arg(script + " \"$@\"").arg(trace);
+    shell
+}
+
+/// What strace wrote, once it has seen the server's end.
+fn whole_trace(trace: &Path) -> String {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let text = fs::read_to_string(trace).unwrap_or_default();
+        let ended = text.lines().last().is_some_and(|line| line.contains("+++"));
+        if ended || Instant::now() > deadline {
+            return text;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// Has the nth call fail; false when there are fewer.
 fn round(sweep: &Sweep, call: &str, fault: &str, n: u32) -> bool {
     let what = format!("{}: {call} {n} {fault}", sweep.name);
@@ -122,13 +154,7 @@ fn round(sweep: &Sweep, call: &str, fault: &str, n: u32) -> bool {
     server.kill();
 
     let trace = directory.join("trace");
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-q", "-o"]).arg(&trace);
-    for file in sweep.files {
-        strace.arg("-P").arg(directory.join(file));
-    }
-    // Directories are synced by their own name.
-    strace.arg("-P").arg(&directory).arg("-P").arg(directory.join("appendonlydir"));
+    let mut strace = traced(sweep, &directory, &trace);
     strace.args(["-e", &format!("trace={call}")]);
     strace.args(["-e", &format!("inject={call}:{fault}:when={n}")]);
     strace.arg(binary()).args(["--threads", "2"]);
@@ -141,7 +167,7 @@ fn round(sweep: &Sweep, call: &str, fault: &str, n: u32) -> bool {
         let _ = actor.call(&["SHUTDOWN", "NOSAVE", "FORCE"]);
     }
     server.wait();
-    let trace = fs::read_to_string(&trace).unwrap_or_default();
+    let trace = whole_trace(&trace);
 
     let mut server = Process::start(&directory, sweep.args);
     server.wait_until_ready();

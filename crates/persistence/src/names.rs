@@ -22,9 +22,17 @@ pub fn segment(prefix: &str, first: u64) -> String {
     format!("{prefix}.{first:0DIGITS$}.log")
 }
 
-/// The name that a file has until it is whole.
-pub fn unfinished(name: &str) -> String {
-    format!("temp-{name}")
+/// The name that a file has until it is whole: of no two processes the same.
+pub fn unfinished(name: &str, process: u32) -> String {
+    format!("temp-{process}-{name}")
+}
+
+/// Whether a file is an unfinished one of any process, and its name would begin with `prefix`.
+pub fn is_unfinished(file: &str, prefix: &str) -> bool {
+    let Some(rest) = file.strip_prefix("temp-") else { return false };
+    // Files of older versions name no process.
+    let behind = rest.trim_start_matches(|digit: char| digit.is_ascii_digit()).strip_prefix('-');
+    rest.starts_with(prefix) || behind.is_some_and(|name| name.starts_with(prefix))
 }
 
 /// The name of the snapshot that stands beside Redis's `dbfilename`.
@@ -64,9 +72,7 @@ impl Plan {
         let start = base_at.map_or(1, |sequence| sequence.saturating_add(1));
         let first = segments.iter().rposition(|&first| first <= start).unwrap_or(0);
         let needed = segments.split_off(first);
-        let unfinished = names
-            .iter()
-            .filter(|name| name.strip_prefix("temp-").is_some_and(|name| name.starts_with(prefix)));
+        let unfinished = names.iter().filter(|name| is_unfinished(name, prefix));
         let superfluous = bases.iter().map(|&sequence| base(prefix, sequence));
         let superfluous = superfluous.chain(segments.iter().map(|&first| segment(prefix, first)));
         let superfluous = superfluous.chain(unfinished.cloned()).collect();
@@ -93,13 +99,26 @@ mod tests {
     fn the_newest_base_decides_what_is_needed() {
         let (p, q) = ("appendonly", "other");
         let names = [base(p, 9), base(p, 41), segment(p, 1), segment(p, 30), segment(p, 55)];
-        let more = [unfinished(&base(p, 60)), base(q, 70), "dump.redstart".into()];
+        let more = [unfinished(&base(p, 60), 7), base(q, 70), "dump.redstart".into()];
         let plan = Plan::of(p, &[&names[..], &more[..]].concat());
         assert_eq!(plan.base, Some(41));
         assert_eq!(plan.segments, [30, 55]);
         assert!(plan.names(p).eq([base(p, 41), segment(p, 30), segment(p, 55)]));
-        assert_eq!(plan.superfluous, [base(p, 9), segment(p, 1), unfinished(&base(p, 60))]);
+        assert_eq!(plan.superfluous, [base(p, 9), segment(p, 1), unfinished(&base(p, 60), 7)]);
         assert!(Plan::of(p, &more[1..]).is_empty());
         assert_eq!(dump("dump.rdb"), "dump.redstart");
+    }
+
+    #[test]
+    fn unfinished_files_are_known_whoever_left_them() {
+        for file in [&unfinished("dump.redstart", 1), &unfinished("dump.redstart", 4_000_000)] {
+            assert!(is_unfinished(file, "dump.redstart"), "{file}");
+            assert!(!is_unfinished(file, "other.redstart"), "{file}");
+        }
+        assert!(is_unfinished("temp-dump.redstart", "dump.redstart"));
+        // Redis's own.
+        for file in ["temp-123.rdb", "temp-rewriteaof-bg-123.aof", "dump.redstart"] {
+            assert!(!is_unfinished(file, "dump.redstart"), "{file}");
+        }
     }
 }

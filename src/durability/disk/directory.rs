@@ -31,19 +31,24 @@ impl Directory {
         }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn place(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
     /// When a file was last changed, if it is there.
     pub fn modified(&self, name: &str) -> Option<SystemTime> {
-        fs::metadata(self.path(name)).and_then(|about| about.modified()).ok()
+        fs::metadata(self.place(name)).and_then(|about| about.modified()).ok()
     }
 
     /// Adds the path to an error, which the system's text lacks.
     fn named<T>(&self, name: &str, result: io::Result<T>) -> io::Result<T> {
         result.map_err(|error| {
-            let text = format!("{} cannot be used: {error}", self.path(name).display());
+            let text = format!("{} cannot be used: {error}", self.place(name).display());
             io::Error::new(error.kind(), text)
         })
     }
@@ -65,19 +70,19 @@ struct Opened(File);
 
 impl Storage for Directory {
     fn create(&self, name: &str) -> io::Result<Arc<dyn Output>> {
-        let _ = fs::remove_file(self.path(name));
-        let made = OpenOptions::new().append(true).create_new(true).open(self.path(name));
+        let _ = fs::remove_file(self.place(name));
+        let made = OpenOptions::new().append(true).create_new(true).open(self.place(name));
         Ok(Arc::new(Opened(self.named(name, made)?)))
     }
 
     fn create_stream(&self, name: &str) -> io::Result<Box<dyn Stream>> {
-        let _ = fs::remove_file(self.path(name));
-        let made = OpenOptions::new().write(true).create_new(true).open(self.path(name));
+        let _ = fs::remove_file(self.place(name));
+        let made = OpenOptions::new().write(true).create_new(true).open(self.place(name));
         Ok(Box::new(Writing::new(self.named(name, made)?)))
     }
 
     fn append(&self, name: &str, len: u64) -> io::Result<Arc<dyn Output>> {
-        let file = OpenOptions::new().append(true).open(self.path(name));
+        let file = OpenOptions::new().append(true).open(self.place(name));
         let opened = Opened(self.named(name, file)?);
         opened.cut(len)?;
         Ok(Arc::new(opened))
@@ -85,19 +90,23 @@ impl Storage for Directory {
 
     fn open(&self, name: &str) -> io::Result<(Box<dyn Read + Send>, u64)> {
         // Looked at before it is opened: to open a pipe waits until a process writes to it.
-        let about = self.named(name, fs::metadata(self.path(name)))?;
+        let about = self.named(name, fs::metadata(self.place(name)))?;
         self.named(name, check_regular(&about))?;
-        let file = self.named(name, File::open(self.path(name)))?;
+        let file = self.named(name, File::open(self.place(name)))?;
         let len = file.metadata()?.len();
         Ok((Box::new(Reading::new(file, len)), len))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.named(from, fs::rename(self.path(from), self.path(to)))
+        self.named(from, fs::rename(self.place(from), self.place(to)))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        self.named(name, fs::remove_file(self.path(name)))
+        self.named(name, fs::remove_file(self.place(name)))
+    }
+
+    fn process(&self) -> u32 {
+        std::process::id()
     }
 
     fn sync_directory(&self) -> io::Result<()> {

@@ -1,4 +1,5 @@
-//! Files on the disk: a directory of them, and the way past the page cache.
+//! Files on the disk: a directory of them, the claim on them, and the way past the page cache.
 
+pub mod claim;
 pub mod directory;
 pub mod uncached;

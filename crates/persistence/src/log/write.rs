@@ -282,12 +282,13 @@ impl Log {
     fn open_segment(&self, back: &mut Back, start: &Start<'_>, last: u64) -> io::Result<()> {
         let Start { storage, prefix } = *start;
         let name = segment(prefix, last + 1);
-        let output = storage.create(&unfinished(&name))?;
+        let temporary = unfinished(&name, storage.process());
+        let output = storage.create(&temporary)?;
         output.write(&segment_start(last + 1))?;
         output.sync()?;
         // If this fails, the segment may be there or not after a power cut: nothing may be added
         // to the one before it any more.
-        let named = storage.rename(&unfinished(&name), &name);
+        let named = storage.rename(&temporary, &name);
         if let Err(error) = named.and_then(|()| storage.sync_directory()) {
             *self.state.lock() = State::Broken(error.to_string());
             return Err(error);

@@ -45,7 +45,7 @@ impl<'s> Writer<'s> {
     /// # Errors
     /// When the storage fails.
     pub fn create(storage: &'s dyn Storage, name: &str, plan: &Plan<'_>) -> io::Result<Self> {
-        let file = storage.create_stream(&unfinished(name))?;
+        let file = storage.create_stream(&unfinished(name, storage.process()))?;
         let mut out = Output::new(plan.compression);
         out.raw(plan.version.head().as_bytes());
         for (name, text) in [("redstart-ver", plan.writer), ("redis-bits", "64")] {
@@ -112,12 +112,13 @@ impl<'s> Writer<'s> {
     /// When the storage fails: then there is no such file, or the one that was there.
     pub fn finish(mut self) -> io::Result<u64> {
         let name = std::mem::take(&mut self.name);
+        let temporary = unfinished(&name, self.storage.process());
         let finished = self.write_end().and_then(|()| {
             self.file.finish()?;
-            self.storage.rename(&unfinished(&name), &name)
+            self.storage.rename(&temporary, &name)
         });
         if finished.is_err() {
-            let _ = self.storage.remove(&unfinished(&name));
+            let _ = self.storage.remove(&temporary);
         }
         finished?;
         self.storage.sync_directory()?;
@@ -135,6 +136,6 @@ impl<'s> Writer<'s> {
     /// Gives the file up.
     pub fn abandon(self) {
         // What cannot be removed now is overwritten by the next one.
-        let _ = self.storage.remove(&unfinished(&self.name));
+        let _ = self.storage.remove(&unfinished(&self.name, self.storage.process()));
     }
 }

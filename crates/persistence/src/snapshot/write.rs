@@ -102,7 +102,7 @@ impl<'s> Writer<'s> {
         header: &Header,
         now: Now,
     ) -> io::Result<Self> {
-        let output = storage.create_stream(&unfinished(name))?;
+        let output = storage.create_stream(&unfinished(name, storage.process()))?;
         let section = std::mem::take(&mut *SPARE.lock());
         let (name, counts) = (name.to_owned(), Counts::default());
         let mut writer = Writer { storage, output, name, now, section, count: 0, counts };
@@ -251,7 +251,7 @@ impl<'s> Writer<'s> {
         let (storage, name) = (self.storage, std::mem::take(&mut self.name));
         let finished = self.write_rest().and_then(|counts| {
             self.output.finish()?;
-            storage.rename(&unfinished(&name), &name)?;
+            storage.rename(&unfinished(&name, storage.process()), &name)?;
             Ok(counts)
         });
         if finished.is_err() {
@@ -289,7 +289,7 @@ impl Drop for Writer<'_> {
 
 fn remove_unfinished(storage: &dyn Storage, name: &str) {
     // What cannot be removed now is overwritten by the next one.
-    let _ = storage.remove(&unfinished(name));
+    let _ = storage.remove(&unfinished(name, storage.process()));
 }
 
 /// Brings a snapshot of the keyspace to its end. Calls `between` after each step with the entries

@@ -150,6 +150,10 @@ impl Storage for Memory {
         Ok((Box::new(Cursor::new(bytes)), len))
     }
 
+    fn process(&self) -> u32 {
+        1
+    }
+
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = self.0.lock();
         state.operate(false)?;

@@ -32,6 +32,9 @@ pub trait Storage: Send + Sync {
     /// Makes creations, renamings and removals safe.
     fn sync_directory(&self) -> io::Result<()>;
 
+    /// The process that writes, whose number stands in the names of unfinished files.
+    fn process(&self) -> u32;
+
     /// The names of all files.
     fn list(&self) -> io::Result<Vec<String>>;
 }
