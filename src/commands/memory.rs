@@ -119,9 +119,9 @@ fn figures(usage: &Usage) -> Vec<(String, Figure)> {
     put("clients.normal", bytes(usage.clients));
     put("cluster.links", Count(0));
     put("aof.buffer", bytes(usage.log));
-    put("lua.caches", Count(0));
-    put("functions.caches", Count(0));
-    put("script.VMs", Count(0));
+    put("lua.caches", bytes(usage.scripts.scripts_bytes));
+    put("functions.caches", bytes(usage.scripts.functions_bytes));
+    put("script.VMs", bytes(usage.scripts.states_bytes));
     for (index, db) in usage.totals.dbs.iter().enumerate().filter(|(_, db)| db.keys > 0) {
         put(&format!("db.{index}"), Db { main: db.main_bytes, expires: db.expires_bytes });
     }

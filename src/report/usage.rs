@@ -4,7 +4,7 @@
 //!  resident      what the system has given the process
 //!   |- heap      not backed by files; the rest is the program itself
 //!   |   `- used  what the allocator has handed out
-//!   |       |- overhead  what there was at the start, tables, clients, the log's buffer
+//!   |       |- overhead  what there was at the start, tables, clients, scripts, the log's buffer
 //!   |       `- dataset   keys and values; what waits to be freed; what a snapshot keeps
 //! ```
 //!
@@ -26,6 +26,8 @@ pub struct Usage {
     pub clients: usize,
     /// What is appended to the log and not written yet.
     pub log: usize,
+    /// Scripts and functions.
+    pub scripts: redstart_scripting::usage::Usage,
     /// What the allocator has handed out.
     pub used: usize,
     /// That, before there was data.
@@ -49,6 +51,7 @@ impl Usage {
             totals,
             clients,
             log: server.durability.log_buffer(),
+            scripts: server.scripts.usage(),
             used,
             startup: server.watermarks.startup(),
             peak: server.watermarks.note(used, server.clock.now().wall_ms / 1000),
@@ -58,7 +61,7 @@ impl Usage {
 
     /// What is neither key nor value.
     pub fn overhead(&self) -> usize {
-        self.startup + self.totals.overhead_bytes + self.clients + self.log
+        self.startup + self.totals.overhead_bytes + self.clients + self.log + self.scripts.bytes()
     }
 
     /// Keys and values.

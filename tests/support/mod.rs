@@ -2,6 +2,7 @@
 //! shows replies as they are, without a client library's conversions.
 
 pub mod client;
+pub mod oracles;
 pub mod resp;
 pub mod server;
 pub mod talk;

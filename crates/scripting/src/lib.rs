@@ -46,6 +46,7 @@ mod shapes;
 pub mod shebang;
 pub mod store;
 mod timing;
+pub mod usage;
 mod watchdog;
 
 pub use digest::{digest, hex, unhex};

@@ -19,6 +19,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Compiled scripts that a worker keeps at most; beyond, it starts to compile anew.
 const COMPILED_MAX: usize = 4096;
@@ -217,12 +218,13 @@ impl Runtime {
         table.map_or(Value::Nil, Value::Table)
     }
 
-    /// Collects the garbage of a script that took much memory.
+    /// Collects the garbage of a script that took much memory, and notes what is left.
     pub(crate) fn tidy(&self) {
         if self.lua.used_memory() > MEMORY_MAX / 2 {
             // It can only fail for want of memory, and then the next script will say so.
             let _ = self.lua.gc_collect();
         }
+        self.watchdog.running.state_bytes.store(self.lua.used_memory(), Relaxed);
     }
 }
 

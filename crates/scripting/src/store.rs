@@ -8,7 +8,7 @@ use parking_lot::{Mutex, RwLock};
 use redstart_engine::Error;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// The error where what runs has written.
 const UNKILLABLE: &str = "UNKILLABLE Sorry the script already executed write commands against \
@@ -27,6 +27,8 @@ pub struct Running {
     pub wrote: AtomicBool,
     /// Whether a client asked it to end.
     pub kill: AtomicBool,
+    /// What the worker's Lua state takes, in bytes, as of the last run.
+    pub state_bytes: AtomicUsize,
     /// The function that runs; none for a script.
     pub function: Mutex<Option<Called>>,
 }
@@ -68,10 +70,10 @@ pub struct Store {
     /// From how long on a script is too long, in milliseconds; zero is never.
     busy_ms: AtomicU64,
     version: RwLock<String>,
-    scripts: RwLock<HashMap<Digest, Arc<Script>>>,
+    pub(crate) scripts: RwLock<HashMap<Digest, Arc<Script>>>,
     /// Counts the times that all scripts were forgotten.
     generation: AtomicU64,
-    running: Mutex<Vec<Arc<Running>>>,
+    pub(crate) running: Mutex<Vec<Arc<Running>>>,
     passing: Mutex<VecDeque<Digest>>,
     /// Scripts of EVAL that went because many more had come.
     pub evicted: AtomicU64,

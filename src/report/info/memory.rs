@@ -7,7 +7,7 @@ use redstart_config::Setting;
 pub fn memory(lines: &mut Lines, facts: &Facts) {
     in_use(lines, facts);
     allocator(lines, facts);
-    scripts(lines);
+    scripts(lines, facts);
     limit(lines, facts);
     fragmentation(lines, facts);
     beside_data(lines, facts);
@@ -40,14 +40,20 @@ fn allocator(lines: &mut Lines, facts: &Facts) {
     }
 }
 
-fn scripts(lines: &mut Lines) {
-    lines.zeros(&["used_memory_lua", "used_memory_vm_eval"]);
-    lines.put("used_memory_lua_human", human(0));
-    lines.zeros(&["used_memory_scripts_eval", "number_of_cached_scripts"]);
-    lines.zeros(&["number_of_functions", "number_of_libraries", "used_memory_vm_functions"]);
-    lines.bytes("used_memory_vm_total", 0);
-    lines.zeros(&["used_memory_functions"]);
-    lines.bytes("used_memory_scripts", 0);
+/// Functions run in the Lua states that scripts run in.
+fn scripts(lines: &mut Lines, facts: &Facts) {
+    let scripts = &facts.usage.scripts;
+    lines.put("used_memory_lua", scripts.states_bytes);
+    lines.put("used_memory_vm_eval", scripts.states_bytes);
+    lines.put("used_memory_lua_human", human(scripts.states_bytes));
+    lines.put("used_memory_scripts_eval", scripts.scripts_bytes);
+    lines.put("number_of_cached_scripts", scripts.scripts);
+    lines.put("number_of_functions", scripts.functions);
+    lines.put("number_of_libraries", scripts.libraries);
+    lines.zeros(&["used_memory_vm_functions"]);
+    lines.bytes("used_memory_vm_total", scripts.states_bytes);
+    lines.put("used_memory_functions", scripts.functions_bytes);
+    lines.bytes("used_memory_scripts", scripts.kept_bytes());
 }
 
 fn limit(lines: &mut Lines, facts: &Facts) {
