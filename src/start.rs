@@ -77,6 +77,7 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
     let shares_clock = SharesClock::of(&registry);
     let mut random = fastrand::Rng::new();
     let engine = leak(Engine::new(random::seed()?));
+    let clients = leak(Clients::default());
     let (clock, config) = (leak(Clock::start()), leak(RwLock::new(config)));
     let (stats, rates, scripts) = (leak(stats), leak(Rates::default()), leak(Store::default()));
     let durability = Durability::new(Parts {
@@ -91,7 +92,7 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
     Ok(leak(Server {
         engine,
         registry: leak(registry),
-        clients: leak(Clients::default()),
+        clients,
         pubsub: leak(PubSub::default()),
         monitors: leak(Monitors::default()),
         leftover_watches: leak(Default::default()),
@@ -108,7 +109,7 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
         errors: leak(Errors::default()),
         watermarks: leak(Watermarks::default()),
         rates,
-        evictor: leak(Evictor::default()),
+        evictor: leak(Evictor::new(clients.held.clone())),
         rebinder: leak(Rebinder::default()),
         shares_clock: leak(shares_clock),
         thresholds: leak(Thresholds::default()),

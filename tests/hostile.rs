@@ -146,6 +146,48 @@ fn strangers_have_small_limits() {
 }
 
 #[test]
+fn strangers_that_never_read_are_closed() {
+    let server = start(&[]);
+    let mut client = Client::connect(server.port()).expect("connects");
+    client.call(&["CONFIG", "SET", "requirepass", "secret"]).expect("answers");
+    let before = resident(&mut client);
+    let connect = || {
+        let stream = TcpStream::connect(("127.0.0.1", server.port())).expect("connects");
+        stream.set_nonblocking(true).expect("is settable");
+        stream
+    };
+    let mut strangers: Vec<TcpStream> = (0..200).map(|_| connect()).collect();
+    for _ in 0..40 {
+        for stranger in &mut strangers {
+            // Nothing is sent to those that are closed, or while nothing is taken.
+            let _ = stranger.write(&b"PING\r\n".repeat(2000));
+        }
+    }
+    let closed = |client: &mut Client| {
+        let info = client.call(&["INFO", "stats"]).expect("INFO answers");
+        let Value::Bulk(text) = info else { panic!("INFO is a bulk string, not {info:?}") };
+        let name = "client_output_buffer_limit_disconnections:";
+        let text = String::from_utf8(text).expect("INFO is text");
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.parse().ok());
+        line.unwrap_or(0)
+    };
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while closed(&mut client) < strangers.len() {
+        assert!(Instant::now() < deadline, "{} are closed", closed(&mut client));
+        thread::sleep(Duration::from_millis(5));
+    }
+    let grown = resident(&mut client).saturating_sub(before);
+    assert!(grown < 10 * MIB, "200 strangers cost {grown} bytes");
+    // One that has authenticated has other limits, from the next request on.
+    let requests = [&b"AUTH secret\r\n"[..], &b"PING\r\n".repeat(20_000)].concat();
+    let mut friend = TcpStream::connect(("127.0.0.1", server.port())).expect("connects");
+    friend.write_all(&requests).expect("sends");
+    let mut answer = vec![0; 5 + 7 * 20_000];
+    friend.read_exact(&mut answer).expect("all is answered");
+    assert!(answer.ends_with(b"+PONG\r\n"));
+}
+
+#[test]
 fn a_byte_at_a_time_is_understood_and_holds_nobody_up() {
     let server = start(&[]);
     let mut slow = TcpStream::connect(("127.0.0.1", server.port())).expect("connects");

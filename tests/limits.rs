@@ -3,11 +3,13 @@
 #[allow(dead_code, reason = "each test binary uses a part")]
 mod support;
 
+use std::io::Write;
+use std::net::TcpStream;
 use std::path::Path;
 use support::client::Client;
-use support::resp::Value;
+use support::resp::{self, Value};
 use support::server::Server;
-use support::talk::{call, connect, field, reply, send, text, until};
+use support::talk::{call, connect, field, ok, reply, send, text, until};
 
 fn start(args: &[&str]) -> Server {
     let mut all = vec!["--save", "", "--threads", "2"];
@@ -22,6 +24,21 @@ fn set(client: &mut Client, name: &str, value: &str) {
 
 fn number(client: &mut Client, name: &str) -> u64 {
     field(client, name).parse().expect("a number")
+}
+
+fn is_oom(reply: &Value) -> bool {
+    matches!(reply, Value::Error(text) if text.starts_with(b"OOM "))
+}
+
+/// The sum of a field of CLIENT LIST.
+fn clients_field(control: &mut Client, name: &str) -> usize {
+    let told = text(call(control, "CLIENT LIST"));
+    let of = |line: &str| {
+        let mut words = line.split(' ').filter_map(|word| word.split_once('='));
+        let (_, value) = words.find(|(found, _)| *found == name).expect("there is such a field");
+        value.parse::<usize>().expect("a number")
+    };
+    told.lines().map(of).sum()
 }
 
 /// Sends many commands and waits for all replies.
@@ -210,4 +227,125 @@ fn when_clients_take_too_much_the_largest_go() {
     // The rest is within the limit, since one that is to be kept does not count.
     set(&mut control, "maxmemory-clients", "0");
     assert_eq!(text(call(&mut control, "CLIENT LIST")).lines().count(), 4);
+}
+
+#[test]
+fn what_a_transaction_queues_is_within_the_limit() {
+    let server = start(&["--maxmemory", "8mb", "--maxmemory-policy", "noeviction"]);
+    let (mut control, mut client) = (connect(&server), connect(&server));
+    let value = "x".repeat(100_000);
+    assert_eq!(call(&mut client, "MULTI"), ok());
+    let sets = (0..150).map(|n| format!("SET key{n} {value}"));
+    let refused = pipeline(&mut client, sets).iter().filter(|reply| is_oom(reply)).count();
+    assert!((60..140).contains(&refused), "{refused} of 150 are refused");
+    let queued = clients_field(&mut control, "multi-mem");
+    assert!((1 << 20..9 << 20).contains(&queued), "{queued} bytes are queued");
+    // Others feel it, too.
+    assert!(is_oom(&call(&mut control, &format!("SET other {value}"))));
+    let aborted = text(call(&mut client, "EXEC"));
+    assert!(aborted.starts_with("EXECABORT"), "{aborted}");
+    assert_eq!(call(&mut control, "DBSIZE"), Value::Int(0));
+    until("there is room again", || call(&mut control, &format!("SET other {value}")) == ok());
+}
+
+#[test]
+fn a_transaction_that_fits_is_run_and_counts_once() {
+    let server = start(&["--maxmemory", "8mb", "--maxmemory-policy", "noeviction"]);
+    let mut client = connect(&server);
+    let value = "x".repeat(30_000);
+    assert_eq!(call(&mut client, "MULTI"), ok());
+    // More than half of the limit: what is queued and what becomes of it are not both in memory.
+    let queued = pipeline(&mut client, (0..180).map(|n| format!("SET key{n} {value}")));
+    assert!(queued.iter().all(|reply| *reply == Value::Simple("QUEUED".into())));
+    let Value::Items(_, replies) = call(&mut client, "EXEC") else { panic!("EXEC runs") };
+    assert_eq!(replies.len(), 180);
+    assert!(replies.iter().all(|reply| *reply == ok()));
+    assert_eq!(clients_field(&mut client, "multi-mem"), 0);
+}
+
+#[test]
+fn limits_of_clients_see_what_they_queue() {
+    let server = start(&["--client-query-buffer-limit", "1mb"]);
+    let (mut control, mut client) = (connect(&server), connect(&server));
+    let value = "x".repeat(100_000);
+    let queue = |client: &mut Client, count: usize| {
+        (0..count).any(|n| {
+            let line = format!("SET key{n} {value}");
+            let words: Vec<&str> = line.split(' ').collect();
+            client.call(&words).is_err()
+        })
+    };
+    call(&mut client, "MULTI");
+    assert!(queue(&mut client, 20), "the client is closed");
+    assert_eq!(number(&mut control, "client_query_buffer_limit_disconnections"), 1);
+    set(&mut control, "client-query-buffer-limit", "100mb");
+    set(&mut control, "maxmemory-clients", "2mb");
+    let mut client = connect(&server);
+    call(&mut client, "MULTI");
+    assert!(queue(&mut client, 40), "the client is closed");
+    assert_eq!(number(&mut control, "evicted_clients"), 1);
+    assert_eq!(call(&mut control, "DBSIZE"), Value::Int(0));
+}
+
+#[test]
+fn a_key_makes_room_for_one_that_is_larger_than_many() {
+    let server = start(&["--maxmemory", "8mb", "--maxmemory-policy", "allkeys-random"]);
+    let mut client = connect(&server);
+    pipeline(&mut client, (0..40_000).map(|n| format!("SET key{n} {n:0100}")));
+    let value = "x".repeat(1_000_000);
+    for n in 0..20 {
+        assert_eq!(call(&mut client, &format!("SET large{n} {value}")), ok());
+        let used = number(&mut client, "used_memory");
+        assert!(used < 10_500_000, "{used} bytes are used");
+    }
+    assert!(number(&mut client, "evicted_keys") > 10_000);
+}
+
+/// Clients that ask for much and read nothing.
+fn deaf_clients(server: &Server, count: usize, request: &str, times: usize) -> Vec<TcpStream> {
+    let words: Vec<Vec<u8>> = request.split(' ').map(|word| word.into()).collect();
+    let requests = resp::request(&words).repeat(times);
+    let deaf = (0..count).map(|_| {
+        let mut stream = TcpStream::connect(("127.0.0.1", server.port())).expect("connects");
+        stream.write_all(&requests).expect("the requests are sent");
+        stream
+    });
+    deaf.collect()
+}
+
+/// A list whose LRANGE takes a bit more than a megabyte.
+fn fill_list(client: &mut Client) {
+    let line = format!("RPUSH list{}", format!(" {}", "z".repeat(100)).repeat(100));
+    pipeline(client, (0..100).map(|_| line.clone()));
+}
+
+#[test]
+fn a_batch_of_large_replies_stops_when_nobody_reads() {
+    let server = start(&[]);
+    let mut control = connect(&server);
+    fill_list(&mut control);
+    let deaf = deaf_clients(&server, 20, "LRANGE list 0 -1", 64);
+    until("all wait", || {
+        let told = text(call(&mut control, "CLIENT LIST"));
+        told.lines().filter(|line| !line.contains(" omem=0 ")).count() == deaf.len()
+    });
+    // One reply and what came before it, for each.
+    let held = clients_field(&mut control, "omem");
+    assert!(held < deaf.len() * 1_600_000, "{held} bytes wait");
+}
+
+#[test]
+fn the_output_of_all_clients_has_a_limit() {
+    let server = start(&["--client-output-total-limit", "4mb"]);
+    let mut control = connect(&server);
+    fill_list(&mut control);
+    let _deaf = deaf_clients(&server, 20, "EVAL return{redis.call('lrange','list',0,-1)} 0", 64);
+    until("some are closed", || {
+        number(&mut control, "client_output_buffer_limit_disconnections") > 10
+    });
+    let held = clients_field(&mut control, "omem");
+    assert!(held <= 4_000_000, "{held} bytes wait");
+    // A client that reads is none of the worst.
+    assert_eq!(call(&mut control, "LLEN list"), Value::Int(10_000));
+    set(&mut control, "client-output-total-limit", "0");
 }

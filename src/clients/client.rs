@@ -4,6 +4,7 @@
 //! client sets a flag and wakes the connection's task, which then ends by itself.
 
 use crate::clients::address::Address;
+use crate::clients::held::{Counted, Held, UNCOUNTED};
 use crate::clients::kind::ClientKind;
 use crate::clients::outbox::Outbox;
 use crate::clients::output_limits::{OutputLimits, SoftLimitState, Verdict};
@@ -83,6 +84,8 @@ pub struct ClientInfo {
     pub input_bytes: AtomicUsize,
     /// Bytes of output that wait to be written.
     pub output_bytes: AtomicUsize,
+    /// Those of them that no value shares.
+    own_output_bytes: AtomicUsize,
     /// [`NO_EVICT`], [`NO_TOUCH`], [`MONITORS`].
     pub marks: AtomicU8,
     /// What the client said of itself.
@@ -105,6 +108,9 @@ pub struct ClientInfo {
     pub tracking: Mutex<TrackingMode>,
     output_limits: Arc<OutputLimits>,
     soft_limit: SoftLimitState,
+    /// What all clients take, and what this one has added to it.
+    held: Arc<Held>,
+    counted: Counted,
     killed: AtomicBool,
     waker: AtomicWaker,
     /// Its connection, as long as there is one.
@@ -141,7 +147,12 @@ impl Wake for ClientInfo {
 
 impl ClientInfo {
     /// A client that has just connected.
-    pub fn new(id: u64, arrival: Arrival, output_limits: Arc<OutputLimits>) -> ClientInfo {
+    pub fn new(
+        id: u64,
+        arrival: Arrival,
+        output_limits: Arc<OutputLimits>,
+        held: Arc<Held>,
+    ) -> ClientInfo {
         let Arrival { addr, laddr, fd, now_ms } = arrival;
         ClientInfo {
             id,
@@ -156,6 +167,7 @@ impl ClientInfo {
             requests: AtomicU64::new(0),
             input_bytes: AtomicUsize::new(0),
             output_bytes: AtomicUsize::new(0),
+            own_output_bytes: AtomicUsize::new(0),
             marks: AtomicU8::new(0),
             names: Mutex::default(),
             outbox: Outbox::default(),
@@ -168,6 +180,8 @@ impl ClientInfo {
             tracking: Mutex::default(),
             output_limits,
             soft_limit: SoftLimitState::default(),
+            held,
+            counted: Counted::default(),
             killed: AtomicBool::new(false),
             waker: AtomicWaker::new(),
             connection: OnceLock::new(),
@@ -178,7 +192,7 @@ impl ClientInfo {
     pub fn nobody() -> Arc<ClientInfo> {
         let nowhere = Address::Unix("".into());
         let arrival = Arrival { addr: nowhere.clone(), laddr: nowhere, fd: -1, now_ms: 0 };
-        Arc::new(ClientInfo::new(0, arrival, Arc::default()))
+        Arc::new(ClientInfo::new(0, arrival, Arc::default(), Arc::default()))
     }
 
     /// Ends the connection: its task is woken and stops. False when it was ended before.
@@ -189,6 +203,7 @@ impl ClientInfo {
             waiter.claim();
         }
         self.waker.wake();
+        self.recount();
         first
     }
 
@@ -225,7 +240,11 @@ impl ClientInfo {
     /// Pushes a message: the client's task writes it between two replies. A client that leaves too
     /// much unread is closed.
     pub fn deliver(&self, message: &Bytes) {
-        self.check_output(self.outbox.put(message) + self.output_bytes.load(Ordering::Relaxed));
+        let waiting = self.outbox.put(message);
+        self.check_output(waiting + self.output_bytes.load(Ordering::Relaxed));
+        if waiting >= UNCOUNTED {
+            self.recount();
+        }
         self.waker.wake();
     }
 
@@ -234,11 +253,44 @@ impl ClientInfo {
         self.output_bytes.load(Ordering::Relaxed) + self.outbox.bytes()
     }
 
-    /// Sets how many bytes of replies wait for the socket.
+    /// Sets how many bytes of replies wait for the socket, and how many of these no value shares.
     #[cold]
-    pub fn set_output(&self, bytes: usize) {
+    pub fn set_output(&self, bytes: usize, own_bytes: usize) -> Verdict {
         self.output_bytes.store(bytes, Ordering::Relaxed);
-        self.check_output(self.unread());
+        self.own_output_bytes.store(own_bytes, Ordering::Relaxed);
+        self.recount();
+        self.check_output(self.unread())
+    }
+
+    /// Sets how many bytes of input wait.
+    #[inline]
+    pub fn set_input(&self, bytes: usize) {
+        let before = self.input_bytes.swap(bytes, Ordering::Relaxed);
+        if before.max(bytes) >= UNCOUNTED {
+            self.recount();
+        }
+    }
+
+    /// Brings the sums of all clients up to date. A client that is to end counts no more: what it
+    /// holds goes as soon as its worker sees that.
+    #[cold]
+    fn recount(&self) {
+        let (mut bytes, mut output) = (0, 0);
+        if !self.is_ended() {
+            output = self.own_output_bytes.load(Ordering::Relaxed) + self.outbox.bytes();
+            bytes = output + self.input_bytes.load(Ordering::Relaxed) + self.kept_bytes();
+        }
+        self.held.count(&self.counted, bytes, output);
+    }
+
+    /// What the client held is freed: it counts for nothing any more.
+    pub fn release(&self) {
+        self.held.count(&self.counted, 0, 0);
+    }
+
+    /// The output that counts for all clients' limit.
+    pub fn counted_output(&self) -> usize {
+        self.counted.output()
     }
 
     /// Closes the client if so many unread bytes are too many.
@@ -267,8 +319,9 @@ impl ClientInfo {
         self.output_limits.forget(&self.soft_limit);
     }
 
+    /// Ends the client because of so much output.
     #[cold]
-    fn close_for_output(&self, bytes: usize) {
+    pub fn close_for_output(&self, bytes: usize) {
         if self.kill() {
             self.output_limits.closed.fetch_add(1, Ordering::Relaxed);
             let Self { id, addr, .. } = self;
@@ -288,9 +341,12 @@ impl ClientInfo {
 
     /// The bytes that the client takes.
     pub fn memory(&self) -> usize {
-        let kept: usize = self.kept_bytes.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum();
         let input = self.input_bytes.load(Ordering::Relaxed);
-        size_of::<ClientInfo>() + input + kept + self.unread()
+        size_of::<ClientInfo>() + input + self.kept_bytes() + self.unread()
+    }
+
+    fn kept_bytes(&self) -> usize {
+        self.kept_bytes.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum()
     }
 
     /// How many bytes are kept for the client.
@@ -301,6 +357,7 @@ impl ClientInfo {
     /// Sets how many bytes are kept for the client.
     pub fn set_kept(&self, what: KeptFor, bytes: usize) {
         self.kept_bytes[what as usize].store(bytes, Ordering::Relaxed);
+        self.recount();
     }
 
     /// What the client uses its connection for.
@@ -345,5 +402,11 @@ impl ClientInfo {
     pub fn is_killed(&self, waker: &std::task::Waker) -> bool {
         self.waker.register(waker);
         self.is_ended()
+    }
+}
+
+impl Drop for ClientInfo {
+    fn drop(&mut self) {
+        self.release();
     }
 }

@@ -6,6 +6,7 @@
 pub mod address;
 pub mod admission;
 pub mod client;
+pub mod held;
 pub mod input_limits;
 pub mod kind;
 pub mod outbox;
@@ -15,9 +16,11 @@ pub mod tracking_mode;
 
 use crate::clients::admission::Admission;
 use crate::clients::client::{Arrival, ClientInfo, NO_EVICT};
+use crate::clients::held::Held;
 use crate::clients::input_limits::InputLimits;
 use crate::clients::output_limits::OutputLimits;
 use crate::system::log;
+use crate::system::process::Process;
 use parking_lot::Mutex;
 use redstart_config::{Config, Setting};
 use std::collections::BTreeMap;
@@ -35,6 +38,10 @@ pub struct Clients {
     pub input_limits: InputLimits,
     /// What clients may leave unread.
     pub output_limits: Arc<OutputLimits>,
+    /// What clients take.
+    pub held: Arc<Held>,
+    /// Held by the thread that ends clients because all output is too much.
+    shedding: Mutex<()>,
     /// The most memory that all clients together may take, in bytes; zero is no limit.
     bytes_max: AtomicUsize,
     /// How long a client may be idle, in milliseconds; zero is for ever.
@@ -55,6 +62,7 @@ impl Clients {
         self.admission.configure(config);
         self.input_limits.configure(config);
         self.output_limits.configure(config.output_limits());
+        self.held.configure(config, || Process::now().machine_bytes.unwrap_or(0));
         let timeout_s = config.count(Setting::Timeout) as u64;
         self.timeout_ms.store(timeout_s.saturating_mul(1000), Ordering::Relaxed);
         // A negative number is a percentage.
@@ -76,7 +84,8 @@ impl Clients {
         }
         self.accepted.fetch_add(1, Ordering::Relaxed);
         let id = self.next_id.fetch_add(1, Ordering::Relaxed) + 1;
-        let client = Arc::new(ClientInfo::new(id, arrival, self.output_limits.clone()));
+        let client =
+            Arc::new(ClientInfo::new(id, arrival, self.output_limits.clone(), self.held.clone()));
         list.insert(id, client.clone());
         Some(client)
     }
@@ -110,7 +119,28 @@ impl Clients {
         if self.output_limits.any_beyond_soft() {
             self.all().iter().for_each(|client| client.check_soft_limit(now_ms));
         }
+        self.shed_output();
         self.evict();
+    }
+
+    /// Ends those clients that leave most unread, until the output of all is not too much.
+    #[inline]
+    pub fn shed_output(&self) {
+        if self.held.output_excess() > 0 {
+            self.end_worst();
+        }
+    }
+
+    #[cold]
+    fn end_worst(&self) {
+        let _one = self.shedding.lock();
+        let mut clients = self.all();
+        clients.sort_by_key(|client| client.counted_output());
+        while self.held.output_excess() > 0
+            && let Some(worst) = clients.pop()
+        {
+            worst.close_for_output(worst.counted_output());
+        }
     }
 
     /// Closes clients if this one takes more than all may together.

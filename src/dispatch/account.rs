@@ -8,6 +8,7 @@
 //! ```
 
 use crate::dispatch::slow;
+use crate::dispatch::worker::TURN_NS;
 use crate::metrics::errors::Failed;
 use crate::metrics::timing::CommandTimer;
 use crate::session::Session;
@@ -17,6 +18,7 @@ use redstart_protocol::Args;
 /// The account of a batch, or of a transaction within one.
 pub struct Account {
     timer: CommandTimer,
+    opened_ns: u64,
     /// Commands that ran and whose time is not noted yet.
     ran: Vec<u16>,
     monitored: bool,
@@ -32,7 +34,7 @@ pub struct Before {
     /// Commands in the account.
     ran: usize,
     /// Whether it is timed by itself.
-    alone: bool,
+    pub alone: bool,
 }
 
 impl Account {
@@ -41,7 +43,13 @@ impl Account {
     pub fn open(session: &Session, now_ns: u64, ran: Vec<u16>) -> Account {
         let server = session.server;
         let timer = CommandTimer::start(server.thresholds, now_ns);
-        Account { timer, ran, monitored: server.monitors.is_on() }
+        Account { timer, opened_ns: now_ns, ran, monitored: server.monitors.is_on() }
+    }
+
+    /// Whether it is open for so long that others should have their turn, as far as the last
+    /// reading of the clock tells.
+    pub fn is_long(&self) -> bool {
+        self.timer.since_ns() - self.opened_ns > TURN_NS
     }
 
     /// A request is about to run; `shares_clock` says whether it may share a reading of the clock.

@@ -187,8 +187,8 @@ pub fn arguments<'a>(spans: &'a [Span], request: &Request, source: Source<'a>) -
     }
 }
 
-/// Puts requests that have to wait for the end of a pause back into the session's input, which is
-/// empty; what follows them there is to be parsed from its beginning.
+/// Puts requests that have to wait back into the session's input, which is empty; what follows them
+/// there is to be parsed from its beginning.
 #[cold]
 pub fn put_back(session: &mut Session, worker: &Worker, rest: &[Request], source: Source<'_>) {
     for request in rest {
@@ -208,7 +208,7 @@ pub fn put_back(session: &mut Session, worker: &Worker, rest: &[Request], source
             session.input.extend_from_slice(b"\r\n");
         }
     }
-    session.postponed = true;
+    session.input_waits = true;
     session.wanted = 0;
     session.parser = Parser::default();
 }

@@ -2,12 +2,18 @@
 //! that is watched has changed, and runs the queue as one unit. So a transaction is atomic and
 //! isolated, and two that share no shard run on different cores at once.
 
+use crate::clients::held::UNCOUNTED;
+use crate::clients::output_limits::Verdict;
 use crate::dispatch::account::Account;
 use crate::dispatch::execute::run_one;
 use crate::session::transaction::{self, Queue, Queued};
 use crate::session::{Context, Session};
 use redstart_engine::Error;
 use redstart_engine::keyspace::LockedShards;
+use redstart_protocol::OwnedArgs;
+
+/// Requests of more than this are not freed under locks, in bytes.
+const LARGE_BYTES: usize = 64 * 1024;
 
 /// EXEC.
 ///
@@ -39,27 +45,42 @@ pub fn exec(context: &mut Context<'_>) -> Result<(), Error> {
     }
     context.session.out.array(queue.requests.len());
     engine.begin(context.local);
-    run_queue(context, &mut view, &queue.requests);
+    let ran = run_queue(context, &mut view, *queue);
     engine.commit(context.local);
     engine.serve(view, context.local, context.now);
+    drop(ran);
     Ok(())
 }
 
-/// Runs the queued requests under the transaction's locks, each as if it came alone.
-fn run_queue(context: &mut Context<'_>, view: &mut LockedShards, requests: &[Queued]) {
+/// Runs the queued requests under the transaction's locks, each as if it came alone. What is small
+/// is freed as it has run: memory holds it in the queue or in a value, not twice. What is large is
+/// shared by both, and freed behind the locks.
+fn run_queue(context: &mut Context<'_>, view: &mut LockedShards, queue: Queue) -> Vec<OwnedArgs> {
     let Context { session, local, now, .. } = context;
     let server = session.server;
     let mut account = Account::open(session, server.clock.mono_ns(), Vec::new());
-    for Queued { id, args, keys } in requests {
-        let args = args.as_args();
-        let shares_clock = server.shares_clock.is(*id, args.len());
+    let (mut last, mut large) = (OwnedArgs::default(), Vec::new());
+    for Queued { id, args: owned, keys } in queue.requests {
+        let args = owned.as_args();
+        let mark = session.out.mark();
+        let shares_clock = server.shares_clock.is(id, args.len());
         let before = account.before(session, &local.stats, shares_clock);
-        account.count(&local.stats, *id);
+        account.count(&local.stats, id);
         let mut context = Context { session, local, now: *now, held: Some(view) };
-        run_one(&mut context, server.registry.at(*id), args, keys);
-        account.after(session, &local.stats, before, Some(*id), || args);
+        run_one(&mut context, server.registry.at(id), args, &keys);
+        account.after(session, &local.stats, before, Some(id), || args);
+        // The transaction is run to its end, though nobody is going to see the rest.
+        if session.out.len() > UNCOUNTED && session.note_output() == Verdict::Closes {
+            session.out.rewind(mark);
+        }
+        if last.heap_bytes() > LARGE_BYTES {
+            large.push(last);
+        }
+        last = owned;
     }
-    account.close(session, &local.stats, || requests.last().map(|last| last.args.as_args()));
+    account.close(session, &local.stats, || Some(last.as_args()));
+    large.push(last);
+    large
 }
 
 /// The locks of everything that is queued and watched.

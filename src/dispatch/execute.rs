@@ -1,13 +1,16 @@
 //! Pass 3: the requests of a batch are run in order, each through the gate, and accounted for.
 
 use crate::clients::client::NO_TOUCH;
+use crate::clients::held::UNCOUNTED;
 use crate::clients::output_limits::Verdict;
+use crate::dispatch::OUTPUT_FLUSH;
 use crate::dispatch::account::Account;
 use crate::dispatch::after_unlock::take_out_garbage;
 use crate::dispatch::batch::{Request, Source, What, arguments, put_back};
-use crate::dispatch::gate::{gate, pause_holds};
+use crate::dispatch::gate::{gate, memory_gate, pause_holds};
 use crate::dispatch::worker::Worker;
 use crate::durability;
+use crate::memory::evict::Room;
 use crate::session::{Context, Quiet, Session, blocked, tracking, transaction};
 use redstart_engine::run::command::Runner;
 use redstart_engine::run::registry::Registered;
@@ -16,9 +19,6 @@ use redstart_engine::{Error, KeyAt, Now, Prepared};
 use redstart_protocol::Args;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Output that no limit is about, in bytes: what Redis keeps in a client's own buffer.
-const UNCOUNTED_OUTPUT: usize = 16 * 1024;
-
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flow {
@@ -26,6 +26,8 @@ enum Flow {
     Done,
     /// It waits for the end of a pause, and so do the requests behind it.
     Postponed,
+    /// It waits until more was evicted, and so do the requests behind it.
+    Crowded,
 }
 
 /// Pass 3.
@@ -42,8 +44,10 @@ pub fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<
     for (place, request) in batch.iter().enumerate() {
         let mark = session.out.mark();
         let before = account.before(session, &worker.local.stats, request.shares_clock(server));
-        if execute(session, worker, request, source, &mut now, &mut account) == Flow::Postponed {
+        let flow = execute(session, worker, request, source, &mut now, &mut account);
+        if flow != Flow::Done {
             put_back(session, worker, &batch[place..], source);
+            session.postponed = flow == Flow::Postponed;
             batch.truncate(place);
             break;
         }
@@ -56,9 +60,7 @@ pub fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<
             session.keep_quiet((!listens).then_some(mark));
         }
         // A client that is closed because it does not read loses its last replies.
-        if session.out.len() > UNCOUNTED_OUTPUT
-            && session.info.check_output(session.out.len()) == Verdict::Closes
-        {
+        if session.out.len() > UNCOUNTED && session.note_output() == Verdict::Closes {
             session.closing = true;
         }
         if session.tracks {
@@ -66,6 +68,13 @@ pub fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<
             tracking::after_request(session, local, ran);
         }
         if session.closing {
+            break;
+        }
+        // What has used up its output or its time lets others have their turn.
+        let spent = session.out.len() > OUTPUT_FLUSH || before.alone && account.is_long();
+        if spent && place + 1 < batch.len() && !session.is_waiting() {
+            put_back(session, worker, &batch[place + 1..], source);
+            batch.truncate(place + 1);
             break;
         }
     }
@@ -106,11 +115,23 @@ fn execute(
         }
     };
     let registered = server.registry.at(id);
-    if let Err(error) = gate(session, worker, request, source, registered, *now) {
+    if let Err(error) = gate(session, registered) {
         worker.local.stats.errors.add(1);
         let error = transaction::refuse(session, registered.command, error);
         error.write(&mut session.out);
         return Flow::Done;
+    }
+    if server.evictor.is_on() {
+        match memory_gate(session, worker, request, source, registered, *now) {
+            Room::Enough => {}
+            Room::Later => return Flow::Crowded,
+            Room::None => {
+                worker.local.stats.errors.add(1);
+                let error = Error::OUT_OF_MEMORY;
+                transaction::refuse(session, registered.command, error).write(&mut session.out);
+                return Flow::Done;
+            }
+        }
     }
     let args = arguments(&worker.spans, request, source);
     if server.pause.is_on()
@@ -196,8 +217,17 @@ fn enqueue(session: &mut Session, id: u16, args: Args<'_>, keys: &[KeyAt]) {
         return session.out.error("ERR Command not allowed inside a transaction");
     }
     queue.push(id, args, keys);
+    let queued = queue.bytes;
     session.note_transaction();
     session.out.simple("QUEUED");
+    let clients = session.server.clients;
+    clients.evict_if_large(&session.info);
+    if clients.input_limits.exceeds(queued, session.authenticated) {
+        session.info.kill();
+    }
+    if session.info.is_ended() {
+        session.closing = true;
+    }
 }
 
 /// Notes for CLIENT LIST the last command and the number of requests.

@@ -1,9 +1,10 @@
 //! What stands between a request and its command: authentication, subscriptions, a busy server, a
-//! failing disk, memory.
+//! failing disk; and memory, where that has a limit.
 
 use crate::clients::pause::PauseMode;
 use crate::dispatch::batch::{Request, Source, arguments};
 use crate::dispatch::worker::Worker;
+use crate::memory::evict::Room;
 use crate::notify::monitor;
 use crate::server::Server;
 use crate::session::Session;
@@ -17,16 +18,9 @@ use redstart_protocol::{Args, Protocol};
 use redstart_scripting::{shebang, unhex};
 
 /// Whether the client may run a command now: it is authenticated, the command is allowed while it
-/// is subscribed, no script holds the server, and there is a disk and memory for it.
+/// is subscribed, no script holds the server, and there is a disk for it.
 #[inline]
-pub fn gate(
-    session: &Session,
-    worker: &mut Worker,
-    request: &Request,
-    source: Source<'_>,
-    registered: &Registered,
-    now: Now,
-) -> Result<(), Error> {
+pub fn gate(session: &Session, registered: &Registered) -> Result<(), Error> {
     let (server, command) = (session.server, registered.command);
     if !session.authenticated && !command.is(NO_AUTH) {
         return Err(Error::NO_AUTH);
@@ -51,37 +45,32 @@ pub fn gate(
     {
         return Err(error);
     }
-    if server.evictor.is_on() {
-        // What a queue takes is little: reads are queued, and run, when memory is short.
-        let needs = command.is(DENYOOM) || command.is(RUNS_QUEUE) && session.queues_any(DENYOOM);
-        let may_need = command.is(RUNS_QUEUE) || command.group == Group::Scripting;
-        if needs || may_need {
-            let lacks = !has_room(server, worker, request, source, now);
-            // The calls of a script are refused one by one.
-            worker.local.lacks_room = lacks;
-            if needs && lacks {
-                return Err(Error::OUT_OF_MEMORY);
-            }
-        }
-    }
     Ok(())
 }
 
-/// Whether there is, or can be made, room for a request that needs some.
+/// Whether there is, or can be made, room for a request, where memory has a limit.
 #[cold]
-fn has_room(
-    server: &'static Server,
+pub fn memory_gate(
+    session: &Session,
     worker: &mut Worker,
     request: &Request,
     source: Source<'_>,
+    registered: &Registered,
     now: Now,
-) -> bool {
+) -> Room {
+    let (server, command) = (session.server, registered.command);
+    // Reads are queued, and run, when memory is short: `client-query-buffer-limit` is theirs.
+    let needs = command.is(DENYOOM) || command.is(RUNS_QUEUE) && session.queues_any(DENYOOM);
+    let may_need = command.is(RUNS_QUEUE) || command.group == Group::Scripting;
     // A pause keeps every key.
-    if server.pause.is_on() {
-        return true;
+    if !needs && !may_need || server.pause.is_on() {
+        return Room::Enough;
     }
     let bytes = arguments(&worker.spans, request, source).iter().map(<[u8]>::len).sum();
-    server.evictor.make_room(server.engine, &mut worker.local, bytes, now)
+    let room = server.evictor.make_room(server.engine, &mut worker.local, bytes, now);
+    // The calls of a script are refused one by one.
+    worker.local.lacks_room = room == Room::None;
+    if needs || room == Room::Later { room } else { Room::Enough }
 }
 
 /// Whether a pause holds a command of the session.

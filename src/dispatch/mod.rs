@@ -25,10 +25,9 @@ use crate::dispatch::execute::execute_batch;
 use crate::dispatch::worker::Worker;
 use crate::session::Session;
 use bytes::BytesMut;
-use std::sync::atomic::Ordering::Relaxed;
 
-/// Output beyond which no further batch runs before it is written, in bytes.
-const OUTPUT_FLUSH: usize = 1 << 20;
+/// Output beyond which no further request runs before it is written, in bytes.
+const OUTPUT_FLUSH: usize = 256 * 1024;
 /// A batch with an argument of this size keeps its input by reference, so that a handler may share
 /// it instead of copying it, in bytes. Below, the input buffer is worth more: it is used again.
 const SHARED_ARGUMENT_MIN: u32 = 64 * 1024;
@@ -44,6 +43,8 @@ pub fn run_shared(session: &mut Session, worker: &mut Worker, input: &mut [u8]) 
         }
         if session.out.len() > OUTPUT_FLUSH || session.is_waiting() || worker.turns.is_over() {
             session.input_waits = true;
+        }
+        if session.input_waits {
             break;
         }
     }
@@ -53,7 +54,7 @@ pub fn run_shared(session: &mut Session, worker: &mut Worker, input: &mut [u8]) 
         session.wanted = 0;
         session.input = BytesMut::new();
     }
-    session.info.input_bytes.store(session.input.len(), Relaxed);
+    session.info.set_input(session.input.len());
 }
 
 /// Runs the requests in the session's own input.
@@ -71,13 +72,16 @@ pub fn run_kept(session: &mut Session, worker: &mut Worker) {
         if session.closing {
             return;
         }
-        if session.postponed {
+        // Requests that wait were put back.
+        if !session.input.is_empty() {
             session.input.extend_from_slice(&input);
             input = std::mem::take(&mut session.input);
         }
         let stops = session.out.len() > OUTPUT_FLUSH || session.is_waiting();
         if (stops || worker.turns.is_over()) && !input.is_empty() {
             session.input_waits = true;
+        }
+        if session.input_waits {
             break;
         }
     }
@@ -86,5 +90,5 @@ pub fn run_kept(session: &mut Session, worker: &mut Worker) {
     } else {
         session.input = input;
     }
-    session.info.input_bytes.store(session.input.len(), Relaxed);
+    session.info.set_input(session.input.len());
 }

@@ -72,7 +72,7 @@ pub struct ReadTurns {
 }
 
 /// A turn that has lasted longer ends before the next batch, in nanoseconds.
-const TURN_NS: u64 = 1_000_000;
+pub const TURN_NS: u64 = 1_000_000;
 
 /// Writes without waiting after a connection was found alone, before it waits again to see.
 const ALONE_WRITES: u32 = 32;

@@ -1,14 +1,16 @@
 //! Keeping within `maxmemory`: the worker that is about to write evicts keys, and so does the tick
 //! of one worker when the limit has been lowered.
 //!
-//! Every shard counts its bytes; their sum is taken when the requests since the last one could
-//! have used up what was left, at most once a millisecond. So the path of a request only adds up
-//! the bytes of its arguments; what a request adds beyond them (SETRANGE, COPY, a script) is
-//! estimated by the time that has passed. When the sum is too large, keys are evicted until some
-//! room is free, so that the next sum is not due at once; at most so many keys for one request,
-//! and the next goes on. A key is chosen among a few that are drawn from shards drawn at random
-//! and the best that were drawn before for the same request and are still there.
+//! Every shard counts its bytes, and so do the clients (`clients/held.rs`). The sum of the shards
+//! is taken when the requests since the last one could have used up what was left, seldom more than
+//! once a millisecond. So the path of a request only adds up the bytes of its arguments; what a
+//! request adds beyond them (SETRANGE, COPY, a script) is estimated by the time that has passed.
+//! When the sum is too large, keys are evicted until some room is free, so that the next sum is not
+//! due at once; at most so many keys at a time: then the request waits, others are served, and it
+//! goes on. A key is chosen among a few that are drawn from shards drawn at random and the best
+//! that were drawn before for the same request and are still there.
 
+use crate::clients::held::Held;
 use redstart_config::{Config, Setting};
 use redstart_engine::commands::key::EVICT;
 use redstart_engine::hasher::{SHARDS, shard_of};
@@ -16,10 +18,11 @@ use redstart_engine::keyspace::db::Db;
 use redstart_engine::storage::entry::Entry;
 use redstart_engine::{Engine, KeyAt, Now, Prepared, WorkerState};
 use redstart_protocol::{OwnedArgs, Protocol, Reply};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-/// Keys evicted for one request at most.
-const KEYS_MAX: usize = 64;
+/// Keys evicted at a time: a request for which these are too few waits while others are served.
+const KEYS_MAX: usize = 256;
 /// What an entry may take beside its bytes.
 const ENTRY_BYTES: usize = 64;
 /// What memory is taken to grow by in a millisecond, beside the bytes of arguments.
@@ -28,6 +31,8 @@ const GROWTH_PER_MS: usize = 1 << 20;
 const POOL_MAX: usize = 16;
 /// How long the next try waits when there was nothing to evict, in milliseconds.
 const STUCK_MS: u64 = 100;
+/// Bytes of requests after which the sum is taken anew although no time has passed.
+const SUM_BYTES: usize = 256 * 1024;
 /// Slots looked at in a shard for a key that fits.
 const SLOTS_MAX: usize = 32;
 
@@ -53,9 +58,21 @@ impl Rank {
     }
 }
 
+/// Whether there is room for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// There is.
+    Enough,
+    /// There will be: more has to be evicted first.
+    Later,
+    /// There is none, and none can be made.
+    None,
+}
+
 /// The limit, and how near it is.
-#[derive(Default)]
 pub struct Evictor {
+    /// What clients take.
+    held: Arc<Held>,
     /// `maxmemory`; zero is no limit.
     limit: AtomicUsize,
     /// A [`Rank`].
@@ -64,7 +81,7 @@ pub struct Evictor {
     volatile_only: AtomicBool,
     /// Keys that one is chosen from (`maxmemory-samples`).
     samples: AtomicUsize,
-    /// The last sum, in bytes.
+    /// The last sum of the shards, in bytes.
     used: AtomicUsize,
     /// Bytes of arguments since the last sum.
     since: AtomicUsize,
@@ -106,6 +123,21 @@ impl Pool {
 }
 
 impl Evictor {
+    /// No limit yet; `held` is what clients take.
+    pub fn new(held: Arc<Held>) -> Evictor {
+        Evictor {
+            held,
+            limit: AtomicUsize::new(0),
+            rank: AtomicU8::new(Rank::Never as u8),
+            volatile_only: AtomicBool::new(false),
+            samples: AtomicUsize::new(0),
+            used: AtomicUsize::new(0),
+            since: AtomicUsize::new(0),
+            taken_ms: AtomicU64::new(0),
+            stuck: AtomicBool::new(false),
+        }
+    }
+
     /// Follows the configuration.
     pub fn configure(&self, config: &Config) {
         let policy = config.choice(Setting::MaxmemoryPolicy);
@@ -138,45 +170,53 @@ impl Evictor {
         self.is_on() && self.used.load(Relaxed) > self.limit.load(Relaxed)
     }
 
-    /// Makes room for a request of so many bytes; false when no room can be made. Never called
-    /// during a pause, which keeps every key.
+    /// Makes room for a request of so many bytes. Never called during a pause, which keeps every
+    /// key.
     pub fn make_room(
         &self,
         engine: &'static Engine,
         local: &mut WorkerState,
         bytes: usize,
         now: Now,
-    ) -> bool {
+    ) -> Room {
         let limit = self.limit.load(Relaxed);
         let since = self.note(bytes, now);
-        if self.used.load(Relaxed).saturating_add(since) <= limit {
-            return true;
+        let used = self.used.load(Relaxed) + self.held.bytes();
+        if used.saturating_add(since) <= limit {
+            return Room::Enough;
         }
-        if self.taken_ms.swap(now.mono_ms, Relaxed) == now.mono_ms {
-            return !self.stuck.load(Relaxed);
+        let is_fresh = self.taken_ms.swap(now.mono_ms, Relaxed) == now.mono_ms;
+        if is_fresh && self.since.load(Relaxed) < SUM_BYTES {
+            return if self.stuck.load(Relaxed) { Room::None } else { Room::Enough };
         }
-        let mut used = sum(engine);
         self.since.store(0, Relaxed);
+        // What clients hold counts, though none of it can be evicted.
+        let (data, held) = (sum(engine), self.held.bytes());
+        let mut used = data + held;
         // Some room beyond what is asked for, so that the next sum is not due at once.
-        let room = (limit / 64).min(4 << 20);
-        let mut made = true;
-        if used > limit.saturating_sub(room / 2) {
+        let spare = (limit / 64).min(4 << 20);
+        let mut room = Room::Enough;
+        if used > limit.saturating_sub(spare / 2) {
             let (mut evicted, mut pool) = (0, Pool::default());
-            while used > limit.saturating_sub(room) && evicted < KEYS_MAX {
+            while used > limit.saturating_sub(spare) && evicted < KEYS_MAX {
                 let Some(freed) = self.evict(engine, local, &mut pool, now) else { break };
                 used = used.saturating_sub(freed);
                 evicted += 1;
             }
             local.stats.evicted_keys.add(evicted as u64);
-            made = used <= limit || evicted > 0;
             if evicted == KEYS_MAX {
                 // There is more to do: the next request goes on at once.
                 self.taken_ms.store(0, Relaxed);
             }
+            room = match evicted {
+                _ if used <= limit => Room::Enough,
+                0 => Room::None,
+                _ => Room::Later,
+            };
         }
-        self.used.store(used, Relaxed);
-        self.stuck.store(!made, Relaxed);
-        made
+        self.used.store(used.saturating_sub(held), Relaxed);
+        self.stuck.store(room == Room::None, Relaxed);
+        room
     }
 
     /// Notes a request of so many bytes, where zero is no request. Returns by how many bytes memory

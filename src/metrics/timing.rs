@@ -133,6 +133,11 @@ impl CommandTimer {
         self.slow_ns < PRECISE_NS
     }
 
+    /// The last reading of the clock, in nanoseconds.
+    pub fn since_ns(&self) -> u64 {
+        self.since_ns
+    }
+
     /// Records the run of the commands in `ran`, which ended at `now_ns`, and empties `ran`.
     /// Returns the command if it ran alone and was slow.
     #[inline]

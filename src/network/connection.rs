@@ -6,14 +6,15 @@
 
 use crate::clients::address::Address;
 use crate::clients::client::{Arrival, ClientInfo, Hangup};
+use crate::clients::input_limits::UNAUTHENTICATED_READ;
 use crate::dispatch;
 use crate::dispatch::worker;
 use crate::durability::Release;
 use crate::network::handover::Handover;
 use crate::network::socket::{Accepted, Socket};
 use crate::server::Server;
-use crate::session::Session;
 use crate::session::handlers::Handlers;
+use crate::session::{Session, UNAUTHENTICATED_UNREAD};
 use bytes::BufMut;
 use parking_lot::Mutex;
 use std::future::poll_fn;
@@ -33,6 +34,9 @@ const BLOCKED_INPUT_MAX: usize = 1 << 20;
 const WRITE_BYTES: usize = 256 * 1024;
 /// The parts of one vectored write: what Linux takes at a time.
 const PARTS_MAX: usize = 1024;
+
+/// How long the last reply waits for a client that takes nothing of it.
+const LAST_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A connection. Its task holds the lock while it is polled. Only two others take it: `while_busy`,
 /// while a script holds the worker up, and for a moment a thread that kills the client. So it is
@@ -64,6 +68,8 @@ struct Turn {
     ended: bool,
     /// There are replies to write.
     writes: bool,
+    /// They are more than a little.
+    is_large: bool,
     /// The connection ends behind them.
     closes: bool,
     /// There is more to read or to run, but others come first.
@@ -105,8 +111,11 @@ async fn serve(server: &'static Server, connection: &Mutex<Connection>) -> io::R
             return Ok(());
         }
         if turn.writes {
-            // Every connection that is ready is read before the first reply is written.
-            if let Some(reads) = worker::with(|worker| worker.turns.should_wait()) {
+            // Every connection that is ready is read before the first reply is written; but many
+            // large replies at once are more than memory is for.
+            if !turn.is_large
+                && let Some(reads) = worker::with(|worker| worker.turns.should_wait())
+            {
                 tokio::task::yield_now().await;
                 worker::with(|worker| worker.turns.waited(reads));
             }
@@ -116,15 +125,13 @@ async fn serve(server: &'static Server, connection: &Mutex<Connection>) -> io::R
                     return Ok(());
                 }
             }
-            if turn.closes {
+            if turn.closes && !turn.is_large {
                 // A client that has read the last reply is not in CLIENT LIST any more.
-                let session = &mut connection.lock().session;
-                session.leave();
-                server.clients.remove(session.info.id);
+                leave(server, &mut connection.lock().session);
             }
-            while !poll_fn(|cx| poll_flush(&mut connection.lock(), cx)).await? {
-                // A large reply goes out in pieces, and others are served between them.
-                tokio::task::yield_now().await;
+            flush(connection, turn.closes).await?;
+            if turn.closes {
+                leave(server, &mut connection.lock().session);
             }
         }
         if turn.pauses {
@@ -137,14 +144,46 @@ async fn serve(server: &'static Server, connection: &Mutex<Connection>) -> io::R
     }
 }
 
+/// Takes the client off all lists.
+fn leave(server: &Server, session: &mut Session) {
+    session.leave();
+    server.clients.remove(session.info.id);
+}
+
+/// Writes all replies. A connection that ends behind them ends without them when the client takes
+/// nothing for a while: nobody can see it any more, or end it.
+async fn flush(connection: &Mutex<Connection>, closes: bool) -> io::Result<()> {
+    let piece = || poll_fn(|cx| poll_flush(&mut connection.lock(), cx));
+    loop {
+        let all = if closes {
+            let written = connection.lock().written;
+            match tokio::time::timeout(LAST_PATIENCE, piece()).await {
+                Ok(all) => all?,
+                Err(_) if connection.lock().written > written => false,
+                Err(_) => return Err(io::ErrorKind::TimedOut.into()),
+            }
+        } else {
+            piece().await?
+        };
+        if all {
+            return Ok(());
+        }
+        // A large reply goes out in pieces, and others are served between them.
+        tokio::task::yield_now().await;
+    }
+}
+
 fn poll_turn(connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Result<Turn>> {
     let Connection { stream, session, .. } = connection;
     // `while_busy` may have run requests, and left replies that the socket had no room for.
     let served = session.closing || !session.out.is_empty();
     let lives = served || ready!(poll_requests(stream, session, cx))?;
+    // A client that was closed because it left too much unread gets none of it.
+    let lives = lives && !(session.closing && session.info.is_ended());
     let writes = !session.out.is_empty();
     let pauses = session.input_waits || !writes && session.wanted > worker::READ_BYTES;
-    Poll::Ready(Ok(Turn { ended: !lives, writes, closes: session.closing, pauses }))
+    let is_large = session.out.len() > KEEP_BYTES;
+    Poll::Ready(Ok(Turn { ended: !lives, writes, is_large, closes: session.closing, pauses }))
 }
 
 /// Removes the client from the list of clients and calls `on_end`, however its task ends.
@@ -243,7 +282,7 @@ fn poll_requests(
     let read = ready!(pin!(stream.read_buf(&mut piece)).poll(cx))?;
     if read > 0 {
         // Requests that run now no longer count as input when clients are weighed.
-        session.info.input_bytes.store(session.input.len(), Relaxed);
+        session.info.set_input(session.input.len());
         session.server.clients.evict_if_large(&session.info);
         if session.info.is_killed(cx.waker()) {
             return Poll::Ready(Ok(false));
@@ -254,12 +293,13 @@ fn poll_requests(
             dispatch::run_kept(session, worker);
         });
     }
+    Poll::Ready(Ok(read > 0 && input_fits(session)))
+}
+
+/// Whether what is kept of the client's input is not too much.
+fn input_fits(session: &Session) -> bool {
     let limits = &session.server.clients.input_limits;
-    let fits = session.input.len() <= limits.kept_bytes_max();
-    if !fits {
-        limits.closed.fetch_add(1, Relaxed);
-    }
-    Poll::Ready(Ok(read > 0 && fits))
+    !limits.exceeds(session.input.len(), session.authenticated)
 }
 
 /// Keeps what arrives while the client waits for something. A client that sends too much is not
@@ -296,7 +336,8 @@ fn poll_shared(
     worker::with(|worker| {
         let mut input = std::mem::take(&mut worker.input);
         let kept = session.input.len();
-        let mut buffer = ReadBuf::new(&mut input[kept..]);
+        let most = if session.authenticated { input.len() } else { kept + UNAUTHENTICATED_READ };
+        let mut buffer = ReadBuf::new(&mut input[kept..most]);
         let polled = Pin::new(stream).poll_read(cx, &mut buffer);
         let read = buffer.filled().len();
         if read > 0 {
@@ -307,7 +348,7 @@ fn poll_shared(
             dispatch::run_shared(session, worker, &mut input[..kept + read]);
         }
         worker.input = input;
-        polled.map_ok(|()| read > 0)
+        polled.map_ok(|()| read > 0 && (session.authenticated || input_fits(session)))
     })
 }
 
@@ -335,7 +376,11 @@ fn poll_flush(connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Res
             }
         };
         if polled.is_pending() {
-            session.info.set_output(total - *written);
+            session.info.set_output(total - *written, session.out.own_len());
+            session.server.clients.shed_output();
+            if !session.authenticated && total - *written > UNAUTHENTICATED_UNREAD {
+                session.info.close_for_output(total - *written);
+            }
         }
         let taken = ready!(polled)?;
         *written += taken;
@@ -345,7 +390,7 @@ fn poll_flush(connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Res
         return Poll::Ready(Ok(false));
     }
     if session.info.output_bytes.load(Relaxed) != 0 {
-        session.info.set_output(0);
+        session.info.set_output(0, 0);
     }
     session.out.clear();
     *written = 0;

@@ -164,6 +164,7 @@ fn write(connection: &mut Connection, worker: &mut Worker) -> bool {
     let all = *written == replies.len();
     if all {
         session.out.clear();
+        session.info.set_output(0, 0);
         *written = 0;
     }
     all

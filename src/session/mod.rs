@@ -9,6 +9,8 @@ pub mod tracking;
 pub mod transaction;
 
 use crate::clients::client::{ClientInfo, KeptFor, is_plain};
+use crate::clients::held::UNCOUNTED;
+use crate::clients::output_limits::Verdict;
 use crate::server::Server;
 use crate::session::blocked::Blocked;
 use crate::session::handlers::Handlers;
@@ -24,6 +26,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::task::{self, Poll};
 
+/// Output that a client may leave unread before it has authenticated, in bytes.
+pub const UNAUTHENTICATED_UNREAD: usize = 1024;
 /// The least that is read at a time into a connection's own input, in bytes.
 const READ_MIN: usize = 64 * 1024;
 
@@ -48,7 +52,8 @@ pub struct Session {
     pub out: Reply,
     /// The beginning of a request that is not whole yet.
     pub input: BytesMut,
-    /// Whether `input` holds whole requests that wait until the output is written.
+    /// Whether `input` holds whole requests that wait: until the output is written, until others
+    /// have had their turn, or until there is room.
     pub input_waits: bool,
     /// Where the parser stands in `input`.
     pub parser: Parser,
@@ -160,6 +165,19 @@ impl Session {
         self.input.reserve(room);
     }
 
+    /// Notes output that is more than a little. A client that leaves too much unread is closed; too
+    /// much is very little before it has authenticated.
+    #[cold]
+    pub fn note_output(&mut self) -> Verdict {
+        let bytes = self.out.len();
+        let verdict = self.info.set_output(bytes, self.out.own_len());
+        self.server.clients.shed_output();
+        if !self.authenticated && bytes > UNCOUNTED + UNAUTHENTICATED_UNREAD {
+            self.info.close_for_output(bytes);
+        }
+        if self.info.is_ended() { Verdict::Closes } else { verdict }
+    }
+
     /// Selects a database.
     pub fn select(&mut self, db: usize) {
         self.db = db;
@@ -264,5 +282,6 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.leave();
+        self.info.release();
     }
 }

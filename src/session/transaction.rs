@@ -13,7 +13,8 @@ use std::sync::atomic::Ordering::Relaxed;
 pub struct Queue {
     /// The requests, in their order.
     pub requests: Vec<Queued>,
-    bytes: usize,
+    /// What they take.
+    pub bytes: usize,
     /// Whether a request was refused meanwhile, so that EXEC will be.
     pub failed: bool,
 }
@@ -28,11 +29,18 @@ pub struct Queued {
     pub keys: Vec<KeyAt>,
 }
 
+impl Queued {
+    fn bytes(&self) -> usize {
+        NODE_BYTES + self.args.heap_bytes() + size_of_val(&self.keys[..])
+    }
+}
+
 impl Queue {
     /// Adds a request.
     pub fn push(&mut self, id: u16, args: Args<'_>, keys: &[KeyAt]) {
-        self.bytes += NODE_BYTES + args.iter().map(|arg| arg.len() + NODE_BYTES / 4).sum::<usize>();
-        self.requests.push(Queued { id, args: OwnedArgs::from(args), keys: keys.to_vec() });
+        let queued = Queued { id, args: OwnedArgs::from(args), keys: keys.to_vec() };
+        self.bytes += queued.bytes();
+        self.requests.push(queued);
     }
 
     /// A request was refused: EXEC will be, too.

@@ -2,10 +2,10 @@
 //! whether it has an effect. The reader of redis.conf, the command line, CONFIG GET and CONFIG SET
 //! all stand on this table.
 //!
-//! It holds what Redis 7.0 to 8.6 and Valkey 9.1 know, and three of our own: `threads`,
-//! `redis-version` and `rdb-version`. A parameter without effect is accepted, so that a redis.conf
-//! or valkey.conf as it is starts the server. One that promises what the server cannot do (TLS, a
-//! cluster) is refused unless it has its default.
+//! It holds what Redis 7.0 to 8.6 and Valkey 9.1 know, and four of our own: `threads`,
+//! `redis-version`, `rdb-version` and `client-output-total-limit`. A parameter without effect is
+//! accepted, so that a redis.conf or valkey.conf as it is starts the server. One that promises what
+//! the server cannot do (TLS, a cluster) is refused unless it has its default.
 
 use crate::check::{any, is_directory_name, is_file_name, is_host_name, is_title, is_version};
 use crate::kind::Kind;
@@ -195,6 +195,7 @@ parameters! {
         "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
         OutputLimits,
     );
+    ClientOutputTotalLimit = param("client-output-total-limit", "1%", MemoryOrPercent);
     ClientQueryBufferLimit = param("client-query-buffer-limit", "1073741824", Memory(MIB, LONG));
     ClusterAllowPubsubshardWhenDown = param("cluster-allow-pubsubshard-when-down", "yes", YesNo)
         .without_effect();

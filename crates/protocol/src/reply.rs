@@ -284,6 +284,12 @@ impl Reply {
         self.buf.len() + self.chunk_bytes
     }
 
+    /// What of it is in the buffer, and so shared with no value, in bytes.
+    #[inline]
+    pub fn own_len(&self) -> usize {
+        self.buf.len()
+    }
+
     /// Whether nothing is pending.
     #[inline]
     pub fn is_empty(&self) -> bool {
