@@ -81,6 +81,11 @@ fn shown(entry: &Entry) -> String {
                 fields.map(|(field, value, at_ms)| (field, (value.to_vec(), at_ms))).collect();
             format!("{fields:?}")
         }
+        Some(ObjectRef::SortedSet(set)) => {
+            let members: Vec<_> =
+                set.iter(0).map(|(member, score)| (member.to_vec(), score)).collect();
+            format!("{members:?}")
+        }
         None => format!("{:?}", entry.value().to_vec()),
     }
 }

@@ -165,5 +165,7 @@ pub fn apply(config: &Config, server: &Server) {
     options.set_compresses(config.is(Setting::Rdbcompression));
     options.set_list_packed_max(config.integer(Setting::ListMaxListpackSize));
     options.set_hash_packed_fields_max(config.count(Setting::HashMaxListpackEntries));
+    options.set_sorted_set_packed_members_max(config.count(Setting::ZsetMaxListpackEntries));
+    options.set_sorted_set_packed_bytes_max(config.count(Setting::ZsetMaxListpackValue));
     options.set_hash_packed_bytes_max(config.count(Setting::HashMaxListpackValue));
 }

@@ -508,9 +508,7 @@ parameters! {
         .without_effect();
     WatchdogPeriod = param("watchdog-period", "0", Integer(0, INT)).hidden().without_effect();
     ZsetMaxListpackEntries = param("zset-max-listpack-entries", "128", Integer(0, LONG))
-        .alias("zset-max-ziplist-entries")
-        .without_effect();
+        .alias("zset-max-ziplist-entries");
     ZsetMaxListpackValue = param("zset-max-listpack-value", "64", Memory(0, LONG))
-        .alias("zset-max-ziplist-value")
-        .without_effect();
+        .alias("zset-max-ziplist-value");
 }

@@ -12,6 +12,8 @@ pub struct Options {
     string_bytes_max: AtomicU64,
     hash_packed_fields_max: AtomicUsize,
     hash_packed_bytes_max: AtomicUsize,
+    sorted_set_packed_members_max: AtomicUsize,
+    sorted_set_packed_bytes_max: AtomicUsize,
     list_packed_max: AtomicI64,
     rdb_version: AtomicU16,
     compresses: AtomicBool,
@@ -26,6 +28,8 @@ impl Default for Options {
             string_bytes_max: AtomicU64::new(512 << 20),
             hash_packed_fields_max: AtomicUsize::new(512),
             hash_packed_bytes_max: AtomicUsize::new(64),
+            sorted_set_packed_members_max: AtomicUsize::new(128),
+            sorted_set_packed_bytes_max: AtomicUsize::new(64),
             list_packed_max: AtomicI64::new(-2),
             rdb_version: AtomicU16::new(10),
             compresses: AtomicBool::new(true),
@@ -85,6 +89,26 @@ impl Options {
     /// Sets the longest field or value in a packed hash, in bytes.
     pub fn set_hash_packed_bytes_max(&self, bytes: usize) {
         self.hash_packed_bytes_max.store(bytes, Relaxed);
+    }
+
+    /// The most members of a packed sorted set (`zset-max-listpack-entries`).
+    pub fn sorted_set_packed_members_max(&self) -> usize {
+        self.sorted_set_packed_members_max.load(Relaxed)
+    }
+
+    /// Sets the most members of a packed sorted set.
+    pub fn set_sorted_set_packed_members_max(&self, count: usize) {
+        self.sorted_set_packed_members_max.store(count, Relaxed);
+    }
+
+    /// The longest member of a packed sorted set, in bytes (`zset-max-listpack-value`).
+    pub fn sorted_set_packed_bytes_max(&self) -> usize {
+        self.sorted_set_packed_bytes_max.load(Relaxed)
+    }
+
+    /// Sets the longest member of a packed sorted set, in bytes.
+    pub fn set_sorted_set_packed_bytes_max(&self, bytes: usize) {
+        self.sorted_set_packed_bytes_max.store(bytes, Relaxed);
     }
 
     /// Up to where a list is packed (`list-max-listpack-size`): a number of elements, or when it

@@ -184,6 +184,11 @@ fn contents(entry: &Entry) -> Vec<u8> {
                 .collect();
             format!("{fields:?}").into_bytes()
         }
+        Some(ObjectRef::SortedSet(set)) => {
+            let members: Vec<_> =
+                set.iter(0).map(|(member, score)| (member.to_vec(), score)).collect();
+            format!("{members:?}").into_bytes()
+        }
         Some(ObjectRef::List(list)) => {
             let elements: Vec<_> =
                 (0..list.len()).map(|at| list.get(at).map(|e| e.as_bytes().to_vec())).collect();

@@ -84,14 +84,12 @@ fn the_same_number_is_read_as_its_makers() {
 fn what_does_not_exist_here_is_named() {
     let cases = [
         ("REDIS0013", &[2, 11, 20][..], "the value is a set, encoding"),
-        ("REDIS0013", &[3, 5, 12, 17], "the value is a sorted set, encoding"),
         ("REDIS0013", &[15, 19, 21, 26, 27], "the value is a stream, encoding"),
         ("REDIS0014", &[28], "the value is an array, encoding"),
         ("REDIS0016", &[33], "the value is a rate limiter (GCRA), encoding"),
         ("REDIS0016", &[34, 35, 36, 37], "the value is a set whose members expire, or"),
         ("REDIS0016", &[8, 38, 77, 127], "the value is of an unknown type, encoding"),
         ("VALKEY080", &[2, 11, 20], "the value is a set, encoding"),
-        ("VALKEY080", &[5, 17], "the value is a sorted set, encoding"),
         ("VALKEY080", &[15, 19, 21], "the value is a stream, encoding"),
         ("VALKEY081", &[23], "the value is a path hash, encoding"),
         ("VALKEY081", &[24, 25, 26, 28, 29, 33], "the value is of an unknown type, encoding"),

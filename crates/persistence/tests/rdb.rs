@@ -336,7 +336,11 @@ fn what_is_wrong_is_named_with_its_place() {
     let cases: Vec<(Vec<u8>, u64, &str)> = vec![
         (entry(2, b"\x01\x01a"), 14, "a set, encoding 2"),
         (entry(20, b"\x01a"), 14, "a set, encoding 20"),
-        (entry(5, b"\x01\x01a"), 14, "a sorted set, encoding 5"),
+        (entry(5, b"\x01\x01a\0\0\0\0\0\0\xf8\x7f"), 15, "a score is not a number"),
+        (entry(3, b"\x02\x01a\xfe\x01a\x011"), 18, "a member occurs twice"),
+        (entry(3, b"\x01\x01a\xfd"), 17, "a score is not a number"),
+        (entry(17, &string(&listpack(&[b"\x81m"]))), 14, "a member without a score"),
+        (entry(17, &string(&listpack(&[b"\x81m", b"\x81x"]))), 14, "a score is not a number"),
         (entry(21, b"\x01"), 14, "a stream, encoding 21"),
         (entry(7, b"\x81\x44\x9d\xa5\x2b\x62\xc0\x00\x00"), 14, "a module's type (RJ2lK2LAA)"),
         (entry(77, b""), 14, "an unknown type"),

@@ -63,6 +63,14 @@ fn digest(entry: &Entry) -> Digest {
             hash.for_each(|field, value| all.add(Digest::of(&[field, &value.to_vec()])));
             all
         }
+        Some(ObjectRef::SortedSet(set)) => {
+            let mut all = Digest::of(&[b"zset"]);
+            let members = set.iter(0);
+            members.for_each(|(member, score)| {
+                all.add(Digest::of(&[member, &score.to_le_bytes()]));
+            });
+            all
+        }
         #[allow(unreachable_patterns, reason = "types that have no digest of their own yet")]
         Some(_) => Digest::of(&[b"other"]),
     };

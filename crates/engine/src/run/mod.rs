@@ -3,6 +3,7 @@
 //! ```text
 //!   command, registry       what runs a command, and the table that finds it
 //!   call, key_access        what a handler works with
+//!   sorted_sets             how it reaches one type of value
 //!   scan                    walks over the keys of all shards
 //!   worker_state            what a worker keeps from one run to the next
 //!   effect(s), event(s)     what was done: for the log, and for listeners
@@ -25,4 +26,5 @@ pub mod key_access;
 pub mod registry;
 pub mod scan;
 pub mod serve;
+pub mod sorted_sets;
 pub mod worker_state;

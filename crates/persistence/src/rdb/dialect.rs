@@ -17,7 +17,7 @@
 use super::encoding::Encoding;
 use super::format::{HEAD, MAGIC, MAGIC_VALKEY, opcode};
 use super::template::Form;
-use super::{hash, list, string};
+use super::{hash, list, sorted_set, string};
 use std::fmt;
 
 /// The newest version of Redis's that is read: that of Redis 8.12.
@@ -133,7 +133,8 @@ pub enum Kind {
 }
 
 /// The encodings that both makers have.
-static COMMON: [&[Encoding]; 3] = [string::ENCODINGS, list::ENCODINGS, hash::ENCODINGS];
+static COMMON: [&[Encoding]; 4] =
+    [string::ENCODINGS, list::ENCODINGS, hash::ENCODINGS, sorted_set::ENCODINGS];
 
 /// What `kind` says in front of a value.
 pub fn kind(version: Version, kind: u8) -> Kind {
@@ -147,7 +148,6 @@ pub fn kind(version: Version, kind: u8) -> Kind {
     }
     match (version.maker(), kind) {
         (_, 2 | 11 | 20) => Kind::Foreign("a set"),
-        (_, 3 | 5 | 12 | 17) => Kind::Foreign("a sorted set"),
         (_, 6 | 7) => Kind::Module,
         (_, 15 | 19 | 21) | (Maker::Redis, 26 | 27) => Kind::Foreign("a stream"),
         (Maker::Redis, 28) => Kind::Foreign("an array"),

@@ -26,6 +26,7 @@ impl Loaded {
             Loaded::Object(object) => match &**object {
                 Object::List(list) => list.is_empty(),
                 Object::Hash(hash) => hash.is_empty(),
+                Object::SortedSet(set) => set.is_empty(),
             },
         }
     }

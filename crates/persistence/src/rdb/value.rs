@@ -6,7 +6,7 @@ use super::encoding::Loaded;
 use super::input::Input;
 use super::output::Output;
 use super::template::{self, Templates};
-use super::{hash, list, module, string};
+use super::{hash, list, module, sorted_set, string};
 use crate::fault::ReadError;
 use crate::record::Builder;
 use redstart_engine::Now;
@@ -40,7 +40,7 @@ pub fn read(
 pub fn version_needed(entry: &Entry) -> Version {
     match entry.object() {
         Some(ObjectRef::Hash(hash)) => hash::version_needed(hash),
-        Some(ObjectRef::List(_)) | None => Version::COMMON,
+        Some(ObjectRef::List(_) | ObjectRef::SortedSet(_)) | None => Version::COMMON,
     }
 }
 
@@ -49,6 +49,7 @@ pub fn kind(entry: &Entry, version: Version) -> u8 {
     match entry.object() {
         Some(ObjectRef::List(_)) => list::WRITTEN,
         Some(ObjectRef::Hash(hash)) => hash::written(hash, version),
+        Some(ObjectRef::SortedSet(set)) => sorted_set::written(set),
         None => string::WRITTEN,
     }
 }
@@ -58,6 +59,7 @@ pub fn write(entry: &Entry, now: Now, version: Version, out: &mut Output) {
     match entry.object() {
         Some(ObjectRef::List(list)) => list::write(list, out),
         Some(ObjectRef::Hash(hash)) => hash::write(hash, now, version, out),
+        Some(ObjectRef::SortedSet(set)) => sorted_set::write(set, out),
         None => string::write(entry.value(), out),
     }
 }

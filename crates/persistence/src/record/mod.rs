@@ -7,6 +7,7 @@
 mod builder;
 mod hash;
 mod list;
+mod sorted_set;
 
 pub use builder::Builder;
 
@@ -31,6 +32,7 @@ enum ValueOut<'a> {
     Integer(i64),
     List(list::Out<'a>),
     Hash(hash::Out<'a>),
+    SortedSet(sorted_set::Out<'a>),
 }
 
 #[derive(Deserialize)]
@@ -51,6 +53,8 @@ enum ValueIn<'a> {
     List(list::In<'a>),
     #[serde(borrow)]
     Hash(hash::In<'a>),
+    #[serde(borrow)]
+    SortedSet(sorted_set::In<'a>),
 }
 
 /// Appends an entry to `to`; `now` ties its deadlines to wall time.
@@ -77,6 +81,7 @@ fn with_out<R>(db: usize, entry: &Entry, now: Now, f: impl FnOnce(&Out<'_>) -> R
     let value = match entry.object() {
         Some(ObjectRef::List(list)) => ValueOut::List(list::Out(list)),
         Some(ObjectRef::Hash(hash)) => ValueOut::Hash(hash::Out { hash, now }),
+        Some(ObjectRef::SortedSet(set)) => ValueOut::SortedSet(sorted_set::Out(set)),
         None => match entry.value() {
             Value::Int(n) => ValueOut::Integer(n),
             Value::Inline(bytes) => ValueOut::Text(Blob(bytes)),
@@ -102,6 +107,7 @@ pub fn decode(from: &[u8], builder: Builder<'_>) -> Result<(usize, Entry, usize)
         ValueIn::Integer(n) => NewValue::Int(n),
         ValueIn::List(list) => object(Object::List(list.build(builder)?)),
         ValueIn::Hash(hash) => object(Object::Hash(hash.build(builder)?)),
+        ValueIn::SortedSet(set) => object(Object::SortedSet(set.build(builder)?)),
     };
     let deadline_ms = record.at_ms.map_or(0, |at_ms| builder.now.deadline(at_ms));
     let mut entry = Entry::new(record.key.0, value, deadline_ms);

@@ -104,6 +104,11 @@ pub fn state(driver: &Driver) -> BTreeMap<(usize, Vec<u8>), String> {
                             .collect();
                         format!("{fields:?}")
                     }
+                    Some(ObjectRef::SortedSet(set)) => {
+                        let members: Vec<_> =
+                            set.iter(0).map(|(member, score)| (member.to_vec(), score)).collect();
+                        format!("{members:?}")
+                    }
                     None => format!("{:?}", entry.value().to_vec()),
                 };
                 let text = format!("{value} until {}", wall(entry.deadline_ms()));

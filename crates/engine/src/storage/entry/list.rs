@@ -17,7 +17,7 @@ const SHORT_MAX: usize = 512;
 pub fn short(object: &Object) -> Option<Run<'_>> {
     match object {
         Object::List(list) => list.short_run(SHORT_MAX),
-        Object::Hash(_) => None,
+        Object::Hash(_) | Object::SortedSet(_) => None,
     }
 }
 

@@ -6,10 +6,12 @@
 pub mod hash;
 pub mod list;
 pub mod packed;
+pub mod sorted_set;
 
 use crate::hasher::Hasher;
 use hash::Hash;
 use list::{List, ListRef};
+use sorted_set::SortedSet;
 
 /// The type of a value, as TYPE replies it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub enum Type {
     List,
     /// A hash.
     Hash,
+    /// A sorted set.
+    SortedSet,
 }
 
 impl Type {
@@ -29,6 +33,7 @@ impl Type {
             Type::Str => "string",
             Type::List => "list",
             Type::Hash => "hash",
+            Type::SortedSet => "zset",
         }
     }
 }
@@ -40,6 +45,8 @@ pub enum Object {
     List(List),
     /// A hash.
     Hash(Hash),
+    /// A sorted set.
+    SortedSet(SortedSet),
 }
 
 /// A value that is more than a string, borrowed from wherever it is.
@@ -49,6 +56,8 @@ pub enum ObjectRef<'a> {
     List(ListRef<'a>),
     /// A hash.
     Hash(&'a Hash),
+    /// A sorted set.
+    SortedSet(&'a SortedSet),
 }
 
 impl Object {
@@ -58,6 +67,7 @@ impl Object {
         match self {
             Object::List(list) => ObjectRef::List(ListRef::Whole(list)),
             Object::Hash(hash) => ObjectRef::Hash(hash),
+            Object::SortedSet(set) => ObjectRef::SortedSet(set),
         }
     }
 
@@ -67,6 +77,7 @@ impl Object {
         match self {
             Object::List(list) => Object::List(list.freeze()),
             Object::Hash(hash) => Object::Hash(hash.freeze()),
+            Object::SortedSet(set) => Object::SortedSet(set.freeze()),
         }
     }
 
@@ -75,6 +86,7 @@ impl Object {
         match self {
             Object::List(list) => list.shed(),
             Object::Hash(hash) => hash.shed(),
+            Object::SortedSet(set) => set.shed(),
         }
     }
 }
@@ -85,6 +97,7 @@ impl ObjectRef<'_> {
         match self {
             ObjectRef::List(_) => Type::List,
             ObjectRef::Hash(_) => Type::Hash,
+            ObjectRef::SortedSet(_) => Type::SortedSet,
         }
     }
 
@@ -93,6 +106,7 @@ impl ObjectRef<'_> {
         match self {
             ObjectRef::List(list) => list.encoding(),
             ObjectRef::Hash(hash) => hash.encoding(),
+            ObjectRef::SortedSet(set) => set.encoding(),
         }
     }
 
@@ -101,6 +115,7 @@ impl ObjectRef<'_> {
         match self {
             ObjectRef::List(list) => list.allocated(),
             ObjectRef::Hash(hash) => hash.allocated(),
+            ObjectRef::SortedSet(set) => set.allocated(),
         }
     }
 
@@ -109,6 +124,7 @@ impl ObjectRef<'_> {
         match self {
             ObjectRef::List(list) => list.parts(),
             ObjectRef::Hash(hash) => hash.parts(),
+            ObjectRef::SortedSet(set) => set.parts(),
         }
     }
 
@@ -116,7 +132,7 @@ impl ObjectRef<'_> {
     /// zero when there is none.
     pub fn next_deadline_ms(self) -> u64 {
         match self {
-            ObjectRef::List(_) => 0,
+            ObjectRef::List(_) | ObjectRef::SortedSet(_) => 0,
             ObjectRef::Hash(hash) => hash.next_deadline_ms(),
         }
     }
@@ -126,6 +142,7 @@ impl ObjectRef<'_> {
         match self {
             ObjectRef::List(list) => Object::List(list.to_list()),
             ObjectRef::Hash(hash) => Object::Hash(hash.clone()),
+            ObjectRef::SortedSet(set) => Object::SortedSet(set.clone()),
         }
     }
 
@@ -136,14 +153,17 @@ impl ObjectRef<'_> {
         match self {
             ObjectRef::List(_) => false,
             ObjectRef::Hash(hash) => hash.prefetch(field, hasher),
+            ObjectRef::SortedSet(set) => set.prefetch(field, hasher),
         }
     }
 
     /// Asks the processor to fetch a field of a large value.
     #[inline]
     pub fn prefetch_field(self, field: &[u8], hasher: &Hasher) {
-        if let ObjectRef::Hash(hash) = self {
-            hash.prefetch_field(field, hasher);
+        match self {
+            ObjectRef::List(_) => {}
+            ObjectRef::Hash(hash) => hash.prefetch_field(field, hasher),
+            ObjectRef::SortedSet(set) => set.prefetch_member(field, hasher),
         }
     }
 }

@@ -1,0 +1,105 @@
+//! How a command reaches the sorted set under a key.
+
+use crate::error::Error;
+use crate::options::Options;
+use crate::run::key_access::KeyAccess;
+use crate::spec::Key;
+use crate::storage::entry::{Entry, NewValue};
+use crate::storage::table::Slot;
+use crate::storage::value::sorted_set::{Limits, SortedSet};
+use crate::storage::value::{Object, ObjectRef, Type};
+
+/// The sorted set in an entry.
+#[inline]
+fn sorted_set_in(entry: &Entry) -> Result<&SortedSet, Error> {
+    match entry.object() {
+        Some(ObjectRef::SortedSet(set)) => Ok(set),
+        _ => Err(Error::WRONG_TYPE),
+    }
+}
+
+impl<'a> KeyAccess<'a> {
+    /// Fetches a sorted set for reading; WRONGTYPE when it is something else.
+    #[inline]
+    pub fn read_sorted_set(&mut self, key: Key<'_>) -> Result<Option<&SortedSet>, Error> {
+        self.read(key).map(sorted_set_in).transpose()
+    }
+
+    /// Fetches a sorted set for a look that is no access.
+    #[inline]
+    pub fn look_sorted_set(&mut self, key: Key<'_>) -> Result<Option<&SortedSet>, Error> {
+        self.look(key).map(sorted_set_in).transpose()
+    }
+
+    /// Where the key's sorted set is; WRONGTYPE when it is something else.
+    #[inline]
+    pub fn find_sorted_set(&mut self, key: Key<'_>) -> Result<Option<Slot>, Error> {
+        let Some(slot) = self.find(key) else { return Ok(None) };
+        sorted_set_in(self.entry(key, slot))?;
+        Ok(Some(slot))
+    }
+
+    /// The sorted set in a slot that `find_sorted_set` gave.
+    ///
+    /// # Panics
+    /// When it is something else.
+    #[inline]
+    pub fn sorted_set(&mut self, key: Key<'_>, slot: Slot) -> &SortedSet {
+        sorted_set_in(self.entry(key, slot)).expect("the slot was found to hold a sorted set")
+    }
+
+    /// Changes the sorted set in a slot, or makes one; one that is empty afterwards is removed. `f`
+    /// returns whether it changed anything; if so, watches of the key are broken.
+    #[inline]
+    pub fn change_sorted_set(
+        &mut self,
+        key: Key<'_>,
+        slot: Option<Slot>,
+        f: impl FnOnce(&mut SortedSet) -> bool,
+    ) {
+        let Some(slot) = slot else {
+            let mut set = SortedSet::default();
+            f(&mut set);
+            if !set.is_empty() {
+                self.put(key, None, NewValue::Object(Box::new(Object::SortedSet(set))), 0);
+            }
+            return;
+        };
+        let KeyAccess { now, db, view, local } = self;
+        let (changed, is_empty) = view.shard(key.hash).db_mut(*db).modify(slot, |entry| {
+            local.note_use(entry, *now);
+            let Some(Object::SortedSet(set)) = entry.object_mut() else {
+                panic!("the slot was found to hold a sorted set")
+            };
+            (f(set), set.is_empty())
+        });
+        if is_empty {
+            self.remove(key, slot);
+        } else if changed {
+            self.touch_watches(key);
+        }
+    }
+
+    /// Puts a whole sorted set under a key, in place of whatever is there; an empty one removes it.
+    /// Returns whether there was something.
+    pub fn replace_by_sorted_set(&mut self, key: Key<'_>, set: SortedSet) -> bool {
+        let slot = self.find(key);
+        if set.is_empty() {
+            slot.inspect(|slot| self.remove(key, *slot));
+        } else {
+            self.note_overwrite(key, slot, Type::SortedSet);
+            self.put(key, slot, NewValue::Object(Box::new(Object::SortedSet(set))), 0);
+        }
+        slot.is_some()
+    }
+
+    /// Up to what a sorted set stays packed.
+    #[inline]
+    pub fn sorted_set_limits(&self, options: &Options) -> Limits<'a> {
+        Limits {
+            members: options.sorted_set_packed_members_max(),
+            bytes: options.sorted_set_packed_bytes_max(),
+            hasher: self.hasher(),
+        }
+    }
+}
