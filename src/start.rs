@@ -77,7 +77,7 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
     let shares_clock = SharesClock::of(&registry);
     let mut random = fastrand::Rng::new();
     let engine = leak(Engine::new(random::seed()?));
-    let clients = leak(Clients::default());
+    let (watermarks, reclaimer) = (leak(Watermarks::default()), leak(Reclaimer::default()));
     let (clock, config) = (leak(Clock::start()), leak(RwLock::new(config)));
     let (stats, rates, scripts) = (leak(stats), leak(Rates::default()), leak(Store::default()));
     let durability = Durability::new(Parts {
@@ -92,7 +92,7 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
     Ok(leak(Server {
         engine,
         registry: leak(registry),
-        clients,
+        clients: leak(Clients::default()),
         pubsub: leak(PubSub::default()),
         monitors: leak(Monitors::default()),
         leftover_watches: leak(Default::default()),
@@ -103,13 +103,13 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
         heartbeats: leak(Heartbeats::new(threads)),
         clock,
         config,
-        reclaimer: leak(Reclaimer::default()),
+        reclaimer,
         run_id: (0..40).map(|_| char::from(b"0123456789abcdef"[random.usize(..16)])).collect(),
         port: startup.port,
         errors: leak(Errors::default()),
-        watermarks: leak(Watermarks::default()),
+        watermarks,
         rates,
-        evictor: leak(Evictor::new(clients.held.clone())),
+        evictor: leak(Evictor::new(watermarks, reclaimer)),
         rebinder: leak(Rebinder::default()),
         shares_clock: leak(shares_clock),
         thresholds: leak(Thresholds::default()),

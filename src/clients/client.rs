@@ -108,7 +108,7 @@ pub struct ClientInfo {
     pub tracking: Mutex<TrackingMode>,
     output_limits: Arc<OutputLimits>,
     soft_limit: SoftLimitState,
-    /// What all clients take, and what this one has added to it.
+    /// What all clients leave unread, and what this one has added to it.
     held: Arc<Held>,
     counted: Counted,
     killed: AtomicBool,
@@ -265,27 +265,23 @@ impl ClientInfo {
     /// Sets how many bytes of input wait.
     #[inline]
     pub fn set_input(&self, bytes: usize) {
-        let before = self.input_bytes.swap(bytes, Ordering::Relaxed);
-        if before.max(bytes) >= UNCOUNTED {
-            self.recount();
-        }
+        self.input_bytes.store(bytes, Ordering::Relaxed);
     }
 
-    /// Brings the sums of all clients up to date. A client that is to end counts no more: what it
+    /// Brings the sum of all clients up to date. A client that is to end counts no more: what it
     /// holds goes as soon as its worker sees that.
     #[cold]
     fn recount(&self) {
-        let (mut bytes, mut output) = (0, 0);
-        if !self.is_ended() {
-            output = self.own_output_bytes.load(Ordering::Relaxed) + self.outbox.bytes();
-            bytes = output + self.input_bytes.load(Ordering::Relaxed) + self.kept_bytes();
-        }
-        self.held.count(&self.counted, bytes, output);
+        let output = match self.is_ended() {
+            true => 0,
+            false => self.own_output_bytes.load(Ordering::Relaxed) + self.outbox.bytes(),
+        };
+        self.held.count(&self.counted, output);
     }
 
     /// What the client held is freed: it counts for nothing any more.
     pub fn release(&self) {
-        self.held.count(&self.counted, 0, 0);
+        self.held.count(&self.counted, 0);
     }
 
     /// The output that counts for all clients' limit.
@@ -341,12 +337,9 @@ impl ClientInfo {
 
     /// The bytes that the client takes.
     pub fn memory(&self) -> usize {
+        let kept: usize = self.kept_bytes.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum();
         let input = self.input_bytes.load(Ordering::Relaxed);
-        size_of::<ClientInfo>() + input + self.kept_bytes() + self.unread()
-    }
-
-    fn kept_bytes(&self) -> usize {
-        self.kept_bytes.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum()
+        size_of::<ClientInfo>() + input + kept + self.unread()
     }
 
     /// How many bytes are kept for the client.
@@ -357,7 +350,6 @@ impl ClientInfo {
     /// Sets how many bytes are kept for the client.
     pub fn set_kept(&self, what: KeptFor, bytes: usize) {
         self.kept_bytes[what as usize].store(bytes, Ordering::Relaxed);
-        self.recount();
     }
 
     /// What the client uses its connection for.

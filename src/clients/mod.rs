@@ -38,7 +38,7 @@ pub struct Clients {
     pub input_limits: InputLimits,
     /// What clients may leave unread.
     pub output_limits: Arc<OutputLimits>,
-    /// What clients take.
+    /// What clients leave unread together.
     pub held: Arc<Held>,
     /// Held by the thread that ends clients because all output is too much.
     shedding: Mutex<()>,

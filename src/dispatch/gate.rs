@@ -67,7 +67,8 @@ pub fn memory_gate(
         return Room::Enough;
     }
     let bytes = arguments(&worker.spans, request, source).iter().map(<[u8]>::len).sum();
-    let room = server.evictor.make_room(server.engine, &mut worker.local, bytes, now);
+    let log_bytes = server.durability.log_buffer();
+    let room = server.evictor.make_room(server.engine, &mut worker.local, bytes, log_bytes, now);
     // The calls of a script are refused one by one.
     worker.local.lacks_room = room == Room::None;
     if needs || room == Room::Later { room } else { Room::Enough }

@@ -1,16 +1,21 @@
 //! Keeping within `maxmemory`: the worker that is about to write evicts keys, and so does the tick
 //! of one worker when the limit has been lowered.
 //!
-//! Every shard counts its bytes, and so do the clients (`clients/held.rs`). The sum of the shards
-//! is taken when the requests since the last one could have used up what was left, seldom more than
-//! once a millisecond. So the path of a request only adds up the bytes of its arguments; what a
-//! request adds beyond them (SETRANGE, COPY, a script) is estimated by the time that has passed.
-//! When the sum is too large, keys are evicted until some room is free, so that the next sum is not
-//! due at once; at most so many keys at a time: then the request waits, others are served, and it
-//! goes on. A key is chosen among a few that are drawn from shards drawn at random and the best
-//! that were drawn before for the same request and are still there.
+//! What counts is what the allocator has handed out: keys and values, what clients send, queue and
+//! leave unread, what a snapshot keeps. What there was before any data does not count, nor does
+//! what is about to be freed or written to the log.
+//!
+//! The sum is taken when the requests since the last one could have used up what was left, seldom
+//! more than once a millisecond. So the path of a request only adds up the bytes of its arguments;
+//! what a request adds beyond them (SETRANGE, COPY, a script) is estimated by the time that has
+//! passed. When the sum is too large, keys are evicted until some room is free, so that the next
+//! sum is not due at once; at most so many keys at a time: then the request waits, others are
+//! served, and it goes on. A key is chosen among a few that are drawn from shards drawn at random
+//! and the best that were drawn before for the same request and are still there.
 
-use crate::clients::held::Held;
+use crate::memory::reclaim::{Reclaimer, bytes_of as bytes_of_garbage};
+use crate::memory::watermarks::Watermarks;
+use crate::system::allocator;
 use redstart_config::{Config, Setting};
 use redstart_engine::commands::key::EVICT;
 use redstart_engine::hasher::{SHARDS, shard_of};
@@ -18,7 +23,6 @@ use redstart_engine::keyspace::db::Db;
 use redstart_engine::storage::entry::Entry;
 use redstart_engine::{Engine, KeyAt, Now, Prepared, WorkerState};
 use redstart_protocol::{OwnedArgs, Protocol, Reply};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// Keys evicted at a time: a request for which these are too few waits while others are served.
@@ -33,6 +37,8 @@ const POOL_MAX: usize = 16;
 const STUCK_MS: u64 = 100;
 /// Bytes of requests after which the sum is taken anew although no time has passed.
 const SUM_BYTES: usize = 256 * 1024;
+/// A request waits while more than this part of the limit waits to be freed.
+const GARBAGE_PART: usize = 16;
 /// Slots looked at in a shard for a key that fits.
 const SLOTS_MAX: usize = 32;
 
@@ -71,8 +77,8 @@ pub enum Room {
 
 /// The limit, and how near it is.
 pub struct Evictor {
-    /// What clients take.
-    held: Arc<Held>,
+    watermarks: &'static Watermarks,
+    reclaimer: &'static Reclaimer,
     /// `maxmemory`; zero is no limit.
     limit: AtomicUsize,
     /// A [`Rank`].
@@ -81,7 +87,7 @@ pub struct Evictor {
     volatile_only: AtomicBool,
     /// Keys that one is chosen from (`maxmemory-samples`).
     samples: AtomicUsize,
-    /// The last sum of the shards, in bytes.
+    /// The last sum, in bytes.
     used: AtomicUsize,
     /// Bytes of arguments since the last sum.
     since: AtomicUsize,
@@ -123,10 +129,11 @@ impl Pool {
 }
 
 impl Evictor {
-    /// No limit yet; `held` is what clients take.
-    pub fn new(held: Arc<Held>) -> Evictor {
+    /// No limit yet.
+    pub fn new(watermarks: &'static Watermarks, reclaimer: &'static Reclaimer) -> Evictor {
         Evictor {
-            held,
+            watermarks,
+            reclaimer,
             limit: AtomicUsize::new(0),
             rank: AtomicU8::new(Rank::Never as u8),
             volatile_only: AtomicBool::new(false),
@@ -170,19 +177,19 @@ impl Evictor {
         self.is_on() && self.used.load(Relaxed) > self.limit.load(Relaxed)
     }
 
-    /// Makes room for a request of so many bytes. Never called during a pause, which keeps every
-    /// key.
+    /// Makes room for a request of so many bytes; so many wait to be written to the log. Never
+    /// called during a pause, which keeps every key.
     pub fn make_room(
         &self,
         engine: &'static Engine,
         local: &mut WorkerState,
         bytes: usize,
+        log_bytes: usize,
         now: Now,
     ) -> Room {
         let limit = self.limit.load(Relaxed);
         let since = self.note(bytes, now);
-        let used = self.used.load(Relaxed) + self.held.bytes();
-        if used.saturating_add(since) <= limit {
+        if self.used.load(Relaxed).saturating_add(since) <= limit {
             return Room::Enough;
         }
         let is_fresh = self.taken_ms.swap(now.mono_ms, Relaxed) == now.mono_ms;
@@ -190,9 +197,7 @@ impl Evictor {
             return if self.stuck.load(Relaxed) { Room::None } else { Room::Enough };
         }
         self.since.store(0, Relaxed);
-        // What clients hold counts, though none of it can be evicted.
-        let (data, held) = (sum(engine), self.held.bytes());
-        let mut used = data + held;
+        let mut used = self.sum(log_bytes + bytes_of_garbage(&local.garbage));
         // Some room beyond what is asked for, so that the next sum is not due at once.
         let spare = (limit / 64).min(4 << 20);
         let mut room = Room::Enough;
@@ -214,9 +219,18 @@ impl Evictor {
                 _ => Room::Later,
             };
         }
-        self.used.store(used.saturating_sub(held), Relaxed);
+        if room == Room::Enough && self.reclaimer.bytes_waiting() > limit / GARBAGE_PART {
+            room = Room::Later;
+        }
+        self.used.store(used, Relaxed);
         self.stuck.store(room == Room::None, Relaxed);
         room
+    }
+
+    /// What counts, but for so many bytes.
+    fn sum(&self, but: usize) -> usize {
+        let not_counted = self.watermarks.startup() + self.reclaimer.bytes_waiting() + but;
+        allocator::allocated().saturating_sub(not_counted)
     }
 
     /// Notes a request of so many bytes, where zero is no request. Returns by how many bytes memory
@@ -234,13 +248,19 @@ impl Evictor {
 
     /// Evicts what is too much although no client writes; true when there is more to do at once.
     /// Never called during a pause.
-    pub fn shrink(&self, engine: &'static Engine, local: &mut WorkerState, now: Now) -> bool {
+    pub fn shrink(
+        &self,
+        engine: &'static Engine,
+        local: &mut WorkerState,
+        log_bytes: usize,
+        now: Now,
+    ) -> bool {
         let waits = self.stuck.load(Relaxed)
             && now.mono_ms < self.taken_ms.load(Relaxed).saturating_add(STUCK_MS);
         if !self.is_on() || self.rank() == Rank::Never || waits {
             return false;
         }
-        self.make_room(engine, local, 0, now);
+        self.make_room(engine, local, 0, log_bytes, now);
         self.taken_ms.load(Relaxed) == 0 && self.used.load(Relaxed) > self.limit.load(Relaxed)
     }
 
@@ -321,11 +341,6 @@ impl Evictor {
         };
         Some(Candidate { score, db: index, key: entry.key().to_vec() })
     }
-}
-
-/// The bytes that all data takes.
-fn sum(engine: &'static Engine) -> usize {
-    (0..SHARDS).map(|index| bytes_of(engine, index)).sum()
 }
 
 /// The bytes that a shard's data takes.

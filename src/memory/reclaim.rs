@@ -15,6 +15,8 @@ pub struct Reclaimer {
     queue: OnceLock<Sender<Vec<Garbage>>>,
     /// Items of the queue that are not dropped yet.
     waiting: AtomicUsize,
+    /// The bytes of what is not dropped yet.
+    bytes_waiting: AtomicUsize,
     /// Values in them.
     values_waiting: AtomicUsize,
     /// Values that were dropped.
@@ -41,9 +43,16 @@ impl Reclaimer {
         // The thread runs before the first request, and does not end.
         if let Some(queue) = self.queue.get() {
             self.waiting.fetch_add(1, Relaxed);
+            self.bytes_waiting.fetch_add(bytes_of(&garbage), Relaxed);
             self.values_waiting.fetch_add(garbage.iter().map(Garbage::values).sum(), Relaxed);
             let _ = queue.send(garbage);
         }
+    }
+
+    /// How many bytes wait to be freed.
+    #[inline]
+    pub fn bytes_waiting(&self) -> usize {
+        self.bytes_waiting.load(Relaxed)
     }
 
     /// How many values wait to be dropped.
@@ -65,6 +74,7 @@ impl Reclaimer {
         let mut pace = Pace::new(served);
         for items in garbage {
             pace.resume();
+            let bytes = bytes_of(&items);
             for item in items {
                 let values = item.values();
                 item.drop_in_pieces(&mut || {
@@ -76,7 +86,13 @@ impl Reclaimer {
                 self.values_waiting.fetch_sub(values, Relaxed);
                 self.values_dropped.fetch_add(values, Relaxed);
             }
+            self.bytes_waiting.fetch_sub(bytes, Relaxed);
             self.waiting.fetch_sub(1, Relaxed);
         }
     }
+}
+
+/// The bytes of what waits to be dropped.
+pub fn bytes_of(garbage: &[Garbage]) -> usize {
+    garbage.iter().map(Garbage::allocated).sum()
 }

@@ -94,7 +94,9 @@ async fn tick(server: &'static Server, index: usize, workers: usize) {
                 let mut more = server.engine.expire(&mut worker.local, index, workers, now);
                 worker.local.stats.expiry_ns.add(server.clock.mono_ns() - began_ns);
                 let evicts = index == 0 && !server.pause.is_on();
-                more |= evicts && server.evictor.shrink(server.engine, &mut worker.local, now);
+                let log_bytes = server.durability.log_buffer();
+                let Server { engine, evictor, .. } = server;
+                more |= evicts && evictor.shrink(engine, &mut worker.local, log_bytes, now);
                 take_out_garbage(worker, server);
                 more
             });

@@ -8,8 +8,8 @@
 //!   |       `- dataset   keys and values; what waits to be freed; what a snapshot keeps
 //! ```
 //!
-//! `maxmemory` is about keys, values and their tables: what the process needs beside them is a
-//! matter of threads and clients, and no key would have to go for it.
+//! `maxmemory` does not count what there was at the start, nor what waits to be freed or written to
+//! the log: no key would have to go for these.
 
 use crate::server::Server;
 use crate::system::allocator;
@@ -28,6 +28,8 @@ pub struct Usage {
     pub log: usize,
     /// Scripts and functions.
     pub scripts: redstart_scripting::usage::Usage,
+    /// What waits to be freed.
+    pub garbage: usize,
     /// What the allocator has handed out.
     pub used: usize,
     /// That, before there was data.
@@ -52,6 +54,7 @@ impl Usage {
             clients,
             log: server.durability.log_buffer(),
             scripts: server.scripts.usage(),
+            garbage: server.reclaimer.bytes_waiting(),
             used,
             startup: server.watermarks.startup(),
             peak: server.watermarks.note(used, server.clock.now().wall_ms / 1000),
@@ -71,7 +74,7 @@ impl Usage {
 
     /// What `maxmemory` does not count.
     pub fn not_counted(&self) -> usize {
-        self.used.saturating_sub(self.totals.used_bytes)
+        self.startup + self.garbage + self.log
     }
 
     /// What is used, without what there was at the start.

@@ -21,6 +21,14 @@ impl Garbage {
         }
     }
 
+    /// The bytes that it takes from the allocator.
+    pub fn allocated(&self) -> usize {
+        match self {
+            Garbage::Entry(entry) => entry.allocated(),
+            Garbage::Db(db) => db.allocated(),
+        }
+    }
+
     /// Drops it in pieces of some hundred allocations; calls `between` after each.
     pub fn drop_in_pieces(self, between: &mut dyn FnMut()) {
         match self {
