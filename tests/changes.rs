@@ -117,6 +117,37 @@ const HASHES: Counted = &[
     ("EXISTS h", 0),
 ];
 
+const SETS: Counted = &[
+    ("SADD s a b c a", 3),
+    ("SADD s a", 0),
+    ("SADD s a d", 1),
+    ("SREM s absent", 0),
+    ("SREM s a b absent", 2),
+    ("SADD s x y z", 3),
+    ("SMOVE s t x", 2),
+    ("SMOVE s t absent", 0),
+    ("SMOVE s s y", 0),
+    ("SADD s x", 1),
+    ("SMOVE s t x", 1),
+    ("SPOP s", 1),
+    ("SPOP s 0", 0),
+    ("SPOP s 2", 2),
+    ("SMEMBERS s", 0),
+    ("SADD u 1 2 3", 3),
+    ("SINTERSTORE d u u", 1),
+    ("SUNIONSTORE d u s", 1),
+    ("SDIFFSTORE d u absent", 1),
+    ("SDIFFSTORE d absent", 1),
+    ("SDIFFSTORE d absent", 0),
+    // The last member takes its key with it.
+    ("SPOP s 9", 1),
+    ("SREM u 1 2 3", 3),
+    ("SPOP t", 1),
+    ("EXISTS s t u", 0),
+    ("SADD s a", 1),
+    ("SMOVE s t a", 2),
+];
+
 const KEYS: Counted = &[
     ("MSET a 1 b 2 c 3 d 4", 4),
     ("DEL a absent", 1),
@@ -226,7 +257,7 @@ fn check(server: &Server, table: Counted) {
 #[test]
 fn every_command_counts_its_changes() {
     for server in servers() {
-        for table in [STRINGS, LISTS, HASHES, KEYS] {
+        for table in [STRINGS, LISTS, HASHES, SETS, KEYS] {
             check(&server, table);
             call(&mut connect(&server), "FLUSHALL");
         }
@@ -244,7 +275,7 @@ fn no_writing_command_is_left_out() {
     let Value::Items(_, commands) = call(&mut connect(&server), "COMMAND") else {
         panic!("COMMAND gives a list")
     };
-    let tables = [STRINGS, LISTS, HASHES, KEYS, NEWER];
+    let tables = [STRINGS, LISTS, HASHES, SETS, KEYS, NEWER];
     let words = tables.into_iter().flatten().filter_map(|(line, _)| line.split(' ').next());
     let mut known: BTreeSet<String> = words.map(str::to_ascii_lowercase).collect();
     known.extend(APART.map(str::to_owned));

@@ -86,6 +86,14 @@ fn shown(entry: &Entry) -> String {
                 set.iter(0).map(|(member, score)| (member.to_vec(), score)).collect();
             format!("{members:?}")
         }
+        Some(ObjectRef::Set(set)) => {
+            let mut members = BTreeMap::new();
+            let _ = set.walk_timed(|member, deadline_ms| {
+                members.insert(member.to_vec(), deadline_ms);
+                ControlFlow::<()>::Continue(())
+            });
+            format!("{members:?}")
+        }
         None => format!("{:?}", entry.value().to_vec()),
     }
 }

@@ -130,7 +130,7 @@ pub fn parse_batch(
 }
 
 /// Finds a request's command, hashes its keys, and fetches their buckets; `parts` becomes true if
-/// it is about a hash.
+/// its value has parts that are looked up.
 #[inline]
 fn look_up(session: &Session, args: Args<'_>, keys: &mut Vec<KeyAt>, parts: &mut bool) -> What {
     let server = session.server;
@@ -141,7 +141,7 @@ fn look_up(session: &Session, args: Args<'_>, keys: &mut Vec<KeyAt>, parts: &mut
             if server.engine.hash_keys(found, args, keys).is_err() {
                 keys.truncate(first_key);
             }
-            *parts |= found.command.group == Group::Hash;
+            *parts |= has_parts(found.command.group);
             if found.keys != KeyShape::None {
                 for key in &keys[first_key..] {
                     server.engine.keyspace.prefetch_bucket(session.db, key.hash);
@@ -155,16 +155,21 @@ fn look_up(session: &Session, args: Args<'_>, keys: &mut Vec<KeyAt>, parts: &mut
     }
 }
 
-/// What pass 2 does for requests about hashes besides: fetches the hash that the key's entry
-/// points at, and in a large one the field's entry.
+/// Whether values of a group's type have parts (fields, members) that argument 2 names.
+fn has_parts(group: Group) -> bool {
+    matches!(group, Group::Hash | Group::Set)
+}
+
+/// What pass 2 does for requests about such values besides: fetches the value that the key's entry
+/// points at, and in a large one the part's entry.
 fn fetch_fields(session: &Session, worker: &Worker, input: &[u8]) {
     let server = session.server;
     let keyspace = &server.engine.keyspace;
     let each = |f: &mut dyn FnMut(u64, &[u8])| {
         for request in &worker.batch {
             let What::Command(id) = request.what else { continue };
-            let is_hash = server.registry.at(id).command.group == Group::Hash;
-            if let (true, Some(key)) = (is_hash, worker.keys[request.keys.clone()].first()) {
+            let has_parts = has_parts(server.registry.at(id).command.group);
+            if let (true, Some(key)) = (has_parts, worker.keys[request.keys.clone()].first()) {
                 let args = Args::new(input, &worker.spans[request.args.clone()]);
                 f(key.hash, args.get(2).unwrap_or_default());
             }

@@ -62,6 +62,24 @@ texts! {
     FIELDS_MISSING = "ERR missing FIELDS argument";
     /// The same: FIELDS again.
     FIELDS_TWICE = "ERR FIELDS keyword specified multiple times";
+    /// A command on a set's members without them.
+    NO_MEMBERS = "ERR Mandatory argument MEMBERS is missing or not at the right position";
+    /// A count of members that is no positive number.
+    MEMBER_COUNT = "ERR Number of members must be a positive integer";
+    /// The same in SEXPIRE and its kind.
+    NUM_MEMBERS = "ERR Parameter `numMembers` should be greater than 0";
+    /// The same in SADDEX.
+    INVALID_MEMBER_COUNT = "ERR invalid number of members";
+    /// A count of members that is not theirs.
+    MEMBER_COUNT_MISMATCH = "ERR The `nummembers` parameter must match the number of arguments";
+    /// SEXPIRE and its kind, SADDEX: MEMBERS is not there.
+    MEMBERS_MISSING = "ERR missing MEMBERS argument";
+    /// The same: MEMBERS again.
+    MEMBERS_TWICE = "ERR MEMBERS keyword specified multiple times";
+    /// SEXPIRE and its kind: MEMBERS at the end.
+    MEMBERS_NEED_MORE = "ERR MEMBERS requires at least nummembers and one member argument";
+    /// SADDEX with MNX and MXX.
+    MNX_AND_MXX = "ERR Only one of MXX or MNX arguments can be specified";
     /// HEXPIRE and its kind: FIELDS at the end.
     FIELDS_NEED_MORE = "ERR FIELDS requires at least numfields and one field argument";
     /// More fields are announced than there are.
@@ -113,6 +131,10 @@ texts! {
     LCS_MEMORY = "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len";
     /// A count of keys that is no positive number.
     NUMKEYS = "ERR numkeys should be greater than 0";
+    /// A count of keys beyond the arguments.
+    NUMKEYS_BEYOND = "ERR Number of keys can't be greater than number of args";
+    /// A LIMIT that is no count.
+    NEGATIVE_LIMIT = "ERR LIMIT can't be negative";
     /// A count that may not be negative.
     NOT_POSITIVE = "ERR value is out of range, must be positive";
     /// A COUNT that may not be zero either.

@@ -15,6 +15,9 @@ pub struct Options {
     sorted_set_packed_members_max: AtomicUsize,
     sorted_set_packed_bytes_max: AtomicUsize,
     list_packed_max: AtomicI64,
+    set_integers_max: AtomicUsize,
+    set_packed_members_max: AtomicUsize,
+    set_packed_bytes_max: AtomicUsize,
     rdb_version: AtomicU16,
     compresses: AtomicBool,
     expires_actively: AtomicBool,
@@ -31,6 +34,9 @@ impl Default for Options {
             sorted_set_packed_members_max: AtomicUsize::new(128),
             sorted_set_packed_bytes_max: AtomicUsize::new(64),
             list_packed_max: AtomicI64::new(-2),
+            set_integers_max: AtomicUsize::new(512),
+            set_packed_members_max: AtomicUsize::new(128),
+            set_packed_bytes_max: AtomicUsize::new(64),
             rdb_version: AtomicU16::new(10),
             compresses: AtomicBool::new(true),
             expires_actively: AtomicBool::new(true),
@@ -120,6 +126,36 @@ impl Options {
     /// Sets up to where a list is packed.
     pub fn set_list_packed_max(&self, setting: i64) {
         self.list_packed_max.store(setting, Relaxed);
+    }
+
+    /// The most members of a set of packed integers (`set-max-intset-entries`).
+    pub fn set_integers_max(&self) -> usize {
+        self.set_integers_max.load(Relaxed)
+    }
+
+    /// Sets the most members of a set of packed integers.
+    pub fn set_set_integers_max(&self, count: usize) {
+        self.set_integers_max.store(count, Relaxed);
+    }
+
+    /// The most members of a packed set (`set-max-listpack-entries`).
+    pub fn set_packed_members_max(&self) -> usize {
+        self.set_packed_members_max.load(Relaxed)
+    }
+
+    /// Sets the most members of a packed set.
+    pub fn set_set_packed_members_max(&self, count: usize) {
+        self.set_packed_members_max.store(count, Relaxed);
+    }
+
+    /// The longest member of a packed set, in bytes (`set-max-listpack-value`).
+    pub fn set_packed_bytes_max(&self) -> usize {
+        self.set_packed_bytes_max.load(Relaxed)
+    }
+
+    /// Sets the longest member of a packed set, in bytes.
+    pub fn set_set_packed_bytes_max(&self, bytes: usize) {
+        self.set_packed_bytes_max.store(bytes, Relaxed);
     }
 
     /// The version of Redis's or Valkey's format that DUMP writes (`rdb-version`).

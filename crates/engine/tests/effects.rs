@@ -11,6 +11,7 @@ use redstart_engine::spec::{BLOCKING, WRITE};
 use redstart_engine::storage::entry::Entry;
 use redstart_engine::storage::value::ObjectRef;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 const DATABASES: usize = 3;
@@ -187,6 +188,14 @@ fn contents(entry: &Entry) -> Vec<u8> {
         Some(ObjectRef::SortedSet(set)) => {
             let members: Vec<_> =
                 set.iter(0).map(|(member, score)| (member.to_vec(), score)).collect();
+            format!("{members:?}").into_bytes()
+        }
+        Some(ObjectRef::Set(set)) => {
+            let mut members = BTreeMap::new();
+            let _ = set.walk_timed(|member, deadline_ms| {
+                members.insert(member.to_vec(), deadline_ms);
+                ControlFlow::<()>::Continue(())
+            });
             format!("{members:?}").into_bytes()
         }
         Some(ObjectRef::List(list)) => {

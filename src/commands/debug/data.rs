@@ -71,8 +71,11 @@ fn digest(entry: &Entry) -> Digest {
             });
             all
         }
-        #[allow(unreachable_patterns, reason = "types that have no digest of their own yet")]
-        Some(_) => Digest::of(&[b"other"]),
+        Some(ObjectRef::Set(set)) => {
+            let mut all = Digest::of(&[b"set"]);
+            set.for_each(|member| member.with(|text| all.add(Digest::of(&[text]))));
+            all
+        }
     };
     if entry.deadline_ms() != 0 {
         sum.add(Digest::of(&[b"expires"]));

@@ -6,7 +6,9 @@ pub mod hash;
 pub mod key;
 pub mod list;
 pub mod object;
+pub mod parts;
 pub mod scan;
+pub mod set;
 pub mod sort;
 pub mod string;
 pub mod value;
@@ -22,6 +24,7 @@ pub fn all() -> impl Iterator<Item = Declared> {
         sort::COMMANDS,
         key::COMMANDS,
         hash::COMMANDS,
+        set::COMMANDS,
     ];
     let data = families.into_iter().flatten().map(|command| Declared::from(*command));
     let waiting = list::WAITING.iter().map(|command| Declared::from(*command));

@@ -9,7 +9,7 @@ use crate::storage::entry::{Entry, NewValue};
 use crate::storage::expires::Expires;
 use crate::storage::table::{Slot, Table};
 use crate::storage::timed_table::TimedTable;
-use crate::storage::value::Object;
+use crate::storage::value::Type;
 use std::sync::Arc;
 
 /// One shard's part of one database.
@@ -26,13 +26,15 @@ pub struct Db {
 pub enum Due {
     /// A whole entry.
     Entry(Entry),
-    /// Some fields of a hash.
-    Fields {
-        /// The hash's key.
+    /// Some fields of a hash, or members of a set.
+    Parts {
+        /// The value's key.
         key: Box<[u8]>,
-        /// The fields' names.
-        fields: Vec<Box<[u8]>>,
-        /// The hash itself, which goes with the last of its fields.
+        /// Its type.
+        of: Type,
+        /// The parts' names.
+        parts: Vec<Box<[u8]>>,
+        /// The value itself, which goes with the last of its parts.
         emptied: Option<Entry>,
     },
 }
@@ -153,7 +155,7 @@ impl Db {
         }
     }
 
-    /// Removes one entry that is due, or some of its fields, at most `limit`; None when nothing
+    /// Removes one entry that is due, or some of its parts, at most `limit`; None when nothing
     /// is due.
     pub fn expire_one(&mut self, now_ms: u64, hasher: &Hasher, limit: usize) -> Option<Due> {
         loop {
@@ -168,7 +170,7 @@ impl Db {
         }
     }
 
-    /// Removes the entry in a slot if it is due, else at most `limit` of its fields that are, and
+    /// Removes the entry in a slot if it is due, else at most `limit` of its parts that are, and
     /// the entry with the last of them. None when nothing was due after all.
     pub fn expire_at(
         &mut self,
@@ -181,20 +183,18 @@ impl Db {
         if (1..=now_ms).contains(&self.table().at(slot).deadline_ms()) {
             return Some(Due::Entry(self.take(hash, slot, hasher)));
         }
-        let mut fields = Vec::new();
-        let emptied = self.modify_timed(hash, slot, hasher, |entry| match entry.object_mut() {
-            Some(Object::Hash(of)) => {
-                of.expire(now_ms, limit, hasher, |field| fields.push(field.into()));
-                of.is_empty()
-            }
-            _ => false,
+        let mut parts = Vec::new();
+        let emptied = self.modify_timed(hash, slot, hasher, |entry| {
+            let object = entry.object_mut();
+            object.is_some_and(|it| it.expire(now_ms, limit, hasher, |it| parts.push(it.into())))
         });
-        if fields.is_empty() {
+        if parts.is_empty() {
             return None;
         }
-        let key = self.table().at(slot).key().into();
+        let entry = self.table().at(slot);
+        let (key, of) = (entry.key().into(), entry.kind());
         let emptied = emptied.then(|| self.take(hash, slot, hasher));
-        Some(Due::Fields { key, fields, emptied })
+        Some(Due::Parts { key, of, parts, emptied })
     }
 
     /// Turns the epoch over: every entry of this part, which is `db` in `shard`, is owed to a

@@ -500,6 +500,23 @@ impl LockedShards {
         self.shard_at(shard_of(hash))
     }
 
+    /// The same, to be read; several can be at once.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn shard_ref(&self, hash: u64) -> &Shard {
+        let index = shard_of(hash);
+        match &self.guards {
+            Guards::One(only, guard) if *only == index => guard,
+            Guards::Several(guards) => match find(guards, index) {
+                Ok(place) => &guards[place].1,
+                Err(_) => panic!("a command reached for a key that it did not declare"),
+            },
+            Guards::All(guards) => &guards[index],
+            _ => panic!("a command reached for a key that it did not declare"),
+        }
+    }
+
     /// The index of the shard that a hash belongs to.
     #[inline]
     pub fn index_of(hash: u64) -> usize {

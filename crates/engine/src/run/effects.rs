@@ -6,8 +6,9 @@
 //! of a transaction, is one unit. Without a listener it costs one branch.
 
 use crate::run::effect::{Effect, Sink};
-use crate::run::event_classes::{Classes, EXPIRED, GENERIC, HASH};
+use crate::run::event_classes::{Classes, EXPIRED, GENERIC, HASH, SET};
 use crate::run::events::Events;
+use crate::storage::value::Type;
 use bytes::Bytes;
 
 /// The effects of the request that runs now.
@@ -76,23 +77,28 @@ impl Effects {
         self.made && self.events.wanted()
     }
 
-    /// Adds that fields of a hash are gone because their time had come, and the hash with the last
+    /// Adds that parts of a value are gone because their time had come, and the value with the last
     /// of them if it `is_emptied`.
-    pub fn push_expired_fields(
+    pub fn push_expired_parts(
         &mut self,
         db: usize,
         key: &[u8],
-        fields: &[Box<[u8]>],
+        of: Type,
+        parts: &[Box<[u8]>],
         is_emptied: bool,
     ) {
+        // A new type whose parts expire adds its line here.
+        let (removal, class, event) = match of {
+            Type::Set => (&b"SREM"[..], SET, "sexpired"),
+            _ => (&b"HDEL"[..], HASH, "hexpired"),
+        };
         if self.listening {
-            let (name, fields) =
-                if is_emptied { (&b"DEL"[..], &[][..]) } else { (&b"HDEL"[..], fields) };
-            let args = [name, key].into_iter().chain(fields.iter().map(|field| &field[..]));
+            let (name, parts) = if is_emptied { (&b"DEL"[..], &[][..]) } else { (removal, parts) };
+            let args = [name, key].into_iter().chain(parts.iter().map(|part| &part[..]));
             self.unit.push(Effect { db, args: args.map(Bytes::copy_from_slice).collect() });
         }
         if self.events_wanted() {
-            self.events.note(HASH, db, "hexpired", key);
+            self.events.note(class, db, event, key);
             if is_emptied {
                 self.events.note(GENERIC, db, "del", key);
             }

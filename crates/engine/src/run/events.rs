@@ -6,7 +6,7 @@
 //! nothing) is noted where it happens. Collected under the locks, published after the unlock.
 
 use crate::run::effect::Effect;
-use crate::run::event_classes::{Classes, EVICTED, GENERIC, HASH, LIST, STRING};
+use crate::run::event_classes::{Classes, EVICTED, GENERIC, HASH, LIST, SET, STRING};
 use crate::spec::{Command, EVICTS, Flags, OWN_EVENT, SORTS, TIME_FIRST};
 use bytes::Bytes;
 
@@ -151,6 +151,13 @@ impl Events {
                 return;
             }
             b"hset" | b"hsetex" if self.is(OWN_EVENT) => self.note(HASH, db, self.command, &key),
+            b"srem" if self.is(OWN_EVENT) => self.note(SET, db, self.command, &key),
+            // Whether members are new is noted where they are added.
+            b"saddex" => {
+                if args.get(2).is_some_and(|word| &word[..] == b"PXAT") {
+                    self.note(SET, db, "sexpire", &key);
+                }
+            }
             b"hsetex" => {
                 self.note(HASH, db, "hset", &key);
                 if args.get(2).is_some_and(|word| &word[..] == b"PXAT") {
@@ -214,7 +221,14 @@ const PLAIN: &[(&str, Classes, &str)] = &[
     ("rpop", LIST, "rpop"),
     ("rpush", LIST, "rpush"),
     ("rpushx", LIST, "rpush"),
+    ("sadd", SET, "sadd"),
+    ("sdiffstore", SET, "sdiffstore"),
     ("setrange", STRING, "setrange"),
+    ("sinterstore", SET, "sinterstore"),
+    ("spersist", SET, "spersist"),
+    ("spexpireat", SET, "sexpire"),
+    ("srem", SET, "srem"),
+    ("sunionstore", SET, "sunionstore"),
 ];
 
 fn index_of(text: &[u8]) -> Option<usize> {

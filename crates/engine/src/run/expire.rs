@@ -40,7 +40,7 @@ impl Engine {
         limit: usize,
     ) -> usize {
         let (mut removed, mut count) = (Vec::new(), 0);
-        let (mut expired_keys, mut expired_fields) = (0, 0);
+        let (mut expired_keys, mut expired_parts) = (0, 0);
         // What a script holds for too long is looked at when it is free again.
         let Ok(mut view) = self.keyspace.lock_shard_unless_busy(index) else { return 0 };
         self.begin(local);
@@ -56,13 +56,13 @@ impl Engine {
                         expired_keys += 1;
                         count += 1;
                     }
-                    Some(Due::Fields { key, fields, emptied }) => {
+                    Some(Due::Parts { key, of, parts, emptied }) => {
                         view.shard_at(index).touch(db, &key, false, &mut local.changes);
                         let is_emptied = emptied.is_some();
-                        local.effects.push_expired_fields(db, &key, &fields, is_emptied);
+                        local.effects.push_expired_parts(db, &key, of, &parts, is_emptied);
                         removed.extend(emptied);
-                        expired_fields += fields.len();
-                        count += fields.len();
+                        expired_parts += parts.len();
+                        count += parts.len();
                     }
                     None => break,
                 }
@@ -71,7 +71,7 @@ impl Engine {
         self.commit(local);
         view.publish(index);
         drop(view);
-        local.stats.expired_actively(expired_keys, expired_fields as u64);
+        local.stats.expired_actively(expired_keys, expired_parts as u64);
         local.garbage.extend(removed.into_iter().filter(Entry::is_heavy).map(Garbage::Entry));
         count
     }

@@ -92,10 +92,10 @@ impl<'a> KeyAccess<'a> {
                 self.note_change(key.hash, key.bytes, false);
                 None
             }
-            Some(Due::Fields { key, fields, emptied }) => {
+            Some(Due::Parts { key, of, parts, emptied }) => {
                 let is_emptied = emptied.is_some();
-                self.local.stats.expired_subkeys.add(fields.len() as u64);
-                self.local.effects.push_expired_fields(self.db, &key, &fields, is_emptied);
+                self.local.stats.expired_subkeys.add(parts.len() as u64);
+                self.local.effects.push_expired_parts(self.db, &key, of, &parts, is_emptied);
                 self.note_change(hash, &key, false);
                 emptied.into_iter().for_each(|entry| self.local.discard(entry));
                 (!is_emptied).then_some(slot)
@@ -108,6 +108,12 @@ impl<'a> KeyAccess<'a> {
     #[inline]
     pub fn entry(&mut self, key: Key<'_>, slot: Slot) -> &Entry {
         self.db(key).table().at(slot)
+    }
+
+    /// The entry of a key that was looked up before, so that what was due of it is gone.
+    pub fn peek(&self, key: Key<'_>) -> Option<&Entry> {
+        let db = self.view.shard_ref(key.hash).db(self.db)?;
+        Some(db.table().at(db.table().find(key.hash, key.bytes)?))
     }
 
     /// Fetches for reading: counts a hit or a miss and notes the access.
@@ -331,15 +337,30 @@ impl<'a> KeyAccess<'a> {
             }
             return;
         };
+        self.change_parts(key, slot, |entry| {
+            let Some(Object::Hash(hash)) = entry.object_mut() else {
+                panic!("the slot was found to hold a hash")
+            };
+            (f(hash), hash.is_empty())
+        });
+    }
+
+    /// Changes a value that is made of parts, which may have deadlines; one that is empty
+    /// afterwards is removed. `f` returns whether it changed anything, and whether nothing is left.
+    #[inline]
+    pub fn change_parts(
+        &mut self,
+        key: Key<'_>,
+        slot: Slot,
+        f: impl FnOnce(&mut Entry) -> (bool, bool),
+    ) {
         let hasher = self.view.keyspace().hasher();
         let KeyAccess { now, db, view, local } = self;
         let db = view.shard(key.hash).db_mut(*db);
         let (changed, is_empty, wake_ms) = db.modify_timed(key.hash, slot, hasher, |entry| {
             local.note_use(entry, *now);
-            let Some(Object::Hash(hash)) = entry.object_mut() else {
-                panic!("the slot was found to hold a hash")
-            };
-            (f(hash), hash.is_empty(), hash.next_deadline_ms())
+            let (changed, is_empty) = f(entry);
+            (changed, is_empty, entry.inner_deadline_ms())
         });
         if is_empty {
             self.remove(key, slot);

@@ -54,6 +54,7 @@ pub enum Group {
     PubSub,
     Scripting,
     Server,
+    Set,
     String,
     Transactions,
 }
@@ -71,6 +72,7 @@ impl Group {
             Group::PubSub => "pubsub",
             Group::Scripting => "scripting",
             Group::Server => "server",
+            Group::Set => "set",
             Group::String => "string",
             Group::Transactions => "transactions",
         }

@@ -6,12 +6,13 @@
 //!   table         from a key to its entry
 //!   expires       which entry expires next
 //! entry         key, value, age and deadline in one block
-//!   value         what is more than a string: lists and hashes
+//!   value         what is more than a string: lists, hashes, sets
 //! part, memory  shared parts of large values; the allocator's size classes, the prefetch
 //! ```
 //!
 //! The data recurses here, and so do the files: a large hash is a [`timed_table::TimedTable`] of
-//! its fields, a table holds entries, and an entry holds a hash. Elsewhere in this room a file
+//! its fields, a large set one of its members, a table holds entries, and an entry holds a hash.
+//! Elsewhere in this room a file
 //! names only files below it.
 
 pub mod entry;

@@ -17,7 +17,7 @@
 use super::encoding::Encoding;
 use super::format::{HEAD, MAGIC, MAGIC_VALKEY, opcode};
 use super::template::Form;
-use super::{hash, list, sorted_set, string};
+use super::{hash, list, set, sorted_set, string};
 use std::fmt;
 
 /// The newest version of Redis's that is read: that of Redis 8.12.
@@ -44,6 +44,8 @@ pub struct Version(u16);
 impl Version {
     /// What Redis 7.0 and all newer servers of both makers read.
     pub const COMMON: Version = Version(10);
+    /// The first that can hold packed sets.
+    pub const PACKED_SETS: Version = Version(11);
     /// The first that can hold deadlines of fields, as can all that are greater.
     pub const TIMED: Version = Version(12);
     /// What is written when it is asked for: `rdb-version`, `redstart convert --rdb-version`.
@@ -133,8 +135,8 @@ pub enum Kind {
 }
 
 /// The encodings that both makers have.
-static COMMON: [&[Encoding]; 4] =
-    [string::ENCODINGS, list::ENCODINGS, hash::ENCODINGS, sorted_set::ENCODINGS];
+static COMMON: [&[Encoding]; 5] =
+    [string::ENCODINGS, list::ENCODINGS, hash::ENCODINGS, sorted_set::ENCODINGS, set::ENCODINGS];
 
 /// What `kind` says in front of a value.
 pub fn kind(version: Version, kind: u8) -> Kind {
@@ -147,7 +149,6 @@ pub fn kind(version: Version, kind: u8) -> Kind {
         return Kind::Known(encoding);
     }
     match (version.maker(), kind) {
-        (_, 2 | 11 | 20) => Kind::Foreign("a set"),
         (_, 6 | 7) => Kind::Module,
         (_, 15 | 19 | 21) | (Maker::Redis, 26 | 27) => Kind::Foreign("a stream"),
         (Maker::Redis, 28) => Kind::Foreign("an array"),

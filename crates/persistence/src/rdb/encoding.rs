@@ -27,6 +27,7 @@ impl Loaded {
                 Object::List(list) => list.is_empty(),
                 Object::Hash(hash) => hash.is_empty(),
                 Object::SortedSet(set) => set.is_empty(),
+                Object::Set(set) => set.is_empty(),
             },
         }
     }

@@ -31,6 +31,7 @@ mod module;
 mod output;
 pub mod payload;
 mod read;
+mod set;
 mod sorted_set;
 mod string;
 mod template;

@@ -6,7 +6,7 @@ use super::encoding::Loaded;
 use super::input::Input;
 use super::output::Output;
 use super::template::{self, Templates};
-use super::{hash, list, module, sorted_set, string};
+use super::{hash, list, module, set, sorted_set, string};
 use crate::fault::ReadError;
 use crate::record::Builder;
 use redstart_engine::Now;
@@ -40,7 +40,9 @@ pub fn read(
 pub fn version_needed(entry: &Entry) -> Version {
     match entry.object() {
         Some(ObjectRef::Hash(hash)) => hash::version_needed(hash),
-        Some(ObjectRef::List(_) | ObjectRef::SortedSet(_)) | None => Version::COMMON,
+        Some(ObjectRef::List(_) | ObjectRef::SortedSet(_) | ObjectRef::Set(_)) | None => {
+            Version::COMMON
+        }
     }
 }
 
@@ -50,6 +52,7 @@ pub fn kind(entry: &Entry, version: Version) -> u8 {
         Some(ObjectRef::List(_)) => list::WRITTEN,
         Some(ObjectRef::Hash(hash)) => hash::written(hash, version),
         Some(ObjectRef::SortedSet(set)) => sorted_set::written(set),
+        Some(ObjectRef::Set(set)) => set::written(set, version),
         None => string::WRITTEN,
     }
 }
@@ -60,6 +63,7 @@ pub fn write(entry: &Entry, now: Now, version: Version, out: &mut Output) {
         Some(ObjectRef::List(list)) => list::write(list, out),
         Some(ObjectRef::Hash(hash)) => hash::write(hash, now, version, out),
         Some(ObjectRef::SortedSet(set)) => sorted_set::write(set, out),
+        Some(ObjectRef::Set(set)) => set::write(set, version, out),
         None => string::write(entry.value(), out),
     }
 }

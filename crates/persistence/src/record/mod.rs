@@ -7,9 +7,11 @@
 mod builder;
 mod hash;
 mod list;
+mod set;
 mod sorted_set;
 
 pub use builder::Builder;
+pub use set::limits as set_limits;
 
 use crate::codec::{self, Blob};
 use redstart_engine::Now;
@@ -33,6 +35,7 @@ enum ValueOut<'a> {
     List(list::Out<'a>),
     Hash(hash::Out<'a>),
     SortedSet(sorted_set::Out<'a>),
+    Set(set::Out<'a>),
 }
 
 #[derive(Deserialize)]
@@ -55,6 +58,8 @@ enum ValueIn<'a> {
     Hash(hash::In<'a>),
     #[serde(borrow)]
     SortedSet(sorted_set::In<'a>),
+    #[serde(borrow)]
+    Set(set::In<'a>),
 }
 
 /// Appends an entry to `to`; `now` ties its deadlines to wall time.
@@ -82,6 +87,7 @@ fn with_out<R>(db: usize, entry: &Entry, now: Now, f: impl FnOnce(&Out<'_>) -> R
         Some(ObjectRef::List(list)) => ValueOut::List(list::Out(list)),
         Some(ObjectRef::Hash(hash)) => ValueOut::Hash(hash::Out { hash, now }),
         Some(ObjectRef::SortedSet(set)) => ValueOut::SortedSet(sorted_set::Out(set)),
+        Some(ObjectRef::Set(set)) => ValueOut::Set(set::Out { set, now }),
         None => match entry.value() {
             Value::Int(n) => ValueOut::Integer(n),
             Value::Inline(bytes) => ValueOut::Text(Blob(bytes)),
@@ -108,6 +114,7 @@ pub fn decode(from: &[u8], builder: Builder<'_>) -> Result<(usize, Entry, usize)
         ValueIn::List(list) => object(Object::List(list.build(builder)?)),
         ValueIn::Hash(hash) => object(Object::Hash(hash.build(builder)?)),
         ValueIn::SortedSet(set) => object(Object::SortedSet(set.build(builder)?)),
+        ValueIn::Set(set) => object(Object::Set(set.build(builder)?)),
     };
     let deadline_ms = record.at_ms.map_or(0, |at_ms| builder.now.deadline(at_ms));
     let mut entry = Entry::new(record.key.0, value, deadline_ms);

@@ -109,6 +109,14 @@ pub fn state(driver: &Driver) -> BTreeMap<(usize, Vec<u8>), String> {
                             set.iter(0).map(|(member, score)| (member.to_vec(), score)).collect();
                         format!("{members:?}")
                     }
+                    Some(ObjectRef::Set(set)) => {
+                        let mut members = BTreeMap::new();
+                        let _ = set.walk_timed(|member, deadline_ms| {
+                            members.insert(member.to_vec(), wall(deadline_ms));
+                            ControlFlow::<()>::Continue(())
+                        });
+                        format!("{members:?}")
+                    }
                     None => format!("{:?}", entry.value().to_vec()),
                 };
                 let text = format!("{value} until {}", wall(entry.deadline_ms()));

@@ -2,24 +2,16 @@
 //!
 //! A field that is due is gone before a handler sees its hash, so nothing here asks whether one is.
 
-use super::options::parse_condition;
 use crate::clock::Now;
 use crate::commands::expiry::ExpiryUnit;
+use crate::commands::parts::{
+    DELETED, DONE, FIELDS, NO_DEADLINE, NO_PART, REFUSED, left, parse_condition, parts_from,
+    seconds_up, wall_time,
+};
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::spec::*;
-use redstart_protocol::parse_i64;
-
-/// The latest Unix time at which a field can expire, in milliseconds: Redis keeps 46 bits.
-const LATEST_MS: i64 = (1 << 46) - 1;
-
-/// The replies of HTTL and its kind, HPERSIST and HEXPIRE about a field.
-const NO_FIELD: i64 = -2;
-const NO_DEADLINE: i64 = -1;
-const REFUSED: i64 = 0;
-const DONE: i64 = 1;
-const DELETED: i64 = 2;
 
 /// HEXPIRE key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]
 pub static HEXPIRE: DataCommand = declare("hexpire", Group::Hash, AtLeast(6))
@@ -61,46 +53,15 @@ pub static HPEXPIREAT: DataCommand = declare("hpexpireat", Group::Hash, AtLeast(
     .syntax("key unix-time-milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]")
     .run(|call| expire(call, ExpiryUnit::UnixMilliseconds));
 
-/// The Unix time in milliseconds that `text` gives in `unit`; it may have passed.
-pub fn wall_time(text: &[u8], unit: ExpiryUnit, now: Now, command: &str) -> Result<i64, Error> {
-    let given = parse_i64(text).ok_or(Error::NOT_INTEGER)?;
-    if given < 0 {
-        return Err(Error::EXPIRE_NEGATIVE);
-    }
-    let at_ms = given.checked_mul(unit.scale_ms());
-    let at_ms = at_ms.and_then(|ms| ms.checked_add(unit.base_ms(now)));
-    let at_ms = at_ms.filter(|ms| *ms <= LATEST_MS);
-    at_ms.ok_or_else(|| Error::invalid_expire(command))
-}
-
-/// Where the fields begin, behind `key FIELDS numfields`.
-///
-/// # Errors
-/// FIELDS is not there, or its count is none, or not that of the arguments behind it.
-pub fn fields_from(call: &Call<'_>) -> Result<usize, Error> {
-    let at = 2;
-    let word = call.args.get(at).filter(|word| word.eq_ignore_ascii_case(b"FIELDS"));
-    word.ok_or(Error::NO_FIELDS)?;
-    let Some(count) = call.args.get(at + 1) else {
-        return Err(Error::wrong_arity(call.command.name));
-    };
-    let count = parse_i64(count).filter(|count| *count > 0).ok_or(Error::FIELD_COUNT)?;
-    let from = at + 2;
-    if count as u64 != (call.args.len() - from) as u64 {
-        return Err(Error::FIELD_COUNT_MISMATCH);
-    }
-    Ok(from)
-}
-
 fn expire(call: &mut Call<'_>, unit: ExpiryUnit) -> Result<(), Error> {
     let (key, args, now) = (call.key(0), call.args, call.now());
     let slot = call.space.find_hash(key)?;
     let at_ms = wall_time(args.at(2), unit, now, call.command.name)?;
-    let (condition, fields) = parse_condition(call)?;
+    let (condition, fields) = parse_condition(call, &FIELDS)?;
     let (mut set, mut deleted) = (Vec::new(), Vec::new());
     call.reply.array(fields.len());
     let Some(slot) = slot else {
-        fields.for_each(|_| call.reply.integer(NO_FIELD));
+        fields.for_each(|_| call.reply.integer(NO_PART));
         return Ok(());
     };
     let (hasher, deadline_ms, passed) =
@@ -110,7 +71,7 @@ fn expire(call: &mut Call<'_>, unit: ExpiryUnit) -> Result<(), Error> {
         hash.note_times();
         for field in fields.map(|at| args.at(at)) {
             let done = match hash.deadline_ms(field, hasher) {
-                None => NO_FIELD,
+                None => NO_PART,
                 Some(old_ms) if !condition.holds(deadline_ms, old_ms) => REFUSED,
                 Some(_) if passed => {
                     hash.remove(field, hasher);
@@ -205,29 +166,19 @@ pub static HPEXPIRETIME: DataCommand = declare("hpexpiretime", Group::Hash, AtLe
 fn reply_times(call: &mut Call<'_>, of_deadline: fn(u64, Now) -> i64) -> Result<(), Error> {
     let (key, now, hasher) = (call.key(0), call.now(), call.space.hasher());
     // A wrong type comes first.
-    let from = fields_from(call);
+    let from = parts_from(call, &FIELDS);
     let hash = call.space.look_hash(key)?;
     let from = from?;
     call.reply.array(call.args.len() - from);
     for field in call.args.iter().skip(from) {
         let time = match hash.and_then(|hash| hash.deadline_ms(field, hasher)) {
-            None => NO_FIELD,
+            None => NO_PART,
             Some(0) => NO_DEADLINE,
             Some(deadline_ms) => of_deadline(deadline_ms, now),
         };
         call.reply.integer(time);
     }
     Ok(())
-}
-
-/// The milliseconds that are left.
-fn left(deadline_ms: u64, now: Now) -> i64 {
-    i64::try_from(deadline_ms.saturating_sub(now.present().mono_ms)).unwrap_or(i64::MAX)
-}
-
-/// Milliseconds in seconds, begun ones counted.
-fn seconds_up(ms: i64) -> i64 {
-    ms.saturating_add(999) / 1000
 }
 
 /// HPERSIST key FIELDS numfields field [field ...]
@@ -243,10 +194,10 @@ pub static HPERSIST: DataCommand = declare("hpersist", Group::Hash, AtLeast(5))
 fn persist(call: &mut Call<'_>) -> Result<(), Error> {
     let (key, args, hasher) = (call.key(0), call.args, call.space.hasher());
     let slot = call.space.find_hash(key)?;
-    let from = fields_from(call)?;
+    let from = parts_from(call, &FIELDS)?;
     call.reply.array(args.len() - from);
     let Some(slot) = slot else {
-        (from..args.len()).for_each(|_| call.reply.integer(NO_FIELD));
+        (from..args.len()).for_each(|_| call.reply.integer(NO_PART));
         return Ok(());
     };
     let mut changed = Vec::new();
@@ -254,7 +205,7 @@ fn persist(call: &mut Call<'_>) -> Result<(), Error> {
     call.space.change_hash(key, Some(slot), |hash| {
         for field in args.iter().skip(from) {
             let done = match hash.deadline_ms(field, hasher) {
-                None => NO_FIELD,
+                None => NO_PART,
                 Some(0) => NO_DEADLINE,
                 Some(_) => {
                     hash.set_deadline(field, 0, hasher);

@@ -3,7 +3,6 @@
 mod counter;
 mod deadline;
 mod field;
-mod options;
 mod timed;
 mod whole;
 

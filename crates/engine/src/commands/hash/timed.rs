@@ -1,7 +1,7 @@
 //! Reading and writing fields together with their lives: HGETDEL, HGETEX, HSETEX.
 
-use super::deadline::{emit_deleted, emit_expire, emit_persist, fields_from};
-use super::options::{Change, Of, Options};
+use super::deadline::{emit_deleted, emit_expire, emit_persist};
+use crate::commands::parts::{Change, FIELDS, Of, Options, parts_from};
 use crate::commands::value::{field_value, write_value};
 use crate::error::Error;
 use crate::run::call::Call;
@@ -25,7 +25,7 @@ pub static HGETDEL: DataCommand = declare("hgetdel", Group::Hash, AtLeast(5))
 fn get_and_delete(call: &mut Call<'_>) -> Result<(), Error> {
     let (key, args, hasher) = (call.key(0), call.args, call.space.hasher());
     let slot = call.space.find_hash(key)?;
-    let from = fields_from(call)?;
+    let from = parts_from(call, &FIELDS)?;
     call.reply.array(args.len() - from);
     let Some(slot) = slot else {
         (from..args.len()).for_each(|_| call.reply.null());
@@ -70,7 +70,7 @@ fn get_and_expire(call: &mut Call<'_>) -> Result<(), Error> {
     let (key, args, now) = (call.key(0), call.args, call.now());
     let hasher = call.space.hasher();
     let slot = call.space.find_hash(key)?;
-    let Options { change, fields, .. } = Options::parse(call, Of::Get)?;
+    let Options { change, parts: fields, .. } = Options::parse(call, Of::Get)?;
     call.reply.array(fields.len());
     let Some(slot) = slot else {
         fields.for_each(|_| call.reply.null());
@@ -130,7 +130,7 @@ fn set_and_expire(call: &mut Call<'_>) -> Result<(), Error> {
     let (key, args, now) = (call.key(0), call.args, call.now());
     let slot = call.space.find_hash(key)?;
     let limits = call.space.hash_limits(call.options);
-    let pairs = || options.fields.clone().step_by(2);
+    let pairs = || options.parts.clone().step_by(2);
     let at_ms = match options.change {
         Change::At(at_ms) => Some(at_ms),
         _ => None,
@@ -145,12 +145,12 @@ fn set_and_expire(call: &mut Call<'_>) -> Result<(), Error> {
     }
     call.reply.integer(1);
     if at_ms.is_some_and(|at_ms| now.has_come(at_ms)) {
-        pass(call, slot, options.fields);
+        pass(call, slot, options.parts);
         return Ok(());
     }
     let ttl = if options.change == Change::None { Ttl::Clear } else { Ttl::Keep };
     call.space.change_hash(key, slot, |hash| {
-        hash.fit(options.fields.clone().map(|at| args.at(at)), limits);
+        hash.fit(options.parts.clone().map(|at| args.at(at)), limits);
         for at in pairs() {
             hash.set(args.at(at), field_value(args, at + 1), ttl, limits);
             if let Some(at_ms) = at_ms {
@@ -210,6 +210,6 @@ fn emit_set(call: &mut Call<'_>, options: &Options) {
         None if options.change == Change::Keep => words.push(b"KEEPTTL"),
         None => {}
     }
-    words.extend((options.fields.start - 2..options.fields.end).map(|at| args.at(at)));
+    words.extend((options.parts.start - 2..options.parts.end).map(|at| args.at(at)));
     call.space.emit(|| words);
 }

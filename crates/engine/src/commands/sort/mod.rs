@@ -8,11 +8,13 @@ mod order;
 mod pattern;
 
 use crate::commands::list::access::{limit, list_of, put_list};
+use crate::commands::set::set_of;
 use crate::commands::value::write_value;
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::spec::*;
+use crate::storage::entry::Entry;
 use crate::storage::value::Type;
 use crate::storage::value::list::{End, List, ListRef};
 use order::Order;
@@ -184,12 +186,19 @@ impl<'a> Options<'a> {
 }
 
 fn sort(call: &mut Call<'_>, store: Store) -> Result<(), Error> {
-    let options = Options::parse(call.args, store)?;
+    let mut options = Options::parse(call.args, store)?;
     let source = call.key(0);
-    let elements = match call.space.read(source) {
-        Some(entry) => copied(list_of(entry)?),
-        None => Vec::new(),
+    let (elements, is_set, is_table) = match call.space.read(source) {
+        Some(entry) => {
+            let (kind, encoding) = (entry.kind(), entry.encoding());
+            (elements_of(entry)?, kind == Type::Set, encoding == "hashtable")
+        }
+        None => (Vec::new(), false, false),
     };
+    // What is stored must not depend on where a set's members lie, nor what a script sees.
+    if options.order.none && is_set && (options.stores || is_table) {
+        options.order = Order { alphabetic: true, by: None, none: false, ..options.order };
+    }
     let sorted = options.order.sort(&mut call.space, &elements)?;
     let wanted = &sorted[options.range(sorted.len())];
     let size = wanted.len() * options.gets.len().max(1);
@@ -218,6 +227,14 @@ fn sort(call: &mut Call<'_>, store: Store) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// The elements of a list or the members of a set.
+fn elements_of(entry: &Entry) -> Result<Vec<Box<[u8]>>, Error> {
+    let Ok(set) = set_of(entry) else { return Ok(copied(list_of(entry)?)) };
+    let mut members = Vec::with_capacity(set.len());
+    set.for_each(|member| members.push(member.with(|text| text.into())));
+    Ok(members)
 }
 
 /// The elements, copied, because what they lead to is looked up while they are read.

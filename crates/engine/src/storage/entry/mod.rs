@@ -11,27 +11,28 @@
 //!
 //! A string of up to [`INLINE_MAX`] bytes lies inline behind the key; an integer is an 8-byte
 //! payload; a longer string is a payload pointing at a reference-counted [`Long`]; a value that is
-//! more than a string is a payload of an [`Object`]. A short list has its elements behind the key,
-//! as a string has its bytes, and what is known of them as an 8-byte payload; `value` is the room
-//! for them then. The same size is overwritten in place.
+//! more than a string is a payload of an [`Object`]. A short list or set has its elements behind
+//! the key, as a string has its bytes, and what is known of them as an 8-byte payload; `value` is
+//! the room for them then (`tail.rs`). The same size is overwritten in place.
 //!
 //! This file holds `unsafe`: the block is raw memory. The invariants, kept by this file alone:
 //! the header describes the block's layout exactly (`Layout` is recomputed from it to free), every
 //! length in it was checked when the block was made, and a payload is owned.
 #![allow(unsafe_code)]
 
-mod list;
 pub mod long;
+mod tail;
 mod value;
 
 use crate::error::Error;
 use crate::hasher::Hasher;
 use crate::storage::memory::{prefetch, size_class};
-use crate::storage::value::list::{ListRef, Meta, Run};
+use crate::storage::value::list::{Meta, Run};
 use crate::storage::value::{Object, ObjectRef};
 use long::Long;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 use std::ptr::NonNull;
+use tail::Tail;
 use value::own_if_large;
 pub use value::{NewValue, Value};
 
@@ -49,7 +50,8 @@ const KIND_INT: u8 = 1;
 const KIND_LARGE: u8 = 2;
 /// From here on it is no string.
 const KIND_OBJECT: u8 = 3;
-const KIND_LIST: u8 = 4;
+/// From here on it is in the tail of the entry; see [`Tail`].
+const KIND_TAIL: u8 = 4;
 
 const EXPIRES: u8 = 1;
 const WIDE: u8 = 2;
@@ -117,8 +119,8 @@ impl Entry {
             NewValue::Raw(bytes) => (KIND_INLINE, RAW, bytes.len()),
             NewValue::Int(_) => (KIND_INT, 0, 0),
             NewValue::Shared(_) | NewValue::Long(_) => (KIND_LARGE, 0, 0),
-            NewValue::Object(object) => match list::short(object) {
-                Some(run) => (KIND_LIST, 0, run.used()),
+            NewValue::Object(object) => match tail::short(object) {
+                Some((tail, run)) => (KIND_TAIL + tail as u8, 0, run.used()),
                 None => (KIND_OBJECT, 0, 0),
             },
         };
@@ -130,8 +132,8 @@ impl Entry {
             flags |= WIDE;
         }
         let mut shape = Shape { kind, flags, key_len: key.len(), value_len };
-        if kind == KIND_LIST {
-            shape.value_len += list::spare_room(shape.size());
+        if kind >= KIND_TAIL {
+            shape.value_len += tail::spare_room(shape.size());
         }
         // SAFETY: the size is at least HEADER, so not zero.
         let block = unsafe { alloc(shape.layout()) };
@@ -164,7 +166,7 @@ impl Entry {
                 NewValue::Object(object) => {
                     entry.word(shape.payload_at()).write(0);
                     std::ptr::write_bytes(key_at.add(key.len()), 0, shape.value_len);
-                    list::short(&object).into_iter().for_each(|run| entry.write_run(run));
+                    tail::short(&object).into_iter().for_each(|(_, run)| entry.write_run(run));
                 }
             }
         }
@@ -255,23 +257,23 @@ impl Entry {
             KIND_OBJECT => unsafe {
                 Some((*(self.word(shape.payload_at()) as *const Object)).view())
             },
-            // SAFETY: the payload of a KIND_LIST block is a word, and behind its key lie
+            ..KIND_OBJECT => None,
+            // SAFETY: the payload of a block with a tail is a word, and behind its key lie
             // `value_len` initialised bytes.
-            KIND_LIST => unsafe {
+            _ => unsafe {
                 let at = self.0.as_ptr().add(shape.key_at() + shape.key_len);
                 let bytes = std::slice::from_raw_parts(at, shape.value_len);
                 let meta = Meta::from_word(self.word(shape.payload_at()).read());
-                Some(ObjectRef::List(ListRef::Tail(Run { meta, bytes })))
+                Some(Tail::of(shape.kind - KIND_TAIL).view(Run { meta, bytes }))
             },
-            _ => None,
         }
     }
 
-    /// The room for the elements of a short list, and what is known of them, to be changed by `f`.
+    /// The room for the elements in the tail, and what is known of them, to be changed by `f`.
     #[inline]
     fn with_tail<R>(&mut self, f: impl FnOnce(&mut Meta, &mut [u8]) -> R) -> Option<R> {
         let shape = self.shape();
-        if shape.kind != KIND_LIST {
+        if shape.kind < KIND_TAIL {
             return None;
         }
         // SAFETY: as in `object`, and `&mut self` is exclusive.
@@ -285,8 +287,8 @@ impl Entry {
         }
     }
 
-    /// Mutable access to the value that is more than a string and no short list: that one is
-    /// changed by [`Entry::edit_list`].
+    /// Mutable access to the value that is more than a string and does not lie in the tail: that
+    /// one is changed by [`Entry::edit_list`] and its kin.
     #[inline]
     pub fn object_mut(&mut self) -> Option<&mut Object> {
         let shape = self.shape();

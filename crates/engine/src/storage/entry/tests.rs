@@ -1,7 +1,7 @@
 //! Every shape of an entry, and the ways from one to another; Miri runs these.
 
 use super::*;
-use crate::storage::value::list::{End, Limit, List};
+use crate::storage::value::list::{End, Limit, List, ListRef};
 use std::collections::VecDeque;
 
 #[test]

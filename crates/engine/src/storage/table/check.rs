@@ -1,11 +1,11 @@
 //! The table's invariants, checked against its content. For tests and fuzzers: a lookup still finds
 //! everything when a bucket counts too many displaced entries, only more and more slowly.
 
-use super::{BUCKETS_MAX, SLOTS, Segment, Table};
+use super::{BUCKETS_MAX, Item, SLOTS, Segment, Table};
 use crate::hasher::{Hasher, PREFIX_BITS, prefix_of, tag_of};
 use crate::storage::part::Part;
 
-impl Table {
+impl<E: Item> Table<E> {
     /// Checks every invariant of the table against its content.
     ///
     /// # Panics
@@ -24,7 +24,7 @@ impl Table {
             assert!(segment.buckets.len() == BUCKETS_MAX || self.segments.len() == 1);
             segment.check(hasher);
             for entry in segment.entries() {
-                let hash = hasher.hash(entry.key());
+                let hash = entry.hash(hasher);
                 assert_eq!(self.segment_index(hash), Some(index), "an entry's segment");
             }
         }
@@ -32,7 +32,7 @@ impl Table {
 
     /// How many segments there are, and how many of them may be shared with a frozen copy.
     pub fn segments(&self) -> (usize, usize) {
-        let shared = |segment: &&Segment| matches!(segment.buckets, Part::Shared(_));
+        let shared = |segment: &&Segment<E>| matches!(segment.buckets, Part::Shared(_));
         (self.segments.len(), self.segments.iter().filter(shared).count())
     }
 
@@ -43,7 +43,7 @@ impl Table {
     }
 }
 
-impl Segment {
+impl<E: Item> Segment<E> {
     fn check(&self, hasher: &Hasher) {
         let mask = self.buckets.len() - 1;
         let mut passed = vec![0usize; self.buckets.len()];
@@ -55,7 +55,7 @@ impl Segment {
                     assert_eq!(tag, 0, "an empty slot's tag");
                     continue;
                 };
-                let hash = hasher.hash(entry.key());
+                let hash = entry.hash(hasher);
                 assert_eq!(tag, tag_of(hash), "an entry's tag");
                 len += 1;
                 prefixes.push(prefix_of(hash) as u64 >> (PREFIX_BITS - self.depth));

@@ -19,11 +19,13 @@
 //! segment's size while entries remain. The table holds no `unsafe`: slots are `Option<Entry>`.
 
 mod check;
+mod item;
 
 use crate::hasher::{HOME_BITS, Hasher, PREFIX_BITS, home_of, prefix_of, tag_of};
 use crate::storage::entry::Entry;
 use crate::storage::memory::prefetch;
 use crate::storage::part::Part;
+pub use item::Item;
 
 /// Entries in one bucket.
 const SLOTS: usize = 7;
@@ -45,17 +47,17 @@ const TAG_BYTES: u64 = 0x00ff_ffff_ffff_ffff;
 /// One cache line.
 #[derive(Clone)]
 #[repr(C, align(64))]
-struct Bucket {
+struct Bucket<E> {
     /// Bytes 0..7 are the slots' tags, zero when empty; byte 7 counts the entries that were
     /// displaced past this bucket and sticks at 255.
     meta: u64,
-    entries: [Option<Entry>; SLOTS],
+    entries: [Option<E>; SLOTS],
 }
 
-const _: () = assert!(size_of::<Bucket>() == 64);
+const _: () = assert!(size_of::<Bucket<Entry>>() == 64);
 
-impl Bucket {
-    const EMPTY: Bucket = Bucket { meta: 0, entries: [const { None }; SLOTS] };
+impl<E> Bucket<E> {
+    const EMPTY: Bucket<E> = Bucket { meta: 0, entries: [const { None }; SLOTS] };
 
     /// A bit per slot (bit 7 of its byte) whose tag may equal `tag`. False positives are only
     /// above a true match, and the key is compared anyway.
@@ -94,17 +96,17 @@ pub struct Slot {
 }
 
 #[derive(Clone)]
-struct Segment {
+struct Segment<E> {
     /// Shared only in the table of a large value.
-    buckets: Part<Box<[Bucket]>>,
+    buckets: Part<Box<[Bucket<E>]>>,
     len: u32,
     /// How many directory bits the segment's entries share.
     depth: u32,
 }
 
-const _: () = assert!(size_of::<Segment>() == 24);
+const _: () = assert!(size_of::<Segment<Entry>>() == 24);
 
-impl Segment {
+impl<E: Item> Segment<E> {
     fn new(buckets: usize, depth: u32) -> Self {
         let buckets = Part::Own((0..buckets).map(|_| Bucket::EMPTY).collect());
         Segment { buckets, len: 0, depth }
@@ -119,7 +121,7 @@ impl Segment {
 
     /// The first entry with the hash's tag on its probe path that `is` accepts.
     #[inline]
-    fn find(&self, hash: u64, mut is: impl FnMut(&Entry) -> bool) -> Option<(usize, usize)> {
+    fn find(&self, hash: u64, mut is: impl FnMut(&E) -> bool) -> Option<(usize, usize)> {
         let mask = self.buckets.len() - 1;
         let mut at = self.home(hash);
         for _ in 0..=mask {
@@ -146,7 +148,7 @@ impl Segment {
     }
 
     /// Puts an entry in; the caller knows that there is room.
-    fn insert(&mut self, hash: u64, entry: Entry) -> (usize, usize) {
+    fn insert(&mut self, hash: u64, entry: E) -> (usize, usize) {
         let mask = self.buckets.len() - 1;
         let mut at = self.home(hash);
         let buckets = self.buckets.own();
@@ -163,7 +165,7 @@ impl Segment {
         }
     }
 
-    fn take(&mut self, hash: u64, at: usize, slot: usize) -> Option<Entry> {
+    fn take(&mut self, hash: u64, at: usize, slot: usize) -> Option<E> {
         let mask = self.buckets.len() - 1;
         let mut passed = self.home(hash);
         self.len -= 1;
@@ -179,19 +181,19 @@ impl Segment {
         buckets[at].entries[slot].take()
     }
 
-    fn entries(&self) -> impl Iterator<Item = &Entry> {
+    fn entries(&self) -> impl Iterator<Item = &E> {
         self.buckets.iter().flat_map(|bucket| bucket.entries.iter().flatten())
     }
 
     /// Moves every entry out, with its hash. The keys are fetched ahead of being hashed.
-    fn drain(self, hasher: &Hasher) -> impl Iterator<Item = (u64, Entry)> {
-        self.entries().for_each(Entry::prefetch);
-        into_entries(self.buckets.into_own()).map(move |entry| (hasher.hash(entry.key()), entry))
+    fn drain(self, hasher: &Hasher) -> impl Iterator<Item = (u64, E)> {
+        self.entries().for_each(E::prefetch);
+        into_entries(self.buckets.into_own()).map(move |entry| (entry.hash(hasher), entry))
     }
 }
 
 /// Takes the entries out of buckets.
-fn into_entries(buckets: Box<[Bucket]>) -> impl Iterator<Item = Entry> {
+fn into_entries<E>(buckets: Box<[Bucket<E>]>) -> impl Iterator<Item = E> {
     buckets.into_iter().flat_map(|bucket| bucket.entries.into_iter().flatten())
 }
 
@@ -201,16 +203,16 @@ pub fn prefetch_by_hint(hint: usize, hash: u64) {
     if hint != 0 {
         let (buckets, bits) = (hint & !63, hint & 63);
         let home = (home_of(hash) << bits) >> HOME_BITS;
-        prefetch(std::ptr::without_provenance(buckets + home * size_of::<Bucket>()));
+        prefetch(std::ptr::without_provenance(buckets + home * size_of::<Bucket<Entry>>()));
     }
 }
 
-/// An extendible table of entries.
-#[derive(Clone, Default)]
-pub struct Table {
+/// An extendible table of entries, or of what else an [`Item`] is.
+#[derive(Clone)]
+pub struct Table<E = Entry> {
     /// Segment indices, a power of two of them; empty until the first insertion.
     directory: Vec<u32>,
-    segments: Vec<Segment>,
+    segments: Vec<Segment<E>>,
     /// Buckets in all segments.
     buckets: usize,
     len: usize,
@@ -220,7 +222,7 @@ pub struct Table {
 
 /// A position in the order in which a table is scanned: by home bucket, then by prefix. It is a
 /// property of the hash alone, so it means the same after any number of splits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// The home bucket, 0..64.
     pub home: u32,
@@ -228,7 +230,40 @@ pub struct Position {
     pub prefix: u32,
 }
 
+impl Position {
+    /// Where in the order what has this hash comes.
+    fn of(hash: u64) -> Position {
+        Position { home: home_of(hash) as u32, prefix: prefix_of(hash) }
+    }
+
+    /// The position as the number that is a collection's cursor.
+    pub fn cursor(self) -> u64 {
+        u64::from(self.home) << PREFIX_BITS | u64::from(self.prefix)
+    }
+
+    /// The position that a cursor is; none for one behind the last.
+    pub fn of_cursor(cursor: u64) -> Option<Position> {
+        let home = cursor >> PREFIX_BITS;
+        let prefix = (cursor & ((1 << PREFIX_BITS) - 1)) as u32;
+        (home >> HOME_BITS == 0).then_some(Position { home: home as u32, prefix })
+    }
+}
+
+impl<E> Default for Table<E> {
+    fn default() -> Table<E> {
+        Table { directory: Vec::new(), segments: Vec::new(), buckets: 0, len: 0, moved: false }
+    }
+}
+
 impl Table {
+    /// Where the key's entry lies.
+    #[inline]
+    pub fn find(&self, hash: u64, key: &[u8]) -> Option<Slot> {
+        self.find_where(hash, |entry| entry.key() == key)
+    }
+}
+
+impl<E: Item> Table<E> {
     /// The number of entries.
     pub fn len(&self) -> usize {
         self.len
@@ -246,11 +281,18 @@ impl Table {
 
     /// What lies in the `nth` of all slots, which is below the capacity. An entry stays in its
     /// slot until the table is changed, so a slot drawn evenly is an entry drawn evenly.
-    pub fn nth(&self, nth: usize) -> Option<&Entry> {
+    pub fn nth(&self, nth: usize) -> Option<&E> {
         // Segments are as large as each other: as long as one can double, it is the only one.
         let slots = self.segments.first()?.buckets.len() * SLOTS;
         let (segment, slot) = (nth / slots, nth % slots);
         self.segments[segment].buckets[slot / SLOTS].entries[slot % SLOTS].as_ref()
+    }
+
+    /// The slot that [`Table::nth`] looks at.
+    pub fn nth_slot(&self, nth: usize) -> Option<Slot> {
+        let slots = self.segments.first()?.buckets.len() * SLOTS;
+        let (segment, slot) = ((nth / slots) as u32, nth % slots);
+        Some(Slot { segment, bucket: (slot / SLOTS) as u16, slot: (slot % SLOTS) as u8 })
     }
 
     #[inline]
@@ -287,7 +329,7 @@ impl Table {
     pub fn prefetch_bucket(&self, hash: u64) {
         if let Some(index) = self.segment_index(hash) {
             let segment = &self.segments[index];
-            let bucket: *const Bucket = &segment.buckets[segment.home(hash)];
+            let bucket: *const Bucket<E> = &segment.buckets[segment.home(hash)];
             prefetch(bucket.cast());
         }
     }
@@ -295,12 +337,12 @@ impl Table {
     /// Asks the processor to fetch the entries in the home bucket that may be the key's.
     #[inline]
     pub fn prefetch_entry(&self, hash: u64) {
-        self.each_candidate(hash, Entry::prefetch);
+        self.each_candidate(hash, E::prefetch);
     }
 
     /// Calls `f` with the entries in the home bucket that may be the key's: mostly one, its own.
     #[inline]
-    pub fn each_candidate(&self, hash: u64, mut f: impl FnMut(&Entry)) {
+    pub fn each_candidate(&self, hash: u64, mut f: impl FnMut(&E)) {
         let Some(index) = self.segment_index(hash) else { return };
         let segment = &self.segments[index];
         let bucket = &segment.buckets[segment.home(hash)];
@@ -313,16 +355,10 @@ impl Table {
         }
     }
 
-    /// Where the key's entry lies.
-    #[inline]
-    pub fn find(&self, hash: u64, key: &[u8]) -> Option<Slot> {
-        self.find_where(hash, |entry| entry.key() == key)
-    }
-
     /// Where the first entry lies that has the prefix, tag and home of `hash` and that `is`
     /// accepts. The expiry index keeps no more of a hash than these parts.
     #[inline]
-    pub fn find_where(&self, hash: u64, is: impl FnMut(&Entry) -> bool) -> Option<Slot> {
+    pub fn find_where(&self, hash: u64, is: impl FnMut(&E) -> bool) -> Option<Slot> {
         let segment = self.segment_index(hash)?;
         let (bucket, slot) = self.segments[segment].find(hash, is)?;
         Some(Slot { segment: segment as u32, bucket: bucket as u16, slot: slot as u8 })
@@ -330,7 +366,7 @@ impl Table {
 
     /// The entry in a slot that `find` gave.
     #[inline]
-    pub fn at(&self, slot: Slot) -> &Entry {
+    pub fn at(&self, slot: Slot) -> &E {
         self.segments[slot.segment as usize].buckets[slot.bucket as usize].entries
             [slot.slot as usize]
             .as_ref()
@@ -339,7 +375,7 @@ impl Table {
 
     /// The entry in a slot that `find` gave. The caller keeps its key.
     #[inline]
-    pub fn at_mut(&mut self, slot: Slot) -> &mut Entry {
+    pub fn at_mut(&mut self, slot: Slot) -> &mut E {
         self.segments[slot.segment as usize].buckets.own()[slot.bucket as usize].entries
             [slot.slot as usize]
             .as_mut()
@@ -349,16 +385,16 @@ impl Table {
     /// The entries of segment `index`, fetched ahead; None when there is no such segment. A split
     /// leaves half of a segment where it is and puts the other half behind all segments, so a walk
     /// by ascending index meets every entry that was there at its beginning and still is.
-    pub fn segment_mut(&mut self, index: usize) -> Option<impl Iterator<Item = &mut Entry>> {
+    pub fn segment_mut(&mut self, index: usize) -> Option<impl Iterator<Item = &mut E>> {
         let segment = self.segments.get_mut(index)?;
-        segment.entries().for_each(Entry::prefetch);
+        segment.entries().for_each(E::prefetch);
         Some(
             segment.buckets.own().iter_mut().flat_map(|bucket| bucket.entries.iter_mut().flatten()),
         )
     }
 
     /// Puts an entry in whose key is not there yet.
-    pub fn insert(&mut self, hash: u64, entry: Entry, hasher: &Hasher) -> Slot {
+    pub fn insert(&mut self, hash: u64, entry: E, hasher: &Hasher) -> Slot {
         if self.directory.is_empty() {
             self.directory.push(0);
             self.segments.push(Segment::new(1, 0));
@@ -377,7 +413,7 @@ impl Table {
     }
 
     /// Takes the entry out of a slot that `find` gave for the same hash.
-    pub fn take(&mut self, hash: u64, slot: Slot) -> Entry {
+    pub fn take(&mut self, hash: u64, slot: Slot) -> E {
         let entry = self.segments[slot.segment as usize]
             .take(hash, slot.bucket as usize, slot.slot as usize)
             .expect("a slot that was found holds an entry until the table is changed");
@@ -435,9 +471,9 @@ impl Table {
 
     /// A copy that shares all segments with this table: each of the two copies a segment, of some
     /// hundred entries, before it changes it. Takes a fraction of a microsecond a segment.
-    pub fn share(&mut self) -> Table {
+    pub fn share(&mut self) -> Table<E> {
         let share =
-            |segment: &mut Segment| Segment { buckets: segment.buckets.share(), ..*segment };
+            |segment: &mut Segment<E>| Segment { buckets: segment.buckets.share(), ..*segment };
         Table {
             directory: self.directory.clone(),
             segments: self.segments.iter_mut().map(share).collect(),
@@ -447,21 +483,21 @@ impl Table {
 
     /// Drops the last segment; what is heavy in it goes to `heavy`. False when there is none. From
     /// the first call on nothing is found any more.
-    pub fn shed(&mut self, heavy: &mut Vec<Entry>) -> bool {
+    pub fn shed(&mut self, heavy: &mut Vec<E>) -> bool {
         self.directory.clear();
         let Some(segment) = self.segments.pop() else { return false };
         self.len -= segment.len as usize;
         self.buckets -= segment.buckets.len();
         if let Part::Own(buckets) = segment.buckets {
-            heavy.extend(into_entries(buckets).filter(Entry::is_heavy));
+            heavy.extend(into_entries(buckets).filter(E::is_heavy));
         }
         true
     }
 
     /// Every entry, in no particular order; those of a segment are fetched ahead.
-    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+    pub fn iter(&self) -> impl Iterator<Item = &E> {
         self.segments.iter().flat_map(|segment| {
-            segment.entries().for_each(Entry::prefetch);
+            segment.entries().for_each(E::prefetch);
             segment.entries()
         })
     }
@@ -472,7 +508,7 @@ impl Table {
         &'a self,
         from: Position,
         hasher: &Hasher,
-        mut f: impl FnMut(&'a Entry),
+        mut f: impl FnMut(&'a E),
     ) -> Option<Position> {
         if self.directory.is_empty() {
             return None;
@@ -488,7 +524,7 @@ impl Table {
         let mut at = first / homes;
         for _ in 0..=mask {
             for entry in segment.buckets[at].entries.iter().flatten() {
-                let hash = hasher.hash(entry.key());
+                let hash = entry.hash(hasher);
                 if (first..last).contains(&home_of(hash)) && prefix_of(hash) >= from.prefix {
                     f(entry);
                 }
@@ -509,10 +545,28 @@ impl Table {
         }
     }
 
+    /// Visits what a scan that goes from `from` to `until`, or to the end, has to visit.
+    pub fn visit_until<'a>(
+        &'a self,
+        from: Position,
+        until: Option<Position>,
+        hasher: &Hasher,
+        mut f: impl FnMut(&'a E),
+    ) {
+        let mut at = Some(from);
+        while let Some(from) = at.filter(|at| until.is_none_or(|until| *at < until)) {
+            at = self.visit(from, hasher, |item| {
+                if until.is_none_or(|until| Position::of(item.hash(hasher)) < until) {
+                    f(item);
+                }
+            });
+        }
+    }
+
     /// The bytes that the table itself takes, without its entries. Constant time.
     pub fn overhead(&self) -> usize {
-        self.buckets * size_of::<Bucket>()
-            + self.segments.capacity() * size_of::<Segment>()
+        self.buckets * size_of::<Bucket<E>>()
+            + self.segments.capacity() * size_of::<Segment<E>>()
             + self.directory.capacity() * size_of::<u32>()
     }
 }

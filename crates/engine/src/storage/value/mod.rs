@@ -6,11 +6,13 @@
 pub mod hash;
 pub mod list;
 pub mod packed;
+pub mod set;
 pub mod sorted_set;
 
 use crate::hasher::Hasher;
 use hash::Hash;
 use list::{List, ListRef};
+use set::{Set, SetRef};
 use sorted_set::SortedSet;
 
 /// The type of a value, as TYPE replies it.
@@ -24,6 +26,8 @@ pub enum Type {
     Hash,
     /// A sorted set.
     SortedSet,
+    /// A set.
+    Set,
 }
 
 impl Type {
@@ -34,6 +38,7 @@ impl Type {
             Type::List => "list",
             Type::Hash => "hash",
             Type::SortedSet => "zset",
+            Type::Set => "set",
         }
     }
 }
@@ -47,6 +52,8 @@ pub enum Object {
     Hash(Hash),
     /// A sorted set.
     SortedSet(SortedSet),
+    /// A set.
+    Set(Set),
 }
 
 /// A value that is more than a string, borrowed from wherever it is.
@@ -58,6 +65,8 @@ pub enum ObjectRef<'a> {
     Hash(&'a Hash),
     /// A sorted set.
     SortedSet(&'a SortedSet),
+    /// A set.
+    Set(SetRef<'a>),
 }
 
 impl Object {
@@ -68,6 +77,7 @@ impl Object {
             Object::List(list) => ObjectRef::List(ListRef::Whole(list)),
             Object::Hash(hash) => ObjectRef::Hash(hash),
             Object::SortedSet(set) => ObjectRef::SortedSet(set),
+            Object::Set(set) => ObjectRef::Set(set.view()),
         }
     }
 
@@ -78,6 +88,7 @@ impl Object {
             Object::List(list) => Object::List(list.freeze()),
             Object::Hash(hash) => Object::Hash(hash.freeze()),
             Object::SortedSet(set) => Object::SortedSet(set.freeze()),
+            Object::Set(set) => Object::Set(set.freeze()),
         }
     }
 
@@ -87,6 +98,29 @@ impl Object {
             Object::List(list) => list.shed(),
             Object::Hash(hash) => hash.shed(),
             Object::SortedSet(set) => set.shed(),
+            Object::Set(set) => set.shed(),
+        }
+    }
+
+    /// Removes at most `limit` parts of the value (a hash's fields, a set's members) that are due,
+    /// and calls `f` with their names. Returns whether nothing is left.
+    pub fn expire(
+        &mut self,
+        now_ms: u64,
+        limit: usize,
+        hasher: &Hasher,
+        f: impl FnMut(&[u8]),
+    ) -> bool {
+        match self {
+            Object::List(_) | Object::SortedSet(_) => false,
+            Object::Hash(hash) => {
+                hash.expire(now_ms, limit, hasher, f);
+                hash.is_empty()
+            }
+            Object::Set(set) => {
+                set.expire(now_ms, limit, hasher, f);
+                set.is_empty()
+            }
         }
     }
 }
@@ -98,6 +132,7 @@ impl ObjectRef<'_> {
             ObjectRef::List(_) => Type::List,
             ObjectRef::Hash(_) => Type::Hash,
             ObjectRef::SortedSet(_) => Type::SortedSet,
+            ObjectRef::Set(_) => Type::Set,
         }
     }
 
@@ -107,6 +142,7 @@ impl ObjectRef<'_> {
             ObjectRef::List(list) => list.encoding(),
             ObjectRef::Hash(hash) => hash.encoding(),
             ObjectRef::SortedSet(set) => set.encoding(),
+            ObjectRef::Set(set) => set.encoding(),
         }
     }
 
@@ -116,6 +152,7 @@ impl ObjectRef<'_> {
             ObjectRef::List(list) => list.allocated(),
             ObjectRef::Hash(hash) => hash.allocated(),
             ObjectRef::SortedSet(set) => set.allocated(),
+            ObjectRef::Set(set) => set.allocated(),
         }
     }
 
@@ -125,15 +162,17 @@ impl ObjectRef<'_> {
             ObjectRef::List(list) => list.parts(),
             ObjectRef::Hash(hash) => hash.parts(),
             ObjectRef::SortedSet(set) => set.parts(),
+            ObjectRef::Set(set) => set.parts(),
         }
     }
 
-    /// The earliest deadline inside the value (of a hash's field), in monotonic milliseconds;
-    /// zero when there is none.
+    /// The earliest deadline inside the value (of a hash's field, of a set's member), in monotonic
+    /// milliseconds; zero when there is none.
     pub fn next_deadline_ms(self) -> u64 {
         match self {
             ObjectRef::List(_) | ObjectRef::SortedSet(_) => 0,
             ObjectRef::Hash(hash) => hash.next_deadline_ms(),
+            ObjectRef::Set(set) => set.next_deadline_ms(),
         }
     }
 
@@ -143,6 +182,7 @@ impl ObjectRef<'_> {
             ObjectRef::List(list) => Object::List(list.to_list()),
             ObjectRef::Hash(hash) => Object::Hash(hash.clone()),
             ObjectRef::SortedSet(set) => Object::SortedSet(set.clone()),
+            ObjectRef::Set(set) => Object::Set(set.to_set()),
         }
     }
 
@@ -154,6 +194,7 @@ impl ObjectRef<'_> {
             ObjectRef::List(_) => false,
             ObjectRef::Hash(hash) => hash.prefetch(field, hasher),
             ObjectRef::SortedSet(set) => set.prefetch(field, hasher),
+            ObjectRef::Set(set) => set.prefetch(field, hasher),
         }
     }
 
@@ -164,6 +205,7 @@ impl ObjectRef<'_> {
             ObjectRef::List(_) => {}
             ObjectRef::Hash(hash) => hash.prefetch_field(field, hasher),
             ObjectRef::SortedSet(set) => set.prefetch_member(field, hasher),
+            ObjectRef::Set(set) => set.prefetch_member(field, hasher),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The large form of a hash: a timed table of its own, in which every field is an entry.
 
 use super::Ttl;
-use crate::hasher::{HOME_BITS, Hasher, PREFIX_BITS};
+use crate::hasher::Hasher;
 use crate::storage::entry::{Entry, NewValue, Value};
 use crate::storage::table::Position;
 use crate::storage::timed_table::TimedTable;
@@ -144,12 +144,7 @@ impl Large {
         hasher: &Hasher,
         mut f: impl FnMut(&'a [u8], Value<'a>),
     ) -> u64 {
-        let home = cursor >> PREFIX_BITS;
-        if home >> HOME_BITS != 0 {
-            return 0;
-        }
-        let prefix = (cursor & ((1 << PREFIX_BITS) - 1)) as u32;
-        let mut position = Position { home: home as u32, prefix };
+        let Some(mut position) = Position::of_cursor(cursor) else { return 0 };
         let mut seen = 0;
         // An empty part of the table must not hold up the shard's other clients.
         for _ in 0..count.saturating_mul(10) {
@@ -163,7 +158,7 @@ impl Large {
                 break;
             }
         }
-        u64::from(position.home) << PREFIX_BITS | u64::from(position.prefix)
+        position.cursor()
     }
 
     /// See [`super::Hash::draw`].

@@ -45,6 +45,11 @@ pub struct Meta {
 impl Meta {
     const EMPTY: Meta = Meta { start: 0, end: 0, count: 0, form: Form::Even };
 
+    /// Of `count` elements that take `bytes` bytes, all as many, from the beginning on.
+    pub fn even(count: usize, bytes: usize) -> Meta {
+        Meta { start: 0, end: bytes as u16, count: count as u16, form: Form::Even }
+    }
+
     /// The same as a number: what an entry keeps of the elements in its tail.
     #[inline]
     pub fn to_word(self) -> u64 {

@@ -1,0 +1,258 @@
+//! Sets of several keys together: what they have in common, what they have in all, what the first
+//! has alone.
+//!
+//! Nothing is built to be counted or returned: each member of a set is looked up in the others,
+//! whose tables have it at the same place, because all are hashed alike. Only what is to be stored
+//! becomes a set.
+
+use super::access::{limits, put_set, read_set, set_of, write_member};
+use super::whole::append;
+use crate::error::Error;
+use crate::hasher::Hasher;
+use crate::run::call::Call;
+use crate::run::command::DataCommand;
+use crate::spec::*;
+use crate::storage::value::Type;
+use crate::storage::value::set::{Limits, Member, Set, SetRef};
+use redstart_protocol::{Reply, parse_i64};
+use std::ops::ControlFlow;
+
+/// What is made of the sets.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Intersection,
+    Union,
+    Difference,
+}
+
+const READS: &[KeySpec] = &[KeySpec::from(1, 1, RO | ACCESS)];
+const STORES: &[KeySpec] = &[KeySpec::at(1, OW | UPDATE), KeySpec::from(2, 1, RO | ACCESS)];
+const COUNTS: &[KeySpec] = &[KeySpec::counted(1, 1, RO | ACCESS)];
+
+/// SINTER key [key ...]
+pub static SINTER: DataCommand = declare("sinter", Group::Set, AtLeast(2))
+    .flags(READONLY | NONDETERMINISTIC)
+    .keys(READS)
+    .since("1.0.0")
+    .complexity("O(N*M) with N members in the smallest of M sets.")
+    .summary("Returns the members that several sets have in common.")
+    .syntax("key [key ...]")
+    .run(|call| list(call, Of::Intersection));
+
+/// SUNION key [key ...]
+pub static SUNION: DataCommand = declare("sunion", Group::Set, AtLeast(2))
+    .flags(READONLY | NONDETERMINISTIC)
+    .keys(READS)
+    .since("1.0.0")
+    .complexity("O(N) with N members in all sets; each set costs a look-up in those before it.")
+    .summary("Returns the members of several sets, each once.")
+    .syntax("key [key ...]")
+    .run(|call| list(call, Of::Union));
+
+/// SDIFF key [key ...]
+pub static SDIFF: DataCommand = declare("sdiff", Group::Set, AtLeast(2))
+    .flags(READONLY | NONDETERMINISTIC)
+    .keys(READS)
+    .since("1.0.0")
+    .complexity("O(N*M) with N members in the first of M sets.")
+    .summary("Returns the members of a set that several others do not have.")
+    .syntax("key [key ...]")
+    .run(|call| list(call, Of::Difference));
+
+/// SINTERSTORE destination key [key ...]
+pub static SINTERSTORE: DataCommand = declare("sinterstore", Group::Set, AtLeast(3))
+    .flags(WRITE | DENYOOM)
+    .keys(STORES)
+    .since("1.0.0")
+    .complexity("O(N*M) with N members in the smallest of M sets.")
+    .summary("Stores the members that several sets have in common.")
+    .syntax("destination key [key ...]")
+    .run(|call| store(call, Of::Intersection));
+
+/// SUNIONSTORE destination key [key ...]
+pub static SUNIONSTORE: DataCommand = declare("sunionstore", Group::Set, AtLeast(3))
+    .flags(WRITE | DENYOOM)
+    .keys(STORES)
+    .since("1.0.0")
+    .complexity("O(N) with N members in all sets.")
+    .summary("Stores the members of several sets.")
+    .syntax("destination key [key ...]")
+    .run(|call| store(call, Of::Union));
+
+/// SDIFFSTORE destination key [key ...]
+pub static SDIFFSTORE: DataCommand = declare("sdiffstore", Group::Set, AtLeast(3))
+    .flags(WRITE | DENYOOM)
+    .keys(STORES)
+    .since("1.0.0")
+    .complexity("O(N*M) with N members in the first of M sets.")
+    .summary("Stores the members of a set that several others do not have.")
+    .syntax("destination key [key ...]")
+    .run(|call| store(call, Of::Difference));
+
+/// SINTERCARD numkeys key [key ...] [LIMIT limit]
+pub static SINTERCARD: DataCommand = declare("sintercard", Group::Set, AtLeast(3))
+    .flags(READONLY)
+    .keys(COUNTS)
+    .since("7.0.0")
+    .complexity("O(N*M) with N members in the smallest of M sets.")
+    .summary("Tells how many members several sets have in common.")
+    .syntax("numkeys key [key ...] [LIMIT limit]")
+    .run(|call| count(call, Of::Intersection));
+
+/// SUNIONCARD numkeys key [key ...] [APPROX] [LIMIT limit]
+pub static SUNIONCARD: DataCommand = declare("sunioncard", Group::Set, AtLeast(3))
+    .flags(READONLY)
+    .keys(COUNTS)
+    .since("8.10.0")
+    .complexity("O(N) with N members in all sets; each set costs a look-up in those before it.")
+    .summary("Tells how many different members several sets have. APPROX is as exact.")
+    .syntax("numkeys key [key ...] [APPROX] [LIMIT limit]")
+    .run(|call| count(call, Of::Union));
+
+/// SDIFFCARD numkeys key [key ...] [LIMIT limit]
+pub static SDIFFCARD: DataCommand = declare("sdiffcard", Group::Set, AtLeast(3))
+    .flags(READONLY)
+    .keys(COUNTS)
+    .since("8.10.0")
+    .complexity("O(N*M) with N members in the first of M sets.")
+    .summary("Tells how many members a set has that several others do not have.")
+    .syntax("numkeys key [key ...] [LIMIT limit]")
+    .run(|call| count(call, Of::Difference));
+
+/// Looks all keys from the `first` declared one on up: what has expired is gone afterwards, and a
+/// wrong type is an error.
+fn look_up(call: &mut Call<'_>, first: usize) -> Result<(), Error> {
+    for key in call.keys().skip(first) {
+        read_set(&mut call.space, key)?;
+    }
+    Ok(())
+}
+
+/// The sets of the declared keys from `first` on, which were looked up; None for a key that is not
+/// there.
+fn sets<'s>(call: &'s Call<'_>, first: usize) -> Vec<Option<SetRef<'s>>> {
+    let keys = call.keys().skip(first);
+    keys.map(|key| call.space.peek(key).and_then(|entry| set_of(entry).ok())).collect()
+}
+
+/// Calls `f` with each member of what is made of the sets, once, until it breaks.
+fn each(
+    of: Of,
+    sets: &[Option<SetRef<'_>>],
+    hasher: &Hasher,
+    f: &mut dyn FnMut(Member<'_>) -> ControlFlow<()>,
+) {
+    let _ = match of {
+        Of::Intersection => {
+            let mut there: Vec<SetRef<'_>> = sets.iter().copied().flatten().collect();
+            if there.len() < sets.len() {
+                return;
+            }
+            there.sort_by_key(|set| set.len());
+            let (smallest, others) = there.split_first().expect("there is a key at least");
+            smallest.walk(|member| match others.iter().all(|other| other.has(member, hasher)) {
+                true => f(member),
+                false => ControlFlow::Continue(()),
+            })
+        }
+        Of::Union => (0..sets.len()).try_for_each(|nth| {
+            let Some(set) = sets[nth] else { return ControlFlow::Continue(()) };
+            set.walk(|member| match lacks(&sets[..nth], member, hasher) {
+                true => f(member),
+                false => ControlFlow::Continue(()),
+            })
+        }),
+        Of::Difference => sets[0].map_or(ControlFlow::Continue(()), |first| {
+            first.walk(|member| match lacks(&sets[1..], member, hasher) {
+                true => f(member),
+                false => ControlFlow::Continue(()),
+            })
+        }),
+    };
+}
+
+/// Whether none of the sets has the member.
+fn lacks(sets: &[Option<SetRef<'_>>], member: Member<'_>, hasher: &Hasher) -> bool {
+    !sets.iter().flatten().any(|set| set.has(member, hasher))
+}
+
+fn list(call: &mut Call<'_>, of: Of) -> Result<(), Error> {
+    look_up(call, 0)?;
+    let (mut len, mut members) = (0, Reply::new(call.reply.protocol()));
+    let sets = sets(call, 0);
+    // Integers stay in order.
+    let are_integers = |set: &SetRef<'_>| matches!(set, SetRef::Integers(_));
+    let united = (of == Of::Union && sets.iter().flatten().all(are_integers))
+        .then(|| make(of, &sets, Limits { integers: usize::MAX, ..limits(call) }));
+    let sets = united.as_ref().map_or(sets, |united| vec![Some(united.view())]);
+    each(of, &sets, call.space.hasher(), &mut |member| {
+        len += 1;
+        write_member(&mut members, member);
+        ControlFlow::Continue(())
+    });
+    call.reply.set(len);
+    append(call.reply, &members);
+    Ok(())
+}
+
+fn count(call: &mut Call<'_>, of: Of) -> Result<(), Error> {
+    let args = call.args;
+    let keys = parse_i64(args.at(1)).filter(|keys| *keys > 0).ok_or(Error::NUMKEYS)?;
+    if keys as u64 > args.len() as u64 - 2 {
+        return Err(Error::NUMKEYS_BEYOND);
+    }
+    let (mut at, mut most) = (2 + keys as usize, 0);
+    while let Some(word) = args.get(at) {
+        if word.eq_ignore_ascii_case(b"LIMIT") && at + 1 < args.len() {
+            let limit = parse_i64(args.at(at + 1)).filter(|limit| *limit >= 0);
+            most = limit.ok_or(Error::NEGATIVE_LIMIT)?;
+            at += 2;
+        } else if of == Of::Union && word.eq_ignore_ascii_case(b"APPROX") {
+            at += 1;
+        } else {
+            return Err(Error::SYNTAX);
+        }
+    }
+    look_up(call, 0)?;
+    let mut count = 0;
+    each(of, &sets(call, 0), call.space.hasher(), &mut |_| {
+        count += 1;
+        if count == most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    call.reply.integer(count);
+    Ok(())
+}
+
+fn store(call: &mut Call<'_>, of: Of) -> Result<(), Error> {
+    look_up(call, 1)?;
+    let limits = limits(call);
+    let made = make(of, &sets(call, 1), limits);
+    let target = call.key(0);
+    let slot = call.space.find(target);
+    call.reply.integer(made.len() as i64);
+    match slot {
+        Some(slot) if made.is_empty() => {
+            call.space.remove(target, slot);
+            call.space.count_changes(1);
+            call.space.emit(|| [&b"DEL"[..], target.bytes]);
+        }
+        None if made.is_empty() => {}
+        slot => {
+            call.space.note_overwrite(target, slot, Type::Set);
+            put_set(&mut call.space, target, slot, made);
+            call.space.count_changes(1);
+            call.emit_as_is();
+        }
+    }
+    Ok(())
+}
+
+/// The set that is made of the sets.
+fn make(of: Of, sets: &[Option<SetRef<'_>>], limits: Limits<'_>) -> Set {
+    let mut made = Set::default();
+    each(of, sets, limits.hasher, &mut |member| {
+        made.add_member(member, limits);
+        ControlFlow::Continue(())
+    });
+    made
+}

@@ -1,0 +1,227 @@
+//! A set as a whole: all of its members, some of them drawn, a walk over it.
+
+use super::access::{change_set, find_set, read_set, set_at, write_member};
+use crate::commands::scan::{Filter, parse_cursor};
+use crate::error::Error;
+use crate::run::call::Call;
+use crate::run::command::DataCommand;
+use crate::run::event_classes::SET;
+use crate::spec::*;
+use redstart_protocol::{Reply, parse_i64};
+
+/// SMEMBERS key
+pub static SMEMBERS: DataCommand = declare("smembers", Group::Set, Exactly(2))
+    .flags(READONLY | NONDETERMINISTIC)
+    .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .since("1.0.0")
+    .complexity("O(N) with N members in the set.")
+    .summary("Returns all members of a set.")
+    .syntax("key")
+    .run(list);
+
+fn list(call: &mut Call<'_>) -> Result<(), Error> {
+    let key = call.key(0);
+    let set = read_set(&mut call.space, key)?;
+    call.reply.set(set.map_or(0, |set| set.len()));
+    if let Some(set) = set {
+        set.for_each(|member| write_member(call.reply, member));
+    }
+    Ok(())
+}
+
+/// SPOP key [count]
+pub static SPOP: DataCommand = declare("spop", Group::Set, AtLeast(2))
+    .flags(WRITE | FAST | NONDETERMINISTIC | OWN_EVENT)
+    .keys(&[KeySpec::at(1, RW | ACCESS | DELETE)])
+    .since("1.0.0")
+    .complexity("O(N) with N members returned.")
+    .summary("Removes members from a set, drawn at random, and returns them.")
+    .syntax("key [count]")
+    .run(pop);
+
+fn pop(call: &mut Call<'_>) -> Result<(), Error> {
+    match call.args.len() {
+        2 => pop_one(call),
+        3 => pop_several(call),
+        _ => Err(Error::SYNTAX),
+    }
+}
+
+fn pop_one(call: &mut Call<'_>) -> Result<(), Error> {
+    let (key, hasher) = (call.key(0), call.space.hasher());
+    let Some(slot) = find_set(&mut call.space, key)? else {
+        call.reply.null();
+        return Ok(());
+    };
+    let mut random = fastrand::Rng::with_seed(call.space.random().u64(..));
+    let (reply, wanted) = (&mut *call.reply, call.space.listened_to());
+    let mut popped = Vec::new();
+    change_set(&mut call.space, key, slot, |set| {
+        set.pop(&mut random, hasher, |member| {
+            write_member(reply, member);
+            if wanted {
+                popped = member.to_vec();
+            }
+        })
+    });
+    call.space.count_changes(1);
+    call.space.emit(|| [b"SREM", key.bytes, &popped]);
+    Ok(())
+}
+
+fn pop_several(call: &mut Call<'_>) -> Result<(), Error> {
+    let count = parse_i64(call.args.at(2)).filter(|count| *count >= 0);
+    let count = usize::try_from(count.ok_or(Error::NOT_POSITIVE)?).unwrap_or(usize::MAX);
+    let (key, hasher) = (call.key(0), call.space.hasher());
+    let found = find_set(&mut call.space, key)?;
+    let Some(slot) = found.filter(|_| count > 0) else {
+        call.reply.set(0);
+        return Ok(());
+    };
+    let set = set_at(&mut call.space, key, slot);
+    let len = set.len();
+    if count >= len {
+        call.reply.set(len);
+        set.for_each(|member| write_member(call.reply, member));
+        call.space.note_event(SET, "spop", key);
+        call.space.remove(key, slot);
+        call.space.count_changes(len);
+        call.space.emit(|| [&b"DEL"[..], key.bytes]);
+        return Ok(());
+    }
+    let mut random = fastrand::Rng::with_seed(call.space.random().u64(..));
+    let (reply, wanted) = (&mut *call.reply, call.space.listened_to());
+    let mut popped = Vec::new();
+    reply.set(count);
+    change_set(&mut call.space, key, slot, |set| {
+        for _ in 0..count {
+            set.pop(&mut random, hasher, |member| {
+                write_member(reply, member);
+                if wanted {
+                    popped.push(member.to_vec());
+                }
+            });
+        }
+        true
+    });
+    call.space.count_changes(count);
+    let head = [&b"SREM"[..], key.bytes];
+    call.space.emit(|| head.into_iter().chain(popped.iter().map(|member| &member[..])));
+    Ok(())
+}
+
+/// SRANDMEMBER key [count]
+pub static SRANDMEMBER: DataCommand = declare("srandmember", Group::Set, AtLeast(2))
+    .flags(READONLY | NONDETERMINISTIC)
+    .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .since("1.0.0")
+    .complexity("O(N) with N members returned.")
+    .summary("Returns members of a set, drawn at random.")
+    .syntax("key [count]")
+    .run(random);
+
+fn random(call: &mut Call<'_>) -> Result<(), Error> {
+    let count = match call.args.len() {
+        2 => None,
+        3 => Some(parse_i64(call.args.at(2)).ok_or(Error::NOT_INTEGER)?),
+        _ => return Err(Error::SYNTAX),
+    };
+    if count == Some(i64::MIN) {
+        return Err(Error::NOT_NEGATABLE);
+    }
+    let mut random = fastrand::Rng::with_seed(call.space.random().u64(..));
+    let key = call.key(0);
+    let set = read_set(&mut call.space, key)?;
+    let reply = &mut *call.reply;
+    let (Some(set), Some(count)) = (set, count) else {
+        match set.and_then(|set| set.draw(&mut random)) {
+            Some(member) => write_member(reply, member),
+            None if count.is_some() => reply.array(0),
+            None => reply.null(),
+        }
+        return Ok(());
+    };
+    match count {
+        ..0 => {
+            let (mark, start, most) =
+                (reply.mark(), reply.len(), call.options.string_bytes_max() as usize);
+            reply.array(count.unsigned_abs() as usize);
+            for _ in 0..count.unsigned_abs() {
+                let Some(member) = set.draw(&mut random) else { break };
+                write_member(reply, member);
+                if reply.len() - start > most {
+                    reply.rewind(mark);
+                    return Err(Error::OUT_OF_RANGE);
+                }
+            }
+        }
+        _ if count as u64 >= set.len() as u64 => {
+            reply.array(set.len());
+            set.for_each(|member| write_member(reply, member));
+        }
+        _ => {
+            reply.array(count as usize);
+            set.draw_distinct(count as usize, &mut random, |member| write_member(reply, member));
+        }
+    }
+    Ok(())
+}
+
+/// SSCAN key cursor [MATCH pattern] [COUNT count]
+pub static SSCAN: DataCommand = declare("sscan", Group::Set, AtLeast(3))
+    .flags(READONLY | NONDETERMINISTIC)
+    .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .since("2.8.0")
+    .complexity("O(1) a call, O(N) for a whole scan over N members.")
+    .summary("Walks over the members of a set, some of them in each call.")
+    .syntax("key cursor [MATCH pattern] [COUNT count]")
+    .run(scan);
+
+fn scan(call: &mut Call<'_>) -> Result<(), Error> {
+    let cursor = parse_cursor(call.args.at(2)).ok_or(Error::INVALID_CURSOR)?;
+    let (key, args, hasher) = (call.key(0), call.args, call.space.hasher());
+    let Some(set) = read_set(&mut call.space, key)? else {
+        call.reply.array(2);
+        call.reply.bulk(b"0");
+        call.reply.array(0);
+        return Ok(());
+    };
+    let (mut count, mut filter) = (10, Filter::default());
+    for at in (3..args.len()).step_by(2) {
+        let word = args.at(at);
+        if word.eq_ignore_ascii_case(b"NOVALUES") {
+            return Err(Error::NOVALUES);
+        }
+        let value = args.get(at + 1).ok_or(Error::SYNTAX)?;
+        if word.eq_ignore_ascii_case(b"COUNT") {
+            count = parse_i64(value).ok_or(Error::NOT_INTEGER)?;
+            if count < 1 {
+                return Err(Error::SYNTAX);
+            }
+        } else if word.eq_ignore_ascii_case(b"MATCH") {
+            filter = Filter::new(value);
+        } else {
+            return Err(Error::SYNTAX);
+        }
+    }
+    let mut found = Reply::new(call.reply.protocol());
+    let mut len = 0;
+    let next = set.scan(cursor, count as u64, hasher, |member| {
+        if member.with(|text| filter.passes(text)) {
+            len += 1;
+            write_member(&mut found, member);
+        }
+    });
+    call.reply.array(2);
+    call.reply.bulk(next.to_string().as_bytes());
+    call.reply.array(len);
+    append(call.reply, &found);
+    Ok(())
+}
+
+/// Adds what was written elsewhere.
+pub fn append(reply: &mut Reply, written: &Reply) {
+    for piece in written.pieces(0) {
+        reply.raw(piece);
+    }
+}
