@@ -19,9 +19,11 @@ mod tools;
 
 use crate::system::log;
 use redstart_config::{Config, Setting};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -63,11 +65,14 @@ fn end_on_panic() {
 
 /// What has to be done before anything is served: the log, the working directory.
 fn prepare(config: &Config) -> io::Result<()> {
-    let dir = std::ffi::OsStr::from_bytes(config.text(Setting::Dir));
-    std::env::set_current_dir(dir)?;
+    let dir = Path::new(OsStr::from_bytes(config.text(Setting::Dir)));
+    std::env::set_current_dir(dir)
+        .map_err(|error| tried(format_args!("Can't chdir to '{}'", dir.display()), "dir", error))?;
     let logfile = String::from_utf8_lossy(config.text(Setting::Logfile));
     if !logfile.is_empty() {
-        log::to_file(&logfile)?;
+        log::to_file(&logfile).map_err(|error| {
+            tried(format_args!("Can't open the log file '{logfile}'"), "logfile", error)
+        })?;
     }
     let wanted = config.count(Setting::Maxclients) as u64;
     let reached = system::process::reserve_descriptors(wanted);
@@ -77,9 +82,18 @@ fn prepare(config: &Config) -> io::Result<()> {
     if config.is(Setting::Daemonize) {
         log::warning("daemonize has no effect: run redstart under a supervisor");
     }
-    let pidfile = String::from_utf8_lossy(config.text(Setting::Pidfile));
-    if !pidfile.is_empty() {
-        std::fs::write(&*pidfile, format!("{}\n", std::process::id()))?;
-    }
     Ok(())
+}
+
+/// An error that says what was tried, and what helps, beside what the system says.
+fn tried(what: fmt::Arguments<'_>, setting: &str, error: io::Error) -> io::Error {
+    let remedy = match error.kind() {
+        io::ErrorKind::NotFound => format!("Make that folder, or name another one (`{setting}`)"),
+        io::ErrorKind::PermissionDenied => {
+            format!("Let this user in, run as another one, or name another place (`{setting}`)")
+        }
+        _ => format!("Name another place (`{setting}`)"),
+    };
+    let system = redstart_config::error::system_text(&error);
+    io::Error::new(error.kind(), format!("{what}: {system}. {remedy}"))
 }

@@ -27,7 +27,7 @@ use crate::session::handlers::Handlers;
 use crate::system::clock::Clock;
 use crate::system::heartbeats::Heartbeats;
 use crate::system::pace::Served;
-use crate::system::{allocator, log, random, supervisor};
+use crate::system::{allocator, log, process, random, supervisor};
 use parking_lot::RwLock;
 use redstart_config::{Config, Setting};
 use redstart_engine::Engine;
@@ -35,8 +35,12 @@ use redstart_engine::stats::Stats;
 use redstart_scripting::Store;
 use std::io;
 use std::sync::{Arc, Barrier};
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
+
+/// How long clients that connect while data is loaded wait for it, before they get -LOADING.
+const LOADING_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Starts everything and serves until SHUTDOWN or a signal.
 ///
@@ -48,6 +52,7 @@ pub fn serve(config: Config) -> io::Result<()> {
     let server = parts(config, &startup)?;
     server.durability.claim_as_configured()?;
     let bound = Bound::new(&startup)?;
+    process::write_pidfile(&server.config.read());
     let handlers: &'static Handlers = leak(commands::handlers(server.registry));
     settings::apply_once(&server.config.read(), &server.engine.options);
     server.apply_config();
@@ -62,9 +67,10 @@ pub fn serve(config: Config) -> io::Result<()> {
         .collect::<io::Result<Vec<_>>>()?;
     ready.wait();
     server.watermarks.note_startup(allocator::allocated());
-    start_accepting(server, bound, workers)?;
+    let accept = move || start_accepting(server, bound, workers);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ended = runtime.block_on(load_and_serve(server, handlers));
+    let ended = runtime.block_on(load_and_serve(server, handlers, accept));
+    process::remove_pidfile();
     log::flush();
     ended
 }
@@ -121,21 +127,48 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
     }))
 }
 
-/// Loads the data, while clients get -LOADING, and then waits for the end.
-async fn load_and_serve(server: &'static Server, handlers: &'static Handlers) -> io::Result<()> {
+/// Loads the data, has clients accepted, and then waits for the end. Who connects meanwhile waits
+/// until the data is there; if it is much, clients are accepted, and get -LOADING.
+async fn load_and_serve(
+    server: &'static Server,
+    handlers: &'static Handlers,
+    accept: impl FnOnce() -> io::Result<()>,
+) -> io::Result<()> {
     let mut signals = Signals::listen()?;
     let load = move || server.durability.load(&mut Replayer::new(server, handlers));
-    let loading = tokio::task::spawn_blocking(load);
-    tokio::select! {
-        loaded = loading => loaded?.map_err(io::Error::other)?,
-        () = signals.ending(server) => exit_while_loading(),
+    let mut loading = tokio::task::spawn_blocking(load);
+    let mut accept = Some(accept);
+    loop {
+        tokio::select! {
+            loaded = &mut loading => {
+                loaded?.map_err(io::Error::other)?;
+                break;
+            }
+            () = signals.ending(server) => exit_while_loading(),
+            () = loads_for_long(server), if accept.is_some() => {
+                accept.take().map_or(Ok(()), |accept| accept())?;
+            }
+        }
     }
+    accept.map_or(Ok(()), |accept| accept())?;
     let (port, workers) = (server.port, server.stats.len());
     log::notice(format_args!(
         "Ready to accept connections on port {port} with {workers} worker(s)"
     ));
     supervisor::notify(&server.config.read(), "READY=1\nSTATUS=Ready to accept connections\n");
     until_stopped(server, signals).await
+}
+
+/// Waits until there was data to load for some time. Where there is none, there is nothing to tell
+/// clients but that the server is ready, however long that takes.
+async fn loads_for_long(server: &Server) {
+    let mut look = tokio::time::interval(LOADING_PATIENCE / 10);
+    loop {
+        look.tick().await;
+        if server.durability.has_loaded_for(LOADING_PATIENCE) {
+            return;
+        }
+    }
 }
 
 /// A part of the server, for as long as the process lives.
@@ -201,6 +234,7 @@ async fn on_signal(server: &'static Server, setting: Setting, interrupt: &mut Si
 /// Ends the process while it saves: the last snapshot and the log stay as they were.
 fn exit_at_once() -> ! {
     log::warning("You insist... exiting now.");
+    process::remove_pidfile();
     log::flush();
     std::process::exit(1)
 }
@@ -236,13 +270,14 @@ impl Signals {
 /// not waited for.
 fn exit_while_loading() -> ! {
     log::warning("Asked to end while data is being loaded, exiting now.");
+    process::remove_pidfile();
     log::flush();
     std::process::exit(0)
 }
 
 async fn until_stopped(server: &'static Server, mut signals: Signals) -> io::Result<()> {
     let Signals { terminate, interrupt, .. } = &mut signals;
-    let mut tick = tokio::time::interval(std::time::Duration::from_millis(100));
+    let mut tick = tokio::time::interval(Duration::from_millis(100));
     loop {
         tokio::select! {
             _ = terminate.recv() => {

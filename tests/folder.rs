@@ -83,6 +83,15 @@ fn write_numbers(port: u16, last: &AtomicU64, stop: &AtomicBool) {
     }
 }
 
+/// Ends the writer, also of a test that fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
 fn wait_for(client: &mut Client, field: &str) {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -175,9 +184,8 @@ fn one_try(directory: &Path, args: &[&str], state: State, last: &AtomicU64) {
     let (id, port, stop) = (server.id(), server.port(), AtomicBool::new(false));
     let error = thread::scope(|scope| {
         scope.spawn(|| write_numbers(port, last, &stop));
-        let error = refused(directory, args);
-        stop.store(true, Relaxed);
-        error
+        let _stop = Stop(&stop);
+        refused(directory, args)
     });
     let who = format!("process {id} (port {port})");
     assert!(error.contains(&who), "{state:?}: {error} does not name {who}");

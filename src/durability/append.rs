@@ -6,6 +6,7 @@
 //! keys). When the log fails, that thread tries again, and rewrites it if nothing else helps.
 
 use super::Durability;
+use super::disk::directory::remedy;
 use super::gate::{IS_LOGGING, LOG_FAILS, Policy};
 use super::take::Moment;
 use crate::system::log;
@@ -127,11 +128,20 @@ impl Durability {
     pub(super) fn notice_log(&self) {
         let fails = self.is_logging() && self.log.state() != State::Fine;
         if fails && !self.gate.has(LOG_FAILS) {
-            let state = self.log.state();
-            log::warning(format_args!("The log cannot be written: {state:?}"));
+            if let State::Unwritten(why) | State::Broken(why) = self.log.state() {
+                log::warning(format_args!(
+                    "The log in {} cannot be written: {why}. Writes are refused until it can be",
+                    self.log_folder()
+                ));
+            }
         }
         self.gate.set_to(LOG_FAILS, fails);
         self.syncs.note_progress();
+    }
+
+    /// Where the log is, for people.
+    fn log_folder(&self) -> String {
+        self.parts.log_place().0.path().display().to_string()
     }
 
     /// Replaces the log by a snapshot and what follows it. The status says already that this goes
@@ -156,7 +166,8 @@ impl Durability {
             }
             Err(error) => {
                 status.rewrite.failed_in_row += 1;
-                log::warning(format_args!("Rewriting the log failed: {error}"));
+                let (folder, remedy) = (self.log_folder(), remedy(error.kind()));
+                log::warning(format_args!("Rewriting the log in {folder} failed: {error}{remedy}"));
             }
         }
         result
@@ -205,7 +216,8 @@ impl Durability {
             let mut status = self.status.lock();
             (status.rewrite.since_ms, status.rewrite.failed) = (None, true);
             self.log_begins.store(false, Release);
-            log::warning(format_args!("The log could not be begun: {error}"));
+            let (folder, remedy) = (self.log_folder(), remedy(error.kind()));
+            log::warning(format_args!("The log in {folder} could not be begun: {error}{remedy}"));
             return Err(error);
         }
         Ok(())

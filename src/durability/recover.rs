@@ -16,7 +16,7 @@ use redstart_persistence::storage::Storage;
 use redstart_persistence::{Fault, ReadError};
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// What is loaded again while the server runs, for tests (DEBUG RELOAD, DEBUG LOADAOF).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +53,13 @@ impl Durability {
         // The settings may have been changed meanwhile.
         self.follow_config()?;
         Ok(())
+    }
+
+    /// Whether there is data to load, and loading began so long ago.
+    pub fn has_loaded_for(&self, time: Duration) -> bool {
+        let progress = &self.loading.progress;
+        let since_ms = self.parts.now_ms().saturating_sub(self.loading.began_ms.load(Relaxed));
+        progress.total_bytes.load(Relaxed) > 0 && u128::from(since_ms) >= time.as_millis()
     }
 
     /// Loads the log; without one, what else there is, which becomes the log's base.

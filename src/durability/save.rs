@@ -1,6 +1,7 @@
 //! Saving: SAVE, the body of BGSAVE, and the last snapshot at the end.
 
 use super::Durability;
+use super::disk::directory::remedy;
 use super::gate::{IS_STOPPING, SAVE_FAILS};
 use crate::system::log;
 use redstart_config::Setting;
@@ -97,7 +98,11 @@ impl Durability {
             Ok((Counts { entries, bytes, .. }, _)) => log::notice(format_args!(
                 "DB saved on disk: {entries} keys, {bytes} bytes, {took_ms} ms"
             )),
-            Err(error) => log::warning(format_args!("Saving the snapshot failed: {error}")),
+            Err(error) => {
+                let (directory, name) = self.parts.dump_place();
+                let (folder, remedy) = (directory.path().display(), remedy(error.kind()));
+                log::warning(format_args!("Saving {folder}/{name} failed: {error}{remedy}"));
+            }
         }
         self.follow_failure();
         result.map(drop)

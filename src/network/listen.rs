@@ -110,7 +110,13 @@ fn bind_all(
             Err(_) if *optional && !(bound.is_empty() && known.is_empty()) => {}
             Err(error) => {
                 let port = addr.port();
-                let text = format!("Failed listening on port {port}, at {addr}: {error}");
+                let remedy = match error.kind() {
+                    io::ErrorKind::AddrInUse => ". Another server is there: use another port",
+                    io::ErrorKind::AddrNotAvailable => ". This machine does not have it (bind)",
+                    io::ErrorKind::PermissionDenied => ". Only root may: use a port above 1023",
+                    _ => "",
+                };
+                let text = format!("Failed listening on port {port}, at {addr}: {error}{remedy}");
                 return Err(io::Error::new(error.kind(), text));
             }
         }

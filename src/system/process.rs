@@ -1,5 +1,12 @@
 //! The process as the system sees it: its limits, and what it uses.
 
+use super::log;
+use redstart_config::{Config, Setting};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Descriptors that the server needs beside those of clients.
@@ -21,6 +28,44 @@ pub fn reserve_descriptors(clients: u64) -> u64 {
         }
     }
     current.unwrap_or(wanted).saturating_sub(OWN_DESCRIPTORS)
+}
+
+/// The file that holds the process's number, if it was written.
+static PIDFILE: OnceLock<PathBuf> = OnceLock::new();
+
+/// Writes the process's number to `pidfile`. Without it the server can be served as well: where
+/// that fails, the log says so.
+pub fn write_pidfile(config: &Config) {
+    let path = config.text(Setting::Pidfile);
+    if path.is_empty() {
+        return;
+    }
+    // `dir` may change, and the working directory with it.
+    let path = Path::new(OsStr::from_bytes(path));
+    let written = std::path::absolute(path)
+        .and_then(|path| std::fs::write(&path, own_number()).map(|()| path));
+    match written {
+        // The server starts once.
+        Ok(path) => drop(PIDFILE.set(path)),
+        Err(error) => log::warning(format_args!(
+            "Failed to write the PID file '{}': {error}. The server goes on without it",
+            path.display()
+        )),
+    }
+}
+
+/// Removes the file, unless it is another process's by now.
+pub fn remove_pidfile() {
+    if let Some(path) = PIDFILE.get()
+        && std::fs::read_to_string(path).is_ok_and(|text| text == own_number())
+    {
+        // Left over, it misleads only for as long as no other process has its number.
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+fn own_number() -> String {
+    format!("{}\n", std::process::id())
 }
 
 /// What the system says of the process.

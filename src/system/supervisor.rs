@@ -31,7 +31,10 @@ pub fn notify(config: &Config, lines: &str) {
         return crate::system::log::warning("supervised is systemd, but NOTIFY_SOCKET is not set");
     };
     if let Err(error) = send(&name, lines) {
-        crate::system::log::warning(format_args!("The supervisor could not be notified: {error}"));
+        crate::system::log::warning(format_args!(
+            "The supervisor could not be notified at {}: {error}",
+            name.display()
+        ));
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::duplicate_keys::DuplicateKeys;
 use super::file::{builder, place};
-use crate::durability::{Claim, Directory, NotClaimed, check_regular, lock_name, looks_like_rdb};
+use crate::durability::{
+    Claim, Directory, NotClaimed, check_regular, lock_name, looks_like_rdb, remedy,
+};
 use crate::system::progress::{Audience, Progress};
 use clap::Parser;
 use redstart_engine::Engine;
@@ -118,7 +120,8 @@ impl Conversion<'_> {
     /// Adds the name of the output to an error.
     fn written<T>(&self, result: io::Result<T>) -> io::Result<T> {
         result.map_err(|error| {
-            let text = format!("{} cannot be written: {error}", self.path.display());
+            let (path, remedy) = (self.path.display(), remedy(error.kind()));
+            let text = format!("{path} cannot be written: {error}{remedy}");
             io::Error::new(error.kind(), text)
         })
     }

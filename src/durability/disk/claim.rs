@@ -50,18 +50,23 @@ impl Claim {
     pub fn take(path: &Path, about: &str) -> Result<Claim, NotClaimed> {
         loop {
             let file = open(path).map_err(NotClaimed::Impossible)?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(NotClaimed::Held(holder(file))),
-                Err(TryLockError::Error(error)) => return Err(NotClaimed::Impossible(error)),
-            }
-            let claim = Claim { path: path.to_owned(), file: Some(file) };
-            // Who held it before may have removed the file meanwhile: then another one counts.
-            if claim.stands() {
+            if let Some(claim) = Claim::lock(path, file)? {
                 claim.introduce(about);
                 return Ok(claim);
             }
         }
+    }
+
+    /// Locks a lock file that was opened; none if it was removed meanwhile by who held it: then
+    /// another one counts.
+    fn lock(path: &Path, file: File) -> Result<Option<Claim>, NotClaimed> {
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(NotClaimed::Held(holder(file))),
+            Err(TryLockError::Error(error)) => return Err(NotClaimed::Impossible(error)),
+        }
+        let claim = Claim { path: path.to_owned(), file: Some(file) };
+        Ok(Some(claim).filter(Claim::stands))
     }
 
     /// What stands in for a claim where nothing can be locked.
@@ -153,19 +158,16 @@ mod tests {
     #[test]
     fn a_removed_lock_file_is_no_lock() {
         let path = scratch("removed");
-        for _ in 0..200 {
-            let held = thread::scope(|scope| {
-                let try_it = || Claim::take(&path, "a thread").ok();
-                let tries = [(); 4].map(|()| scope.spawn(try_it));
-                let first = Claim::take(&path, "the first").ok();
-                let mut held: Vec<Claim> = first.into_iter().collect();
-                held.pop().into_iter().for_each(Claim::remove);
-                let claims = tries.map(|tried| tried.join().expect("it does not panic"));
-                claims.into_iter().flatten().count()
-            });
-            assert!(held <= 1, "{held} hold it");
-        }
-        let _ = fs::remove_file(&path);
+        let first = Claim::take(&path, "process 7").expect("nothing is held");
+        let opened = open(&path).expect("it is there");
+        first.remove();
+        assert!(matches!(Claim::lock(&path, opened), Ok(None)));
+        let second = Claim::take(&path, "process 8").expect("nothing is held");
+        let opened = open(&path).expect("it is there");
+        second.remove();
+        let third = Claim::take(&path, "process 9").expect("nothing is held");
+        assert!(matches!(Claim::lock(&path, opened), Ok(None)));
+        third.remove();
     }
 
     #[test]

@@ -26,8 +26,15 @@ impl Directory {
     pub fn make(&self) -> io::Result<()> {
         match fs::create_dir(&self.0) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.0.is_dir() => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let text = format!("{} cannot be used: it is not a folder", self.0.display());
+                Err(io::Error::new(io::ErrorKind::NotADirectory, text))
+            }
             Err(error) => self.named("", Err(error)),
-            Ok(()) => File::open(self.0.parent().unwrap_or(".".as_ref()))?.sync_all(),
+            Ok(()) => {
+                let parent = Directory::new(self.0.parent().unwrap_or("".as_ref()));
+                parent.sync_directory()
+            }
         }
     }
 
@@ -37,7 +44,8 @@ impl Directory {
     }
 
     fn place(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        // Without a name, the directory: no separator behind it.
+        if name.is_empty() { self.0.clone() } else { self.0.join(name) }
     }
 
     /// When a file was last changed, if it is there.
@@ -48,7 +56,8 @@ impl Directory {
     /// Adds the path to an error, which the system's text lacks.
     fn named<T>(&self, name: &str, result: io::Result<T>) -> io::Result<T> {
         result.map_err(|error| {
-            let text = format!("{} cannot be used: {error}", self.place(name).display());
+            let (place, remedy) = (self.place(name), remedy(error.kind()));
+            let text = format!("{} cannot be used: {error}{remedy}", place.display());
             io::Error::new(error.kind(), text)
         })
     }
@@ -63,6 +72,16 @@ pub fn check_regular(about: &fs::Metadata) -> io::Result<()> {
         Ok(())
     } else {
         Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"))
+    }
+}
+
+/// What helps against an error of the system, behind its text.
+pub fn remedy(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ". Free some space there",
+        io::ErrorKind::PermissionDenied => ". Give this user the right to it",
+        io::ErrorKind::ReadOnlyFilesystem => ". Name a folder that can be written (dir)",
+        _ => "",
     }
 }
 
@@ -93,7 +112,7 @@ impl Storage for Directory {
         let about = self.named(name, fs::metadata(self.place(name)))?;
         self.named(name, check_regular(&about))?;
         let file = self.named(name, File::open(self.place(name)))?;
-        let len = file.metadata()?.len();
+        let len = self.named(name, file.metadata())?.len();
         Ok((Box::new(Reading::new(file, len)), len))
     }
 
@@ -110,16 +129,15 @@ impl Storage for Directory {
     }
 
     fn sync_directory(&self) -> io::Result<()> {
-        File::open(&self.0)?.sync_all()
+        self.named("", File::open(&self.0).and_then(|directory| directory.sync_all()))
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in self.named("", fs::read_dir(&self.0))? {
-            let entry = entry?;
-            if let (true, Ok(name)) =
-                (entry.file_type()?.is_file(), entry.file_name().into_string())
-            {
+            let entry = self.named("", entry)?;
+            let is_file = self.named("", entry.file_type())?.is_file();
+            if let (true, Ok(name)) = (is_file, entry.file_name().into_string()) {
                 names.push(name);
             }
         }
