@@ -216,8 +216,8 @@ const NEWER: Counted = &[
     ("HGETDEL h FIELDS 2 c d", 2),
 ];
 
-/// Writing commands that have a test of their own here.
-const APART: [&str; 1] = ["restore"];
+/// Writing commands that have a test of their own here, or none because they are refused.
+const APART: [&str; 2] = ["migrate", "restore"];
 
 /// Redstart, and the redis-server that is the oracle, where it is installed.
 fn servers() -> Vec<Server> {

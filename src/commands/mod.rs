@@ -73,7 +73,10 @@ fn containers() -> impl Iterator<Item = &'static Command> {
 /// The whole command table: data commands, session commands, containers.
 pub fn registry() -> Registry {
     let files = redstart_persistence::commands::COMMANDS.iter();
-    let data = files.chain(memory::DATA_COMMANDS).map(|command| Declared::from(*command));
+    let data = files
+        .chain(memory::DATA_COMMANDS)
+        .chain(replication::DATA_COMMANDS)
+        .map(|command| Declared::from(*command));
     let session = all().map(|command| &command.spec).chain(containers()).map(Declared::session);
     Registry::new(redstart_engine::commands::all().chain(data).chain(session))
 }

@@ -1,4 +1,5 @@
-//! ROLE, WAIT, REPLICAOF, SLAVEOF: what clients ask a server that has no replicas and is none. And
+//! ROLE, WAIT, REPLICAOF, SLAVEOF, FAILOVER, MIGRATE: what clients ask a server that has no replicas
+//! and is none. And
 //! REPLCONF, PSYNC, SYNC: what a replica says that was pointed here. It would connect again at once
 //! after any refusal but one, thousands of times a second: so everything that it says of itself is
 //! accepted, and then it learns that the link to the master is down, upon which it waits a second.
@@ -6,13 +7,16 @@
 use crate::commands::declare::{SessionCommand, is, parse_timeout_ms};
 use crate::session::Context;
 use crate::session::blocked;
-use redstart_engine::Error;
 use redstart_engine::spec::*;
+use redstart_engine::{DataCommand, Error};
 use redstart_protocol::{Args, Reply, parse_i64};
 
 /// The commands of this file.
 pub static COMMANDS: &[&SessionCommand] =
-    &[&ROLE, &WAIT, &REPLICAOF, &SLAVEOF, &REPLCONF, &PSYNC, &SYNC];
+    &[&ROLE, &WAIT, &REPLICAOF, &SLAVEOF, &FAILOVER, &REPLCONF, &PSYNC, &SYNC];
+
+/// The data commands of this file.
+pub static DATA_COMMANDS: &[&DataCommand] = &[&MIGRATE];
 
 /// ROLE
 static ROLE: SessionCommand = declare("role", Group::Server, Arity::Exactly(1))
@@ -76,6 +80,62 @@ fn become_replica(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error
         _ => Err(Error::text("ERR Invalid master port")),
     }
 }
+
+/// FAILOVER [TO host port [FORCE]] [ABORT] [TIMEOUT milliseconds]
+static FAILOVER: SessionCommand = declare("failover", Group::Server, Arity::AtLeast(1))
+    .flags(ADMIN | NOSCRIPT | STALE)
+    .since("6.2.0")
+    .complexity("O(1)")
+    .summary("Hands over to a replica; there is none.")
+    .syntax("[TO host port [FORCE]] [ABORT] [TIMEOUT milliseconds]")
+    .run(fail_over);
+
+fn fail_over(_: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
+    if args.len() == 2 && is(&args[1], "abort") {
+        return Err(Error::text("ERR No failover in progress."));
+    }
+    let (mut at, mut has_target, mut has_timeout, mut is_forced) = (1, false, false, false);
+    while at < args.len() {
+        match args.len() - at {
+            2.. if is(&args[at], "timeout") && !has_timeout => {
+                match parse_i64(&args[at + 1]).ok_or(Error::NOT_INTEGER)? {
+                    1.. => (at, has_timeout) = (at + 2, true),
+                    _ => return Err(Error::text("ERR FAILOVER timeout must be greater than 0")),
+                }
+            }
+            3.. if is(&args[at], "to") && !has_target => {
+                parse_i64(&args[at + 2]).ok_or(Error::NOT_INTEGER)?;
+                (at, has_target) = (at + 3, true);
+            }
+            _ if is(&args[at], "force") && !is_forced => (at, is_forced) = (at + 1, true),
+            _ => return Err(Error::SYNTAX),
+        }
+    }
+    Err(Error::text("ERR FAILOVER requires connected replicas."))
+}
+
+/// MIGRATE host port <key | ""> destination-db timeout ...
+static MIGRATE: DataCommand = declare("migrate", Group::Generic, Arity::AtLeast(6))
+    .flags(WRITE | NONDETERMINISTIC | DANGEROUS)
+    .keys(&[
+        KeySpec::at(3, RW | ACCESS | DELETE),
+        KeySpec {
+            begin: Begin::Keyword("KEYS", -2),
+            find: Find::Range { last: -1, step: 1 },
+            access: RW | ACCESS | DELETE,
+        },
+    ])
+    .since("2.6.0")
+    .complexity("O(1): it is refused.")
+    .summary("Moves keys to another server; refused, as nothing here connects to others.")
+    .syntax(
+        "host port <key | \"\"> destination-db timeout [COPY] [REPLACE] \
+         [AUTH password | AUTH2 username password] [KEYS key [key ...]]",
+    )
+    .run(|_| {
+        let text = "ERR Redstart does not connect to other servers: DUMP here and RESTORE there";
+        Err(Error::text(text))
+    });
 
 /// REPLCONF [option value ...]
 static REPLCONF: SessionCommand = declare("replconf", Group::Server, Arity::AtLeast(1))

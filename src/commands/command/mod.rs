@@ -79,7 +79,7 @@ fn list(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let session = &mut *context.session;
     let registry = &session.server.registry;
     let names: Vec<String> = match args.len() {
-        2 => top(registry.iter()).map(Registered::full_name).collect(),
+        2 => registry.iter().map(Registered::full_name).collect(),
         5 if is(&args[2], "filterby") => {
             let value = &args[4];
             let chosen: &dyn Fn(&Registered) -> bool = match &args[3] {
