@@ -92,7 +92,7 @@ pub const DIFFERENT: &[(&str, How)] = &[
     ("used_memory_scripts_human", Positive),
     ("used_memory_scripts_eval", Near),
     ("used_memory_functions", Positive),
-    ("mem_not_counted_for_evict", Otherwise("`maxmemory` is about keys, values and their tables")),
+    ("mem_not_counted_for_evict", Otherwise("what there was at the start does not count")),
     ("mem_clients_normal", Otherwise(BUFFERS)),
     ("mem_aof_buffer", Otherwise(TIME)),
     ("mem_overhead_db_hashtable_rehashing", Otherwise(GROWTH)),
