@@ -2,7 +2,7 @@
 
 use super::plan::Group;
 use super::workload::{Action, Dataset, SMALL, Workload};
-use super::{hashes, lists, release, strings};
+use super::{hashes, lists, release, sorted_sets, strings};
 
 /// Every throughput workload, in the order of the tables.
 pub const WORKLOADS: &[Workload] = &[
@@ -49,6 +49,32 @@ pub const WORKLOADS: &[Workload] = &[
     list("LINDEX middle p16", LONG_LIST, lists::Action::Index, 16, 0.5),
     list("LSET middle p1", LONG_LIST, lists::Action::Set, 1, 1.0),
     list("LSET middle p16", LONG_LIST, lists::Action::Set, 16, 0.5),
+    sorted("ZADD new members p1", BIG_SORTED_SET, sorted_sets::Action::AddOther, 1, 0.95),
+    sorted("ZADD new members p16", BIG_SORTED_SET, sorted_sets::Action::AddOther, 16, 0.50),
+    sorted("ZREM p1", BIG_SORTED_SET, sorted_sets::Action::RemoveOther, 1, 0.95),
+    sorted("ZREM p16", BIG_SORTED_SET, sorted_sets::Action::RemoveOther, 16, 0.55),
+    sorted("ZADD new scores p1", BIG_SORTED_SET, sorted_sets::Action::Rescore, 1, 0.95),
+    sorted("ZADD new scores p16", BIG_SORTED_SET, sorted_sets::Action::Rescore, 16, 0.50),
+    sorted("ZINCRBY by 1 p1", BIG_SORTED_SET, sorted_sets::Action::Incr, 1, 0.95),
+    sorted("ZINCRBY by 1 p16", BIG_SORTED_SET, sorted_sets::Action::Incr, 16, 0.40),
+    sorted("ZSCORE p1", BIG_SORTED_SET, sorted_sets::Action::Score, 1, 0.95),
+    sorted("ZSCORE p16", BIG_SORTED_SET, sorted_sets::Action::Score, 16, 0.35),
+    sorted("ZRANK p1", BIG_SORTED_SET, sorted_sets::Action::Rank, 1, 0.95),
+    sorted("ZRANK p16", BIG_SORTED_SET, sorted_sets::Action::Rank, 16, 0.35),
+    sorted("ZCOUNT p1", BIG_SORTED_SET, sorted_sets::Action::Count, 1, 0.95),
+    sorted("ZCOUNT p16", BIG_SORTED_SET, sorted_sets::Action::Count, 16, 0.35),
+    sorted("ZRANGE 100 by rank p1", BIG_SORTED_SET, sorted_sets::Action::RangeByRank, 1, 0.95),
+    sorted("ZRANGE 100 by rank p16", BIG_SORTED_SET, sorted_sets::Action::RangeByRank, 16, 0.50),
+    sorted("ZRANGE 100 by score p1", BIG_SORTED_SET, sorted_sets::Action::RangeByScore, 1, 0.95),
+    sorted("ZRANGE 100 by score p16", BIG_SORTED_SET, sorted_sets::Action::RangeByScore, 16, 0.50),
+    sorted("ZPOPMIN p1", BIG_SORTED_SET, sorted_sets::Action::PopMin, 1, 0.95),
+    sorted("ZPOPMIN p16", BIG_SORTED_SET, sorted_sets::Action::PopMin, 16, 0.35),
+    sorted("ZRANGE 100 by lex p1", LEX_SET, sorted_sets::Action::RangeByLex, 1, 0.95),
+    sorted("ZRANGE 100 by lex p16", LEX_SET, sorted_sets::Action::RangeByLex, 16, 0.50),
+    sorted("ZADD small p1", SMALL_SORTED_SETS, sorted_sets::Action::AddSmall, 1, 0.95),
+    sorted("ZADD small p16", SMALL_SORTED_SETS, sorted_sets::Action::AddSmall, 16, 0.60),
+    sorted("ZRANGE small p1", SMALL_SORTED_SETS, sorted_sets::Action::RangeSmall, 1, 0.95),
+    sorted("ZRANGE small p16", SMALL_SORTED_SETS, sorted_sets::Action::RangeSmall, 16, 0.60),
     release("release by EVALSHA p1", 1, 1.0, None),
     release("release by EVALSHA p16", 16, 0.67, Some(1.5)),
 ];
@@ -64,6 +90,14 @@ const BIG_HASH: Dataset = hash_set(1_000_000, hashes::Action::SetBig);
 
 const fn hash_set(keys: usize, fill: hashes::Action) -> Dataset {
     Dataset { keys, value_bytes: hashes::VALUE_BYTES, fill: Action::Hash(fill) }
+}
+
+const BIG_SORTED_SET: Dataset = sorted_sets_of(sorted_sets::Action::Add);
+const LEX_SET: Dataset = sorted_sets_of(sorted_sets::Action::AddEqual);
+const SMALL_SORTED_SETS: Dataset = sorted_sets_of(sorted_sets::Action::MakeSmall);
+
+const fn sorted_sets_of(fill: sorted_sets::Action) -> Dataset {
+    Dataset { keys: 1_000_000, value_bytes: 16, fill: Action::SortedSet(fill) }
 }
 
 const QUEUE: Dataset = list_set(500_000, lists::Action::Push);
@@ -128,6 +162,17 @@ const fn list(
     cpu_ratio_max: f64,
 ) -> Workload {
     by_cpu(Group::Lists, name, dataset, Action::List(action), pipeline, cpu_ratio_max)
+}
+
+/// Its bars are over Valkey, which the sorted sets of redis-server are no slower than.
+const fn sorted(
+    name: &'static str,
+    dataset: Dataset,
+    action: sorted_sets::Action,
+    pipeline: usize,
+    cpu_ratio_max: f64,
+) -> Workload {
+    by_cpu(Group::SortedSets, name, dataset, Action::SortedSet(action), pipeline, cpu_ratio_max)
 }
 
 const fn release(

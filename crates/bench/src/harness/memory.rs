@@ -12,7 +12,7 @@ use super::plan::{Plan, REDSTART, ServerSpec};
 use super::report::{Section, Table, met, short};
 use super::server::{Cores, Pin, Server};
 use super::strip::{KEY_BYTES, Strip, VALUE_BYTES, fill_strip};
-use super::{hashes, lists};
+use super::{hashes, lists, sorted_sets};
 use std::time::Duration;
 
 const CONNECTIONS: usize = 4;
@@ -31,15 +31,18 @@ struct Fill {
     above_max: f64,
     /// The part of the plan's keys that is filled.
     share: usize,
+    /// Whether the requests fill one value.
+    is_one: bool,
 }
 
-const FILLS: [Fill; 4] = [
+const FILLS: [Fill; 6] = [
     Fill {
         what: "without TTL",
         strip: |keys| fill_strip(keys, &[]),
         own_bytes: KEY_BYTES + VALUE_BYTES,
         above_max: 28.0,
         share: 1,
+        is_one: false,
     },
     Fill {
         what: "with TTL",
@@ -47,6 +50,7 @@ const FILLS: [Fill; 4] = [
         own_bytes: KEY_BYTES + VALUE_BYTES,
         above_max: 44.0,
         share: 1,
+        is_one: false,
     },
     Fill {
         what: "hashes of 10 fields, a quarter of the keys",
@@ -54,6 +58,7 @@ const FILLS: [Fill; 4] = [
         own_bytes: 0,
         above_max: 270.0,
         share: 4,
+        is_one: false,
     },
     Fill {
         what: "lists of 10 elements, a quarter of the keys",
@@ -61,6 +66,23 @@ const FILLS: [Fill; 4] = [
         own_bytes: 0,
         above_max: 215.0,
         share: 4,
+        is_one: false,
+    },
+    Fill {
+        what: "sorted sets of 10 members, a quarter of the keys",
+        strip: sorted_sets::fill_strip,
+        own_bytes: 0,
+        above_max: 285.0,
+        share: 4,
+        is_one: false,
+    },
+    Fill {
+        what: "the members of one sorted set",
+        strip: sorted_sets::big_strip,
+        own_bytes: 0,
+        above_max: 46.0,
+        share: 1,
+        is_one: true,
     },
 ];
 
@@ -71,12 +93,12 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
     let mut table = Table::new(heading);
     let mut complete = true;
     let most = plan.fills.iter().copied().max().unwrap_or(0);
-    for Fill { what, strip, own_bytes, above_max, share } in FILLS {
+    for Fill { what, strip, own_bytes, above_max, share, is_one } in FILLS {
         let strip = strip(most / share);
         for (at, spec) in plan.servers.iter().enumerate() {
             progress(format_args!("memory {what}: {}", spec.name));
             let mut row = vec![what.to_string(), spec.name.clone()];
-            match per_key(plan, spec, cores, &strip, share) {
+            match per_key(plan, spec, cores, (&strip, is_one), share) {
                 Ok(bytes) => {
                     row.extend(bytes.iter().map(|&bytes| short(bytes)));
                     let mean = bytes.iter().sum::<f64>() / bytes.len() as f64;
@@ -98,8 +120,8 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
     let text = format!(
         "Resident bytes per key, {KEY_BYTES}-byte keys and {VALUE_BYTES}-byte values: growth of \
          VmRSS from the empty to the filled server, over the keys, for fills of different \
-         size. Of hashes and lists, whose fields and elements have values of 16 bytes, all \
-         bytes are judged.\n\n{}",
+         size. Of hashes, lists and sorted sets, whose fields, elements and members have 16 \
+         bytes, all bytes are judged.\n\n{}",
         table.markdown()
     );
     Section { title: "Memory".into(), text, complete }
@@ -110,13 +132,18 @@ fn per_key(
     plan: &Plan,
     spec: &ServerSpec,
     cores: &Cores,
-    strip: &Strip,
+    strip: (&Strip, bool),
     share: usize,
 ) -> Outcome<Vec<f64>> {
     plan.fills.iter().map(|&keys| fill(spec, cores, strip, keys / share)).collect()
 }
 
-fn fill(spec: &ServerSpec, cores: &Cores, strip: &Strip, keys: usize) -> Outcome<f64> {
+fn fill(
+    spec: &ServerSpec,
+    cores: &Cores,
+    (strip, is_one): (&Strip, bool),
+    keys: usize,
+) -> Outcome<f64> {
     let server = Server::start(spec, cores, Pin::Apart, 1)?;
     let mut client = Client::connect(server.port)?;
     let empty = server.resident_bytes()?;
@@ -126,7 +153,7 @@ fn fill(spec: &ServerSpec, cores: &Cores, strip: &Strip, keys: usize) -> Outcome
     std::thread::sleep(SETTLE);
     let filled = server.resident_bytes()?;
     let counted = client.dbsize()?;
-    if counted != keys {
+    if counted != if is_one { 1 } else { keys } {
         return Err(Failure(format!("{counted} keys after a fill of {keys}")));
     }
     Ok(filled.saturating_sub(empty) as f64 / keys as f64)

@@ -21,6 +21,7 @@ mod scripts;
 mod server;
 mod skipper;
 mod snapshot;
+mod sorted_sets;
 mod stall;
 mod strings;
 mod strip;
@@ -63,7 +64,7 @@ fn run(plan: &Plan) -> Outcome<bool> {
     for group in &plan.groups {
         match group {
             Group::Strings | Group::Commands | Group::Large => {}
-            Group::Hashes | Group::Lists => {}
+            Group::Hashes | Group::Lists | Group::SortedSets => {}
             Group::Scripts => sections.push(scripts::run(plan, &cores)),
             Group::Publish => sections.push(publish::run(plan, &cores)),
             Group::Memory => sections.push(memory::run(plan, &cores)),

@@ -18,6 +18,8 @@ pub enum Group {
     Hashes,
     /// LPUSH, RPOP, LRANGE, and LINDEX and LSET in the middle
     Lists,
+    /// Sorted sets of a million members, and small ones
+    SortedSets,
     /// A lock's release by script, also with two workers
     Scripts,
     /// PUBLISH to a hundred subscribers
@@ -41,8 +43,8 @@ pub enum Group {
 impl Group {
     /// Whether it is a part of the throughput tables.
     pub fn is_throughput(&self) -> bool {
-        use Group::{Commands, Hashes, Large, Lists, Scripts, Strings};
-        matches!(self, Strings | Commands | Large | Hashes | Lists | Scripts)
+        use Group::{Commands, Hashes, Large, Lists, Scripts, SortedSets, Strings};
+        matches!(self, Strings | Commands | Large | Hashes | Lists | SortedSets | Scripts)
     }
 }
 

@@ -122,6 +122,8 @@ pub mod space {
     pub const HASHES: u8 = 4;
     pub const FIELDS: u8 = 5;
     pub const LISTS: u8 = 6;
+    pub const SORTED_SETS: u8 = 7;
+    pub const MEMBERS: u8 = 8;
 }
 
 /// SETs of the first `count` keys in order of their number, each followed by `options`. Keys look

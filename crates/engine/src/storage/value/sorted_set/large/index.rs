@@ -211,6 +211,11 @@ impl Index {
         self.bytes + self.segments.capacity() * size_of::<Segment>()
     }
 
+    /// The number of allocations.
+    pub fn parts(&self) -> usize {
+        self.segments.len()
+    }
+
     /// An index without memory, for a copy that is only read in order.
     pub fn none() -> Index {
         Index { segments: Vec::new(), slots: 0, bytes: 0, ..Index::default() }

@@ -106,7 +106,7 @@ impl Large {
 
     /// The number of allocations, about.
     pub fn parts(&self) -> usize {
-        self.tree.pages.chunks()
+        self.tree.pages.chunks() + self.index.parts()
     }
 
     /// See [`crate::storage::value::Object::freeze`].
