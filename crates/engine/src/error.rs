@@ -160,6 +160,23 @@ texts! {
     NEGATIVE_MAXLEN = "ERR MAXLEN can't be negative";
     /// SORT by what is no number.
     NOT_SCORES = "ERR One or more scores can't be converted into double";
+    /// ZADD with NX and XX.
+    NX_AND_XX = "ERR XX and NX options at the same time are not compatible";
+    /// ZADD with conditions that contradict each other.
+    GT_LT_NX = "ERR GT, LT, and/or NX options at the same time are not compatible";
+    /// ZADD with INCR and several members.
+    ONE_INCREMENT = "ERR INCR option supports a single increment-element pair";
+    /// ZINCRBY from one infinity by the other.
+    NOT_A_NUMBER = "ERR resulting score is not a number (NaN)";
+    /// A bound of scores that is no number.
+    SCORE_RANGE = "ERR min or max is not a float";
+    /// A bound of texts that does not begin as one.
+    TEXT_RANGE = "ERR min or max not valid string range item";
+    /// ZRANGE by rank with LIMIT.
+    LIMIT_BY_RANK = "ERR syntax error, LIMIT is only supported in combination with either BYSCORE \
+        or BYLEX";
+    /// ZRANGE by text with WITHSCORES.
+    SCORES_BY_LEX = "ERR syntax error, WITHSCORES not supported in combination with BYLEX";
     /// COMMAND GETKEYS of something that is no command.
     INVALID_COMMAND = "ERR Invalid command specified";
     /// COMMAND GETKEYS of a command without keys.

@@ -14,7 +14,8 @@ pub use args::{Args, OwnedArgs, Span};
 pub use error::ProtocolError;
 pub use inline::{quote, split_words};
 pub use number::{
-    DOUBLE_TEXT_MAX, Decimal, decimal, format_f64, format_shortest, parse_f64, parse_i64, parse_u64,
+    DOUBLE_TEXT_MAX, Decimal, decimal, format_f64, format_score, format_shortest, parse_f64,
+    parse_i64, parse_u64,
 };
 pub use reply::{Mark, Protocol, Reply, SHARED_MIN};
 pub use request::{Limits, Parser, Step};

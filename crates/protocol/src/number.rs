@@ -202,6 +202,12 @@ pub fn format_shortest(value: f64, into: &mut [u8; DOUBLE_TEXT_MAX]) -> &str {
     text.into_str()
 }
 
+/// A sorted set's score as Redis 8 shows it: [`format_shortest`], but minus zero with its sign.
+#[inline]
+pub fn format_score(value: f64, into: &mut [u8; DOUBLE_TEXT_MAX]) -> &str {
+    if value == 0.0 && value.is_sign_negative() { "-0" } else { format_shortest(value, into) }
+}
+
 /// Text in a fixed buffer.
 struct Text<'a> {
     bytes: &'a mut [u8],

@@ -16,7 +16,7 @@
 //! Deliberately absent: the socket. `pieces` gives what a vectored write takes, and the caller
 //! counts what was written.
 
-use crate::number::{DOUBLE_TEXT_MAX, format_f64};
+use crate::number::{DOUBLE_TEXT_MAX, format_f64, format_score};
 use bytes::Bytes;
 
 /// From this size on, in bytes, a shared bulk string is sent by reference instead of copied.
@@ -216,11 +216,22 @@ impl Reply {
     pub fn double(&mut self, value: f64) {
         let mut text = [0; DOUBLE_TEXT_MAX];
         let text = format_f64(value, &mut text);
+        self.double_text(text.as_bytes());
+    }
+
+    /// A double by its fewest digits, as Redis 8 replies a score. RESP2: a bulk string.
+    #[inline]
+    pub fn score(&mut self, value: f64) {
+        let mut text = [0; DOUBLE_TEXT_MAX];
+        self.double_text(format_score(value, &mut text).as_bytes());
+    }
+
+    fn double_text(&mut self, text: &[u8]) {
         match self.protocol {
-            Protocol::Resp2 => self.bulk(text.as_bytes()),
+            Protocol::Resp2 => self.bulk(text),
             Protocol::Resp3 => {
                 self.buf.push(b',');
-                self.line(text.as_bytes());
+                self.line(text);
             }
         }
     }
@@ -463,6 +474,9 @@ mod tests {
             (|r| r.boolean(true), r":1\r\n", r"#t\r\n"),
             (|r| r.boolean(false), r":0\r\n", r"#f\r\n"),
             (|r| r.double(1.5), r"$3\r\n1.5\r\n", r",1.5\r\n"),
+            (|r| r.score(0.1), r"$3\r\n0.1\r\n", r",0.1\r\n"),
+            (|r| r.score(-0.0), r"$2\r\n-0\r\n", r",-0\r\n"),
+            (|r| r.score(f64::INFINITY), r"$3\r\ninf\r\n", r",inf\r\n"),
             (|r| r.double(f64::NEG_INFINITY), r"$4\r\n-inf\r\n", r",-inf\r\n"),
             (|r| r.double(0.1), r"$19\r\n0.10000000000000001\r\n", r",0.10000000000000001\r\n"),
             (|r| r.big_number("-12345678901234567890"), r"$21\r\n-12345678901234567890\r\n", {

@@ -10,6 +10,7 @@ pub mod parts;
 pub mod scan;
 pub mod set;
 pub mod sort;
+pub mod sorted_set;
 pub mod string;
 pub mod value;
 
@@ -25,6 +26,7 @@ pub fn all() -> impl Iterator<Item = Declared> {
         key::COMMANDS,
         hash::COMMANDS,
         set::COMMANDS,
+        sorted_set::COMMANDS,
     ];
     let data = families.into_iter().flatten().map(|command| Declared::from(*command));
     let waiting = list::WAITING.iter().map(|command| Declared::from(*command));

@@ -24,3 +24,14 @@ pub fn field_value(args: Args<'_>, at: usize) -> NewValue<'_> {
     }
     NewValue::Str(bytes)
 }
+
+/// A number as Redis 8 reads it for a look, not to store it: no blanks around it, up to the first
+/// zero byte, not in hexadecimal; nothing is zero, and what is too large is infinite.
+pub fn parse_lenient(text: &[u8]) -> Option<f64> {
+    let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
+    let text = &text[..end];
+    if text.is_empty() {
+        return Some(0.0);
+    }
+    std::str::from_utf8(text).ok()?.parse().ok().filter(|number: &f64| !number.is_nan())
+}

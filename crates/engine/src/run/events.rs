@@ -6,7 +6,7 @@
 //! nothing) is noted where it happens. Collected under the locks, published after the unlock.
 
 use crate::run::effect::Effect;
-use crate::run::event_classes::{Classes, EVICTED, GENERIC, HASH, LIST, SET, STRING};
+use crate::run::event_classes::{Classes, EVICTED, GENERIC, HASH, LIST, SET, SORTED_SET, STRING};
 use crate::spec::{Command, EVICTS, Flags, OWN_EVENT, SORTS, TIME_FIRST};
 use bytes::Bytes;
 
@@ -229,6 +229,14 @@ const PLAIN: &[(&str, Classes, &str)] = &[
     ("spexpireat", SET, "sexpire"),
     ("srem", SET, "srem"),
     ("sunionstore", SET, "sunionstore"),
+    ("zadd", SORTED_SET, "zadd"),
+    ("zincrby", SORTED_SET, "zincr"),
+    ("zpopmax", SORTED_SET, "zpopmax"),
+    ("zpopmin", SORTED_SET, "zpopmin"),
+    ("zrem", SORTED_SET, "zrem"),
+    ("zremrangebylex", SORTED_SET, "zremrangebylex"),
+    ("zremrangebyrank", SORTED_SET, "zremrangebyrank"),
+    ("zremrangebyscore", SORTED_SET, "zremrangebyscore"),
 ];
 
 fn index_of(text: &[u8]) -> Option<usize> {

@@ -55,6 +55,7 @@ pub enum Group {
     Scripting,
     Server,
     Set,
+    SortedSet,
     String,
     Transactions,
 }
@@ -73,6 +74,7 @@ impl Group {
             Group::Scripting => "scripting",
             Group::Server => "server",
             Group::Set => "set",
+            Group::SortedSet => "sorted-set",
             Group::String => "string",
             Group::Transactions => "transactions",
         }

@@ -5,6 +5,7 @@
 //! that compare as equal stay in the order in which they were.
 
 use super::pattern::Pattern;
+use crate::commands::value::parse_lenient;
 use crate::error::Error;
 use crate::run::key_access::KeyAccess;
 use std::cmp::Ordering;
@@ -42,10 +43,10 @@ impl Order<'_> {
             (false, by) => {
                 let score = |element: &'e [u8]| {
                     let score = match by {
-                        None => number(element),
+                        None => parse_lenient(element),
                         // What is not there weighs nothing.
                         Some(by) => by
-                            .with_value(space, element, |value| value.with(number))
+                            .with_value(space, element, |value| value.with(parse_lenient))
                             .unwrap_or(Some(0.0)),
                     };
                     score.map(|score| (score, element)).ok_or(Error::NOT_SCORES)
@@ -94,15 +95,4 @@ impl Order<'_> {
         let end = text.iter().position(|byte| *byte == 0 && !self.stores);
         &text[..end.unwrap_or(text.len())]
     }
-}
-
-/// A number as a text: no blanks around it, up to the first zero byte, not in hexadecimal; nothing
-/// is zero, and what is too large is infinite.
-fn number(text: &[u8]) -> Option<f64> {
-    let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
-    let text = &text[..end];
-    if text.is_empty() {
-        return Some(0.0);
-    }
-    std::str::from_utf8(text).ok()?.parse().ok().filter(|number: &f64| !number.is_nan())
 }

@@ -4,8 +4,8 @@
 //! many members, or a long one, is a tree of pages with an index; see [`large`]. There is no way
 //! back: a set that has grown is likely to grow again.
 //!
-//! Zero and minus zero are equal scores, and are told apart when they are replied. A score is never
-//! "not a number"; the commands see to that.
+//! Zero and minus zero are equal scores, and are told apart when they are replied; a packed set has
+//! only zero. A score is never "not a number"; the commands see to that.
 //!
 //! The large form has no hasher of its own: every call passes the keyspace's, always the same.
 
@@ -162,28 +162,40 @@ impl SortedSet {
     /// Sets the score of a member. Returns the one that it had.
     #[inline]
     pub fn set(&mut self, member: &[u8], score: f64, limits: Limits<'_>) -> Option<f64> {
-        if member.len() > limits.bytes {
-            self.enlarge(limits.hasher);
-        }
+        self.update(member, limits, |_| Some(score))
+    }
+
+    /// Gives a member the score that `f` makes of the one that it has, if it makes one. Returns the
+    /// one that it had. An equal score changes nothing, be it minus zero.
+    #[inline]
+    pub fn update(
+        &mut self,
+        member: &[u8],
+        limits: Limits<'_>,
+        f: impl FnOnce(Option<f64>) -> Option<f64>,
+    ) -> Option<f64> {
         let packed = match &mut self.0 {
             Form::Packed(packed) => packed,
-            Form::Large(large) => return large.set(member, score, limits.hasher),
+            Form::Large(large) => return large.update(member, limits.hasher, f),
         };
         match packed.find(member) {
             Ok((_, entry)) => {
                 let (old, place) = (entry.score, entry.place);
-                if old.to_bits() != score.to_bits() {
+                if let Some(score) = f(Some(old)).filter(|score| *score != old) {
                     packed.remove(place);
                     packed.insert(member, score);
                 }
                 Some(old)
             }
             Err(count) => {
-                packed.insert(member, score);
-                if count >= limits.members {
-                    self.enlarge(limits.hasher);
+                let score = f(None)?;
+                if count < limits.members && member.len() <= limits.bytes {
+                    packed.insert(member, score);
+                    return None;
                 }
-                None
+                self.enlarge(limits.hasher);
+                let Form::Large(large) = &mut self.0 else { return None };
+                large.update(member, limits.hasher, |_| Some(score))
             }
         }
     }

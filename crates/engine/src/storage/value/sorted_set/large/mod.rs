@@ -167,25 +167,43 @@ impl Large {
     }
 
     /// Sets the score of a member. Returns the one that it had.
+    #[cfg(test)]
     pub fn set(&mut self, member: &[u8], score: f64, hasher: &Hasher) -> Option<f64> {
+        self.update(member, hasher, |_| Some(score))
+    }
+
+    /// See [`super::SortedSet::update`].
+    #[inline]
+    pub fn update(
+        &mut self,
+        member: &[u8],
+        hasher: &Hasher,
+        f: impl FnOnce(Option<f64>) -> Option<f64>,
+    ) -> Option<f64> {
         let hash = hasher.hash(member);
         match self.locate(hash, member) {
             Some((page, i)) => {
                 let old = self.tree.pages.get(page).score(i);
-                if old.to_bits() != score.to_bits() {
+                if let Some(score) = f(Some(old)).filter(|score| *score != old) {
                     self.set_score(hash, (page, i), score, member, hasher);
                 }
                 Some(old)
             }
             None => {
-                self.tidy(hasher);
-                self.outside += bytes_outside(member);
-                let page = self.place(tag(hash), score, member, hasher);
-                let lookup = Lookup { tree: &self.tree, hasher };
-                self.index.insert(hash, page, &lookup);
+                let score = f(None)?;
+                self.add(hash, score, member, hasher);
                 None
             }
         }
+    }
+
+    /// Adds a member that is not there.
+    fn add(&mut self, hash: u64, score: f64, member: &[u8], hasher: &Hasher) {
+        self.tidy(hasher);
+        self.outside += bytes_outside(member);
+        let page = self.place(tag(hash), score, member, hasher);
+        let lookup = Lookup { tree: &self.tree, hasher };
+        self.index.insert(hash, page, &lookup);
     }
 
     fn set_score(
