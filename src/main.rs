@@ -31,6 +31,8 @@ static ALLOCATOR: system::allocator::Mimalloc = system::allocator::Mimalloc;
 
 fn main() -> ExitCode {
     end_on_panic();
+    // Until the configuration says more.
+    system::allocator::set_thrift(system::allocator::Thrift::Small);
     let lossy = |argument: OsString| argument.to_string_lossy().into_owned();
     let arguments: Vec<String> = std::env::args_os().skip(1).map(lossy).collect();
     if arguments.first().is_some_and(|first| first == "ping") {

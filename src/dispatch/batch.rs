@@ -14,6 +14,10 @@ use std::ops::Range;
 const BATCH_MAX: usize = 64;
 const BATCH_ARGS: usize = 1024;
 
+/// A request of this size is a batch of its own, in bytes: it may be kept by reference, and may
+/// have to wait for room.
+const LARGE_REQUEST: usize = 64 * 1024;
+
 /// A request of the batch.
 pub struct Request {
     /// What it asks for.
@@ -88,11 +92,18 @@ pub fn parse_batch(
     spans.clear();
     keys.clear();
     batch.clear();
-    let (mut at, mut parts) = (from, false);
+    let (mut at, mut parts, mut is_large) = (from, false, false);
     while batch.len() < most && spans.len() < BATCH_ARGS && at < input.len() {
         let first = spans.len();
         match session.parser.parse(input, at, spans, &limits) {
-            Ok(Step::Complete { end }) => at = end,
+            Ok(Step::Complete { end }) => {
+                is_large = end - at >= LARGE_REQUEST;
+                if is_large && !batch.is_empty() {
+                    spans.truncate(first);
+                    break;
+                }
+                at = end;
+            }
             Ok(Step::Incomplete { need }) => {
                 session.wanted = need;
                 break;
@@ -111,6 +122,9 @@ pub fn parse_batch(
         let first_key = keys.len();
         let what = look_up(session, Args::new(input, &spans[first..]), keys, &mut parts);
         batch.push(Request { what, args: first..spans.len(), keys: first_key..keys.len() });
+        if is_large {
+            break;
+        }
         // What stands behind a command that waits is not even looked at before the wait ends.
         if let What::Command(id) = what
             && blocked::may_block(server.registry.at(id).command)
@@ -189,6 +203,27 @@ pub fn arguments<'a>(spans: &'a [Span], request: &Request, source: Source<'a>) -
     match source {
         Source::Borrowed(bytes) => Args::new(bytes, spans),
         Source::Shared(bytes) => Args::with_shared(bytes, spans),
+    }
+}
+
+/// Lets the requests of a batch that have not run wait for room. A large one is not copied:
+/// it stays where it is.
+#[cold]
+pub fn wait_for_room(session: &mut Session, worker: &Worker, rest: &[Request], source: Source<'_>) {
+    let bytes = |request: &Request| -> usize {
+        arguments(&worker.spans, request, source).iter().map(<[u8]>::len).sum()
+    };
+    // It is alone, and no inline command: those are changed as they are parsed.
+    if let [request] = rest
+        && worker.spans.len() == request.args.len()
+        && bytes(request) >= LARGE_REQUEST
+    {
+        session.crowded = true;
+        session.input_waits = true;
+        session.wanted = 0;
+        session.parser = Parser::default();
+    } else {
+        put_back(session, worker, rest, source);
     }
 }
 

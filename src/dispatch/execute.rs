@@ -6,7 +6,7 @@ use crate::clients::output_limits::Verdict;
 use crate::dispatch::OUTPUT_FLUSH;
 use crate::dispatch::account::Account;
 use crate::dispatch::after_unlock::take_out_garbage;
-use crate::dispatch::batch::{Request, Source, What, arguments, put_back};
+use crate::dispatch::batch::{Request, Source, What, arguments, put_back, wait_for_room};
 use crate::dispatch::gate::{gate, memory_gate, pause_holds};
 use crate::dispatch::worker::Worker;
 use crate::durability;
@@ -46,7 +46,10 @@ pub fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<
         let before = account.before(session, &worker.local.stats, request.shares_clock(server));
         let flow = execute(session, worker, request, source, &mut now, &mut account);
         if flow != Flow::Done {
-            put_back(session, worker, &batch[place..], source);
+            match flow {
+                Flow::Crowded => wait_for_room(session, worker, &batch[place..], source),
+                _ => put_back(session, worker, &batch[place..], source),
+            }
             session.postponed = flow == Flow::Postponed;
             batch.truncate(place);
             break;

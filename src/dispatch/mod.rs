@@ -28,6 +28,7 @@ use bytes::BytesMut;
 
 /// Output beyond which no further request runs before it is written, in bytes.
 const OUTPUT_FLUSH: usize = 256 * 1024;
+
 /// A batch with an argument of this size keeps its input by reference, so that a handler may share
 /// it instead of copying it, in bytes. Below, the input buffer is worth more: it is used again.
 const SHARED_ARGUMENT_MIN: u32 = 64 * 1024;
@@ -36,8 +37,11 @@ const SHARED_ARGUMENT_MIN: u32 = 64 * 1024;
 pub fn run_shared(session: &mut Session, worker: &mut Worker, input: &mut [u8]) {
     let mut used = 0;
     while let Some(end) = parse_batch(session, worker, input, used) {
-        used = end;
+        let from = std::mem::replace(&mut used, end);
         execute_batch(session, worker, Source::Borrowed(input));
+        if std::mem::take(&mut session.crowded) {
+            used = from;
+        }
         if session.closing {
             return;
         }
@@ -65,8 +69,18 @@ pub fn run_kept(session: &mut Session, worker: &mut Worker) {
         if worker.spans.iter().any(|span| span.len >= SHARED_ARGUMENT_MIN) {
             let shared = input.split_to(end).freeze();
             execute_batch(session, worker, Source::Shared(&shared));
+            if std::mem::take(&mut session.crowded) {
+                // Nothing is copied where nothing stands behind it.
+                let rest = std::mem::take(&mut input).to_vec();
+                input = BytesMut::from(shared);
+                input.extend_from_slice(&rest);
+                break;
+            }
         } else {
             execute_batch(session, worker, Source::Borrowed(&input));
+            if std::mem::take(&mut session.crowded) {
+                break;
+            }
             bytes::Buf::advance(&mut input, end);
         }
         if session.closing {

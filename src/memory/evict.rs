@@ -2,8 +2,9 @@
 //! of one worker when the limit has been lowered.
 //!
 //! What counts is what the allocator has handed out: keys and values, what clients send, queue and
-//! leave unread, what a snapshot keeps. What there was before any data does not count, nor does
-//! what is about to be freed or written to the log.
+//! leave unread. What there was before any data does not count, nor does what is about to be freed,
+//! saved by a snapshot or written to the log: no key would have to go for it. But a request waits
+//! while much is about to be freed or saved.
 //!
 //! The sum is taken when the requests since the last one could have used up what was left, seldom
 //! more than once a millisecond. So the path of a request only adds up the bytes of its arguments;
@@ -15,7 +16,7 @@
 
 use crate::memory::reclaim::{Reclaimer, bytes_of as bytes_of_garbage};
 use crate::memory::watermarks::Watermarks;
-use crate::system::allocator;
+use crate::system::allocator::{self, Thrift};
 use redstart_config::{Config, Setting};
 use redstart_engine::commands::key::EVICT;
 use redstart_engine::hasher::{SHARDS, shard_of};
@@ -37,8 +38,17 @@ const POOL_MAX: usize = 16;
 const STUCK_MS: u64 = 100;
 /// Bytes of requests after which the sum is taken anew although no time has passed.
 const SUM_BYTES: usize = 256 * 1024;
-/// A request waits while more than this part of the limit waits to be freed.
-const GARBAGE_PART: usize = 16;
+/// Below this limit few resident bytes are worth more than speed, in bytes.
+const SMALL_LIMIT: usize = 1 << 30;
+/// By which part of the limit the process may be larger than that before it counts.
+const SLACK_FREE_PART: usize = 20;
+/// Which part of the limit may go to that at most, and which part comes back at a time.
+const SLACK_MAX_PART: usize = 4;
+/// Below this limit the program itself is most of the process, in bytes.
+const SLACK_LIMIT_MIN: usize = 32 << 20;
+const SLACK_STEP_PART: usize = 1024;
+/// A request waits while more than this part of the limit waits to be freed or saved.
+const LEAVING_PART: usize = 16;
 /// Slots looked at in a shard for a key that fits.
 const SLOTS_MAX: usize = 32;
 
@@ -95,6 +105,10 @@ pub struct Evictor {
     taken_ms: AtomicU64,
     /// Whether nothing could be evicted after the last sum.
     stuck: AtomicBool,
+    /// What the process has of the system beyond its share, as far as that counts, in bytes.
+    slack: AtomicUsize,
+    /// Whether the process has so much that workers should give back what they can.
+    bloated: AtomicBool,
 }
 
 /// A key that may go.
@@ -142,6 +156,8 @@ impl Evictor {
             since: AtomicUsize::new(0),
             taken_ms: AtomicU64::new(0),
             stuck: AtomicBool::new(false),
+            slack: AtomicUsize::new(0),
+            bloated: AtomicBool::new(false),
         }
     }
 
@@ -157,7 +173,13 @@ impl Evictor {
         self.rank.store(rank as u8, Relaxed);
         self.volatile_only.store(policy.starts_with("volatile"), Relaxed);
         self.samples.store(config.count(Setting::MaxmemorySamples), Relaxed);
-        self.limit.store(config.count(Setting::Maxmemory), Relaxed);
+        let limit = config.count(Setting::Maxmemory);
+        self.limit.store(limit, Relaxed);
+        self.slack.store(0, Relaxed);
+        allocator::set_thrift(match limit {
+            1..SMALL_LIMIT => Thrift::Small,
+            _ => Thrift::Fast,
+        });
         self.since.store(usize::MAX / 2, Relaxed);
         self.taken_ms.store(0, Relaxed);
     }
@@ -170,6 +192,32 @@ impl Evictor {
     #[inline]
     pub fn is_on(&self) -> bool {
         self.limit.load(Relaxed) != 0
+    }
+
+    /// Notes how many bytes of the system's memory the process has; called by every tick.
+    ///
+    /// Pages that are partly used, or not given back yet, are memory, too, and so is the program. A
+    /// process that has more than a bit beyond the limit is to do with less data, at once, because
+    /// pages that have come do not go as quickly; and within bounds, because keys that go may leave
+    /// pages partly used.
+    pub fn note_resident(&self, bytes: impl FnOnce() -> Option<usize>) {
+        let limit = self.limit.load(Relaxed);
+        let Some(bytes) = (limit > 0).then(bytes).flatten() else { return };
+        let excess = bytes.saturating_sub(limit + limit / SLACK_FREE_PART);
+        let (slack, step) = (self.slack.load(Relaxed), limit / SLACK_STEP_PART);
+        let most = if limit < SLACK_LIMIT_MIN { 0 } else { limit / SLACK_MAX_PART };
+        let aim = excess.min(most);
+        self.slack.store(aim.max(slack.saturating_sub(step)), Relaxed);
+        self.bloated.store(bytes > limit, Relaxed);
+        if aim > slack {
+            // What was the last sum is too little.
+            self.since.fetch_max(limit, Relaxed);
+        }
+    }
+
+    /// Whether workers should give memory back that they do not use.
+    pub fn is_bloated(&self) -> bool {
+        self.is_on() && self.bloated.load(Relaxed)
     }
 
     /// Whether the last sum was beyond the limit.
@@ -197,7 +245,8 @@ impl Evictor {
             return if self.stuck.load(Relaxed) { Room::None } else { Room::Enough };
         }
         self.since.store(0, Relaxed);
-        let mut used = self.sum(log_bytes + bytes_of_garbage(&local.garbage));
+        let kept = engine.keyspace.kept_for_snapshot();
+        let mut used = self.sum(log_bytes + kept + bytes_of_garbage(&local.garbage));
         // Some room beyond what is asked for, so that the next sum is not due at once.
         let spare = (limit / 64).min(4 << 20);
         let mut room = Room::Enough;
@@ -219,7 +268,8 @@ impl Evictor {
                 _ => Room::Later,
             };
         }
-        if room == Room::Enough && self.reclaimer.bytes_waiting() > limit / GARBAGE_PART {
+        let leaving = kept + self.reclaimer.bytes_waiting();
+        if room == Room::Enough && leaving > limit / LEAVING_PART {
             room = Room::Later;
         }
         self.used.store(used, Relaxed);
@@ -230,7 +280,7 @@ impl Evictor {
     /// What counts, but for so many bytes.
     fn sum(&self, but: usize) -> usize {
         let not_counted = self.watermarks.startup() + self.reclaimer.bytes_waiting() + but;
-        allocator::allocated().saturating_sub(not_counted)
+        allocator::allocated().saturating_sub(not_counted) + self.slack.load(Relaxed)
     }
 
     /// Notes a request of so many bytes, where zero is no request. Returns by how many bytes memory

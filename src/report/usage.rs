@@ -8,8 +8,8 @@
 //!   |       `- dataset   keys and values; what waits to be freed; what a snapshot keeps
 //! ```
 //!
-//! `maxmemory` does not count what there was at the start, nor what waits to be freed or written to
-//! the log: no key would have to go for these.
+//! `maxmemory` does not count what there was at the start, nor what waits to be freed, saved by a
+//! snapshot or written to the log: no key would have to go for these.
 
 use crate::server::Server;
 use crate::system::allocator;
@@ -28,8 +28,8 @@ pub struct Usage {
     pub log: usize,
     /// Scripts and functions.
     pub scripts: redstart_scripting::usage::Usage,
-    /// What waits to be freed.
-    pub garbage: usize,
+    /// What waits to be freed, or to be saved by a snapshot.
+    pub leaving: usize,
     /// What the allocator has handed out.
     pub used: usize,
     /// That, before there was data.
@@ -54,7 +54,7 @@ impl Usage {
             clients,
             log: server.durability.log_buffer(),
             scripts: server.scripts.usage(),
-            garbage: server.reclaimer.bytes_waiting(),
+            leaving: server.reclaimer.bytes_waiting() + server.engine.keyspace.kept_for_snapshot(),
             used,
             startup: server.watermarks.startup(),
             peak: server.watermarks.note(used, server.clock.now().wall_ms / 1000),
@@ -74,7 +74,7 @@ impl Usage {
 
     /// What `maxmemory` does not count.
     pub fn not_counted(&self) -> usize {
-        self.startup + self.garbage + self.log
+        self.startup + self.leaving + self.log
     }
 
     /// What is used, without what there was at the start.

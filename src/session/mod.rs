@@ -55,6 +55,8 @@ pub struct Session {
     /// Whether `input` holds whole requests that wait: until the output is written, until others
     /// have had their turn, or until there is room.
     pub input_waits: bool,
+    /// Whether the batch that was to run waits for room and is still in the input.
+    pub crowded: bool,
     /// Where the parser stands in `input`.
     pub parser: Parser,
     /// How many more bytes the request in `input` wants at least.
@@ -130,6 +132,7 @@ impl Session {
             out: Reply::new(Protocol::Resp2),
             input: BytesMut::new(),
             input_waits: false,
+            crowded: false,
             parser: Parser::default(),
             wanted: 0,
             closing: false,

@@ -18,8 +18,8 @@
 #![allow(unsafe_code)]
 
 use libmimalloc_sys::{
-    mi_collect, mi_free, mi_malloc, mi_malloc_aligned, mi_realloc, mi_realloc_aligned, mi_zalloc,
-    mi_zalloc_aligned,
+    mi_collect, mi_free, mi_malloc, mi_malloc_aligned, mi_option_set, mi_option_t, mi_realloc,
+    mi_realloc_aligned, mi_zalloc, mi_zalloc_aligned,
 };
 use redstart_engine::storage::memory::size_class;
 use std::alloc::{GlobalAlloc, Layout};
@@ -115,6 +115,40 @@ pub struct Mimalloc;
 pub fn purge() {
     // SAFETY: it may be called at any time, on any thread.
     unsafe { mi_collect(true) }
+}
+
+/// Takes back what other threads have freed of this thread's blocks, and gives pages that are empty
+/// then back to the system, a little later.
+pub fn collect() {
+    // SAFETY: it may be called at any time, on any thread.
+    unsafe { mi_collect(false) }
+}
+
+/// What is worth more: speed, or few resident bytes beside those that are handed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thrift {
+    /// Memory comes in huge pages, where the system has them, and goes back after a second.
+    Fast,
+    /// Memory comes in small pages, and goes back at once.
+    Small,
+}
+
+/// mimalloc's `purge_delay`, in milliseconds, by its place among the options.
+const PURGE_DELAY: mi_option_t = 15;
+
+/// Sets how memory comes and goes from now on.
+pub fn set_thrift(thrift: Thrift) {
+    let (delay_ms, small_pages) = match thrift {
+        Thrift::Fast => (1000, false),
+        Thrift::Small => (10, true),
+    };
+    // SAFETY: an option may be set at any time, on any thread.
+    unsafe { mi_option_set(PURGE_DELAY, delay_ms) }
+    // A system that cannot do so has no huge pages either.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(small_pages);
+    #[cfg(not(target_os = "linux"))]
+    let _ = small_pages;
 }
 
 /// A block of every size up to 8 KiB. mimalloc gives each thread pages of its own for each size,

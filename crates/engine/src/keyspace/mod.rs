@@ -119,6 +119,11 @@ impl Keyspace {
         self.expiry_paused.load(Relaxed)
     }
 
+    /// The bytes that are kept for a running snapshot and wait to be saved.
+    pub fn kept_for_snapshot(&self) -> usize {
+        self.buffers.kept_bytes()
+    }
+
     /// The buffers of snapshots.
     pub(crate) fn buffers(&self) -> &Buffers {
         &self.buffers

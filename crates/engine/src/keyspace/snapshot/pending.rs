@@ -9,6 +9,7 @@ use crate::storage::table::Table;
 use crate::storage::timed_table::TimedTable;
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Writers of different shards seldom want the same buffer.
 const STRIPES: usize = 16;
@@ -56,7 +57,7 @@ impl Saving {
             return;
         }
         if entry.is_bulky() {
-            self.queue.entries.lock().push((self.db, entry.freeze()));
+            self.queue.keep(self.db, entry.freeze());
         } else {
             self.queue.encode(self.stripe, self.db, entry);
         }
@@ -67,7 +68,7 @@ impl Saving {
     #[cold]
     pub fn keep_owned(&self, mut entry: Entry, epoch: bool) -> Option<Entry> {
         if entry.epoch() != epoch && entry.is_bulky() {
-            self.queue.entries.lock().push((self.db, entry));
+            self.queue.keep(self.db, entry);
             return None;
         }
         self.keep(&mut entry, epoch);
@@ -136,9 +137,16 @@ impl Batch {
 pub struct Buffers {
     spare: Mutex<Vec<Batch>>,
     full: Mutex<Vec<Batch>>,
+    /// The bytes of large old values that wait.
+    large_bytes: AtomicUsize,
 }
 
 impl Buffers {
+    /// The bytes that wait to be saved.
+    pub fn kept_bytes(&self) -> usize {
+        self.full() * (BATCH_BYTES + ROOM_BYTES) + self.large_bytes.load(Relaxed)
+    }
+
     /// Makes the spare buffers before they are needed.
     pub fn prepare(&self) {
         self.full.lock().reserve(SPARE);
@@ -193,9 +201,19 @@ impl Queue {
         }
     }
 
+    /// Keeps a large entry.
+    fn keep(&self, db: usize, entry: Entry) {
+        self.buffers.large_bytes.fetch_add(entry.allocated(), Relaxed);
+        self.entries.lock().push((db, entry));
+    }
+
     /// Takes a large entry out, with its database.
     pub fn take_entry(&self) -> Option<(usize, Entry)> {
-        self.entries.lock().pop()
+        let taken = self.entries.lock().pop();
+        if let Some((_, entry)) = &taken {
+            self.buffers.large_bytes.fetch_sub(entry.allocated(), Relaxed);
+        }
+        taken
     }
 
     /// How many large entries there are.
@@ -234,6 +252,13 @@ impl Queue {
     fn take_unfilled(&self) -> Option<Batch> {
         let mut stripes = self.stripes.iter().map(|stripe| stripe.lock());
         stripes.find(|filling| filling.count > 0).map(|mut filling| std::mem::take(&mut *filling))
+    }
+}
+
+/// A snapshot that has failed leaves entries behind.
+impl Drop for Queue {
+    fn drop(&mut self) {
+        while self.take_entry().is_some() {}
     }
 }
 
