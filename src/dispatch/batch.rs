@@ -169,9 +169,15 @@ fn look_up(session: &Session, args: Args<'_>, keys: &mut Vec<KeyAt>, parts: &mut
     }
 }
 
-/// Whether values of a group's type have parts (fields, members) that argument 2 names.
+/// Whether values of a group's type have parts: fields, members.
 fn has_parts(group: Group) -> bool {
-    matches!(group, Group::Hash | Group::Set)
+    matches!(group, Group::Hash | Group::Set | Group::SortedSet)
+}
+
+/// The part that a request names. A score stands before the member of a sorted set.
+fn part_of<'a>(group: Group, args: Args<'a>) -> &'a [u8] {
+    let at = if group == Group::SortedSet && args.len() > 3 { args.len() - 1 } else { 2 };
+    args.get(at).unwrap_or_default()
 }
 
 /// What pass 2 does for requests about such values besides: fetches the value that the key's entry
@@ -182,10 +188,11 @@ fn fetch_fields(session: &Session, worker: &Worker, input: &[u8]) {
     let each = |f: &mut dyn FnMut(u64, &[u8])| {
         for request in &worker.batch {
             let What::Command(id) = request.what else { continue };
-            let has_parts = has_parts(server.registry.at(id).command.group);
-            if let (true, Some(key)) = (has_parts, worker.keys[request.keys.clone()].first()) {
+            let group = server.registry.at(id).command.group;
+            if let (true, Some(key)) = (has_parts(group), worker.keys[request.keys.clone()].first())
+            {
                 let args = Args::new(input, &worker.spans[request.args.clone()]);
-                f(key.hash, args.get(2).unwrap_or_default());
+                f(key.hash, part_of(group, args));
             }
         }
     };

@@ -1,8 +1,8 @@
 //! A sorted set: members with scores, in the order of score, then text.
 //!
-//! While it is small it is packed: one allocation, in order, searched from its beginning. A set with
-//! many members, or a long one, is a tree of pages with an index; see [`large`]. There is no way
-//! back: a set that has grown is likely to grow again.
+//! While it is small it is packed: one allocation, in order, searched from its beginning. A set
+//! with many members, or a long one, is a tree of pages with an index; see [`large`]. There is no
+//! way back: a set that has grown is likely to grow again.
 //!
 //! Zero and minus zero are equal scores, and are told apart when they are replied; a packed set has
 //! only zero. A score is never "not a number"; the commands see to that.

@@ -15,8 +15,8 @@
 //! A full page first gives entries to a neighbour below the same parent. When that is full too, the
 //! two become three. So pages are more than four fifths full, whatever the order of insertions.
 //!
-//! Very many members that are removed together are cut off the tree; their pages and slots are given
-//! back by the operations that follow, a few at a time.
+//! Very many members that are removed together are cut off the tree; their pages and slots are
+//! given back by the operations that follow, a few at a time.
 
 mod dense;
 mod index;
