@@ -16,8 +16,8 @@ const PIPELINE: u64 = 12;
 const LONG: u64 = 2000;
 
 /// The keys of a generation.
-const KEYS: [&str; 9] =
-    ["list", "counter", "first", "second", "third", "fourth", "fifth", "sixth", "string"];
+const KEYS: [&str; 10] =
+    ["list", "set", "counter", "first", "second", "third", "fourth", "fifth", "sixth", "string"];
 
 /// Writes two keys.
 const SCRIPT: &str = "redis.call('SET',KEYS[1],ARGV[1]) redis.call('APPEND',KEYS[1],'0') \
@@ -58,7 +58,7 @@ fn words(line: &str) -> Vec<String> {
     line.split(' ').map(str::to_owned).collect()
 }
 
-/// The requests that write number `n`: a list, a counter, a transaction over two keys, one command
+/// The requests that write number `n`: a list, a set, a counter, a transaction over two keys, one command
 /// over two, a script over two, a string. The last one's reply acknowledges all.
 fn requests(name: &str, n: u64) -> Vec<Vec<String>> {
     let script = |key: &str, other: &str| {
@@ -68,6 +68,7 @@ fn requests(name: &str, n: u64) -> Vec<Vec<String>> {
     };
     vec![
         words(&format!("RPUSH list:{name} {n}")),
+        words(&format!("SADD set:{name} {n}")),
         words(&format!("INCR counter:{name}")),
         words("MULTI"),
         words(&format!("SET first:{name} {n}")),
@@ -197,6 +198,10 @@ impl Writer {
                 return Err(format!("writer {id}: element {n} of the list is {item:?}"));
             }
         }
+        let members = match ask(format!("SCARD set:{name}"))? {
+            Value::Int(count) => count as u64,
+            other => return Err(format!("writer {id}: the set is {other:?}")),
+        };
         let mut number = |line: String| -> Result<u64, String> {
             match ask(line.clone())? {
                 Value::Bulk(text) => {
@@ -218,7 +223,7 @@ impl Writer {
         if let Some((one, other)) = halves.iter().find(|(one, other)| one != other) {
             return Err(format!("writer {id}: half of it happened, {one} and {other}"));
         }
-        Ok(vec![list.len() as u64, counter, first, third, sixth, string])
+        Ok(vec![list.len() as u64, members, counter, first, third, sixth, string])
     }
 
     /// Brings all keys to one number, or begins the next generation.
@@ -232,7 +237,7 @@ impl Writer {
             // The list has the number already.
             let mut requests = requests(&name, n);
             requests[0] = words(&format!("LLEN list:{name}"));
-            requests[1] = words(&format!("SET counter:{name} {n}"));
+            requests[2] = words(&format!("SET counter:{name} {n}"));
             requests
         };
         for words in requests {

@@ -3,12 +3,12 @@
 //!
 //! | command | what may differ |
 //! | --- | --- |
-//! | KEYS, HKEYS, HVALS | the order of the elements |
+//! | KEYS, HKEYS, HVALS, SMEMBERS, SINTER, SUNION, SDIFF, SPOP | the order of the elements |
 //! | HGETALL | the order of the pairs |
-//! | HSCAN 0 | of a whole hash, the order of the fields; of a part, which ones |
-//! | HRANDFIELD | which fields, not how many |
+//! | HSCAN 0, SSCAN 0 | of a whole value, the order of its parts; of some, which ones |
+//! | HRANDFIELD, SRANDMEMBER | which parts, not how many |
 //! | SCAN 0 | the order, and how many calls a full loop takes; both loops are run to their end |
-//! | SCAN, HSCAN with another cursor | the cursor and the elements: a cursor is a server's own |
+//! | SCAN, HSCAN, SSCAN with another cursor | the cursor and the elements: a cursor is a server's own |
 //! | FUNCTION LIST | the order of the libraries |
 //! | COMMAND, but GETKEYS | everything but the reply's type: each server has its own commands |
 //! | RANDOMKEY | which key, as long as it is one of the oracle's KEYS |
@@ -58,6 +58,8 @@ pub enum Rule {
     Drawn,
     /// A cursor and elements: all of them in any order, or some of them.
     ScanPart,
+    /// The same, of members that do not go by twos.
+    ScanMembers,
     /// As numbers, with this tolerance.
     Remaining(i64),
     /// As numbers with this tolerance, except deadlines that were given as absolute times;
@@ -92,6 +94,13 @@ impl Rule {
             ("HVALS", Rule::Unordered),
             ("HGETALL", Rule::Pairs),
             ("HRANDFIELD", Rule::Drawn),
+            ("SMEMBERS", Rule::Unordered),
+            ("SINTER", Rule::Unordered),
+            ("SUNION", Rule::Unordered),
+            ("SDIFF", Rule::Unordered),
+            ("SPOP", Rule::Unordered),
+            ("SRANDMEMBER", Rule::Drawn),
+            ("SSCAN", Rule::ScanMembers),
             ("DUMP", Rule::Drawn),
             ("HSCAN", Rule::ScanPart),
             ("COMMAND", Rule::Kind),
@@ -125,7 +134,9 @@ impl Rule {
         let found = table.into_iter().find(|(name, _)| command.is(name));
         match found.map_or(Rule::Exact, |(_, rule)| rule) {
             Rule::ScanShape if command.args.get(1).is_some_and(|c| c == b"0") => Rule::ScanLoop,
-            Rule::ScanPart if command.args.get(2).is_none_or(|c| c != b"0") => Rule::ScanShape,
+            Rule::ScanPart | Rule::ScanMembers if command.args.get(2).is_none_or(|c| c != b"0") => {
+                Rule::ScanShape
+            }
             Rule::Kind if asks_for_keys(command) => Rule::Exact,
             rule => rule,
         }
@@ -183,6 +194,10 @@ pub fn same(rule: Rule, oracle: &[u8], subject: &[u8]) -> bool {
             (Some((b"0", x)), Some((b"0", y))) => sorted_pairs(x) == sorted_pairs(y),
             (x, y) => x.is_some() && y.is_some(),
         },
+        (Rule::ScanMembers, x, y) => match (scan_page(&x), scan_page(&y)) {
+            (Some((b"0", x)), Some((b"0", y))) => sorted(x) == sorted(y),
+            (x, y) => x.is_some() && y.is_some(),
+        },
         (Rule::Remaining(_) | Rule::Instant(_), Reply::Integer(x), Reply::Integer(y)) => {
             is_near(rule, x, y)
         }
@@ -217,6 +232,13 @@ fn is_near(rule: Rule, x: i64, y: i64) -> bool {
         _ => return false,
     };
     x >= 0 && y >= 0 && x.abs_diff(y) <= tolerance as u64
+}
+
+/// Elements, sorted.
+fn sorted(elements: &[Reply]) -> Vec<&Reply> {
+    let mut all: Vec<&Reply> = elements.iter().collect();
+    all.sort_unstable();
+    all
 }
 
 /// Elements by twos, sorted.

@@ -16,11 +16,10 @@ use std::sync::Arc;
 
 const DATABASES: usize = 3;
 
-/// What is drawn from. In capitals between blanks: `K` a key, `H` and `L` one that is often a hash
-/// or a list, `A` a field, `V` a value, `I` an integer, `F` a float, `O` an offset, `D` a
-/// database, `S` and `M` a
-/// time in seconds and milliseconds, `AT` and `PAT` the same as Unix times, `DIGEST` sixteen
-/// digits; `a|b` is one of the two.
+/// What is drawn from. In capitals between blanks: `K` a key; `H`, `L` and `T` one that is often a
+/// hash, a list or a set; `A` a field, `V` a value, `I` an integer, `F` a float, `O` an offset, `D`
+/// a database, `S` and `M` a time in seconds and milliseconds, `AT` and `PAT` the same as Unix
+/// times, `DIGEST` sixteen digits; `a|b` is one of the two.
 const TEMPLATES: &[&str] = &[
     "set K V",
     "set K V NX|XX",
@@ -111,6 +110,29 @@ const TEMPLATES: &[&str] = &[
     "ltrim L 0|1 -1|7",
     "lmove L L LEFT|RIGHT LEFT|RIGHT",
     "rpoplpush L L|K",
+    "sadd T A A I",
+    "sadd T V I",
+    "srem T A A I",
+    "smove T T A|I",
+    "spop T",
+    "spop T 2",
+    "sinterstore|sunionstore|sdiffstore T T T",
+    "sexpire T S MEMBERS 2 A A",
+    "sexpire T S NX|XX|GT|LT MEMBERS 1 A",
+    "spexpire T M MEMBERS 2 A I",
+    "spexpire T M NX|XX|GT|LT MEMBERS 2 A A",
+    "sexpireat T AT MEMBERS 1 A",
+    "spexpireat T PAT MEMBERS 2 A A",
+    "spersist T MEMBERS 2 A A",
+    "saddex T MEMBERS 2 A A",
+    "saddex T MNX|MXX MEMBERS 2 A I",
+    "saddex T KEEPTTL MEMBERS 1 A",
+    "saddex T MNX|MXX PX M MEMBERS 2 A A",
+    "saddex T EXAT AT MEMBERS 1 A",
+    "saddex T PXAT PAT MEMBERS 2 A I",
+    "copy T T REPLACE",
+    "rename T T",
+    "sort T ALPHA STORE L",
     "sort L STORE L",
     "sort L ALPHA STORE L",
     "sort L BY k* GET k* GET # ALPHA STORE L",
@@ -150,6 +172,7 @@ fn word(word: &str, random: &mut fastrand::Rng, wall_ms: i64) -> Vec<u8> {
         "K" => return vec![b'k', random.u8(b'0'..b'8')],
         "H" => return vec![b'h', random.u8(b'0'..b'4')],
         "L" => return vec![b'l', random.u8(b'0'..b'4')],
+        "T" => return vec![b't', random.u8(b'0'..b'4')],
         "A" => return vec![b'a', random.u8(b'0'..b'8')],
         "V" => return value(random),
         "F" => return random.choice(["0.1", "-2.5", "1e3", "7"]).unwrap_or("0").into(),
@@ -167,6 +190,8 @@ fn word(word: &str, random: &mut fastrand::Rng, wall_ms: i64) -> Vec<u8> {
                 "K" => return vec![b'k', random.u8(b'0'..b'8')],
                 "H" => return vec![b'h', random.u8(b'0'..b'4')],
                 "L" => return vec![b'l', random.u8(b'0'..b'4')],
+                "A" => return vec![b'a', random.u8(b'0'..b'8')],
+                "I" => return random.i64(-100..100).to_string().into_bytes(),
                 word => return word.into(),
             }
         }

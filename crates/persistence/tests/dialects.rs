@@ -83,13 +83,11 @@ fn the_same_number_is_read_as_its_makers() {
 #[test]
 fn what_does_not_exist_here_is_named() {
     let cases = [
-        ("REDIS0013", &[2, 11, 20][..], "the value is a set, encoding"),
-        ("REDIS0013", &[15, 19, 21, 26, 27], "the value is a stream, encoding"),
+        ("REDIS0013", &[15, 19, 21, 26, 27][..], "the value is a stream, encoding"),
         ("REDIS0014", &[28], "the value is an array, encoding"),
         ("REDIS0016", &[33], "the value is a rate limiter (GCRA), encoding"),
         ("REDIS0016", &[34, 35, 36, 37], "the value is a set whose members expire, or"),
         ("REDIS0016", &[8, 38, 77, 127], "the value is of an unknown type, encoding"),
-        ("VALKEY080", &[2, 11, 20], "the value is a set, encoding"),
         ("VALKEY080", &[15, 19, 21], "the value is a stream, encoding"),
         ("VALKEY081", &[23], "the value is a path hash, encoding"),
         ("VALKEY081", &[24, 25, 26, 28, 29, 33], "the value is of an unknown type, encoding"),
@@ -251,4 +249,57 @@ fn each_version_that_is_written_is_read() {
         assert_eq!(dumped[start], kind, "{key}");
         assert_eq!(dumped[footer..footer + 2], u16::to_le_bytes(version), "{key}");
     }
+}
+
+/// Integers as Redis packs them, in a string.
+fn integers(width: u32, members: &[i64]) -> Vec<u8> {
+    let mut bytes = [width.to_le_bytes(), (members.len() as u32).to_le_bytes()].concat();
+    for n in members {
+        bytes.extend_from_slice(&n.to_le_bytes()[..width as usize]);
+    }
+    string(&bytes)
+}
+
+#[test]
+fn sets_are_read_in_every_encoding() {
+    let all = ["SADD key 5 -70000 17", "SADD key a 17 bc"].map(|line| after(&[line]));
+    let [numbers, mixed] = &all;
+    for head in ["REDIS0002", "REDIS0006", "REDIS0013", "REDIS0016", "VALKEY081"] {
+        let plain = entry(2, b"\x03\xc0\x05\xc2\x90\xee\xfe\xff\x0217");
+        assert_eq!(loaded(head, &plain).as_ref(), Ok(numbers), "{head}");
+        let packed = entry(11, &integers(4, &[-70000, 5, 17]));
+        assert_eq!(loaded(head, &packed).as_ref(), Ok(numbers), "{head}");
+        let wide = entry(11, &integers(8, &[-70000, 5, 17]));
+        assert_eq!(loaded(head, &wide).as_ref(), Ok(numbers), "{head}");
+        let listpack = entry(20, &string(&listpack(&[b"\x81a", b"\x11", b"\x82bc"])));
+        assert_eq!(loaded(head, &listpack).as_ref(), Ok(mixed), "{head}");
+    }
+}
+
+#[test]
+fn damaged_sets_are_refused() {
+    let twice = string(&listpack(&[b"\x81a", b"\x11", b"\x8217"]));
+    let short = string(&[2, 0, 0, 0, 1, 0, 0]);
+    let uneven = string(&[2, 0, 0, 0, 2, 0, 0, 0, 1, 0, 2]);
+    let endless = string(&[8, 0, 0, 0, 255, 255, 255, 255]);
+    for (kind, value, what) in [
+        (2, b"\x02\xc0\x05\x015".to_vec(), "a member occurs twice"),
+        (2, b"\x03\x01a\x01b\x01a".to_vec(), "a member occurs twice"),
+        (20, twice, "a member occurs twice"),
+        (11, integers(2, &[1, 1]), "integers are not in order"),
+        (11, integers(4, &[5, -5]), "integers are not in order"),
+        (11, integers(3, &[1]), "integers are of an unknown width"),
+        (11, integers(0, &[]), "integers are of an unknown width"),
+        (11, short, "integers are too short"),
+        (11, uneven, "the count of integers is not right"),
+        (11, endless, "the count of integers is not right"),
+    ] {
+        let found = fault(&file("REDIS0013", &entry(kind, &value)));
+        assert!(found.what.starts_with(what), "{kind}: {found}");
+        assert!(restored(&[&[kind][..], &value].concat(), 13).is_err());
+    }
+    // What is empty is no value of a key.
+    assert!(restored(b"\x02\x00", 13).is_err());
+    assert!(restored(&[&b"\x0b"[..], &integers(2, &[])].concat(), 13).is_err());
+    assert!(restored(&[&b"\x14"[..], &string(&listpack(&[]))].concat(), 13).is_err());
 }

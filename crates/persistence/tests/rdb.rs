@@ -50,6 +50,8 @@ proptest! {
         let mut from = driver(1);
         from.engine.options.set_list_packed_max(packed_max);
         from.engine.options.set_hash_packed_fields_max(if packed_max == 3 { 3 } else { 512 });
+        from.engine.options.set_set_packed_members_max(if packed_max == 3 { 3 } else { 128 });
+        from.engine.options.set_set_integers_max(if packed_max == 3 { 3 } else { 512 });
         let number = number.to_string();
         from.call(&[b"SET", b"string", &parts[0]]);
         from.call(&[b"SET", b"number", number.as_bytes()]);
@@ -57,6 +59,9 @@ proptest! {
             from.call(&[b"RPUSH", b"list", part]);
             from.call(&[b"HSET", b"hash", part, number.as_bytes()]);
             from.call(&[b"HSET", b"timed", part, part]);
+            from.call(&[b"SADD", b"set", part, number.as_bytes()]);
+            let integer = (n as i64 - 30).pow(1 + n as u32 % 11).to_string();
+            from.call(&[b"SADD", b"integers", integer.as_bytes()]);
             if n % 3 == 0 {
                 let at = format!("{}", 1_800_000_000_000i64 + n as i64);
                 from.call(&[b"HPEXPIREAT", b"timed", at.as_bytes(), b"FIELDS", b"1", part]);
@@ -65,7 +70,7 @@ proptest! {
         let to = {
             let mut to = driver(2);
             to.now = from.now;
-            for key in ["string", "number", "list", "hash", "timed"] {
+            for key in ["string", "number", "list", "hash", "timed", "set", "integers"] {
                 let dumped = from.call(&[b"DUMP", key.as_bytes()]);
                 let start = dumped.iter().position(|&byte| byte == b'\n').expect("a bulk") + 1;
                 let dumped = &dumped[start..dumped.len() - 2];
@@ -87,6 +92,8 @@ fn filled() -> Driver {
         "SET packed xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
         "RPUSH list a 17 -70000 bc",
         "HSET hash f 1 g two",
+        "SADD set a 17 -70000 bc",
+        "SADD integers 1 -70000 5000000000",
         "HSET timed f 1 g two",
         "HPEXPIREAT timed 4102444800000 FIELDS 1 f",
     ] {

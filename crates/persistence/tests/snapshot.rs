@@ -37,6 +37,10 @@ fn fill(driver: &mut Driver) {
         "RPUSH list a b c 17",
         "HSET hash f 1 g two",
         "HPEXPIRE hash 90000 FIELDS 1 f",
+        "SADD set b a 17",
+        "SADD integers 3 -1 70000",
+        "SADD timed-set b a 17",
+        "SPEXPIRE timed-set 90000 MEMBERS 2 a 17",
         "PEXPIRE hash 100000",
         &long,
     ] {
@@ -48,6 +52,9 @@ fn fill(driver: &mut Driver) {
     driver.call(&[b"SET", &[b'k'; 300], b""]);
     let fields: Vec<String> = (0..600).map(|n| format!("f{n} v{n}")).collect();
     driver.line(&format!("HSET large {}", fields.join(" ")));
+    let members: Vec<String> = (0..600).map(|n| format!("m{n} {n}")).collect();
+    driver.line(&format!("SADD large-set {}", members.join(" ")));
+    driver.line("SPEXPIRE large-set 90000 MEMBERS 3 m1 5 absent");
     let elements: Vec<String> = (0..3000).map(|n| format!("element-{n}")).collect();
     driver.line(&format!("RPUSH long-list {}", elements.join(" ")));
     driver.db = 0;

@@ -15,6 +15,7 @@ mod list;
 mod payload;
 mod pubsub;
 pub mod scripting;
+mod set;
 mod string;
 mod transaction;
 
@@ -40,6 +41,7 @@ pub const FAMILIES: &[(&str, &[Generator])] = &[
     ("hash", hash::TABLE),
     ("field", field::TABLE),
     ("list", list::TABLE),
+    ("set", set::TABLE),
     ("key", key::TABLE),
     ("payload", payload::TABLE),
     ("connection", connection::TABLE),
@@ -162,10 +164,10 @@ fn damage(command: &mut Command, source: &mut Source) {
     }
 }
 
-/// A count far below zero asks HRANDFIELD for that many fields: more than memory holds.
+/// A count far below zero asks HRANDFIELD or SRANDMEMBER for as many: more than memory holds.
 fn keep_small(command: &mut Command) {
     let count = command.args.get(2).and_then(|count| std::str::from_utf8(count).ok()?.parse().ok());
-    if command.is("HRANDFIELD")
+    if (command.is("HRANDFIELD") || command.is("SRANDMEMBER"))
         && count.is_some_and(|count: i64| (-i64::MAX..-1000).contains(&count))
     {
         command.args[2] = b"-40".to_vec();

@@ -67,6 +67,15 @@ pub const TABLE: &[Known] = &[
     ),
     stays(
         &[REDIS_7],
+        "a packed set is a listpack since Redis 7.2",
+        Sign::Reply(|command, oracle, subject| {
+            command.is("OBJECT")
+                && oracle == b"$9\r\nhashtable\r\n"
+                && (subject == b"$8\r\nlistpack\r\n" || subject == b"$6\r\nintset\r\n")
+        }),
+    ),
+    stays(
+        &[REDIS_7],
         "SORT refuses numbers for a while after one that was too large or small for it",
         Sign::Reply(|command, oracle, subject| {
             is_no_number(command, oracle, subject) && subject.starts_with(b"*")
