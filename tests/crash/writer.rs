@@ -58,8 +58,8 @@ fn words(line: &str) -> Vec<String> {
     line.split(' ').map(str::to_owned).collect()
 }
 
-/// The requests that write number `n`: a list, a set, a counter, a transaction over two keys, one command
-/// over two, a script over two, a string. The last one's reply acknowledges all.
+/// The requests that write number `n`: a list, a set, a counter, a transaction over two keys, one
+/// command over two, a script over two, a string. The last one's reply acknowledges all.
 fn requests(name: &str, n: u64) -> Vec<Vec<String>> {
     let script = |key: &str, other: &str| {
         let (keys, number) = ([key, other].map(|key| format!("{key}:{name}")), n.to_string());

@@ -3,12 +3,13 @@
 //!
 //! | command | what may differ |
 //! | --- | --- |
-//! | KEYS, HKEYS, HVALS, SMEMBERS, SINTER, SUNION, SDIFF, SPOP | the order of the elements |
+//! | KEYS, HKEYS, HVALS | the order of the elements |
+//! | SMEMBERS, SINTER, SUNION, SDIFF, SPOP | the same |
 //! | HGETALL | the order of the pairs |
 //! | HSCAN 0, SSCAN 0 | of a whole value, the order of its parts; of some, which ones |
 //! | HRANDFIELD, SRANDMEMBER | which parts, not how many |
 //! | SCAN 0 | the order, and how many calls a full loop takes; both loops are run to their end |
-//! | SCAN, HSCAN, SSCAN with another cursor | the cursor and the elements: a cursor is a server's own |
+//! | SCAN, HSCAN, SSCAN | with another cursor, that and the elements: it is a server's own |
 //! | FUNCTION LIST | the order of the libraries |
 //! | COMMAND, but GETKEYS | everything but the reply's type: each server has its own commands |
 //! | RANDOMKEY | which key, as long as it is one of the oracle's KEYS |

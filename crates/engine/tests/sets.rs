@@ -45,7 +45,8 @@ fn step() -> impl Strategy<Value = Step> {
         6 => member().prop_map(Step::Remove),
         1 => (0..3000u16, 1..900u16).prop_map(|(from, count)| Step::RemoveMany(from, count)),
         2 => (1..20u8).prop_map(Step::Pop),
-        4 => (member(), prop_oneof![Just(0u64), 1..50u64]).prop_map(|(m, ms)| Step::Deadline(m, ms)),
+        4 => (member(), prop_oneof![Just(0u64), 1..50u64])
+            .prop_map(|(member, ms)| Step::Deadline(member, ms)),
         2 => (0..30u64, prop_oneof![Just(1usize), Just(usize::MAX)])
             .prop_map(|(ms, limit)| Step::Pass(ms, limit)),
         1 => Just(Step::Freeze),
@@ -171,7 +172,7 @@ impl Pair {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
     #[test]
     fn a_set_is_a_set(

@@ -146,6 +146,7 @@ fn settle(command: &mut Command, source: &mut Source) {
     deadline::settle(command, source);
     wait::settle(command);
     keep_small(command);
+    pop_all(command);
 }
 
 /// Breaks a few commands: drops, adds, replaces or swaps an argument.
@@ -161,6 +162,19 @@ fn damage(command: &mut Command, source: &mut Source) {
         6..8 if count > 1 => command.args[victim] = source.junk(),
         8 if count > 2 => command.args.swap(victim, count - 1),
         _ => command.args.truncate(1),
+    }
+}
+
+/// SPOP takes all members or none: of some, each server would take others.
+fn pop_all(command: &mut Command) {
+    if !command.is("SPOP") || command.args.len() < 2 {
+        return;
+    }
+    let count = command.args.get(2).map(|count| std::str::from_utf8(count).ok()?.parse().ok());
+    match count {
+        None => command.args.push(b"0".to_vec()),
+        Some(Some(1..1_000_000i64)) => command.args[2] = b"1000000".to_vec(),
+        Some(_) => {}
     }
 }
 

@@ -154,7 +154,8 @@ fn encoding(source: &mut Source, command: &mut Command) {
 fn sort(source: &mut Source, command: &mut Command, may_store: bool) {
     command.args.push(set(source));
     let stores = may_store && source.chance(30);
-    let alphabetic = if stores { 100 } else { 70 };
+    // As text only what is compared whole: else "a" and "a\0" are equal.
+    let alphabetic = if stores { 100 } else { 0 };
     source.options(
         command,
         &[

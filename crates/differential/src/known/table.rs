@@ -75,7 +75,7 @@ pub const TABLE: &[Known] = &[
         }),
     ),
     stays(
-        &[REDIS_7],
+        &[REDIS_7, REDIS_8],
         "SORT refuses numbers for a while after one that was too large or small for it",
         Sign::Reply(|command, oracle, subject| {
             is_no_number(command, oracle, subject) && subject.starts_with(b"*")
