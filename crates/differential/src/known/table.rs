@@ -66,6 +66,15 @@ pub const TABLE: &[Known] = &[
         }),
     ),
     stays(
+        &[REDIS_8, VALKEY_9],
+        "a list's numbers are counted by their digits, and what comes at once with its lengths",
+        Sign::Reply(|command, oracle, subject| {
+            command.is("OBJECT")
+                && oracle == b"$8\r\nlistpack\r\n"
+                && subject == b"$9\r\nquicklist\r\n"
+        }),
+    ),
+    stays(
         &[REDIS_7],
         "a packed set is a listpack since Redis 7.2",
         Sign::Reply(|command, oracle, subject| {

@@ -52,8 +52,8 @@ impl Limit {
     }
 }
 
-/// What Redis counts of a packed list besides its elements, in bytes: so a list stays small exactly
-/// as long as Redis's does.
+/// What Redis counts of a packed list besides its elements, in bytes: so a list of texts that come
+/// one by one stays small exactly as long as Redis's does. (Numbers are packed there.)
 const FRAME: usize = 7;
 
 #[derive(Clone, Debug)]
