@@ -16,11 +16,13 @@ mod servers;
 #[allow(dead_code, reason = "each test binary uses a part")]
 mod support;
 
-use contents::{Contents, Settings, contents, fill, keys, line, logged_command, restored};
+use contents::{
+    Contents, Settings, contents, fill, fill_edges, keys, line, logged_command, restored,
+};
 use process::{Process, binary, scratch};
 use servers::{
-    GOLDEN, UNSAVED, contents_of, golden, golden_folder, golden_writer, oracles, redstart, run,
-    started, versions_for,
+    GOLDEN, UNSAVED, contents_of, golden, golden_folder, golden_writer, oracles, readable_by,
+    redstart, run, started, versions_for,
 };
 use std::fs;
 use std::path::Path;
@@ -31,7 +33,7 @@ use support::resp::Value;
 #[test]
 fn golden_files_are_read() {
     for (server, name) in GOLDEN {
-        for settings in Settings::ALL {
+        for &settings in Settings::GOLDEN {
             let (file, what) = (golden(server, settings), contents_of(name));
             let directory = scratch(&format!("golden-{server}-{}", settings.name()));
             if let Some(oracle) = golden_writer(name) {
@@ -62,6 +64,7 @@ fn rdb_files_go_both_ways() {
             let directory = scratch(&format!("both-{}-{}", oracle.name, settings.name()));
             let mut writer = started(&oracle, &directory, settings.args());
             fill(&mut writer.client(), settings, contents_of(oracle.name));
+            fill_edges(&mut writer.client());
             let wanted = contents(&mut writer.client());
             line(&mut writer.client(), "SAVE");
             writer.kill();
@@ -133,23 +136,121 @@ fn files_compressed_as_a_whole_are_read() {
     }
 }
 
-/// What every server can hold goes to each of them in the version that all read.
+/// What every server can hold goes to each of them in every version that it reads, as a file and
+/// as payloads.
 #[test]
-fn the_common_version_is_read_by_all() {
+fn every_version_is_read_by_all_that_know_it() {
     let directory = scratch("common");
-    let mut server = redstart(&directory, &[]);
-    fill(&mut server.client(), Settings::Default, Contents::WithoutFieldDeadlines);
-    let wanted = contents(&mut server.client());
-    line(&mut server.client(), "SAVE");
-    server.kill();
-    let (snapshot, common) = (directory.join("dump.redstart"), directory.join("dump.rdb"));
-    let (said, done) = run(&["convert".as_ref(), &snapshot, &common]);
-    assert!(done && said.contains("RDB 10 of "), "{said}");
+    let server = redstart(&directory, &[]);
+    let mut ours = server.client();
+    fill(&mut ours, Settings::Default, Contents::WithoutFieldDeadlines);
+    fill_edges(&mut ours);
+    let wanted = contents(&mut ours);
+    line(&mut ours, "SAVE");
+    let (snapshot, file) = (directory.join("dump.redstart"), directory.join("dump.rdb"));
     for oracle in oracles() {
-        let reader = started(&oracle, &directory, &[]);
-        assert_eq!(contents(&mut reader.client()), wanted, "{}", oracle.name);
+        for version in readable_by(oracle.name) {
+            let words = ["convert", "--rdb-version", version].map(Path::new);
+            let (said, done) = run(&[&words[..], &[&snapshot, &file]].concat());
+            assert!(done && said.contains(&format!("RDB {version} of ")), "{said}");
+            let reader = started(&oracle, &directory, &[]);
+            let mut theirs = reader.client();
+            assert_eq!(contents(&mut theirs), wanted, "{}, RDB {version}", oracle.name);
+            line(&mut ours, &format!("CONFIG SET rdb-version {version}"));
+            let restored = restored(&mut ours, &mut theirs);
+            assert!(wanted.starts_with(&restored), "{}, version {version}", oracle.name);
+        }
     }
+    drop(server);
     fs::remove_dir_all(&directory).expect("the directory is ours");
+}
+
+/// How often keys are used, and how long they were not, come from their files; and by RESTORE.
+#[test]
+fn ages_are_read() {
+    for oracle in oracles() {
+        for (policy, option, asked) in
+            [("allkeys-lfu", "FREQ", "FREQ"), ("volatile-lru", "IDLETIME", "IDLETIME")]
+        {
+            let directory = scratch(&format!("ages-{}-{policy}", oracle.name));
+            let args = ["--maxmemory-policy", policy, "--lfu-decay-time", "0"];
+            let mut server = started(&oracle, &directory, &args);
+            let mut theirs = server.client();
+            line(&mut theirs, "SET from v");
+            let Value::Bulk(payload) = line(&mut theirs, "DUMP from") else {
+                panic!("it is there")
+            };
+            let ages = ["0", "1", "100", "255"];
+            for age in ages {
+                let words = [b"RESTORE", age.as_bytes(), b"0", &payload, option.as_bytes()];
+                let reply = theirs.call(&[&words[..], &[age.as_bytes()]].concat());
+                assert_eq!(reply.ok(), Some(Value::Simple(b"OK".to_vec())));
+            }
+            line(&mut theirs, "SAVE");
+            server.kill();
+            let server = redstart(&directory, &args);
+            for age in ages {
+                let there = line(&mut server.client(), &format!("OBJECT {asked} {age}"));
+                let age: i64 = age.parse().expect("it is a number");
+                // Seconds have passed, and the key's time of use is a second's.
+                let most = if asked == "FREQ" { age } else { age + 60 };
+                let is_right = matches!(there, Value::Int(found) if (age..=most).contains(&found));
+                assert!(is_right, "{}, {asked} {age}: {there:?}", oracle.name);
+            }
+            drop(server);
+            fs::remove_dir_all(&directory).expect("the directory is ours");
+        }
+    }
+}
+
+/// Libraries of functions go both ways, as payloads of FUNCTION DUMP.
+#[test]
+fn libraries_go_both_ways() {
+    let beside = scratch("libraries-ours");
+    let ours = redstart(&beside, &[]);
+    let library = |name: &str, answer: u32| {
+        format!(
+            "#!lua name={name}\n-- {}\nredis.register_function{{function_name='{name}', \
+             callback=function() return {answer} end, flags={{'no-writes'}}}}",
+            "long ".repeat(60)
+        )
+    };
+    for oracle in oracles() {
+        let directory = scratch(&format!("libraries-{}", oracle.name));
+        let theirs = started(&oracle, &directory, &[]);
+        let moved = |from: &Process, to: &Process, place: &str| {
+            let (mut from, mut to) = (from.client(), to.client());
+            line(&mut from, "FUNCTION FLUSH");
+            line(&mut to, "FUNCTION FLUSH");
+            for (name, answer) in [("one", 1), ("two", 2)] {
+                let words = ["FUNCTION", "LOAD", &library(name, answer)];
+                assert_eq!(from.call(&words).ok(), Some(Value::Bulk(name.into())), "{place}");
+            }
+            let words = ["FUNCTION", "LOAD", &library("two", 7)];
+            to.call(&words).expect("it lives");
+            let Value::Bulk(payload) = line(&mut from, "FUNCTION DUMP") else { panic!("{place}") };
+            let mut restore = |policy: &str| {
+                to.call(&[b"FUNCTION", &b"RESTORE"[..], &payload, policy.as_bytes()]).ok()
+            };
+            let taken = restore("APPEND");
+            let is_taken =
+                matches!(&taken, Some(Value::Error(text)) if text.ends_with(b"already exists"));
+            assert!(is_taken, "{place}: {taken:?}");
+            assert_eq!(restore("REPLACE"), Some(Value::Simple(b"OK".to_vec())), "{place}");
+            assert_eq!(line(&mut to, "FCALL two 0"), Value::Int(2), "{place}");
+            let code = "FUNCTION LIST LIBRARYNAME one WITHCODE";
+            assert_eq!(line(&mut to, code), line(&mut from, code), "{place}");
+        };
+        moved(&theirs, &ours, oracle.name);
+        for version in readable_by(oracle.name) {
+            line(&mut ours.client(), &format!("CONFIG SET rdb-version {version}"));
+            moved(&ours, &theirs, &format!("{}, version {version}", oracle.name));
+        }
+        drop(theirs);
+        fs::remove_dir_all(&directory).expect("the directory is ours");
+    }
+    drop(ours);
+    fs::remove_dir_all(&beside).expect("the directory is ours");
 }
 
 /// What does not exist here, by the command that makes it, and its name.
@@ -208,6 +309,7 @@ fn payloads_go_both_ways() {
             let ours = redstart(&beside, settings.args_here());
             for server in [&theirs, &ours] {
                 fill(&mut server.client(), settings, contents_of(oracle.name));
+                fill_edges(&mut server.client());
             }
             let wanted = keys(&mut theirs.client());
             let place = format!("{}, {settings:?}", oracle.name);

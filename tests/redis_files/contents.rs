@@ -22,13 +22,18 @@ pub enum Settings {
     Small,
     /// Nothing compressed or summed; with times of last use.
     Plain,
+    /// Large thresholds: what is packed is as long as it gets, with elements of all lengths.
+    Wide,
 }
 
 impl Settings {
-    pub const ALL: [Settings; 3] = [Settings::Default, Settings::Small, Settings::Plain];
+    pub const ALL: [Settings; 4] =
+        [Settings::Default, Settings::Small, Settings::Plain, Settings::Wide];
+    /// Those that there are golden files of.
+    pub const GOLDEN: &[Settings] = Settings::ALL.split_at(3).0;
 
     pub fn name(self) -> &'static str {
-        ["default", "small", "plain"][self as usize]
+        ["default", "small", "plain", "wide"][self as usize]
     }
 
     /// The oracle's arguments.
@@ -53,6 +58,16 @@ impl Settings {
                 "--maxmemory-policy",
                 "allkeys-lru",
             ],
+            Settings::Wide => &[
+                "--list-max-listpack-size",
+                "-5",
+                "--list-compress-depth",
+                "2",
+                "--hash-max-listpack-entries",
+                "2000",
+                "--hash-max-listpack-value",
+                "20000",
+            ],
         }
     }
 
@@ -61,6 +76,9 @@ impl Settings {
         match self {
             Settings::Small => {
                 &["--list-max-listpack-size", "3", "--hash-max-listpack-entries", "2"]
+            }
+            Settings::Wide => {
+                &["--list-max-listpack-size", "-5", "--hash-max-listpack-value", "20000"]
             }
             Settings::Default | Settings::Plain => &[],
         }
@@ -136,6 +154,23 @@ pub fn fill(client: &mut Client, settings: Settings, contents: Contents) {
     line(client, "SELECT 0");
     let loaded = client.call(&["FUNCTION", "LOAD", "REPLACE", LIBRARY]);
     assert_eq!(loaded.ok(), Some(Value::Bulk(b"golden".to_vec())));
+}
+
+/// Stores numbers and texts at every edge of what packed values tell apart.
+pub fn fill_edges(client: &mut Client) {
+    for n in [7, 12, 13, 15, 16, 23, 24, 31, 32, 52, 63] {
+        for number in [(1i128 << n) - 1, 1 << n, -(1 << n), -(1 << n) - 1] {
+            line(client, &format!("RPUSH edges {number}"));
+            line(client, &format!("HSET edge-fields {number} {number}"));
+            line(client, &format!("SET edge{number} {number}"));
+        }
+    }
+    for len in [0, 1, 63, 64, 126, 127, 128, 4095, 4096, 8186, 8192, 16_383, 16_384] {
+        let text = "e".repeat(len);
+        client.call(&["RPUSH", "lengths", &text]).expect("it lives");
+        client.call(&["HSET", "long-fields", &format!("{len}"), &text]).expect("it lives");
+        client.call(&["SET", &format!("length{len}"), &text]).expect("it lives");
+    }
 }
 
 /// Stores hashes some of whose fields expire.

@@ -34,6 +34,16 @@ pub fn versions_for(oracle: &str) -> &'static [&'static str] {
     }
 }
 
+/// The versions of RDB that an oracle reads, of those that are written here.
+pub fn readable_by(oracle: &str) -> &'static [&'static str] {
+    match oracle {
+        "redis-7" => &["10"],
+        "redis-8" => &["10", "11", "12", "13"],
+        "valkey-9" => &["10", "11", "80"],
+        other => panic!("{other} is no oracle"),
+    }
+}
+
 /// Redstart, ready.
 pub fn redstart(directory: &Path, args: &[&str]) -> Process {
     let mut server = Process::start(directory, &[&UNSAVED, args].concat());
