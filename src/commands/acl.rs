@@ -42,6 +42,11 @@ pub static ACL: Command = CONTAINER.declare(
 const OPEN: Flags = NOSCRIPT | LOADING | STALE;
 const GUARDED: Flags = OPEN | ADMIN;
 
+/// Users and their rules are not shown.
+fn all_secrets(args: Args<'_>) -> Vec<usize> {
+    (2..args.len()).collect()
+}
+
 /// ACL WHOAMI
 static WHOAMI: SessionCommand = CONTAINER
     .sub("whoami", Arity::Exactly(2), OPEN, "Returns the connection's user.", "")
@@ -84,6 +89,7 @@ static LIST: SessionCommand = CONTAINER
 /// ACL GETUSER username
 static GETUSER: SessionCommand = CONTAINER
     .sub("getuser", Arity::Exactly(3), GUARDED, "Returns a user's rules.", "username")
+    .secrets(all_secrets)
     .run(|context, args| {
         let secret = password(context);
         let out = &mut context.session.out;
@@ -206,6 +212,7 @@ static SETUSER: SessionCommand = CONTAINER
         "Refused: `default` is the one user, and requirepass its password.",
         "username [rule [rule ...]]",
     )
+    .secrets(all_secrets)
     .run(|_, _| Err(Error::ONE_USER));
 
 /// ACL DELUSER username [username ...]
@@ -217,6 +224,7 @@ static DELUSER: SessionCommand = CONTAINER
         "Returns 0: there were no such users.",
         "username [username ...]",
     )
+    .secrets(all_secrets)
     .run(|context, args| {
         if args.iter().skip(2).any(|name| name == b"default") {
             return Err(Error::text("ERR The 'default' user cannot be removed"));

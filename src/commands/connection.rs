@@ -1,7 +1,7 @@
 //! PING, ECHO, SELECT, HELLO, AUTH, QUIT, RESET: what a client says about its connection.
 
 use crate::commands::declare::{SessionCommand, is};
-use crate::session::{Context, Session};
+use crate::session::{Context, Session, checked_name};
 use redstart_config::Setting;
 use redstart_engine::Error;
 use redstart_engine::spec::*;
@@ -76,7 +76,7 @@ fn select(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
 
 /// HELLO [protover [AUTH username password] [SETNAME clientname]]
 static HELLO: SessionCommand = declare("hello", Group::Connection, Arity::AtLeast(1))
-    .flags(ALWAYS | UNLOGGED)
+    .flags(ALWAYS)
     .since("6.0.0")
     .complexity("O(1)")
     .summary("Negotiates the protocol, and may authenticate and name the connection.")
@@ -96,21 +96,28 @@ fn hello_secrets(args: Args<'_>) -> Vec<usize> {
 fn hello(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let session = &mut *context.session;
     let protocol = args.get(1).map(protocol).transpose()?;
+    let (mut user, mut name) = (None, None);
     let mut at = 2;
     while at < args.len() {
         let left = args.len() - at - 1;
         if is(&args[at], "auth") && left >= 2 {
-            authenticate(session, &args[at + 1], &args[at + 2])?;
+            user = Some((&args[at + 1], &args[at + 2]));
             at += 3;
         } else if is(&args[at], "setname") && left >= 1 {
-            session.set_name(&args[at + 1])?;
+            name = Some(checked_name(&args[at + 1])?);
             at += 2;
         } else {
             return Err(Error::quoting("ERR Syntax error in HELLO option '", &args[at], "'"));
         }
     }
+    if let Some((user, password)) = user {
+        authenticate(session, user, password)?;
+    }
     if !session.authenticated {
         return Err(Error::text(HELLO_UNAUTHENTICATED));
+    }
+    if let Some(name) = name {
+        session.set_name(name)?;
     }
     if let Some(protocol) = protocol {
         session.speak(protocol);
@@ -155,7 +162,7 @@ fn greet(session: &mut Session) {
 
 /// AUTH [username] password
 static AUTH: SessionCommand = declare("auth", Group::Connection, Arity::AtLeast(2))
-    .flags(ALWAYS | UNLOGGED)
+    .flags(ALWAYS)
     .since("1.0.0")
     .complexity("O(N) with a password of N bytes.")
     .summary("Says who the client is.")

@@ -2,7 +2,7 @@
 
 use crate::session::handlers::Handler;
 use redstart_engine::spec::{Arity, Flags, Group, LOADING, Runnable, STALE, declare};
-use redstart_engine::{Command, Error};
+use redstart_engine::{Command, Error, Now};
 use redstart_protocol::{Reply, parse_i64};
 
 /// A session command: the declaration and, beside it, what runs it.
@@ -78,9 +78,10 @@ pub fn help(out: &mut Reply, container: &str, lines: &[&str]) {
 /// A time to wait, in milliseconds.
 ///
 /// # Errors
-/// When the argument is no integer, or negative.
-pub fn parse_timeout_ms(argument: &[u8]) -> Result<u64, Error> {
+/// When the argument is no integer, negative, or ends behind every clock.
+pub fn parse_timeout_ms(argument: &[u8], now: Now) -> Result<u64, Error> {
     let timeout_ms = parse_i64(argument).ok_or(Error::TIMEOUT_NOT_INTEGER)?;
+    now.present().wall_ms.checked_add(timeout_ms).ok_or(Error::TIMEOUT_OUT_OF_RANGE)?;
     u64::try_from(timeout_ms).map_err(|_| Error::TIMEOUT_NEGATIVE)
 }
 

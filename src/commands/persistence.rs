@@ -113,7 +113,7 @@ fn bgrewriteaof(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
 
 /// WAITAOF numlocal numreplicas timeout
 static WAITAOF: SessionCommand = declare("waitaof", Group::Generic, Arity::Exactly(4))
-    .flags(BLOCKING | NOSCRIPT)
+    .flags(BLOCKING | WAITS)
     .since("7.2.0")
     .complexity("O(1)")
     .summary("Waits until what the client wrote is safe on so many disks.")
@@ -126,7 +126,7 @@ fn wait_aof(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
         return Err(Error::text("ERR value is out of range, value must between 0 and 1"));
     }
     let replicas = parse_i64(&args[2]).filter(|&count| count >= 0).ok_or(Error::NOT_POSITIVE)?;
-    let timeout_ms = parse_timeout_ms(&args[3])?;
+    let timeout_ms = parse_timeout_ms(&args[3], context.now)?;
     let durability = context.session.server.durability;
     if local > 0 && !durability.is_logging() {
         return Err(Error::text(

@@ -34,7 +34,7 @@ static ROLE: SessionCommand = declare("role", Group::Server, Arity::Exactly(1))
 
 /// WAIT numreplicas timeout
 static WAIT: SessionCommand = declare("wait", Group::Generic, Arity::Exactly(3))
-    .flags(NOSCRIPT | WAITS)
+    .flags(BLOCKING | WAITS)
     .since("3.0.0")
     .complexity("O(1)")
     .summary("Waits until so many replicas have what the client wrote, or the time is up.")
@@ -43,7 +43,7 @@ static WAIT: SessionCommand = declare("wait", Group::Generic, Arity::Exactly(3))
 
 fn wait(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let wanted = parse_i64(&args[1]).ok_or(Error::NOT_INTEGER)?;
-    let timeout_ms = parse_timeout_ms(&args[2])?;
+    let timeout_ms = parse_timeout_ms(&args[2], context.now)?;
     // A transaction does not wait.
     if wanted <= 0 || context.held.is_some() {
         context.session.out.integer(0);

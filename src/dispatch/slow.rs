@@ -3,8 +3,7 @@
 use crate::metrics::timing::Slow;
 use crate::server::Server;
 use crate::session::Session;
-use redstart_engine::Command;
-use redstart_engine::spec::{FAST, SKIP_SLOWLOG, UNLOGGED};
+use redstart_engine::spec::{FAST, SKIP_SLOWLOG};
 use redstart_protocol::Args;
 
 /// Notes a command of a client that was slow. Without its arguments it does not get into the slow
@@ -36,15 +35,10 @@ fn note_of(
     }
     if let Some(args) = args
         && let Some(us) = server.thresholds.for_log(&slow)
-        && !is_secret(registered.command, args)
+        && !registered.command.is(SKIP_SLOWLOG)
     {
         let (addr, name) = client();
-        server.slowlog.add(us, args, addr, name);
+        let secrets = registered.command.secrets_in(args);
+        server.slowlog.add(us, args, &secrets, addr, name);
     }
-}
-
-/// Whether the slow log leaves a request out, mostly for the passwords in it.
-fn is_secret(command: &Command, args: Args<'_>) -> bool {
-    command.is(SKIP_SLOWLOG | UNLOGGED)
-        || command.secrets.is_some_and(|secrets| !secrets(args).is_empty())
 }

@@ -3,6 +3,7 @@
 
 use parking_lot::Mutex;
 use redstart_config::{Config, Setting};
+use redstart_engine::spec::REDACTED;
 use redstart_protocol::Args;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -50,9 +51,9 @@ impl Slowlog {
         self.log.lock().entries.truncate(len_max);
     }
 
-    /// Adds a command.
-    pub fn add(&self, us: u64, args: Args<'_>, addr: String, name: Vec<u8>) {
-        let args = shortened(args);
+    /// Adds a command; the arguments at `secrets` are not shown.
+    pub fn add(&self, us: u64, args: Args<'_>, secrets: &[usize], addr: String, name: Vec<u8>) {
+        let args = shortened(args, secrets);
         let unix_s = crate::system::clock::wall_us() / 1_000_000;
         let Log { next_id, entries } = &mut *self.log.lock();
         entries.push_front(Entry { id: *next_id, unix_s, us, args, addr, name });
@@ -76,9 +77,13 @@ impl Slowlog {
     }
 }
 
-fn shortened(args: Args<'_>) -> Vec<Vec<u8>> {
+fn shortened(args: Args<'_>, secrets: &[usize]) -> Vec<Vec<u8>> {
     let shown = if args.len() > ARGS_MAX { ARGS_MAX - 1 } else { args.len() };
-    let mut kept: Vec<Vec<u8>> = args.iter().take(shown).map(shortened_arg).collect();
+    let kept = |at: usize| match secrets.contains(&at) {
+        true => REDACTED.to_vec(),
+        false => shortened_arg(args.at(at)),
+    };
+    let mut kept: Vec<Vec<u8>> = (0..shown).map(kept).collect();
     if shown < args.len() {
         kept.push(format!("... ({} more arguments)", args.len() - shown).into_bytes());
     }

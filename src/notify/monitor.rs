@@ -10,7 +10,9 @@ use crate::clients::client::ClientInfo;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use redstart_engine::Command;
-use redstart_engine::spec::{ADMIN, MAY_REPLICATE, READONLY, SKIP_MONITOR, UNSEEN, WRITE};
+use redstart_engine::spec::{
+    ADMIN, MAY_REPLICATE, READONLY, REDACTED, SKIP_MONITOR, UNSEEN, WRITE,
+};
 use redstart_protocol::{Args, quote};
 use std::fmt::Display;
 use std::io::Write;
@@ -54,12 +56,10 @@ impl Monitors {
         let mut line = Vec::new();
         // Writing to memory does not fail.
         let _ = write!(line, "+{s}.{us:06} [{db} {from}]");
-        let secrets = command
-            .and_then(|command| command.secrets)
-            .map_or_else(Vec::new, |secrets| secrets(args));
+        let secrets = command.map_or_else(Vec::new, |command| command.secrets_in(args));
         for (at, arg) in args.iter().enumerate() {
             line.push(b' ');
-            quote(if secrets.contains(&at) { b"(redacted)" } else { arg }, &mut line);
+            quote(if secrets.contains(&at) { REDACTED } else { arg }, &mut line);
         }
         line.extend_from_slice(b"\r\n");
         let line = Bytes::from(line);

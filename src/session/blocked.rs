@@ -10,7 +10,7 @@ use crate::metrics::errors::Failed;
 use crate::session::{Quiet, Session};
 use redstart_engine::keyspace::waiters::{Waiter, Wake};
 use redstart_engine::run::command::Serve;
-use redstart_engine::spec::{BLOCKING, WAITS};
+use redstart_engine::spec::BLOCKING;
 use redstart_engine::stats::Stats;
 use redstart_engine::{Command, Engine, Now, Prepared, WorkerState};
 use redstart_protocol::Reply;
@@ -37,7 +37,7 @@ pub struct Blocked {
 /// Whether a command may wait.
 #[inline]
 pub fn may_block(command: &Command) -> bool {
-    command.is(BLOCKING | WAITS)
+    command.is(BLOCKING)
 }
 
 /// Runs a request that may wait.

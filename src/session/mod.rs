@@ -114,6 +114,14 @@ pub struct Context<'a> {
     pub held: Option<&'a mut LockedShards>,
 }
 
+/// A client's name, if it may be one.
+///
+/// # Errors
+/// When the name would break a line of CLIENT LIST.
+pub fn checked_name(name: &[u8]) -> Result<&[u8], Error> {
+    if is_plain(name) { Ok(name) } else { Err(Error::text(UNPLAIN_NAME)) }
+}
+
 impl Session {
     /// A new connection's state.
     pub fn new(
@@ -198,10 +206,7 @@ impl Session {
     /// # Errors
     /// When the name would break a line of CLIENT LIST.
     pub fn set_name(&mut self, name: &[u8]) -> Result<(), Error> {
-        if !is_plain(name) {
-            return Err(Error::text(UNPLAIN_NAME));
-        }
-        self.info.names.lock().name = name.to_vec();
+        self.info.names.lock().name = checked_name(name)?.to_vec();
         Ok(())
     }
 

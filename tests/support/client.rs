@@ -66,9 +66,12 @@ impl Client {
                 self.received.drain(..length);
                 return Ok(value);
             }
-            match self.stream.read(&mut chunk)? {
-                0 => return Err(Failure::Closed),
-                count => self.received.extend_from_slice(&chunk[..count]),
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return Err(Failure::Closed),
+                Ok(count) => self.received.extend_from_slice(&chunk[..count]),
+                // A signal came.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
             }
         }
     }

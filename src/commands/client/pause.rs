@@ -33,7 +33,7 @@ fn pause(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
         Some(word) if is(word, "write") => PauseMode::Write,
         Some(_) => return Err(Error::text("ERR CLIENT PAUSE mode must be WRITE or ALL")),
     };
-    let timeout_ms = parse_timeout_ms(&args[2])?;
+    let timeout_ms = parse_timeout_ms(&args[2], context.now)?;
     let server = context.session.server;
     let end_ms = match timeout_ms {
         0 => 0,

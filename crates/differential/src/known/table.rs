@@ -464,9 +464,9 @@ fn is_short_text(command: &Command, oracle: &[u8], subject: &[u8]) -> bool {
 
 /// The oracle refuses numbers, or the subject does.
 fn is_no_number(command: &Command, oracle: &[u8], subject: &[u8]) -> bool {
-    let refused = b"-ERR One or more scores can't be converted into double";
-    (command.is("SORT") || command.is("SORT_RO"))
-        && (oracle.starts_with(refused) || subject.starts_with(refused))
+    let refused = b"ERR One or more scores can't be converted into double";
+    let refuses = |frame: &[u8]| frame.windows(refused.len()).any(|part| part == refused);
+    (command.is("SORT") || command.is("SORT_RO")) && (refuses(oracle) || refuses(subject))
 }
 
 /// Whether a command is about the deadlines of fields.

@@ -125,6 +125,12 @@ impl<'a> KeyAccess<'a> {
         Some(entry)
     }
 
+    /// Notes a use of what a command that writes has found and leaves as it is.
+    pub fn note_left(&mut self, key: Key<'_>, slot: Slot) {
+        let entry = self.view.shard(key.hash).db_mut(self.db).table_mut().at_mut(slot);
+        self.local.note_use(entry, self.now);
+    }
+
     /// Notes a use of a key, even for a client that sent CLIENT NO-TOUCH. Returns whether the key
     /// is there.
     pub fn touch(&mut self, key: Key<'_>) -> bool {
@@ -286,7 +292,7 @@ impl<'a> KeyAccess<'a> {
         self.touch_watches(key);
         let KeyAccess { now, db, view, local } = self;
         view.shard(key.hash).db_mut(*db).modify(slot, |entry| {
-            local.note_use(entry, *now);
+            local.note_change(entry, *now);
             f(entry)
         })
     }
@@ -295,12 +301,6 @@ impl<'a> KeyAccess<'a> {
     #[inline]
     pub fn read_hash(&mut self, key: Key<'_>) -> Result<Option<&Hash>, Error> {
         self.read(key).map(hash_in).transpose()
-    }
-
-    /// Fetches a hash for a look that is no access.
-    #[inline]
-    pub fn look_hash(&mut self, key: Key<'_>) -> Result<Option<&Hash>, Error> {
-        self.look(key).map(hash_in).transpose()
     }
 
     /// Where the key's hash is; WRONGTYPE when it is something else.
@@ -358,8 +358,11 @@ impl<'a> KeyAccess<'a> {
         let KeyAccess { now, db, view, local } = self;
         let db = view.shard(key.hash).db_mut(*db);
         let (changed, is_empty, wake_ms) = db.modify_timed(key.hash, slot, hasher, |entry| {
-            local.note_use(entry, *now);
             let (changed, is_empty) = f(entry);
+            match changed {
+                true => local.note_change(entry, *now),
+                false => local.note_use(entry, *now),
+            }
             (changed, is_empty, entry.inner_deadline_ms())
         });
         if is_empty {
@@ -392,7 +395,12 @@ impl<'a> KeyAccess<'a> {
     pub fn set_deadline(&mut self, key: Key<'_>, slot: Slot, deadline_ms: u64) {
         let hasher = self.view.keyspace().hasher();
         self.touch_watches(key);
-        self.view.shard(key.hash).db_mut(self.db).set_deadline(key.hash, slot, deadline_ms, hasher);
+        let db = self.view.shard(key.hash).db_mut(self.db);
+        db.set_deadline(key.hash, slot, deadline_ms, hasher);
+        // By the other rules it was a use already to find it.
+        if self.local.aging == Rule::Modified {
+            self.local.note_change(db.table_mut().at_mut(slot), self.now);
+        }
         if deadline_ms != 0 {
             self.view.publish_earlier(shard_of(key.hash), deadline_ms);
         }
@@ -420,8 +428,8 @@ impl<'a> KeyAccess<'a> {
 
     /// A move to another name is a use by the idle time, and none by the frequency.
     pub(crate) fn note_moved(&mut self, entry: &mut Entry) {
-        if self.local.aging == Rule::Idle {
-            self.local.note_use(entry, self.now);
+        if !matches!(self.local.aging, Rule::Frequency { .. }) {
+            self.local.note_change(entry, self.now);
         }
     }
 

@@ -10,6 +10,7 @@ use crate::run::command::{Serve, Served};
 use crate::run::engine::Engine;
 use crate::run::key_access::KeyAccess;
 use crate::run::worker_state::WorkerState;
+use crate::spec::WRITE;
 use bytes::Bytes;
 use redstart_protocol::Reply;
 use std::sync::Arc;
@@ -93,6 +94,9 @@ impl Engine {
         let n = asked.waited().position(|(_, name)| *name == *ready.key)?;
         let mut reply = Reply::new(waiter.protocol());
         self.begin(local);
+        // What ran last is another command: what made the key, or one behind it in its unit.
+        local.writes = asked.command.is(WRITE);
+        local.aging = self.options.aging();
         local.changes_before = local.stats.changes.value();
         let mut call = Call {
             command: asked.command,

@@ -67,11 +67,15 @@ impl<'a> KeyAccess<'a> {
         };
         let KeyAccess { now, db, view, local } = self;
         let (changed, is_empty) = view.shard(key.hash).db_mut(*db).modify(slot, |entry| {
-            local.note_use(entry, *now);
             let Some(Object::SortedSet(set)) = entry.object_mut() else {
                 panic!("the slot was found to hold a sorted set")
             };
-            (f(set), set.is_empty())
+            let (changed, is_empty) = (f(set), set.is_empty());
+            match changed {
+                true => local.note_change(entry, *now),
+                false => local.note_use(entry, *now),
+            }
+            (changed, is_empty)
         });
         if is_empty {
             self.remove(key, slot);

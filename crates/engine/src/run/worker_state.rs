@@ -72,11 +72,18 @@ impl WorkerState {
         self.take_events()
     }
 
-    /// Notes a use of an entry.
+    /// Notes a use of an entry that stays as it is.
     #[inline]
     pub(crate) fn note_use(&mut self, entry: &mut Entry, now: Now) {
-        let is_use = self.writes || self.aging != Rule::Modified;
-        if is_use && !self.no_touch {
+        if self.aging != Rule::Modified && !self.no_touch {
+            entry.touch(self.aging.used(entry.age(), now, &mut self.random));
+        }
+    }
+
+    /// Notes a change of an entry, which is a use of it.
+    #[inline]
+    pub(crate) fn note_change(&mut self, entry: &mut Entry, now: Now) {
+        if self.aging == Rule::Modified || !self.no_touch {
             entry.touch(self.aging.used(entry.age(), now, &mut self.random));
         }
     }

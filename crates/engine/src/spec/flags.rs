@@ -46,7 +46,7 @@ pub const WHOLE_KEYSPACE: Flags = 1 << 21;
 pub const WALKS: Flags = 1 << 22;
 /// Some of its arguments make it need all shards: it has a `Find::Anywhere`.
 pub const REACHES: Flags = 1 << 23;
-/// May make the client wait, though not [`BLOCKING`] for Redis.
+/// It waits for other servers or disks, and not for keys: to ACL it is about connections.
 pub const WAITS: Flags = 1 << 24;
 /// Its replies are random or come in random order (a tip in COMMAND INFO).
 pub const NONDETERMINISTIC: Flags = 1 << 25;
@@ -58,8 +58,6 @@ pub const ADMIN_CATEGORY: Flags = 1 << 27;
 pub const SHORT: Flags = 1 << 28;
 /// A request with more arguments is never short, whatever its command.
 pub const SHORT_ARGS_MAX: usize = 24;
-/// Not put in the slow log, though Redis declares no [`SKIP_SLOWLOG`].
-pub const UNLOGGED: Flags = 1 << 29;
 /// Not shown to MONITOR, though Redis declares no [`SKIP_MONITOR`].
 pub const UNSEEN: Flags = 1 << 30;
 

@@ -112,11 +112,14 @@ pub struct Command {
     pub keys: &'static [KeySpec],
     /// What a person reads about it.
     pub doc: Doc,
-    /// Which of its arguments are passwords.
+    /// Which of its arguments are shown to nobody: passwords, mostly.
     pub secrets: Option<Secrets>,
     /// The subcommands, if it is a container.
     pub subcommands: &'static [&'static Command],
 }
+
+/// What is shown in the place of an argument that is a secret.
+pub const REDACTED: &[u8] = b"(redacted)";
 
 /// A command without flags, without keys, and of which nothing is known yet.
 pub const fn declare(name: &'static str, group: Group, arity: Arity) -> Command {
@@ -168,6 +171,11 @@ impl Command {
     /// Puts what runs the command beside its declaration.
     pub const fn run<H>(self, run: H) -> Runnable<H> {
         Runnable { spec: self, run }
+    }
+
+    /// The places of the arguments that are shown to nobody.
+    pub fn secrets_in(&self, args: Args<'_>) -> Vec<usize> {
+        self.secrets.map_or_else(Vec::new, |secrets| secrets(args))
     }
 
     /// Whether the command has one of the given flags.

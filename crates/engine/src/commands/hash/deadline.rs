@@ -167,7 +167,7 @@ fn reply_times(call: &mut Call<'_>, of_deadline: fn(u64, Now) -> i64) -> Result<
     let (key, now, hasher) = (call.key(0), call.now(), call.space.hasher());
     // A wrong type comes first.
     let from = parts_from(call, &FIELDS);
-    let hash = call.space.look_hash(key)?;
+    let hash = call.space.read_hash(key)?;
     let from = from?;
     call.reply.array(call.args.len() - from);
     for field in call.args.iter().skip(from) {

@@ -92,6 +92,8 @@ fn set_new(call: &mut Call<'_>) -> Result<(), Error> {
             true
         });
         call.emit_as_is();
+    } else if let Some(slot) = slot {
+        call.space.note_left(key, slot);
     }
     call.reply.integer(i64::from(!taken));
     Ok(())

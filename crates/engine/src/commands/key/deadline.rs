@@ -103,6 +103,7 @@ fn expire(call: &mut Call<'_>, unit: ExpiryUnit) -> Result<(), Error> {
     let at_ms = wall_time(call, unit)?;
     let (key, now) = (call.key(0), call.now());
     let slot = call.space.find(key).filter(|&slot| {
+        call.space.note_left(key, slot);
         let deadline_ms = call.space.entry(key, slot).deadline_ms();
         conditions.hold(at_ms, (deadline_ms != 0).then(|| now.wall(deadline_ms)))
     });
@@ -208,7 +209,10 @@ pub static PERSIST: DataCommand = declare("persist", Group::Generic, Exactly(2))
 fn persist(call: &mut Call<'_>) -> Result<(), Error> {
     let key = call.key(0);
     let slot = call.space.find(key);
-    let volatile = slot.filter(|&slot| call.space.entry(key, slot).deadline_ms() != 0);
+    let volatile = slot.filter(|&slot| {
+        call.space.note_left(key, slot);
+        call.space.entry(key, slot).deadline_ms() != 0
+    });
     if let Some(slot) = volatile {
         call.space.set_deadline(key, slot, 0);
         call.emit_as_is();

@@ -62,6 +62,7 @@ fn linsert(call: &mut Call<'_>) -> Result<(), Error> {
         ControlFlow::Continue(())
     });
     if found.is_continue() {
+        call.space.note_left(key, slot);
         call.reply.integer(-1);
         return Ok(());
     }
@@ -101,6 +102,7 @@ fn lrem(call: &mut Call<'_>) -> Result<(), Error> {
         false => ControlFlow::Continue(()),
     });
     if found.is_continue() {
+        call.space.note_left(key, slot);
         call.reply.integer(0);
         return Ok(());
     }

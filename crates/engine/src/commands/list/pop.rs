@@ -48,7 +48,10 @@ fn pop(call: &mut Call<'_>, end: End) -> Result<(), Error> {
     };
     match most {
         None => pop_one(call, key, slot, end),
-        Some(0) => call.reply.array(0),
+        Some(0) => {
+            call.space.note_left(key, slot);
+            call.reply.array(0);
+        }
         Some(most) => {
             pop_several(call, key, slot, end, most);
         }

@@ -83,8 +83,16 @@ fn all_hold(call: &mut Call<'_>, condition: Condition<'_>) -> Result<bool, Error
         _ => return Ok(true),
     };
     // Every key is looked for, even when one has decided: what has expired is removed.
-    let misfits = call.keys().filter(|key| call.space.find(*key).is_some() != exists).count();
-    Ok(misfits == 0)
+    let mut holds = true;
+    for n in 0..call.keys.len() {
+        let key = call.key(n);
+        let slot = call.space.find(key);
+        holds &= slot.is_some() == exists;
+        if let Some(slot) = slot {
+            call.space.note_left(key, slot);
+        }
+    }
+    Ok(holds)
 }
 
 /// Sets every key to the argument behind it, each with its event: the effect is one for all.

@@ -22,11 +22,12 @@ pub static SETNX: DataCommand = declare("setnx", Group::String, Exactly(3))
     .syntax("key value")
     .run(|call| {
         let key = call.key(0);
-        let missing = call.space.find(key).is_none();
-        if missing {
-            store(call, None, call.value(2), 0);
+        let slot = call.space.find(key);
+        match slot {
+            Some(slot) => call.space.note_left(key, slot),
+            None => store(call, None, call.value(2), 0),
         }
-        call.reply.integer(i64::from(missing));
+        call.reply.integer(i64::from(slot.is_none()));
         Ok(())
     });
 

@@ -90,6 +90,8 @@ fn set(call: &mut Call<'_>) -> Result<(), Error> {
         let value = call.value(2);
         call.space.note_overwrite(key, slot, Type::Str);
         store(call, slot, value, deadline_ms);
+    } else if let Some(slot) = slot {
+        call.space.note_left(key, slot);
     }
     Ok(())
 }

@@ -71,6 +71,9 @@ fn set_range(call: &mut Call<'_>) -> Result<(), Error> {
         None => 0,
     };
     if part.is_empty() {
+        if let Some(slot) = slot {
+            call.space.note_left(key, slot);
+        }
         call.reply.integer(len as i64);
         return Ok(());
     }
