@@ -11,10 +11,13 @@
 //! Helpers rest at the same pace as the writing thread.
 
 use super::parts::Parts;
+use super::take::packing;
 use crate::system::pace::{Backlog, Pace, Served};
 use redstart_engine::Now;
 use redstart_engine::keyspace::snapshot::{Snapshot, Walk};
-use redstart_persistence::snapshot::{Counts, Portion, Writer, write_all, write_step};
+use redstart_persistence::snapshot::{
+    self, Counts, Packing, Portion, Writer, write_all, write_step,
+};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
@@ -41,6 +44,7 @@ pub struct Helpers {
     /// The snapshot's moment.
     now: Now,
     served: Served,
+    packing: Packing,
 }
 
 impl Helpers {
@@ -53,6 +57,7 @@ impl Helpers {
             count: free_threads(cores, busy_workers, entries),
             now,
             served: Served(parts.stats),
+            packing: packing(parts),
         }
     }
 
@@ -71,7 +76,8 @@ impl Helpers {
             let (full, sections) = mpsc::sync_channel(self.count * SECTIONS_AHEAD);
             for _ in 0..self.count {
                 let (full, writer_ended) = (full.clone(), &writer_ended);
-                let helper = Helper { now: self.now, served: self.served, full, writer_ended };
+                let (now, served, packing) = (self.now, self.served, self.packing);
+                let helper = Helper { now, served, packing, full, writer_ended };
                 let walk = snapshot.walk();
                 let body = move || helper.encode(walk);
                 // Where a thread cannot be started, the others have more to do.
@@ -128,6 +134,7 @@ fn write_sections(
 struct Helper<'a> {
     now: Now,
     served: Served,
+    packing: Packing,
     /// Takes full sections to the writing thread.
     full: SyncSender<Portion>,
     /// Whether the writing thread needs no help any more.
@@ -138,9 +145,10 @@ impl Helper<'_> {
     /// Walks to the end, and sends the sections that it fills.
     fn encode(self, mut walk: Walk) {
         let mut pace = Pace::new(self.served);
-        let mut portion = Portion::new(self.now);
+        let (mut portion, mut packer) = (Portion::new(self.now), snapshot::packer(self.packing));
         while walk.step(&mut |item| portion.take(item)) {
             if portion.is_full() {
+                portion.pack(&mut packer);
                 self.send(std::mem::replace(&mut portion, Portion::new(self.now)));
             }
             if !self.writer_ended() {
@@ -150,6 +158,7 @@ impl Helper<'_> {
                 thread::sleep(PATIENCE);
             }
         }
+        portion.pack(&mut packer);
         self.send(portion);
     }
 

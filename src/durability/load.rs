@@ -106,8 +106,11 @@ impl Load<'_> {
                     }
                 });
             }
+            let mut counted = 0;
             while let Some(section) = reader.next_section()? {
-                loading.progress.bytes.fetch_add(section.payload.len() as u64, Relaxed);
+                let read = reader.counts().bytes;
+                loading.progress.bytes.fetch_add(read - counted, Relaxed);
+                counted = read;
                 if failed.lock().is_some() || send.send(section).is_err() {
                     break;
                 }

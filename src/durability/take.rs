@@ -10,7 +10,7 @@ use parking_lot::{Mutex, MutexGuard};
 use redstart_config::Setting;
 use redstart_engine::Now;
 use redstart_engine::keyspace::snapshot::Snapshot;
-use redstart_persistence::snapshot::{self, Counts, Header, Writer, encoder};
+use redstart_persistence::snapshot::{self, Counts, Header, Packing, Writer, encoder};
 use redstart_persistence::storage::Storage;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -81,7 +81,10 @@ impl Durability {
                 at_flip();
                 self.moment()
             });
-        let writer = match begin_file(storage, &name(&moment), &moment, begun, &libraries) {
+        let (name, packing) = (name(&moment), packing(parts));
+        let file = begin_file(storage, &name, &moment, begun, packing);
+        let with_libraries = file.and_then(|writer| write_libraries(writer, &libraries));
+        let writer = match with_libraries {
             Ok(writer) => writer,
             Err(error) => {
                 snapshot.abandon();
@@ -116,20 +119,32 @@ impl Durability {
     }
 }
 
-/// Begins a snapshot's file: its header, and the libraries of functions.
+/// Whether snapshots are packed (`rdbcompression`).
+pub(super) fn packing(parts: &Parts) -> Packing {
+    match parts.config.read().is(Setting::Rdbcompression) {
+        true => Packing::Lz4,
+        false => Packing::Off,
+    }
+}
+
+/// Begins a snapshot's file.
 fn begin_file<'s>(
     storage: &'s dyn Storage,
     name: &str,
     moment: &Moment,
     begun: Now,
-    libraries: &[Arc<[u8]>],
+    packing: Packing,
 ) -> io::Result<Writer<'s>> {
     let header = Header {
         writer: env!("CARGO_PKG_VERSION").to_owned(),
         wall_ms: moment.now.wall_ms,
         sequence: moment.sequence,
     };
-    let mut writer = Writer::create(storage, name, &header, begun)?;
+    Writer::with_packing(storage, name, &header, begun, packing)
+}
+
+/// Writes the libraries of functions.
+fn write_libraries<'s>(mut writer: Writer<'s>, libraries: &[Arc<[u8]>]) -> io::Result<Writer<'s>> {
     match writer.write_libraries(libraries.iter().map(|text| &text[..])) {
         Ok(()) => Ok(writer),
         Err(error) => {

@@ -39,6 +39,14 @@ fn filled(version: u32) -> Driver {
         let fields: Vec<String> = (0..70).map(|n| format!("f{n} {}", "x".repeat(1000))).collect();
         driver.line(&format!("HSET large {}", fields.join(" ")));
     }
+    if version > 4 {
+        // Sections of whole entries that are packed.
+        for key in 0..50 {
+            driver.line(&format!("SET packed:{key} {}", "packed ".repeat(20).replace(' ', "-")));
+        }
+        driver.line("SADD set a b 17");
+        driver.line("SADD numbers 1 2 3");
+    }
     for line in LINES {
         let reply = driver.line(line);
         assert!(!reply.starts_with('-'), "{line}: {reply}");

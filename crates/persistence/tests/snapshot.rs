@@ -5,7 +5,7 @@ mod common;
 
 use common::{disturb, load, state};
 use redstart_engine::driver::Driver;
-use redstart_persistence::snapshot::{Counts, Header, Writer, encoder, write_all};
+use redstart_persistence::snapshot::{Counts, Header, Packing, Writer, encoder, write_all};
 use redstart_persistence::storage::Storage;
 use redstart_persistence::storage::memory::{Faults, Memory};
 
@@ -105,9 +105,18 @@ fn no_cut_and_no_flipped_bit_goes_unnoticed() {
     for line in ["SET a 1 PX 70000", "SET b text", "RPUSH l x y", "HSET h f v"] {
         driver.line(line);
     }
+    every_damage_is_noticed(&driver);
+    // A section that is packed.
+    driver.line(&format!("SET c {}", "x".repeat(2000)));
+    every_damage_is_noticed(&driver);
+}
+
+/// Tries all of them on a file that is small, whatever is in it.
+fn every_damage_is_noticed(driver: &Driver) {
     let storage = Memory::default();
-    save(&driver, &storage).unwrap();
+    save(driver, &storage).unwrap();
     let whole = storage.bytes(NAME).unwrap();
+    assert!(whole.len() < 400, "{} bytes", whole.len());
     let target = Driver::new(2);
     let refused = |bytes: &[u8]| {
         storage.put(NAME, bytes);
@@ -123,6 +132,31 @@ fn no_cut_and_no_flipped_bit_goes_unnoticed() {
         flipped[bit / 8] ^= 1 << (bit % 8);
     }
     assert!(refused(&[&whole[..], b"x"].concat()));
+}
+
+/// The same keyspace, packed or not, is the same, and `rdbcompression no` leaves it as it is.
+#[test]
+fn packed_or_not_it_is_the_same() {
+    let mut driver = Driver::new(1);
+    fill(&mut driver);
+    let fields: Vec<String> = (0..90).map(|n| format!("f{n} {}", "x".repeat(1000))).collect();
+    driver.line(&format!("HSET larger {}", fields.join(" ")));
+    for key in 0..5000 {
+        driver.line(&format!("SET key:{key} a-text-that-occurs-again-and-again:{}", key % 10));
+    }
+    let mut lengths = Vec::new();
+    for packing in [Packing::Off, Packing::Lz4, Packing::Off] {
+        let storage = Memory::default();
+        let header = Header { writer: "test".into(), wall_ms: driver.now.wall_ms, sequence: 7 };
+        let writer = Writer::with_packing(&storage, NAME, &header, driver.now, packing);
+        let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(encoder(driver.now), || ());
+        let counts = write_all(snapshot, writer.unwrap(), |_, _| Ok(())).unwrap();
+        let loaded = Driver::new(2);
+        assert_eq!(load(&loaded, &storage, NAME).unwrap(), counts);
+        assert_eq!(state(&loaded), state(&driver), "{packing:?}");
+        lengths.push(storage.bytes(NAME).unwrap().len());
+    }
+    assert!(lengths[1] < lengths[0] / 3 && lengths[0] == lengths[2], "{lengths:?}");
 }
 
 #[test]

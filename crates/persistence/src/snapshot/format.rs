@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 pub const MAGIC: &[u8; 8] = b"REDSTART";
 /// The versions that are read, the last of which is written. Each two differ by two bits at least:
 /// no checksum covers them, and a flipped bit must not make one of another.
-pub const VERSIONS: [u32; 3] = [1, 2, 4];
+pub const VERSIONS: [u32; 4] = [1, 2, 4, 8];
 /// The version that is written.
 pub const VERSION: u32 = VERSIONS[VERSIONS.len() - 1];
 
@@ -27,6 +27,12 @@ pub const LIBRARIES: u8 = 4;
 pub const BEGUN: u8 = 5;
 /// Its last bytes.
 pub const ENDED: u8 = 6;
+
+/// This bit of a kind says that the payload is packed; since version 8. Header and trailer never
+/// are.
+pub const PACKED: u8 = 0x80;
+/// The first version that has packed sections.
+pub const PACKS_SINCE: u32 = 8;
 
 /// What a snapshot says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

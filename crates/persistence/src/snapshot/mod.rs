@@ -11,15 +11,19 @@
 //! it. So a file that is cut, or differs by a bit anywhere, or has its sections in another order,
 //! is not read as a snapshot.
 //!
+//! The payload of a section may be packed (`pack`), which its kind says.
+//!
 //! A large entry may go over several sections, with others in between: the first ones hold bytes of
 //! it, and the last one its end. So a snapshot's writer needs no memory for all of it.
 //!
 //! A snapshot is written under another name and gets its own when it is whole and safe.
 
 mod format;
+mod pack;
 mod read;
 mod write;
 
 pub use format::{Counts, Header, MAGIC, VERSION, VERSIONS};
+pub use pack::{Packer, Packing};
 pub use read::{Reader, Section, decode};
-pub use write::{Portion, Writer, encoder, prepare, write_all, write_step};
+pub use write::{Portion, Writer, encoder, packer, prepare, write_all, write_step};

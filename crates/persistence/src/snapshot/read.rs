@@ -1,9 +1,10 @@
 //! Reading a snapshot, strictly.
 
 use super::format::{
-    BEGUN, Counts, ENDED, ENTRIES, FRAME, HEADER, Header, LIBRARIES, MAGIC, START, TRAILER,
-    VERSIONS, seal,
+    BEGUN, Counts, ENDED, ENTRIES, FRAME, HEADER, Header, LIBRARIES, MAGIC, PACKED, PACKS_SINCE,
+    START, TRAILER, VERSIONS, seal,
 };
+use super::pack::unpack;
 use crate::checksum::checksum;
 use crate::codec::{self, Blob};
 use crate::fault::{Fault, ReadError};
@@ -19,6 +20,7 @@ pub struct Reader {
     len: u64,
     /// Bytes read so far.
     at: u64,
+    version: u32,
     header: Header,
     counts: Counts,
     libraries: Vec<Vec<u8>>,
@@ -32,8 +34,23 @@ pub struct Section {
     pub offset: u64,
     /// How many entries.
     pub count: u32,
-    /// The entries.
+    /// The entries, as they lie in the file.
     pub payload: Vec<u8>,
+    /// Whether they are packed.
+    is_packed: bool,
+}
+
+impl Section {
+    /// Unpacks the payload, if it is packed.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn unpack(&mut self) -> Result<(), String> {
+        if std::mem::take(&mut self.is_packed) {
+            self.payload = unpack(&self.payload)?;
+        }
+        Ok(())
+    }
 }
 
 /// A section of any kind.
@@ -51,16 +68,17 @@ impl Reader {
         let (input, len) = storage.open(name)?;
         let (file, header, counts) = (name.to_owned(), Header::default(), Counts::default());
         let (libraries, begun) = (Vec::new(), None);
-        let mut reader = Reader { file, input, len, at: 0, header, counts, libraries, begun };
+        let (at, version) = (0, 0);
+        let mut reader = Reader { file, input, len, at, version, header, counts, libraries, begun };
         let mut start = [0; START];
         reader.fill(&mut start)?;
         let (magic, version) = start.split_at(MAGIC.len());
         if magic != MAGIC {
             return Err(reader.fault(0, "it is not a snapshot of Redstart").into());
         }
-        if !VERSIONS.iter().any(|known| version == known.to_le_bytes()) {
-            return Err(reader.fault(MAGIC.len() as u64, "its version is not known").into());
-        }
+        let known = VERSIONS.into_iter().find(|known| version == known.to_le_bytes());
+        let unknown = || reader.fault(MAGIC.len() as u64, "its version is not known");
+        reader.version = known.ok_or_else(unknown)?;
         let Any { kind, section } = reader.read_section()?;
         if kind != HEADER || section.count != 0 {
             return Err(reader.fault(START as u64, "it does not begin with a header").into());
@@ -102,8 +120,12 @@ impl Reader {
     pub fn next_section(&mut self) -> Result<Option<Section>, ReadError> {
         loop {
             let before = self.counts;
-            let Any { kind, section } = self.read_section()?;
+            let Any { kind, mut section } = self.read_section()?;
             let start = section.offset - FRAME as u64;
+            // Sections of whole entries are unpacked by who decodes them.
+            if kind != ENTRIES {
+                section.unpack().map_err(|what| self.fault(section.offset, &what))?;
+            }
             match kind {
                 ENTRIES => return Ok(Some(section)),
                 BEGUN if section.count == 0 => match &mut self.begun {
@@ -171,7 +193,12 @@ impl Reader {
         self.counts.sections += 1;
         self.counts.entries += u64::from(count);
         self.counts.bytes = self.at;
-        Ok(Any { kind, section: Section { offset, count, payload } })
+        let is_packed = self.version >= PACKS_SINCE && kind & PACKED != 0;
+        let kind = if is_packed { kind & !PACKED } else { kind };
+        if is_packed && matches!(kind, HEADER | TRAILER) {
+            return Err(self.fault(start, "a section of an unknown kind").into());
+        }
+        Ok(Any { kind, section: Section { offset, count, payload, is_packed } })
     }
 
     fn fill(&mut self, bytes: &mut [u8]) -> Result<(), ReadError> {
@@ -192,16 +219,24 @@ impl Reader {
 /// Reads the entries of a section, each with its database.
 ///
 /// # Errors
-/// Where in the payload something is wrong, and what.
+/// Where in the file something is wrong, and what; of a packed section, where it begins.
 pub fn decode(
     section: &Section,
     builder: Builder<'_>,
     entries: &mut Vec<(usize, Entry)>,
 ) -> Result<(), (u64, String)> {
+    let unpacked;
+    let payload = if section.is_packed {
+        unpacked = unpack(&section.payload).map_err(|what| (section.offset, what))?;
+        &unpacked
+    } else {
+        &section.payload
+    };
+    let place = |at: usize| section.offset + if section.is_packed { 0 } else { at as u64 };
     let mut at = 0;
     for _ in 0..section.count {
-        let place = section.offset + at as u64;
-        let read = record::decode(&section.payload[at..], builder);
+        let place = place(at);
+        let read = record::decode(&payload[at..], builder);
         let (db, entry, used) = read.map_err(|what| (place, what))?;
         if db >= builder.options.databases() {
             return Err((place, format!("there is no database {db}: see `databases`")));
@@ -209,8 +244,8 @@ pub fn decode(
         entries.push((db, entry));
         at += used;
     }
-    match section.payload.len() - at {
+    match payload.len() - at {
         0 => Ok(()),
-        more => Err((section.offset + at as u64, format!("{more} bytes too many"))),
+        more => Err((place(at), format!("{more} bytes too many"))),
     }
 }
