@@ -148,6 +148,46 @@ const SETS: Counted = &[
     ("SMOVE s t a", 2),
 ];
 
+const SORTED_SETS: Counted = &[
+    ("ZADD z 1 a 2 b 3 c 1 a", 3),
+    ("ZADD z 1 a", 0),
+    ("ZADD z 2 a 2 b 4 d", 2),
+    ("ZADD z NX 5 a", 0),
+    ("ZADD z XX 5 a 5 x", 1),
+    ("ZADD z GT 4 a", 0),
+    ("ZADD z INCR 1 a", 1),
+    ("ZADD z INCR 0 a", 0),
+    ("ZADD z NX INCR 0 a", 0),
+    ("ZINCRBY z 1 a", 1),
+    ("ZINCRBY z 0 a", 0),
+    ("ZINCRBY z 0 e", 1),
+    ("ZREM z absent", 0),
+    ("ZREM z a b absent", 2),
+    ("ZADD z 1 f 2 g 3 h 4 i 5 j 6 k 7 l 8 m", 8),
+    ("ZPOPMIN z", 1),
+    ("ZPOPMAX z 2", 2),
+    ("ZPOPMAX z 0", 0),
+    ("ZMPOP 2 y z MIN", 1),
+    ("ZMPOP 1 z MAX COUNT 2", 2),
+    ("BZPOPMIN z 1", 1),
+    ("BZPOPMAX z 1", 1),
+    ("ZREMRANGEBYRANK z 9 10", 0),
+    ("ZADD z 1 f 2 g 3 h 4 i 5 j 6 k 7 l 8 m", 8),
+    ("ZREMRANGEBYRANK z 0 0", 1),
+    ("ZREMRANGEBYSCORE z 2 3", 2),
+    ("ZREMRANGEBYSCORE z 20 30", 0),
+    ("ZRANGE z 0 -1", 0),
+    ("ZREMRANGEBYLEX z - +", 6),
+    ("EXISTS z", 0),
+    ("ZADD z 0 a 0 b", 2),
+    ("ZREMRANGEBYLEX z [a [a", 1),
+    ("BZMPOP 1 1 z MIN COUNT 5", 1),
+    ("ZADD z 0 a 0 b", 2),
+    ("ZPOPMIN z 5", 2),
+    ("ZADD z 0 a", 1),
+    ("ZREM z a", 1),
+];
+
 const KEYS: Counted = &[
     ("MSET a 1 b 2 c 3 d 4", 4),
     ("DEL a absent", 1),
@@ -257,7 +297,7 @@ fn check(server: &Server, table: Counted) {
 #[test]
 fn every_command_counts_its_changes() {
     for server in servers() {
-        for table in [STRINGS, LISTS, HASHES, SETS, KEYS] {
+        for table in [STRINGS, LISTS, HASHES, SETS, SORTED_SETS, KEYS] {
             check(&server, table);
             call(&mut connect(&server), "FLUSHALL");
         }
@@ -275,7 +315,7 @@ fn no_writing_command_is_left_out() {
     let Value::Items(_, commands) = call(&mut connect(&server), "COMMAND") else {
         panic!("COMMAND gives a list")
     };
-    let tables = [STRINGS, LISTS, HASHES, SETS, KEYS, NEWER];
+    let tables = [STRINGS, LISTS, HASHES, SETS, SORTED_SETS, KEYS, NEWER];
     let words = tables.into_iter().flatten().filter_map(|(line, _)| line.split(' ').next());
     let mut known: BTreeSet<String> = words.map(str::to_ascii_lowercase).collect();
     known.extend(APART.map(str::to_owned));

@@ -16,8 +16,10 @@ const PIPELINE: u64 = 12;
 const LONG: u64 = 2000;
 
 /// The keys of a generation.
-const KEYS: [&str; 10] =
-    ["list", "set", "counter", "first", "second", "third", "fourth", "fifth", "sixth", "string"];
+const KEYS: [&str; 11] = [
+    "list", "set", "counter", "first", "second", "sorted", "third", "fourth", "fifth", "sixth",
+    "string",
+];
 
 /// Writes two keys.
 const SCRIPT: &str = "redis.call('SET',KEYS[1],ARGV[1]) redis.call('APPEND',KEYS[1],'0') \
@@ -58,8 +60,9 @@ fn words(line: &str) -> Vec<String> {
     line.split(' ').map(str::to_owned).collect()
 }
 
-/// The requests that write number `n`: a list, a set, a counter, a transaction over two keys, one
-/// command over two, a script over two, a string. The last one's reply acknowledges all.
+/// The requests that write number `n`: a list, a set, a counter, a transaction over two keys, a
+/// sorted set, one command over two, a script over two, a string. The last one's reply
+/// acknowledges all.
 fn requests(name: &str, n: u64) -> Vec<Vec<String>> {
     let script = |key: &str, other: &str| {
         let (keys, number) = ([key, other].map(|key| format!("{key}:{name}")), n.to_string());
@@ -74,6 +77,7 @@ fn requests(name: &str, n: u64) -> Vec<Vec<String>> {
         words(&format!("SET first:{name} {n}")),
         words(&format!("HSET second:{name} n {n} also {n}")),
         words("EXEC"),
+        words(&format!("ZADD sorted:{name} {n} {n}")),
         words(&format!("MSET third:{name} {n} fourth:{name} {n}")),
         script("fifth", "sixth"),
         words(&format!("SET string:{name} {n}")),
@@ -202,6 +206,16 @@ impl Writer {
             Value::Int(count) => count as u64,
             other => return Err(format!("writer {id}: the set is {other:?}")),
         };
+        let sorted = match ask(format!("ZRANGE sorted:{name} 0 -1 WITHSCORES"))? {
+            Value::Items(_, items) => items,
+            other => return Err(format!("writer {id}: the sorted set is {other:?}")),
+        };
+        for (at, item) in sorted.iter().enumerate() {
+            if *item != Value::Bulk((at / 2 + 1).to_string().into_bytes()) {
+                return Err(format!("writer {id}: item {at} of the sorted set is {item:?}"));
+            }
+        }
+        let sorted = sorted.len() as u64 / 2;
         let mut number = |line: String| -> Result<u64, String> {
             match ask(line.clone())? {
                 Value::Bulk(text) => {
@@ -223,7 +237,7 @@ impl Writer {
         if let Some((one, other)) = halves.iter().find(|(one, other)| one != other) {
             return Err(format!("writer {id}: half of it happened, {one} and {other}"));
         }
-        Ok(vec![list.len() as u64, members, counter, first, third, sixth, string])
+        Ok(vec![list.len() as u64, members, counter, first, sorted, third, sixth, string])
     }
 
     /// Brings all keys to one number, or begins the next generation.

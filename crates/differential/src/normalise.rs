@@ -6,10 +6,10 @@
 //! | KEYS, HKEYS, HVALS | the order of the elements |
 //! | SMEMBERS, SINTER, SUNION, SDIFF, SPOP | the same |
 //! | HGETALL | the order of the pairs |
-//! | HSCAN 0, SSCAN 0 | of a whole value, the order of its parts; of some, which ones |
-//! | HRANDFIELD, SRANDMEMBER | which parts, not how many |
+//! | HSCAN 0, SSCAN 0, ZSCAN 0 | of a whole value, the order of its parts; of some, which ones |
+//! | HRANDFIELD, SRANDMEMBER, ZRANDMEMBER | which parts, not how many |
 //! | SCAN 0 | the order, and how many calls a full loop takes; both loops are run to their end |
-//! | SCAN, HSCAN, SSCAN | with another cursor, that and the elements: it is a server's own |
+//! | SCAN, HSCAN, SSCAN, ZSCAN | with another cursor, that and the elements: it is a server's own |
 //! | FUNCTION LIST | the order of the libraries |
 //! | COMMAND, but GETKEYS | everything but the reply's type: each server has its own commands |
 //! | RANDOMKEY | which key, as long as it is one of the oracle's KEYS |
@@ -86,7 +86,7 @@ impl Rule {
     /// The rule for a command's replies.
     pub fn of(command: &Command) -> Rule {
         // Most names fail here, without a comparison.
-        if !matches!(command.name().first(), Some(b) if b"cCkKsSrRtTpPeEdDhHfF".contains(b)) {
+        if !matches!(command.name().first(), Some(b) if b"cCkKsSrRtTpPeEdDhHfFzZ".contains(b)) {
             return Rule::Exact;
         }
         let table = [
@@ -104,6 +104,8 @@ impl Rule {
             ("SSCAN", Rule::ScanMembers),
             ("DUMP", Rule::Drawn),
             ("HSCAN", Rule::ScanPart),
+            ("ZSCAN", Rule::ScanPart),
+            ("ZRANDMEMBER", Rule::Drawn),
             ("COMMAND", Rule::Kind),
             ("SCAN", Rule::ScanShape),
             ("RANDOMKEY", Rule::RandomKey),
@@ -256,6 +258,7 @@ fn is_alike(x: &Reply, y: &Reply) -> bool {
             a == b && x.len() == y.len() && x.iter().zip(y).all(|(x, y)| is_alike(x, y))
         }
         (Reply::Bulk(_), Reply::Bulk(_)) => true,
+        (Reply::Scalar(a, _), Reply::Scalar(b, _)) => a == b,
         (x, y) => x == y,
     }
 }
@@ -312,6 +315,8 @@ mod tests {
     fn what_is_drawn_is_alike() {
         assert!(same(Rule::Drawn, b"*1\r\n$1\r\na\r\n", b"*1\r\n$2\r\nbc\r\n"));
         assert!(!same(Rule::Drawn, b"*1\r\n$1\r\na\r\n", b"*0\r\n"));
+        assert!(same(Rule::Drawn, b",1\r\n", b",2\r\n"));
+        assert!(!same(Rule::Drawn, b",1\r\n", b"#t\r\n"));
         assert!(!same(Rule::Drawn, b"$1\r\na\r\n", b"$-1\r\n"));
     }
 

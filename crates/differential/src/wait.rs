@@ -15,8 +15,8 @@ fn timeout(command: &Command) -> Option<usize> {
     let is = |names: &[&str]| names.iter().any(|name| command.is(name));
     match () {
         () if last == 0 => None,
-        () if is(&["BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH"]) => Some(last),
-        () if is(&["BLMPOP"]) => Some(1),
+        () if is(&["BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BZPOPMIN", "BZPOPMAX"]) => Some(last),
+        () if is(&["BLMPOP", "BZMPOP"]) => Some(1),
         () => None,
     }
 }
@@ -62,6 +62,8 @@ mod tests {
             "BRPOP a b -0",
             "BRPOP a b -1e-17",
             "BLPOP a 1e400",
+            "BZPOPMAX a 0",
+            "BZMPOP 0 1 a MIN",
             "blmove a b 0x1",
         ] {
             let mut command = Command::new(long.split(' '));

@@ -16,10 +16,11 @@ use std::sync::Arc;
 
 const DATABASES: usize = 3;
 
-/// What is drawn from. In capitals between blanks: `K` a key; `H`, `L` and `T` one that is often a
-/// hash, a list or a set; `A` a field, `V` a value, `I` an integer, `F` a float, `O` an offset, `D`
-/// a database, `S` and `M` a time in seconds and milliseconds, `AT` and `PAT` the same as Unix
-/// times, `DIGEST` sixteen digits; `a|b` is one of the two.
+/// What is drawn from. In capitals between blanks: `K` a key; `H`, `L`, `T` and `Z` one that is
+/// often a hash, a list, a set or a sorted set; `A` a field or a member, `V` a value, `I` an
+/// integer, `F` a float, `O` an offset, `D` a database, `S` and `M` a time in seconds and
+/// milliseconds, `AT` and `PAT` the same as Unix times, `DIGEST` sixteen digits; `a|b` is one of
+/// the two.
 const TEMPLATES: &[&str] = &[
     "set K V",
     "set K V NX|XX",
@@ -136,6 +137,20 @@ const TEMPLATES: &[&str] = &[
     "sort L STORE L",
     "sort L ALPHA STORE L",
     "sort L BY k* GET k* GET # ALPHA STORE L",
+    "zadd Z I A I A I A",
+    "zadd Z NX|XX|GT|LT I A F A",
+    "zadd Z GT|LT CH F A F A",
+    "zadd Z INCR F A",
+    "zadd Z NX|XX|GT INCR I A",
+    "zincrby Z F A",
+    "zrem Z A A",
+    "zpopmin|zpopmax Z",
+    "zpopmin|zpopmax Z 2",
+    "zmpop 2 Z Z MIN|MAX COUNT 2",
+    "zremrangebyrank Z 0|-2 1|-2",
+    "zremrangebyscore Z -inf|0 I",
+    "zremrangebylex Z -|[a4 [a1|+",
+    "copy Z Z REPLACE",
     "swapdb D D",
     "flushdb",
     "flushall",
@@ -173,6 +188,7 @@ fn word(word: &str, random: &mut fastrand::Rng, wall_ms: i64) -> Vec<u8> {
         "H" => return vec![b'h', random.u8(b'0'..b'4')],
         "L" => return vec![b'l', random.u8(b'0'..b'4')],
         "T" => return vec![b't', random.u8(b'0'..b'4')],
+        "Z" => return vec![b'z', random.u8(b'0'..b'4')],
         "A" => return vec![b'a', random.u8(b'0'..b'8')],
         "V" => return value(random),
         "F" => return random.choice(["0.1", "-2.5", "1e3", "7"]).unwrap_or("0").into(),
@@ -343,6 +359,13 @@ fn effects_of(lines: &[&str]) -> Vec<String> {
 
 /// Commands, and the effects of the last one.
 static CASES: &[(&[&str], &[&str])] = &[
+    (&["ZADD z 1 a 2 b"], &["ZADD z 1 a 2 b"]),
+    (&["ZADD z 1 a", "ZADD z NX 2 a"], &[]),
+    (&["ZADD z 1 a", "ZADD z INCR 2 a"], &["ZINCRBY z 2 a"]),
+    (&["ZADD z 1 a", "ZINCRBY z 0 a"], &[]),
+    (&["ZADD z 1 a 2 b", "ZMPOP 2 y z MAX COUNT 5"], &["ZPOPMAX z 2"]),
+    (&["ZADD z 1 a 2 b", "BZPOPMIN y z 0"], &["ZPOPMIN z"]),
+    (&["ZADD z 1 a 2 b", "BZMPOP 0 2 y z MIN"], &["ZPOPMIN z 1"]),
     (&["SET k v"], &["SET k v"]),
     (&["SET k v EX 10"], &["SET k v PXAT 1700000010000"]),
     (&["SET k v PX 100", "SET k w KEEPTTL GET"], &["SET k w PXAT 1700000000100"]),

@@ -2,6 +2,7 @@
 
 use super::Generator;
 use super::list::end;
+use super::sorted_set;
 use crate::source::Source;
 use crate::stream::Command;
 
@@ -12,6 +13,9 @@ pub const TABLE: &[Generator] = &[
     Generator { name: "BLMOVE", weight: 1, draw: blmove },
     Generator { name: "BRPOPLPUSH", weight: 1, draw: brpoplpush },
     Generator { name: "BLMPOP", weight: 1, draw: blmpop },
+    Generator { name: "BZPOPMIN", weight: 1, draw: zpop },
+    Generator { name: "BZPOPMAX", weight: 1, draw: zpop },
+    Generator { name: "BZMPOP", weight: 1, draw: bzmpop },
 ];
 
 fn timeout(source: &mut Source) -> Vec<u8> {
@@ -23,6 +27,21 @@ fn timeout(source: &mut Source) -> Vec<u8> {
 fn pop(source: &mut Source, command: &mut Command) {
     command.args.extend((0..6).map(|_| source.key()));
     command.args.push(timeout(source));
+}
+
+fn zpop(source: &mut Source, command: &mut Command) {
+    command.args.extend((0..4).map(|_| sorted_set::any(source)));
+    command.args.push(timeout(source));
+}
+
+fn bzmpop(source: &mut Source, command: &mut Command) {
+    let keys: Vec<_> = (0..3).map(|_| sorted_set::any(source)).collect();
+    command.args.extend([timeout(source), keys.len().to_string().into_bytes()]);
+    command.args.extend(keys);
+    command.args.push(sorted_set::end(source));
+    if source.chance(40) {
+        command.args.extend([source.cased("COUNT"), source.small_integer()]);
+    }
 }
 
 fn blmove(source: &mut Source, command: &mut Command) {

@@ -16,6 +16,7 @@ mod payload;
 mod pubsub;
 pub mod scripting;
 mod set;
+mod sorted_set;
 mod string;
 mod transaction;
 
@@ -42,6 +43,7 @@ pub const FAMILIES: &[(&str, &[Generator])] = &[
     ("field", field::TABLE),
     ("list", list::TABLE),
     ("set", set::TABLE),
+    ("sorted_set", sorted_set::TABLE),
     ("key", key::TABLE),
     ("payload", payload::TABLE),
     ("connection", connection::TABLE),
@@ -178,12 +180,11 @@ fn pop_all(command: &mut Command) {
     }
 }
 
-/// A count far below zero asks HRANDFIELD or SRANDMEMBER for as many: more than memory holds.
+/// A count far below zero asks HRANDFIELD and its kin for as many: more than memory holds.
 fn keep_small(command: &mut Command) {
     let count = command.args.get(2).and_then(|count| std::str::from_utf8(count).ok()?.parse().ok());
-    if (command.is("HRANDFIELD") || command.is("SRANDMEMBER"))
-        && count.is_some_and(|count: i64| (-i64::MAX..-1000).contains(&count))
-    {
+    let draws = ["HRANDFIELD", "SRANDMEMBER", "ZRANDMEMBER"].iter().any(|name| command.is(name));
+    if draws && count.is_some_and(|count: i64| (-i64::MAX..-1000).contains(&count)) {
         command.args[2] = b"-40".to_vec();
     }
 }

@@ -13,6 +13,7 @@ pub mod sort;
 pub mod sorted_set;
 pub mod string;
 pub mod value;
+pub mod waiting;
 
 use crate::run::command::Declared;
 
@@ -29,6 +30,7 @@ pub fn all() -> impl Iterator<Item = Declared> {
         sorted_set::COMMANDS,
     ];
     let data = families.into_iter().flatten().map(|command| Declared::from(*command));
-    let waiting = list::WAITING.iter().map(|command| Declared::from(*command));
+    let waiting = [list::WAITING, sorted_set::WAITING];
+    let waiting = waiting.into_iter().flatten().map(|command| Declared::from(*command));
     data.chain(waiting).chain([Declared::session(&object::OBJECT)])
 }

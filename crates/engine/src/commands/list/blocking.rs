@@ -9,6 +9,7 @@ use super::access::find_list;
 use super::arguments::parse_end;
 use super::place::shift;
 use super::pop::{parse_some, pop_one, pop_some};
+use crate::commands::waiting::timeout;
 use crate::error::Error;
 use crate::keyspace::waiters::{Wait, Waiter};
 use crate::run::call::Call;
@@ -16,7 +17,6 @@ use crate::run::command::{BlockingCommand, BlockingRun, Served};
 use crate::spec::*;
 use crate::storage::table::Slot;
 use crate::storage::value::list::End;
-use redstart_protocol::parse_f64;
 
 /// BLPOP key [key ...] timeout
 pub static BLPOP: BlockingCommand = declare("blpop", Group::List, AtLeast(3))
@@ -191,20 +191,4 @@ fn give_moved(call: &mut Call<'_>) -> Result<(), Error> {
 
 fn word(end: End) -> &'static [u8] {
     if end == End::Head { b"LEFT" } else { b"RIGHT" }
-}
-
-/// Argument `at`, in seconds, as a time to wait in milliseconds; zero is for ever.
-fn timeout(call: &Call<'_>, at: usize) -> Result<u64, Error> {
-    let text = call.args.at(at);
-    // What is too large for a float is a number all the same.
-    let beyond = || std::str::from_utf8(text).ok()?.parse().ok();
-    let seconds = parse_f64(text).or_else(beyond).filter(|seconds| !seconds.is_nan());
-    let timeout_ms = (seconds.ok_or(Error::TIMEOUT_NOT_FLOAT)? * 1000.0).ceil();
-    if timeout_ms < 0.0 {
-        return Err(Error::TIMEOUT_NEGATIVE);
-    }
-    if timeout_ms >= (i64::MAX - call.now().present().wall_ms) as f64 {
-        return Err(Error::TIMEOUT_OUT_OF_RANGE);
-    }
-    Ok(timeout_ms as u64)
 }

@@ -1,7 +1,7 @@
 //! Lists.
 
 pub mod access;
-mod arguments;
+pub mod arguments;
 mod blocking;
 mod change;
 mod look;

@@ -1,5 +1,5 @@
-//! SORT and SORT_RO: the elements of a list in another order, by themselves or by what other keys
-//! hold, and what other keys hold in their place.
+//! SORT and SORT_RO: the elements of a list, a set or a sorted set in another order, by themselves
+//! or by what other keys hold, and what other keys hold in their place.
 //!
 //! The keys that a pattern names follow from the elements, so they are not known beforehand: a SORT
 //! with a real pattern locks every shard, one without locks its own keys.
@@ -8,15 +8,14 @@ mod order;
 mod pattern;
 
 use crate::commands::list::access::{limit, list_of, put_list};
-use crate::commands::set::set_of;
 use crate::commands::value::write_value;
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::spec::*;
 use crate::storage::entry::Entry;
-use crate::storage::value::Type;
 use crate::storage::value::list::{End, List, ListRef};
+use crate::storage::value::{ObjectRef, Type};
 use order::Order;
 use pattern::Pattern;
 use redstart_protocol::{Args, parse_i64};
@@ -183,6 +182,36 @@ impl<'a> Options<'a> {
         let count = bounded(self.count).unwrap_or(len);
         start..start.saturating_add(count).min(len)
     }
+
+    /// The elements of a list, the members of a set or of a sorted set. Of a sorted set that is to
+    /// stay in its order only those that are wanted; then nothing is left to be done.
+    fn elements_of(&mut self, entry: &Entry) -> Result<Vec<Box<[u8]>>, Error> {
+        match entry.object() {
+            Some(ObjectRef::SortedSet(set)) if self.order.none => {
+                let wanted = self.range(set.len());
+                (self.offset, self.count) = (0, -1);
+                let descends = std::mem::take(&mut self.order.descends);
+                let text = |(member, _): (&[u8], f64)| member.into();
+                Ok(match descends {
+                    _ if wanted.is_empty() => Vec::new(),
+                    true => {
+                        let last = set.len() - 1 - wanted.start;
+                        set.iter_back(last).take(wanted.len()).map(text).collect()
+                    }
+                    false => set.iter(wanted.start).take(wanted.len()).map(text).collect(),
+                })
+            }
+            Some(ObjectRef::SortedSet(set)) => {
+                Ok(set.iter(0).map(|(member, _)| member.into()).collect())
+            }
+            Some(ObjectRef::Set(set)) => {
+                let mut members = Vec::with_capacity(set.len());
+                set.for_each(|member| members.push(member.with(|text| text.into())));
+                Ok(members)
+            }
+            _ => Ok(copied(list_of(entry)?)),
+        }
+    }
 }
 
 fn sort(call: &mut Call<'_>, store: Store) -> Result<(), Error> {
@@ -191,7 +220,7 @@ fn sort(call: &mut Call<'_>, store: Store) -> Result<(), Error> {
     let (elements, is_set, is_table) = match call.space.read(source) {
         Some(entry) => {
             let (kind, encoding) = (entry.kind(), entry.encoding());
-            (elements_of(entry)?, kind == Type::Set, encoding == "hashtable")
+            (options.elements_of(entry)?, kind == Type::Set, encoding == "hashtable")
         }
         None => (Vec::new(), false, false),
     };
@@ -227,14 +256,6 @@ fn sort(call: &mut Call<'_>, store: Store) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// The elements of a list or the members of a set.
-fn elements_of(entry: &Entry) -> Result<Vec<Box<[u8]>>, Error> {
-    let Ok(set) = set_of(entry) else { return Ok(copied(list_of(entry)?)) };
-    let mut members = Vec::with_capacity(set.len());
-    set.for_each(|member| members.push(member.with(|text| text.into())));
-    Ok(members)
 }
 
 /// The elements, copied, because what they lead to is looked up while they are read.

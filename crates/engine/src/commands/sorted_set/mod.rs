@@ -1,11 +1,15 @@
 //! Sorted sets.
 
 pub mod arguments;
+mod blocking;
 mod change;
 mod look;
+mod pop;
 pub mod range;
+mod remove;
+mod whole;
 
-use crate::run::command::DataCommand;
+use crate::run::command::{BlockingCommand, DataCommand};
 
 /// The commands of the family.
 pub static COMMANDS: &[&DataCommand] = &[
@@ -19,10 +23,22 @@ pub static COMMANDS: &[&DataCommand] = &[
     &look::ZRANK,
     &look::ZREVRANK,
     &look::ZSCORE,
+    &pop::ZMPOP,
+    &pop::ZPOPMAX,
+    &pop::ZPOPMIN,
     &range::ZRANGE,
     &range::ZRANGEBYLEX,
     &range::ZRANGEBYSCORE,
     &range::ZREVRANGE,
     &range::ZREVRANGEBYLEX,
     &range::ZREVRANGEBYSCORE,
+    &remove::ZREMRANGEBYLEX,
+    &remove::ZREMRANGEBYRANK,
+    &remove::ZREMRANGEBYSCORE,
+    &whole::ZRANDMEMBER,
+    &whole::ZSCAN,
 ];
+
+/// Those that may wait.
+pub static WAITING: &[&BlockingCommand] =
+    &[&blocking::BZMPOP, &blocking::BZPOPMAX, &blocking::BZPOPMIN];

@@ -75,6 +75,11 @@ impl SortedSet {
         }
     }
 
+    /// Whether it is in its packed form.
+    pub fn is_packed(&self) -> bool {
+        matches!(self.0, Form::Packed(_))
+    }
+
     /// The name of the encoding, as OBJECT ENCODING replies it.
     pub fn encoding(&self) -> &'static str {
         match &self.0 {
@@ -297,12 +302,12 @@ impl SortedSet {
 
     /// Visits members from `cursor` on until about `count` were seen, and returns where to go on,
     /// zero for the end. A packed set is visited whole.
-    pub fn scan(
-        &self,
+    pub fn scan<'s>(
+        &'s self,
         cursor: u64,
         count: usize,
         hasher: &Hasher,
-        mut f: impl FnMut(&[u8], f64),
+        mut f: impl FnMut(&'s [u8], f64),
     ) -> u64 {
         match &self.0 {
             Form::Packed(packed) => {

@@ -482,12 +482,12 @@ impl Large {
 
     /// Members in the order of their hashes, from `cursor` on, until about `count` were seen.
     /// Returns where to go on, zero for the end. A member whose score changes keeps its turn.
-    pub fn scan(
-        &self,
+    pub fn scan<'s>(
+        &'s self,
         mut cursor: u64,
         count: usize,
         hasher: &Hasher,
-        mut f: impl FnMut(&[u8], f64),
+        mut f: impl FnMut(&'s [u8], f64),
     ) -> u64 {
         let mut seen = 0;
         let mut found: Vec<(u64, u32, usize)> = Vec::new();
