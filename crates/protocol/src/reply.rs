@@ -465,7 +465,7 @@ mod tests {
             assert_eq!(written(Protocol::Resp2, write), bytes);
             assert_eq!(written(Protocol::Resp3, write), bytes);
         }
-        let different: [(Write, &str, &str); 14] = [
+        let different: [(Write, &str, &str); 17] = [
             (|r| r.null(), r"$-1\r\n", r"_\r\n"),
             (|r| r.null_array(), r"*-1\r\n", r"_\r\n"),
             (|r| r.map(2), r"*4\r\n", r"%2\r\n"),

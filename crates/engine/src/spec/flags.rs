@@ -91,6 +91,7 @@ pub const SORTS: Flags = 1 << 45;
 pub const EVICTS: Flags = 1 << 46;
 /// The keyspace event of a key's deadline comes before the one of its value.
 pub const TIME_FIRST: Flags = 1 << 47;
+
 /// The flags that COMMAND INFO lists, in its order.
 pub const FLAG_NAMES: &[(Flags, &str)] = &[
     (WRITE, "write"),
