@@ -2,7 +2,7 @@
 
 use super::plan::Group;
 use super::workload::{Action, Dataset, SMALL, Workload};
-use super::{hashes, lists, release, sorted_sets, strings};
+use super::{hashes, lists, release, sets, sorted_sets, strings};
 
 /// Every throughput workload, in the order of the tables.
 pub const WORKLOADS: &[Workload] = &[
@@ -49,6 +49,22 @@ pub const WORKLOADS: &[Workload] = &[
     list("LINDEX middle p16", LONG_LIST, lists::Action::Index, 16, 0.5),
     list("LSET middle p1", LONG_LIST, lists::Action::Set, 1, 1.0),
     list("LSET middle p16", LONG_LIST, lists::Action::Set, 16, 0.5),
+    set("SADD new members p1", BIG_SET, sets::Action::AddOther, 1, 0.95),
+    set("SADD new members p16", BIG_SET, sets::Action::AddOther, 16, 0.55),
+    set("SREM p1", BIG_SET, sets::Action::RemoveOther, 1, 0.95),
+    set("SREM p16", BIG_SET, sets::Action::RemoveOther, 16, 0.55),
+    set("SISMEMBER p1", BIG_SET, sets::Action::Contains, 1, 0.95),
+    set("SISMEMBER p16", BIG_SET, sets::Action::Contains, 16, 0.55),
+    set("SPOP p1", BIG_SET, sets::Action::Pop, 1, 0.95),
+    set("SPOP p16", BIG_SET, sets::Action::Pop, 16, 0.55),
+    set("SADD small p1", SMALL_SETS, sets::Action::AddSmall, 1, 0.95),
+    set("SADD small p16", SMALL_SETS, sets::Action::AddSmall, 16, 0.60),
+    set("SISMEMBER small p1", SMALL_SETS, sets::Action::ContainsSmall, 1, 0.95),
+    set("SISMEMBER small p16", SMALL_SETS, sets::Action::ContainsSmall, 16, 0.60),
+    set("SINTER of 10,000 p1", SET_PAIR, sets::Action::Inter, 1, 0.50),
+    set("SUNION of 10,000 p1", SET_PAIR, sets::Action::Union, 1, 0.50),
+    set("SDIFF of 10,000 p1", SET_PAIR, sets::Action::Diff, 1, 0.50),
+    set("SINTER of 10,000 integers p1", INTEGER_PAIR, sets::Action::InterIntegers, 1, 0.50),
     sorted("ZADD new members p1", BIG_SORTED_SET, sorted_sets::Action::AddOther, 1, 0.95),
     sorted("ZADD new members p16", BIG_SORTED_SET, sorted_sets::Action::AddOther, 16, 0.50),
     sorted("ZREM p1", BIG_SORTED_SET, sorted_sets::Action::RemoveOther, 1, 0.95),
@@ -90,6 +106,15 @@ const BIG_HASH: Dataset = hash_set(1_000_000, hashes::Action::SetBig);
 
 const fn hash_set(keys: usize, fill: hashes::Action) -> Dataset {
     Dataset { keys, value_bytes: hashes::VALUE_BYTES, fill: Action::Hash(fill) }
+}
+
+const BIG_SET: Dataset = sets_of(1_000_000, sets::Action::Add);
+const SMALL_SETS: Dataset = sets_of(1_000_000, sets::Action::MakeSmall);
+const SET_PAIR: Dataset = sets_of(sets::PAIR_KEYS, sets::Action::AddPair);
+const INTEGER_PAIR: Dataset = sets_of(sets::PAIR_KEYS, sets::Action::AddIntegerPair);
+
+const fn sets_of(keys: usize, fill: sets::Action) -> Dataset {
+    Dataset { keys, value_bytes: 16, fill: Action::Set(fill) }
 }
 
 const BIG_SORTED_SET: Dataset = sorted_sets_of(sorted_sets::Action::Add);
@@ -162,6 +187,17 @@ const fn list(
     cpu_ratio_max: f64,
 ) -> Workload {
     by_cpu(Group::Lists, name, dataset, Action::List(action), pipeline, cpu_ratio_max)
+}
+
+/// Its bars are over Valkey, which the sets of redis-server are no slower than.
+const fn set(
+    name: &'static str,
+    dataset: Dataset,
+    action: sets::Action,
+    pipeline: usize,
+    cpu_ratio_max: f64,
+) -> Workload {
+    by_cpu(Group::Sets, name, dataset, Action::Set(action), pipeline, cpu_ratio_max)
 }
 
 /// Its bars are over Valkey, which the sorted sets of redis-server are no slower than.

@@ -12,7 +12,7 @@ use super::plan::{Plan, REDSTART, ServerSpec};
 use super::report::{Section, Table, met, short};
 use super::server::{Cores, Pin, Server};
 use super::strip::{KEY_BYTES, Strip, VALUE_BYTES, fill_strip};
-use super::{hashes, lists, sorted_sets};
+use super::{hashes, lists, sets, sorted_sets};
 use std::time::Duration;
 
 const CONNECTIONS: usize = 4;
@@ -35,7 +35,7 @@ struct Fill {
     is_one: bool,
 }
 
-const FILLS: [Fill; 6] = [
+const FILLS: [Fill; 9] = [
     Fill {
         what: "without TTL",
         strip: |keys| fill_strip(keys, &[]),
@@ -67,6 +67,30 @@ const FILLS: [Fill; 6] = [
         above_max: 215.0,
         share: 4,
         is_one: false,
+    },
+    Fill {
+        what: "sets of 10 members, a quarter of the keys",
+        strip: sets::fill_strip,
+        own_bytes: 0,
+        above_max: 225.0,
+        share: 4,
+        is_one: false,
+    },
+    Fill {
+        what: "the members of one set",
+        strip: sets::big_strip,
+        own_bytes: 0,
+        above_max: 38.0,
+        share: 1,
+        is_one: true,
+    },
+    Fill {
+        what: "the integers of one set",
+        strip: sets::integers_strip,
+        own_bytes: 0,
+        above_max: 20.0,
+        share: 1,
+        is_one: true,
     },
     Fill {
         what: "sorted sets of 10 members, a quarter of the keys",
@@ -120,8 +144,8 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
     let text = format!(
         "Resident bytes per key, {KEY_BYTES}-byte keys and {VALUE_BYTES}-byte values: growth of \
          VmRSS from the empty to the filled server, over the keys, for fills of different \
-         size. Of hashes, lists and sorted sets, whose fields, elements and members have 16 \
-         bytes, all bytes are judged.\n\n{}",
+         size. Of hashes, lists, sets and sorted sets, whose fields, elements and members have \
+         16 bytes, all bytes are judged.\n\n{}",
         table.markdown()
     );
     Section { title: "Memory".into(), text, complete }

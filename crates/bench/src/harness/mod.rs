@@ -19,6 +19,7 @@ mod release;
 mod report;
 mod scripts;
 mod server;
+mod sets;
 mod skipper;
 mod snapshot;
 mod sorted_sets;
@@ -64,7 +65,7 @@ fn run(plan: &Plan) -> Outcome<bool> {
     for group in &plan.groups {
         match group {
             Group::Strings | Group::Commands | Group::Large => {}
-            Group::Hashes | Group::Lists | Group::SortedSets => {}
+            Group::Hashes | Group::Lists | Group::Sets | Group::SortedSets => {}
             Group::Scripts => sections.push(scripts::run(plan, &cores)),
             Group::Publish => sections.push(publish::run(plan, &cores)),
             Group::Memory => sections.push(memory::run(plan, &cores)),

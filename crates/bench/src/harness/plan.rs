@@ -18,6 +18,8 @@ pub enum Group {
     Hashes,
     /// LPUSH, RPOP, LRANGE, and LINDEX and LSET in the middle
     Lists,
+    /// Sets of a million members, two of ten thousand taken together, and small ones
+    Sets,
     /// Sorted sets of a million members, and small ones
     SortedSets,
     /// A lock's release by script, also with two workers
@@ -43,8 +45,8 @@ pub enum Group {
 impl Group {
     /// Whether it is a part of the throughput tables.
     pub fn is_throughput(&self) -> bool {
-        use Group::{Commands, Hashes, Large, Lists, Scripts, SortedSets, Strings};
-        matches!(self, Strings | Commands | Large | Hashes | Lists | SortedSets | Scripts)
+        use Group::{Commands, Hashes, Large, Lists, Scripts, Sets, SortedSets, Strings};
+        matches!(self, Strings | Commands | Large | Hashes | Lists | Sets | SortedSets | Scripts)
     }
 }
 

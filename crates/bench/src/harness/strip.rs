@@ -124,6 +124,7 @@ pub mod space {
     pub const LISTS: u8 = 6;
     pub const SORTED_SETS: u8 = 7;
     pub const MEMBERS: u8 = 8;
+    pub const SETS: u8 = 9;
 }
 
 /// SETs of the first `count` keys in order of their number, each followed by `options`. Keys look

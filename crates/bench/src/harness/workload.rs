@@ -3,7 +3,7 @@
 
 use super::plan::Group;
 use super::strip::{Strip, VALUE_BYTES};
-use super::{hashes, lists, release, sorted_sets, strings};
+use super::{hashes, lists, release, sets, sorted_sets, strings};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -16,6 +16,8 @@ pub enum Action {
     Hash(hashes::Action),
     /// Something with lists.
     List(lists::Action),
+    /// Something with sets.
+    Set(sets::Action),
     /// Something with sorted sets.
     SortedSet(sorted_sets::Action),
     /// Something with scripts.
@@ -28,6 +30,7 @@ impl Action {
     pub fn prepared_by(self) -> Option<Action> {
         match self {
             Self::List(lists::Action::Rpop) => Some(Self::List(lists::Action::Push)),
+            Self::Set(action) => action.prepared_by().map(Self::Set),
             Self::SortedSet(action) => action.prepared_by().map(Self::SortedSet),
             Self::Script(release::Action::Release) => Some(Self::Script(release::Action::Take)),
             _ => None,
@@ -42,6 +45,7 @@ impl Action {
             Self::List(action) => 32 + action as u64,
             Self::Script(action) => 48 + action as u64,
             Self::SortedSet(action) => 64 + action as u64,
+            Self::Set(action) => 96 + action as u64,
         };
         0x7265_6473_7461_7274 + number
     }
@@ -118,6 +122,7 @@ fn strip(action: Action, dataset: Dataset, order: Order) -> Strip {
         }
         Action::Hash(action) => hashes::render(action, &indices, &mut strip),
         Action::List(action) => lists::render(action, &indices, &mut strip),
+        Action::Set(action) => sets::render(action, &indices, &mut strip),
         Action::SortedSet(action) => sorted_sets::render(action, &indices, &mut strip),
         Action::Script(action) => release::render(action, &indices, &mut strip),
     }
@@ -142,6 +147,7 @@ mod tests {
             (Action::String(strings::Action::LockCycle), 200),
             (Action::Hash(hashes::Action::GetAll), 100),
             (Action::List(lists::Action::Range), 100),
+            (Action::Set(sets::Action::Union), 100),
             (Action::SortedSet(sorted_sets::Action::RangeByLex), 100),
             (Action::Script(release::Action::Release), 100),
         ] {
