@@ -31,8 +31,9 @@ check: ## Format, lints, licences, tidiness
 	else echo "cargo-deny is not installed: licences not checked (cargo install cargo-deny)"; fi
 	tests/tidy && tests/tidy-fails
 
-docs: ## Write docs/commands.md anew, from the declarations
+docs: ## Write docs/commands.md and docs/parameters.md anew, from the declarations
 	REDSTART_WRITE_DOCS=1 $(CARGO) test --bin redstart commands_md
+	REDSTART_WRITE_DOCS=1 $(CARGO) test -p redstart-config parameters_without_effect
 
 bench: build ## Measure against redis-server, and write docs/benchmarks.md
 	$(CARGO) run --release -p redstart-bench -- --write docs/benchmarks.md

@@ -49,8 +49,7 @@ fn main() -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log::warning(format_args!("{error}"));
-            eprintln!("redstart: {error}");
+            log::fatal(error);
             ExitCode::FAILURE
         }
     }
@@ -79,11 +78,9 @@ fn prepare(config: &Config) -> io::Result<()> {
     let wanted = config.count(Setting::Maxclients) as u64;
     let reached = system::process::reserve_descriptors(wanted);
     if reached < wanted {
-        log::warning(format_args!("The system has room for {reached} clients only"));
+        log::tell(format_args!("The system has room for {reached} clients only (ulimit -n)"));
     }
-    if config.is(Setting::Daemonize) {
-        log::warning("daemonize has no effect: run redstart under a supervisor");
-    }
+    config.without_effect().iter().for_each(log::tell);
     Ok(())
 }
 

@@ -67,9 +67,10 @@ pub fn serve(config: Config) -> io::Result<()> {
         .collect::<io::Result<Vec<_>>>()?;
     ready.wait();
     server.watermarks.note_startup(allocator::allocated());
+    let places = bound.places();
     let accept = move || start_accepting(server, bound, workers);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ended = runtime.block_on(load_and_serve(server, handlers, accept));
+    let ended = runtime.block_on(load_and_serve(server, handlers, &places, accept));
     process::remove_pidfile();
     log::flush();
     ended
@@ -132,6 +133,7 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
 async fn load_and_serve(
     server: &'static Server,
     handlers: &'static Handlers,
+    places: &str,
     accept: impl FnOnce() -> io::Result<()>,
 ) -> io::Result<()> {
     let mut signals = Signals::listen()?;
@@ -144,17 +146,15 @@ async fn load_and_serve(
                 loaded?.map_err(io::Error::other)?;
                 break;
             }
-            () = signals.ending(server) => exit_while_loading(),
+            who = signals.ending(server) => exit_while_loading(who),
             () = loads_for_long(server), if accept.is_some() => {
                 accept.take().map_or(Ok(()), |accept| accept())?;
             }
         }
     }
     accept.map_or(Ok(()), |accept| accept())?;
-    let (port, workers) = (server.port, server.stats.len());
-    log::notice(format_args!(
-        "Ready to accept connections on port {port} with {workers} worker(s)"
-    ));
+    let workers = log::counted(server.stats.len() as u64, "worker");
+    log::notice(format_args!("Ready to accept connections at {places} with {workers}"));
     supervisor::notify(&server.config.read(), "READY=1\nSTATUS=Ready to accept connections\n");
     until_stopped(server, signals).await
 }
@@ -198,11 +198,26 @@ fn start_accepting(
     std::thread::Builder::new().name("accept".into()).spawn(body).map(drop)
 }
 
-/// Logs the start; tools that start servers look for the process id in this line.
+/// Logs the start, and what it is about; tools that start servers look for the process id in the
+/// first line.
 fn log_start(server: &Server) {
     let version = env!("CARGO_PKG_VERSION");
     let (port, id) = (server.port, std::process::id());
     log::notice(format_args!("Redstart {version} starts, port: {port}, PID: {id}"));
+    let config = server.config.read();
+    match config.file() {
+        Some(file) => log::notice(format_args!("Settings from {}", file.display())),
+        None => log::notice("Settings from the command line alone: no file is named"),
+    }
+    let folder = String::from_utf8_lossy(config.text(Setting::Dir));
+    let (saves, logs) = (!config.save_points().is_empty(), config.is(Setting::Appendonly));
+    let kept = match (saves, logs) {
+        (true, true) => "as snapshots and a log",
+        (true, false) => "as snapshots",
+        (false, true) => "as a log",
+        (false, false) => "only when SAVE or BGSAVE asks for it",
+    };
+    log::notice(format_args!("Data is kept in {folder}, {kept}"));
 }
 
 /// Binds other addresses when CONFIG SET asks for them.
@@ -216,6 +231,8 @@ async fn rebind(mut listeners: Listeners, mut rebinds: mpsc::UnboundedReceiver<r
 /// Ends as `setting` says; false when that is not possible. A second interrupt ends the process at
 /// once.
 async fn on_signal(server: &'static Server, setting: Setting, interrupt: &mut Signal) -> bool {
+    let name = if setting == Setting::ShutdownOnSigint { "SIGINT" } else { "SIGTERM" };
+    log::warning(format_args!("Received {name} scheduling shutdown..."));
     let flags = server.config.read().flags(setting).to_vec();
     let has = |name| flags.contains(&name);
     let save = match (has("save"), has("nosave")) {
@@ -256,20 +273,20 @@ impl Signals {
         })
     }
 
-    /// Waits for a signal or SHUTDOWN.
-    async fn ending(&mut self, server: &Server) {
+    /// Waits for a signal or SHUTDOWN; returns what it was.
+    async fn ending(&mut self, server: &Server) -> &'static str {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-            () = server.stop.notified() => {}
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+            () = server.stop.notified() => "SHUTDOWN",
         }
     }
 }
 
 /// Ends the process while data is being loaded: there is nothing to save, and the loading thread is
 /// not waited for.
-fn exit_while_loading() -> ! {
-    log::warning("Asked to end while data is being loaded, exiting now.");
+fn exit_while_loading(who: &str) -> ! {
+    log::warning(format_args!("Received {who} while data is being loaded, exiting now."));
     process::remove_pidfile();
     log::flush();
     std::process::exit(0)

@@ -77,6 +77,9 @@ fn set(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
         let _ = server.durability.claim_as_configured();
         return Err(refused(error));
     }
+    for line in changes.settings().filter_map(redstart_config::advice::without_effect) {
+        crate::system::log::notice(line);
+    }
     server.apply_config();
     let followed = server.durability.follow_config();
     followed.map_err(|error| Error::text(format!("ERR CONFIG SET failed - {error}")))?;

@@ -97,6 +97,7 @@ fn shutdown(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
         (_, true) => FinalSave::Never,
         _ => FinalSave::AsConfigured,
     };
+    crate::system::log::warning("User requested shutdown...");
     let ended = server.durability.shutdown(Ending { save, force });
     ended.map_err(|_| Error::text("ERR Errors trying to SHUTDOWN. Check logs."))?;
     context.session.closing = true;

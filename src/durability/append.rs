@@ -162,7 +162,8 @@ impl Durability {
             Ok(()) => {
                 status.rewrite.done += 1;
                 status.rewrite.failed_in_row = 0;
-                log::notice(format_args!("The log was rewritten in {took_ms} ms"));
+                let took_s = took_ms as f64 / 1000.0;
+                log::notice(format_args!("The log was rewritten in {took_s:.3} s"));
             }
             Err(error) => {
                 status.rewrite.failed_in_row += 1;

@@ -210,7 +210,8 @@ impl Durability {
             |&&(seconds, least): &&(i64, i32)| since_s > seconds && changed >= least.max(1) as u64;
         let due = config.save_points().iter().find(met);
         if let Some((seconds, least)) = due {
-            log::notice(format_args!("{least} changes in {seconds} seconds. Saving..."));
+            let least = log::counted(u64::from(least.unsigned_abs()), "change");
+            log::notice(format_args!("{least} in {seconds} s. Saving..."));
         }
         due.is_some()
     }

@@ -46,8 +46,8 @@ impl Durability {
         let totals = Totals::of(&self.parts.engine.keyspace, None);
         let keys = totals.map_or(0, |totals| totals.keys());
         if keys > 0 || logs {
-            let seconds = began.elapsed().as_secs_f64();
-            log::notice(format_args!("DB loaded from disk: {keys} keys, {seconds:.3} seconds"));
+            let (keys, took_s) = (log::counted(keys as u64, "key"), began.elapsed().as_secs_f64());
+            log::notice(format_args!("DB loaded from disk: {keys}, {took_s:.3} s"));
         }
         self.gate.clear(IS_LOADING);
         // The settings may have been changed meanwhile.

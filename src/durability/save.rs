@@ -96,7 +96,9 @@ impl Durability {
         }
         match &result {
             Ok((Counts { entries, bytes, .. }, _)) => log::notice(format_args!(
-                "DB saved on disk: {entries} keys, {bytes} bytes, {took_ms} ms"
+                "DB saved on disk: {}, {bytes} bytes, {:.3} s",
+                log::counted(*entries, "key"),
+                took_ms as f64 / 1000.0
             )),
             Err(error) => {
                 let (directory, name) = self.parts.dump_place();

@@ -38,6 +38,14 @@ impl Bound {
     pub fn new(settings: &Startup) -> io::Result<Bound> {
         Ok(Bound { tcp: bind(settings, &[])?, unix: unix(settings)? })
     }
+
+    /// Where clients reach the server, for people.
+    pub fn places(&self) -> String {
+        let tcp = self.tcp.iter().map(|(addr, _)| addr.to_string());
+        let unix = self.unix.iter().map(|(path, _)| path.to_string());
+        let places: Vec<String> = tcp.chain(unix).collect();
+        if places.is_empty() { "no address".to_owned() } else { places.join(", ") }
+    }
 }
 
 impl Listeners {

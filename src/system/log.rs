@@ -87,6 +87,28 @@ pub fn set_quiet(quiet: bool) {
     QUIET.store(quiet, Relaxed);
 }
 
+/// Logs something that the person who starts the server should know at once: it is on the terminal
+/// too, where the log is not.
+pub fn tell(text: impl std::fmt::Display) {
+    warning(&text);
+    if FILE.get().is_some() {
+        eprintln!("redstart: {text}");
+    }
+}
+
+/// Tells why the server ends, on the terminal, and in the log where that is a file: once each.
+pub fn fatal(text: impl std::fmt::Display) {
+    if FILE.get().is_some() {
+        warning(&text);
+    }
+    eprintln!("redstart: {text}");
+}
+
+/// A count with its noun: `1 key`, `2 keys`.
+pub fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Logs something that a user may want to know.
 pub fn notice(text: impl std::fmt::Display) {
     if !QUIET.load(Relaxed) {

@@ -81,9 +81,9 @@ impl Progress {
 
     /// Keys, percent and the time that is left.
     fn text(&self, elapsed: Duration) -> String {
-        let (part, keys) = (self.part(), self.keys.load(Relaxed));
+        let (part, keys) = (self.part(), log::counted(self.keys.load(Relaxed), "key"));
         let megabytes = self.bytes.load(Relaxed) as f64 / 1e6;
-        let mut text = format!("{:.1} %, {keys} keys, {megabytes:.1} MB", part * 100.0);
+        let mut text = format!("{:.1} %, {keys}, {megabytes:.1} MB", part * 100.0);
         if let Some(left_s) = self.left_s(elapsed) {
             text += &format!(", {left_s:.0} s left");
         }

@@ -5,14 +5,22 @@
 use clap::Parser;
 use redis_protocol::resp2::decode::decode;
 use redis_protocol::resp2::types::OwnedFrame;
-use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 /// Asks a server for PONG; fails if it does not come.
 #[derive(Parser)]
-#[command(name = "redstart ping", no_binary_name = true)]
+#[command(
+    name = "redstart ping",
+    no_binary_name = true,
+    after_help = "Examples:\n  redstart ping\n  redstart ping --port 7000\n  \
+                  redstart ping --socket /run/redstart.sock\n  \
+                  REDISCLI_AUTH=SECRET redstart ping --host db.example"
+)]
 struct Arguments {
     /// Where the server is.
     #[arg(long, default_value = "127.0.0.1")]
@@ -20,12 +28,26 @@ struct Arguments {
     /// The port it serves.
     #[arg(long, short, default_value_t = 6379)]
     port: u16,
+    /// The unix socket it serves, instead of host and port.
+    #[arg(long, short, value_name = "PATH", conflicts_with_all = ["host", "port"])]
+    socket: Option<PathBuf>,
     /// The password to authenticate with.
     #[arg(long, short = 'a', env = "REDISCLI_AUTH", hide_env_values = true)]
     password: Option<String>,
     /// How long to wait, in milliseconds.
     #[arg(long, default_value_t = 1000)]
     timeout_ms: u64,
+}
+
+/// A connection of either kind.
+trait Stream: Read + Write {}
+
+impl<T: Read + Write> Stream for T {}
+
+/// Why there was no PONG: where, and the reason in plain words.
+struct Silence {
+    place: String,
+    reason: String,
 }
 
 /// Runs the subcommand.
@@ -35,32 +57,86 @@ pub fn run(arguments: &[String]) -> ExitCode {
         Err(error) => error.exit(),
     };
     match ask(&arguments) {
-        Ok(answer) => {
-            println!("{answer}");
+        Ok(place) => {
+            println!("PONG from {place}");
             ExitCode::SUCCESS
         }
-        Err(error) => {
-            eprintln!("redstart ping: {error}");
+        Err(Silence { place, reason }) => {
+            eprintln!("redstart ping: no PONG from {place}: {reason}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn ask(arguments: &Arguments) -> io::Result<String> {
+/// Asks; returns where the answer came from.
+fn ask(arguments: &Arguments) -> Result<String, Silence> {
     let timeout = Duration::from_millis(arguments.timeout_ms.max(1));
-    let mut addresses = (arguments.host.as_str(), arguments.port).to_socket_addrs()?;
-    let address = addresses.next().ok_or(io::ErrorKind::NotFound)?;
-    let mut stream = TcpStream::connect_timeout(&address, timeout)?;
-    stream.set_read_timeout(Some(timeout))?;
-    stream.set_write_timeout(Some(timeout))?;
-    if let Some(password) = &arguments.password {
-        expect(&mut stream, &[b"AUTH", password.as_bytes()], "OK")?;
+    let (place, mut stream) = connect(arguments, timeout)?;
+    let password = arguments.password.as_ref().map(|password| [&b"AUTH"[..], password.as_bytes()]);
+    let authenticated = password.map_or(Ok(()), |args| expect(&mut stream, &args, "OK"));
+    match authenticated.and_then(|()| expect(&mut stream, &[b"PING"], "PONG")) {
+        Ok(()) => Ok(place),
+        Err(error) => Err(Silence { place, reason: plain(&error, timeout) }),
     }
-    expect(&mut stream, &[b"PING"], "PONG")
+}
+
+/// Connects to the socket, or to the first address of the host that accepts.
+fn connect(arguments: &Arguments, timeout: Duration) -> Result<(String, Box<dyn Stream>), Silence> {
+    if let Some(path) = &arguments.socket {
+        let place = path.display().to_string();
+        let connected = UnixStream::connect(path).and_then(|stream| {
+            stream.set_read_timeout(Some(timeout))?;
+            stream.set_write_timeout(Some(timeout))?;
+            Ok(Box::new(stream))
+        });
+        return match connected {
+            Ok(stream) => Ok((place, stream)),
+            Err(error) => Err(Silence { place, reason: plain(&error, timeout) }),
+        };
+    }
+    let place = format!("{}:{}", arguments.host, arguments.port);
+    let found = (arguments.host.as_str(), arguments.port).to_socket_addrs();
+    let addresses: Vec<SocketAddr> = found
+        .map_err(|error| Silence {
+            place: place.clone(),
+            reason: format!("the host has no address ({error})"),
+        })?
+        .collect();
+    let mut silence = Silence { place, reason: "the host has no address".to_owned() };
+    for address in addresses {
+        let connected = TcpStream::connect_timeout(&address, timeout).and_then(|stream| {
+            stream.set_read_timeout(Some(timeout))?;
+            stream.set_write_timeout(Some(timeout))?;
+            Ok(Box::new(stream))
+        });
+        match connected {
+            Ok(stream) => return Ok((address.to_string(), stream)),
+            Err(error) => {
+                silence = Silence { place: address.to_string(), reason: plain(&error, timeout) };
+            }
+        }
+    }
+    Err(silence)
+}
+
+/// The reason in plain words.
+fn plain(error: &io::Error, timeout: Duration) -> String {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),
+        ErrorKind::NotFound => "there is no such socket".to_owned(),
+        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset => {
+            "the server closed the connection".to_owned()
+        }
+        // A read that has waited long enough is told in either way.
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+            format!("no answer within {} ms", timeout.as_millis())
+        }
+        _ => error.to_string(),
+    }
 }
 
 /// Sends a command and waits for a simple string.
-fn expect(stream: &mut TcpStream, args: &[&[u8]], wanted: &str) -> io::Result<String> {
+fn expect(stream: &mut dyn Stream, args: &[&[u8]], wanted: &str) -> io::Result<()> {
     let mut request = format!("*{}\r\n", args.len()).into_bytes();
     for arg in args {
         request.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
@@ -73,14 +149,15 @@ fn expect(stream: &mut TcpStream, args: &[&[u8]], wanted: &str) -> io::Result<St
         let mut part = [0u8; 512];
         let read = stream.read(&mut part)?;
         if read == 0 || answer.len() > 1 << 16 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+            return Err(ErrorKind::UnexpectedEof.into());
         }
         answer.extend_from_slice(&part[..read]);
-        match decode(&answer).map_err(io::Error::other)? {
+        match decode(&answer).map_err(|_| io::Error::other("what answers there is no server"))? {
             Some((OwnedFrame::SimpleString(text), _)) if text == wanted.as_bytes() => {
-                return Ok(wanted.to_owned());
+                return Ok(());
             }
-            Some((other, _)) => return Err(io::Error::other(format!("the server said {other:?}"))),
+            Some((OwnedFrame::Error(text), _)) => return Err(io::Error::other(text)),
+            Some(_) => return Err(io::Error::other("what answers there is no server")),
             None => {}
         }
     }

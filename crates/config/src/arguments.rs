@@ -81,26 +81,49 @@ fn request(arguments: &[Vec<u8>]) -> Request {
     request
 }
 
+/// Our own version first; tools look for Redis's behind `v=`.
 fn version() -> String {
-    let redis = Setting::RedisVersion.param().default;
-    let own = env!("CARGO_PKG_VERSION");
-    format!("Redstart server v={redis} redstart={own} bits={}", usize::BITS)
+    let (own, redis) = (env!("CARGO_PKG_VERSION"), Setting::RedisVersion.param().default);
+    format!("Redstart {own}, serves like Redis v={redis} bits={}", usize::BITS)
 }
 
 fn help() -> String {
-    "\
-Usage: redstart [/path/to/redis.conf] [-] [--directive value ...]
-       redstart -v or --version
-       redstart -h or --help
+    let own = env!("CARGO_PKG_VERSION");
+    format!(
+        "\
+Redstart {own}: a Redis-compatible in-memory data server.
 
-The file is read first, then standard input if there is a -, then the directives.
-Every directive of redis.conf can be given, for instance:
+Usage: redstart [FILE] [-] [--PARAMETER VALUE ...]   serve
+       redstart ping [OPTION ...]                    ask whether a server serves
+       redstart check FILE ...                       say whether data files are whole
+       redstart convert FROM TO                      make a snapshot of an RDB file, and back
+       redstart --version | --help
 
-       redstart --port 7777 --threads 4
-       redstart /etc/redis/redis.conf --loglevel verbose --save \"\"
+FILE is a redis.conf; a - reads more of it from standard input. Parameters on the command line have
+the last word. Without any of them:
+
+       port 6379             on all interfaces; from other machines only with a password
+       dir .                 dump.redstart is loaded from here, and saved here at the end,
+       save {save}
+                             and after so many seconds with so many changes
+       appendonly no         no log of every write
+       maxmemory 0           no limit
+       threads {threads:<13} one worker for each core
+
+Examples:
+
+       redstart --bind 127.0.0.1
+       redstart --port 7777 --threads 4 --save \"\"          nothing on disk
+       redstart --dir /var/lib/redstart --appendonly yes
+       redstart --maxmemory 2gb --maxmemory-policy allkeys-lru
+       redstart --requirepass SECRET --unixsocket /run/redstart.sock
+       redstart /etc/redis/redis.conf --loglevel warning
        echo 'maxmemory 128mb' | redstart -
-"
-    .to_owned()
+
+`redstart ping --help` and its kin say more. Every parameter: CONFIG GET *.",
+        save = Setting::Save.param().default,
+        threads = std::thread::available_parallelism().map_or(1, usize::from),
+    )
 }
 
 #[cfg(test)]
@@ -147,8 +170,11 @@ mod tests {
     fn what_is_printed_and_refused() {
         let of = |arguments: &[&str]| parse(arguments.iter().map(OsString::from));
         let CommandLine::Print(text) = of(&["--version"]) else { panic!("not printed") };
+        assert!(text.starts_with(concat!("Redstart ", env!("CARGO_PKG_VERSION"))), "{text}");
         assert!(text.contains("v=7.4.0"));
-        assert!(matches!(of(&["-h"]), CommandLine::Print(_)));
+        let CommandLine::Print(text) = of(&["-h"]) else { panic!("not printed") };
+        let words = ["ping", "check", "convert", "6379", "Examples"];
+        assert!(words.iter().all(|word| text.contains(word)), "{text}");
         assert!(matches!(of(&["--test-memory", "5"]), CommandLine::Refuse(_)));
         assert!(matches!(of(&["a.conf", "--sentinel"]), CommandLine::Refuse(_)));
     }

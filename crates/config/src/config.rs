@@ -68,6 +68,12 @@ impl Config {
         Self { defaults: current.clone(), current, touched, file: None }
     }
 
+    /// What this was before anything was read.
+    pub(crate) fn at_first(&self) -> Self {
+        let (current, defaults) = (self.defaults.clone(), self.defaults.clone());
+        Self { current, defaults, touched: vec![false; self.touched.len()], file: None }
+    }
+
     /// The file that the server was started with, absolute.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()

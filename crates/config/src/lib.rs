@@ -9,6 +9,7 @@
 //!   load, rewrite
 //!     arguments
 //!       file                reads lines into a Config
+//!         advice            what to do instead of setting what has no effect
 //!         config            the current values
 //!           table           declares the parameters
 //!           parse           text to values, and back
@@ -17,6 +18,7 @@
 //!               kind, value, error
 //! ```
 
+pub mod advice;
 pub mod arguments;
 pub mod check;
 pub mod config;

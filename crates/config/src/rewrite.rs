@@ -1,8 +1,8 @@
 //! CONFIG REWRITE: the configuration file, brought up to date.
 //!
-//! Lines stay where they are, comments too. A directive's line gets the value that its parameter
-//! has now, under the name that stands there: an older server may know that name alone. A
-//! parameter that was set but has no line gets one at the end. The file is replaced as a whole, so
+//! Lines stay where they are, comments too, and what says the same as before stays to the letter. The
+//! line of a parameter that has changed gets its value, under the name that stands there: an older
+//! server may know that name alone. A parameter that was set but has no line gets one at the end. The file is replaced as a whole, so
 //! that it is never half written.
 
 use crate::config::Config;
@@ -48,10 +48,15 @@ pub fn rewrite(config: &Config, path: &Path) -> io::Result<()> {
 fn text(old: &[u8], config: &Config) -> Vec<u8> {
     let mut lines: Vec<Vec<u8>> = Vec::new();
     let mut written = HashSet::new();
+    let unchanged = unchanged(old, config);
     let old = old.strip_suffix(b"\n").unwrap_or(old);
     for line in old.split(|byte| *byte == b'\n').filter(|_| !old.is_empty()) {
         match setting_of(line) {
             None => lines.push(line.to_vec()),
+            Some((setting, _)) if unchanged.contains(&setting) => {
+                written.insert(setting);
+                lines.push(line.to_vec());
+            }
             Some((setting, name)) if written.insert(setting) => {
                 lines.push(directive(config, setting, name));
             }
@@ -71,6 +76,20 @@ fn text(old: &[u8], config: &Config) -> Vec<u8> {
     let mut text = lines.join(&b'\n');
     text.push(b'\n');
     text
+}
+
+/// The parameters that have the values which the file gives them.
+fn unchanged(text: &[u8], config: &Config) -> HashSet<Setting> {
+    let (mut then, mut named) = (config.at_first(), HashSet::new());
+    for line in text.split(|byte| *byte == b'\n') {
+        let Some((setting, _)) = setting_of(line) else { continue };
+        let Some(mut words) = split_words(line.trim_ascii()) else { continue };
+        if then.load(setting, words.split_off(1)).is_ok() {
+            named.insert(setting);
+        }
+    }
+    named.retain(|setting| then.value(*setting) == config.value(*setting));
+    named
 }
 
 /// The parameter that a line sets, and by which of its names; none for comments and what is no
@@ -120,6 +139,23 @@ mod tests {
                         requirepass \"a b\\\"c\"\n";
         assert_eq!(String::from_utf8_lossy(&new), expected);
         assert_eq!(text(&new, &config), new);
+    }
+
+    #[test]
+    fn what_is_unchanged_stays_to_the_letter() {
+        let old = b"maxmemory 1gb\nsave 900 1\n  SAVE 300 10\nappendonly  \"no\"\ntimeout 3\n\
+                    client-output-buffer-limit normal 1mb 2mb 3\n\
+                    client-output-buffer-limit pubsub 5mb 6mb 7\nport 6379\n";
+        let mut config = Config::new();
+        let request = file::Request { directives: old.to_vec(), ..Default::default() };
+        file::load(&mut config, &request, &mut io::empty()).expect("it is read");
+        assert_eq!(String::from_utf8_lossy(&text(old, &config)), String::from_utf8_lossy(old));
+        let pairs: [(&[u8], &[u8]); 2] = [(b"timeout", b"4"), (b"save", b"1 1")];
+        config.set_many(&pairs, Caller::Local).expect("both can be set");
+        let expected = String::from_utf8_lossy(old)
+            .replace("timeout 3", "timeout 4")
+            .replace("save 900 1\n  SAVE 300 10\n", "save 1 1\n");
+        assert_eq!(String::from_utf8_lossy(&text(old, &config)), expected);
     }
 
     #[test]

@@ -347,13 +347,32 @@ fn the_last_word_is_the_arguments() {
 #[test]
 fn the_parameters_without_effect_are_listed() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/parameters.md");
-    let text = std::fs::read_to_string(path).expect("the list is a file of the repository");
-    let listed: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("- ")).collect();
-    let named = |wanted: fn(Effect) -> bool| {
-        let of = TABLE.iter().filter(move |(_, param)| wanted(param.effect));
-        of.map(|(_, param)| format!("`{}`", param.name))
-    };
-    let without = named(|effect| effect == Effect::None);
-    let refused = named(|effect| matches!(effect, Effect::Refused(_)));
-    assert_eq!(listed, without.chain(refused).collect::<Vec<_>>());
+    let list = listed();
+    if std::env::var_os("REDSTART_WRITE_DOCS").is_some() {
+        std::fs::write(&path, &list).expect("the file can be written");
+    }
+    let text = std::fs::read_to_string(&path).expect("the list is a file of the repository");
+    assert!(text == list, "docs/parameters.md is not what the table says: make docs");
+}
+
+/// docs/parameters.md, as it has to be.
+fn listed() -> String {
+    let mut text = "# Parameters\n\nAccepted so that a configuration made for Redis starts the \
+        server, and without effect; who sets one is told so, with what to do instead:\n\n"
+        .to_owned();
+    for (setting, param) in TABLE {
+        if let Some(line) = crate::advice::without_effect(*setting) {
+            let advice = line.split_once(": ").map_or("", |(_, advice)| advice);
+            let colon = if advice.is_empty() { "" } else { ": " };
+            text += &format!("- `{}`{colon}{advice}\n", param.name);
+        }
+    }
+    text += "\nAccepted with their default only:\n\n";
+    for (_, param) in TABLE {
+        if let Effect::Refused(reason) = param.effect {
+            text += &format!("- `{}`: {reason}\n", param.name);
+        }
+    }
+    text + "\nEvery other parameter that CONFIG GET shows takes effect, at once where CONFIG SET \
+        takes it.\n"
 }

@@ -1,0 +1,105 @@
+//! What to do instead of setting a parameter that has no effect.
+
+use crate::config::Config;
+use crate::table::{Effect, Setting, TABLE};
+
+/// The beginning of a name, and what to do instead; the first that fits counts. The end of a name
+/// is meant where a star stands in front.
+const INSTEAD: &[(&str, &str)] = &[
+    ("*cpulist", "start the server with taskset, or in a cgroup"),
+    ("io-threads", "use `threads`"),
+    ("daemonize", "run the server under a supervisor (systemd, Docker), or with `&`"),
+    ("set-proc-title", "the process keeps its name"),
+    ("proc-title", "the process keeps its name"),
+    ("oom-score-adj", "set it in the supervisor (systemd: OOMScoreAdjust=)"),
+    ("syslog-", "use `logfile`, or the log of the supervisor"),
+    ("lazyfree-", "what is large is always freed beside other work"),
+    ("active-defrag", "memory is not moved; MEMORY PURGE gives back what is free"),
+    ("activedefrag", "memory is not moved; MEMORY PURGE gives back what is free"),
+    ("activerehashing", "tables grow a little at a time"),
+    ("active-expire-effort", "keys go within milliseconds of their deadline"),
+    ("hz", "keys go within milliseconds of their deadline"),
+    ("dynamic-hz", "keys go within milliseconds of their deadline"),
+    ("jemalloc-", "the allocator is mimalloc"),
+    ("aof-", "the log is of our own format"),
+    ("no-appendfsync-on-rewrite", "a rewrite does not hold up the log"),
+    ("rdb-", "snapshots are of our own format"),
+    ("commandlog-large-", "slow commands are noted (SLOWLOG), large ones are not"),
+    ("cluster-", "there is no cluster"),
+    ("slot-migration-", "there is no cluster"),
+    ("master", "there is no replication"),
+    ("min-replicas-", "there is no replication"),
+    ("repl", "there is no replication"),
+    ("dual-channel-", "there is no replication"),
+    ("tls-", "put a proxy in front that speaks TLS (stunnel, HAProxy)"),
+    ("acl", "there is one user, `default`; `requirepass` sets its password"),
+];
+
+/// What to do instead of setting a parameter that has no effect, if there is anything to say.
+fn instead(name: &str) -> Option<&'static str> {
+    let fits = |pattern: &str| match pattern.strip_prefix('*') {
+        Some(end) => name.ends_with(end),
+        None => name.starts_with(pattern),
+    };
+    INSTEAD.iter().find(|(pattern, _)| fits(pattern)).map(|(_, advice)| *advice)
+}
+
+/// A line that says that setting this parameter has no effect, and what to do instead; none if it
+/// has one.
+pub fn without_effect(setting: Setting) -> Option<String> {
+    let param = setting.param();
+    (param.effect == Effect::None).then(|| match instead(param.name) {
+        Some(advice) => format!("{} has no effect: {advice}", param.name),
+        None => format!("{} has no effect", param.name),
+    })
+}
+
+impl Config {
+    /// A line for each parameter that was set, to something else than its default, and has no
+    /// effect.
+    pub fn without_effect(&self) -> Vec<String> {
+        let is_set = |setting: &Setting| {
+            self.was_set(*setting) && self.value(*setting) != self.default_of(*setting)
+        };
+        let set = TABLE.iter().map(|(setting, _)| *setting).filter(is_set);
+        set.filter_map(without_effect).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Caller;
+
+    #[test]
+    fn what_has_no_effect_is_told_once_set() {
+        let mut config = Config::new();
+        assert_eq!(config.without_effect(), [""; 0]);
+        let pairs: [(&[u8], &[u8]); 4] = [
+            (b"hz", b"10"),
+            (b"activedefrag", b"yes"),
+            (b"timeout", b"5"),
+            (b"crash-log-enabled", b"no"),
+        ];
+        config.set_many(&pairs, Caller::Local).expect("all of them can be set");
+        let told = [
+            "activedefrag has no effect: memory is not moved; MEMORY PURGE gives back what is free",
+            "crash-log-enabled has no effect",
+        ];
+        assert_eq!(config.without_effect(), told);
+        assert_eq!(without_effect(Setting::Timeout), None);
+        let threads = "io-threads has no effect: use `threads`";
+        assert_eq!(without_effect(Setting::IoThreads).as_deref(), Some(threads));
+    }
+
+    #[test]
+    fn every_advice_is_about_a_parameter() {
+        for (pattern, _) in INSTEAD {
+            let pattern = pattern.trim_start_matches('*');
+            let fits = |(_, param): &&(Setting, crate::table::Param)| {
+                param.effect == Effect::None && param.name.contains(pattern)
+            };
+            assert!(TABLE.iter().any(|entry| fits(&entry)), "{pattern}");
+        }
+    }
+}
