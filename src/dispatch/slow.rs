@@ -15,10 +15,10 @@ pub fn note(session: &Session, slow: Slow, args: Option<Args<'_>>) {
     });
 }
 
-/// Notes a command of a script that was slow: as in Redis, it is no client's.
+/// Notes a command of a script that was slow: as in Redis 8, it is no client's.
 #[cold]
 pub fn note_of_script(server: &Server, slow: Slow, args: Args<'_>) {
-    note_of(server, slow, Some(args), || ("?:0".to_owned(), Vec::new()));
+    note_of(server, slow, Some(args), || (String::new(), Vec::new()));
 }
 
 /// Notes a command that was slow; `client` returns the client's address and name.

@@ -1,7 +1,7 @@
 //! Redstart beside the servers that are the oracles, for tests that ask all of them the same.
 
 use redstart_differential::oracle::{Oracle, Product, find};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::server::Server;
 
@@ -13,6 +13,8 @@ pub struct Asked {
     pub is_old: bool,
     /// Whether it is Valkey.
     pub is_valkey: bool,
+    /// The program that it is.
+    pub program: PathBuf,
     /// The server.
     pub server: Server,
 }
@@ -38,17 +40,20 @@ pub fn oracle(name: &'static str, args: &[&str]) -> Option<Asked> {
     let oracle = known(name)?;
     let server = start(name, &oracle.program, args);
     let is_old = oracle.series() == (7, 0);
-    Some(Asked { name, is_old, is_valkey: oracle.product == Product::Valkey, server })
+    let is_valkey = oracle.product == Product::Valkey;
+    Some(Asked { name, is_old, is_valkey, program: oracle.program, server })
 }
 
 /// Starts Redstart.
 pub fn redstart(program: &str, args: &[&str]) -> Asked {
-    let server = start("redstart", Path::new(program), args);
-    Asked { name: "redstart", is_old: false, is_valkey: false, server }
+    let program = PathBuf::from(program);
+    let server = start("redstart", &program, args);
+    Asked { name: "redstart", is_old: false, is_valkey: false, program, server }
 }
 
 /// Starts Redstart and every oracle that is here.
 pub fn all(program: &str, args: &[&str]) -> Vec<Asked> {
-    let oracles = ["redis-8", "valkey-9", "redis-7"].map(|name| oracle(name, args));
-    [redstart(program, args)].into_iter().chain(oracles.into_iter().flatten()).collect()
+    let oracles = ["redis-8", "valkey-9", "redis-7"].into_iter();
+    let oracles = oracles.filter_map(|name| oracle(name, args));
+    [redstart(program, args)].into_iter().chain(oracles).collect()
 }

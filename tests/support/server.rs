@@ -97,11 +97,3 @@ pub fn free_port() -> u16 {
     let port = ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
     port.expect("there is a free port")
 }
-
-/// The installed redis-server and its version, if there is one.
-pub fn installed_redis() -> Option<(PathBuf, String)> {
-    let output = Command::new("redis-server").arg("--version").output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let version = text.split_whitespace().find_map(|word| word.strip_prefix("v="))?;
-    Some((PathBuf::from("redis-server"), version.to_owned()))
-}

@@ -1,8 +1,9 @@
 //! CONFIG REWRITE: the configuration file, brought up to date.
 //!
-//! Lines stay where they are, comments too, and what says the same as before stays to the letter. The
-//! line of a parameter that has changed gets its value, under the name that stands there: an older
-//! server may know that name alone. A parameter that was set but has no line gets one at the end. The file is replaced as a whole, so
+//! Lines stay where they are, comments too, and what says the same as before stays to the letter.
+//! The line of a parameter that has changed gets its value, under the name that stands there: an
+//! older server may know that name alone. A parameter that was set but has no line gets one at the
+//! end. The file is replaced as a whole, so
 //! that it is never half written.
 
 use crate::config::Config;
