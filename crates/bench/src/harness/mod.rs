@@ -1,6 +1,7 @@
 //! The harness: reads the command line, runs the chosen groups, prints and writes the report.
 
 mod big;
+mod chart;
 mod cli;
 mod client;
 mod expiry;

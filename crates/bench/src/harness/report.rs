@@ -1,11 +1,13 @@
 //! The report: medians, ratios, Markdown tables, and the page around them.
 
+use super::chart;
 use super::client::Client;
 use super::outcome::Outcome;
 use super::plan::{Plan, REDSTART};
 use super::server::{Cores, Pin, Server};
 use std::fmt::Write;
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 /// One part of the page.
@@ -97,7 +99,8 @@ pub fn facts(plan: &Plan, cores: &Cores) -> Outcome<String> {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let mut out = format!(
-        "- machine: {}, {cpus} cores{}; Linux {}\n",
+        "- commit: {}\n- machine: {}, {cpus} cores{}; Linux {}\n",
+        commit(),
         model.unwrap_or_else(|| "unknown processor".into()),
         if cores.shared() { " (server and load share the only one)" } else { "" },
         kernel.trim()
@@ -126,16 +129,30 @@ pub fn facts(plan: &Plan, cores: &Cores) -> Outcome<String> {
     Ok(out)
 }
 
+/// The commit that is measured; one with changes says so.
+fn commit() -> String {
+    let git = |args: &[&str]| {
+        let output = Command::new("git").args(args).output().ok()?;
+        let text = String::from_utf8_lossy(&output.stdout).trim().to_string();
+        output.status.success().then_some(text)
+    };
+    let Some(head) = git(&["rev-parse", "--short", "HEAD"]) else { return "unknown".into() };
+    let changes = git(&["status", "--porcelain", "--untracked-files=no"]).unwrap_or_default();
+    if changes.is_empty() { head } else { format!("{head}, with changes") }
+}
+
 /// The whole page.
 pub fn page(plan: &Plan, facts: &str, sections: &[Section]) -> String {
     let rounds = match plan.rounds {
         1 => "One round".to_string(),
         rounds => format!("Medians of {rounds} interleaved rounds"),
     };
+    let (opening, sections) = chart::opening(sections);
     let mut out = format!(
         "# Benchmarks\n\n\
-         Written by `make bench` (`crates/bench`); edits do not survive the next run.{}\n\n\
-         {facts}\n\
+         Written by `make bench` (`crates/bench`), all of it by one run; edits do not survive the \
+         next one.{}\n\n\
+         {opening}{facts}\n\
          ## Method\n\n\
          Every server runs in turn, alone, with one worker and without persistence, on a core of \
          its own; the load, one thread with epoll and requests rendered beforehand, runs on \

@@ -5,6 +5,7 @@
 //! falls on all of them. A workload that a server cannot do is a gap in its row; for redis-server
 //! and Redstart it also fails the run.
 
+use super::chart;
 use super::client::Client;
 use super::lines::WORKLOADS;
 use super::load::{self, Laps, Measured, Stream};
@@ -96,7 +97,8 @@ impl Rounds {
     }
 }
 
-/// Measures the chosen throughput groups; one section for the summary and one for the details.
+/// Measures the chosen throughput groups; a section for the chart, for the summary, for the
+/// details.
 pub fn run(plan: &Plan, cores: &Cores) -> Outcome<Vec<Section>> {
     let chosen: Vec<&Workload> =
         WORKLOADS.iter().filter(|workload| plan.groups.contains(&workload.group)).collect();
@@ -133,7 +135,12 @@ pub fn run(plan: &Plan, cores: &Cores) -> Outcome<Vec<Section>> {
     let complete = results.iter().flat_map(|row| &row[..=REDSTART]).all(|rounds| !rounds.failed);
     let medians: Vec<Vec<Option<Figures>>> =
         results.iter().map(|row| row.iter().map(Rounds::medians).collect()).collect();
+    let lines = chosen.iter().zip(&medians).map(|(workload, row)| {
+        let kops = |at: usize| row[at].as_ref().map(|figures| figures.kops);
+        (workload.name, kops(REDIS), kops(REDSTART))
+    });
     Ok(vec![
+        Section { title: chart::TITLE.into(), text: chart::chart(lines), complete },
         Section { title: "Summary".into(), text: summary(plan, &chosen, &medians), complete },
         Section { title: "Throughput".into(), text: details(plan, &chosen, &medians), complete },
     ])
