@@ -18,10 +18,8 @@ run: build ## Serve on 127.0.0.1:6379, with data in snapshots/
 setup: ## Install what the tests need (Redis and Valkey as oracles, a Python environment)
 	tests/setup
 
-test: setup ## Run every test
-	$(CARGO) build --workspace --all-targets
-	$(CARGO) test --workspace --no-fail-fast
-	REDSTART_BIN=$(CURDIR)/target/debug/redstart tests/clients/run
+test: setup ## Run every test, and sum up: what ran, what failed, what was skipped
+	CARGO="$(CARGO)" tests/all
 
 check: ## Format, lints, licences, tidiness
 	$(CARGO) fmt --all --check

@@ -10,7 +10,8 @@
 //! that program says is marked likewise: a list of what is to be mended, not a permission.
 //!
 //! Comments and directives stay, and so does every expected reply that the new reply fits (an
-//! `! any` or `! between`, for example). Sections marked `! documented` are written by hand.
+//! `! any` or `! between`, for example). Commands that a server does not know are warned of.
+//! Sections marked `! documented` are written by hand.
 
 #[allow(dead_code, reason = "shared with the tests, which use other parts")]
 #[path = "../tests/support/mod.rs"]
@@ -106,7 +107,8 @@ fn record(path: &Path, asked: &mut [Asked], names: &[String]) -> Result<(), Stri
                 // A play may leave behind what FLUSHALL does not take away.
                 asked.iter_mut().for_each(Asked::restart);
             }
-            let next = match play_section(section, &transcript.lines, asked, names) {
+            let warns = (play == 1).then_some(path);
+            let next = match play_section(section, &transcript.lines, asked, names, warns) {
                 Ok(edits) => edits,
                 Err(error) => {
                     println!("{place}: {error}");
@@ -136,12 +138,23 @@ fn record(path: &Path, asked: &mut [Asked], names: &[String]) -> Result<(), Stri
     Ok(())
 }
 
+/// Warns of commands that a server does not know: the section is not meant for it, or misspelt.
+fn warn_of_unknown(path: &Path, name: &str, line: usize, reply: Option<&Value>) {
+    let Some(Value::Error(text)) = reply else { return };
+    if text.starts_with(b"ERR unknown command") || text.starts_with(b"ERR unknown subcommand") {
+        let text = String::from_utf8_lossy(text);
+        println!("{}:{line}: warning: {name} says: {text}", path.display());
+    }
+}
+
 /// Plays a section on every server that it fits, and compares; what is to change in its lines.
+/// `warns` is the file, if unknown commands are to be told.
 fn play_section(
     section: &Section,
     lines: &[String],
     asked: &mut [Asked],
     names: &[String],
+    warns: Option<&Path>,
 ) -> Result<Vec<Edit>, String> {
     let calls = section.steps.iter().filter_map(|step| match &step.action {
         Action::Call(call) => Some(call),
@@ -161,6 +174,12 @@ fn play_section(
         let located = |error: String| format!("{name}: {error}");
         let replies2 = replies(section, resp2).map_err(located)?;
         let replies3 = replies(section, resp3).map_err(located)?;
+        for (call, reply) in calls.clone().zip(&replies2) {
+            if let Some(path) = warns {
+                // The command stands in the line above its reply.
+                warn_of_unknown(path, name, call.lines.start, reply.as_ref());
+            }
+        }
         for (said, (resp2, resp3)) in said.iter_mut().zip(replies2.into_iter().zip(replies3)) {
             said.push(Said { name, resp2, resp3 });
         }
