@@ -1,7 +1,7 @@
 //! ROLE, WAIT, REPLICAOF, SLAVEOF, FAILOVER, MIGRATE: what clients ask a server that has no
 //! replicas and is none. And REPLCONF, PSYNC, SYNC: what a replica says that was pointed here. It
-//! would connect again at once after any refusal but one, thousands of times a second: so everything
-//! that it says of itself is accepted, and then it learns that the link to the master is down, upon
+//! would connect again at once after any refusal but one, thousands of times a second: so all that
+//! it says of itself is accepted, and then it learns that the link to the master is down, upon
 //! which it waits a second.
 
 use crate::commands::declare::{SessionCommand, is, parse_timeout_ms};
