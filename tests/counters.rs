@@ -1,6 +1,6 @@
 //! The counters of INFO that tell what commands did: they go by commands that ran, wherever they
-//! ran, as on Redis 8, Valkey 9 and Redis 7. What scripts may take of a memory that is full is here,
-//! too, since a counter is how that came to be seen.
+//! ran, as on Redis 8, Valkey 9 and Redis 7. What scripts may take of a memory that is full is
+//! here, too, since a counter is how that came to be seen.
 
 #[allow(dead_code, reason = "each test binary uses a part")]
 mod support;
