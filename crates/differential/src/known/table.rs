@@ -84,6 +84,26 @@ pub const TABLE: &[Known] = &[
         }),
     ),
     stays(
+        &[REDIS_7, REDIS_8, VALKEY_9],
+        "COMMAND GETKEYS: a count of keys that only begins as a number, which Redis reads so far",
+        Sign::Reply(|command, oracle, subject| {
+            let refuses = subject == b"*0\r\n"
+                || subject == b"-ERR Invalid arguments specified for command\r\n";
+            let is_number = |count: &Vec<u8>| {
+                std::str::from_utf8(count).is_ok_and(|text| text.parse::<i32>().is_ok())
+            };
+            let begins = |count: &Vec<u8>| {
+                let count = count.trim_ascii_start();
+                count.strip_prefix(b"+").unwrap_or(count).first().is_some_and(u8::is_ascii_digit)
+            };
+            let is_odd = |count: &Vec<u8>| begins(count) && !is_number(count);
+            command.is("COMMAND")
+                && oracle.starts_with(b"*")
+                && refuses
+                && command.args.iter().skip(3).any(is_odd)
+        }),
+    ),
+    stays(
         &[REDIS_7, REDIS_8],
         "SORT refuses numbers for a while after one that was too large or small for it",
         Sign::Reply(|command, oracle, subject| {

@@ -57,7 +57,9 @@ fn set(call: &mut Call<'_>) -> Result<(), Error> {
     }
     let options = SetOptions::parse(call)?;
     let slot = call.space.find(key);
-    let looks = options.returns_old || options.condition.compares();
+    // NX and XX come first: where they do not hold, the value is not looked into.
+    let may_set = options.existence.holds(slot.map(|_| Value::Int(0)))?;
+    let looks = options.returns_old || may_set && options.condition.compares();
     // A condition finds a value or has nothing to look at: only GET misses a key.
     if looks && slot.is_some() {
         call.space.count(true);
@@ -71,7 +73,7 @@ fn set(call: &mut Call<'_>) -> Result<(), Error> {
         Some(_) => Some(Value::Int(0)),
         None => None,
     };
-    let holds = options.condition.holds(stored)? && options.existence.holds(stored)?;
+    let holds = may_set && options.condition.holds(stored)?;
     if options.returns_old {
         match stored {
             Some(value) => write_value(call.reply, value),
