@@ -188,6 +188,32 @@ const SORTED_SETS: Counted = &[
     ("ZREM z a", 1),
 ];
 
+const ALGEBRA: Counted = &[
+    ("ZADD a 1 x 2 y 3 z", 3),
+    ("ZADD b 4 y 5 w", 2),
+    ("ZUNION 2 a b", 0),
+    ("ZUNIONSTORE d 2 a b", 1),
+    ("ZUNIONSTORE d 2 a b", 1),
+    ("ZINTERSTORE d 2 a b", 1),
+    ("ZDIFFSTORE d 2 a b", 1),
+    ("ZINTERSTORE d 2 a absent", 1),
+    ("ZINTERSTORE d 2 a absent", 0),
+    ("ZRANGESTORE d a 0 1", 1),
+    ("ZRANGESTORE d a 5 6", 1),
+    ("ZRANGESTORE d a 5 6", 0),
+    ("GEOADD g 1 1 x 2 2 y 3 3 z", 3),
+    ("GEOADD g 1 1 x 2 3 y 4 4 w", 2),
+    ("GEOADD g NX 2 2 x", 0),
+    ("GEOSEARCH g FROMLONLAT 1 1 BYRADIUS 1000 km", 0),
+    ("GEOSEARCHSTORE d g FROMLONLAT 1 1 BYRADIUS 1000 km", 4),
+    ("GEOSEARCHSTORE d g FROMLONLAT 1 1 BYRADIUS 1000 km COUNT 2", 2),
+    ("GEOSEARCHSTORE d g FROMLONLAT 50 50 BYRADIUS 1 km", 1),
+    ("GEORADIUS g 1 1 1000 km STORE d", 4),
+    ("GEORADIUS g 1 1 1000 km", 0),
+    ("GEORADIUSBYMEMBER g x 1 km STOREDIST d", 1),
+    ("GEORADIUS g 50 50 1 km STORE d", 1),
+];
+
 const KEYS: Counted = &[
     ("MSET a 1 b 2 c 3 d 4", 4),
     ("DEL a absent", 1),
@@ -311,7 +337,7 @@ fn check(asked: &Asked, table: Counted) {
 #[test]
 fn every_command_counts_its_changes() {
     for asked in servers() {
-        for table in [STRINGS, LISTS, HASHES, SETS, SORTED_SETS, KEYS] {
+        for table in [STRINGS, LISTS, HASHES, SETS, SORTED_SETS, ALGEBRA, KEYS] {
             check(&asked, table);
             call(&mut connect(&asked.server), "FLUSHALL");
         }
@@ -331,7 +357,7 @@ fn no_writing_command_is_left_out() {
     let Value::Items(_, commands) = call(&mut connect(&server), "COMMAND") else {
         panic!("COMMAND gives a list")
     };
-    let tables = [STRINGS, LISTS, HASHES, SETS, SORTED_SETS, KEYS, NEWER];
+    let tables = [STRINGS, LISTS, HASHES, SETS, SORTED_SETS, ALGEBRA, KEYS, NEWER];
     let words = tables.into_iter().flatten().filter_map(|(line, _)| line.split(' ').next());
     let mut known: BTreeSet<String> = words.map(str::to_ascii_lowercase).collect();
     known.extend(APART.map(str::to_owned));

@@ -177,6 +177,36 @@ texts! {
         or BYLEX";
     /// ZRANGE by text with WITHSCORES.
     SCORES_BY_LEX = "ERR syntax error, WITHSCORES not supported in combination with BYLEX";
+    /// ZUNION and its kin with a weight that is no number.
+    WEIGHT = "ERR weight value is not a float";
+    /// A unit of length that does not exist.
+    UNIT = "ERR unsupported unit provided. please use M, KM, FT, MI";
+    /// A search around a member that is not there.
+    NO_PLACE = "ERR could not decode requested zset member";
+    /// A search whose radius is no number.
+    NO_RADIUS = "ERR need numeric radius";
+    /// A search with a negative radius.
+    NEGATIVE_RADIUS = "ERR radius cannot be negative";
+    /// A search whose box has no number for its width.
+    NO_WIDTH = "ERR need numeric width";
+    /// The same for its height.
+    NO_HEIGHT = "ERR need numeric height";
+    /// A search in a box with a negative side.
+    NEGATIVE_SIDE = "ERR height or width cannot be negative";
+    /// A search in a polygon without the number of its corners.
+    CORNER_COUNT = "ERR invalid number of vertices";
+    /// A search in a polygon with too few corners.
+    THREE_CORNERS = "ERR GEOSEARCH BYPOLYGON must have at least 3 vertices";
+    /// A search for so many members that there are none.
+    GEO_COUNT = "ERR COUNT must be > 0";
+    /// A search for any members, but not for how many.
+    ANY_WITHOUT_COUNT = "ERR the ANY argument requires COUNT argument";
+    /// GEOSEARCHSTORE with an option about the reply.
+    SEARCHSTORE_WITH = "ERR GEOSEARCHSTORE is not compatible with WITHDIST, WITHHASH and WITHCOORD \
+        options";
+    /// GEORADIUS and its kin with STORE and an option about the reply.
+    RADIUS_STORE_WITH = "ERR STORE option in GEORADIUS is not compatible with WITHDIST, WITHHASH \
+        and WITHCOORD options";
     /// COMMAND GETKEYS of something that is no command.
     INVALID_COMMAND = "ERR Invalid command specified";
     /// COMMAND GETKEYS of a command without keys.
@@ -257,6 +287,18 @@ impl Error {
     /// A text that quotes a word of the client's. Like Redis, shows it up to the first zero byte.
     pub fn quoting(before: &str, word: &[u8], after: &str) -> Error {
         Error(Cow::Owned([before.as_bytes(), shown(word), after.as_bytes()].concat()))
+    }
+
+    /// ZUNION and its kin without a key.
+    pub fn no_input_key(command: &str) -> Error {
+        let text = format!("ERR at least 1 input key is needed for '{command}' command");
+        Error(Cow::Owned(text.into_bytes()))
+    }
+
+    /// A place that is not on the map.
+    pub fn off_the_map(longitude: f64, latitude: f64) -> Error {
+        let text = format!("ERR invalid longitude,latitude pair {longitude:.6},{latitude:.6}");
+        Error(Cow::Owned(text.into_bytes()))
     }
 
     /// An option that EXPIRE does not know.

@@ -9,6 +9,7 @@ mod inline;
 mod number;
 mod reply;
 mod request;
+mod shortest;
 
 pub use args::{Args, OwnedArgs, Span};
 pub use error::ProtocolError;

@@ -7,6 +7,8 @@
 //!
 //! Cheap paths come first: nearly all doubles in practice are small whole numbers.
 
+use crate::shortest::Digits;
+
 /// The integer that `text` is the one decimal text of.
 #[inline]
 pub fn parse_i64(text: &[u8]) -> Option<i64> {
@@ -182,8 +184,8 @@ pub fn format_f64(value: f64, into: &mut [u8; DOUBLE_TEXT_MAX]) -> &str {
 }
 
 /// A double as Redis 8 takes it from a script: a whole number in full as far as it is safe, another
-/// by the fewest digits that read as the same double, with an exponent only where that is shorter
-/// (after Loitsch's Grisu, as `fpconv` prints it).
+/// by few digits that read as the same double (`shortest.rs`), with an exponent only where that is
+/// shorter.
 pub fn format_shortest(value: f64, into: &mut [u8; DOUBLE_TEXT_MAX]) -> &str {
     const WHOLE_MAX: f64 = (i64::MAX / 2) as f64;
     let mut text = Text { bytes: into, len: 0 };
@@ -227,10 +229,10 @@ impl<'a> Text<'a> {
 
     /// The fewest digits of a finite number above zero.
     fn put_shortest(&mut self, value: f64) {
-        let scientific = Scientific::of(format_args!("{value:e}"));
-        let (digits, exponent) = (scientific.digits(), scientific.exponent);
+        let found = Digits::of(value);
         // The number is `digits` times ten to the power of `scale`.
-        let scale = exponent + 1 - digits.len() as i64;
+        let (digits, scale) = (found.as_bytes(), i64::from(found.scale));
+        let exponent = scale + digits.len() as i64 - 1;
         let is_plain = match scale {
             0.. => exponent < digits.len() as i64 + 7,
             _ => scale > -7 || exponent.abs() < 4,

@@ -165,7 +165,7 @@ fn key_spec(out: &mut Reply, spec: &KeySpec, note: Option<&str>) {
     out.bulk(b"begin_search");
     match spec.begin {
         Begin::Index(index) => part(out, "index", &[("index", Field::Number(index.into()))]),
-        Begin::Keyword(keyword, from) => part(
+        Begin::Keyword(keyword, from) | Begin::Option(keyword, from, _) => part(
             out,
             "keyword",
             &[("keyword", Field::Word(keyword)), ("startfrom", Field::Number(from.into()))],

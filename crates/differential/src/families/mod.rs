@@ -4,11 +4,13 @@
 //! (an argument dropped, added or replaced, the name's case), so that generators need not
 //! care about wrong arity. A new family is a file with a table, and a line in [`FAMILIES`].
 
+mod algebra;
 mod blocking;
 mod condition;
 mod connection;
 mod field;
 mod function;
+mod geo;
 mod hash;
 mod key;
 mod list;
@@ -44,6 +46,8 @@ pub const FAMILIES: &[(&str, &[Generator])] = &[
     ("list", list::TABLE),
     ("set", set::TABLE),
     ("sorted_set", sorted_set::TABLE),
+    ("algebra", algebra::TABLE),
+    ("geo", geo::TABLE),
     ("key", key::TABLE),
     ("payload", payload::TABLE),
     ("connection", connection::TABLE),
@@ -149,6 +153,7 @@ fn settle(command: &mut Command, source: &mut Source) {
     wait::settle(command);
     keep_small(command);
     pop_all(command);
+    algebra::settle(command);
 }
 
 /// Breaks a few commands: drops, adds, replaces or swaps an argument.

@@ -5,6 +5,7 @@
 //! This is about answers that are really different. What chance decides, and what one server says
 //! in another order than the other, is in [`crate::normalise`].
 
+mod places;
 mod table;
 
 use std::collections::BTreeMap;
@@ -68,7 +69,8 @@ impl Differences {
                 .iter()
                 .any(|(product, versions)| *product == oracle.product && versions.contains(&series))
         };
-        Self { entries: table::TABLE.iter().filter(is_about).collect(), met: BTreeMap::new() }
+        let all = table::TABLE.iter().chain(places::TABLE);
+        Self { entries: all.filter(is_about).collect(), met: BTreeMap::new() }
     }
 
     /// Of an oracle of which nothing is known.

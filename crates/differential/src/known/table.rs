@@ -8,9 +8,9 @@ use crate::stream::{Command, Step};
 
 /// Newer than any.
 const END: (u32, u32) = (u32::MAX, 0);
-const REDIS_7: Versions = (Product::Redis, (7, 0)..(7, 2));
-const REDIS_8: Versions = (Product::Redis, (8, 6)..END);
-const VALKEY_9: Versions = (Product::Valkey, (9, 1)..END);
+pub(super) const REDIS_7: Versions = (Product::Redis, (7, 0)..(7, 2));
+pub(super) const REDIS_8: Versions = (Product::Redis, (8, 6)..END);
+pub(super) const VALKEY_9: Versions = (Product::Valkey, (9, 1)..END);
 
 /// Commands that Redis 7.0 has not, beside those in [`FIELDS`].
 const LATER: [&str; 4] = ["DELEX", "DELIFEQ", "DIGEST", "MSETEX"];
@@ -403,7 +403,11 @@ pub const TABLE: &[Known] = &[
     ),
 ];
 
-const fn stays(versions: &'static [Versions], reason: &'static str, sign: Sign) -> Known {
+pub(super) const fn stays(
+    versions: &'static [Versions],
+    reason: &'static str,
+    sign: Sign,
+) -> Known {
     Known { versions, ending: Ending::Stays, reason, sign }
 }
 

@@ -2,6 +2,7 @@
 //! behind it, and one transcript in `tests/conformance`.
 
 pub mod expiry;
+pub mod geo;
 pub mod hash;
 pub mod key;
 pub mod list;
@@ -26,6 +27,7 @@ pub fn all() -> impl Iterator<Item = Declared> {
         sort::COMMANDS,
         key::COMMANDS,
         hash::COMMANDS,
+        geo::COMMANDS,
         set::COMMANDS,
         sorted_set::COMMANDS,
     ];

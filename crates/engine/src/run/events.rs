@@ -164,6 +164,7 @@ impl Events {
                     self.note(HASH, db, "hexpire", &key);
                 }
             }
+            b"georadius" | b"georadiusbymember" => self.read_radius(effect),
             name => self.read_plain(db, name, &key),
         }
         self.finish();
@@ -186,6 +187,13 @@ impl Events {
         }
     }
 
+    /// An older search of places: the key that it stores at stands last.
+    fn read_radius(&mut self, effect: &Effect) {
+        if let Some(target) = effect.args.last() {
+            self.note(SORTED_SET, effect.db, "georadiusstore", target);
+        }
+    }
+
     /// Commands that are one event of one key.
     fn read_plain(&mut self, db: usize, name: &[u8], key: &[u8]) {
         let plain = PLAIN.iter().find(|(command, ..)| command.as_bytes() == name);
@@ -200,6 +208,8 @@ const PLAIN: &[(&str, Classes, &str)] = &[
     ("append", STRING, "append"),
     ("decr", STRING, "incrby"),
     ("decrby", STRING, "incrby"),
+    ("geoadd", SORTED_SET, "zadd"),
+    ("geosearchstore", SORTED_SET, "geosearchstore"),
     ("hdel", HASH, "hdel"),
     ("hincrby", HASH, "hincrby"),
     ("hmset", HASH, "hset"),
@@ -230,13 +240,17 @@ const PLAIN: &[(&str, Classes, &str)] = &[
     ("srem", SET, "srem"),
     ("sunionstore", SET, "sunionstore"),
     ("zadd", SORTED_SET, "zadd"),
+    ("zdiffstore", SORTED_SET, "zdiffstore"),
     ("zincrby", SORTED_SET, "zincr"),
+    ("zinterstore", SORTED_SET, "zinterstore"),
     ("zpopmax", SORTED_SET, "zpopmax"),
     ("zpopmin", SORTED_SET, "zpopmin"),
+    ("zrangestore", SORTED_SET, "zrangestore"),
     ("zrem", SORTED_SET, "zrem"),
     ("zremrangebylex", SORTED_SET, "zremrangebylex"),
     ("zremrangebyrank", SORTED_SET, "zremrangebyrank"),
     ("zremrangebyscore", SORTED_SET, "zremrangebyscore"),
+    ("zunionstore", SORTED_SET, "zunionstore"),
 ];
 
 fn index_of(text: &[u8]) -> Option<usize> {

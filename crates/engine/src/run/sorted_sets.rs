@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::options::Options;
+use crate::run::call::Call;
 use crate::run::key_access::KeyAccess;
 use crate::spec::Key;
 use crate::storage::entry::{Entry, NewValue};
@@ -105,5 +106,19 @@ impl<'a> KeyAccess<'a> {
             bytes: options.sorted_set_packed_bytes_max(),
             hasher: self.hasher(),
         }
+    }
+}
+
+impl Call<'_> {
+    /// Puts a sorted set that was made of others in the place of whatever a key holds, and replies
+    /// with the number of members; an empty one removes the key. Returns whether it was put there,
+    /// so that the caller has to emit how.
+    pub fn store_sorted_set(&mut self, target: Key<'_>, set: SortedSet) -> bool {
+        let len = set.len();
+        self.reply.integer(len as i64);
+        if self.space.replace_by_sorted_set(target, set) && len == 0 {
+            self.space.emit(|| [&b"DEL"[..], target.bytes]);
+        }
+        len > 0
     }
 }

@@ -78,6 +78,9 @@ pub enum Begin {
     Index(u16),
     /// Behind a keyword, searched from an index (negative: from the end backwards).
     Keyword(&'static str, i16),
+    /// Behind an option, whose keyword COMMAND shows as searched from an index, and which a
+    /// function finds among the others.
+    Option(&'static str, i16, fn(Args<'_>) -> Option<usize>),
     /// Where a function finds it; COMMAND calls it unknown.
     Search(fn(Args<'_>) -> Option<usize>),
 }
@@ -175,7 +178,7 @@ fn each_of_spec(
 fn begin(spec: &KeySpec, args: Args<'_>) -> Option<usize> {
     let at = match spec.begin {
         Begin::Index(at) => at as usize,
-        Begin::Search(search) => search(args)?,
+        Begin::Search(search) | Begin::Option(_, _, search) => search(args)?,
         Begin::Keyword(word, from) => {
             let is = |at: &usize| args[*at].eq_ignore_ascii_case(word.as_bytes());
             let from_end = (args.len() as i64 + from as i64).max(0) as usize;

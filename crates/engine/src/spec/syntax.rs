@@ -359,7 +359,7 @@ impl Place<'_> {
     /// The spec that declares the argument here a key.
     fn key_here(&self, token: Option<&str>) -> Option<usize> {
         self.command.keys.iter().position(|spec| match spec.begin {
-            Begin::Keyword(word, _) => token == Some(word),
+            Begin::Keyword(word, _) | Begin::Option(word, ..) => token == Some(word),
             Begin::Search(_) => false,
             Begin::Index(begin) => self.at.is_some_and(|at| {
                 let begin = begin as usize;

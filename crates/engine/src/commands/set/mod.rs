@@ -1,6 +1,6 @@
 //! Sets.
 
-mod access;
+pub mod access;
 mod algebra;
 mod deadline;
 mod member;

@@ -1,11 +1,14 @@
 //! Sorted sets.
 
+mod algebra;
 pub mod arguments;
 mod blocking;
 mod change;
+mod gather;
 mod look;
 mod pop;
 pub mod range;
+mod range_store;
 mod remove;
 mod whole;
 
@@ -13,6 +16,13 @@ use crate::run::command::{BlockingCommand, DataCommand};
 
 /// The commands of the family.
 pub static COMMANDS: &[&DataCommand] = &[
+    &algebra::ZDIFF,
+    &algebra::ZDIFFSTORE,
+    &algebra::ZINTER,
+    &algebra::ZINTERCARD,
+    &algebra::ZINTERSTORE,
+    &algebra::ZUNION,
+    &algebra::ZUNIONSTORE,
     &change::ZADD,
     &change::ZINCRBY,
     &change::ZREM,
@@ -32,6 +42,7 @@ pub static COMMANDS: &[&DataCommand] = &[
     &range::ZREVRANGE,
     &range::ZREVRANGEBYLEX,
     &range::ZREVRANGEBYSCORE,
+    &range_store::ZRANGESTORE,
     &remove::ZREMRANGEBYLEX,
     &remove::ZREMRANGEBYRANK,
     &remove::ZREMRANGEBYSCORE,

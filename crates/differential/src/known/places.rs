@@ -1,0 +1,112 @@
+//! What is known to differ about places, and about the numbers in sorted sets of several keys.
+
+use super::table::{REDIS_7, REDIS_8, VALKEY_9, stays};
+use super::{Known, Sign};
+use crate::reply::{Reply, decode};
+use crate::stream::Command;
+
+/// Every such difference.
+pub const TABLE: &[Known] = &[
+    stays(
+        &[REDIS_7, REDIS_8],
+        "a search that only Valkey has: BYPOLYGON",
+        Sign::NotSent(|command, _| {
+            command.args.iter().any(|arg| arg.eq_ignore_ascii_case(b"BYPOLYGON"))
+        }),
+    ),
+    stays(
+        &[REDIS_7, VALKEY_9],
+        "degrees by the fewest digits, in Redis 8 only",
+        Sign::Reply(|command, oracle, subject| {
+            is_about_places(command) && are_same_numbers(oracle, subject)
+        }),
+    ),
+    stays(
+        &[VALKEY_9],
+        "Valkey's words for a member without a place, and for a search without a shape",
+        Sign::Reply(|command, oracle, subject| {
+            let says = |text: &[u8], words: &str| {
+                text.windows(words.len()).any(|part| part == words.as_bytes())
+            };
+            let is_member = says(oracle, "ERR member ") && says(oracle, " does not exist");
+            let is_shape = says(oracle, "ERR exactly one of BYRADIUS, BYBOX and BYPOLYGON");
+            is_about_places(command)
+                && (is_member && says(subject, "ERR could not decode requested zset member")
+                    || is_shape && says(subject, "ERR exactly one of BYRADIUS and BYBOX"))
+        }),
+    ),
+    stays(
+        &[VALKEY_9],
+        "numbers of sorted sets in hexadecimal, which Valkey refuses",
+        Sign::NotSent(|command, _| {
+            let is_hexadecimal = |arg: &Vec<u8>| {
+                let digits = arg.strip_prefix(b"-").or(arg.strip_prefix(b"+")).unwrap_or(arg);
+                digits.len() > 2 && digits[..2].eq_ignore_ascii_case(b"0x")
+            };
+            is_about_scores(command) && command.args.iter().any(is_hexadecimal)
+        }),
+    ),
+    stays(
+        &[VALKEY_9],
+        "minus zero, which Valkey keeps in a sorted set that begins with a long member",
+        Sign::Reply(|command, oracle, subject| {
+            is_about_scores(command) && are_same_numbers(oracle, subject)
+        }),
+    ),
+];
+
+fn is_about_places(command: &Command) -> bool {
+    command.name().get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"GEO"))
+}
+
+fn is_about_scores(command: &Command) -> bool {
+    is_about_places(command) || command.name().first().is_some_and(|first| b"zZ".contains(first))
+}
+
+/// Whether two replies are equal but for the texts of numbers.
+fn are_same_numbers(oracle: &[u8], subject: &[u8]) -> bool {
+    match (decode(oracle), decode(subject)) {
+        (Ok(oracle), Ok(subject)) => are_alike(&oracle, &subject),
+        _ => false,
+    }
+}
+
+fn are_alike(one: &Reply, other: &Reply) -> bool {
+    match (one, other) {
+        (Reply::Aggregate(kind, all), Reply::Aggregate(other_kind, others)) => {
+            let mut pairs = all.iter().zip(others);
+            kind == other_kind
+                && all.len() == others.len()
+                && pairs.all(|(one, other)| are_alike(one, other))
+        }
+        (Reply::Bulk(one), Reply::Bulk(other)) => is_same_number(one, other),
+        (Reply::Scalar(kind, one), Reply::Scalar(other_kind, other)) => {
+            kind == other_kind && is_same_number(one, other)
+        }
+        _ => one == other,
+    }
+}
+
+/// Seventeen decimals say a degree to within this.
+const DECIMALS: f64 = 1e-16;
+
+fn is_same_number(one: &[u8], other: &[u8]) -> bool {
+    let number = |text| std::str::from_utf8(text).ok()?.parse::<f64>().ok();
+    let is_close = |one: f64, other: f64| one == other || (one - other).abs() < DECIMALS;
+    one == other || number(one).zip(number(other)).is_some_and(|(one, other)| is_close(one, other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_may_have_other_texts() {
+        let same = |one: &str, other: &str| are_same_numbers(one.as_bytes(), other.as_bytes());
+        assert!(same("*1\r\n,85.0511287799999991\r\n", "*1\r\n,85.05112878\r\n"));
+        assert!(same("$19\r\n0.00000268220901489\r\n", "$20\r\n2.682209014892578e-6\r\n"));
+        assert!(same("$2\r\n-0\r\n", "$1\r\n0\r\n"));
+        assert!(!same("*1\r\n,85.0511287799999991\r\n", "*1\r\n,85.05112879\r\n"));
+        assert!(!same("$1\r\na\r\n", "$1\r\nb\r\n") && !same("*0\r\n", "*1\r\n:1\r\n"));
+    }
+}
