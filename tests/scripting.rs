@@ -281,3 +281,68 @@ fn a_queue_with_packed_options_works() {
         assert_eq!(items[1], Value::Bulk(b"{\"attempts\":3}".to_vec()));
     }
 }
+
+/// A script's measure of one way to go through texts: it returns the CPU time that a long text
+/// takes over that of as many bytes in short texts, in percent.
+fn long_over_short(client: &mut Client, piece: &str, walk: &str) -> i64 {
+    let script = format!(
+        "local function time(text, times) \
+            local start = os.clock() \
+            for n = 1, times do {walk} end \
+            return os.clock() - start \
+        end \
+        local short, long = string.rep('{piece}', 1000), string.rep('{piece}', 100000) \
+        time(short, 10) \
+        return time(long, 1) / time(short, 100) * 100"
+    );
+    match eval(client, &script) {
+        Value::Int(percent) => percent,
+        other => panic!("{walk}: {other:?}"),
+    }
+}
+
+#[test]
+fn long_texts_are_matched_as_fast_as_short_ones() {
+    let server = start(&[]);
+    let mut client = Client::connect(server.port()).expect("connects");
+    for (piece, walk) in [
+        ("ab, ", "string.gsub(text, ',%s*', ';')"),
+        ("ab  cd ", "string.gsub(text, '%s+', ' ')"),
+        ("abc,defgh,", "for word in string.gmatch(text, '[^,]+') do end"),
+        ("ab=cd;", "for key, value in string.gmatch(text, '(%w+)=(%w+)') do end"),
+        ("ab=cd;", "string.gsub(text, '%w+', { ab = 'x' })"),
+        ("ab=cd;", "string.find(text, 'x', 1, true)"),
+    ] {
+        let best = (0..5).map(|_| long_over_short(&mut client, piece, walk)).min();
+        assert!(best.is_some_and(|percent| percent < 200), "{walk}: {best:?} %");
+    }
+}
+
+#[test]
+fn what_luau_has_and_lua_has_not_is_out_of_reach() {
+    let server = start(&[]);
+    let mut client = Client::connect(server.port()).expect("connects");
+    for script in [
+        "return bit32",
+        "return bit32.band(7, 3)",
+        "return bit32.extract(255, 0, 4)",
+        "return math.clamp(5, 1, 3)",
+        "return math.sign(-5)",
+        "return math.round(1.5)",
+        "return type(vector.create(1, 2, 3))",
+        "return tostring(vector.create(1, 2, 3) + vector.create(1, 2, 3))",
+        "return tostring(vector.zero)",
+        "return typeof(1)",
+        "return rawlen({ 1, 2 })",
+        "return buffer.len(buffer.create(1))",
+        "return utf8.char(65)",
+        "return table.clone({})",
+        "return table.pack(1).n",
+        "return newproxy()",
+        "local b = bit32 return 1",
+        "return string.format('%*', 1)",
+        "return ('a b'):split(' ')",
+    ] {
+        assert_refused(&mut client, script);
+    }
+}

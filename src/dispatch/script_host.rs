@@ -19,8 +19,10 @@ use redstart_scripting::host::{HashedKey, Host, Level, Measuring, Unit};
 use redstart_scripting::{Caller, Loader, Parts, Runtime};
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Once};
+use std::thread;
+use std::time::Duration;
 
 /// The host of one worker's scripts.
 struct ScriptHost {
@@ -48,6 +50,7 @@ impl Scripting {
         let host = Rc::new(ScriptHost { server, session });
         let Server { engine, registry, scripts, .. } = *server;
         let runtime = Runtime::new(Parts { engine, registry, scripts }, host.clone())?;
+        watch(server);
         Ok(Scripting { host, runtime })
     }
 }
@@ -93,6 +96,21 @@ pub fn with<R>(
 pub fn loader(server: &'static Server, handlers: &'static Handlers) -> Result<Loader, Error> {
     Scripting::new(server, handlers, ClientInfo::nobody())
         .map(|scripting| Loader::new(scripting.runtime))
+}
+
+/// Starts the thread that raises the alarm of scripts that have run for too long, unless it runs. A
+/// server without scripts has no such thread; one that cannot have it counts steps instead.
+fn watch(server: &'static Server) {
+    static STARTED: Once = Once::new();
+    STARTED.call_once(|| {
+        let body = move || {
+            loop {
+                let now_ms = server.clock.now().mono_ms;
+                thread::sleep(Duration::from_millis(server.scripts.tick(now_ms)));
+            }
+        };
+        let _ = thread::Builder::new().name("scripts".into()).spawn(body);
+    });
 }
 
 impl ScriptHost {
@@ -166,6 +184,11 @@ impl Host for ScriptHost {
 
     fn is_loading(&self) -> bool {
         self.server.durability.is_loading()
+    }
+
+    fn aside(&self, job: Box<dyn FnOnce() + Send>) {
+        // Without a thread the job is dropped, and the script told so.
+        let _ = thread::Builder::new().name("compile".into()).spawn(job);
     }
 
     fn log(&self, level: Level, text: &str) {

@@ -5,6 +5,7 @@ use crate::convert;
 use crate::failure::{Failure, failure};
 use crate::host::{HashedKey, Host, Parts, Unit};
 use crate::memory::without_limit;
+use crate::pace::Pace;
 use crate::scratch::ScratchBuffer;
 use crate::timing::CallTimer;
 use crate::watchdog::{COMMAND_STEPS, Watchdog};
@@ -33,6 +34,7 @@ pub struct State {
     parts: Parts,
     host: Rc<dyn Host>,
     watchdog: Rc<Watchdog>,
+    pace: Rc<Pace>,
     scratch: ScratchBuffer,
     /// The database that the script has selected.
     pub db: usize,
@@ -107,13 +109,14 @@ impl State {
     pub fn new(
         parts: Parts,
         host: Rc<dyn Host>,
-        watchdog: Rc<Watchdog>,
+        (watchdog, pace): (Rc<Watchdog>, Rc<Pace>),
         scratch: ScratchBuffer,
     ) -> State {
         State {
             parts,
             host,
             watchdog,
+            pace,
             scratch,
             db: 0,
             reply: Reply::new(Protocol::Resp2),
@@ -209,8 +212,8 @@ impl State {
         self.run()?;
         let resp3 = self.reply.protocol() == Protocol::Resp3;
         let taken = match self.reply.contiguous() {
-            Some(bytes) => take_reply(lua, &self.scratch, bytes, resp3),
-            None => take_reply(lua, &self.scratch, &self.reply.to_vec(), resp3),
+            Some(bytes) => take_reply(lua, &self.scratch, &self.pace, bytes, resp3),
+            None => take_reply(lua, &self.scratch, &self.pace, &self.reply.to_vec(), resp3),
         };
         self.reply.clear();
         taken
@@ -364,6 +367,7 @@ impl State {
 fn take_reply(
     lua: &Lua,
     scratch: &ScratchBuffer,
+    pace: &Pace,
     bytes: &[u8],
     resp3: bool,
 ) -> Result<ScriptReply, Failure> {
@@ -373,7 +377,7 @@ fn take_reply(
         return Ok(ScriptReply::Right(text.len()));
     }
     let len = bytes.len();
-    without_limit(lua, len, || convert::from_reply(lua, bytes, resp3)).map(ScriptReply::Left)
+    without_limit(lua, len, || convert::from_reply(lua, bytes, resp3, pace)).map(ScriptReply::Left)
 }
 
 /// The error of a script that crossed with another one.

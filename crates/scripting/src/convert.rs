@@ -5,7 +5,10 @@
 //! with one field that names the type. To a reply: the same backwards; numbers are truncated, and
 //! an array ends where a nil is.
 
-use crate::failure::{Failure, failure};
+use crate::compile::describe;
+use crate::failure::Failure;
+use crate::memory::MEMORY_MAX;
+use crate::pace::{COPIED, ITEM, Pace};
 use mlua::{Lua, Table, Value};
 use redstart_protocol::{Reply, parse_f64, parse_i64};
 use std::borrow::Cow;
@@ -17,12 +20,12 @@ const TOO_DEEP: &str = "ERR reached lua stack limit";
 const NO_MEMORY: &[u8] = b"ERR not enough memory";
 
 /// A reply as a Lua value; an error reply is the failure.
-pub fn from_reply(lua: &Lua, bytes: &[u8], resp3: bool) -> Result<Value, Failure> {
+pub fn from_reply(lua: &Lua, bytes: &[u8], resp3: bool, pace: &Pace) -> Result<Value, Failure> {
     if let [b'-', text @ .., b'\r', b'\n'] = bytes {
         return Err(Cow::Owned(text.to_vec()));
     }
-    let mut reader = Reader { lua, bytes, at: 0, resp3 };
-    reader.value().map_err(|_| failure(NO_MEMORY))
+    let mut reader = Reader { lua, bytes, at: 0, resp3, pace };
+    reader.value().map_err(|error| Cow::Owned(format!("ERR {}", describe(&error)).into_bytes()))
 }
 
 /// The text of a reply that is one bulk string.
@@ -39,6 +42,7 @@ struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     resp3: bool,
+    pace: &'a Pace,
 }
 
 impl<'a> Reader<'a> {
@@ -74,6 +78,7 @@ impl<'a> Reader<'a> {
         self.at += 1;
         let line = self.line();
         let len = parse_i64(line).unwrap_or(-1);
+        self.pace.spend(ITEM)?;
         match kind {
             b':' => Ok(Value::Number(len as f64)),
             b'+' => self.single("ok", self.string(line)?),
@@ -124,30 +129,142 @@ impl<'a> Reader<'a> {
 }
 
 /// Writes a Lua value as a reply; `script_resp3` is what the script chose by `redis.setresp`.
-pub fn to_reply(value: &Value, out: &mut Reply, script_resp3: bool) {
-    let mark = out.mark();
-    if write(value, out, script_resp3, 0).is_err() {
+///
+/// # Errors
+/// When the script has to end; then nothing is written.
+pub fn to_reply(
+    value: &Value,
+    out: &mut Reply,
+    script_resp3: bool,
+    pace: &Pace,
+) -> mlua::Result<()> {
+    let (mark, start) = (out.mark(), out.len());
+    let mut writer = Writer { out, resp3: script_resp3, pace, start };
+    let written = writer.value(value, 0);
+    if written.is_err() {
         out.rewind(mark);
-        out.error(TOO_DEEP);
+    }
+    match written {
+        Err(Unwritten::TooDeep) => out.error(TOO_DEEP),
+        Err(Unwritten::TooLong) => out.error_bytes(NO_MEMORY),
+        Err(Unwritten::Ended(error)) => return Err(error),
+        Ok(()) => {}
+    }
+    Ok(())
+}
+
+/// Why a value is not written.
+enum Unwritten {
+    TooDeep,
+    /// It is longer than all that scripts may hold: the same tables in it many times.
+    TooLong,
+    /// The script has to end.
+    Ended(mlua::Error),
+}
+
+impl From<mlua::Error> for Unwritten {
+    fn from(error: mlua::Error) -> Unwritten {
+        Unwritten::Ended(error)
     }
 }
 
-struct TooDeep;
+/// Writes a reply.
+struct Writer<'a> {
+    out: &'a mut Reply,
+    resp3: bool,
+    pace: &'a Pace,
+    /// How long the reply was before.
+    start: usize,
+}
 
-fn write(value: &Value, out: &mut Reply, resp3: bool, depth: usize) -> Result<(), TooDeep> {
-    if depth > DEPTH_MAX {
-        return Err(TooDeep);
+impl Writer<'_> {
+    fn value(&mut self, value: &Value, depth: usize) -> Result<(), Unwritten> {
+        if depth > DEPTH_MAX {
+            return Err(Unwritten::TooDeep);
+        }
+        self.pace.spend(ITEM)?;
+        match value {
+            Value::String(text) => {
+                self.out.bulk(&text.as_bytes());
+                if self.out.len() - self.start > MEMORY_MAX {
+                    return Err(Unwritten::TooLong);
+                }
+                self.pace.spend(text.as_bytes().len() / COPIED)?;
+            }
+            Value::Integer(n) => self.out.integer(*n),
+            Value::Number(n) => self.out.integer(truncated(*n)),
+            Value::Boolean(value) if self.resp3 => self.out.boolean(*value),
+            Value::Boolean(true) => self.out.integer(1),
+            Value::Table(table) => return self.table(table, depth),
+            _ => self.out.null(),
+        }
+        Ok(())
     }
-    match value {
-        Value::String(text) => out.bulk(&text.as_bytes()),
-        Value::Integer(n) => out.integer(*n),
-        Value::Number(n) => out.integer(truncated(*n)),
-        Value::Boolean(value) if resp3 => out.boolean(*value),
-        Value::Boolean(true) => out.integer(1),
-        Value::Table(table) => return write_table(table, out, resp3, depth),
-        _ => out.null(),
+
+    fn table(&mut self, table: &Table, depth: usize) -> Result<(), Unwritten> {
+        if self.typed(table, depth)? {
+            return Ok(());
+        }
+        let mut count = 0;
+        while !matches!(table.raw_get(count + 1), Ok(Value::Nil) | Err(_)) {
+            count += 1;
+            self.pace.spend(ITEM / 2)?;
+        }
+        self.out.array(count);
+        if self.out.len() - self.start > MEMORY_MAX {
+            return Err(Unwritten::TooLong);
+        }
+        for n in 1..=count {
+            let item = table.raw_get(n).unwrap_or(Value::Nil);
+            self.value(&item, depth + 1)?;
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Writes a table that stands for a type; false when it is none.
+    fn typed(&mut self, table: &Table, depth: usize) -> Result<bool, Unwritten> {
+        if let Some(text) = text_field(table, "err") {
+            self.out.error_bytes(&error_line(&text.as_bytes()));
+        } else if let Some(text) = text_field(table, "ok") {
+            self.out.simple_bytes(line(&text.as_bytes()));
+        } else if let Some(value) = as_number(&field(table, "double")) {
+            self.out.double(value);
+        } else if let Value::Table(map) = field(table, "map") {
+            let pairs = self.pairs(&map)?;
+            self.out.map(pairs.len());
+            for (key, value) in &pairs {
+                self.value(key, depth + 1)?;
+                self.value(value, depth + 1)?;
+            }
+        } else if let Value::Table(set) = field(table, "set") {
+            let members = self.pairs(&set)?;
+            self.out.set(members.len());
+            for (member, _) in &members {
+                self.value(member, depth + 1)?;
+            }
+        } else if let Some(digits) = text_field(table, "big_number") {
+            self.out.big_number(&digits.to_string_lossy().replace(['\r', '\n'], " "));
+        } else if let Value::Table(inner) = field(table, "verbatim_string")
+            && let Some(text) = text_field(&inner, "string")
+            && let Some(format) = text_field(&inner, "format")
+            && format.as_bytes().len() == 3
+        {
+            self.out.verbatim(&format.to_string_lossy(), &text.as_bytes());
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// All keys of a table with their values.
+    fn pairs(&self, table: &Table) -> mlua::Result<Vec<(Value, Value)>> {
+        let mut pairs = Vec::new();
+        for pair in table.pairs() {
+            self.pace.spend(ITEM)?;
+            pairs.push(pair?);
+        }
+        Ok(pairs)
+    }
 }
 
 /// A number as C casts it on the machines that Redis runs on.
@@ -176,19 +293,6 @@ fn text_field(table: &Table, name: &str) -> Option<mlua::String> {
     }
 }
 
-fn write_table(table: &Table, out: &mut Reply, resp3: bool, depth: usize) -> Result<(), TooDeep> {
-    if write_typed(table, out, resp3, depth)? {
-        return Ok(());
-    }
-    let count = (1..).take_while(|n| !matches!(table.raw_get(*n), Ok(Value::Nil) | Err(_))).count();
-    out.array(count);
-    for n in 1..=count {
-        let item = table.raw_get(n).unwrap_or(Value::Nil);
-        write(&item, out, resp3, depth + 1)?;
-    }
-    Ok(())
-}
-
 /// What Redis writes of a status or an error: it ends at a zero byte.
 pub fn line(text: &[u8]) -> &[u8] {
     text.split(|byte| *byte == 0).next().unwrap_or_default()
@@ -204,39 +308,4 @@ pub fn error_line(text: &[u8]) -> Vec<u8> {
         text[..front].fill(b' ');
     }
     text
-}
-
-/// Writes a table that stands for a type; false when it is none.
-fn write_typed(table: &Table, out: &mut Reply, resp3: bool, depth: usize) -> Result<bool, TooDeep> {
-    if let Some(text) = text_field(table, "err") {
-        out.error_bytes(&error_line(&text.as_bytes()));
-    } else if let Some(text) = text_field(table, "ok") {
-        out.simple_bytes(line(&text.as_bytes()));
-    } else if let Some(value) = as_number(&field(table, "double")) {
-        out.double(value);
-    } else if let Value::Table(map) = field(table, "map") {
-        let pairs: Vec<(Value, Value)> = map.pairs().filter_map(Result::ok).collect();
-        out.map(pairs.len());
-        for (key, value) in &pairs {
-            write(key, out, resp3, depth + 1)?;
-            write(value, out, resp3, depth + 1)?;
-        }
-    } else if let Value::Table(set) = field(table, "set") {
-        let members: Vec<(Value, Value)> = set.pairs().filter_map(Result::ok).collect();
-        out.set(members.len());
-        for (member, _) in &members {
-            write(member, out, resp3, depth + 1)?;
-        }
-    } else if let Some(digits) = text_field(table, "big_number") {
-        out.big_number(&digits.to_string_lossy().replace(['\r', '\n'], " "));
-    } else if let Value::Table(inner) = field(table, "verbatim_string")
-        && let Some(text) = text_field(&inner, "string")
-        && let Some(format) = text_field(&inner, "format")
-        && format.as_bytes().len() == 3
-    {
-        out.verbatim(&format.to_string_lossy(), &text.as_bytes());
-    } else {
-        return Ok(false);
-    }
-    Ok(true)
 }

@@ -9,6 +9,24 @@ pub fn digest(text: &[u8]) -> Digest {
     sha1::Sha1::digest(text).into()
 }
 
+/// Digests a text piece by piece.
+#[derive(Default)]
+pub struct Digester(sha1::Sha1);
+
+impl Digester {
+    /// Adds a piece.
+    pub fn add(&mut self, piece: &[u8]) {
+        use sha1::Digest as _;
+        self.0.update(piece);
+    }
+
+    /// The digest of all pieces.
+    pub fn digest(self) -> Digest {
+        use sha1::Digest as _;
+        self.0.finalize().into()
+    }
+}
+
 /// Bytes in hexadecimal, in lower case.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -70,12 +70,7 @@ impl Runtime {
         code: &[u8],
         existing: Existing,
     ) -> Result<Vec<u8>, Error> {
-        let load = |code: &[u8]| {
-            self.watchdog.start_load(self.host.now_ms() + LOAD_MS);
-            let loaded = self.functions.load(&self.lua, code);
-            self.watchdog.stop_load();
-            loaded
-        };
+        let load = |code: &[u8]| self.functions.load(&self.lua, code, Some(LOAD_MS));
         add(libraries, code, existing, load)
     }
 }
@@ -122,7 +117,7 @@ impl Loader {
     /// When the text is none, or names that it takes are taken.
     pub fn add(&mut self, code: &[u8], existing: Existing) -> Result<(), Error> {
         let Loader { runtime: Runtime { functions, lua, .. }, libraries } = self;
-        add(libraries, code, existing, |code| functions.load(lua, code)).map(drop)
+        add(libraries, code, existing, |code| functions.load(lua, code, None)).map(drop)
     }
 
     /// Removes a library.

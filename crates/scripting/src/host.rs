@@ -113,6 +113,11 @@ pub trait Host {
         false
     }
 
+    /// Runs a job on a thread of its own, where there are threads.
+    fn aside(&self, job: Box<dyn FnOnce() + Send>) {
+        job();
+    }
+
     /// Writes a line to the server's log.
     fn log(&self, level: Level, text: &str);
 }

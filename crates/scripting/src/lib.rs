@@ -18,9 +18,10 @@
 //!
 //! A script that runs for longer than `busy-reply-threshold` lets its thread serve the other
 //! clients now and then ([`watchdog`]): they, and those of other workers, get the error that the
-//! server is busy, and may end the script. A pattern match that takes long can be ended, too
-//! ([`patterns.luau`](patterns.luau)); a single `string.rep` cannot, nor need be: the limit of
-//! memory bounds it.
+//! server is busy, and may end the script. So can whatever loops over an input: what scripts call
+//! is in Luau where it can be (`lua/`), and asks there; in Rust otherwise, at a [`pace`]. C gets
+//! only what it is done with within milliseconds. What is left is what Luau does in one step, such
+//! as joining two texts: a millisecond for a megabyte.
 //!
 //! What stays different from Lua 5.1 is listed in the README.
 
@@ -35,8 +36,8 @@ mod libraries;
 pub mod library;
 mod loaded;
 mod memory;
-#[cfg(test)]
-mod patterns;
+mod pace;
+mod pattern;
 mod register;
 mod run;
 mod runtime;

@@ -1,6 +1,6 @@
 //! The libraries that a worker has loaded into its Lua state.
 
-use crate::compile::{compile, describe};
+use crate::compile::{ScriptCompiler, describe};
 use crate::library::{About, Catalogue};
 use crate::register::{Registered, Registrar, text_of};
 use crate::shebang;
@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 /// The libraries that a worker has loaded.
 pub struct Loaded {
+    compiler: Rc<ScriptCompiler>,
     watchdog: Rc<Watchdog>,
     registrar: Registrar,
     runner: Function,
@@ -36,13 +37,22 @@ pub struct Callable {
 impl Loaded {
     /// Nothing is loaded; libraries will run in `environment`.
     pub fn new(
-        watchdog: Rc<Watchdog>,
+        (compiler, watchdog): (Rc<ScriptCompiler>, Rc<Watchdog>),
         registrar: Registrar,
         runner: Function,
         environment: Table,
     ) -> Loaded {
         let (codes, functions) = (HashMap::new(), HashMap::new());
-        Loaded { watchdog, registrar, runner, environment, generation: 0, codes, functions }
+        Loaded {
+            compiler,
+            watchdog,
+            registrar,
+            runner,
+            environment,
+            generation: 0,
+            codes,
+            functions,
+        }
     }
 
     /// The function of a name, in any case.
@@ -50,19 +60,27 @@ impl Loaded {
         self.functions.get(&name.to_ascii_lowercase())
     }
 
-    /// Runs a library's text and returns what it registers.
+    /// Runs a library's text and returns what it registers. With a limit, the text may run for so
+    /// many milliseconds.
     ///
     /// # Errors
-    /// When the text is no Lua, ends in an error, or registers nothing.
-    pub fn load(&self, lua: &Lua, code: &[u8]) -> Result<Vec<Registered>, Error> {
+    /// When the text is no Lua, ends in an error, takes too long, or registers nothing.
+    pub fn load(
+        &self,
+        lua: &Lua,
+        code: &[u8],
+        limit_ms: Option<u64>,
+    ) -> Result<Vec<Registered>, Error> {
         let body = shebang::strip(code);
-        let function =
-            compile(lua, &self.environment, body, "=user_function").map_err(|error| {
-                Error::text(format!("ERR Error compiling function: {}", describe(&error)))
-            })?;
+        let compiled = self.compiler.compile(lua, &self.environment, body, "=user_function");
+        let function = compiled.map_err(|error| {
+            Error::text(format!("ERR Error compiling function: {}", describe(&error)))
+        })?;
         *self.registrar.borrow_mut() = Some(Vec::new());
         self.watchdog.set_interrupts(lua, Interrupts::LoopsAndCalls);
+        self.watchdog.start_load(limit_ms);
         let result = self.runner.call::<(Value, Value)>(function);
+        self.watchdog.stop_load();
         let registered = self.registrar.borrow_mut().take().unwrap_or_default();
         let failure = match result {
             Ok((_, Value::Nil)) => None,
@@ -105,7 +123,7 @@ impl Loaded {
                 continue;
             }
             // It was loaded once already, so it loads again; without memory it has no functions.
-            let mut registered = self.load(lua, &library.code).unwrap_or_default();
+            let mut registered = self.load(lua, &library.code, None).unwrap_or_default();
             for Registered { about, .. } in &mut registered {
                 let shared = library.functions.iter().find(|known| known.name == about.name);
                 if let Some(shared) = shared {

@@ -1,5 +1,6 @@
 //! How much memory the scripts of a worker may hold, and how the host makes values within it.
 
+use crate::pace::{COPIED, ITEM, Pace};
 use mlua::{BString, Either, Lua, Table};
 use redstart_protocol::Args;
 
@@ -12,13 +13,22 @@ const UNLIMITED_MAX: usize = 64 << 10;
 /// Arguments as a Lua array.
 ///
 /// # Errors
-/// When there is no memory.
-pub fn sequence(lua: &Lua, args: Args<'_>) -> mlua::Result<Table> {
-    lua.create_sequence_from(args.iter().map(|arg| match std::str::from_utf8(arg) {
-        // Goes to the table without a detour through a handle.
-        Ok(text) => Either::Left(text),
-        Err(_) => Either::Right(BString::from(arg)),
-    }))
+/// When there is no memory, or the script has to end.
+pub fn sequence(lua: &Lua, args: Args<'_>, pace: &Pace) -> mlua::Result<Table> {
+    let mut ended = None;
+    let texts = args.iter().map_while(|arg| {
+        if let Err(error) = pace.spend(ITEM + arg.len() / COPIED) {
+            ended = Some(error);
+            return None;
+        }
+        Some(match std::str::from_utf8(arg) {
+            // Goes to the table without a detour through a handle.
+            Ok(text) => Either::Left(text),
+            Err(_) => Either::Right(BString::from(arg)),
+        })
+    });
+    let table = lua.create_sequence_from(texts)?;
+    ended.map_or(Ok(table), Err)
 }
 
 /// Makes values of some `bytes` in Lua. While there is a limit of memory, mlua guards each single

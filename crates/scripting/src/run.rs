@@ -206,6 +206,7 @@ impl Run<'_> {
                 break;
             }
             drop(shards);
+            runtime.watchdog.stop();
             self.script.learn(Reach::Everywhere);
             shards = match keyspace.lock_all_unless_busy() {
                 Ok(shards) => shards,
@@ -224,7 +225,8 @@ impl Run<'_> {
             }
         }
         let resp3 = runtime.state.borrow().reply.protocol() == Protocol::Resp3;
-        self.reply(caller.reply, result, outcome, resp3);
+        self.reply(caller.reply, result, outcome, resp3, runtime);
+        runtime.watchdog.stop();
         runtime.tidy();
     }
 
@@ -282,26 +284,29 @@ impl Run<'_> {
         let was_killed = result.is_err() && watchdog.is_killed();
         let outcome = if was_killed { Outcome::Killed } else { state.outcome };
         drop(state);
-        watchdog.stop();
         if !nested {
             engine.commit(caller.local);
         }
         Attempt { result, shards, outcome }
     }
 
-    /// Replies with the result.
-    fn reply(&self, out: &mut Reply, result: Result<Value, Value>, outcome: Outcome, resp3: bool) {
-        match outcome {
-            Outcome::Crossed => return crossed_error().write(out),
-            Outcome::Killed => {
-                let name = &self.script.name;
-                return out.error(&format!("ERR {KILLED}.. script: {name}."));
-            }
-            Outcome::Declared | Outcome::Beyond | Outcome::Restart => {}
-        }
-        match result {
-            Ok(value) => convert::to_reply(&value, out, resp3),
-            Err(failure) => out.error_bytes(&self.placed(&failure)),
+    /// Replies with the result. Long ones take their time, and the script can be ended still.
+    fn reply(
+        &self,
+        out: &mut Reply,
+        result: Result<Value, Value>,
+        outcome: Outcome,
+        resp3: bool,
+        runtime: &Runtime,
+    ) {
+        let ended = match (outcome, result) {
+            (Outcome::Crossed, _) => return crossed_error().write(out),
+            (Outcome::Killed, _) => true,
+            (_, Ok(value)) => convert::to_reply(&value, out, resp3, &runtime.pace).is_err(),
+            (_, Err(failure)) => return out.error_bytes(&self.placed(&failure)),
+        };
+        if ended {
+            out.error(&format!("ERR {KILLED}.. script: {}.", self.script.name));
         }
     }
 

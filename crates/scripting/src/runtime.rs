@@ -1,11 +1,12 @@
 //! A worker's Lua state: what scripts find in it, and the scripts that it has compiled.
 
 use crate::call::State;
-use crate::compile::{compile, describe};
+use crate::compile::{LONG, ScriptCompiler, describe};
 use crate::digest::Digest;
 use crate::host::{Host, Parts};
 use crate::loaded::Loaded;
 use crate::memory::{MEMORY_MAX, sequence, without_limit};
+use crate::pace::Pace;
 use crate::register::Registrar;
 use crate::scratch::ScratchBuffer;
 use crate::script::Script;
@@ -27,6 +28,9 @@ const COMPILED_MAX: usize = 4096;
 /// Scripts that are found by what EVALSHA says, in places by its first digits.
 const RECENT: usize = 64;
 
+/// Beyond so much memory, the text that patterns were last matched with goes when a script ends.
+const HELD_MAX: usize = 16 << 20;
+
 /// What stands in front of a script. As locals KEYS and ARGV are found at once, and G can stay as
 /// it is: in a table that is never written to, Luau looks a name up once. By G's metatable they
 /// are found, too, more slowly.
@@ -37,6 +41,9 @@ pub type Compiled = Rc<(Arc<Script>, Function)>;
 
 /// What a client called a script, and the script.
 type Recent = ([u8; 40], Compiled);
+
+/// What the prelude returns: see there.
+type Prelude = (Function, Table, Vec<String>, Vec<String>, Function);
 
 /// A worker's Lua state.
 pub struct Runtime {
@@ -52,8 +59,13 @@ pub struct Runtime {
     generation: u64,
     compiled: HashMap<Digest, Compiled>,
     recent: Box<[Option<Recent>; RECENT]>,
+    /// The pace of loops over what scripts take and give.
+    pub(crate) pace: Rc<Pace>,
+    compiler: Rc<ScriptCompiler>,
     globals: Table,
     runner: Function,
+    /// Lets go of the text that patterns were last matched with.
+    release: Function,
     shapes: Shapes,
 }
 
@@ -80,19 +92,28 @@ impl Runtime {
         lua.set_memory_limit(MEMORY_MAX)?;
         let watchdog = Watchdog::new(parts, host.clone());
         let scratch = ScratchBuffer::new(&lua)?;
-        let state = State::new(parts, host.clone(), watchdog.clone(), scratch.clone());
+        let pace = Pace::new(watchdog.clone());
+        let watch = (watchdog.clone(), pace.clone());
+        let state = State::new(parts, host.clone(), watch, scratch.clone());
         let state = Rc::new(RefCell::new(state));
         let globals = lua.create_table()?;
         let registrar = Registrar::default();
-        let around =
-            libraries::Surroundings { parts, host: &host, state: &state, globals: &globals };
+        let compiler = ScriptCompiler::new(host.clone(), watchdog.clone());
+        let around = libraries::Surroundings {
+            parts,
+            host: &host,
+            state: &state,
+            globals: &globals,
+            compiler: &compiler,
+            pace: &pace,
+        };
         let table = libraries::table(&lua, &around, &registrar)?;
         table.set("scratch", scratch.buffer())?;
-        let patterns = lua.load(include_str!("patterns.luau")).set_name("=prelude");
-        table.set("patterns", patterns.into_function()?)?;
         table.set("step", watchdog.stepper(&lua)?)?;
-        let prelude = lua.load(include_str!("prelude.luau")).set_name("=prelude");
-        let (runner, environment): (Function, Table) = prelude.call((table, globals.clone()))?;
+        let prelude = lua.load(include_str!("lua/prelude.luau")).set_name("=prelude");
+        let made = prelude.call((table, globals.clone()))?;
+        let (runner, environment, absent, replaced, release): Prelude = made;
+        compiler.set_up(absent, replaced);
         let shapes = Shapes::new(&lua, scratch, &runner)?;
         // Luau looks names up while it loads a script, in the state's own globals, and only in
         // tables that are said to stay as they are: now G is that, and nothing else reaches the
@@ -101,7 +122,8 @@ impl Runtime {
         lua.set_globals(globals.clone())?;
         globals.set_safeenv(true);
         globals.set_readonly(true);
-        let functions = Loaded::new(watchdog.clone(), registrar, runner.clone(), environment);
+        let loader = (compiler.clone(), watchdog.clone());
+        let functions = Loaded::new(loader, registrar, runner.clone(), environment);
         Ok(Runtime {
             parts,
             host,
@@ -112,8 +134,11 @@ impl Runtime {
             generation: 0,
             compiled: HashMap::new(),
             recent: Box::new([const { None }; RECENT]),
+            pace,
+            compiler,
             globals,
             runner,
+            release,
             shapes,
         })
     }
@@ -179,7 +204,16 @@ impl Runtime {
     pub(crate) fn compile(&self, text: &[u8]) -> Result<Function, Error> {
         let body = shebang::strip(text);
         let text = if assigns_locals(body) { body.into() } else { [LOCALS, body].concat() };
-        compile(&self.lua, &self.globals, &text, "=user_script").map_err(|error| {
+        // Others are served meanwhile if that takes long, as while a script runs.
+        let is_long = text.len() > LONG;
+        if is_long {
+            self.watchdog.start(self.host.now_ms());
+        }
+        let compiled = self.compiler.compile(&self.lua, &self.globals, &text, "=user_script");
+        if is_long {
+            self.watchdog.stop();
+        }
+        compiled.map_err(|error| {
             let text = describe(&error);
             Error::text(format!("ERR Error compiling script (new function): {text}"))
         })
@@ -205,7 +239,8 @@ impl Runtime {
     fn tables(&self, keys: Args<'_>, argv: Args<'_>) -> mlua::Result<(Table, Table)> {
         let bytes = keys.iter().chain(argv.iter()).map(<[u8]>::len).sum();
         without_limit(&self.lua, bytes, || {
-            Ok((sequence(&self.lua, keys)?, sequence(&self.lua, argv)?))
+            let table = |args| sequence(&self.lua, args, &self.pace);
+            Ok((table(keys)?, table(argv)?))
         })
     }
 
@@ -218,10 +253,14 @@ impl Runtime {
         table.map_or(Value::Nil, Value::Table)
     }
 
-    /// Collects the garbage of a script that took much memory, and notes what is left.
+    /// Lets go of what a script that took much memory has left, and notes what is taken.
     pub(crate) fn tidy(&self) {
-        if self.lua.used_memory() > MEMORY_MAX / 2 {
-            // It can only fail for want of memory, and then the next script will say so.
+        let used = self.lua.used_memory();
+        // Either can only fail for want of memory, and then the next script will say so.
+        if used > HELD_MAX {
+            let _ = self.release.call::<()>(());
+        }
+        if used > MEMORY_MAX / 2 {
             let _ = self.lua.gc_collect();
         }
         self.watchdog.running.state_bytes.store(self.lua.used_memory(), Relaxed);

@@ -8,7 +8,10 @@ use parking_lot::{Mutex, RwLock};
 use redstart_engine::Error;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU64, AtomicUsize,
+    Ordering::{Relaxed, Release},
+};
 
 /// The error where what runs has written.
 const UNKILLABLE: &str = "UNKILLABLE Sorry the script already executed write commands against \
@@ -17,6 +20,11 @@ const UNKILLABLE: &str = "UNKILLABLE Sorry the script already executed write com
 
 /// Scripts that are kept although no SCRIPT LOAD named them: they came along with EVAL.
 const PASSING_MAX: usize = 500;
+
+/// While a script runs, what has become too long is looked for every so many milliseconds.
+const TICK_MS: u64 = 5;
+/// While none was seen to run, every so many.
+const TICK_IDLE_MS: u64 = 100;
 
 /// A worker's account of the script that it runs, which other threads read.
 #[derive(Default)]
@@ -29,6 +37,8 @@ pub struct Running {
     pub kill: AtomicBool,
     /// What the worker's Lua state takes, in bytes, as of the last run.
     pub state_bytes: AtomicUsize,
+    /// Whether it has to look at the clock, and at `kill`, at its next step.
+    pub alarm: AtomicBool,
     /// The function that runs; none for a script.
     pub function: Mutex<Option<Called>>,
 }
@@ -191,7 +201,26 @@ impl Store {
                 Kind::Function => Error::BUSY_SCRIPT,
             });
         }
-        found.iter().for_each(|running| running.kill.store(true, Relaxed));
+        for running in &found {
+            running.kill.store(true, Relaxed);
+            running.alarm.store(true, Release);
+        }
         Ok(())
+    }
+
+    /// Raises the alarm of what has run for too long. Returns in how many milliseconds to look
+    /// again.
+    pub fn tick(&self, now_ms: u64) -> u64 {
+        let busy_ms = self.busy_ms.load(Relaxed);
+        let idle_ms = if busy_ms == 0 { TICK_IDLE_MS } else { busy_ms.min(TICK_IDLE_MS) };
+        let mut runs = false;
+        for running in &*self.running.lock() {
+            let since_ms = running.since_ms.load(Relaxed);
+            runs |= since_ms != 0;
+            if since_ms != 0 && self.is_busy_after(now_ms.saturating_sub(since_ms)) {
+                running.alarm.store(true, Release);
+            }
+        }
+        if runs { TICK_MS } else { idle_ms }
     }
 }

@@ -2,7 +2,13 @@
 //! so long that other clients are served meanwhile, with an error.
 //!
 //! Luau asks here at every loop and call of a script. That costs a script that cannot loop a
-//! twentieth of its time: while such a one runs, only its commands ask.
+//! twentieth of its time: while such a one runs, only its commands ask. The host's own loops ask by
+//! their [`Pace`](crate::pace::Pace).
+//!
+//! The clock is read every so many steps. A step may take milliseconds, though, as where two long
+//! texts are joined. So a thread of the server looks after scripts, too
+//! ([`Store::tick`](crate::store::Store::tick)): it raises the alarm of one that has run for too
+//! long, and then the next step reads the clock.
 
 use crate::host::{Host, Level, Parts};
 use crate::store::Running;
@@ -13,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// The clock is read every so many steps.
-const STEPS: u32 = 64;
+pub const STEPS: u32 = 64;
 /// Steps that a command counts for.
 pub const COMMAND_STEPS: u32 = 4;
 /// Steps that a loop or a call counts for.
@@ -70,6 +76,7 @@ impl Watchdog {
     pub fn start(&self, now_ms: u64) {
         self.must_end.set(false);
         self.running.kill.store(false, Relaxed);
+        self.running.alarm.store(false, Relaxed);
         self.running.wrote.store(false, Relaxed);
         self.running.since_ms.store(now_ms.max(1), Relaxed);
     }
@@ -85,9 +92,9 @@ impl Watchdog {
         }
     }
 
-    /// A library begins to load, which may take until a time in monotonic milliseconds.
-    pub fn start_load(&self, end_ms: u64) {
-        self.load_end_ms.set(end_ms);
+    /// A library begins to load, which may take so many milliseconds.
+    pub fn start_load(&self, limit_ms: Option<u64>) {
+        self.load_end_ms.set(limit_ms.map_or(0, |limit_ms| self.host.now_ms() + limit_ms));
     }
 
     /// The library is loaded, or given up.
@@ -131,17 +138,27 @@ impl Watchdog {
     pub fn step(&self, steps: u32) -> bool {
         let count = self.steps.get() + steps;
         self.steps.set(count);
-        if count >= STEPS {
+        if count >= STEPS || self.running.alarm.load(Relaxed) {
             self.check();
         }
-        self.must_end.get() || self.is_killed()
+        self.must_end.get()
+    }
+
+    /// Counts steps, and goes on if the script may.
+    ///
+    /// # Errors
+    /// When it has to end.
+    #[inline]
+    pub fn go_on(&self, steps: u32) -> mlua::Result<()> {
+        if self.step(steps) { Err(self.ended()) } else { Ok(()) }
     }
 
     #[cold]
     fn check(&self) {
         self.steps.set(0);
-        if self.load_is_late() {
-            self.must_end.set(true);
+        self.running.alarm.store(false, Relaxed);
+        if self.load_is_late() || self.is_killed() {
+            return self.must_end.set(true);
         }
         let since_ms = self.running.since_ms.load(Relaxed);
         if since_ms == 0 {
@@ -157,6 +174,9 @@ impl Watchdog {
             self.host.log(Level::Warning, "A script takes long; others are told so.");
         }
         others.meanwhile();
+        if self.is_killed() {
+            self.must_end.set(true);
+        }
     }
 
     /// A function by which the prelude's own loops ask whether to go on.
@@ -165,10 +185,7 @@ impl Watchdog {
     /// When there is no memory.
     pub fn stepper(self: &Rc<Watchdog>, lua: &Lua) -> mlua::Result<Function> {
         let watchdog = self.clone();
-        lua.create_function(move |_, ()| match watchdog.step(STEPS) {
-            true => Err(watchdog.ended()),
-            false => Ok(()),
-        })
+        lua.create_function(move |_, ()| watchdog.go_on(STEPS))
     }
 
     /// Sets where Luau asks whether to go on.
@@ -186,9 +203,9 @@ impl Watchdog {
             return lua.remove_interrupt();
         }
         let watchdog = self.clone();
-        lua.set_interrupt(move |_| match watchdog.step(LOOP_STEPS) {
-            true => Err(watchdog.ended()),
-            false => Ok(VmState::Continue),
+        lua.set_interrupt(move |_| {
+            watchdog.go_on(LOOP_STEPS)?;
+            Ok(VmState::Continue)
         });
     }
 }

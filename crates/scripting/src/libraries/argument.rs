@@ -2,7 +2,10 @@
 
 use crate::compile::describe;
 use crate::convert::as_number;
-use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
+use crate::pace::{ITEM, Pace};
+use mlua::{BorrowedBytes, Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
+use std::ops::Deref;
+use std::rc::Rc;
 
 /// Why a library function fails: the text of a Lua error.
 pub struct Fault(pub String);
@@ -22,12 +25,33 @@ impl From<&str> for Fault {
 /// What a library function returns.
 pub type Results = Result<Vec<Value>, Fault>;
 
+/// An argument that is a text.
+pub enum Text<'a> {
+    /// A string, where it lies.
+    Given(BorrowedBytes<'a>),
+    /// A number, as a string.
+    Written(Vec<u8>),
+}
+
+impl Deref for Text<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Text::Given(bytes) => bytes,
+            Text::Written(bytes) => bytes,
+        }
+    }
+}
+
 /// The arguments of one call.
 pub struct Arguments<'a> {
     /// The function's name.
     pub function: &'static str,
     /// The values.
     pub values: &'a [Value],
+    /// The pace of the function's loops.
+    pub pace: &'a Pace,
 }
 
 /// Adds a function to a library. In Lua it returns the text of its fault, or nil, in front of its
@@ -37,13 +61,15 @@ pub struct Arguments<'a> {
 /// When there is no memory.
 pub fn add(
     lua: &Lua,
+    pace: &Rc<Pace>,
     library: &Table,
     function: &'static str,
     f: impl Fn(&Lua, Arguments<'_>) -> Results + 'static,
 ) -> mlua::Result<()> {
+    let pace = pace.clone();
     let wrapped: Function = lua.create_function(move |lua, values: MultiValue| {
         let values: Vec<Value> = values.into_iter().collect();
-        match f(lua, Arguments { function, values: &values }) {
+        match f(lua, Arguments { function, values: &values, pace: &pace }) {
             Ok(mut results) => {
                 results.insert(0, Value::Nil);
                 Ok(MultiValue::from_vec(results))
@@ -89,11 +115,12 @@ impl Arguments<'_> {
     }
 
     /// Argument `at` as a string; a number is written as one.
-    pub fn text(&self, at: usize) -> Result<Vec<u8>, Fault> {
+    pub fn text(&self, at: usize) -> Result<Text<'_>, Fault> {
+        let written = |n| Text::Written(super::number::general(n, 14).into_bytes());
         match self.values.get(at - 1) {
-            Some(Value::String(text)) => Ok(text.as_bytes().to_vec()),
-            Some(Value::Integer(n)) => Ok(super::number::general(*n as f64, 14).into_bytes()),
-            Some(Value::Number(n)) => Ok(super::number::general(*n, 14).into_bytes()),
+            Some(Value::String(text)) => Ok(Text::Given(text.as_bytes())),
+            Some(Value::Integer(n)) => Ok(written(*n as f64)),
+            Some(Value::Number(n)) => Ok(written(*n)),
             _ => Err(self.wrong_type(at, "string")),
         }
     }
@@ -115,19 +142,21 @@ pub fn type_name(value: &Value) -> &'static str {
 
 /// The length of the array that a table is: the number of its items and its largest index, or
 /// `None` when some key is no index.
-pub fn array_extent(table: &Table) -> Option<(usize, usize)> {
-    let (mut count, mut largest, mut is_array) = (0, 0, true);
-    // Reading a table fails only when the function does.
-    let _ = table.for_each(|key: Value, _: Value| match as_number(&key) {
+///
+/// # Errors
+/// When the script has to end.
+pub fn array_extent(table: &Table, pace: &Pace) -> Result<Option<(usize, usize)>, Fault> {
+    let (mut count, mut largest, mut ended) = (0, 0, None);
+    let walk = table.for_each(|key: Value, _: Value| match as_number(&key) {
         Some(n) if n >= 1.0 && n.trunc() == n && n < 9e15 => {
             count += 1;
             largest = largest.max(n as usize);
-            Ok(())
+            pace.spend(ITEM / 2).inspect_err(|error| ended = Some(error.clone()))
         }
-        _ => {
-            is_array = false;
-            Err(mlua::Error::runtime("no index"))
-        }
+        _ => Err(mlua::Error::runtime("no index")),
     });
-    is_array.then_some((count, largest))
+    match ended {
+        Some(error) => Err(error.into()),
+        None => Ok(walk.is_ok().then_some((count, largest))),
+    }
 }

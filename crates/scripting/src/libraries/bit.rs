@@ -1,7 +1,9 @@
 //! `bit`: arithmetic on the 32 bits of a number, as Mike Pall's BitOp defines it.
 
 use super::argument::{Arguments, Fault, add};
+use crate::pace::Pace;
 use mlua::{Lua, Table, Value};
+use std::rc::Rc;
 
 type Unary = fn(u32) -> u32;
 type Binary = fn(u32, u32) -> u32;
@@ -21,17 +23,17 @@ fn number(bits: u32) -> Value {
 ///
 /// # Errors
 /// When there is no memory.
-pub fn library(lua: &Lua) -> mlua::Result<Table> {
+pub fn library(lua: &Lua, pace: &Rc<Pace>) -> mlua::Result<Table> {
     let library = lua.create_table()?;
     let unary: [(&str, Unary); 3] =
         [("tobit", |n| n), ("bnot", |n| !n), ("bswap", u32::swap_bytes)];
     for (name, f) in unary {
-        add(lua, &library, name, move |lua, args| Ok(vec![number(f(bits(lua, &args, 1)?))]))?;
+        add(lua, pace, &library, name, move |lua, args| Ok(vec![number(f(bits(lua, &args, 1)?))]))?;
     }
     let folds: [(&str, Binary); 3] =
         [("band", |a, b| a & b), ("bor", |a, b| a | b), ("bxor", |a, b| a ^ b)];
     for (name, f) in folds {
-        add(lua, &library, name, move |lua, args| {
+        add(lua, pace, &library, name, move |lua, args| {
             let mut result = bits(lua, &args, 1)?;
             for at in 2..=args.values.len() {
                 result = f(result, bits(lua, &args, at)?);
@@ -47,12 +49,12 @@ pub fn library(lua: &Lua) -> mlua::Result<Table> {
         ("ror", u32::rotate_right),
     ];
     for (name, f) in shifts {
-        add(lua, &library, name, move |lua, args| {
+        add(lua, pace, &library, name, move |lua, args| {
             let (n, by) = (bits(lua, &args, 1)?, bits(lua, &args, 2)?);
             Ok(vec![number(f(n, by & 31))])
         })?;
     }
-    add(lua, &library, "tohex", |lua, args| {
+    add(lua, pace, &library, "tohex", |lua, args| {
         let n = bits(lua, &args, 1)?;
         let digits = match args.values.get(1) {
             None => 8,

@@ -4,6 +4,8 @@
 use super::argument::{Arguments, Fault, add, array_extent, type_name};
 use super::{cjson_decode, number};
 use crate::convert::as_number;
+use crate::memory::MEMORY_MAX;
+use crate::pace::{ITEM, Pace};
 use mlua::{Lua, Table, Value};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,6 +15,11 @@ type Flag = fn(&mut Settings) -> &mut bool;
 /// Nesting that no script can go beyond, whatever depth it allows itself: each level takes some of
 /// the worker's stack.
 pub const NESTING_MAX: i64 = 2000;
+
+/// Of an option that there is not, the error says so many bytes.
+const OPTION_MAX: usize = 1000;
+/// Bytes of a text between two questions whether to go on.
+const PIECE: usize = 1 << 16;
 
 /// What scripts can set; a setting holds for the worker's next scripts, too.
 pub struct Settings {
@@ -43,7 +50,7 @@ type Shared = Rc<RefCell<Settings>>;
 ///
 /// # Errors
 /// When there is no memory.
-pub fn library(lua: &Lua) -> mlua::Result<Table> {
+pub fn library(lua: &Lua, pace: &Rc<Pace>) -> mlua::Result<Table> {
     let library = lua.create_table()?;
     let settings: Shared = Rc::new(RefCell::new(Settings {
         sparse_convert: false,
@@ -57,21 +64,22 @@ pub fn library(lua: &Lua) -> mlua::Result<Table> {
         decode_invalid: true,
     }));
     let of_encode = settings.clone();
-    add(lua, &library, "encode", move |lua, args| {
+    add(lua, pace, &library, "encode", move |lua, args| {
         let [value] = args.values else { return Err(args.refuse(1, "expected 1 argument")) };
         let mut out = Vec::new();
-        Encoder { settings: &of_encode.borrow(), out: &mut out }.value(value, 0)?;
+        let (settings, pace) = (&of_encode.borrow(), args.pace);
+        Encoder { settings, pace, out: &mut out }.value(value, 0)?;
         Ok(vec![Value::String(lua.create_string(&out)?)])
     })?;
     let of_decode = settings.clone();
-    add(lua, &library, "decode", move |lua, args| {
+    add(lua, pace, &library, "decode", move |lua, args| {
         if args.values.len() != 1 {
             return Err(args.refuse(1, "expected 1 argument"));
         }
         let text = args.text(1)?;
-        Ok(vec![cjson_decode::decode(lua, &text, &of_decode.borrow())?])
+        Ok(vec![cjson_decode::decode(lua, &text, &of_decode.borrow(), args.pace)?])
     })?;
-    add_settings(lua, &library, &settings)?;
+    add_settings(lua, pace, &library, &settings)?;
     library.raw_set("null", Value::NULL)?;
     library.raw_set("_NAME", "cjson")?;
     library.raw_set("_VERSION", "2.1.0")?;
@@ -79,9 +87,14 @@ pub fn library(lua: &Lua) -> mlua::Result<Table> {
 }
 
 /// The functions that return and change settings.
-fn add_settings(lua: &Lua, library: &Table, settings: &Shared) -> mlua::Result<()> {
+fn add_settings(
+    lua: &Lua,
+    pace: &Rc<Pace>,
+    library: &Table,
+    settings: &Shared,
+) -> mlua::Result<()> {
     let shared = settings.clone();
-    add(lua, library, "encode_sparse_array", move |lua, args| {
+    add(lua, pace, library, "encode_sparse_array", move |lua, args| {
         let s = &mut *shared.borrow_mut();
         most(&args, 3)?;
         s.sparse_convert = flag(&args, s.sparse_convert)?;
@@ -97,7 +110,7 @@ fn add_settings(lua: &Lua, library: &Table, settings: &Shared) -> mlua::Result<(
     ];
     for (name, field, max) in integers {
         let shared = settings.clone();
-        add(lua, library, name, move |lua, args| {
+        add(lua, pace, library, name, move |lua, args| {
             let s = &mut *shared.borrow_mut();
             most(&args, 1)?;
             *field(s) = integer(lua, &args, 1, *field(s), 1, max)?;
@@ -110,7 +123,7 @@ fn add_settings(lua: &Lua, library: &Table, settings: &Shared) -> mlua::Result<(
     ];
     for (name, field) in flags {
         let shared = settings.clone();
-        add(lua, library, name, move |_, args| {
+        add(lua, pace, library, name, move |_, args| {
             let s = &mut *shared.borrow_mut();
             most(&args, 1)?;
             *field(s) = flag(&args, *field(s))?;
@@ -118,7 +131,7 @@ fn add_settings(lua: &Lua, library: &Table, settings: &Shared) -> mlua::Result<(
         })?;
     }
     let shared = settings.clone();
-    add(lua, library, "encode_invalid_numbers", move |lua, args| {
+    add(lua, pace, library, "encode_invalid_numbers", move |lua, args| {
         let s = &mut *shared.borrow_mut();
         most(&args, 1)?;
         s.encode_invalid = match args.values.first() {
@@ -179,7 +192,8 @@ fn flag(args: &Arguments<'_>, now: bool) -> Result<bool, Fault> {
         Some(Value::String(text)) if *text == "on" => Ok(true),
         Some(Value::String(text)) if *text == "off" => Ok(false),
         Some(_) => {
-            let text = String::from_utf8_lossy(&args.text(1)?).into_owned();
+            let text = args.text(1)?;
+            let text = String::from_utf8_lossy(&text[..text.len().min(OPTION_MAX)]).into_owned();
             Err(args.refuse(1, &format!("invalid option '{text}'")))
         }
     }
@@ -188,13 +202,18 @@ fn flag(args: &Arguments<'_>, now: bool) -> Result<bool, Fault> {
 /// Writes values as JSON.
 struct Encoder<'a> {
     settings: &'a Settings,
+    pace: &'a Pace,
     out: &'a mut Vec<u8>,
 }
 
 impl Encoder<'_> {
     fn value(&mut self, value: &Value, depth: i64) -> Result<(), Fault> {
+        self.pace.spend(ITEM)?;
+        if self.out.len() > MEMORY_MAX {
+            return Err("not enough memory".into());
+        }
         match value {
-            Value::String(text) => self.text(&text.as_bytes()),
+            Value::String(text) => self.text(&text.as_bytes())?,
             Value::Integer(n) => self.number(*n as f64)?,
             Value::Number(n) => self.number(*n)?,
             Value::Boolean(true) => self.out.extend_from_slice(b"true"),
@@ -218,7 +237,7 @@ impl Encoder<'_> {
 
     /// The length of the array that a table is written as; zero where it is an object.
     fn length(&self, table: &Table) -> Result<usize, Fault> {
-        let Some((count, largest)) = array_extent(table) else { return Ok(0) };
+        let Some((count, largest)) = array_extent(table, self.pace)? else { return Ok(0) };
         let s = self.settings;
         let is_sparse = s.sparse_ratio > 0
             && largest as i64 > (count as i64).saturating_mul(s.sparse_ratio)
@@ -251,7 +270,7 @@ impl Encoder<'_> {
                 self.out.push(b',');
             }
             match &key {
-                Value::String(text) => self.text(&text.as_bytes()),
+                Value::String(text) => self.text(&text.as_bytes())?,
                 Value::Integer(_) | Value::Number(_) => {
                     self.out.push(b'"');
                     self.number(as_number(&key).unwrap_or(f64::NAN))?;
@@ -285,28 +304,30 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    fn text(&mut self, text: &[u8]) {
+    fn text(&mut self, text: &[u8]) -> Result<(), Fault> {
         self.out.push(b'"');
-        for &byte in text {
-            let escape = match byte {
-                b'"' | b'\\' | b'/' => byte,
-                8 => b'b',
-                b'\t' => b't',
-                b'\n' => b'n',
-                12 => b'f',
-                b'\r' => b'r',
-                0..=31 | 127 => {
-                    self.out.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
-                    continue;
-                }
-                _ => {
-                    self.out.push(byte);
-                    continue;
-                }
-            };
-            self.out.extend_from_slice(&[b'\\', escape]);
+        for piece in text.chunks(PIECE) {
+            self.pace.spend(piece.len())?;
+            piece.iter().for_each(|byte| self.byte(*byte));
         }
         self.out.push(b'"');
+        Ok(())
+    }
+
+    fn byte(&mut self, byte: u8) {
+        let escape = match byte {
+            b'"' | b'\\' | b'/' => byte,
+            8 => b'b',
+            b'\t' => b't',
+            b'\n' => b'n',
+            12 => b'f',
+            b'\r' => b'r',
+            0..=31 | 127 => {
+                return self.out.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
+            }
+            _ => return self.out.push(byte),
+        };
+        self.out.extend_from_slice(&[b'\\', escape]);
     }
 }
 

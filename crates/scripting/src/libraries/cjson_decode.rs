@@ -2,7 +2,11 @@
 
 use super::argument::Fault;
 use super::cjson::Settings;
+use crate::pace::{ITEM, Pace};
 use mlua::{Lua, Value};
+
+/// Bytes between two questions whether to go on.
+const TURN: usize = 1 << 16;
 
 /// A token.
 enum Token {
@@ -43,15 +47,15 @@ impl Token {
 /// Decodes one JSON value.
 ///
 /// # Errors
-/// When the text is none, or nested too deeply.
-pub fn decode(lua: &Lua, text: &[u8], settings: &Settings) -> Result<Value, Fault> {
+/// When the text is none, or nested too deeply, or the script has to end.
+pub fn decode(lua: &Lua, text: &[u8], settings: &Settings, pace: &Pace) -> Result<Value, Fault> {
     if text.len() >= 2 && (text[0] == 0 || text[1] == 0) {
         return Err("JSON parser does not support UTF-16 or UTF-32".into());
     }
-    let mut decoder = Decoder { lua, text, at: 0, index: 0, depth: 0, settings };
-    let token = decoder.next();
+    let mut decoder = Decoder { lua, text, at: 0, index: 0, depth: 0, settings, pace, told: 0 };
+    let token = decoder.next()?;
     let value = decoder.value(token)?;
-    match decoder.next() {
+    match decoder.next()? {
         Token::End => Ok(value),
         other => Err(decoder.unexpected("the end", &other)),
     }
@@ -65,6 +69,9 @@ struct Decoder<'a> {
     index: usize,
     depth: i64,
     settings: &'a Settings,
+    pace: &'a Pace,
+    /// How far the pace was told of.
+    told: usize,
 }
 
 impl Decoder<'_> {
@@ -73,10 +80,26 @@ impl Decoder<'_> {
         self.text.get(self.at + offset).copied().unwrap_or(0)
     }
 
-    fn next(&mut self) -> Token {
+    /// Tells the pace how far this is.
+    fn tell(&mut self) -> mlua::Result<()> {
+        let done = self.at - self.told;
+        self.told = self.at;
+        self.pace.spend(done)
+    }
+
+    fn next(&mut self) -> Result<Token, Fault> {
+        self.pace.spend(ITEM)?;
         while matches!(self.peek(0), b' ' | b'\t' | b'\n' | b'\r') {
             self.at += 1;
+            if self.at - self.told > TURN {
+                self.tell()?;
+            }
         }
+        self.tell()?;
+        self.token()
+    }
+
+    fn token(&mut self) -> Result<Token, Fault> {
         self.index = self.at;
         let single = match self.peek(0) {
             b'{' => Token::ObjectBegin,
@@ -85,12 +108,12 @@ impl Decoder<'_> {
             b']' => Token::ArrayEnd,
             b':' => Token::Colon,
             b',' => Token::Comma,
-            0 => return Token::End,
+            0 => return Ok(Token::End),
             b'"' => return self.string(),
-            _ => return self.word(),
+            _ => return Ok(self.word()),
         };
         self.at += 1;
-        single
+        Ok(single)
     }
 
     fn error(&mut self, what: &'static str) -> Token {
@@ -145,13 +168,16 @@ impl Decoder<'_> {
         }
     }
 
-    fn string(&mut self) -> Token {
+    fn string(&mut self) -> Result<Token, Fault> {
         let mut text = Vec::new();
         self.at += 1;
         loop {
+            if self.at - self.told > TURN {
+                self.tell()?;
+            }
             match self.peek(0) {
                 b'"' => break,
-                0 => return self.error("unexpected end of string"),
+                0 => return Ok(self.error("unexpected end of string")),
                 b'\\' => {
                     let byte = match self.peek(1) {
                         byte @ (b'"' | b'\\' | b'/') => byte,
@@ -162,13 +188,13 @@ impl Decoder<'_> {
                         b'r' => b'\r',
                         b'u' => {
                             let Some((letter, len)) = self.unicode() else {
-                                return self.error("invalid unicode escape code");
+                                return Ok(self.error("invalid unicode escape code"));
                             };
                             text.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
                             self.at += len;
                             continue;
                         }
-                        _ => return self.error("invalid escape code"),
+                        _ => return Ok(self.error("invalid escape code")),
                     };
                     text.push(byte);
                     self.at += 2;
@@ -180,7 +206,7 @@ impl Decoder<'_> {
             }
         }
         self.at += 1;
-        Token::Text(text)
+        Ok(Token::Text(text))
     }
 
     /// The character of an escape `\uXXXX`, or of two that are a pair, and its length.
@@ -236,7 +262,7 @@ impl Decoder<'_> {
 
     fn object(&mut self) -> Result<Value, Fault> {
         let table = self.lua.create_table()?;
-        let mut token = self.next();
+        let mut token = self.next()?;
         if matches!(token, Token::ObjectEnd) {
             return Ok(Value::Table(table));
         }
@@ -244,16 +270,16 @@ impl Decoder<'_> {
             let Token::Text(key) = token else {
                 return Err(self.unexpected("object key string", &token));
             };
-            let colon = self.next();
+            let colon = self.next()?;
             if !matches!(colon, Token::Colon) {
                 return Err(self.unexpected("colon", &colon));
             }
-            let first = self.next();
+            let first = self.next()?;
             let value = self.value(first)?;
             table.raw_set(self.lua.create_string(key)?, value)?;
-            match self.next() {
+            match self.next()? {
                 Token::ObjectEnd => return Ok(Value::Table(table)),
-                Token::Comma => token = self.next(),
+                Token::Comma => token = self.next()?,
                 other => return Err(self.unexpected("comma or object end", &other)),
             }
         }
@@ -261,15 +287,15 @@ impl Decoder<'_> {
 
     fn array(&mut self) -> Result<Value, Fault> {
         let table = self.lua.create_table()?;
-        let mut token = self.next();
+        let mut token = self.next()?;
         if matches!(token, Token::ArrayEnd) {
             return Ok(Value::Table(table));
         }
         loop {
             table.raw_push(self.value(token)?)?;
-            match self.next() {
+            match self.next()? {
                 Token::ArrayEnd => return Ok(Value::Table(table)),
-                Token::Comma => token = self.next(),
+                Token::Comma => token = self.next()?,
                 other => return Err(self.unexpected("comma or array end", &other)),
             }
         }

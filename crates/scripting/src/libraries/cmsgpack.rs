@@ -1,7 +1,10 @@
 //! `cmsgpack`: values to and from MessagePack, as Salvatore Sanfilippo's library does it.
 
 use super::argument::{Arguments, Fault, Results, add, array_extent};
+use crate::memory::MEMORY_MAX;
+use crate::pace::{COPIED, ITEM, Pace};
 use mlua::{Lua, Table, Value};
+use std::rc::Rc;
 
 /// A table that is nested deeper is packed as nil.
 const PACK_DEPTH_MAX: usize = 16;
@@ -14,7 +17,11 @@ fn head(out: &mut Vec<u8>, kind: u8, n: u64, size: usize) {
     out.extend_from_slice(&n.to_be_bytes()[8 - size..]);
 }
 
-fn pack_value(value: &Value, out: &mut Vec<u8>, depth: usize) -> Result<(), Fault> {
+fn pack_value(value: &Value, out: &mut Vec<u8>, depth: usize, pace: &Pace) -> Result<(), Fault> {
+    pace.spend(ITEM)?;
+    if out.len() > MEMORY_MAX {
+        return Err("not enough memory".into());
+    }
     match value {
         Value::String(text) => {
             let text = text.as_bytes();
@@ -25,11 +32,12 @@ fn pack_value(value: &Value, out: &mut Vec<u8>, depth: usize) -> Result<(), Faul
                 len => head(out, 0xdb, len as u64, 4),
             }
             out.extend_from_slice(&text);
+            pace.spend(text.len() / COPIED)?;
         }
         Value::Boolean(value) => out.push(if *value { 0xc3 } else { 0xc2 }),
         Value::Integer(n) => pack_integer(*n, out),
         Value::Number(n) => pack_number(*n, out),
-        Value::Table(table) if depth < PACK_DEPTH_MAX => pack_table(table, out, depth)?,
+        Value::Table(table) if depth < PACK_DEPTH_MAX => pack_table(table, out, depth, pace)?,
         _ => out.push(0xc0),
     }
     Ok(())
@@ -60,8 +68,8 @@ fn pack_number(n: f64, out: &mut Vec<u8>) {
     }
 }
 
-fn pack_table(table: &Table, out: &mut Vec<u8>, depth: usize) -> Result<(), Fault> {
-    if let Some((count, largest)) = array_extent(table)
+fn pack_table(table: &Table, out: &mut Vec<u8>, depth: usize, pace: &Pace) -> Result<(), Fault> {
+    if let Some((count, largest)) = array_extent(table, pace)?
         && count == largest
     {
         match count {
@@ -70,19 +78,23 @@ fn pack_table(table: &Table, out: &mut Vec<u8>, depth: usize) -> Result<(), Faul
             _ => head(out, 0xdd, count as u64, 4),
         }
         for at in 1..=count {
-            pack_value(&table.raw_get(at)?, out, depth + 1)?;
+            pack_value(&table.raw_get(at)?, out, depth + 1, pace)?;
         }
         return Ok(());
     }
-    let pairs: Vec<(Value, Value)> = table.pairs().collect::<mlua::Result<_>>()?;
+    let mut pairs = Vec::new();
+    for pair in table.pairs::<Value, Value>() {
+        pace.spend(ITEM)?;
+        pairs.push(pair?);
+    }
     match pairs.len() {
         len @ ..=15 => out.push(0x80 | len as u8),
         len @ ..=0xffff => head(out, 0xde, len as u64, 2),
         len => head(out, 0xdf, len as u64, 4),
     }
     for (key, value) in &pairs {
-        pack_value(key, out, depth + 1)?;
-        pack_value(value, out, depth + 1)?;
+        pack_value(key, out, depth + 1, pace)?;
+        pack_value(value, out, depth + 1, pace)?;
     }
     Ok(())
 }
@@ -93,7 +105,7 @@ fn pack(lua: &Lua, args: Arguments<'_>) -> Results {
     }
     let mut out = Vec::new();
     for value in args.values {
-        pack_value(value, &mut out, 0)?;
+        pack_value(value, &mut out, 0, args.pace)?;
     }
     Ok(vec![Value::String(lua.create_string(&out)?)])
 }
@@ -101,6 +113,7 @@ fn pack(lua: &Lua, args: Arguments<'_>) -> Results {
 /// Reads packed values.
 struct Reader<'a> {
     lua: &'a Lua,
+    pace: &'a Pace,
     bytes: &'a [u8],
 }
 
@@ -124,6 +137,7 @@ impl<'a> Reader<'a> {
         if depth > UNPACK_DEPTH_MAX {
             return Err("stack overflow (in function mp_decode_to_lua_type)".into());
         }
+        self.pace.spend(ITEM)?;
         let kind = self.take(1)?[0];
         Ok(match kind {
             0x00..=0x7f | 0xe0..=0xff => Value::Number(f64::from(kind as i8)),
@@ -192,7 +206,7 @@ fn unpack_from(lua: &Lua, args: &Arguments<'_>, limit: i64, offset: i64) -> Resu
     };
     let all = limit == 0 && offset == 0;
     let limit = if all { RESULTS_MAX + 1 } else { limit as usize };
-    let mut reader = Reader { lua, bytes };
+    let mut reader = Reader { lua, pace: args.pace, bytes };
     let mut results = Vec::new();
     while !reader.bytes.is_empty() && results.len() < limit {
         results.push(reader.value(0)?);
@@ -212,15 +226,15 @@ fn unpack_from(lua: &Lua, args: &Arguments<'_>, limit: i64, offset: i64) -> Resu
 ///
 /// # Errors
 /// When there is no memory.
-pub fn library(lua: &Lua) -> mlua::Result<Table> {
+pub fn library(lua: &Lua, pace: &Rc<Pace>) -> mlua::Result<Table> {
     let library = lua.create_table()?;
-    add(lua, &library, "pack", pack)?;
-    add(lua, &library, "unpack", |lua, args| unpack_from(lua, &args, 0, 0))?;
-    add(lua, &library, "unpack_one", |lua, args| {
+    add(lua, pace, &library, "pack", pack)?;
+    add(lua, pace, &library, "unpack", |lua, args| unpack_from(lua, &args, 0, 0))?;
+    add(lua, pace, &library, "unpack_one", |lua, args| {
         let offset = args.integer_or(lua, 2, 0)?;
         unpack_from(lua, &args, 1, offset)
     })?;
-    add(lua, &library, "unpack_limit", |lua, args| {
+    add(lua, pace, &library, "unpack_limit", |lua, args| {
         let (limit, offset) = (args.number(lua, 2)? as i64, args.integer_or(lua, 3, 0)?);
         unpack_from(lua, &args, limit, offset)
     })?;

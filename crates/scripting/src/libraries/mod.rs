@@ -1,10 +1,12 @@
 //! What the prelude gets from the host: the functions behind `redis`, and the libraries of scripts.
 
 use crate::call::{ScriptReply, State};
-use crate::compile::{compile, describe};
-use crate::digest::{digest, hex};
+use crate::compile::{ScriptCompiler, describe};
+use crate::digest::{Digester, hex};
 use crate::failure::Failure;
 use crate::host::{Host, Level, Parts};
+use crate::pace::Pace;
+use crate::pattern;
 use crate::register::{Registrar, register};
 use mlua::{BString, Either, Lua, MultiValue, Table, Value};
 use redstart_protocol::Protocol;
@@ -18,6 +20,7 @@ mod cjson_decode;
 mod cmsgpack;
 pub mod number;
 mod structure;
+mod text;
 
 /// A value, or nothing and the text of an error.
 type Answer = (Value, Option<mlua::String>);
@@ -36,7 +39,18 @@ pub struct Surroundings<'a> {
     pub state: &'a Rc<RefCell<State>>,
     /// The table that scripts run in.
     pub globals: &'a Table,
+    /// What compiles for `loadstring`.
+    pub compiler: &'a Rc<ScriptCompiler>,
+    /// The pace of loops.
+    pub pace: &'a Rc<Pace>,
 }
+
+/// The parts of the prelude.
+const PARTS: [(&str, &str); 3] = [
+    ("patterns", include_str!("../lua/patterns.luau")),
+    ("strings", include_str!("../lua/strings.luau")),
+    ("tables", include_str!("../lua/tables.luau")),
+];
 
 /// The table of functions for the prelude.
 ///
@@ -51,10 +65,10 @@ pub fn table(lua: &Lua, around: &Surroundings<'_>, registrar: &Registrar) -> mlu
     };
     table.set("register_function", lua.create_function(register)?)?;
     add_calls(lua, around.state, &table)?;
-    let globals = around.globals.clone();
+    let (globals, compiler) = (around.globals.clone(), around.compiler.clone());
     let compile = move |lua: &Lua, (text, name): (mlua::String, Option<String>)| {
         let name = name.unwrap_or_else(|| "=user_script".into());
-        match compile(lua, &globals, &text.as_bytes(), &name) {
+        match compiler.compile(lua, &globals, &text.as_bytes(), &name) {
             Ok(function) => Ok((Value::Function(function), None)),
             Err(error) => failed(lua, describe(&error).as_bytes()),
         }
@@ -64,7 +78,14 @@ pub fn table(lua: &Lua, around: &Surroundings<'_>, registrar: &Registrar) -> mlu
     table.set("format_number", lua.create_function(format)?)?;
     add_functions(lua, around, &table)?;
     table.set("constants", constants(lua, &around.parts.scripts.version())?)?;
-    table.set("libraries", libraries(lua)?)?;
+    table.set("libraries", libraries(lua, around.pace)?)?;
+    table.set("texts", text::library(lua, around.pace)?)?;
+    table.set("patterns", pattern::library(lua, around.pace)?)?;
+    let parts = lua.create_table()?;
+    for (name, source) in PARTS {
+        parts.set(name, lua.load(source).set_name("=prelude").into_function()?)?;
+    }
+    table.set("parts", parts)?;
     Ok(table)
 }
 
@@ -99,11 +120,18 @@ fn failed(lua: &Lua, text: &[u8]) -> mlua::Result<Answer> {
 
 /// The functions of `redis` whose errors are tables.
 fn add_functions(lua: &Lua, around: &Surroundings<'_>, table: &Table) -> mlua::Result<()> {
-    let sha1hex = |lua: &Lua, args: MultiValue| match (args.len(), args.front()) {
+    let pace = around.pace.clone();
+    let sha1hex = move |lua: &Lua, args: MultiValue| match (args.len(), args.front()) {
         (1, Some(value)) => {
             let text = lua.coerce_string(value.clone())?;
-            let sum = text.map_or_else(|| digest(b""), |text| digest(&text.as_bytes()));
-            Ok((Value::String(lua.create_string(hex(&sum))?), None))
+            let mut digester = Digester::default();
+            if let Some(text) = text {
+                for piece in text.as_bytes().chunks(DIGESTED) {
+                    digester.add(piece);
+                    pace.spend(piece.len())?;
+                }
+            }
+            Ok((Value::String(lua.create_string(hex(&digester.digest()))?), None))
         }
         _ => failed(lua, b"ERR wrong number of arguments"),
     };
@@ -146,6 +174,9 @@ fn add_functions(lua: &Lua, around: &Surroundings<'_>, table: &Table) -> mlua::R
     };
     table.set("acl_check_cmd", lua.create_function(acl_check_cmd)?)
 }
+
+/// Bytes that are digested between two questions whether to go on.
+const DIGESTED: usize = 1 << 18;
 
 const BAD_REPL: &[u8] =
     b"ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.";
@@ -196,11 +227,11 @@ fn constants(lua: &Lua, version: &str) -> mlua::Result<Table> {
 
 /// The libraries by name: functions that return the text of an error, or nil, in front of their
 /// results.
-fn libraries(lua: &Lua) -> mlua::Result<Table> {
+fn libraries(lua: &Lua, pace: &Rc<Pace>) -> mlua::Result<Table> {
     let libraries = lua.create_table()?;
-    libraries.set("bit", bit::library(lua)?)?;
-    libraries.set("cjson", cjson::library(lua)?)?;
-    libraries.set("cmsgpack", cmsgpack::library(lua)?)?;
-    libraries.set("struct", structure::library(lua)?)?;
+    libraries.set("bit", bit::library(lua, pace)?)?;
+    libraries.set("cjson", cjson::library(lua, pace)?)?;
+    libraries.set("cmsgpack", cmsgpack::library(lua, pace)?)?;
+    libraries.set("struct", structure::library(lua, pace)?)?;
     Ok(libraries)
 }

@@ -4,9 +4,11 @@
 //! a size), `f d` floats, `s` a string with a zero behind it, `c` characters (`c0`: as many as the
 //! number before says), `x` a filler; `<` `>` byte order, `!` alignment.
 
-use super::argument::{Arguments, Fault, Results, add};
+use super::argument::{Arguments, Fault, Results, Text, add};
 use crate::convert::as_number;
+use crate::pace::{COPIED, ITEM, Pace};
 use mlua::{Lua, Table, Value};
+use std::rc::Rc;
 
 const INTEGER_MAX: usize = 32;
 const ALIGN_MAX: usize = 8;
@@ -14,15 +16,15 @@ const ALIGN_MAX: usize = 8;
 const PACKED_MAX: usize = 512 << 20;
 
 /// A walk along a format.
-struct Format {
-    text: Vec<u8>,
+struct Format<'a> {
+    text: Text<'a>,
     at: usize,
     big: bool,
     align: usize,
 }
 
-impl Format {
-    fn new(text: Vec<u8>) -> Format {
+impl<'a> Format<'a> {
+    fn new(text: Text<'a>) -> Format<'a> {
         Format { text, at: 0, big: false, align: 1 }
     }
 
@@ -117,6 +119,7 @@ fn pack(lua: &Lua, args: Arguments<'_>) -> Results {
     let args = Arguments { values: &values, ..args };
     let (mut out, mut arg) = (Vec::new(), 2);
     while let Some((letter, size)) = format.next()? {
+        args.pace.spend(ITEM)?;
         let padding = format.padding(out.len(), letter, size);
         out.resize(out.len() + padding, 0);
         match letter {
@@ -141,6 +144,7 @@ fn pack(lua: &Lua, args: Arguments<'_>) -> Results {
                 let text = args.text(arg)?;
                 arg += 1;
                 let size = if size == 0 { text.len() } else { size };
+                args.pace.spend(text.len() / COPIED)?;
                 let piece = text.get(..size).ok_or_else(|| args.refuse(arg, "string too short"))?;
                 out.extend_from_slice(piece);
                 if letter == b's' {
@@ -176,6 +180,7 @@ fn unpack(lua: &Lua, args: Arguments<'_>) -> Results {
     let short = || args.refuse(2, "data string too short");
     let (mut position, mut results) = ((first - 1) as usize, Vec::new());
     while let Some((letter, size)) = format.next()? {
+        args.pace.spend(ITEM)?;
         position = position.saturating_add(format.padding(position, letter, size));
         let end = position.checked_add(size).ok_or_else(short)?;
         let bytes = data.get(position..end).ok_or_else(short)?;
@@ -228,6 +233,7 @@ fn size(_: &Lua, args: Arguments<'_>) -> Results {
     let mut format = Format::new(args.text(1)?);
     let mut position = 0usize;
     while let Some((letter, size)) = format.next()? {
+        args.pace.spend(ITEM)?;
         position = position.saturating_add(format.padding(position, letter, size));
         match (letter, size) {
             (b's', _) => return Err(args.refuse(1, "option 's' has no fixed size")),
@@ -244,10 +250,10 @@ fn size(_: &Lua, args: Arguments<'_>) -> Results {
 ///
 /// # Errors
 /// When there is no memory.
-pub fn library(lua: &Lua) -> mlua::Result<Table> {
+pub fn library(lua: &Lua, pace: &Rc<Pace>) -> mlua::Result<Table> {
     let library = lua.create_table()?;
-    add(lua, &library, "pack", pack)?;
-    add(lua, &library, "unpack", unpack)?;
-    add(lua, &library, "size", size)?;
+    add(lua, pace, &library, "pack", pack)?;
+    add(lua, pace, &library, "unpack", unpack)?;
+    add(lua, pace, &library, "size", size)?;
     Ok(library)
 }
