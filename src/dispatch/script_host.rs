@@ -10,12 +10,13 @@ use crate::metrics::timing::Slow;
 use crate::notify::monitor;
 use crate::server::Server;
 use crate::session::handlers::Handlers;
+use crate::session::tracking;
 use crate::session::{Context, Session};
 use crate::system::log;
 use redstart_engine::keyspace::LockedShards;
-use redstart_engine::{Command, Error};
+use redstart_engine::{Command, Error, KeyAt};
 use redstart_protocol::Args;
-use redstart_scripting::host::{HashedKey, Host, Level, Measuring, Unit};
+use redstart_scripting::host::{Host, Level, Measuring, Unit};
 use redstart_scripting::{Caller, Loader, Parts, Runtime};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -156,9 +157,8 @@ impl Host for ScriptHost {
         }
     }
 
-    fn note_reads(&self, shards: &mut LockedShards, keys: &[HashedKey]) {
-        let keys = keys.iter().map(|(hash, key)| (*hash, &key[..]));
-        self.server.tracking.note(shards, self.session.borrow().info.id, keys);
+    fn note_reads(&self, shards: &mut LockedShards, args: Args<'_>, keys: &[KeyAt]) {
+        tracking::note_request(&self.session.borrow(), shards, args, keys);
     }
 
     fn measuring(&self) -> Measuring {

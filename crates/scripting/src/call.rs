@@ -3,7 +3,7 @@
 
 use crate::convert;
 use crate::failure::{Failure, failure};
-use crate::host::{HashedKey, Host, Parts, Unit};
+use crate::host::{Host, Parts, Unit};
 use crate::memory::without_limit;
 use crate::pace::Pace;
 use crate::scratch::ScratchBuffer;
@@ -14,7 +14,7 @@ use redstart_engine::keyspace::LockedShards;
 use redstart_engine::run::command::Runner;
 use redstart_engine::run::registry::Registered;
 use redstart_engine::spec::{
-    Command, DENYOOM, MAY_REPLICATE, NOSCRIPT, READONLY, SCRIPT_DEBUGGING, WRITE,
+    Command, DENYOOM, MAY_REPLICATE, NOSCRIPT, PUBSUB, READONLY, SCRIPT_DEBUGGING, WRITE,
 };
 use redstart_engine::{Error, KeyAt, Now, Prepared, WorkerState};
 use redstart_protocol::{Args, DOUBLE_TEXT_MAX, Protocol, Reply, Span, format_shortest};
@@ -72,6 +72,8 @@ pub struct Limits {
     pub read_only: bool,
     /// It must not take more memory, unless it has written already.
     pub lacks_room: bool,
+    /// What it reads is noted: the client keeps copies of it.
+    pub tracks_reads: bool,
 }
 
 /// What is known of the declared keys.
@@ -84,9 +86,6 @@ pub struct Declared {
     pub learning: bool,
     /// These shards, while learning.
     pub shards: Vec<usize>,
-    /// All declared keys, if the client keeps copies of what it reads: any read of the script
-    /// counts as one of all of them.
-    pub tracked: Option<Vec<HashedKey>>,
 }
 
 /// How a script's run went.
@@ -226,10 +225,16 @@ impl State {
             return Err(failure(UNKNOWN));
         };
         let command = registered.command;
-        if !command.arity.accepts(args.len()) {
-            return Err(failure(WRONG_ARITY));
+        let allowed = match command.arity.accepts(args.len()) {
+            true => self.check_allowed(command),
+            false => Err(failure(WRONG_ARITY)),
+        };
+        if let Err(refused) = allowed {
+            if let Some(local) = &self.local {
+                local.stats.times[registered.id as usize].rejected.add(1);
+            }
+            return Err(refused);
         }
-        self.check_allowed(command)?;
         self.hash_keys(&registered);
         self.check_reach(&registered)?;
         if command.is(WRITE | MAY_REPLICATE) {
@@ -350,14 +355,16 @@ impl State {
 
     /// Notes and shows the gathered command, which has run.
     fn note(&mut self, command: &Command) {
-        if let Some(keys) = &self.declared.tracked
+        let args = Args::new(&self.bytes, &self.spans);
+        if self.limits.tracks_reads
             && command.is(READONLY)
+            && !command.is(PUBSUB)
             && let Some(Held { shards, .. }) = &mut self.held
         {
-            self.host.note_reads(shards, keys);
+            self.host.note_reads(shards, args, &self.keys);
         }
         if self.host.is_monitored() {
-            self.host.show(self.db, command, Args::new(&self.bytes, &self.spans));
+            self.host.show(self.db, command, args);
         }
     }
 }

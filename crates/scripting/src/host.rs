@@ -6,7 +6,7 @@
 
 use crate::store::Store;
 use redstart_engine::keyspace::LockedShards;
-use redstart_engine::{Command, Engine, Error, Now, Registry, WorkerState};
+use redstart_engine::{Command, Engine, Error, KeyAt, Now, Registry, WorkerState};
 use redstart_protocol::{Args, Reply};
 
 /// The parts that all workers share.
@@ -65,9 +65,6 @@ impl Default for Measuring {
     }
 }
 
-/// A key's hash and its bytes.
-pub type HashedKey = (u64, Box<[u8]>);
-
 /// The server around the scripts of one worker.
 pub trait Host {
     /// Runs a command that is not the engine's (PUBLISH, SELECT, TIME), by its id, and writes its
@@ -90,9 +87,9 @@ pub trait Host {
     /// Shows a command that has run to the clients that watch.
     fn show(&self, _db: usize, _command: &Command, _args: Args<'_>) {}
 
-    /// Notes that the client has read keys of which it keeps copies (CLIENT TRACKING); their shards
-    /// are locked.
-    fn note_reads(&self, _shards: &mut LockedShards, _keys: &[HashedKey]) {}
+    /// Notes that the client has read the keys of a command, of which it keeps copies (CLIENT
+    /// TRACKING); their shards are locked.
+    fn note_reads(&self, _shards: &mut LockedShards, _args: Args<'_>, _keys: &[KeyAt]) {}
 
     /// How commands are to be measured. Asked when a script begins.
     fn measuring(&self) -> Measuring {

@@ -140,10 +140,9 @@ impl Runtime {
     fn add(&mut self, text: &[u8], origin: Origin) -> Result<(Digest, Compiled), Error> {
         let digest = digest(text);
         if let Some(compiled) = self.compiled(&digest)? {
-            if origin == Origin::Load {
-                self.parts.scripts.pin(digest, &compiled.0);
+            if origin == Origin::Eval || self.parts.scripts.pin(digest, &compiled.0) {
+                return Ok((digest, compiled));
             }
-            return Ok((digest, compiled));
         }
         let script = Script::new(text, &digest)?;
         let function = self.compile(text)?;
@@ -240,13 +239,11 @@ impl Run<'_> {
             read_only: self.access == Access::ReadOnly,
             // A script that says nothing about itself may run until it asks for memory.
             lacks_room: caller.lacks_room && self.script.flags.is_none(),
+            tracks_reads: caller.tracks_reads,
         };
         declared.first.0.clear();
         declared.first.0.extend_from_slice(first.0);
         declared.first.1 = first.1;
-        declared.tracked = caller
-            .tracks_reads
-            .then(|| self.keys.iter().map(|key| (hasher.hash(key), key.into())).collect());
         declared.learning = self.script.reach() == Reach::Unknown;
         declared.shards.clear();
         if declared.learning {

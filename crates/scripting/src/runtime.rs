@@ -31,6 +31,9 @@ const RECENT: usize = 64;
 /// Beyond so much memory, the text that patterns were last matched with goes when a script ends.
 const HELD_MAX: usize = 16 << 20;
 
+/// After so many evictions of scripts a worker drops what it has compiled of them.
+const SWEPT: u64 = 64;
+
 /// What stands in front of a script. As locals KEYS and ARGV are found at once, and G can stay as
 /// it is: in a table that is never written to, Luau looks a name up once. By G's metatable they
 /// are found, too, more slowly.
@@ -58,6 +61,8 @@ pub struct Runtime {
     /// The store's generation of scripts that `compiled` is of.
     generation: u64,
     compiled: HashMap<Digest, Compiled>,
+    /// Evictions of the store up to which `compiled` was looked through.
+    swept: u64,
     recent: Box<[Option<Recent>; RECENT]>,
     /// The pace of loops over what scripts take and give.
     pub(crate) pace: Rc<Pace>,
@@ -133,6 +138,7 @@ impl Runtime {
             functions,
             generation: 0,
             compiled: HashMap::new(),
+            swept: 0,
             recent: Box::new([const { None }; RECENT]),
             pace,
             compiler,
@@ -160,10 +166,14 @@ impl Runtime {
     /// The compiled script of a digest, if the store has it.
     pub(crate) fn compiled(&mut self, digest: &Digest) -> Result<Option<Compiled>, Error> {
         self.follow();
-        if let Some(compiled) = self.compiled.get(digest) {
+        if let Some(compiled) = self.compiled.get(digest)
+            && !compiled.0.is_gone()
+        {
+            self.parts.scripts.touch(&compiled.0);
             return Ok(Some(compiled.clone()));
         }
         let Some(script) = self.parts.scripts.get(digest) else { return Ok(None) };
+        self.parts.scripts.touch(&script);
         let function = self.compile(&script.text)?;
         Ok(Some(self.keep(*digest, script, function)))
     }
@@ -172,7 +182,11 @@ impl Runtime {
     pub(crate) fn recent(&mut self, name: &[u8]) -> Option<Compiled> {
         self.follow();
         let (known, compiled) = self.recent[place(name)].as_ref()?;
-        (known == name).then(|| compiled.clone())
+        if known != name || compiled.0.is_gone() {
+            return None;
+        }
+        self.parts.scripts.touch(&compiled.0);
+        Some(compiled.clone())
     }
 
     /// Notes what a client calls a script.
@@ -189,12 +203,28 @@ impl Runtime {
         script: Arc<Script>,
         function: Function,
     ) -> Compiled {
+        self.sweep();
         if self.compiled.len() >= COMPILED_MAX {
             self.forget();
         }
         let compiled = Rc::new((script, function));
         self.compiled.insert(digest, compiled.clone());
         compiled
+    }
+
+    /// Drops what the server has forgotten, when it is much.
+    fn sweep(&mut self) {
+        let evicted = self.parts.scripts.evictions();
+        if evicted - self.swept < SWEPT {
+            return;
+        }
+        self.swept = evicted;
+        self.compiled.retain(|_, compiled| !compiled.0.is_gone());
+        for recent in self.recent.iter_mut() {
+            if recent.as_ref().is_some_and(|(_, compiled)| compiled.0.is_gone()) {
+                *recent = None;
+            }
+        }
     }
 
     /// Compiles a script.

@@ -3,7 +3,7 @@
 use crate::digest::{Digest, hex};
 use crate::shebang::{self, Flags};
 use redstart_engine::Error;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 
 /// Words without which a text has neither loops nor functions of its own, and cannot make any.
 const LOOPING: [&[u8]; 7] =
@@ -32,6 +32,10 @@ pub struct Script {
     pub cannot_loop: bool,
     reach: AtomicU8,
     pinned: AtomicBool,
+    /// Whether the server has forgotten it: a worker that still has it must, too.
+    gone: AtomicBool,
+    /// When it was last used, by the store's count.
+    used: AtomicU64,
 }
 
 impl Script {
@@ -52,8 +56,9 @@ impl Script {
 
     fn named(name: String, flags: Option<Flags>) -> Script {
         let reach = AtomicU8::new(Reach::Unknown as u8);
-        let (text, pinned) = (Box::default(), AtomicBool::new(false));
-        Script { text, name, flags, cannot_loop: false, reach, pinned }
+        let (text, used) = (Box::default(), AtomicU64::new(0));
+        let (pinned, gone) = (AtomicBool::new(false), AtomicBool::new(false));
+        Script { text, name, flags, cannot_loop: false, reach, pinned, gone, used }
     }
 
     /// Which shards it needs.
@@ -74,6 +79,26 @@ impl Script {
     /// Keeps it until SCRIPT FLUSH, however many others EVAL brings along.
     pub fn pin(&self) {
         self.pinned.store(true, Relaxed);
+    }
+
+    /// The server forgets it.
+    pub(crate) fn leave(&self) {
+        self.gone.store(true, Relaxed);
+    }
+
+    /// Whether the server has forgotten it.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.load(Relaxed)
+    }
+
+    /// Notes when it is used.
+    pub(crate) fn note_use(&self, at: u64) {
+        self.used.store(at, Relaxed);
+    }
+
+    /// When it was last used.
+    pub(crate) fn used(&self) -> u64 {
+        self.used.load(Relaxed)
     }
 
     /// Whether it is kept so.

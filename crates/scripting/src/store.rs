@@ -6,7 +6,7 @@ use crate::library::Catalogue;
 use crate::script::Script;
 use parking_lot::{Mutex, RwLock};
 use redstart_engine::Error;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{
     AtomicBool, AtomicU64, AtomicUsize,
@@ -84,9 +84,15 @@ pub struct Store {
     /// Counts the times that all scripts were forgotten.
     generation: AtomicU64,
     pub(crate) running: Mutex<Vec<Arc<Running>>>,
-    passing: Mutex<VecDeque<Digest>>,
+    /// How many came with EVAL and no SCRIPT LOAD named them; changed with `scripts` locked.
+    passing: AtomicUsize,
+    /// Counts the uses of scripts that are noted, and what it was when the last script came.
+    uses: AtomicU64,
+    added_at: AtomicU64,
     /// Scripts of EVAL that went because many more had come.
     pub evicted: AtomicU64,
+    /// As `evicted`, which CONFIG RESETSTAT sets to zero.
+    evictions: AtomicU64,
 }
 
 impl Store {
@@ -118,37 +124,74 @@ impl Store {
         self.scripts.read().get(digest).cloned()
     }
 
-    /// Adds a script, and returns it; the one that is there already stays.
+    /// Adds a script, and returns it; the one that is there already stays. Of those that came with
+    /// EVAL the one that was used longest ago goes when there are too many.
     pub fn add(&self, digest: Digest, script: Script, origin: Origin) -> Arc<Script> {
-        let script = self.scripts.write().entry(digest).or_insert_with(|| Arc::new(script)).clone();
+        let mut scripts = self.scripts.write();
+        if let Some(known) = scripts.get(&digest).cloned() {
+            if origin == Origin::Load {
+                self.keep(&known);
+            }
+            self.touch(&known);
+            return known;
+        }
+        let script = Arc::new(script);
+        script.note_use(self.uses.fetch_add(1, Relaxed) + 1);
+        self.added_at.store(script.used(), Relaxed);
+        scripts.insert(digest, script.clone());
         if origin == Origin::Load {
             script.pin();
-            return script;
-        }
-        let mut passing = self.passing.lock();
-        passing.push_back(digest);
-        if passing.len() > PASSING_MAX
-            && let Some(oldest) = passing.pop_front()
-        {
-            let mut scripts = self.scripts.write();
-            if scripts.get(&oldest).is_some_and(|script| !script.is_pinned()) {
-                scripts.remove(&oldest);
+        } else if self.passing.fetch_add(1, Relaxed) >= PASSING_MAX {
+            let passing = scripts.iter().filter(|(_, script)| !script.is_pinned());
+            let oldest = passing.min_by_key(|(_, script)| script.used()).map(|(digest, _)| *digest);
+            if let Some(gone) = oldest.and_then(|digest| scripts.remove(&digest)) {
+                gone.leave();
+                self.passing.fetch_sub(1, Relaxed);
                 self.evicted.fetch_add(1, Relaxed);
+                self.evictions.fetch_add(1, Relaxed);
             }
         }
         script
     }
 
-    /// Keeps a script until SCRIPT FLUSH.
-    pub fn pin(&self, digest: Digest, script: &Arc<Script>) {
-        script.pin();
-        self.scripts.write().entry(digest).or_insert_with(|| script.clone());
+    /// How many scripts were ever evicted.
+    pub(crate) fn evictions(&self) -> u64 {
+        self.evictions.load(Relaxed)
+    }
+
+    /// Notes that a script is used. Of uses between two new scripts only the first one of each
+    /// script is: so what all workers share is not written to all the time.
+    #[inline]
+    pub fn touch(&self, script: &Script) {
+        if script.used() < self.added_at.load(Relaxed) {
+            script.note_use(self.uses.fetch_add(1, Relaxed) + 1);
+        }
+    }
+
+    /// Keeps a script until SCRIPT FLUSH. False if it is not there any more.
+    pub fn pin(&self, digest: Digest, script: &Arc<Script>) -> bool {
+        let scripts = self.scripts.write();
+        let is_there = scripts.get(&digest).is_some_and(|known| Arc::ptr_eq(known, script));
+        if is_there {
+            self.keep(script);
+        }
+        is_there
+    }
+
+    /// Keeps a script that is there; the scripts are locked.
+    fn keep(&self, script: &Script) {
+        if !script.is_pinned() {
+            script.pin();
+            self.passing.fetch_sub(1, Relaxed);
+        }
     }
 
     /// Forgets all scripts.
     pub fn flush(&self) {
-        self.scripts.write().clear();
-        self.passing.lock().clear();
+        let mut scripts = self.scripts.write();
+        scripts.values().for_each(|script| script.leave());
+        scripts.clear();
+        self.passing.store(0, Relaxed);
         self.generation.fetch_add(1, Relaxed);
     }
 

@@ -70,23 +70,26 @@ pub fn library(lua: &Lua, pace: &Rc<Pace>) -> mlua::Result<Table> {
         Ok((Some(lua.create_string(&out)?), None))
     };
     library.raw_set("rep", lua.create_function(rep)?)?;
-    let pace = pace.clone();
-    let quote = move |lua: &Lua, text: mlua::String| -> mlua::Result<Answer> {
-        let mut out = vec![b'"'];
-        for piece in text.as_bytes().chunks(PIECE) {
-            for byte in piece {
-                match byte {
-                    b'"' | b'\\' | b'\n' => out.extend_from_slice(&[b'\\', *byte]),
-                    b'\r' => out.extend_from_slice(b"\\r"),
-                    0 => out.extend_from_slice(b"\\000"),
-                    _ => out.push(*byte),
-                }
-            }
-            pace.spend(piece.len())?;
-        }
-        out.push(b'"');
-        Ok((Some(lua.create_string(&out)?), None))
-    };
+    let shared = pace.clone();
+    let quote = move |lua: &Lua, text: mlua::String| quote(lua, &text.as_bytes(), &shared);
     library.raw_set("quote", lua.create_function(quote)?)?;
     Ok(library)
+}
+
+/// A text between quotes, as `%q` of format writes it.
+fn quote(lua: &Lua, text: &[u8], pace: &Pace) -> mlua::Result<Answer> {
+    let mut out = vec![b'"'];
+    for piece in text.chunks(PIECE) {
+        for byte in piece {
+            match byte {
+                b'"' | b'\\' | b'\n' => out.extend_from_slice(&[b'\\', *byte]),
+                b'\r' => out.extend_from_slice(b"\\r"),
+                0 => out.extend_from_slice(b"\\000"),
+                _ => out.push(*byte),
+            }
+        }
+        pace.spend(piece.len())?;
+    }
+    out.push(b'"');
+    Ok((Some(lua.create_string(&out)?), None))
 }

@@ -4,7 +4,7 @@
 use crate::support::Worker;
 use redstart_engine::keyspace::LockedShards;
 use redstart_protocol::Protocol;
-use redstart_scripting::{Access, digest, hex};
+use redstart_scripting::{Access, Existing, digest, hex};
 
 /// The error of a script, with the digest in it as the name.
 fn error(script: &str, text: &str, line: u32) -> String {
@@ -211,7 +211,7 @@ fn the_host_sees_what_it_wants_to_see() {
     worker.host.monitored.set(false);
     worker.tracks_reads = true;
     worker.eval_with("redis.call('set', 'x', 1) redis.call('get', 'x')", &["a", "b"], &[]);
-    assert_eq!(worker.lines(), ["read a b"]);
+    assert_eq!(worker.lines(), ["read x"]);
     worker.tracks_reads = false;
     worker.eval_with("redis.call('get', 'x')", &["a", "b"], &[]);
     worker.eval("redis.log(redis.LOG_WARNING, 'a', 1) redis.log(redis.LOG_DEBUG, 'b')");
@@ -233,4 +233,56 @@ fn a_script_is_found_by_its_digest_on_every_worker() {
     }
     worker.parts.scripts.flush();
     assert_eq!(other.evalsha(&name), missing);
+}
+
+#[test]
+fn of_scripts_that_came_along_the_one_goes_that_was_used_longest_ago() {
+    let mut worker = Worker::new();
+    let mut other = Worker::beside(worker.parts);
+    let [used, idle, loaded] = ["return 1 -- used", "return 1 -- idle", "return 1 -- loaded"];
+    let name = |script: &str| hex(&digest(script.as_bytes()));
+    worker.eval(used);
+    worker.eval(idle);
+    assert_eq!(other.evalsha(&name(idle)), ":1\r\n");
+    worker.eval(loaded);
+    other.runtime.load_script(loaded.as_bytes()).unwrap();
+    for n in 0..1000 {
+        worker.eval(&format!("return {n} -- one of many"));
+        assert_eq!(other.evalsha(&name(used)), ":1\r\n", "after {n}");
+    }
+    for worker in [&mut worker, &mut other] {
+        assert_eq!(worker.evalsha(&name(loaded)), ":1\r\n");
+        assert!(worker.evalsha(&name(idle)).starts_with("-NOSCRIPT"));
+        assert_eq!(worker.evalsha(&name("return 501 -- one of many")), ":501\r\n");
+        assert!(worker.evalsha(&name("return 500 -- one of many")).starts_with("-NOSCRIPT"));
+    }
+    assert_eq!(worker.parts.scripts.evicted.load(std::sync::atomic::Ordering::Relaxed), 502);
+    assert_eq!(other.eval(idle), ":1\r\n");
+    assert_eq!(worker.evalsha(&name(idle)), ":1\r\n");
+}
+
+#[test]
+fn valkeys_name_of_the_library_is_known() {
+    let mut worker = Worker::new();
+    assert_eq!(worker.eval("return server.call('set', 'k', 1)"), "+OK\r\n");
+    assert_eq!(worker.eval("return server == redis"), ":1\r\n");
+    let code = "#!lua name=l\nserver.register_function('f', function() \
+                return server.call('get', 'k') end)";
+    worker.load(code, Existing::Keep).unwrap();
+    assert_eq!(worker.call("f", &["k"], &[]), "$1\r\n1\r\n");
+}
+
+#[test]
+fn a_command_that_is_refused_is_counted_so() {
+    let mut worker = Worker::new();
+    worker.eval("redis.pcall('get') redis.pcall('get', 'k') redis.pcall('incr', 'a', 'b')");
+    let rejected = |worker: &Worker, name: &[u8]| {
+        let id = worker.parts.registry.get(name).unwrap().id as usize;
+        (worker.local.stats.calls[id].value(), worker.local.stats.times[id].rejected.value())
+    };
+    assert_eq!(rejected(&worker, b"get"), (1, 1));
+    assert_eq!(rejected(&worker, b"incr"), (0, 1));
+    worker.access = Access::ReadOnly;
+    worker.eval("redis.pcall('set', 'k', 1)");
+    assert_eq!(rejected(&worker, b"set"), (0, 1));
 }

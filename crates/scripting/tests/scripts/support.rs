@@ -4,9 +4,9 @@ use redstart_engine::keyspace::LockedShards;
 use redstart_engine::run::command::Declared;
 use redstart_engine::spec::{Arity, Command, Group, MAY_REPLICATE, declare};
 use redstart_engine::stats::Stats;
-use redstart_engine::{Engine, Error, Now, Registry, WorkerState};
+use redstart_engine::{Engine, Error, KeyAt, Now, Registry, WorkerState};
 use redstart_protocol::{Args, OwnedArgs, Protocol, Reply};
-use redstart_scripting::host::{HashedKey, Host, Level, Measuring, Parts, Unit};
+use redstart_scripting::host::{Host, Level, Measuring, Parts, Unit};
 use redstart_scripting::library::Libraries;
 use redstart_scripting::{Access, Caller, Existing, Runtime, ScriptRef, Store};
 use std::cell::{Cell, RefCell};
@@ -82,8 +82,8 @@ impl Host for TestHost {
         self.add(format!("shown {db} {}", text(args)));
     }
 
-    fn note_reads(&self, _: &mut LockedShards, keys: &[HashedKey]) {
-        let keys = keys.iter().map(|(_, key)| String::from_utf8_lossy(key));
+    fn note_reads(&self, _: &mut LockedShards, args: Args<'_>, keys: &[KeyAt]) {
+        let keys = keys.iter().map(|key| String::from_utf8_lossy(args.at(key.arg as usize)));
         self.add(format!("read {}", keys.collect::<Vec<_>>().join(" ")));
     }
 
