@@ -157,7 +157,8 @@ fn errors_at_the_start_name_their_paths() {
 /// Debian's configuration files start the server, but for the folders that its packages make.
 #[test]
 fn configuration_files_of_debian_s_packages_start_the_server() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/oracles/root/etc");
+    let oracles = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/oracles");
+    let root = oracles.join("root").join("etc");
     let directory = scratch("start-debian");
     for file in [
         Path::new("/etc/redis/redis.conf").to_owned(),

@@ -39,9 +39,10 @@ impl Durability {
         let began = Instant::now();
         self.loading.began_ms.store(self.parts.now_ms(), Relaxed);
         let mut load = Load { parts: &self.parts, loading: &self.loading, replay };
-        self.loading.progress.watch("Loading", Audience::Log, || {
+        let loaded = self.loading.progress.watch("Loading", Audience::Log, || {
             if logs { self.load_log(&mut load) } else { self.load_snapshot(&mut load, None) }
-        })?;
+        });
+        loaded.map_err(with_remedy)?;
         // No script holds a shard while data is being loaded, so there is no error.
         let totals = Totals::of(&self.parts.engine.keyspace, None);
         let keys = totals.map_or(0, |totals| totals.keys());
@@ -166,6 +167,21 @@ impl Durability {
         engine.set_listening(logs);
         result
     }
+}
+
+/// Adds to what is wrong with a file what can be done about it.
+fn with_remedy(error: ReadError) -> ReadError {
+    let ReadError::Fault(Fault { file, offset, what }) = error else { return error };
+    let is_ours = [".redstart", ".base", ".log"].iter().any(|end| file.ends_with(end));
+    let remedy = if is_ours {
+        "The file is left as it is: put an earlier copy in its place, or move it away to start \
+         without it. `redstart check` says of a file whether it is whole"
+    } else {
+        "The file is left as it is: move it away to start without it. `redstart check --for-load` \
+         lists all that will not load, and `redstart convert --skip-unsupported` makes a snapshot \
+         of an RDB file without it"
+    };
+    ReadError::Fault(Fault { file, offset, what: format!("{what}. {remedy}") })
 }
 
 /// Warns of Redis's files that were changed after ours, which are loaded: after a while with Redis

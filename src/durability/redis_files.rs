@@ -72,7 +72,8 @@ fn read_rdb(
                     loading.expired.fetch_add(1, Relaxed);
                 }
             }
-            None => {}
+            // A reader that does not pass over foreign values refuses them.
+            Some(Found::Foreign(..)) | None => {}
         }
         if ended || entries.len() >= BATCH {
             loading.progress.keys.fetch_add(entries.len() as u64, Relaxed);

@@ -3,6 +3,7 @@
 
 use super::duplicate_keys::DuplicateKeys;
 use super::file::{builder, place};
+use super::for_load;
 use crate::durability::{Directory, can_replay, read_manifest};
 use crate::system::progress::{Audience, Progress};
 use clap::Parser;
@@ -25,6 +26,13 @@ use std::sync::atomic::Ordering::Relaxed;
 #[derive(Parser)]
 #[command(name = "redstart check", no_binary_name = true)]
 struct Arguments {
+    /// Load Redis's files as a server does, and list every key and command that will not load, with
+    /// counts by kind. Takes as much memory as the server would.
+    #[arg(long)]
+    for_load: bool,
+    /// With --for-load: how many databases the server has.
+    #[arg(long, default_value = "16")]
+    databases: usize,
     /// The files.
     #[arg(required = true)]
     files: Vec<PathBuf>,
@@ -39,9 +47,22 @@ pub fn run(arguments: &[String]) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
     for file in &arguments.files {
         let progress = Progress::default();
-        let checked = progress.watch("Checking", Audience::Terminal, || check(file, &progress));
+        let (shown, databases) = (file.display(), arguments.databases);
+        let mut tell = |line: &str| println!("{shown}: {line}");
+        let checked = progress.watch("Checking", Audience::Terminal, || {
+            if arguments.for_load {
+                for_load::list(file, databases, &progress, &mut tell)
+            } else {
+                check(file, &progress).map(|found| (found, true))
+            }
+        });
         match checked {
-            Ok(found) => println!("{}: {found}", file.display()),
+            Ok((found, loads)) => {
+                println!("{shown}: {found}");
+                if !loads {
+                    code = ExitCode::FAILURE;
+                }
+            }
             Err(error) => {
                 eprintln!("redstart check: {error}");
                 code = ExitCode::FAILURE;
@@ -52,7 +73,7 @@ pub fn run(arguments: &[String]) -> ExitCode {
 }
 
 /// Reads a file from its beginning to its end; returns what it holds.
-fn check(file: &Path, progress: &Progress) -> Result<String, ReadError> {
+pub fn check(file: &Path, progress: &Progress) -> Result<String, ReadError> {
     let (directory, name) = place(file)?;
     if name.ends_with(".manifest") {
         let (source, len) = directory.open(&name)?;

@@ -2,6 +2,7 @@
 
 use super::duplicate_keys::DuplicateKeys;
 use super::file::{builder, place};
+use super::for_load::{Unloadable, place_of};
 use crate::durability::{
     Claim, Directory, NotClaimed, check_regular, lock_name, looks_like_rdb, remedy,
 };
@@ -26,6 +27,9 @@ struct Arguments {
     /// whose fields expire need 12 (Redis 7.4), 13 (Redis 8.6) or 80 (Valkey 9).
     #[arg(long, default_value = "10", value_parser = written_version)]
     rdb_version: Version,
+    /// Leave out keys of an RDB file whose types do not exist here, and list them.
+    #[arg(long)]
+    skip_unsupported: bool,
     /// The file to read.
     input: PathBuf,
     /// The file to write.
@@ -98,7 +102,7 @@ fn convert(arguments: &Arguments) -> Result<String, ReadError> {
     let conversion = Conversion { from: &from, input: &input, to: &to, output: &output, path };
     let converted = progress.watch("Converting", Audience::Terminal, || {
         if looks_like_rdb(&from, &input)? {
-            conversion.to_snapshot(&progress)
+            conversion.to_snapshot(arguments.skip_unsupported, &progress)
         } else {
             conversion.to_rdb(arguments.rdb_version, &progress)
         }
@@ -126,13 +130,14 @@ impl Conversion<'_> {
         })
     }
 
-    fn to_snapshot(&self, progress: &Progress) -> Result<String, ReadError> {
+    fn to_snapshot(&self, skips: bool, progress: &Progress) -> Result<String, ReadError> {
         let engine = Engine::new([0; 2]);
         let builder = builder(&engine);
         let input = envelope::open(self.from, self.input)?;
         let len = input.len();
         progress.total_bytes.store(len, Relaxed);
-        let mut reader = rdb::Reader::new(input)?;
+        let mut reader = rdb::Reader::new(input)?.passes_over_foreign(skips);
+        let mut left_out = Unloadable::default();
         let writer = env!("CARGO_PKG_VERSION").to_owned();
         let wall_ms = (crate::system::clock::wall_us() / 1000) as i64;
         let header = Header { writer, wall_ms, sequence: 0 };
@@ -143,6 +148,11 @@ impl Conversion<'_> {
             while let Some(found) = reader.next(builder)? {
                 match found {
                     Found::Library(text) => libraries.push(text),
+                    Found::Foreign(db, key, what) => {
+                        let place = place_of(db, &key, reader.found_at());
+                        println!("{}: {place} is left out: {what}", self.input);
+                        left_out.note(&what);
+                    }
                     Found::Entry(db, entry) => {
                         let checked = seen.check(db, entry.key());
                         checked.map_err(|what| reader.fault(reader.found_at(), what))?;
@@ -163,7 +173,11 @@ impl Conversion<'_> {
             return Err(error);
         }
         let counts = self.written(writer.finish())?;
-        Ok(format!("a snapshot of {} keys, {} bytes", counts.entries, counts.bytes))
+        let what = format!("a snapshot of {} keys, {} bytes", counts.entries, counts.bytes);
+        Ok(match left_out.is_empty() {
+            true => what,
+            false => format!("{what}; left out: {left_out}"),
+        })
     }
 
     fn to_rdb(&self, version: Version, progress: &Progress) -> Result<String, ReadError> {

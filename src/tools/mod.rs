@@ -4,4 +4,5 @@ pub mod check;
 pub mod convert;
 mod duplicate_keys;
 mod file;
+mod for_load;
 pub mod ping;

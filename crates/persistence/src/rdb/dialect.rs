@@ -15,6 +15,7 @@
 //! 244 without asking here.
 
 use super::encoding::Encoding;
+use super::foreign::Shape;
 use super::format::{HEAD, MAGIC, MAGIC_VALKEY, opcode};
 use super::template::Form;
 use super::{hash, list, set, sorted_set, string};
@@ -126,10 +127,10 @@ pub enum Kind {
     Known(&'static Encoding),
     /// It is a hash whose fields' names are a template's.
     Templated(Form),
-    /// It is of a type that does not exist here.
-    Foreign(&'static str),
+    /// It is of a type that does not exist here: which, and how it is passed over.
+    Foreign(&'static str, Shape),
     /// It is of a module's type, whose name comes first.
-    Module,
+    Module(Shape),
     /// No server that is known writes it.
     Unknown,
 }
@@ -149,20 +150,24 @@ pub fn kind(version: Version, kind: u8) -> Kind {
         return Kind::Known(encoding);
     }
     match (version.maker(), kind) {
-        (_, 6 | 7) => Kind::Module,
-        (_, 15 | 19 | 21) | (Maker::Redis, 26 | 27) => Kind::Foreign("a stream"),
-        (Maker::Redis, 28) => Kind::Foreign("an array"),
+        // Modules of before Redis 4 did not say where their values end.
+        (_, 6) => Kind::Module(Shape::Unknown),
+        (_, 7) => Kind::Module(Shape::Module),
+        (_, 15 | 19 | 21) | (Maker::Redis, 26) => Kind::Foreign("a stream", Shape::Stream(kind)),
+        (Maker::Redis, 27) => Kind::Foreign("a stream", Shape::Unknown),
+        (Maker::Redis, 28) => Kind::Foreign("an array", Shape::Unknown),
         (Maker::Redis, 29..=32) => Kind::Templated(match kind {
             29 => Form::Packed,
             30 => Form::PackedByNumber,
             31 => Form::Plain,
             _ => Form::PlainByNumber,
         }),
-        (Maker::Redis, 33) => Kind::Foreign("a rate limiter (GCRA)"),
+        (Maker::Redis, 33) => Kind::Foreign("a rate limiter (GCRA)", Shape::Unknown),
         (Maker::Redis, 34..=37) => {
-            Kind::Foreign("a set whose members expire, or a compressed bitmap")
+            let what = "a set whose members expire, or a compressed bitmap";
+            Kind::Foreign(what, Shape::Unknown)
         }
-        (Maker::Valkey, 23) => Kind::Foreign("a path hash"),
+        (Maker::Valkey, 23) => Kind::Foreign("a path hash", Shape::Unknown),
         _ => Kind::Unknown,
     }
 }
@@ -246,7 +251,7 @@ mod tests {
         assert!(known(redis, 22) != known(valkey, 22));
         assert!(known(redis, 22).is_some() && known(valkey, 22).is_some());
         assert!(known(redis, 23).is_some());
-        assert!(matches!(kind(valkey, 23), Kind::Foreign("a path hash")));
+        assert!(matches!(kind(valkey, 23), Kind::Foreign("a path hash", _)));
         for number in 24..=37 {
             assert!(!matches!(kind(redis, number), Kind::Unknown), "{number}");
             assert!(matches!(kind(valkey, number), Kind::Unknown), "{number}");

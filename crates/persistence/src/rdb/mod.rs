@@ -20,6 +20,7 @@ mod crc64;
 mod dialect;
 mod encoding;
 pub mod envelope;
+mod foreign;
 mod format;
 mod hash;
 mod input;

@@ -82,7 +82,11 @@ pub fn pass_over_metadata(input: &mut Input<'_>) -> Result<Vec<String>, ReadErro
         .collect()
 }
 
-fn pass_over_value(input: &mut Input<'_>) -> Result<(), ReadError> {
+/// Passes over what a module wrote, up to its end.
+///
+/// # Errors
+/// When it is damaged.
+pub fn pass_over_value(input: &mut Input<'_>) -> Result<(), ReadError> {
     loop {
         let offset = input.at();
         match input.length()? {

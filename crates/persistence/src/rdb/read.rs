@@ -16,6 +16,9 @@ pub enum Found {
     Entry(usize, Entry),
     /// The text of a library of functions.
     Library(Vec<u8>),
+    /// A key that was passed over: its database, its name, and what its value is. Only
+    /// [`Reader::passes_over_foreign`] has them found.
+    Foreign(usize, Vec<u8>, String),
 }
 
 /// What a file says of itself.
@@ -56,6 +59,8 @@ pub struct Reader<'a> {
     /// Where begins what was found last.
     found_at: u64,
     ended: bool,
+    /// Whether values of types that do not exist here are passed over.
+    passes_over: bool,
 }
 
 /// What stands before an entry and is about it.
@@ -88,7 +93,14 @@ impl<'a> Reader<'a> {
             db: 0,
             found_at: 0,
             ended: false,
+            passes_over: false,
         })
+    }
+
+    /// Has keys passed over, and found as foreign, whose types do not exist here.
+    pub fn passes_over_foreign(mut self, passes_over: bool) -> Reader<'a> {
+        self.passes_over = passes_over;
+        self
     }
 
     /// What the file says of itself, and what has been read so far.
@@ -136,14 +148,18 @@ impl<'a> Reader<'a> {
                 }
                 continue;
             }
-            let entry = self.entry(kind, offset, &prelude, builder)?;
+            let found = self.entry(kind, offset, &prelude, builder)?;
             prelude = Prelude::default();
-            if let Some(entry) = entry {
-                self.about.entries += 1;
-                self.found_at = offset;
-                return Ok(Some(Found::Entry(self.db, entry)));
+            self.found_at = offset;
+            match found {
+                Some(Found::Entry(..)) => self.about.entries += 1,
+                Some(_) => {}
+                None => {
+                    self.about.empty += 1;
+                    continue;
+                }
             }
-            self.about.empty += 1;
+            return Ok(found);
         }
         Ok(None)
     }
@@ -257,9 +273,15 @@ impl<'a> Reader<'a> {
         offset: u64,
         prelude: &Prelude,
         builder: Builder<'_>,
-    ) -> Result<Option<Entry>, ReadError> {
+    ) -> Result<Option<Found>, ReadError> {
         let key = self.input.string()?;
         let (version, templates) = (self.about.version, &self.templates);
+        if self.passes_over {
+            let passed = value::pass_over(&mut self.input, kind, version);
+            if let Some(what) = passed.map_err(|error| named(error, &key, offset))? {
+                return Ok(Some(Found::Foreign(self.db, key, what)));
+            }
+        }
         let read = value::read(&mut self.input, kind, version, templates, builder);
         let value = read.map_err(|error| named(error, &key, offset))?;
         if value.is_empty() {
@@ -270,7 +292,7 @@ impl<'a> Reader<'a> {
         let idle_s = prelude.idle_s.map(|idle_s| u32::try_from(idle_s).unwrap_or(u32::MAX));
         let aging = builder.options.aging();
         entry.touch(aging.known(idle_s, prelude.frequency, builder.now));
-        Ok(Some(entry))
+        Ok(Some(Found::Entry(self.db, entry)))
     }
 }
 

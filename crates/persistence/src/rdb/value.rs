@@ -3,6 +3,7 @@
 
 use super::dialect::{self, Kind, Version};
 use super::encoding::Loaded;
+use super::foreign;
 use super::input::Input;
 use super::output::Output;
 use super::template::{self, Templates};
@@ -28,11 +29,41 @@ pub fn read(
     let name = match dialect::kind(version, kind) {
         Kind::Known(encoding) => return (encoding.read)(input, builder),
         Kind::Templated(form) => return template::read(input, form, templates, builder),
-        Kind::Foreign(name) => name.to_owned(),
-        Kind::Module => module::type_name(input),
+        Kind::Foreign(name, _) => name.to_owned(),
+        Kind::Module(_) => module::type_name(input),
         Kind::Unknown => "of an unknown type".to_owned(),
     };
     let what = format!("the value is {name}, encoding {kind}, which does not exist here");
+    Err(input.fault(offset, what))
+}
+
+/// Passes over a value if its type does not exist here; returns what it is, or none if it can be
+/// read.
+///
+/// # Errors
+/// When it is damaged, or where it ends is not known.
+pub fn pass_over(
+    input: &mut Input<'_>,
+    kind: u8,
+    version: Version,
+) -> Result<Option<String>, ReadError> {
+    let offset = input.at();
+    let (name, is_over) = match dialect::kind(version, kind) {
+        Kind::Known(_) | Kind::Templated(_) => return Ok(None),
+        Kind::Foreign(name, shape) => (name.to_owned(), foreign::pass_over(input, shape)?),
+        Kind::Module(shape) => {
+            let name = module::type_name(input);
+            (name, foreign::pass_over(input, shape)?)
+        }
+        Kind::Unknown => ("of an unknown type".to_owned(), false),
+    };
+    if is_over {
+        return Ok(Some(name));
+    }
+    let what = format!(
+        "the value is {name}, encoding {kind}, which does not exist here, and where it ends is not \
+         known: nothing behind it can be read"
+    );
     Err(input.fault(offset, what))
 }
 

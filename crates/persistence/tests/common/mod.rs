@@ -53,6 +53,7 @@ pub fn load_rdb(driver: &Driver, bytes: &[u8]) -> Result<(About, Vec<Vec<u8>>), 
         match found {
             Found::Entry(db, entry) => entries.push((db, entry)),
             Found::Library(text) => libraries.push(text),
+            Found::Foreign(..) => unreachable!("none is passed over"),
         }
     }
     let about = reader.about().clone();
