@@ -152,6 +152,7 @@ fn settle(command: &mut Command, source: &mut Source) {
     deadline::settle(command, source);
     wait::settle(command);
     keep_small(command);
+    sorted_set::keep_equal(command);
     pop_all(command);
     algebra::settle(command);
 }

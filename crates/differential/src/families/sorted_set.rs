@@ -165,6 +165,18 @@ fn add_equal(source: &mut Source, command: &mut Command) {
     }
 }
 
+/// Takes other scores than zero from the sets that are to have none.
+pub(super) fn keep_equal(command: &mut Command) {
+    let adds = command.is("ZADD") || command.is("ZINCRBY");
+    let is_equal = |key: &Vec<u8>| EQUAL.iter().any(|equal| equal.as_bytes() == *key);
+    if adds && command.args.get(1).is_some_and(is_equal) {
+        let is_number =
+            |arg: &[u8]| std::str::from_utf8(arg).is_ok_and(|text| text.parse::<f64>().is_ok());
+        let numbers = command.args.iter_mut().skip(2).filter(|arg| is_number(arg));
+        numbers.for_each(|number| *number = b"0".to_vec());
+    }
+}
+
 fn increment(source: &mut Source, command: &mut Command) {
     command.args.extend([scored(source), score(source), member(source)]);
 }

@@ -269,6 +269,34 @@ pub const TABLE: &[Known] = &[
         }),
     ),
     stays(
+        &[REDIS_7, REDIS_8, VALKEY_9],
+        "OBJECT ENCODING: SORT makes a sorted set a skiplist for good",
+        Sign::Reply(|command, oracle, subject| {
+            command.is("OBJECT")
+                && oracle == b"$8\r\nskiplist\r\n"
+                && subject == b"$8\r\nlistpack\r\n"
+        }),
+    ),
+    stays(
+        &[REDIS_8, VALKEY_9],
+        "minus zero: a sorted set that SORT made a skiplist has it, a small one only zero",
+        Sign::Reply(|command, oracle, subject| {
+            are_scores(command, oracle, subject, |score| score == 0.0)
+        }),
+    ),
+    stays(
+        &[REDIS_7],
+        "ZRANK and ZREVRANK: their WITHSCORE came with Redis 7.2",
+        Sign::NotSent(|command, _| {
+            (command.is("ZRANK") || command.is("ZREVRANK")) && command.args.len() > 3
+        }),
+    ),
+    stays(
+        &[REDIS_7],
+        "scores: Redis 7.0 shows seventeen digits, and newer servers the fewest that are enough",
+        Sign::Reply(|command, oracle, subject| are_scores(command, oracle, subject, |_| true)),
+    ),
+    stays(
         &[REDIS_7],
         "LPOS and LREM: the least integer of all",
         Sign::Reply(|_, _, subject| {
@@ -517,6 +545,34 @@ fn is_error(frame: &[u8]) -> bool {
     let text = frame.strip_prefix(b"$").and_then(|rest| rest.split(|byte| *byte == b'\n').nth(1));
     frame.starts_with(b"-")
         || text.is_some_and(|text| text.starts_with(b"ERR ") || text.starts_with(b"WRONGTYPE "))
+}
+
+/// Whether two replies to a command about sorted sets differ only in texts of the same numbers, of
+/// which `may_differ` is true.
+fn are_scores(
+    command: &Command,
+    oracle: &[u8],
+    subject: &[u8],
+    may_differ: fn(f64) -> bool,
+) -> bool {
+    let name = command.name().to_ascii_uppercase();
+    (name.starts_with(b"Z") || name.starts_with(b"BZ"))
+        && decode(oracle)
+            .is_ok_and(|one| decode(subject).is_ok_and(|other| are_equal(&one, &other, may_differ)))
+}
+
+fn are_equal(one: &Reply, other: &Reply, may_differ: fn(f64) -> bool) -> bool {
+    let value = |text: &[u8]| std::str::from_utf8(text).ok()?.parse::<f64>().ok();
+    match (one, other) {
+        (Reply::Aggregate(a, one), Reply::Aggregate(b, other)) => {
+            let mut pairs = one.iter().zip(other);
+            a == b && one.len() == other.len() && pairs.all(|(x, y)| are_equal(x, y, may_differ))
+        }
+        (Reply::Bulk(x), Reply::Bulk(y)) | (Reply::Scalar(b',', x), Reply::Scalar(b',', y)) => {
+            x == y || value(x).is_some_and(|x| may_differ(x) && value(y) == Some(x))
+        }
+        (one, other) => one == other,
+    }
 }
 
 /// Whether a message reports an event of this name.
