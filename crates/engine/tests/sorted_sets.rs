@@ -1,5 +1,5 @@
-//! The sorted set against a vector in order: packed and large, the way between them, and scans while
-//! it changes; then through the engine: draws, and what is counted of its bytes.
+//! The sorted set against a vector in order: packed and large, the way between them, and scans
+//! while it changes; then through the engine: draws, and what is counted of its bytes.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

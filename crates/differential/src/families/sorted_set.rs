@@ -1,5 +1,5 @@
-//! Sorted set commands. Some keys hold members of one score, for ranges by text; in the others those
-//! mean nothing.
+//! Sorted set commands. Some keys hold members of one score, for ranges by text; in the others
+//! those mean nothing.
 
 use super::Generator;
 use crate::source::{Choice, Source};

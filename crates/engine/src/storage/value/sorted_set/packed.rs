@@ -12,8 +12,8 @@
 //! ```
 //!
 //! A score that is a whole number takes one to six bytes. So a member costs two to seven bytes
-//! above its text, and nine when its score is a fraction. There is no count and no index: a search passes
-//! the members before the one that it looks for.
+//! above its text, and nine when its score is a fraction. There is no count and no index: a search
+//! passes the members before the one that it looks for.
 //!
 //! The invariant: between the room's length and the free bytes lies a whole number of entries, in
 //! the order of score, then text.
