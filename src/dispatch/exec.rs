@@ -45,7 +45,10 @@ pub fn exec(context: &mut Context<'_>) -> Result<(), Error> {
     }
     context.session.out.array(queue.requests.len());
     engine.begin(context.local);
+    // Every reply of the transaction but the last has something behind it.
+    context.session.out.allow_rest(false);
     let ran = run_queue(context, &mut view, *queue);
+    context.session.out.allow_rest(true);
     engine.commit(context.local);
     engine.serve(view, context.local, context.now);
     drop(ran);

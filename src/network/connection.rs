@@ -17,6 +17,8 @@ use crate::session::handlers::Handlers;
 use crate::session::{Session, UNAUTHENTICATED_UNREAD};
 use bytes::BufMut;
 use parking_lot::Mutex;
+use redstart_engine::keyspace::garbage::Garbage;
+use redstart_protocol::Rest;
 use std::future::poll_fn;
 use std::io::{self, IoSlice, Write};
 use std::pin::{Pin, pin};
@@ -191,6 +193,13 @@ struct Leave<F: FnOnce(u64)> {
     server: &'static Server,
     id: u64,
     on_end: Option<F>,
+}
+
+/// What the client has not read of a reply may be large.
+impl Drop for Connection {
+    fn drop(&mut self) {
+        drop_later(self.session.server, self.session.out.take_rest());
+    }
 }
 
 impl<F: FnOnce(u64)> Drop for Leave<F> {
@@ -389,6 +398,11 @@ fn poll_flush(connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Res
     if *written < total {
         return Poll::Ready(Ok(false));
     }
+    if session.out.has_rest() {
+        *written = 0;
+        drop_later(session.server, session.out.refill());
+        return Poll::Ready(Ok(false));
+    }
     if session.info.output_bytes.load(Relaxed) != 0 {
         session.info.set_output(0, 0);
     }
@@ -401,6 +415,13 @@ fn poll_flush(connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Res
         }
     });
     Poll::Ready(Ok(true))
+}
+
+/// Leaves what the rest of a reply was made of to the thread that drops what is large.
+fn drop_later(server: &Server, rest: Option<Box<dyn Rest>>) {
+    if let Some(rest) = rest {
+        server.reclaimer.drop_later(vec![Garbage::Rest(rest)]);
+    }
 }
 
 /// Ends a connection so that the last reply arrives: what the client still sends is read and

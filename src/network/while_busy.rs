@@ -161,7 +161,8 @@ fn write(connection: &mut Connection, worker: &mut Worker) -> bool {
         *written += count;
         worker.local.stats.wrote(count);
     }
-    let all = *written == replies.len();
+    // The rest of a reply is left to the task.
+    let all = *written == replies.len() && !session.out.has_rest();
     if all {
         session.out.clear();
         session.info.set_output(0, 0);

@@ -277,6 +277,8 @@ fn send(
     if let Some(author) = author
         && author.id == client.id
         && author.protocol == protocol
+        // A message is not put into the midst of a reply.
+        && !author.out.has_rest()
     {
         return write(author.out);
     }

@@ -130,6 +130,8 @@ impl Session {
         info: Arc<ClientInfo>,
     ) -> Session {
         let authenticated = !server.clients.admission.asks_password();
+        let mut out = Reply::new(Protocol::Resp2);
+        out.allow_rest(true);
         Session {
             server,
             handlers,
@@ -137,7 +139,7 @@ impl Session {
             db: 0,
             authenticated,
             user: "default".into(),
-            out: Reply::new(Protocol::Resp2),
+            out,
             input: BytesMut::new(),
             input_waits: false,
             crowded: false,

@@ -22,6 +22,8 @@ texts! {
     SYNTAX = "ERR syntax error";
     /// The key holds another type.
     WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value";
+    /// A pattern that takes too long to be matched.
+    PATTERN_TOO_LONG = "ERR The pattern takes too long to be matched against the names";
     /// Not a 64-bit signed integer.
     NOT_INTEGER = "ERR value is not an integer or out of range";
     /// An integer beyond 32 bits where only those are taken.

@@ -16,7 +16,8 @@
 //!
 //! Every piece but the star takes exactly one byte. So when a piece fails, only the latest star
 //! needs to grow: an earlier one could but find the same later. The cost is at most pattern times
-//! text, without recursion, whatever a client sends.
+//! text, without recursion, whatever a client sends. As both may be long, steps are counted, and a
+//! match that takes too many is given up.
 
 /// Whether upper and lower case ASCII letters differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,24 +28,35 @@ pub enum Case {
     Insensitive,
 }
 
-/// Whether the whole of `text` matches `pattern`.
+/// Steps after which a match is given up: some milliseconds.
+const STEPS_MAX: usize = 4_000_000;
+
+/// Whether the whole of `text` matches `pattern`. What would take too long does not.
 pub fn matches(pattern: &[u8], text: &[u8], case: Case) -> bool {
+    matches_within(pattern, text, case, &mut { STEPS_MAX }).unwrap_or(false)
+}
+
+/// As [`matches`], within so many steps, which are counted down; None if these were too few.
+pub fn matches_within(pattern: &[u8], text: &[u8], case: Case, steps: &mut usize) -> Option<bool> {
     if text.is_empty() {
-        return pattern.is_empty();
+        return Some(pattern.is_empty());
     }
     let (mut at, mut position) = (0, 0);
     // Where the pattern goes on after the latest star, and where the text did then.
     let mut star: Option<(usize, usize)> = None;
     while position < text.len() {
+        *steps = steps.checked_sub(1)?;
         if pattern.get(at) == Some(&b'*') {
             at += 1;
             if at == pattern.len() {
-                return true;
+                return Some(true);
             }
             star = Some((at, position));
             continue;
         }
-        if let Some(next) = piece(pattern, at, text[position], case) {
+        let (next, class_len) = piece(pattern, at, text[position], case);
+        *steps = steps.checked_sub(class_len)?;
+        if let Some(next) = next {
             at = next;
             position += 1;
         } else if let Some((after, began)) = star {
@@ -52,25 +64,34 @@ pub fn matches(pattern: &[u8], text: &[u8], case: Case) -> bool {
             at = after;
             position = began + 1;
         } else {
-            return false;
+            return Some(false);
         }
     }
-    pattern[at..].iter().all(|byte| *byte == b'*')
+    Some(pattern[at..].iter().all(|byte| *byte == b'*'))
 }
 
 /// Matches the piece of the pattern at `at`, which is not a star, with one byte: where the next
-/// piece begins, or `None` if the byte does not match.
-fn piece(pattern: &[u8], at: usize, byte: u8, case: Case) -> Option<usize> {
-    match *pattern.get(at)? {
-        b'?' => Some(at + 1),
-        b'[' => class(pattern, at + 1, byte, case),
-        b'\\' if at + 1 < pattern.len() => same(pattern[at + 1], byte, case).then_some(at + 2),
-        literal => same(literal, byte, case).then_some(at + 1),
-    }
+/// piece begins, or `None` if the byte does not match; and the length of the class, if it is one.
+#[inline]
+fn piece(pattern: &[u8], at: usize, byte: u8, case: Case) -> (Option<usize>, usize) {
+    let next = match pattern.get(at) {
+        None => None,
+        Some(b'?') => Some(at + 1),
+        Some(b'[') => {
+            let (found, end) = class(pattern, at + 1, byte, case);
+            return (found.then_some(end), end - at);
+        }
+        Some(b'\\') if at + 1 < pattern.len() => {
+            same(pattern[at + 1], byte, case).then_some(at + 2)
+        }
+        Some(literal) => same(*literal, byte, case).then_some(at + 1),
+    };
+    (next, 0)
 }
 
-/// Matches a class whose first byte after the bracket is at `at`.
-fn class(pattern: &[u8], mut at: usize, byte: u8, case: Case) -> Option<usize> {
+/// Matches a class whose first byte after the bracket is at `at`: whether it does, and where the
+/// next piece begins.
+fn class(pattern: &[u8], mut at: usize, byte: u8, case: Case) -> (bool, usize) {
     let negated = pattern.get(at) == Some(&b'^');
     at += usize::from(negated);
     let mut found = false;
@@ -95,7 +116,7 @@ fn class(pattern: &[u8], mut at: usize, byte: u8, case: Case) -> Option<usize> {
             }
         }
     }
-    (found != negated).then_some(at)
+    (found != negated, at)
 }
 
 fn same(left: u8, right: u8, case: Case) -> bool {
@@ -129,8 +150,8 @@ mod tests {
                     (0..=text.len()).any(|length| rest(pattern, &text[length..], case))
                 }
                 _ => text.split_first().is_some_and(|(byte, text)| {
-                    piece(pattern, 0, *byte, case)
-                        .is_some_and(|next| rest(&pattern[next..], text, case))
+                    let (next, _) = piece(pattern, 0, *byte, case);
+                    next.is_some_and(|next| rest(&pattern[next..], text, case))
                 }),
             }
         }
@@ -202,6 +223,21 @@ mod tests {
     fn many_stars_cost_no_more_than_pattern_times_text() {
         let pattern = [b"a*".repeat(500), b"b".to_vec()].concat();
         assert!(!matches(&pattern, &b"a".repeat(50_000), Case::Sensitive));
+    }
+
+    #[test]
+    fn a_match_that_takes_too_long_is_given_up() {
+        let (text, rest) = (b"a".repeat(100_000), [b"a".repeat(50_000), b"b".to_vec()].concat());
+        let pattern = [b"*", &rest[..]].concat();
+        let mut steps = 1_000_000;
+        assert_eq!(matches_within(&pattern, &text, Case::Sensitive, &mut steps), None);
+        assert!(!matches(&pattern, &text, Case::Sensitive));
+        let class = [b"*[", &b"b".repeat(50_000)[..], b"]"].concat();
+        assert_eq!(matches_within(&class, &text, Case::Sensitive, &mut 1_000_000), None);
+        // One that ends soon counts what it took.
+        let mut steps = 100;
+        assert_eq!(matches_within(b"a*[bc]", b"aac", Case::Sensitive, &mut steps), Some(true));
+        assert!((80..99).contains(&steps), "{steps} are left");
     }
 
     proptest! {

@@ -9,6 +9,7 @@ mod inline;
 mod number;
 mod reply;
 mod request;
+mod rest;
 mod shortest;
 
 pub use args::{Args, OwnedArgs, Span};
@@ -20,3 +21,4 @@ pub use number::{
 };
 pub use reply::{Mark, Protocol, Reply, SHARED_MIN};
 pub use request::{Limits, Parser, Step};
+pub use rest::{PIECE_BYTES, Rest};

@@ -17,6 +17,7 @@
 //! counts what was written.
 
 use crate::number::{DOUBLE_TEXT_MAX, format_f64, format_score};
+use crate::rest::Rest;
 use bytes::Bytes;
 
 /// From this size on, in bytes, a shared bulk string is sent by reference instead of copied.
@@ -40,6 +41,9 @@ pub struct Reply {
     chunk_bytes: usize,
     errors: u32,
     protocol: Protocol,
+    /// What comes behind all of this (`rest.rs`).
+    pub(crate) rest: Option<Box<dyn Rest>>,
+    pub(crate) takes_rest: bool,
 }
 
 /// Bytes that are not copied into the buffer.
@@ -295,10 +299,10 @@ impl Reply {
         self.buf.len() + self.chunk_bytes
     }
 
-    /// What of it is in the buffer, and so shared with no value, in bytes.
-    #[inline]
+    /// What of it is in the buffer, and so shared with no value, in bytes; and what is kept for its
+    /// rest.
     pub fn own_len(&self) -> usize {
-        self.buf.len()
+        self.buf.len() + self.rest.as_ref().map_or(0, |rest| rest.own_bytes())
     }
 
     /// Whether nothing is pending.
@@ -331,6 +335,7 @@ impl Reply {
         self.chunks.truncate(mark.chunk_count);
         self.chunk_bytes = mark.chunk_bytes;
         self.errors = mark.errors;
+        self.rest = None;
     }
 
     /// Drops everything and keeps the buffer's memory.

@@ -36,3 +36,10 @@ pub fn all() -> impl Iterator<Item = Declared> {
     let waiting = waiting.into_iter().flatten().map(|command| Declared::from(*command));
     data.chain(waiting).chain([Declared::session(&object::OBJECT)])
 }
+
+/// The longest reply of members that are drawn any number of times each, where all of it is made at
+/// once: a count is no data, and may be what it likes.
+pub(crate) fn drawn_bytes_max(options: &crate::options::Options) -> usize {
+    const AT_ONCE: usize = 8 << 20;
+    AT_ONCE.min(options.string_bytes_max() as usize)
+}

@@ -1,22 +1,52 @@
 //! What SCAN and its relatives on collections share: the cursor and the pattern.
 
-use crate::glob::{Case, matches};
+use crate::error::Error;
+use crate::glob::{Case, matches_within};
 use redstart_protocol::parse_i64;
+use std::cell::Cell;
+
+/// Steps of matching that a command may take beside those of a short pattern: some ten
+/// milliseconds.
+const STEPS_MAX: usize = 5_000_000;
+/// Steps that matching a name may take without counting: there is data behind these.
+const FREE_STEPS: usize = 256;
 
 /// A pattern that names are held against; by default all pass.
-#[derive(Default)]
-pub struct Filter<'a>(Option<&'a [u8]>);
+pub struct Filter<'a> {
+    pattern: Option<&'a [u8]>,
+    /// Steps that are left; None once they were too few.
+    left: Cell<Option<usize>>,
+}
+
+impl Default for Filter<'_> {
+    fn default() -> Self {
+        Filter { pattern: None, left: Cell::new(Some(STEPS_MAX)) }
+    }
+}
 
 impl<'a> Filter<'a> {
     /// The filter by a pattern. `*` lets every name pass, the empty one too, which no other star
     /// matches.
     pub fn new(pattern: &'a [u8]) -> Filter<'a> {
-        Filter((pattern != b"*").then_some(pattern))
+        Filter { pattern: (pattern != b"*").then_some(pattern), ..Filter::default() }
     }
 
-    /// Whether a name matches the pattern.
+    /// Whether a name matches the pattern. Once that has taken too long none does.
     pub fn passes(&self, name: &[u8]) -> bool {
-        self.0.is_none_or(|pattern| matches(pattern, name, Case::Sensitive))
+        let Some(pattern) = self.pattern else { return true };
+        let Some(left) = self.left.get() else { return false };
+        let mut steps = left + FREE_STEPS;
+        let found = matches_within(pattern, name, Case::Sensitive, &mut steps);
+        self.left.set(found.map(|_| left.min(steps)));
+        found.unwrap_or(false)
+    }
+
+    /// Checks that the matching has not taken too long.
+    ///
+    /// # Errors
+    /// When it has, so that what has passed is not all.
+    pub fn check(&self) -> Result<(), Error> {
+        self.left.get().map(drop).ok_or(Error::PATTERN_TOO_LONG)
     }
 }
 
@@ -44,6 +74,18 @@ pub fn parse_cursor(text: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_filter_gives_up_and_says_so() {
+        let filter = Filter::new(b"k*y");
+        assert!((0..100_000).all(|_| filter.passes(b"key") && !filter.passes(b"value")));
+        assert_eq!(filter.check(), Ok(()));
+        let pattern = [&b"*"[..], &b"a".repeat(2000), b"b"].concat();
+        let (filter, name) = (Filter::new(&pattern), b"a".repeat(4000));
+        assert!((0..10).all(|_| !filter.passes(&name)));
+        assert_eq!(filter.check(), Err(Error::PATTERN_TOO_LONG));
+        assert!(!filter.passes(&[&b"a".repeat(2000)[..], b"b"].concat()));
+    }
 
     #[test]
     fn cursors_are_read_as_redis_reads_them() {

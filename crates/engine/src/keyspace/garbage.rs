@@ -3,6 +3,7 @@
 
 use crate::keyspace::db::Db;
 use crate::storage::entry::Entry;
+use redstart_protocol::Rest;
 
 /// What is dropped after the unlock.
 pub enum Garbage {
@@ -10,6 +11,8 @@ pub enum Garbage {
     Entry(Entry),
     /// A database's part of a shard.
     Db(Db),
+    /// What the rest of a reply was made of.
+    Rest(Box<dyn Rest>),
 }
 
 impl Garbage {
@@ -17,6 +20,7 @@ impl Garbage {
     pub fn values(&self) -> usize {
         match self {
             Garbage::Entry(_) => 1,
+            Garbage::Rest(_) => 0,
             Garbage::Db(db) => db.table().len(),
         }
     }
@@ -25,6 +29,8 @@ impl Garbage {
     pub fn allocated(&self) -> usize {
         match self {
             Garbage::Entry(entry) => entry.allocated(),
+            // Most of it may still be a value.
+            Garbage::Rest(_) => 0,
             Garbage::Db(db) => db.allocated(),
         }
     }
@@ -34,6 +40,11 @@ impl Garbage {
         match self {
             Garbage::Entry(mut entry) => {
                 while entry.object_mut().is_some_and(|object| object.shed()) {
+                    between();
+                }
+            }
+            Garbage::Rest(mut rest) => {
+                while rest.shed() {
                     between();
                 }
             }

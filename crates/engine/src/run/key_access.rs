@@ -286,6 +286,13 @@ impl<'a> KeyAccess<'a> {
         Some(self.entry(key, slot).kind())
     }
 
+    /// A copy of a value that was found and is no string, to be read from end to end; see
+    /// [`Object::freeze`].
+    pub fn freeze(&mut self, key: Key<'_>) -> Option<Object> {
+        let slot = self.find(key)?;
+        self.db(key).table_mut().at_mut(slot).object_mut().map(Object::freeze)
+    }
+
     /// Changes an entry in place; its deadline must stay.
     #[inline]
     pub fn modify<R>(&mut self, key: Key<'_>, slot: Slot, f: impl FnOnce(&mut Entry) -> R) -> R {

@@ -1,13 +1,17 @@
 //! A hash as a whole: all of its fields, some of them drawn, a walk over it.
 
+use crate::commands::drawn_bytes_max;
 use crate::commands::scan::{Filter, parse_cursor};
 use crate::commands::value::write_value;
 use crate::error::Error;
+use crate::hasher::Hasher;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::spec::*;
 use crate::storage::entry::Value;
-use redstart_protocol::{Protocol, Reply, parse_i64};
+use crate::storage::value::Object;
+use crate::storage::value::hash::Hash;
+use redstart_protocol::{Protocol, Reply, Rest, parse_i64};
 
 /// HGETALL key
 pub static HGETALL: DataCommand = declare("hgetall", Group::Hash, Exactly(2))
@@ -39,6 +43,9 @@ pub static HVALS: DataCommand = declare("hvals", Group::Hash, Exactly(2))
     .syntax("key")
     .run(|call| list(call, Part::Value));
 
+/// Fields of a large hash that are replied before it is looked how long the reply is.
+const SCANNED: u64 = 64;
+
 /// What of a pair is wanted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
@@ -67,10 +74,75 @@ fn list(call: &mut Call<'_>, part: Part) -> Result<(), Error> {
         Part::Both => call.reply.map(len),
         Part::Field | Part::Value => call.reply.array(len),
     }
+    let bytes = hash.map_or(0, |hash| hash.allocated());
+    if call.reply.takes_rest(bytes) {
+        let Some(Object::Hash(hash)) = call.space.freeze(key) else {
+            unreachable!("a hash is an object")
+        };
+        let hasher = call.space.hasher().clone();
+        call.reply.put_rest(Box::new(RestOfHash { hash, cursor: 0, hasher, part }));
+        return Ok(());
+    }
     if let Some(hash) = hash {
         hash.for_each(|field, value| part.write(call.reply, field, value));
     }
     Ok(())
+}
+
+/// Fields of a hash that are yet to be replied, in the order of a scan.
+struct RestOfHash {
+    hash: Hash,
+    cursor: u64,
+    hasher: Hasher,
+    part: Part,
+}
+
+impl Rest for RestOfHash {
+    fn write(&mut self, reply: &mut Reply, bytes: usize) -> bool {
+        let RestOfHash { hash, cursor, hasher, part } = self;
+        let start = reply.len();
+        loop {
+            *cursor = hash.scan(*cursor, SCANNED, hasher, |field, value| {
+                part.write(reply, field, value);
+            });
+            if *cursor == 0 || reply.len() - start >= bytes {
+                return *cursor != 0;
+            }
+        }
+    }
+
+    fn shed(&mut self) -> bool {
+        self.hash.shed()
+    }
+}
+
+/// Fields that are yet to be drawn from a hash, any of them as often as it comes.
+struct RestOfDraw {
+    hash: Hash,
+    random: fastrand::Rng,
+    left: u64,
+    part: Part,
+    nested: bool,
+}
+
+impl Rest for RestOfDraw {
+    fn write(&mut self, reply: &mut Reply, bytes: usize) -> bool {
+        let RestOfDraw { hash, random, left, part, nested } = self;
+        let start = reply.len();
+        hash.draw(*left, random, |field, value| {
+            if *nested {
+                reply.array(2);
+            }
+            part.write(reply, field, value);
+            *left -= 1;
+            reply.len() - start < bytes
+        });
+        *left > 0
+    }
+
+    fn shed(&mut self) -> bool {
+        self.hash.shed()
+    }
 }
 
 /// HRANDFIELD key [count [WITHVALUES]]
@@ -117,10 +189,19 @@ fn random(call: &mut Call<'_>) -> Result<(), Error> {
         }),
         Some(0) => reply.array(0),
         Some(count @ ..0) => {
-            let (mark, start, most) =
-                (reply.mark(), reply.len(), call.options.string_bytes_max() as usize);
+            let (mark, start, most) = (reply.mark(), reply.len(), drawn_bytes_max(call.options));
             let mut fits = true;
             head(reply, count.unsigned_abs() as usize);
+            let field_bytes = hash.allocated() / len.max(1) + 1;
+            let bytes = field_bytes.saturating_mul(count.unsigned_abs() as usize);
+            if reply.takes_rest(bytes) && bytes as u64 <= call.options.string_bytes_max() {
+                let left = count.unsigned_abs();
+                let Some(Object::Hash(hash)) = call.space.freeze(key) else {
+                    unreachable!("a hash is an object")
+                };
+                reply.put_rest(Box::new(RestOfDraw { hash, random, left, part, nested }));
+                return Ok(());
+            }
             hash.draw(count.unsigned_abs(), &mut random, |field, value| {
                 write(reply, field, value);
                 fits = reply.len() - start <= most;
@@ -211,6 +292,7 @@ fn scan(call: &mut Call<'_>) -> Result<(), Error> {
             found.push((field, value));
         }
     });
+    filter.check()?;
     call.reply.array(2);
     call.reply.bulk(next.to_string().as_bytes());
     call.reply.array(found.len() * if part == Part::Both { 2 } else { 1 });

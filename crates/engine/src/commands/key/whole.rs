@@ -11,7 +11,7 @@ use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::run::scan::Cursor;
 use crate::spec::*;
-use redstart_protocol::{Reply, parse_i64};
+use redstart_protocol::{Reply, Rest, parse_i64};
 
 /// RANDOMKEY
 pub static RANDOMKEY: DataCommand = declare("randomkey", Group::Generic, Exactly(1))
@@ -43,6 +43,8 @@ pub static KEYS: DataCommand = declare("keys", Group::Generic, Exactly(2))
 struct Names {
     bytes: Vec<u8>,
     ends: Vec<usize>,
+    /// How many are replied.
+    written: usize,
 }
 
 impl Names {
@@ -51,13 +53,36 @@ impl Names {
         self.ends.push(self.bytes.len());
     }
 
-    fn write(&self, reply: &mut Reply) {
+    fn reply(mut self, reply: &mut Reply) {
         reply.array(self.ends.len());
-        let mut start = 0;
-        for &end in &self.ends {
-            reply.bulk(&self.bytes[start..end]);
-            start = end;
+        if reply.takes_rest(self.bytes.len() + NAME_BYTES * self.ends.len()) {
+            reply.put_rest(Box::new(self));
+        } else {
+            self.write(reply, usize::MAX);
         }
+    }
+}
+
+/// What the reply has for a name beside its bytes.
+const NAME_BYTES: usize = 6;
+
+impl Rest for Names {
+    fn write(&mut self, reply: &mut Reply, bytes: usize) -> bool {
+        let Names { bytes: all, ends, written } = self;
+        let from = reply.len();
+        let mut start = written.checked_sub(1).map_or(0, |before| ends[before]);
+        for &end in &ends[*written..] {
+            if reply.len() - from >= bytes {
+                return true;
+            }
+            reply.bulk(&all[start..end]);
+            (start, *written) = (end, *written + 1);
+        }
+        false
+    }
+
+    fn own_bytes(&self) -> usize {
+        self.bytes.capacity() + self.ends.capacity() * size_of::<usize>()
     }
 }
 
@@ -71,6 +96,7 @@ fn keys(call: &mut Call<'_>) -> Result<(), Error> {
                 names.push(entry.key());
             }
         });
+        filter.check()?;
     } else {
         // Only one name can match.
         let key = call.space.key_of(pattern);
@@ -78,7 +104,7 @@ fn keys(call: &mut Call<'_>) -> Result<(), Error> {
             names.push(pattern);
         }
     }
-    names.write(call.reply);
+    names.reply(call.reply);
     Ok(())
 }
 
@@ -121,9 +147,10 @@ fn scan(call: &mut Call<'_>) -> Result<(), Error> {
             names.push(entry.key());
         }
     });
+    filter.check()?;
     call.reply.array(2);
     call.reply.bulk(next.number().to_string().as_bytes());
-    names.write(call.reply);
+    names.reply(call.reply);
     Ok(())
 }
 

@@ -1,13 +1,17 @@
 //! A set as a whole: all of its members, some of them drawn, a walk over it.
 
 use super::access::{change_set, find_set, read_set, set_at, write_member};
+use crate::commands::drawn_bytes_max;
 use crate::commands::scan::{Filter, parse_cursor};
 use crate::error::Error;
+use crate::hasher::Hasher;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::run::event_classes::SET;
+use crate::run::key_access::KeyAccess;
 use crate::spec::*;
-use redstart_protocol::{Reply, parse_i64};
+use crate::storage::value::{Object, ObjectRef};
+use redstart_protocol::{Reply, Rest, parse_i64};
 
 /// SMEMBERS key
 pub static SMEMBERS: DataCommand = declare("smembers", Group::Set, Exactly(2))
@@ -23,10 +27,69 @@ fn list(call: &mut Call<'_>) -> Result<(), Error> {
     let key = call.key(0);
     let set = read_set(&mut call.space, key)?;
     call.reply.set(set.map_or(0, |set| set.len()));
+    if call.reply.takes_rest(set.map_or(0, |set| set.allocated())) {
+        put_rest(call, key, |_| Left::Scan(0));
+        return Ok(());
+    }
     if let Some(set) = set {
         set.for_each(|member| write_member(call.reply, member));
     }
     Ok(())
+}
+
+/// What of a set is yet to be replied.
+enum Left {
+    /// The members from a cursor on.
+    Scan(u64),
+    /// So many that are drawn, any of them as often as it comes.
+    Draw(u64, fastrand::Rng),
+}
+
+struct RestOfSet {
+    set: Object,
+    hasher: Hasher,
+    left: Left,
+}
+
+/// Members that are replied before it is looked how long the reply is.
+const SCANNED: u64 = 64;
+
+fn put_rest(call: &mut Call<'_>, key: Key<'_>, left: impl FnOnce(&mut KeyAccess<'_>) -> Left) {
+    let left = left(&mut call.space);
+    let hasher = call.space.hasher().clone();
+    let set = call.space.freeze(key).expect("the key was seen to hold a set");
+    call.reply.put_rest(Box::new(RestOfSet { set, hasher, left }));
+}
+
+impl Rest for RestOfSet {
+    fn write(&mut self, reply: &mut Reply, bytes: usize) -> bool {
+        let RestOfSet { set, hasher, left } = self;
+        let ObjectRef::Set(set) = set.view() else { return false };
+        let start = reply.len();
+        while reply.len() - start < bytes {
+            match left {
+                Left::Draw(0, _) => return false,
+                Left::Draw(count, random) => {
+                    *count -= 1;
+                    if let Some(member) = set.draw(random) {
+                        write_member(reply, member);
+                    }
+                }
+                Left::Scan(cursor) => {
+                    *cursor =
+                        set.scan(*cursor, SCANNED, hasher, |member| write_member(reply, member));
+                    if *cursor == 0 {
+                        return false;
+                    }
+                }
+            }
+        }
+        !matches!(left, Left::Draw(0, _))
+    }
+
+    fn shed(&mut self) -> bool {
+        self.set.shed()
+    }
 }
 
 /// SPOP key [count]
@@ -143,9 +206,14 @@ fn random(call: &mut Call<'_>) -> Result<(), Error> {
     };
     match count {
         ..0 => {
-            let (mark, start, most) =
-                (reply.mark(), reply.len(), call.options.string_bytes_max() as usize);
+            let (mark, start, most) = (reply.mark(), reply.len(), drawn_bytes_max(call.options));
             reply.array(count.unsigned_abs() as usize);
+            let member_bytes = set.allocated() / set.len().max(1) + 1;
+            let bytes = member_bytes.saturating_mul(count.unsigned_abs() as usize);
+            if reply.takes_rest(bytes) && bytes as u64 <= call.options.string_bytes_max() {
+                put_rest(call, key, |_| Left::Draw(count.unsigned_abs(), random));
+                return Ok(());
+            }
             for _ in 0..count.unsigned_abs() {
                 let Some(member) = set.draw(&mut random) else { break };
                 write_member(reply, member);
@@ -212,6 +280,7 @@ fn scan(call: &mut Call<'_>) -> Result<(), Error> {
             write_member(&mut found, member);
         }
     });
+    filter.check()?;
     call.reply.array(2);
     call.reply.bulk(next.to_string().as_bytes());
     call.reply.array(len);
