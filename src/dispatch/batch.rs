@@ -92,9 +92,10 @@ pub fn parse_batch(
     spans.clear();
     keys.clear();
     batch.clear();
-    let (mut at, mut parts, mut is_large) = (from, false, false);
+    let (mut at, mut parts) = (from, false);
     while batch.len() < most && spans.len() < BATCH_ARGS && at < input.len() {
         let first = spans.len();
+        let is_large;
         match session.parser.parse(input, at, spans, &limits) {
             Ok(Step::Complete { end }) => {
                 is_large = end - at >= LARGE_REQUEST;

@@ -431,12 +431,9 @@ parameters! {
     Save = param("save", "3600 1 300 100 60 10000", Save);
     ServerCpulist = param("server-cpulist", "", Text(any))
         .alias("server_cpulist").immutable().without_effect();
-    SetMaxIntsetEntries = param("set-max-intset-entries", "512", Integer(0, LONG))
-        .without_effect();
-    SetMaxListpackEntries = param("set-max-listpack-entries", "128", Integer(0, LONG))
-        .without_effect();
-    SetMaxListpackValue = param("set-max-listpack-value", "64", Memory(0, LONG))
-        .without_effect();
+    SetMaxIntsetEntries = param("set-max-intset-entries", "512", Integer(0, LONG));
+    SetMaxListpackEntries = param("set-max-listpack-entries", "128", Integer(0, LONG));
+    SetMaxListpackValue = param("set-max-listpack-value", "64", Memory(0, LONG));
     SetProcTitle = param("set-proc-title", "yes", YesNo).immutable().without_effect();
     ShutdownOnSigint = param("shutdown-on-sigint", "default", Flags(&[
         "default", "save", "nosave", "now", "force",

@@ -9,7 +9,8 @@
 //! id        ms | number                        each in brackets came with a later encoding
 //! ```
 //!
-//! What is passed over is not looked at any closer: whether it means something does not matter here.
+//! What is passed over is not looked at any closer: whether it means something does not matter
+//! here.
 
 use super::input::Input;
 use super::module;
