@@ -198,7 +198,7 @@ impl SortedSet {
                     packed.insert(member, score);
                     return None;
                 }
-                self.enlarge(limits.hasher);
+                self.enlarge(0, limits.hasher);
                 let Form::Large(large) = &mut self.0 else { return None };
                 large.update(member, limits.hasher, |_| Some(score))
             }
@@ -208,13 +208,13 @@ impl SortedSet {
     /// Adds a member that belongs behind all others: how a set is built that comes in order.
     pub fn push(&mut self, member: &[u8], score: f64, limits: Limits<'_>) {
         if member.len() > limits.bytes {
-            self.enlarge(limits.hasher);
+            self.enlarge(0, limits.hasher);
         }
         match &mut self.0 {
             Form::Packed(packed) => {
                 packed.push(member, score);
                 if packed.bytes() > 2 * limits.members && packed.len() > limits.members {
-                    self.enlarge(limits.hasher);
+                    self.enlarge(0, limits.hasher);
                 }
             }
             Form::Large(large) => large.push(member, score, limits.hasher),
@@ -225,7 +225,7 @@ impl SortedSet {
     /// a packed set.
     pub fn fit(&mut self, members: usize, longest: usize, limits: Limits<'_>) {
         if members > limits.members || longest > limits.bytes {
-            self.enlarge(limits.hasher);
+            self.enlarge(members, limits.hasher);
         }
     }
 
@@ -318,11 +318,11 @@ impl SortedSet {
         }
     }
 
-    /// Turns a packed set into a large one.
+    /// Turns a packed set into a large one, with room for so many members.
     #[cold]
-    fn enlarge(&mut self, hasher: &Hasher) {
+    fn enlarge(&mut self, room: usize, hasher: &Hasher) {
         let Form::Packed(packed) = &self.0 else { return };
-        let mut large = Box::new(Large::new());
+        let mut large = Box::new(Large::with_room(room));
         packed.iter().for_each(|entry| large.push(entry.member, entry.score, hasher));
         self.0 = Form::Large(large);
     }
@@ -362,5 +362,34 @@ mod tests {
         assert!(many.iter_back(3).map(|(text, _)| text).eq([b"d", b"c", b"b", b"a"]));
         many.remove_range(1..4, &hasher);
         assert!(many.iter(0).map(|(text, _)| text).eq([b"a", b"e"]));
+    }
+
+    /// One that is told how many members will come is as large as one that has grown to them, and
+    /// grows on and shrinks as that one does.
+    #[test]
+    fn a_set_with_room_is_like_one_that_has_grown() {
+        let hasher = Hasher::new([1, 2]);
+        let limits = Limits { members: 128, bytes: 64, hasher: &hasher };
+        let text = |n: usize| format!("member-{n:07}").into_bytes();
+        for count in [129, 200, 240, 300, 520, 700, 1000, 1500, 2100, 5000, 9999, 20_000] {
+            let (mut told, mut grown) = (SortedSet::default(), SortedSet::default());
+            told.fit(count, 0, limits);
+            for n in 0..count {
+                told.push(&text(n), n as f64, limits);
+                grown.push(&text(n), n as f64, limits);
+            }
+            let share = told.allocated() as f64 / grown.allocated() as f64;
+            assert!((0.9..1.1).contains(&share), "{count}: {share}");
+            for n in count..2 * count {
+                assert_eq!(told.set(&text(n), n as f64, limits), None);
+            }
+            for n in (0..2 * count).filter(|n| n % 3 > 0) {
+                assert_eq!(told.remove(&text(n), &hasher), Some(n as f64));
+            }
+            for n in 0..2 * count {
+                let wanted = (n % 3 == 0).then_some((n / 3, n as f64));
+                assert_eq!(told.rank(&text(n), &hasher), wanted);
+            }
+        }
     }
 }

@@ -184,18 +184,7 @@ pub struct Index {
 
 impl Default for Index {
     fn default() -> Index {
-        let first = Segment::new(1);
-        Index {
-            level: 0,
-            step: 0,
-            swept: 0,
-            count: 0,
-            slots: SLOTS,
-            stale: 0,
-            dirty: 0,
-            bytes: first.bytes(),
-            segments: vec![first],
-        }
+        Index::of_segments(0, 0, 0, vec![Segment::new(1)])
     }
 }
 
@@ -214,6 +203,40 @@ impl Index {
     /// The number of allocations.
     pub fn parts(&self) -> usize {
         self.segments.len()
+    }
+
+    /// An index with room for so many members: as large as one that has grown to them.
+    pub fn with_room(members: usize) -> Index {
+        let lines = (members * 100 / 82).div_ceil(SLOTS) + 1;
+        if lines <= STEPS[3] {
+            let room = ROOMS.iter().copied().find(|&room| room >= lines).unwrap_or(lines);
+            return Index::of_segments(0, 0, 0, vec![Segment::new(room)]);
+        }
+        let mut level = (lines / STEPS[0]).ilog2().max(1);
+        let mut step = (1..4).rev().find(|&step| STEPS[step] << level <= lines).unwrap_or(0);
+        // A step of one segment is four lines.
+        let mut swept = lines.saturating_sub(STEPS[step] << level).div_ceil(4);
+        if swept == 1 << level {
+            (swept, level, step) = (0, level + u32::from(step == 3), (step + 1) % 4);
+        }
+        let (count, next) = match step {
+            3 => ((1 << level) + swept, STEPS[0]),
+            _ => (1 << level, STEPS[step + 1]),
+        };
+        let is_swept = |at: usize| at < swept || at >= 1 << level;
+        let room = |at: usize| if is_swept(at) { next } else { STEPS[step] };
+        Index::of_segments(
+            level,
+            step,
+            swept,
+            (0..count).map(|at| Segment::new(room(at))).collect(),
+        )
+    }
+
+    fn of_segments(level: u32, step: usize, swept: usize, segments: Vec<Segment>) -> Index {
+        let slots = segments.iter().map(|segment| segment.lines.len() * SLOTS).sum();
+        let bytes = segments.iter().map(Segment::bytes).sum();
+        Index { segments, level, step, swept, count: 0, slots, stale: 0, dirty: 0, bytes }
     }
 
     /// An index without memory, for a copy that is only read in order.

@@ -89,9 +89,9 @@ fn bytes_outside(member: &[u8]) -> usize {
 }
 
 impl Large {
-    /// A set without members.
-    pub fn new() -> Large {
-        Large { tree: Tree::new(), ..Large::default() }
+    /// A set without members, with room in its index for so many.
+    pub fn with_room(members: usize) -> Large {
+        Large { tree: Tree::new(), index: Index::with_room(members), ..Large::default() }
     }
 
     /// The number of members.

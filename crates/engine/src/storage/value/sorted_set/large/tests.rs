@@ -74,7 +74,7 @@ fn agree(large: &Large, model: &Model, hasher: &Hasher) {
 fn run(seed: u64, steps: usize, range: u32, scores: u32) {
     let hasher = Hasher::new([seed, 7]);
     let mut random = fastrand::Rng::with_seed(seed);
-    let (mut large, mut model) = (Large::new(), Model::default());
+    let (mut large, mut model) = (Large::with_room(0), Model::default());
     let mut frozen: Vec<(Large, Vec<(Vec<u8>, f64)>)> = Vec::new();
     for step in 0..steps {
         let name = member(&mut random, range);
