@@ -15,6 +15,39 @@ pub const TABLE: &[Known] = &[
         }),
     ),
     stays(
+        &[REDIS_7, REDIS_8, VALKEY_9],
+        "an aggregate that came later: COUNT",
+        Sign::NotSent(|command, _| {
+            let is_count = |words: &[Vec<u8>]| {
+                words[0].eq_ignore_ascii_case(b"AGGREGATE")
+                    && words[1].eq_ignore_ascii_case(b"COUNT")
+            };
+            command.args.windows(2).any(is_count)
+        }),
+    ),
+    stays(
+        &[VALKEY_9],
+        "BYPOLYGON: Valkey does not look in all cells that a wide polygon reaches into",
+        Sign::NotSent(|command, _| {
+            let is_wide = |degree: &Vec<u8>| {
+                let degree = std::str::from_utf8(degree).ok().and_then(|text| text.parse().ok());
+                degree.is_some_and(|degree: f64| degree < 0.0 || degree > 60.0)
+            };
+            let is_polygon = |arg: &Vec<u8>| arg.eq_ignore_ascii_case(b"BYPOLYGON");
+            command.args.iter().any(is_polygon) && command.args.iter().any(is_wide)
+        }),
+    ),
+    stays(
+        &[VALKEY_9],
+        "LIMIT with a negative offset: of a skiplist Valkey counts it from the end",
+        Sign::NotSent(|command, _| {
+            let is_negative = |words: &[Vec<u8>]| {
+                words[0].eq_ignore_ascii_case(b"LIMIT") && words[1].starts_with(b"-")
+            };
+            is_about_scores(command) && command.args.windows(2).any(is_negative)
+        }),
+    ),
+    stays(
         &[REDIS_7, VALKEY_9],
         "degrees by the fewest digits, in Redis 8 only",
         Sign::Reply(|command, oracle, subject| {
