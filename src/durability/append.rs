@@ -127,13 +127,14 @@ impl Durability {
     /// Lets the gate follow the log's state, and wakes the tasks that wait for the log.
     pub(super) fn notice_log(&self) {
         let fails = self.is_logging() && self.log.state() != State::Fine;
-        if fails && !self.gate.has(LOG_FAILS) {
-            if let State::Unwritten(why) | State::Broken(why) = self.log.state() {
-                log::warning(format_args!(
-                    "The log in {} cannot be written: {why}. Writes are refused until it can be",
-                    self.log_folder()
-                ));
-            }
+        if fails
+            && !self.gate.has(LOG_FAILS)
+            && let State::Unwritten(why) | State::Broken(why) = self.log.state()
+        {
+            log::warning(format_args!(
+                "The log in {} cannot be written: {why}. Writes are refused until it can be",
+                self.log_folder()
+            ));
         }
         self.gate.set_to(LOG_FAILS, fails);
         self.syncs.note_progress();

@@ -138,7 +138,7 @@ fn within(start: u8, end: u8, byte: u8, case: Case) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Case, matches, piece};
+    use super::{Case, matches, matches_within, piece};
     use proptest::prelude::*;
 
     /// Tries every length for every star.

@@ -114,8 +114,8 @@ fn no_cut_and_no_flipped_bit_goes_unnoticed() {
 /// Tries all of them on a file that is small, whatever is in it.
 fn every_damage_is_noticed(driver: &Driver) {
     let storage = Memory::default();
-    save(driver, &storage).unwrap();
-    let whole = storage.bytes(NAME).unwrap();
+    save(driver, &storage).expect("nothing fails");
+    let whole = storage.bytes(NAME).expect("it was written");
     assert!(whole.len() < 400, "{} bytes", whole.len());
     let target = Driver::new(2);
     let refused = |bytes: &[u8]| {

@@ -254,6 +254,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::excessive_precision, reason = "these digits are what is tested")]
     fn digits_are_redis_8s() {
         for (value, digits) in [
             (0.1, "1e-1"),

@@ -228,7 +228,7 @@ impl Writer<'_> {
         } else if let Some(text) = text_field(table, "ok") {
             self.out.simple_bytes(line(&text.as_bytes()));
         } else if let Some(value) = as_number(&field(table, "double")) {
-            self.out.double(value);
+            self.out.score(value);
         } else if let Value::Table(map) = field(table, "map") {
             let pairs = self.pairs(&map)?;
             self.out.map(pairs.len());

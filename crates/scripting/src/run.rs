@@ -139,10 +139,10 @@ impl Runtime {
     /// Compiles a text and adds it to the scripts, if it is not there.
     fn add(&mut self, text: &[u8], origin: Origin) -> Result<(Digest, Compiled), Error> {
         let digest = digest(text);
-        if let Some(compiled) = self.compiled(&digest)? {
-            if origin == Origin::Eval || self.parts.scripts.pin(digest, &compiled.0) {
-                return Ok((digest, compiled));
-            }
+        if let Some(compiled) = self.compiled(&digest)?
+            && (origin == Origin::Eval || self.parts.scripts.pin(digest, &compiled.0))
+        {
+            return Ok((digest, compiled));
         }
         let script = Script::new(text, &digest)?;
         let function = self.compile(text)?;

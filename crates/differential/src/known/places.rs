@@ -31,7 +31,7 @@ pub const TABLE: &[Known] = &[
         Sign::NotSent(|command, _| {
             let is_wide = |degree: &Vec<u8>| {
                 let degree = std::str::from_utf8(degree).ok().and_then(|text| text.parse().ok());
-                degree.is_some_and(|degree: f64| degree < 0.0 || degree > 60.0)
+                degree.is_some_and(|degree: f64| !(0.0..=60.0).contains(&degree))
             };
             let is_polygon = |arg: &Vec<u8>| arg.eq_ignore_ascii_case(b"BYPOLYGON");
             command.args.iter().any(is_polygon) && command.args.iter().any(is_wide)

@@ -71,7 +71,7 @@ impl SortedSet {
     pub fn is_empty(&self) -> bool {
         match &self.0 {
             Form::Packed(packed) => packed.is_empty(),
-            Form::Large(large) => large.len() == 0,
+            Form::Large(large) => large.is_empty(),
         }
     }
 

@@ -276,7 +276,7 @@ mod tests {
         for _ in 0..4000 {
             let n = random.usize(..60);
             let member = format!("{n}").repeat(n).into_bytes();
-            let score = random.i32(-300..300) as f64 / if n % 3 == 0 { 7.0 } else { 1.0 };
+            let score = random.i32(-300..300) as f64 / if n.is_multiple_of(3) { 7.0 } else { 1.0 };
             match packed.find(&member) {
                 Ok((rank, entry)) => {
                     assert_eq!(model[rank], (entry.score, member));

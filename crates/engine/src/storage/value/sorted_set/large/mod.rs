@@ -99,6 +99,11 @@ impl Large {
         self.tree.len
     }
 
+    /// Whether there is no member.
+    pub fn is_empty(&self) -> bool {
+        self.tree.len == 0
+    }
+
     /// The bytes taken from the allocator.
     pub fn allocated(&self) -> usize {
         size_of::<Large>() + self.tree.allocated() + self.index.allocated() + self.outside

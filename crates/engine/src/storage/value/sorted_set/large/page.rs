@@ -43,6 +43,7 @@ pub struct Page {
     number: u32,
     used: u16,
     count: u8,
+    #[allow(clippy::box_collection, reason = "a page has eight bytes for what few pages have")]
     longs: Option<Box<Vec<Bytes>>>,
     body: [u8; BODY],
 }

@@ -75,10 +75,10 @@ fn run(seed: u64, steps: usize, range: u32, scores: u32) {
     let hasher = Hasher::new([seed, 7]);
     let mut random = fastrand::Rng::with_seed(seed);
     let (mut large, mut model) = (Large::with_room(0), Model::default());
-    let mut frozen: Vec<(Large, Vec<(Vec<u8>, f64)>)> = Vec::new();
+    let mut frozen = Vec::new();
     for step in 0..steps {
         let name = member(&mut random, range);
-        let growing = (step / (steps / 6)) % 2 == 0;
+        let growing = (step / (steps / 6)).is_multiple_of(2);
         let score = match random.u8(..8) {
             0 => f64::INFINITY,
             1 => -0.0,
