@@ -27,6 +27,9 @@ pub const TABLE: &[Generator] = &[
     Generator { name: "SORT_RO", weight: 10, draw: |s, c| sort(s, c, false) },
 ];
 
+/// A list that is no set: of a set, Redis looks up weights in the order of its own table.
+pub const LISTED: &str = "listed";
+
 /// An element: often one of a few, so that it is found again.
 fn element(source: &mut Source) -> Vec<u8> {
     const FEW: &[&str] = &["a", "b", "c", "1", "2", "3", "10", "-1", "", "0123456789abcdef"];
@@ -54,7 +57,8 @@ fn count(source: &mut Source) -> Vec<u8> {
 }
 
 fn push(source: &mut Source, command: &mut Command) {
-    command.args.push(source.key());
+    let key = if source.chance(10) { LISTED.into() } else { source.key() };
+    command.args.push(key);
     let many = source.chance(3);
     let count = 1 + source.below(if many { 400 } else { 5 });
     for _ in 0..count {
@@ -119,8 +123,8 @@ fn pattern(source: &mut Source) -> Vec<u8> {
 /// A pattern with BY and without: of elements that weigh the same, only those of a whole result
 /// come in an order of Redis's that does not depend on its choice of an algorithm.
 fn sort(source: &mut Source, command: &mut Command, may_store: bool) {
-    command.args.push(source.key());
     let by = source.chance(40);
+    command.args.push(if by { LISTED.into() } else { source.key() });
     let limits = source.chance(40) && !by;
     // Redis takes a number for none when an earlier one was too large for it (see `normalise`):
     // what is stored is sorted as text, even when one word of it gets lost.

@@ -14,6 +14,7 @@ mod geo;
 mod hash;
 mod key;
 mod list;
+pub use list::LISTED;
 mod payload;
 mod pubsub;
 pub mod scripting;

@@ -2,6 +2,7 @@
 
 use super::table::{REDIS_7, REDIS_8, VALKEY_9, stays};
 use super::{Known, Sign};
+use crate::families::LISTED;
 use crate::reply::{Reply, decode};
 use crate::stream::Command;
 
@@ -23,6 +24,34 @@ pub const TABLE: &[Known] = &[
                     && words[1].eq_ignore_ascii_case(b"COUNT")
             };
             command.args.windows(2).any(is_count)
+        }),
+    ),
+    stays(
+        &[REDIS_7, REDIS_8, VALKEY_9],
+        "SORT of sets by other keys: what weighs the same, and misses, come in their tables' order",
+        Sign::NotSent(|command, _| {
+            let is_listed = command.args.get(1).is_some_and(|key| key == LISTED.as_bytes());
+            let is_by = |arg: &Vec<u8>| arg.eq_ignore_ascii_case(b"BY");
+            (command.is("SORT") || command.is("SORT_RO"))
+                && !is_listed
+                && command.args.iter().any(is_by)
+                && command.args.iter().skip(2).any(|arg| arg.contains(&b'*'))
+        }),
+    ),
+    stays(
+        &[REDIS_7],
+        "bounds of scores: to Redis 7.0 a number may begin with a space or 0x, or be empty",
+        Sign::Reply(|command, oracle, subject| {
+            let refused = b"-ERR min or max is not a float";
+            is_about_scores(command)
+                && (subject.starts_with(refused) || oracle.starts_with(refused))
+        }),
+    ),
+    stays(
+        &[REDIS_7],
+        "SSCAN: a cursor that is no number is zero",
+        Sign::Reply(|command, _, subject| {
+            command.is("SSCAN") && subject.starts_with(b"-ERR invalid cursor")
         }),
     ),
     stays(
