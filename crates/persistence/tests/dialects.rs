@@ -264,7 +264,7 @@ fn integers(width: u32, members: &[i64]) -> Vec<u8> {
 fn sets_are_read_in_every_encoding() {
     let all = ["SADD key 5 -70000 17", "SADD key a 17 bc"].map(|line| after(&[line]));
     let [numbers, mixed] = &all;
-    for head in ["REDIS0002", "REDIS0006", "REDIS0013", "REDIS0016", "VALKEY081"] {
+    for head in ["REDIS0005", "REDIS0006", "REDIS0013", "REDIS0016", "VALKEY081"] {
         let plain = entry(2, b"\x03\xc0\x05\xc2\x90\xee\xfe\xff\x0217");
         assert_eq!(loaded(head, &plain).as_ref(), Ok(numbers), "{head}");
         let packed = entry(11, &integers(4, &[-70000, 5, 17]));

@@ -71,7 +71,7 @@ fn everything_comes_back() {
     let loaded = Driver::new(2);
     assert_eq!(load(&loaded, &storage, NAME).unwrap(), counts);
     assert_eq!(state(&loaded), state(&driver));
-    assert_eq!(counts.entries, 11);
+    assert_eq!(counts.entries, 15);
     // Deadlines come back, too.
     let mut loaded = loaded;
     loaded.advance(5000);
@@ -85,18 +85,18 @@ fn how_far_it_is_gets_from_none_to_all_of_what_there_was_at_the_flip() {
     let storage = Memory::default();
     let writer = writer(&driver, &storage);
     let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(encoder(driver.now), || ());
-    assert_eq!(snapshot.entries(), 10);
+    assert_eq!(snapshot.entries(), 14);
     // A key that comes later does not count, and one that goes is not left out.
     driver.line("SET later 1");
     driver.line("DEL text list");
     let mut seen = Vec::new();
     let counts = write_all(snapshot, writer, |entries, snapshot| {
-        assert_eq!(snapshot.entries(), 10);
+        assert_eq!(snapshot.entries(), 14);
         seen.push(entries);
         Ok(())
     });
-    assert_eq!(counts.unwrap().entries, 10);
-    assert!(seen.is_sorted() && seen.first() <= Some(&2) && seen.last() == Some(&10), "{seen:?}");
+    assert_eq!(counts.unwrap().entries, 14);
+    assert!(seen.is_sorted() && seen.first() <= Some(&2) && seen.last() == Some(&14), "{seen:?}");
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn whatever_fails_the_old_snapshot_or_the_new_one_is_there() {
             let after = disk.crash(&mut random);
             let loaded = Driver::new(2);
             let entries = load(&loaded, &after, NAME).unwrap().entries;
-            assert!(entries == 1 && result.is_err() || entries == 11, "fault {at}: {entries}");
+            assert!(entries == 1 && result.is_err() || entries == 15, "fault {at}: {entries}");
         }
         if result.is_ok() {
             saved = true;

@@ -41,17 +41,24 @@ pub const TABLE: &[Known] = &[
     stays(
         &[REDIS_7],
         "bounds of scores: to Redis 7.0 a number may begin with a space or 0x, or be empty",
-        Sign::Reply(|command, oracle, subject| {
-            let refused = b"-ERR min or max is not a float";
-            is_about_scores(command)
-                && (subject.starts_with(refused) || oracle.starts_with(refused))
+        Sign::NotSent(|command, _| {
+            let is_odd = |arg: &Vec<u8>| {
+                let number = arg.strip_prefix(b"(").unwrap_or(arg);
+                let digits = number.strip_prefix(b"-").unwrap_or(number);
+                let digits = digits.strip_prefix(b"+").unwrap_or(digits);
+                number.first().is_none_or(u8::is_ascii_whitespace)
+                    || digits.get(..2).is_some_and(|two| two.eq_ignore_ascii_case(b"0x"))
+            };
+            is_about_scores(command) && command.args.iter().skip(2).any(is_odd)
         }),
     ),
     stays(
         &[REDIS_7],
-        "SSCAN: a cursor that is no number is zero",
-        Sign::Reply(|command, _, subject| {
-            command.is("SSCAN") && subject.starts_with(b"-ERR invalid cursor")
+        "HSCAN, SSCAN, ZSCAN: a cursor that is no number is zero",
+        Sign::NotSent(|command, _| {
+            let cursor = command.args.get(2);
+            ["HSCAN", "SSCAN", "ZSCAN"].iter().any(|name| command.is(name))
+                && cursor.is_some_and(|text| !text.iter().all(u8::is_ascii_digit))
         }),
     ),
     stays(
