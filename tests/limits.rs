@@ -349,3 +349,93 @@ fn the_output_of_all_clients_has_a_limit() {
     assert_eq!(call(&mut control, "LLEN list"), Value::Int(10_000));
     set(&mut control, "client-output-total-limit", "0");
 }
+
+#[test]
+fn a_large_reply_is_made_in_pieces_and_is_as_it_was_at_its_moment() {
+    let server = start(&[]);
+    let (mut control, mut client) = (connect(&server), connect(&server));
+    let element = |n: usize| format!("{n:0100}").into_bytes();
+    let names = |from: usize| (from..from + 500).map(|n| format!(" {n:0100}")).collect::<String>();
+    let pairs =
+        |from: usize| (from..from + 500).map(|n| format!(" {n} {n:0100}")).collect::<String>();
+    let groups: Vec<usize> = (0..60).map(|n| n * 500).collect();
+    pipeline(&mut control, groups.iter().map(|n| format!("RPUSH list{}", names(*n))));
+    pipeline(&mut control, groups.iter().map(|n| format!("HSET hash{}", pairs(*n))));
+    pipeline(&mut control, groups.iter().map(|n| format!("SADD set{}", names(*n))));
+    let list: Vec<Value> = (0..30_000).map(|n| Value::Bulk(element(n))).collect();
+    // All is asked for at once; nothing is read before all has changed.
+    ["LRANGE list 0 -1", "PING", "SMEMBERS set"].iter().for_each(|line| send(&mut client, line));
+    until("something waits", || clients_field(&mut control, "omem") > 0);
+    let values = ["DEL list", "RPUSH list new", "LPUSH list newer", "SADD set more"];
+    values.iter().for_each(|line| drop(call(&mut control, line)));
+    let Value::Items(_, found) = reply(&mut client) else { panic!("a list") };
+    assert!(found == list, "the list is as it was");
+    assert_eq!(reply(&mut client), Value::Simple("PONG".into()));
+    let Value::Items(_, mut members) = reply(&mut client) else { panic!("a set") };
+    members.sort_by_key(|member| format!("{member:?}"));
+    members.retain(|member| *member != Value::Bulk("more".into()));
+    assert!(members == list, "all members are there");
+    let Value::Items(_, fields) = call(&mut client, "HGETALL hash") else { panic!("a hash") };
+    let in_place = |pair: &[Value]| match pair {
+        [Value::Bulk(field), Value::Bulk(value)] => {
+            String::from_utf8_lossy(field).parse().is_ok_and(|n| element(n) == *value)
+        }
+        _ => false,
+    };
+    assert!(fields.len() == 60_000 && fields.chunks(2).all(in_place), "all fields are there");
+    // Neither a transaction nor a silenced client has anything in the midst of a reply.
+    call(&mut control, "MULTI");
+    pipeline(&mut control, ["SMEMBERS set", "LLEN list"].map(String::from).into_iter());
+    let Value::Items(_, replies) = call(&mut control, "EXEC") else { panic!("EXEC runs") };
+    assert_eq!(replies[1], Value::Int(2));
+    assert!(matches!(&replies[0], Value::Items(_, members) if members.len() == 30_001));
+    send(&mut control, "CLIENT REPLY SKIP");
+    send(&mut control, "SMEMBERS set");
+    assert_eq!(call(&mut control, "PING"), Value::Simple("PONG".into()));
+}
+
+#[test]
+fn names_and_draws_come_in_pieces() {
+    let server = start(&[]);
+    let mut client = connect(&server);
+    let lines = (0..20).map(|n| {
+        let keys = n * 1000..(n + 1) * 1000;
+        format!("MSET{}", keys.map(|key| format!(" {key:040} v")).collect::<String>())
+    });
+    pipeline(&mut client, lines);
+    let Value::Items(_, mut keys) = call(&mut client, "KEYS *") else { panic!("names") };
+    keys.sort_by_key(|key| format!("{key:?}"));
+    assert!(keys.iter().cloned().eq((0..20_000).map(|n| Value::Bulk(format!("{n:040}").into()))));
+    let Value::Items(_, scanned) = call(&mut client, "SCAN 0 COUNT 100000") else { panic!("SCAN") };
+    assert!(matches!(&scanned[1], Value::Items(_, names) if names.len() == 20_000));
+    call(&mut client, "HSET hash a 1 b 2 c 3");
+    call(&mut client, "SADD set a b c");
+    for line in ["HRANDFIELD hash -100000", "SRANDMEMBER set -100000"] {
+        let Value::Items(_, drawn) = call(&mut client, line) else { panic!("{line}") };
+        assert_eq!(drawn.len(), 100_000, "{line}");
+        let count =
+            |wanted: &str| drawn.iter().filter(|it| **it == Value::Bulk(wanted.into())).count();
+        assert_eq!(["a", "b", "c"].map(count).iter().sum::<usize>(), 100_000);
+        assert!(["a", "b", "c"].map(count).iter().all(|count| *count > 30_000), "{line}");
+    }
+    // No data stands behind a count.
+    for line in ["HRANDFIELD hash -9000000000", "SRANDMEMBER set -9000000000"] {
+        assert_eq!(text(call(&mut client, line)), "ERR value is out of range", "{line}");
+    }
+}
+
+#[test]
+fn a_pattern_that_takes_too_long_is_refused() {
+    let server = start(&[]);
+    let mut client = connect(&server);
+    let long = "a".repeat(100_000);
+    call(&mut client, &format!("SET {long} v"));
+    call(&mut client, &format!("HSET hash {long} v"));
+    call(&mut client, &format!("SADD set {long}"));
+    let pattern = format!("*{}b", "a".repeat(50_000));
+    for line in ["KEYS", "SCAN 0 COUNT 1000 MATCH", "HSCAN hash 0 MATCH", "SSCAN set 0 MATCH"] {
+        let refused = text(call(&mut client, &format!("{line} {pattern}")));
+        assert!(refused.starts_with("ERR The pattern takes too long"), "{line}: {refused}");
+    }
+    assert!(matches!(call(&mut client, "KEYS *a*"), Value::Items(_, names) if names.len() == 2));
+}
