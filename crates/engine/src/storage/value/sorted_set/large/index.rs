@@ -302,7 +302,7 @@ impl Index {
     }
 
     /// Takes a member out that was in page `old`.
-    pub fn remove(&mut self, hash: u64, old: u32, hashes: &impl Hashes) {
+    pub fn remove(&mut self, hash: u64, old: u32) {
         let at = self.segment_of(hash);
         let mut found = None;
         self.segments[at].probe(bits(hash), |line, slot, page| {
@@ -315,7 +315,7 @@ impl Index {
         self.segments[at].take(bits(hash), line, slot);
         self.count -= 1;
         if self.count * 16 < self.slots * 9 {
-            self.narrow(hashes);
+            self.narrow();
         }
     }
 
@@ -363,7 +363,7 @@ impl Index {
             self.stale = 0;
         }
         if self.count * 16 < self.slots * 9 {
-            self.narrow(hashes);
+            self.narrow();
         }
     }
 
@@ -390,13 +390,11 @@ impl Index {
             self.level += u32::from(self.step == 3);
             self.step = (self.step + 1) % 4;
         }
-        // The sweep goes over segments in their order, and what was made smaller or larger by it
-        // lies behind one another in memory.
     }
 
     /// Shrinks by a step of one segment: [`Index::widen`] backwards.
     #[cold]
-    fn narrow(&mut self, hashes: &impl Hashes) {
+    fn narrow(&mut self) {
         if self.level == 0 && self.segments.len() == 1 {
             let room = room_for(self.segments[0].count * 5 / 4);
             return if room < self.lines(0) {
@@ -424,7 +422,6 @@ impl Index {
             let all: Vec<_> = self.segments[at].entries().chain(upper.entries()).collect();
             self.put_all(at, STEPS[3].max(room_for(all.len())), &all);
         }
-        let _ = hashes;
     }
 
     fn lines(&self, at: usize) -> usize {

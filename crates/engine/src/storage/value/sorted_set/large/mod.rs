@@ -254,13 +254,18 @@ impl Large {
         let hash = hasher.hash(member);
         let (number, i) = self.locate(hash, member)?;
         let score = self.tree.pages.get(number).score(i);
-        self.index.remove(hash, number, &Lookup { tree: &self.tree, hasher });
-        self.outside -= bytes_outside(member);
+        self.remove_at(hash, (number, i), hasher);
+        Some(score)
+    }
+
+    /// Removes the member in this place of a page.
+    fn remove_at(&mut self, hash: u64, (number, i): (u32, usize), hasher: &Hasher) {
+        self.outside -= bytes_outside(self.tree.pages.get(number).member(i));
+        self.index.remove(hash, number);
         self.tree.pages.own(number).remove(i);
         self.tree.count(number, -1);
         self.shrink(number, hasher);
         self.tidy(hasher);
-        Some(score)
     }
 
     /// Puts a member that is not there in its place. Returns its page.
@@ -458,10 +463,10 @@ impl Large {
             return;
         }
         if count <= EAGER {
-            let found = self.iter(ranks.start).take(count);
-            let members: Vec<Vec<u8>> = found.map(|(text, _)| text.to_vec()).collect();
-            for member in members {
-                self.remove(&member, hasher);
+            for _ in 0..count {
+                let (number, i) = self.tree.select(ranks.start);
+                let hash = hasher.hash(self.tree.pages.get(number).member(i));
+                self.remove_at(hash, (number, i), hasher);
             }
             return;
         }
