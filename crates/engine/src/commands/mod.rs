@@ -1,6 +1,7 @@
 //! Every data command, one file a family. A command is one static (its declaration), one handler
 //! behind it, and one transcript in `tests/conformance`.
 
+pub mod arguments;
 pub mod expiry;
 pub mod geo;
 pub mod hash;

@@ -1,9 +1,9 @@
-//! Ends, counts and places of elements among a command's arguments.
+//! Ends and places of elements among a command's arguments.
 
+use crate::commands::arguments::integer;
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::storage::value::list::End;
-use redstart_protocol::parse_i64;
 
 /// LEFT or RIGHT.
 pub fn parse_end(word: &[u8]) -> Result<End, Error> {
@@ -16,21 +16,9 @@ pub fn parse_end(word: &[u8]) -> Result<End, Error> {
     }
 }
 
-/// Argument `at` as an integer.
-#[inline]
-pub fn integer(call: &Call<'_>, at: usize) -> Result<i64, Error> {
-    parse_i64(call.args.at(at)).ok_or(Error::NOT_INTEGER)
-}
-
 /// Argument `at` as an integer that has a negation.
 pub fn negatable(call: &Call<'_>, at: usize) -> Result<i64, Error> {
     Some(integer(call, at)?).filter(|number| *number != i64::MIN).ok_or(Error::NOT_NEGATABLE)
-}
-
-/// Argument `at` as a count of at least `least`, or the error.
-pub fn count(call: &Call<'_>, at: usize, least: i64, error: Error) -> Result<usize, Error> {
-    let count = parse_i64(call.args.at(at)).filter(|count| *count >= least).ok_or(error)?;
-    Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
 
 /// The place that an index, negative from the end, means in a list of `len` elements.

@@ -9,7 +9,7 @@ use super::access::find_list;
 use super::arguments::parse_end;
 use super::place::shift;
 use super::pop::{parse_some, pop_one, pop_some};
-use crate::commands::waiting::timeout;
+use crate::commands::waiting::{ALL_BUT_LAST, claim, give_or_wait, serve, timeout};
 use crate::error::Error;
 use crate::keyspace::waiters::{Wait, Waiter};
 use crate::run::call::Call;
@@ -44,40 +44,13 @@ pub static BRPOP: BlockingCommand = declare("brpop", Group::List, AtLeast(3))
         serve: |call, n, waiter| serve_one(call, n, waiter, End::Tail),
     });
 
-const ALL_BUT_LAST: &[KeySpec] = &[KeySpec {
-    begin: Begin::Index(1),
-    find: Find::Range { last: -2, step: 1 },
-    access: RW | ACCESS | DELETE,
-}];
-
 fn pop_or_wait(call: &mut Call<'_>, end: End) -> Result<(), Error> {
     let timeout_ms = timeout(call, call.args.len() - 1)?;
-    for key in call.keys() {
-        if let Some(slot) = find_list(&mut call.space, key)?
-            && !call.must_queue(key)
-        {
-            give_one(call, key, slot, end);
-            return Ok(());
-        }
-    }
-    let keys = 0..call.keys().len();
-    if !call.wait(Wait { keys, timeout_ms }) {
-        call.reply.null_array();
-    }
-    Ok(())
+    give_or_wait(call, timeout_ms, find_list, |call, key, slot| give_one(call, key, slot, end))
 }
 
 fn serve_one(call: &mut Call<'_>, n: usize, waiter: &Waiter, end: End) -> Result<Served, Error> {
-    let key = call.key(n);
-    let Some(slot) = claim(call, key, waiter) else { return Ok(Served::Nothing) };
-    give_one(call, key, slot, end);
-    Ok(Served::Given)
-}
-
-/// Where the list is that a waiter is to be served from, if there is one and the waiter still
-/// waits.
-fn claim(call: &mut Call<'_>, key: Key<'_>, waiter: &Waiter) -> Option<Slot> {
-    find_list(&mut call.space, key).ok().flatten().filter(|_| waiter.claim())
+    serve(call, n, waiter, find_list, |call, key, slot| give_one(call, key, slot, end))
 }
 
 /// The key and one element of it.
@@ -102,26 +75,12 @@ pub static BLMPOP: BlockingCommand = declare("blmpop", Group::List, AtLeast(5))
 fn pop_some_or_wait(call: &mut Call<'_>) -> Result<(), Error> {
     let some = parse_some(call, 2)?;
     let timeout_ms = timeout(call, 1)?;
-    for key in call.keys() {
-        if let Some(slot) = find_list(&mut call.space, key)?
-            && !call.must_queue(key)
-        {
-            pop_some(call, key, slot, some);
-            return Ok(());
-        }
-    }
-    let keys = 0..call.keys().len();
-    if !call.wait(Wait { keys, timeout_ms }) {
-        call.reply.null_array();
-    }
-    Ok(())
+    give_or_wait(call, timeout_ms, find_list, |call, key, slot| pop_some(call, key, slot, some))
 }
 
 fn serve_some(call: &mut Call<'_>, n: usize, waiter: &Waiter) -> Result<Served, Error> {
-    let (key, some) = (call.key(n), parse_some(call, 2)?);
-    let Some(slot) = claim(call, key, waiter) else { return Ok(Served::Nothing) };
-    pop_some(call, key, slot, some);
-    Ok(Served::Given)
+    let some = parse_some(call, 2)?;
+    serve(call, n, waiter, find_list, |call, key, slot| pop_some(call, key, slot, some))
 }
 
 /// BLMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout
@@ -174,7 +133,7 @@ fn move_or_wait(call: &mut Call<'_>, timeout_at: usize) -> Result<(), Error> {
 }
 
 fn serve_moved(call: &mut Call<'_>, n: usize, waiter: &Waiter) -> Result<Served, Error> {
-    if claim(call, call.key(n), waiter).is_none() {
+    if claim(call, call.key(n), waiter, find_list).is_none() {
         return Ok(Served::Nothing);
     }
     give_moved(call).map(|()| Served::Given)

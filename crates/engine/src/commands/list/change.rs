@@ -1,7 +1,8 @@
 //! Changes inside of lists: LSET, LINSERT, LREM, LTRIM.
 
 use super::access::{find_list, limit, list_of, modify, remove};
-use super::arguments::{integer, negatable, range, resolve};
+use super::arguments::{negatable, range, resolve};
+use crate::commands::arguments::integer;
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;

@@ -1,7 +1,8 @@
 //! Looking at lists: LLEN, LINDEX, LRANGE, LPOS.
 
 use super::access::{read_list, write_element};
-use super::arguments::{count, integer, negatable, range, resolve};
+use super::arguments::{negatable, range, resolve};
+use crate::commands::arguments::{count, integer};
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;

@@ -1,7 +1,8 @@
 //! Elements off the ends: LPOP, RPOP, LMPOP.
 
 use super::access::{edit, find_list, limit, list_of, remove, write_element};
-use super::arguments::{count, parse_end};
+use super::arguments::parse_end;
+use crate::commands::arguments::{count, end_and_most};
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
@@ -122,22 +123,7 @@ pub struct Taken {
 
 /// Reads `numkeys key [key ...] <LEFT | RIGHT> [COUNT count]` from argument `first` on.
 pub fn parse_some(call: &Call<'_>, first: usize) -> Result<Taken, Error> {
-    let keys = count(call, first, 1, Error::NUMKEYS)?;
-    let at = keys.checked_add(first + 1).filter(|at| *at < call.args.len());
-    let at = at.ok_or(Error::SYNTAX)?;
-    let end = parse_end(call.args.at(at))?;
-    let most = match call.args.len() - at - 1 {
-        0 => 1,
-        _ if !call.args[at + 1].eq_ignore_ascii_case(b"COUNT") => return Err(Error::SYNTAX),
-        1 => return Err(Error::SYNTAX),
-        more => {
-            let most = count(call, at + 2, 1, Error::COUNT_NOT_POSITIVE)?;
-            if more > 2 {
-                return Err(Error::SYNTAX);
-            }
-            most
-        }
-    };
+    let (end, most) = end_and_most(call, first, parse_end)?;
     Ok(Taken { end, most })
 }
 

@@ -2,11 +2,12 @@
 //! `commands/list/blocking.rs`.
 
 use super::pop::{End, Taken, give_one};
-use crate::commands::waiting::timeout;
+use crate::commands::waiting::{ALL_BUT_LAST, give_or_wait, serve, timeout};
 use crate::error::Error;
-use crate::keyspace::waiters::{Wait, Waiter};
+use crate::keyspace::waiters::Waiter;
 use crate::run::call::Call;
 use crate::run::command::{BlockingCommand, BlockingRun, Served};
+use crate::run::key_access::KeyAccess;
 use crate::spec::*;
 use crate::storage::table::Slot;
 
@@ -23,11 +24,7 @@ pub static BZPOPMIN: BlockingCommand = declare("bzpopmin", Group::SortedSet, AtL
     .syntax("key [key ...] timeout")
     .run(BlockingRun {
         run: |call| pop_or_wait(call, End::Min),
-        serve: |call, n, waiter| {
-            serve(call, n, waiter, |call, key, slot| {
-                give_one(call, key, slot, End::Min);
-            })
-        },
+        serve: |call, n, waiter| serve_one(call, n, waiter, End::Min),
     });
 
 /// BZPOPMAX key [key ...] timeout
@@ -43,22 +40,16 @@ pub static BZPOPMAX: BlockingCommand = declare("bzpopmax", Group::SortedSet, AtL
     .syntax("key [key ...] timeout")
     .run(BlockingRun {
         run: |call| pop_or_wait(call, End::Max),
-        serve: |call, n, waiter| {
-            serve(call, n, waiter, |call, key, slot| {
-                give_one(call, key, slot, End::Max);
-            })
-        },
+        serve: |call, n, waiter| serve_one(call, n, waiter, End::Max),
     });
-
-const ALL_BUT_LAST: &[KeySpec] = &[KeySpec {
-    begin: Begin::Index(1),
-    find: Find::Range { last: -2, step: 1 },
-    access: RW | ACCESS | DELETE,
-}];
 
 fn pop_or_wait(call: &mut Call<'_>, end: End) -> Result<(), Error> {
     let timeout_ms = timeout(call, call.args.len() - 1)?;
-    give_or_wait(call, timeout_ms, |call, key, slot| give_one(call, key, slot, end))
+    give_or_wait(call, timeout_ms, find, |call, key, slot| give_one(call, key, slot, end))
+}
+
+fn serve_one(call: &mut Call<'_>, n: usize, waiter: &Waiter, end: End) -> Result<Served, Error> {
+    serve(call, n, waiter, find, |call, key, slot| give_one(call, key, slot, end))
 }
 
 /// BZMPOP timeout numkeys key [key ...] <MIN | MAX> [COUNT count]
@@ -73,45 +64,14 @@ pub static BZMPOP: BlockingCommand = declare("bzmpop", Group::SortedSet, AtLeast
         run: |call| {
             let taken = Taken::parse(call, 2)?;
             let timeout_ms = timeout(call, 1)?;
-            give_or_wait(call, timeout_ms, |call, key, slot| taken.give(call, key, slot))
+            give_or_wait(call, timeout_ms, find, |call, key, slot| taken.give(call, key, slot))
         },
         serve: |call, n, waiter| {
             let taken = Taken::parse(call, 2)?;
-            serve(call, n, waiter, |call, key, slot| taken.give(call, key, slot))
+            serve(call, n, waiter, find, |call, key, slot| taken.give(call, key, slot))
         },
     });
 
-/// Gives of the first key that is a sorted set, unless others wait for it already.
-fn give_or_wait(
-    call: &mut Call<'_>,
-    timeout_ms: u64,
-    give: impl FnOnce(&mut Call<'_>, Key<'_>, Slot),
-) -> Result<(), Error> {
-    for key in call.keys() {
-        if let Some(slot) = call.space.find_sorted_set(key)?
-            && !call.must_queue(key)
-        {
-            give(call, key, slot);
-            return Ok(());
-        }
-    }
-    let keys = 0..call.keys().len();
-    if !call.wait(Wait { keys, timeout_ms }) {
-        call.reply.null_array();
-    }
-    Ok(())
-}
-
-/// Gives of the `n`th key, if it is a sorted set by now and the waiter still waits.
-fn serve(
-    call: &mut Call<'_>,
-    n: usize,
-    waiter: &Waiter,
-    give: impl FnOnce(&mut Call<'_>, Key<'_>, Slot),
-) -> Result<Served, Error> {
-    let key = call.key(n);
-    let slot = call.space.find_sorted_set(key).ok().flatten();
-    let Some(slot) = slot.filter(|_| waiter.claim()) else { return Ok(Served::Nothing) };
-    give(call, key, slot);
-    Ok(Served::Given)
+fn find(space: &mut KeyAccess<'_>, key: Key<'_>) -> Result<Option<Slot>, Error> {
+    space.find_sorted_set(key)
 }

@@ -1,7 +1,7 @@
 //! Members off the ends: ZPOPMIN, ZPOPMAX, ZMPOP.
 
 use super::remove::remove_ranks;
-use crate::commands::list::arguments::count;
+use crate::commands::arguments::{count, end_and_most};
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
@@ -160,22 +160,7 @@ pub struct Taken {
 impl Taken {
     /// Reads `numkeys key [key ...] <MIN | MAX> [COUNT count]` from argument `first` on.
     pub fn parse(call: &Call<'_>, first: usize) -> Result<Taken, Error> {
-        let keys = count(call, first, 1, Error::NUMKEYS)?;
-        let at = keys.checked_add(first + 1).filter(|at| *at < call.args.len());
-        let at = at.ok_or(Error::SYNTAX)?;
-        let end = End::parse(call.args.at(at))?;
-        let most = match call.args.len() - at - 1 {
-            0 => 1,
-            1 => return Err(Error::SYNTAX),
-            _ if !call.args[at + 1].eq_ignore_ascii_case(b"COUNT") => return Err(Error::SYNTAX),
-            more => {
-                let most = count(call, at + 2, 1, Error::COUNT_NOT_POSITIVE)?;
-                if more > 2 {
-                    return Err(Error::SYNTAX);
-                }
-                most
-            }
-        };
+        let (end, most) = end_and_most(call, first, End::parse)?;
         Ok(Taken { end, most })
     }
 

@@ -1,7 +1,7 @@
 //! Ranges of a sorted set are removed: ZREMRANGEBYRANK, ZREMRANGEBYSCORE, ZREMRANGEBYLEX.
 
 use super::arguments::{Scores, Texts, ranks};
-use crate::commands::list::arguments::integer;
+use crate::commands::arguments::integer;
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
