@@ -1,10 +1,13 @@
 //! The hash against std's map: packed and large, the ways between them, deadlines, and scans
 //! while it grows; then through the engine, where fields expire as exactly as keys.
 
+mod common;
+
+use common::bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use redstart_engine::driver::Driver;
-use redstart_engine::hasher::{Hasher, SHARDS};
+use redstart_engine::hasher::Hasher;
 use redstart_engine::storage::entry::NewValue;
 use redstart_engine::storage::value::hash::{Hash, Limits, Ttl};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -271,19 +274,6 @@ fn encodings_change_where_redis_changes_them() {
     assert_eq!(encoding(&mut driver), "$10\r\nlistpackex\r\n");
     driver.line(&format!("HSET h f {}", "v".repeat(65)));
     assert_eq!(encoding(&mut driver), "$9\r\nhashtable\r\n");
-}
-
-/// All entries' bytes, summed, and as the shards count them.
-fn bytes(driver: &Driver) -> (usize, usize) {
-    let mut view = driver.engine.keyspace.lock_all();
-    let (mut summed, mut counted) = (0, 0);
-    for index in 0..SHARDS {
-        for (_, db) in view.shard_at(index).dbs() {
-            summed += db.table().iter().map(|entry| entry.allocated()).sum::<usize>();
-            counted += db.allocated() - db.overhead();
-        }
-    }
-    (summed, counted)
 }
 
 #[test]

@@ -2,10 +2,13 @@
 //! scanned while it changes; drawn from evenly in each form; then through the engine, where short
 //! sets lie in their entries and members expire as exactly as keys.
 
+mod common;
+
+use common::bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use redstart_engine::driver::Driver;
-use redstart_engine::hasher::{Hasher, SHARDS};
+use redstart_engine::hasher::Hasher;
 use redstart_engine::storage::value::set::{Limits, Set};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -369,19 +372,6 @@ fn a_member_costs_no_more_than_it_should() {
     let each = |set: &Set| set.view().allocated() as f64 / set.len() as f64;
     assert!(each(&texts) < 38.0, "{}", each(&texts));
     assert!(each(&integers) < 15.0, "{}", each(&integers));
-}
-
-/// All entries' bytes, summed, and as the shards count them.
-fn bytes(driver: &Driver) -> (usize, usize) {
-    let mut view = driver.engine.keyspace.lock_all();
-    let (mut summed, mut counted) = (0, 0);
-    for index in 0..SHARDS {
-        for (_, db) in view.shard_at(index).dbs() {
-            summed += db.table().iter().map(|entry| entry.allocated()).sum::<usize>();
-            counted += db.allocated() - db.overhead();
-        }
-    }
-    (summed, counted)
 }
 
 /// The elements of a reply, sorted.

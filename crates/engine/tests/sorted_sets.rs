@@ -1,10 +1,13 @@
 //! The sorted set against a vector in order: packed and large, the way between them, and scans
 //! while it changes; then through the engine: draws, and what is counted of its bytes.
 
+mod common;
+
+use common::bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use redstart_engine::driver::Driver;
-use redstart_engine::hasher::{Hasher, SHARDS};
+use redstart_engine::hasher::Hasher;
 use redstart_engine::storage::value::sorted_set::{Limits, SortedSet, order};
 use std::collections::{HashMap, HashSet};
 
@@ -221,19 +224,6 @@ fn members_are_drawn_evenly_from_either_form() {
         let unevenness = unevenness(&counts, 100);
         assert!(unevenness < 170.0, "{limit} {count}: {unevenness}");
     }
-}
-
-/// All entries' bytes, summed, and as the shards count them.
-fn bytes(driver: &Driver) -> (usize, usize) {
-    let mut view = driver.engine.keyspace.lock_all();
-    let (mut summed, mut counted) = (0, 0);
-    for index in 0..SHARDS {
-        for (_, db) in view.shard_at(index).dbs() {
-            summed += db.table().iter().map(|entry| entry.allocated()).sum::<usize>();
-            counted += db.allocated() - db.overhead();
-        }
-    }
-    (summed, counted)
 }
 
 #[test]

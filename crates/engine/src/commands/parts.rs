@@ -7,7 +7,9 @@ use crate::clock::Now;
 use crate::commands::expiry::ExpiryUnit;
 use crate::error::Error;
 use crate::run::call::Call;
-use redstart_protocol::parse_i64;
+use crate::run::key_access::KeyAccess;
+use crate::spec::Key;
+use redstart_protocol::{Reply, parse_i64};
 use std::ops::Range;
 
 /// The latest Unix time at which a part can expire, in milliseconds: Redis keeps 46 bits.
@@ -28,6 +30,12 @@ pub const DELETED: i64 = 2;
 pub struct Words {
     /// What stands before the count and the parts.
     keyword: &'static str,
+    /// The command that removes parts.
+    remove: &'static str,
+    /// The command that lets them expire at a time in milliseconds.
+    expire: &'static str,
+    /// The command that takes their deadlines away.
+    persist: &'static str,
     /// The keyword is not there.
     missing: Error,
     /// It is there twice.
@@ -51,6 +59,9 @@ pub struct Words {
 /// The fields of a hash.
 pub static FIELDS: Words = Words {
     keyword: "FIELDS",
+    remove: "HDEL",
+    expire: "HPEXPIREAT",
+    persist: "HPERSIST",
     missing: Error::FIELDS_MISSING,
     twice: Error::FIELDS_TWICE,
     need_more: Error::FIELDS_NEED_MORE,
@@ -65,6 +76,9 @@ pub static FIELDS: Words = Words {
 /// The members of a set.
 pub static MEMBERS: Words = Words {
     keyword: "MEMBERS",
+    remove: "SREM",
+    expire: "SPEXPIREAT",
+    persist: "SPERSIST",
     missing: Error::MEMBERS_MISSING,
     twice: Error::MEMBERS_TWICE,
     need_more: Error::MEMBERS_NEED_MORE,
@@ -96,6 +110,58 @@ pub fn left(deadline_ms: u64, now: Now) -> i64 {
 /// Milliseconds in seconds, begun ones counted.
 pub fn seconds_up(ms: i64) -> i64 {
     ms.saturating_add(999) / 1000
+}
+
+/// Emits that parts of a key are gone.
+pub fn emit_removed(space: &mut KeyAccess<'_>, key: Key<'_>, words: &Words, parts: &[&[u8]]) {
+    if !parts.is_empty() {
+        let head = [words.remove.as_bytes(), key.bytes];
+        space.emit(|| head.into_iter().chain(parts.iter().copied()));
+    }
+}
+
+/// Emits that they expire at a Unix time in milliseconds.
+pub fn emit_expire(
+    space: &mut KeyAccess<'_>,
+    key: Key<'_>,
+    words: &Words,
+    at_ms: i64,
+    parts: &[&[u8]],
+) {
+    if !parts.is_empty() && space.listened_to() {
+        let (at, count) = (at_ms.to_string(), parts.len().to_string());
+        let head = [words.expire, words.keyword].map(str::as_bytes);
+        let head = [head[0], key.bytes, at.as_bytes(), head[1], count.as_bytes()];
+        space.emit(|| head.into_iter().chain(parts.iter().copied()));
+    }
+}
+
+/// Emits that they do not expire any more.
+pub fn emit_persist(space: &mut KeyAccess<'_>, key: Key<'_>, words: &Words, parts: &[&[u8]]) {
+    if !parts.is_empty() && space.listened_to() {
+        let count = parts.len().to_string();
+        let head = [words.persist, words.keyword].map(str::as_bytes);
+        let head = [head[0], key.bytes, head[1], count.as_bytes()];
+        space.emit(|| head.into_iter().chain(parts.iter().copied()));
+    }
+}
+
+/// Replies what `of_deadline` makes of each part's deadline, which `deadline_ms` finds: zero for
+/// none.
+pub fn reply_times<'a>(
+    reply: &mut Reply,
+    parts: impl ExactSizeIterator<Item = &'a [u8]>,
+    deadline_ms: impl Fn(&[u8]) -> Option<u64>,
+    of_deadline: impl Fn(u64) -> i64,
+) {
+    reply.array(parts.len());
+    for part in parts {
+        reply.integer(match deadline_ms(part) {
+            None => NO_PART,
+            Some(0) => NO_DEADLINE,
+            Some(deadline_ms) => of_deadline(deadline_ms),
+        });
+    }
 }
 
 /// Where the parts begin, behind `key FIELDS numfields`.

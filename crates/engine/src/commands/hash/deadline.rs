@@ -5,8 +5,8 @@
 use crate::clock::Now;
 use crate::commands::expiry::ExpiryUnit;
 use crate::commands::parts::{
-    DELETED, DONE, FIELDS, NO_DEADLINE, NO_PART, REFUSED, left, parse_condition, parts_from,
-    seconds_up, wall_time,
+    self, DELETED, DONE, FIELDS, NO_DEADLINE, NO_PART, REFUSED, emit_expire, emit_persist,
+    emit_removed, left, parse_condition, parts_from, seconds_up, wall_time,
 };
 use crate::error::Error;
 use crate::run::call::Call;
@@ -89,37 +89,9 @@ fn expire(call: &mut Call<'_>, unit: ExpiryUnit) -> Result<(), Error> {
         set.len() + deleted.len() > 0
     });
     call.space.count_changes(set.len() + deleted.len());
-    emit_deleted(call, &deleted);
-    emit_expire(call, at_ms, &set);
+    emit_removed(&mut call.space, key, &FIELDS, &deleted);
+    emit_expire(&mut call.space, key, &FIELDS, at_ms, &set);
     Ok(())
-}
-
-/// Emits that fields are gone.
-pub fn emit_deleted(call: &mut Call<'_>, fields: &[&[u8]]) {
-    let key = call.key(0).bytes;
-    if !fields.is_empty() {
-        call.space.emit(|| [&b"HDEL"[..], key].into_iter().chain(fields.iter().copied()));
-    }
-}
-
-/// Emits that fields expire at a Unix time in milliseconds.
-pub fn emit_expire(call: &mut Call<'_>, at_ms: i64, fields: &[&[u8]]) {
-    let key = call.key(0).bytes;
-    if !fields.is_empty() && call.space.listened_to() {
-        let (at, count) = (at_ms.to_string(), fields.len().to_string());
-        let head = [&b"HPEXPIREAT"[..], key, at.as_bytes(), b"FIELDS", count.as_bytes()];
-        call.space.emit(|| head.into_iter().chain(fields.iter().copied()));
-    }
-}
-
-/// Emits that fields do not expire any more.
-pub fn emit_persist(call: &mut Call<'_>, fields: &[&[u8]]) {
-    let key = call.key(0).bytes;
-    if !fields.is_empty() && call.space.listened_to() {
-        let count = fields.len().to_string();
-        let head = [&b"HPERSIST"[..], key, b"FIELDS", count.as_bytes()];
-        call.space.emit(|| head.into_iter().chain(fields.iter().copied()));
-    }
 }
 
 /// HTTL key FIELDS numfields field [field ...]
@@ -169,15 +141,12 @@ fn reply_times(call: &mut Call<'_>, of_deadline: fn(u64, Now) -> i64) -> Result<
     let from = parts_from(call, &FIELDS);
     let hash = call.space.read_hash(key)?;
     let from = from?;
-    call.reply.array(call.args.len() - from);
-    for field in call.args.iter().skip(from) {
-        let time = match hash.and_then(|hash| hash.deadline_ms(field, hasher)) {
-            None => NO_PART,
-            Some(0) => NO_DEADLINE,
-            Some(deadline_ms) => of_deadline(deadline_ms, now),
-        };
-        call.reply.integer(time);
-    }
+    parts::reply_times(
+        call.reply,
+        (from..call.args.len()).map(|at| call.args.at(at)),
+        |field| hash.and_then(|hash| hash.deadline_ms(field, hasher)),
+        |deadline_ms| of_deadline(deadline_ms, now),
+    );
     Ok(())
 }
 
@@ -218,6 +187,6 @@ fn persist(call: &mut Call<'_>) -> Result<(), Error> {
         !changed.is_empty()
     });
     call.space.count_changes(changed.len());
-    emit_persist(call, &changed);
+    emit_persist(&mut call.space, key, &FIELDS, &changed);
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! Reading and writing fields together with their lives: HGETDEL, HGETEX, HSETEX.
 
-use super::deadline::{emit_deleted, emit_expire, emit_persist};
-use crate::commands::parts::{Change, FIELDS, Of, Options, parts_from};
+use crate::commands::parts::{
+    Change, FIELDS, Of, Options, emit_expire, emit_persist, emit_removed, parts_from,
+};
 use crate::commands::value::{field_value, write_value};
 use crate::error::Error;
 use crate::run::call::Call;
@@ -46,7 +47,7 @@ fn get_and_delete(call: &mut Call<'_>) -> Result<(), Error> {
         !deleted.is_empty()
     });
     call.space.count_changes(deleted.len());
-    emit_deleted(call, &deleted);
+    emit_removed(&mut call.space, key, &FIELDS, &deleted);
     Ok(())
 }
 
@@ -104,9 +105,11 @@ fn get_and_expire(call: &mut Call<'_>) -> Result<(), Error> {
     call.space.count_changes(changed.len());
     match change {
         Change::None | Change::Keep => {}
-        Change::Persist => emit_persist(call, &changed),
-        Change::At(at_ms) if now.has_come(at_ms) => emit_deleted(call, &changed),
-        Change::At(at_ms) => emit_expire(call, at_ms, &changed),
+        Change::Persist => emit_persist(&mut call.space, key, &FIELDS, &changed),
+        Change::At(at_ms) if now.has_come(at_ms) => {
+            emit_removed(&mut call.space, key, &FIELDS, &changed)
+        }
+        Change::At(at_ms) => emit_expire(&mut call.space, key, &FIELDS, at_ms, &changed),
     }
     Ok(())
 }
@@ -191,7 +194,7 @@ fn pass(call: &mut Call<'_>, slot: Option<Slot>, pairs: Range<usize>) {
         true
     });
     call.space.count_changes(fields.len());
-    emit_deleted(call, &fields);
+    emit_removed(&mut call.space, key, &FIELDS, &fields);
 }
 
 /// Emits the pairs with their time, without the condition, which held.

@@ -7,14 +7,13 @@ use super::access::{change_set, find_set, limits, put_set, set_at, set_of};
 use crate::clock::Now;
 use crate::commands::expiry::ExpiryUnit;
 use crate::commands::parts::{
-    Change, DELETED, DONE, MEMBERS, NO_DEADLINE, NO_PART, Of, Options, REFUSED, left,
-    parse_condition, parts_from, seconds_up, wall_time,
+    self, Change, DELETED, DONE, MEMBERS, NO_DEADLINE, NO_PART, Of, Options, REFUSED, emit_expire,
+    emit_persist, emit_removed, left, parse_condition, parts_from, seconds_up, wall_time,
 };
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::run::event_classes::SET;
-use crate::run::key_access::KeyAccess;
 use crate::spec::*;
 use crate::storage::table::Slot;
 use crate::storage::value::set::Set;
@@ -94,34 +93,9 @@ fn expire(call: &mut Call<'_>, unit: ExpiryUnit) -> Result<(), Error> {
         timed.len() + deleted.len() > 0
     });
     call.space.count_changes(timed.len() + deleted.len());
-    emit_removed(&mut call.space, key, &deleted);
-    emit_expire(&mut call.space, key, at_ms, &timed);
+    emit_removed(&mut call.space, key, &MEMBERS, &deleted);
+    emit_expire(&mut call.space, key, &MEMBERS, at_ms, &timed);
     Ok(())
-}
-
-/// Emits that members are gone.
-fn emit_removed(space: &mut KeyAccess<'_>, key: Key<'_>, members: &[&[u8]]) {
-    if !members.is_empty() {
-        space.emit(|| [&b"SREM"[..], key.bytes].into_iter().chain(members.iter().copied()));
-    }
-}
-
-/// Emits that members expire at a Unix time in milliseconds.
-pub fn emit_expire(space: &mut KeyAccess<'_>, key: Key<'_>, at_ms: i64, members: &[&[u8]]) {
-    if !members.is_empty() && space.listened_to() {
-        let (at, count) = (at_ms.to_string(), members.len().to_string());
-        let head = [&b"SPEXPIREAT"[..], key.bytes, at.as_bytes(), b"MEMBERS", count.as_bytes()];
-        space.emit(|| head.into_iter().chain(members.iter().copied()));
-    }
-}
-
-/// Emits that members do not expire any more.
-pub fn emit_persist(space: &mut KeyAccess<'_>, key: Key<'_>, members: &[&[u8]]) {
-    if !members.is_empty() && space.listened_to() {
-        let count = members.len().to_string();
-        let head = [&b"SPERSIST"[..], key.bytes, b"MEMBERS", count.as_bytes()];
-        space.emit(|| head.into_iter().chain(members.iter().copied()));
-    }
 }
 
 /// STTL key MEMBERS nummembers member [member ...]
@@ -171,15 +145,12 @@ fn reply_times(call: &mut Call<'_>, of_deadline: fn(u64, Now) -> i64) -> Result<
     let from = parts_from(call, &MEMBERS);
     let set = call.space.look(key).map(set_of).transpose()?;
     let from = from?;
-    call.reply.array(call.args.len() - from);
-    for member in call.args.iter().skip(from) {
-        let time = match set.and_then(|set| set.deadline_ms(member, hasher)) {
-            None => NO_PART,
-            Some(0) => NO_DEADLINE,
-            Some(deadline_ms) => of_deadline(deadline_ms, now),
-        };
-        call.reply.integer(time);
-    }
+    parts::reply_times(
+        call.reply,
+        (from..call.args.len()).map(|at| call.args.at(at)),
+        |member| set.and_then(|set| set.deadline_ms(member, hasher)),
+        |deadline_ms| of_deadline(deadline_ms, now),
+    );
     Ok(())
 }
 
@@ -220,7 +191,7 @@ fn persist(call: &mut Call<'_>) -> Result<(), Error> {
         !changed.is_empty()
     });
     call.space.count_changes(changed.len());
-    emit_persist(&mut call.space, key, &changed);
+    emit_persist(&mut call.space, key, &MEMBERS, &changed);
     Ok(())
 }
 
@@ -311,7 +282,7 @@ fn pass(call: &mut Call<'_>, slot: Option<Slot>, members: &[&[u8]]) -> Result<()
     if !removed.is_empty() {
         call.space.count_changes(removed.len());
     }
-    emit_removed(&mut call.space, key, &removed);
+    emit_removed(&mut call.space, key, &MEMBERS, &removed);
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! The commands on single members of a set.
 
 use super::access::{change_set, find_set, limits, put_set, read_set, set_at, set_of};
-use super::deadline::{emit_expire, emit_persist};
+use crate::commands::parts::{MEMBERS, emit_expire, emit_persist};
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
@@ -214,7 +214,7 @@ fn receive(call: &mut Call<'_>, to: Key<'_>, member: &[u8], deadline_ms: u64) ->
         put_set(&mut call.space, to, None, set);
         call.space.emit(|| [b"SADD", to.bytes, member]);
         if deadline_ms != 0 {
-            emit_expire(&mut call.space, to, now.wall(deadline_ms), &[member]);
+            emit_expire(&mut call.space, to, &MEMBERS, now.wall(deadline_ms), &[member]);
         }
         return true;
     };
@@ -229,8 +229,8 @@ fn receive(call: &mut Call<'_>, to: Key<'_>, member: &[u8], deadline_ms: u64) ->
     if old_ms.unwrap_or(0) != deadline_ms {
         change_set(&mut call.space, to, slot, |set| set.set_deadline(member, deadline_ms, limits));
         match deadline_ms {
-            0 => emit_persist(&mut call.space, to, &[member]),
-            _ => emit_expire(&mut call.space, to, now.wall(deadline_ms), &[member]),
+            0 => emit_persist(&mut call.space, to, &MEMBERS, &[member]),
+            _ => emit_expire(&mut call.space, to, &MEMBERS, now.wall(deadline_ms), &[member]),
         }
     }
     true
