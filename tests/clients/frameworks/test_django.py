@@ -243,3 +243,19 @@ def test_hashes_of_django_redis(added):
 def test_sets_of_django_redis(added):
     assert added.sadd("s", 1, "two") == 2
     assert added.smembers("s") == {1, "two"} and added.scard("s") == 2
+    added.sadd("t", "two", 3)
+    assert added.sinter("s", "t") == {"two"} and added.sdiff("s", "t") == {1}
+    assert added.sunionstore("u", "s", "t") == 3 and set(added.sscan_iter("u")) == {1, "two", 3}
+    assert added.smove("s", "t", 1) and added.smismember("t", 1, 2) == [True, False]
+    assert added.srem("u", 3) == 1 and added.spop("u", 2) in ({1, "two"}, [1, "two"], ["two", 1])
+
+
+@pytest.mark.needs("ZADD", "ZRANGE", "ZPOPMIN")
+def test_sorted_sets_of_django_redis(added):
+    assert added.zadd("z", {"a": 1.5, ("b", 2): 2, 3: 3}) == 3
+    assert added.zrange("z", 0, -1) == ["a", ("b", 2), 3]
+    assert added.zincrby("z", 10, "a") == 11.5 and added.zrank("z", "a") == 2
+    assert added.zrangebyscore("z", 2, "(11.5", withscores=True) == [(("b", 2), 2.0), (3, 3.0)]
+    assert added.zadd("z", {"a": 1}, gt=True) == 0 and added.zscore("z", "a") == 11.5
+    assert added.zremrangebyscore("z", 0, 2) == 1 and added.zcount("z", 3, 12) == 2
+    assert added.zpopmin("z") == (3, 3.0) and added.zcard("z") == 1
