@@ -32,11 +32,11 @@ function answersPing(port) {
   });
 }
 
-async function startServer() {
+async function startServer(more = []) {
   const port = await freePort();
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'redstart-clients-'));
   const options = ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
-  const child = spawn(process.env.REDSTART_BIN, options, { cwd: directory, stdio: 'ignore' });
+  const child = spawn(process.env.REDSTART_BIN, [...options, ...more], { cwd: directory, stdio: 'ignore' });
   const stop = async () => {
     if (child.exitCode === null) {
       child.kill('SIGKILL');
