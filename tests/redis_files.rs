@@ -253,6 +253,60 @@ fn libraries_go_both_ways() {
     fs::remove_dir_all(&beside).expect("the directory is ours");
 }
 
+/// A library of Valkey's may say `server.` for `redis.`: it comes in its files and payloads, is
+/// called, and goes back.
+#[test]
+fn libraries_that_say_server_go_both_ways() {
+    let Some(valkey) = oracles().into_iter().find(|oracle| oracle.name == "valkey-9") else {
+        return;
+    };
+    let library = "#!lua name=theirs\nserver.register_function('keep', function(keys, args) \
+        server.log(server.LOG_DEBUG, 'kept') server.setresp(3) \
+        local reply = server.pcall('set', keys[1], args[1]) \
+        return reply.ok and server.status_reply(reply.ok .. ' ' .. server.sha1hex('')) end)";
+    let called = Value::Simple(b"OK da39a3ee5e6b4b0d3255bfef95601890afd80709".to_vec());
+    let calls = |server: &Process, key: &str| {
+        let mut client = server.client();
+        assert_eq!(line(&mut client, &format!("FCALL keep 1 {key} v")), called, "{key}");
+        assert_eq!(line(&mut client, &format!("GET {key}")), Value::Bulk(b"v".to_vec()));
+        line(&mut client, "SAVE");
+        line(&mut client, "FUNCTION DUMP")
+    };
+    let restored = |server: &Process, payload: Value, place: &str| {
+        let Value::Bulk(payload) = payload else { panic!("FUNCTION DUMP answers a string") };
+        line(&mut server.client(), "FUNCTION FLUSH");
+        let words = [b"FUNCTION".to_vec(), b"RESTORE".to_vec(), payload];
+        let reply = server.client().call(&words).ok();
+        assert_eq!(reply, Some(Value::Simple(b"OK".to_vec())), "{place}");
+    };
+    let directory = scratch("says-server");
+    let mut theirs = started(&valkey, &directory, &[]);
+    let loaded = theirs.client().call(&["FUNCTION", "LOAD", library]);
+    assert_eq!(loaded.ok(), Some(Value::Bulk(b"theirs".to_vec())));
+    let payload = calls(&theirs, "there");
+    theirs.kill();
+
+    let mut ours = redstart(&directory, &[]);
+    calls(&ours, "from-the-file");
+    restored(&ours, payload, "their payload");
+    line(&mut ours.client(), "CONFIG SET rdb-version 80");
+    let payload = calls(&ours, "from-their-payload");
+    ours.kill();
+
+    let (snapshot, file) = (directory.join("dump.redstart"), directory.join("back.rdb"));
+    let words = ["convert", "--rdb-version", "80"].map(Path::new);
+    let (said, done) = run(&[&words[..], &[&snapshot, &file]].concat());
+    assert!(done, "{said}");
+    let theirs = started(&valkey, &directory, &["--dbfilename", "back.rdb"]);
+    calls(&theirs, "from-our-file");
+    restored(&theirs, payload, "our payload");
+    calls(&theirs, "from-our-payload");
+    let there = "EXISTS there from-the-file from-their-payload from-our-file from-our-payload";
+    assert_eq!(line(&mut theirs.client(), there), Value::Int(5));
+    drop(theirs);
+    fs::remove_dir_all(&directory).expect("the directory is ours");
+}
+
 /// What does not exist here, by the command that makes it, and its name.
 const FOREIGN: [(&str, &str); 4] = [
     ("XADD key * f v", "a stream"),
