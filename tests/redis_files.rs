@@ -165,7 +165,8 @@ fn every_version_is_read_by_all_that_know_it() {
     fs::remove_dir_all(&directory).expect("the directory is ours");
 }
 
-/// How often keys are used, and how long they were not, come from their files; and by RESTORE.
+/// How often keys are used, and how long they were not, come from their files, and by RESTORE; and
+/// our own snapshots keep it.
 #[test]
 fn ages_are_read() {
     for oracle in oracles() {
@@ -188,16 +189,23 @@ fn ages_are_read() {
             }
             line(&mut theirs, "SAVE");
             server.kill();
-            let server = redstart(&directory, &args);
-            for age in ages {
-                let there = line(&mut server.client(), &format!("OBJECT {asked} {age}"));
-                let age: i64 = age.parse().expect("it is a number");
-                // Seconds have passed, and the key's time of use is a second's.
-                let most = if asked == "FREQ" { age } else { age + 60 };
-                let is_right = matches!(there, Value::Int(found) if (age..=most).contains(&found));
-                assert!(is_right, "{}, {asked} {age}: {there:?}", oracle.name);
+            // From their file, from our snapshot of it, and from the log's base.
+            for (appends, file) in [("no", "dump.redstart"), ("no", "dump.redstart"), ("yes", "")] {
+                let mut server =
+                    redstart(&directory, &[&args[..], &["--appendonly", appends]].concat());
+                for age in ages {
+                    let there = line(&mut server.client(), &format!("OBJECT {asked} {age}"));
+                    let age: i64 = age.parse().expect("it is a number");
+                    // Seconds have passed, and the key's time of use is a second's.
+                    let most = if asked == "FREQ" { age } else { age + 60 };
+                    let is_right =
+                        matches!(there, Value::Int(found) if (age..=most).contains(&found));
+                    assert!(is_right, "{}, {asked} {age}: {there:?}", oracle.name);
+                }
+                line(&mut server.client(), "SAVE");
+                server.kill();
+                assert!(file.is_empty() || directory.join(file).exists());
             }
-            drop(server);
             fs::remove_dir_all(&directory).expect("the directory is ours");
         }
     }

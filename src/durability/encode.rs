@@ -13,8 +13,8 @@
 use super::parts::Parts;
 use super::take::packing;
 use crate::system::pace::{Backlog, Pace, Served};
-use redstart_engine::Now;
 use redstart_engine::keyspace::snapshot::{Snapshot, Walk};
+use redstart_persistence::record::Times;
 use redstart_persistence::snapshot::{
     self, Counts, Packing, Portion, Writer, write_all, write_step,
 };
@@ -41,21 +41,21 @@ const PATIENCE: Duration = Duration::from_millis(1);
 /// The threads that help with a snapshot.
 pub struct Helpers {
     count: usize,
-    /// The snapshot's moment.
-    now: Now,
+    /// Of the snapshot's moment.
+    times: Times,
     served: Served,
     packing: Packing,
 }
 
 impl Helpers {
     /// The helpers of a snapshot of so many entries.
-    pub fn new(parts: &Parts, entries: usize, now: Now) -> Helpers {
+    pub fn new(parts: &Parts, entries: usize, times: Times) -> Helpers {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let (commands, ..) = parts.rates.now();
         let busy_workers = if commands >= BUSY_COMMANDS { parts.workers() } else { 0 };
         Helpers {
             count: free_threads(cores, busy_workers, entries),
-            now,
+            times,
             served: Served(parts.stats),
             packing: packing(parts),
         }
@@ -76,8 +76,8 @@ impl Helpers {
             let (full, sections) = mpsc::sync_channel(self.count * SECTIONS_AHEAD);
             for _ in 0..self.count {
                 let (full, writer_ended) = (full.clone(), &writer_ended);
-                let (now, served, packing) = (self.now, self.served, self.packing);
-                let helper = Helper { now, served, packing, full, writer_ended };
+                let (times, served, packing) = (self.times, self.served, self.packing);
+                let helper = Helper { times, served, packing, full, writer_ended };
                 let walk = snapshot.walk();
                 let body = move || helper.encode(walk);
                 // Where a thread cannot be started, the others have more to do.
@@ -132,7 +132,7 @@ fn write_sections(
 
 /// One helper.
 struct Helper<'a> {
-    now: Now,
+    times: Times,
     served: Served,
     packing: Packing,
     /// Takes full sections to the writing thread.
@@ -145,11 +145,11 @@ impl Helper<'_> {
     /// Walks to the end, and sends the sections that it fills.
     fn encode(self, mut walk: Walk) {
         let mut pace = Pace::new(self.served);
-        let (mut portion, mut packer) = (Portion::new(self.now), snapshot::packer(self.packing));
+        let (mut portion, mut packer) = (Portion::new(self.times), snapshot::packer(self.packing));
         while walk.step(&mut |item| portion.take(item)) {
             if portion.is_full() {
                 portion.pack(&mut packer);
-                self.send(std::mem::replace(&mut portion, Portion::new(self.now)));
+                self.send(std::mem::replace(&mut portion, Portion::new(self.times)));
             }
             if !self.writer_ended() {
                 pace.rest(|| Backlog::Small);

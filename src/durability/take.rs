@@ -10,6 +10,7 @@ use parking_lot::{Mutex, MutexGuard};
 use redstart_config::Setting;
 use redstart_engine::Now;
 use redstart_engine::keyspace::snapshot::Snapshot;
+use redstart_persistence::record::Times;
 use redstart_persistence::snapshot::{self, Counts, Header, Packing, Writer, encoder};
 use redstart_persistence::storage::Storage;
 use std::io;
@@ -75,7 +76,7 @@ impl Durability {
         at_flip: impl FnOnce(),
     ) -> io::Result<(Counts, Moment)> {
         let (parts, taking) = (&self.parts, &self.taking);
-        let begun = parts.clock.now();
+        let begun = Times { now: parts.clock.now(), ages: parts.engine.options.kept_ages() };
         let (snapshot, (moment, libraries)) =
             parts.engine.keyspace.begin_snapshot(encoder(begun), || {
                 at_flip();
@@ -132,7 +133,7 @@ fn begin_file<'s>(
     storage: &'s dyn Storage,
     name: &str,
     moment: &Moment,
-    begun: Now,
+    begun: Times,
     packing: Packing,
 ) -> io::Result<Writer<'s>> {
     let header = Header {

@@ -142,6 +142,12 @@ fn aging(config: &Config) -> Rule {
     }
 }
 
+/// Whether eviction goes by ages.
+fn goes_by_ages(config: &Config) -> bool {
+    let policy = config.choice(Setting::MaxmemoryPolicy);
+    ["lru", "lfu", "lrm"].iter().any(|kind| policy.ends_with(kind))
+}
+
 /// Copies what is read without looking into the configuration.
 pub fn apply(config: &Config, server: &Server) {
     let Server { engine, scripts, slowlog, .. } = server;
@@ -159,6 +165,7 @@ pub fn apply(config: &Config, server: &Server) {
     engine.set_events(if events & published == 0 { 0 } else { events });
     let options = &engine.options;
     options.set_aging(aging(config));
+    options.set_keeps_ages(goes_by_ages(config));
     options.set_string_bytes_max(config.count(Setting::ProtoMaxBulkLen) as u64);
     let rdb_version = config.choice(Setting::RdbVersion).parse();
     options.set_rdb_version(rdb_version.expect("each of the table's choices is a number"));

@@ -321,6 +321,7 @@ mod tests {
             (golden.join("format-2.redstart"), None),
             (golden.join("format-4.redstart"), None),
             (golden.join("format-8.redstart"), None),
+            (golden.join("format-16.redstart"), None),
             (golden.join("redis-7.0.15-small.rdb"), None),
         ] {
             let len = std::fs::metadata(&file).expect("it is there").len();

@@ -25,6 +25,19 @@ const BITS: u32 = 0x00ff_ffff;
 const DECAY_AT: u32 = 32;
 const COUNTS: u64 = 1 << 31;
 
+/// Of an age that is ahead of the moment at which it is looked at by less than this: the entry was
+/// used since. The clocks of ages go round, so that it would look like their longest time.
+const AHEAD_S: u32 = 24 * 60 * 60;
+
+/// What a snapshot keeps of an age, whatever the clocks say when it is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// Seconds since the last use.
+    Idle(u32),
+    /// How often the entry is used.
+    Frequency(u8),
+}
+
 /// What ages mean.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Rule {
@@ -112,6 +125,21 @@ impl Rule {
         }
     }
 
+    /// What a snapshot of this moment keeps of an age. The entry may have been used since.
+    pub fn kept(self, age: u32, now: Now) -> Kept {
+        match self {
+            Rule::Idle | Rule::Modified => {
+                let idle_s = now.access_clock().wrapping_sub(age) & BITS;
+                Kept::Idle(if idle_s > BITS - AHEAD_S { 0 } else { idle_s })
+            }
+            Rule::Frequency { decay_min, .. } => {
+                let ahead_min = (age >> 8).wrapping_sub(minutes(now)) & 0xffff;
+                let is_ahead = ahead_min < AHEAD_S / 60;
+                Kept::Frequency(if is_ahead { age as u8 } else { decayed(age, now, decay_min) })
+            }
+        }
+    }
+
     /// Seconds since the last use; None when that is not noted.
     pub fn idle_s(self, age: u32, now: Now) -> Option<u32> {
         // The clock goes round.
@@ -171,6 +199,22 @@ mod tests {
             let frequency = RULE.frequency(age, at(1)).expect("it is counted");
             assert!((low..=high).contains(&frequency), "{frequency} after {uses} uses");
         }
+    }
+
+    #[test]
+    fn a_snapshot_keeps_what_the_clocks_do_not_matter_to() {
+        let at = |seconds: u64| Now::new(seconds * 1000, 0);
+        for rule in [Rule::Idle, Rule::Modified] {
+            let age = rule.fresh(at(100));
+            assert_eq!(rule.kept(age, at(400)), Kept::Idle(300));
+            assert_eq!(rule.kept(age, at(30)), Kept::Idle(0), "used since");
+            let known = rule.known(Some(300), None, at(7000));
+            assert_eq!(rule.kept(known, at(7001)), Kept::Idle(301));
+        }
+        let age = RULE.known(None, Some(9), at(6000));
+        assert_eq!(RULE.kept(age, at(6000)), Kept::Frequency(9));
+        assert_eq!(RULE.kept(age, at(6300)), Kept::Frequency(4));
+        assert_eq!(RULE.kept(age, at(5000)), Kept::Frequency(9), "used since");
     }
 
     #[test]

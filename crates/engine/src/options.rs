@@ -22,6 +22,7 @@ pub struct Options {
     compresses: AtomicBool,
     expires_actively: AtomicBool,
     aging: AtomicU64,
+    keeps_ages: AtomicBool,
 }
 
 impl Default for Options {
@@ -41,6 +42,7 @@ impl Default for Options {
             compresses: AtomicBool::new(true),
             expires_actively: AtomicBool::new(true),
             aging: AtomicU64::new(Rule::Idle.pack()),
+            keeps_ages: AtomicBool::new(false),
         }
     }
 }
@@ -55,6 +57,17 @@ impl Options {
     /// Sets what the ages of entries mean.
     pub fn set_aging(&self, rule: Rule) {
         self.aging.store(rule.pack(), Relaxed);
+    }
+
+    /// What ages mean, if snapshots keep them: only a policy of eviction that goes by them needs
+    /// them after a start.
+    pub fn kept_ages(&self) -> Option<Rule> {
+        self.keeps_ages.load(Relaxed).then(|| self.aging())
+    }
+
+    /// Sets whether snapshots keep ages.
+    pub fn set_keeps_ages(&self, keeps: bool) {
+        self.keeps_ages.store(keeps, Relaxed);
     }
 
     /// The number of databases.

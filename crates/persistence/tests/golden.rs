@@ -4,7 +4,9 @@
 mod common;
 
 use common::{load, state};
+use redstart_engine::aging::Rule;
 use redstart_engine::driver::Driver;
+use redstart_persistence::record::Times;
 use redstart_persistence::snapshot::{
     Header, Reader, VERSION, VERSIONS, Writer, encoder, write_all,
 };
@@ -47,6 +49,12 @@ fn filled(version: u32) -> Driver {
         driver.line("SADD set a b 17");
         driver.line("SADD numbers 1 2 3");
     }
+    if version > 8 {
+        driver.line("ZADD sorted 1 a 2.5 b");
+        driver.line("SET idle v");
+        driver.line("SET idle-for-now v PXAT 4102444800000");
+        driver.advance(70_000);
+    }
     for line in LINES {
         let reply = driver.line(line);
         assert!(!reply.starts_with('-'), "{line}: {reply}");
@@ -58,9 +66,10 @@ fn filled(version: u32) -> Driver {
 fn every_released_format_is_still_read() {
     let (driver, storage) = (filled(VERSION), Memory::default());
     if std::env::var_os("REDSTART_WRITE_GOLDEN").is_some() {
-        let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(encoder(driver.now), || ());
+        let times = Times { now: driver.now, ages: Some(Rule::Idle) };
+        let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(encoder(times), || ());
         let header = Header { writer: "golden".into(), wall_ms: driver.now.wall_ms, sequence: 0 };
-        let mut writer = Writer::create(&storage, "golden", &header, driver.now).unwrap();
+        let mut writer = Writer::create(&storage, "golden", &header, times).unwrap();
         writer.write_libraries([LIBRARY].into_iter()).unwrap();
         write_all(snapshot, writer, |_, _| Ok(())).unwrap();
         let bytes = storage.bytes("golden").expect("it was written");
@@ -68,12 +77,17 @@ fn every_released_format_is_still_read() {
     }
     for version in VERSIONS {
         storage.put("golden", &bytes_of(file(version)));
-        let loaded = Driver::new(2);
+        let mut loaded = Driver::new(2);
         load(&loaded, &storage, "golden").unwrap();
         let mut reader = Reader::open(&storage, "golden").unwrap();
         while reader.next_section().unwrap().is_some() {}
         assert_eq!(reader.libraries(), &[LIBRARY][..usize::from(version > 1)]);
         assert_eq!(state(&loaded), state(&filled(version)), "format {version}");
+        for (key, idle_s) in [("idle", 70), ("idle-for-now", 70), ("text", 0)] {
+            let is_known = version > 8;
+            let there = loaded.line(&format!("OBJECT IDLETIME {key}"));
+            assert!(!is_known || there == format!(":{idle_s}\r\n"), "format {version}: {there}");
+        }
     }
 }
 

@@ -15,16 +15,83 @@ pub use set::limits as set_limits;
 
 use crate::codec::{self, Blob};
 use redstart_engine::Now;
+use redstart_engine::aging::{Kept, Rule};
 use redstart_engine::storage::entry::{Entry, NewValue, Value};
 use redstart_engine::storage::value::{Object, ObjectRef};
 use serde::{Deserialize, Serialize};
 use std::io;
 
+/// How the times of entries are written.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// Ties deadlines to wall time.
+    pub now: Now,
+    /// What ages mean, if they are kept.
+    pub ages: Option<Rule>,
+}
+
+impl From<Now> for Times {
+    /// Without ages.
+    fn from(now: Now) -> Times {
+        Times { now, ages: None }
+    }
+}
+
+/// An entry's deadline as wall time, if it has one, and its age, if that is kept. The first two are
+/// byte by byte the optional deadline that stood here before version 16.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum Dates {
+    Neither,
+    Deadline(i64),
+    Idle(u32),
+    IdleUntil(u32, i64),
+    Frequency(u8),
+    FrequencyUntil(u8, i64),
+}
+
+impl Dates {
+    fn of(entry: &Entry, times: Times) -> Dates {
+        let deadline_ms = entry.deadline_ms();
+        let at_ms = (deadline_ms != 0).then(|| times.now.wall(deadline_ms));
+        match (times.ages.map(|rule| rule.kept(entry.age(), times.now)), at_ms) {
+            (None, None) => Dates::Neither,
+            (None, Some(at_ms)) => Dates::Deadline(at_ms),
+            (Some(Kept::Idle(idle_s)), None) => Dates::Idle(idle_s),
+            (Some(Kept::Idle(idle_s)), Some(at_ms)) => Dates::IdleUntil(idle_s, at_ms),
+            (Some(Kept::Frequency(often)), None) => Dates::Frequency(often),
+            (Some(Kept::Frequency(often)), Some(at_ms)) => Dates::FrequencyUntil(often, at_ms),
+        }
+    }
+
+    fn at_ms(self) -> Option<i64> {
+        match self {
+            Dates::Neither | Dates::Idle(_) | Dates::Frequency(_) => None,
+            Dates::Deadline(at_ms)
+            | Dates::IdleUntil(_, at_ms)
+            | Dates::FrequencyUntil(_, at_ms) => Some(at_ms),
+        }
+    }
+
+    fn idle_s(self) -> Option<u32> {
+        match self {
+            Dates::Idle(idle_s) | Dates::IdleUntil(idle_s, _) => Some(idle_s),
+            _ => None,
+        }
+    }
+
+    fn frequency(self) -> Option<u8> {
+        match self {
+            Dates::Frequency(often) | Dates::FrequencyUntil(often, _) => Some(often),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Out<'a> {
     db: u32,
     key: Blob<'a>,
-    at_ms: Option<i64>,
+    dates: Dates,
     value: ValueOut<'a>,
 }
 
@@ -43,7 +110,7 @@ struct In<'a> {
     db: u32,
     #[serde(borrow)]
     key: Blob<'a>,
-    at_ms: Option<i64>,
+    dates: Dates,
     value: ValueIn<'a>,
 }
 
@@ -62,9 +129,9 @@ enum ValueIn<'a> {
     Set(set::In<'a>),
 }
 
-/// Appends an entry to `to`; `now` ties its deadlines to wall time.
-pub fn encode(db: usize, entry: &Entry, now: Now, to: &mut Vec<u8>) {
-    with_out(db, entry, now, |out| codec::encode(out, to));
+/// Appends an entry to `to`.
+pub fn encode(db: usize, entry: &Entry, times: Times, to: &mut Vec<u8>) {
+    with_out(db, entry, times, |out| codec::encode(out, to));
 }
 
 /// As [`encode`]; the bytes are passed to `to`, some at a time.
@@ -74,14 +141,14 @@ pub fn encode(db: usize, entry: &Entry, now: Now, to: &mut Vec<u8>) {
 pub fn encode_through(
     db: usize,
     entry: &Entry,
-    now: Now,
+    times: Times,
     to: &mut dyn FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<()> {
-    with_out(db, entry, now, |out| codec::encode_through(out, to))
+    with_out(db, entry, times, |out| codec::encode_through(out, to))
 }
 
-fn with_out<R>(db: usize, entry: &Entry, now: Now, f: impl FnOnce(&Out<'_>) -> R) -> R {
-    let deadline_ms = entry.deadline_ms();
+fn with_out<R>(db: usize, entry: &Entry, times: Times, f: impl FnOnce(&Out<'_>) -> R) -> R {
+    let now = times.now;
     let joined;
     let value = match entry.object() {
         Some(ObjectRef::List(list)) => ValueOut::List(list::Out(list)),
@@ -97,8 +164,7 @@ fn with_out<R>(db: usize, entry: &Entry, now: Now, f: impl FnOnce(&Out<'_>) -> R
             }
         },
     };
-    let at_ms = (deadline_ms != 0).then(|| now.wall(deadline_ms));
-    f(&Out { db: db as u32, key: Blob(entry.key()), at_ms, value })
+    f(&Out { db: db as u32, key: Blob(entry.key()), dates: Dates::of(entry, times), value })
 }
 
 /// Reads an entry from the beginning of `from`: its database, itself, and the bytes it took.
@@ -116,8 +182,10 @@ pub fn decode(from: &[u8], builder: Builder<'_>) -> Result<(usize, Entry, usize)
         ValueIn::SortedSet(set) => object(Object::SortedSet(set.build(builder)?)),
         ValueIn::Set(set) => object(Object::Set(set.build(builder)?)),
     };
-    let deadline_ms = record.at_ms.map_or(0, |at_ms| builder.now.deadline(at_ms));
+    let dates = record.dates;
+    let deadline_ms = dates.at_ms().map_or(0, |at_ms| builder.now.deadline(at_ms));
     let mut entry = Entry::new(record.key.0, value, deadline_ms);
-    entry.touch(builder.options.aging().fresh(builder.now));
+    let aging = builder.options.aging();
+    entry.touch(aging.known(dates.idle_s(), dates.frequency(), builder.now));
     Ok((record.db as usize, entry, used))
 }

@@ -8,10 +8,9 @@ use super::pack::{Packer, Packing};
 use crate::checksum::checksum;
 use crate::codec::{self, Blob};
 use crate::names::unfinished;
-use crate::record;
+use crate::record::{self, Times};
 use crate::storage::{Storage, Stream};
 use parking_lot::Mutex;
-use redstart_engine::Now;
 use redstart_engine::keyspace::garbage::Garbage;
 use redstart_engine::keyspace::snapshot::{Encode, Snapshot, SnapshotItem};
 use redstart_engine::storage::entry::Entry;
@@ -39,14 +38,15 @@ pub fn packer(packing: Packing) -> Packer {
     Packer::new(packing, ROOM)
 }
 
-/// How a snapshot's entries are encoded; `now` ties their deadlines to wall time.
-pub fn encoder(now: Now) -> Encode {
-    Box::new(move |db, entry, to| record::encode(db, entry, now, to))
+/// How a snapshot's entries are encoded.
+pub fn encoder(times: impl Into<Times>) -> Encode {
+    let times = times.into();
+    Box::new(move |db, entry, to| record::encode(db, entry, times, to))
 }
 
 /// A section of entries that a helper thread encodes, for the writer to write.
 pub struct Portion {
-    now: Now,
+    times: Times,
     /// The section, its frame left free.
     section: Vec<u8>,
     count: u32,
@@ -54,11 +54,11 @@ pub struct Portion {
 }
 
 impl Portion {
-    /// One without entries; `now` is the moment that the snapshot holds.
-    pub fn new(now: Now) -> Portion {
+    /// One without entries.
+    pub fn new(times: Times) -> Portion {
         let mut section = Vec::with_capacity(ROOM);
         section.extend_from_slice(&[0; FRAME]);
-        Portion { now, section, count: 0, is_packed: false }
+        Portion { times, section, count: 0, is_packed: false }
     }
 
     /// Packs it, if that pays: nothing may be taken any more.
@@ -68,7 +68,7 @@ impl Portion {
 
     /// Takes a piece of a snapshot: copies it and nothing else, so a lock may be held.
     pub fn take(&mut self, item: SnapshotItem<'_>) {
-        take(item, self.now, &mut self.section, &mut self.count);
+        take(item, self.times, &mut self.section, &mut self.count);
     }
 
     /// Whether it is enough for a section.
@@ -78,10 +78,10 @@ impl Portion {
 }
 
 /// Adds a piece of a snapshot to a section and its count.
-fn take(item: SnapshotItem<'_>, now: Now, section: &mut Vec<u8>, count: &mut u32) {
+fn take(item: SnapshotItem<'_>, times: Times, section: &mut Vec<u8>, count: &mut u32) {
     match item {
         SnapshotItem::Entry(db, entry) => {
-            record::encode(db, entry, now, section);
+            record::encode(db, entry, times, section);
             *count += 1;
         }
         SnapshotItem::Encoded(number, bytes) => {
@@ -99,7 +99,7 @@ pub struct Writer<'s> {
     storage: &'s dyn Storage,
     output: Box<dyn Stream>,
     name: String,
-    now: Now,
+    times: Times,
     /// The section that grows, its frame left free.
     section: Vec<u8>,
     count: u32,
@@ -108,7 +108,8 @@ pub struct Writer<'s> {
 }
 
 impl<'s> Writer<'s> {
-    /// Begins the snapshot that will be called `name`, packed; `now` is the moment that it holds.
+    /// Begins the snapshot that will be called `name`, packed; `times` are of the moment that it
+    /// holds.
     ///
     /// # Errors
     /// When the storage fails.
@@ -116,9 +117,9 @@ impl<'s> Writer<'s> {
         storage: &'s dyn Storage,
         name: &str,
         header: &Header,
-        now: Now,
+        times: impl Into<Times>,
     ) -> io::Result<Self> {
-        Writer::with_packing(storage, name, header, now, Packing::Lz4)
+        Writer::with_packing(storage, name, header, times, Packing::Lz4)
     }
 
     /// As [`Writer::create`], packed or not.
@@ -129,15 +130,15 @@ impl<'s> Writer<'s> {
         storage: &'s dyn Storage,
         name: &str,
         header: &Header,
-        now: Now,
+        times: impl Into<Times>,
         packing: Packing,
     ) -> io::Result<Self> {
         let output = storage.create_stream(&unfinished(name, storage.process()))?;
         let spare = SPARE.lock().take();
         let (section, packer) = spare.unwrap_or_else(|| (Vec::new(), self::packer(packing)));
         let packer = packer.for_packing(packing);
-        let (name, counts) = (name.to_owned(), Counts::default());
-        let mut writer = Writer { storage, output, name, now, section, count: 0, counts, packer };
+        let (name, times, counts) = (name.to_owned(), times.into(), Counts::default());
+        let mut writer = Writer { storage, output, name, times, section, count: 0, counts, packer };
         writer.section.extend_from_slice(MAGIC);
         writer.section.extend_from_slice(&VERSION.to_le_bytes());
         writer.section.extend_from_slice(&[0; FRAME]);
@@ -158,7 +159,7 @@ impl<'s> Writer<'s> {
 
     /// Takes a piece of a snapshot, as [`Writer::entry`] takes an entry.
     pub fn take(&mut self, item: SnapshotItem<'_>) {
-        take(item, self.now, &mut self.section, &mut self.count);
+        take(item, self.times, &mut self.section, &mut self.count);
     }
 
     /// Writes a section that a helper has encoded, and leaves it empty.
@@ -190,9 +191,9 @@ impl<'s> Writer<'s> {
             self.write_full()?;
             return between(self);
         }
-        let (now, mut kind, mut turn) = (self.now, ENTRIES, 0);
+        let (times, mut kind, mut turn) = (self.times, ENTRIES, 0);
         let mut part = vec![0; FRAME];
-        record::encode_through(db, &entry, now, &mut |bytes| {
+        record::encode_through(db, &entry, times, &mut |bytes| {
             for bytes in bytes.chunks(SECTION) {
                 part.extend_from_slice(bytes);
                 if part.len() >= SECTION {
