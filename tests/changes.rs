@@ -288,6 +288,12 @@ const NEWER: Counted = &[
     ("SPERSIST s MEMBERS 3 a b absent", 2),
     ("SPERSIST s MEMBERS 1 a", 0),
     ("SEXPIRE s 0 MEMBERS 1 a", 1),
+    ("RPUSH l 1 2 3 4 5", 5),
+    ("LMOVEM l m LEFT RIGHT", 1),
+    ("LMOVEM l m LEFT RIGHT COUNT 2 OBO", 2),
+    ("LMOVEM l m LEFT RIGHT EXACTLY 9 OBO", 0),
+    ("BLMOVEM l m LEFT RIGHT 0 COUNT 9 BULK", 2),
+    ("LMOVEM l m LEFT RIGHT", 0),
 ];
 
 /// Writing commands that have a test of their own here, or none because they are refused.
@@ -432,6 +438,7 @@ fn what_a_waiting_client_is_served_counts() {
         ("BRPOP w 0", "RPUSH w 1 2 3", 4),
         ("BLMPOP 0 1 w LEFT COUNT 9", "RPUSH w 4 5", 4),
         ("BLMOVE w moved LEFT LEFT 0", "RPUSH w 1 2", 3),
+        ("BLMOVEM w moved LEFT LEFT 0 EXACTLY 2 BULK", "RPUSH w 1 2", 4),
     ] {
         let served = counted(&mut client, |client| {
             send(&mut waiting, wait);

@@ -24,6 +24,8 @@ pub struct Wait {
     pub keys: Range<usize>,
     /// How long it waits, in milliseconds; zero is for ever.
     pub timeout_ms: u64,
+    /// How many elements a list must have; one, where it is enough that there is a value.
+    pub least: usize,
 }
 
 /// The task of a client that waits.
@@ -65,6 +67,8 @@ pub(crate) struct Asked {
     pub keys: Vec<KeyAt>,
     /// Those of the keys that it waits for.
     pub waited: Range<usize>,
+    /// How many elements a list must have to serve it.
+    pub least: usize,
     /// The selected database.
     pub db: usize,
     /// What serves it: a function of the room that runs commands, which alone knows its type.
@@ -248,13 +252,23 @@ impl Waiters {
         self.0.as_ref().map_or(0, |queues| queues.len())
     }
 
-    /// Whether a client waits for a key.
+    /// Whether there is no queue.
     #[inline]
-    pub fn wants(&self, db: usize, key: &[u8]) -> bool {
-        self.0.is_some() && self.next(db, key, 0).is_some()
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
     }
 
-    /// A key has come to be.
+    /// Whether a client waits for a key to which `len` elements are enough.
+    pub(crate) fn wants(&self, db: usize, key: &[u8], len: usize) -> bool {
+        let queue = self.0.as_ref().and_then(|queues| queues.get(&(db, key.into())));
+        queue.is_some_and(|(_, queue)| {
+            queue.values().any(|waiter| {
+                waiter.is_waiting() && waiter.asked().is_some_and(|asked| asked.least <= len)
+            })
+        })
+    }
+
+    /// A key has come to be, or its list has grown.
     #[inline]
     pub(crate) fn note(&self, db: usize, hash: u64, key: &[u8], ready: &mut Vec<Ready>) {
         if let Some(queues) = &self.0 {

@@ -43,6 +43,7 @@ impl Engine {
                 args: OwnedArgs::from(request.args),
                 keys: request.keys.to_vec(),
                 waited: wait.keys,
+                least: wait.least,
                 db: request.db,
                 serve: Box::new(serve),
             };

@@ -61,10 +61,15 @@ impl<'a> Call<'a> {
         may_wait
     }
 
-    /// Whether others already wait for a key, so that this client has to queue behind them.
+    /// Whether others already wait for a key that is there, and whom it could serve, so that this
+    /// client has to queue behind them.
     pub fn must_queue(&mut self, key: Key<'_>) -> bool {
         let KeyAccess { db, view, local, .. } = &mut self.space;
-        local.may_wait && view.shard(key.hash).waiters.wants(*db, key.bytes)
+        if !local.may_wait || view.shard(key.hash).waiters.is_empty() {
+            return false;
+        }
+        let (db, len) = (*db, self.space.len_of(key));
+        self.space.view().shard(key.hash).waiters.wants(db, key.bytes, len)
     }
 
     /// Emits this request as its own effect: it does the same again when it is replayed.

@@ -136,7 +136,7 @@ impl Events {
                 self.note(GENERIC, db, "move_from", &key);
                 self.note(GENERIC, to, "move_to", &key);
             }
-            b"lmove" => {
+            b"lmove" | b"lmovem" => {
                 let is_left = |at: usize| args[at].eq_ignore_ascii_case(b"left");
                 let (pop, push) = (is_left(3), is_left(4));
                 self.note(LIST, db, if push { "lpush" } else { "rpush" }, &args[2]);

@@ -304,6 +304,23 @@ impl<'a> KeyAccess<'a> {
         })
     }
 
+    /// Notes that a list has grown: a client may wait for it to be this long.
+    #[inline]
+    pub fn note_grown(&mut self, key: Key<'_>) {
+        let KeyAccess { db, view, local, .. } = self;
+        view.shard(key.hash).waiters.note(*db, key.hash, key.bytes, &mut local.ready);
+    }
+
+    /// What waiters count of a key that was looked up: the elements of a list, one of anything
+    /// else.
+    pub(crate) fn len_of(&self, key: Key<'_>) -> usize {
+        match self.peek(key).map(Entry::object) {
+            Some(Some(ObjectRef::List(list))) => list.len(),
+            Some(_) => 1,
+            None => 0,
+        }
+    }
+
     /// Fetches a hash for reading; WRONGTYPE when it is something else.
     #[inline]
     pub fn read_hash(&mut self, key: Key<'_>) -> Result<Option<&Hash>, Error> {

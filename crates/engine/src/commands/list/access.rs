@@ -68,8 +68,13 @@ pub fn remove(call: &mut Call<'_>, key: Key<'_>, slot: Slot, index: usize, count
         return space.remove(key, slot);
     }
     if let Some(removed) = modify(space, key, slot, |list| list.remove(index, count, limit)) {
-        space.discard(NewValue::Object(Box::new(Object::List(removed))));
+        discard(space, removed);
     }
+}
+
+/// Drops elements that were removed, after the unlock when they are many.
+pub fn discard(space: &mut KeyAccess<'_>, removed: List) {
+    space.discard(NewValue::Object(Box::new(Object::List(removed))));
 }
 
 /// Up to where a list is packed, as set.

@@ -1,9 +1,14 @@
-//! Ends and places of elements among a command's arguments.
+//! Keys, ends and places of elements among a command's arguments.
 
 use crate::commands::arguments::integer;
 use crate::error::Error;
 use crate::run::call::Call;
+use crate::spec::*;
 use crate::storage::value::list::End;
+
+/// `source destination`
+pub const FROM_AND_TO: &[KeySpec] =
+    &[KeySpec::at(1, RW | ACCESS | DELETE), KeySpec::at(2, RW | INSERT)];
 
 /// LEFT or RIGHT.
 pub fn parse_end(word: &[u8]) -> Result<End, Error> {
@@ -14,6 +19,11 @@ pub fn parse_end(word: &[u8]) -> Result<End, Error> {
     } else {
         Err(Error::SYNTAX)
     }
+}
+
+/// An end as an argument.
+pub fn end_word(end: End) -> &'static [u8] {
+    if end == End::Head { b"LEFT" } else { b"RIGHT" }
 }
 
 /// Argument `at` as an integer that has a negation.

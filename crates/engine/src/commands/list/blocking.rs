@@ -1,4 +1,5 @@
-//! List commands that wait: BLPOP, BRPOP, BLMPOP, BLMOVE, BRPOPLPUSH.
+//! List commands that wait: BLPOP, BRPOP, BLMPOP, BLMOVE, BRPOPLPUSH. (BLMOVEM is in
+//! `place_many.rs`.)
 //!
 //! Each first tries what its namesake without the B does. When there is nothing, or others wait
 //! for it already, the client joins the queues of its keys and is served by the command that makes
@@ -6,7 +7,7 @@
 //! In the effect stream they are the commands that did the same without waiting.
 
 use super::access::find_list;
-use super::arguments::parse_end;
+use super::arguments::{FROM_AND_TO, end_word, parse_end};
 use super::place::shift;
 use super::pop::{parse_some, pop_one, pop_some};
 use crate::commands::waiting::{ALL_BUT_LAST, claim, give_or_wait, serve, timeout};
@@ -109,9 +110,6 @@ pub static BRPOPLPUSH: BlockingCommand = declare("brpoplpush", Group::List, Exac
     .syntax("source destination timeout")
     .run(BlockingRun { run: |call| move_or_wait(call, 3), serve: serve_moved });
 
-const FROM_AND_TO: &[KeySpec] =
-    &[KeySpec::at(1, RW | ACCESS | DELETE), KeySpec::at(2, RW | INSERT)];
-
 /// Which end is taken from, and which is added to.
 fn ends(call: &Call<'_>) -> Result<(End, End), Error> {
     match call.args.len() {
@@ -126,7 +124,7 @@ fn move_or_wait(call: &mut Call<'_>, timeout_at: usize) -> Result<(), Error> {
     if find_list(&mut call.space, source)?.is_some() && !call.must_queue(source) {
         return give_moved(call);
     }
-    if !call.wait(Wait { keys: 0..1, timeout_ms }) {
+    if !call.wait(Wait { keys: 0..1, timeout_ms, least: 1 }) {
         call.reply.null();
     }
     Ok(())
@@ -143,11 +141,7 @@ fn give_moved(call: &mut Call<'_>) -> Result<(), Error> {
     let (from, to) = ends(call)?;
     shift(call, from, to)?;
     let (source, target) = (call.key(0).bytes, call.key(1).bytes);
-    let (from, to) = (word(from), word(to));
+    let (from, to) = (end_word(from), end_word(to));
     call.space.emit(|| [b"LMOVE", source, target, from, to]);
     Ok(())
-}
-
-fn word(end: End) -> &'static [u8] {
-    if end == End::Head { b"LEFT" } else { b"RIGHT" }
 }

@@ -71,6 +71,7 @@ fn linsert(call: &mut Call<'_>) -> Result<(), Error> {
         list.insert(index + behind, value, limit);
         list.len()
     });
+    call.space.note_grown(key);
     call.emit_as_is();
     call.reply.integer(len as i64);
     Ok(())

@@ -6,6 +6,7 @@ mod blocking;
 mod change;
 mod look;
 mod place;
+mod place_many;
 mod pop;
 mod push;
 
@@ -23,6 +24,7 @@ pub static COMMANDS: &[&DataCommand] = &[
     &look::LRANGE,
     &place::LMOVE,
     &place::RPOPLPUSH,
+    &place_many::LMOVEM,
     &pop::LMPOP,
     &pop::LPOP,
     &pop::RPOP,
@@ -39,4 +41,5 @@ pub static WAITING: &[&BlockingCommand] = &[
     &blocking::BLPOP,
     &blocking::BRPOP,
     &blocking::BRPOPLPUSH,
+    &place_many::BLMOVEM,
 ];

@@ -1,7 +1,7 @@
 //! Elements from list to list: LMOVE, RPOPLPUSH.
 
 use super::access::{find_list, limit, list_of, modify, put_list, remove};
-use super::arguments::parse_end;
+use super::arguments::{FROM_AND_TO, parse_end};
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
@@ -12,7 +12,7 @@ use bytes::Bytes;
 /// LMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT>
 pub static LMOVE: DataCommand = declare("lmove", Group::List, Exactly(5))
     .flags(WRITE | DENYOOM)
-    .keys(&[KeySpec::at(1, RW | ACCESS | DELETE), KeySpec::at(2, RW | INSERT)])
+    .keys(FROM_AND_TO)
     .since("6.2.0")
     .complexity("O(1)")
     .summary(
@@ -28,7 +28,7 @@ pub static LMOVE: DataCommand = declare("lmove", Group::List, Exactly(5))
 /// RPOPLPUSH source destination
 pub static RPOPLPUSH: DataCommand = declare("rpoplpush", Group::List, Exactly(3))
     .flags(WRITE | DENYOOM)
-    .keys(&[KeySpec::at(1, RW | ACCESS | DELETE), KeySpec::at(2, RW | INSERT)])
+    .keys(FROM_AND_TO)
     .since("1.2.0")
     .complexity("O(1)")
     .summary(
@@ -82,7 +82,10 @@ pub fn shift(call: &mut Call<'_>, from: End, to: End) -> Result<(), Error> {
         remove(call, source, slot, first, 1);
         // Looked for only now: removing the source may have moved it.
         match find_list(&mut call.space, target)? {
-            Some(slot) => modify(&mut call.space, target, slot, add),
+            Some(slot) => {
+                modify(&mut call.space, target, slot, add);
+                call.space.note_grown(target);
+            }
             None => {
                 let mut list = List::default();
                 add(&mut list);

@@ -86,12 +86,14 @@ fn add(call: &mut Call<'_>, key: Key<'_>, slot: Option<Slot>, end: End, from: us
     };
     if let Some(slot) = slot {
         let one = (args.len() == from + 1).then(|| args.at(from));
-        return call.space.modify(key, slot, |entry| {
+        let len = call.space.modify(key, slot, |entry| {
             if one.is_some_and(|value| entry.try_push(end, value, limit)) {
                 return list_of(entry).map_or(0, ListRef::len);
             }
             edit(entry, extend)
         });
+        call.space.note_grown(key);
+        return len;
     }
     let mut list = List::with_capacity(args.from(from).iter().map(<[u8]>::len).sum());
     let len = extend(&mut list);
