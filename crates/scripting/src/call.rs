@@ -392,8 +392,10 @@ pub fn crossed_error() -> Error {
     Error::bytes(CROSSED.to_vec())
 }
 
-const NO_ARGUMENT: &[u8] = b"ERR Please specify at least one argument for this redis lib call";
-const BAD_ARGUMENT: &[u8] = b"ERR Lua redis lib command arguments must be strings or integers";
+/// The error of a call without a command.
+pub const NO_ARGUMENT: &[u8] = b"ERR Please specify at least one argument for this redis lib call";
+/// The error of an argument that is neither text nor number.
+pub const BAD_ARGUMENT: &[u8] = b"ERR Lua redis lib command arguments must be strings or integers";
 const TOO_LONG: &[u8] = b"ERR The arguments of a command from script exceed 4 GiB";
 const UNKNOWN: &[u8] = b"ERR Unknown Redis command called from script";
 const WRONG_ARITY: &[u8] = b"ERR Wrong number of args calling Redis command from script";

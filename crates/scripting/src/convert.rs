@@ -228,7 +228,7 @@ impl Writer<'_> {
         } else if let Some(text) = text_field(table, "ok") {
             self.out.simple_bytes(line(&text.as_bytes()));
         } else if let Some(value) = as_number(&field(table, "double")) {
-            self.out.score(value);
+            self.out.score(if value.is_nan() { f64::NAN } else { value });
         } else if let Value::Table(map) = field(table, "map") {
             let pairs = self.pairs(&map)?;
             self.out.map(pairs.len());
@@ -247,9 +247,14 @@ impl Writer<'_> {
         } else if let Value::Table(inner) = field(table, "verbatim_string")
             && let Some(text) = text_field(&inner, "string")
             && let Some(format) = text_field(&inner, "format")
-            && format.as_bytes().len() == 3
         {
-            self.out.verbatim(&format.to_string_lossy(), &text.as_bytes());
+            // Three letters, whatever the script gave.
+            let mut letters = *b"   ";
+            for (to, from) in letters.iter_mut().zip(&*format.as_bytes()) {
+                *to = if from.is_ascii_graphic() { *from } else { b' ' };
+            }
+            let format = std::str::from_utf8(&letters).expect("it is ASCII");
+            self.out.verbatim(format, &text.as_bytes());
         } else {
             return Ok(false);
         }

@@ -1,6 +1,6 @@
 //! What the prelude gets from the host: the functions behind `redis`, and the libraries of scripts.
 
-use crate::call::{ScriptReply, State};
+use crate::call::{BAD_ARGUMENT, NO_ARGUMENT, ScriptReply, State};
 use crate::compile::{ScriptCompiler, describe};
 use crate::digest::{Digester, hex};
 use crate::failure::Failure;
@@ -161,16 +161,21 @@ fn add_functions(lua: &Lua, around: &Surroundings<'_>, table: &Table) -> mlua::R
     table.set("log", lua.create_function(log)?)?;
     let registry = around.parts.registry;
     let acl_check_cmd = move |lua: &Lua, args: MultiValue| {
-        let Some(name) = args.front().and_then(Value::as_string) else {
-            return failed(
-                lua,
-                b"ERR Please specify at least one argument for this redis lib call",
-            );
+        let Some(first) = args.front() else { return failed(lua, NO_ARGUMENT) };
+        let is_text = |value: &Value| {
+            matches!(value, Value::String(_) | Value::Integer(_) | Value::Number(_))
         };
-        if registry.get_full(&name.as_bytes()).is_none() {
-            return failed(lua, b"ERR Invalid command passed to redis.acl_check_cmd()");
+        if !args.iter().all(is_text) {
+            return failed(lua, BAD_ARGUMENT);
         }
-        Ok((Value::Boolean(true), None))
+        let name = first.as_string().map(|name| name.as_bytes().to_vec()).unwrap_or_default();
+        match registry.get_full(&name) {
+            None => failed(lua, b"ERR Invalid command passed to redis.acl_check_cmd()"),
+            Some(found) if !found.command.arity.accepts(args.len()) => {
+                failed(lua, b"ERR Wrong number of args for redis.acl_check_cmd()")
+            }
+            Some(_) => Ok((Value::Boolean(true), None)),
+        }
     };
     table.set("acl_check_cmd", lua.create_function(acl_check_cmd)?)
 }

@@ -125,7 +125,7 @@ fn pack(lua: &Lua, args: Arguments<'_>) -> Results {
         match letter {
             b'b' | b'B' | b'h' | b'H' | b'l' | b'L' | b'T' | b'i' | b'I' => {
                 let n = args.number(lua, arg)?;
-                let value = if n < 0.0 { n as i64 as u64 } else { n as u64 };
+                let value = wrapped(n);
                 let mut bytes = value.to_le_bytes().to_vec();
                 bytes.resize(size, 0);
                 format.put(&bytes, &mut out);
@@ -158,6 +158,17 @@ fn pack(lua: &Lua, args: Arguments<'_>) -> Results {
         }
     }
     Ok(vec![Value::String(lua.create_string(&out)?)])
+}
+
+/// A number as C casts it on the machines that Redis runs on.
+fn wrapped(n: f64) -> u64 {
+    const END: f64 = 18_446_744_073_709_551_616.0;
+    match n {
+        n if n.is_nan() => 1 << 63,
+        n if n < 0.0 => n as i64 as u64,
+        n if n < END => n as u64,
+        _ => 0,
+    }
 }
 
 fn integer(little: &[u8], signed: bool) -> f64 {

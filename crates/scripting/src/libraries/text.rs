@@ -52,13 +52,15 @@ pub fn library(lua: &Lua, pace: &Rc<Pace>) -> mlua::Result<Table> {
     library.raw_set("reverse", lua.create_function(reverse)?)?;
     let shared = pace.clone();
     let rep = move |lua: &Lua, (text, times): (mlua::String, f64)| -> mlua::Result<Answer> {
-        let length = text.as_bytes().len() as f64 * times;
-        if length > MEMORY_MAX as f64 {
+        // What is no number of times, or less than one, is none.
+        let length = text.as_bytes().len().saturating_mul(times as usize);
+        if length > MEMORY_MAX {
             return Ok((None, Some(TOO_LONG)));
         }
-        let length = length as usize;
-        let mut out = text.as_bytes().to_vec();
-        out.reserve_exact(length - out.len());
+        let mut out = Vec::with_capacity(length);
+        if length > 0 {
+            out.extend_from_slice(&text.as_bytes());
+        }
         while out.len() < length {
             // What is there already is repeated; a piece at a time is copied.
             let whole = out.len() - out.len() % text.as_bytes().len();
