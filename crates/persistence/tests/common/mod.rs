@@ -2,11 +2,14 @@
 //! that change it.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub mod damage;
 pub mod files;
 
+use redstart_engine::Now;
 use redstart_engine::driver::Driver;
 use redstart_engine::hasher::SHARDS;
 use redstart_engine::keyspace::snapshot::SnapshotItem;
+use redstart_engine::storage::entry::Entry;
 use redstart_engine::storage::value::ObjectRef;
 use redstart_engine::storage::value::list::End;
 use redstart_persistence::rdb::Writer as RdbWriter;
@@ -81,51 +84,70 @@ pub fn save_rdb(driver: &Driver, version: Version, compression: Compression) -> 
     storage.bytes("rdb").expect("it was written")
 }
 
+/// A golden file of Redis's or Valkey's.
+#[allow(clippy::disallowed_methods, reason = "tests may read files")]
+pub fn golden(name: &str) -> Vec<u8> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../snapshots/golden");
+    std::fs::read(folder.join(name)).expect("it is in the repository")
+}
+
+/// The payload of a key, of a driver that knows DUMP.
+pub fn dumped(driver: &mut Driver, key: &[u8]) -> Vec<u8> {
+    let reply = driver.call(&[b"DUMP", key]);
+    let start = reply.iter().position(|&byte| byte == b'\n').expect("a bulk") + 1;
+    reply[start..reply.len() - 2].to_vec()
+}
+
 /// Everything that an engine holds, with wall times.
 pub fn state(driver: &Driver) -> BTreeMap<(usize, Vec<u8>), String> {
     let mut all = BTreeMap::new();
-    let wall = |deadline_ms| if deadline_ms == 0 { 0 } else { driver.now.wall(deadline_ms) };
     for index in 0..SHARDS {
         let mut view = driver.engine.keyspace.lock_shard(index);
         for (db, part) in view.shard_at(index).dbs() {
             for entry in part.table().iter() {
-                let value = match entry.object() {
-                    Some(ObjectRef::List(list)) => {
-                        let mut elements = Vec::new();
-                        let _ = list.walk(0, End::Head, |element| {
-                            elements.push(element.as_bytes().to_vec());
-                            ControlFlow::<()>::Continue(())
-                        });
-                        format!("{elements:?}")
-                    }
-                    Some(ObjectRef::Hash(hash)) => {
-                        let fields: BTreeMap<_, _> = hash
-                            .iter_timed()
-                            .map(|(field, value, at)| (field, (value.to_vec(), wall(at))))
-                            .collect();
-                        format!("{fields:?}")
-                    }
-                    Some(ObjectRef::SortedSet(set)) => {
-                        let members: Vec<_> =
-                            set.iter(0).map(|(member, score)| (member.to_vec(), score)).collect();
-                        format!("{members:?}")
-                    }
-                    Some(ObjectRef::Set(set)) => {
-                        let mut members = BTreeMap::new();
-                        let _ = set.walk_timed(|member, deadline_ms| {
-                            members.insert(member.to_vec(), wall(deadline_ms));
-                            ControlFlow::<()>::Continue(())
-                        });
-                        format!("{members:?}")
-                    }
-                    None => format!("{:?}", entry.value().to_vec()),
-                };
-                let text = format!("{value} until {}", wall(entry.deadline_ms()));
+                let text = shown(entry, driver.now);
                 assert!(all.insert((db, entry.key().to_vec()), text).is_none());
             }
         }
     }
     all
+}
+
+/// A value and its deadlines as text, whatever order its parts are in.
+pub fn shown(entry: &Entry, now: Now) -> String {
+    let wall = |deadline_ms| if deadline_ms == 0 { 0 } else { now.wall(deadline_ms) };
+    let value = match entry.object() {
+        Some(ObjectRef::List(list)) => {
+            let mut elements = Vec::new();
+            let _ = list.walk(0, End::Head, |element| {
+                elements.push(element.as_bytes().to_vec());
+                ControlFlow::<()>::Continue(())
+            });
+            format!("{elements:?}")
+        }
+        Some(ObjectRef::Hash(hash)) => {
+            let fields: BTreeMap<_, _> = hash
+                .iter_timed()
+                .map(|(field, value, at)| (field, (value.to_vec(), wall(at))))
+                .collect();
+            format!("{fields:?}")
+        }
+        Some(ObjectRef::SortedSet(set)) => {
+            let members: Vec<_> =
+                set.iter(0).map(|(member, score)| (member.to_vec(), score)).collect();
+            format!("{members:?}")
+        }
+        Some(ObjectRef::Set(set)) => {
+            let mut members = BTreeMap::new();
+            let _ = set.walk_timed(|member, deadline_ms| {
+                members.insert(member.to_vec(), wall(deadline_ms));
+                ControlFlow::<()>::Continue(())
+            });
+            format!("{members:?}")
+        }
+        None => format!("{:?}", entry.value().to_vec()),
+    };
+    format!("{value} until {}", wall(entry.deadline_ms()))
 }
 
 /// A random command, sometimes with time that passes behind it.
