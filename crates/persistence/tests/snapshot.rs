@@ -4,7 +4,9 @@
 mod common;
 
 use common::{disturb, load, state};
+use redstart_engine::aging::Rule;
 use redstart_engine::driver::Driver;
+use redstart_persistence::record::Times;
 use redstart_persistence::snapshot::{Counts, Header, Packing, Writer, encoder, write_all};
 use redstart_persistence::storage::Storage;
 use redstart_persistence::storage::memory::{Faults, Memory};
@@ -157,6 +159,47 @@ fn packed_or_not_it_is_the_same() {
         lengths.push(storage.bytes(NAME).unwrap().len());
     }
     assert!(lengths[1] < lengths[0] / 3 && lengths[0] == lengths[2], "{lengths:?}");
+}
+
+/// Where eviction goes by ages, they are in the snapshot, for a byte or some a key; else for none.
+#[test]
+fn ages_are_kept_where_they_count() {
+    const OFTEN: Rule = Rule::Frequency { log_factor: 10, decay_min: 1 };
+    let mut lengths = Vec::new();
+    for (rule, asked, old, new) in [
+        (None, "IDLETIME", ":0\r\n", ":0\r\n"),
+        (Some(Rule::Idle), "IDLETIME", ":90\r\n", ":0\r\n"),
+        (Some(Rule::Modified), "IDLETIME", ":90\r\n", ":20\r\n"),
+        (Some(OFTEN), "FREQ", ":3\r\n", ":5\r\n"),
+    ] {
+        let mut driver = Driver::new(1);
+        driver.engine.options.set_aging(rule.unwrap_or_default());
+        driver.line("SET old v");
+        driver.line("SET old-for-now v PX 1000000");
+        driver.advance(70_000);
+        driver.line("SET new 12");
+        driver.line(&format!("HSET large f {}", "x".repeat(70_000)));
+        driver.advance(20_000);
+        let times = Times { now: driver.now, ages: rule };
+        let storage = Memory::default();
+        let writer = Writer::with_packing(&storage, NAME, &Header::default(), times, Packing::Off);
+        let (snapshot, ()) = driver.engine.keyspace.begin_snapshot(encoder(times), || ());
+        // A change has the old value saved with its age; a read is a use that the walk may meet.
+        driver.advance(5000);
+        driver.line("SET old-for-now changed");
+        driver.line("GET new");
+        write_all(snapshot, writer.unwrap(), |_, _| Ok(())).unwrap();
+        lengths.push(storage.bytes(NAME).unwrap().len());
+        let mut loaded = Driver::new(2);
+        loaded.engine.options.set_aging(rule.unwrap_or_default());
+        load(&loaded, &storage, NAME).unwrap();
+        for (key, reply) in [("old", old), ("old-for-now", old), ("new", new)] {
+            let there = loaded.line(&format!("OBJECT {asked} {key}"));
+            assert_eq!(there, reply, "{rule:?}, {key}");
+        }
+    }
+    let keys = 4;
+    assert_eq!(lengths[1..], [lengths[0] + keys; 3]);
 }
 
 #[test]
