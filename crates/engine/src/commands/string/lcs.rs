@@ -1,14 +1,15 @@
 //! LCS: the longest common subsequence of two strings.
 //!
-//! The textbook table of lengths, of which only what the walk back needs is kept: one bit a cell
-//! that says whether the longer rest lies above or to the left, a thirty-second of the table of
-//! 32-bit lengths. The limit is the one that Redis sets for that whole table, so that the same
-//! requests are refused; it also bounds how long the two keys' shards are held.
+//! The limit is the one that Redis sets for the memory of the textbook table of lengths, so that
+//! the same requests are refused. It also bounds how long the two keys' shards are held: some tens
+//! of milliseconds, as the table is never made like that (`subsequence.rs`).
 
+use super::subsequence::{Match, Table};
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::spec::*;
+use crate::storage::entry::Value;
 use redstart_protocol::{Reply, parse_i64};
 
 /// LCS key1 key2 [LEN] [IDX] [MINMATCHLEN len] [WITHMATCHLEN]
@@ -73,17 +74,17 @@ fn lcs(call: &mut Call<'_>) -> Result<(), Error> {
     if table_bytes > u128::from(call.options.string_bytes_max()) {
         return Err(Error::LCS_MEMORY);
     }
-    let (a, b) = (text(call, a), text(call, b));
-    let table = Table::new(&a, &b, !wanted.len)?;
+    let table = Table::new(text(call, a), text(call, b), !wanted.len)?;
     if wanted.len {
         call.reply.integer(i64::from(table.len));
-    } else if wanted.ranges {
-        let mut ranges = table.ranges(&a, &b);
+        return Ok(());
+    }
+    let mut ranges = table.ranges();
+    if wanted.ranges {
         ranges.retain(|range| u64::from(range.len) >= wanted.match_len_min);
         write_ranges(call.reply, &ranges, table.len, wanted.match_lens);
     } else {
-        let ranges = table.ranges(&a, &b);
-        let parts = ranges.iter().rev().map(|range| &a[range.a..range.a + range.len as usize]);
+        let parts = ranges.iter().rev().map(|range| table.text(range));
         call.reply.bulk(&parts.collect::<Vec<_>>().concat());
     }
     Ok(())
@@ -95,9 +96,9 @@ fn string_len(call: &mut Call<'_>, key: Key<'_>) -> Option<u64> {
     Some(value.map_or(0, |value| value.len() as u64))
 }
 
-fn text(call: &mut Call<'_>, key: Key<'_>) -> Vec<u8> {
-    let Some(slot) = call.space.find(key) else { return Vec::new() };
-    call.space.entry(key, slot).value().to_vec()
+/// The string of a key that was looked at; a missing one is empty.
+fn text<'c>(call: &'c Call<'_>, key: Key<'_>) -> Value<'c> {
+    call.space.peek(key).map_or(Value::Inline(b""), |entry| entry.value())
 }
 
 fn write_ranges(reply: &mut Reply, ranges: &[Match], len: u32, match_lens: bool) {
@@ -117,88 +118,4 @@ fn write_ranges(reply: &mut Reply, ranges: &[Match], len: u32, match_lens: bool)
     }
     reply.bulk(b"len");
     reply.integer(i64::from(len));
-}
-
-/// Equal bytes, one behind the other in both strings.
-struct Match {
-    /// Where they begin in the first string.
-    a: usize,
-    /// And in the second.
-    b: usize,
-    len: u32,
-}
-
-/// What remains of the table of lengths.
-struct Table {
-    /// The length of the longest common subsequence.
-    len: u32,
-    /// For each pair of prefixes, whether the walk back drops the first one's last byte. Without
-    /// meaning where the two end in the same byte.
-    up: Vec<u64>,
-    width: usize,
-}
-
-impl Table {
-    /// Fills the table row by row; the bits are kept only if they are wanted.
-    fn new(a: &[u8], b: &[u8], keeps: bool) -> Result<Table, Error> {
-        let mut up = Vec::new();
-        if keeps {
-            let words = (a.len() * b.len()).div_ceil(64);
-            up.try_reserve_exact(words).map_err(|_| out_of_memory())?;
-            up.resize(words, 0);
-        }
-        let mut row: Vec<u32> = Vec::new();
-        row.try_reserve_exact(b.len()).map_err(|_| out_of_memory())?;
-        row.resize(b.len(), 0);
-        for (i, x) in a.iter().enumerate() {
-            let (mut diagonal, mut left) = (0, 0);
-            for (j, (y, cell)) in b.iter().zip(&mut row).enumerate() {
-                let above = *cell;
-                if x == y {
-                    left = diagonal + 1;
-                } else if above > left {
-                    left = above;
-                    if keeps {
-                        let at = i * b.len() + j;
-                        up[at / 64] |= 1 << (at % 64);
-                    }
-                }
-                (*cell, diagonal) = (left, above);
-            }
-        }
-        Ok(Table { len: row.last().copied().unwrap_or(0), up, width: b.len() })
-    }
-
-    /// The matches of one longest common subsequence, the last one first: the same that Redis
-    /// chooses among several, since it walks back in the same way.
-    fn ranges(&self, a: &[u8], b: &[u8]) -> Vec<Match> {
-        let mut ranges: Vec<Match> = Vec::new();
-        let (mut i, mut j) = (a.len(), b.len());
-        let mut goes_on = false;
-        while i > 0 && j > 0 {
-            let at = (i - 1) * self.width + j - 1;
-            if a[i - 1] == b[j - 1] {
-                (i, j) = (i - 1, j - 1);
-                match ranges.last_mut() {
-                    Some(range) if goes_on => {
-                        *range = Match { a: i, b: j, len: range.len + 1 };
-                    }
-                    _ => ranges.push(Match { a: i, b: j, len: 1 }),
-                }
-                goes_on = true;
-            } else {
-                goes_on = false;
-                if self.up[at / 64] >> (at % 64) & 1 == 1 {
-                    i -= 1;
-                } else {
-                    j -= 1;
-                }
-            }
-        }
-        ranges
-    }
-}
-
-fn out_of_memory() -> Error {
-    Error::text("ERR Insufficient memory, failed allocating transient memory for LCS")
 }

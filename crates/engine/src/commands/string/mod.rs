@@ -9,6 +9,7 @@ mod options;
 mod plain;
 mod range;
 mod store;
+mod subsequence;
 
 use crate::run::command::DataCommand;
 
