@@ -76,18 +76,9 @@ const ANY_TEXT: [&str; 3] = ["masterauth", "masteruser", "requirepass"];
 /// What Redis takes by accident: no address at all, and a percentage by an overflow.
 const ACCIDENTS: [(&str, &str); 2] =
     [("bind", "-5"), ("maxmemory-clients", "99999999999999999999")];
-/// Refused by Redis 8 in other words than by Redis 7, for values that are wrong in both, or taken
-/// there (`nothing` for `loglevel`). All but the last two have no effect here.
-const OTHERWISE: [&str; 8] = [
-    "cluster-announce-human-nodename",
-    "cluster-announce-ip",
-    "locale-collate",
-    "repl-diskless-load",
-    "set-max-listpack-value",
-    "tls-auth-clients-user",
-    "loglevel",
-    "maxmemory-samples",
-];
+/// Of these Redis 7 takes other values than Redis 8.
+const NEWER: [&str; 4] =
+    ["cluster-announce-ip", "repl-diskless-load", "loglevel", "maxmemory-samples"];
 const WRONG: [&str; 6] = ["wrong-value", "-5", "99999999999999999999", "", "1.5", "a b"];
 
 /// A text without names that older servers have not.
@@ -120,7 +111,7 @@ fn differences(asked: &Asked) -> Vec<String> {
             // A value that promises what Redstart cannot do is refused, though Redis takes it.
             let is_refused = here.ends_with(" not supported") && there == "OK";
             let is_accident = ACCIDENTS.contains(&(name, given))
-                || !asked.is_old && OTHERWISE.contains(&name.as_str());
+                || asked.is_old && NEWER.contains(&name.as_str());
             if without_newer(here) != without_newer(there) && !is_refused && !is_accident {
                 different.push(format!("{name} {given:?}: {here} | {there}"));
             }

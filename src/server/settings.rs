@@ -151,7 +151,7 @@ fn goes_by_ages(config: &Config) -> bool {
 /// Copies what is read without looking into the configuration.
 pub fn apply(config: &Config, server: &Server) {
     let Server { engine, scripts, slowlog, .. } = server;
-    crate::system::log::set_quiet(config.choice(Setting::Loglevel) == "warning");
+    crate::system::log::set_level(config.choice(Setting::Loglevel));
     server.clients.configure(config);
     server.thresholds.configure(config);
     slowlog.configure(config);

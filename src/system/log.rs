@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -79,12 +79,24 @@ pub fn to_file(path: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether only warnings are written (`loglevel`).
-static QUIET: AtomicBool = AtomicBool::new(false);
+/// What is not written.
+static LEFT_OUT: AtomicU8 = AtomicU8::new(LeftOut::None as u8);
 
-/// Writes warnings only, or notices too.
-pub fn set_quiet(quiet: bool) {
-    QUIET.store(quiet, Relaxed);
+/// What of the log is not written.
+enum LeftOut {
+    None,
+    Notices,
+    Everything,
+}
+
+/// Writes as much as a `loglevel` says.
+pub fn set_level(level: &str) {
+    let left_out = match level {
+        "nothing" => LeftOut::Everything,
+        "warning" => LeftOut::Notices,
+        _ => LeftOut::None,
+    };
+    LEFT_OUT.store(left_out as u8, Relaxed);
 }
 
 /// Logs something that the person who starts the server should know at once: it is on the terminal
@@ -111,14 +123,16 @@ pub fn counted(count: u64, noun: &str) -> String {
 
 /// Logs something that a user may want to know.
 pub fn notice(text: impl std::fmt::Display) {
-    if !QUIET.load(Relaxed) {
+    if LEFT_OUT.load(Relaxed) < LeftOut::Notices as u8 {
         write('*', &text);
     }
 }
 
 /// Logs something that a user should do something about.
 pub fn warning(text: impl std::fmt::Display) {
-    write('#', &text);
+    if LEFT_OUT.load(Relaxed) < LeftOut::Everything as u8 {
+        write('#', &text);
+    }
 }
 
 fn write(level: char, text: &dyn std::fmt::Display) {

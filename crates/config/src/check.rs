@@ -3,6 +3,7 @@
 
 use crate::error::Reason;
 use crate::scalar::strict_integer;
+use std::net::IpAddr;
 
 /// Accepts every text.
 pub fn any(_: &'static str, _: &[u8]) -> Result<(), Reason> {
@@ -42,6 +43,44 @@ pub fn is_host_name(_: &'static str, text: &[u8]) -> Result<(), Reason> {
     } else {
         Err("Hostnames may only contain alphanumeric characters, hyphens or dots".into())
     }
+}
+
+/// A node's name for humans, or none.
+pub fn is_node_name(_: &'static str, text: &[u8]) -> Result<(), Reason> {
+    let legal = |byte: &u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'/' | b'_' | b'`' | 128..)
+    };
+    if text.iter().all(legal) {
+        Ok(())
+    } else {
+        Err("Announced human node name contained invalid character".into())
+    }
+}
+
+/// A node's address, or none.
+pub fn is_node_address(_: &'static str, text: &[u8]) -> Result<(), Reason> {
+    let address = str::from_utf8(text).ok().map(str::parse::<IpAddr>);
+    if text.is_empty() || matches!(address, Some(Ok(_))) {
+        Ok(())
+    } else {
+        Err("Cluster announce IP must be a valid IPv4 or IPv6 address".into())
+    }
+}
+
+/// A locale's name, which may not be installed: `C`, `en_US`, `de_AT.UTF-8@euro`; or none.
+pub fn is_locale(_: &'static str, text: &[u8]) -> Result<(), Reason> {
+    let is_end = |byte: &u8| matches!(byte, b'.' | b'@');
+    let name = text.split(is_end).next().unwrap_or_default();
+    let is_letter = |byte: &u8| byte.is_ascii_alphabetic();
+    let legal = match name {
+        b"C" | b"POSIX" => true,
+        [language @ .., b'_', first, last] => {
+            let places = [*first, *last];
+            (2..=3).contains(&language.len()) && language.iter().chain(&places).all(is_letter)
+        }
+        _ => text.is_empty(),
+    };
+    if legal { Ok(()) } else { Err("Invalid locale name".into()) }
 }
 
 /// A template of known variables that comes to some text.

@@ -24,7 +24,7 @@ pub enum Kind {
     Text(Check),
     /// An existing directory, relative to the previous one.
     Directory,
-    /// One of these names; `a=b` reads a and means b.
+    /// One of these names; `a=b` reads a and means b, `~a` is a name that only Valkey knows.
     Choice(&'static [&'static str]),
     /// Any of these names but the first, which means none of them.
     Flags(&'static [&'static str]),

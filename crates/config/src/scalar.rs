@@ -99,16 +99,21 @@ pub fn yes_or_no(text: &[u8]) -> Result<bool, Reason> {
     }
 }
 
-/// Finds the name that the text is, in any case; a name `a=b` is read as a and means b.
+/// Finds the name that the text is, in any case; a name `a=b` is read as a and means b, and `~a` is
+/// read as a. An error names those that Redis knows.
 pub fn choice(text: &[u8], names: &'static [&'static str]) -> Result<&'static str, Reason> {
-    let split = |name: &'static str| name.split_once('=').unwrap_or((name, name));
+    let split = |name: &'static str| {
+        let name = name.trim_start_matches('~');
+        name.split_once('=').unwrap_or((name, name))
+    };
     let found = names.iter().map(|name| split(name));
     if let Some((_, meaning)) =
         found.clone().find(|(name, _)| text.eq_ignore_ascii_case(name.as_bytes()))
     {
         return Ok(meaning);
     }
-    let names: Vec<&str> = found.map(|(name, _)| name).collect();
+    let of_redis = names.iter().filter(|name| !name.starts_with('~'));
+    let names: Vec<&str> = of_redis.map(|name| split(name).0).collect();
     Err(format!("argument(s) must be one of the following: {}", names.join(", ")).into())
 }
 

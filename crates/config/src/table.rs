@@ -7,7 +7,10 @@
 //! accepted, so that a redis.conf or valkey.conf as it is starts the server. One that promises what
 //! the server cannot do (TLS, a cluster) is refused unless it has its default.
 
-use crate::check::{any, is_directory_name, is_file_name, is_host_name, is_title, is_version};
+use crate::check::{
+    any, is_directory_name, is_file_name, is_host_name, is_locale, is_node_address, is_node_name,
+    is_title, is_version,
+};
 use crate::kind::Kind;
 
 /// The bounds of C's integer types, which Redis's error texts name.
@@ -215,9 +218,9 @@ parameters! {
         param("cluster-announce-client-tls-port", "0", Integer(0, 65_535)).without_effect();
     ClusterAnnounceHostname = param("cluster-announce-hostname", "", Text(is_host_name))
         .without_effect();
-    ClusterAnnounceHumanNodename = param("cluster-announce-human-nodename", "", Text(is_host_name))
+    ClusterAnnounceHumanNodename = param("cluster-announce-human-nodename", "", Text(is_node_name))
         .without_effect();
-    ClusterAnnounceIp = param("cluster-announce-ip", "", Text(any)).without_effect();
+    ClusterAnnounceIp = param("cluster-announce-ip", "", Text(is_node_address)).without_effect();
     ClusterAnnouncePort = param("cluster-announce-port", "0", Integer(0, 65_535)).without_effect();
     ClusterAnnounceTlsPort = param("cluster-announce-tls-port", "0", Integer(0, 65_535))
         .without_effect();
@@ -322,14 +325,16 @@ parameters! {
     LoadingProcessEventsIntervalBytes =
         param("loading-process-events-interval-bytes", "2097152", Integer(1024, INT))
             .hidden().without_effect();
-    LocaleCollate = param("locale-collate", "", Text(any)).without_effect();
+    LocaleCollate = param("locale-collate", "", Text(is_locale)).without_effect();
     LogFormat = param("log-format", "legacy", Choice(&["legacy", "logfmt", "json"]))
         .refused(NO_LOG_FORMAT);
     LogTimestampFormat = param("log-timestamp-format", "legacy", Choice(&[
         "legacy", "iso8601", "milliseconds",
     ])).refused(NO_LOG_FORMAT);
     Logfile = param("logfile", "", Text(any)).immutable();
-    Loglevel = param("loglevel", "notice", Choice(&["debug", "verbose", "notice", "warning"]));
+    Loglevel = param("loglevel", "notice", Choice(&[
+        "debug", "verbose", "notice", "warning", "nothing",
+    ]));
     Lookahead = param("lookahead", "16", Integer(1, INT)).without_effect();
     LuaEnableDeprecatedApi = param("lua-enable-deprecated-api", "no", YesNo)
         .hidden().immutable().without_effect();
@@ -350,7 +355,7 @@ parameters! {
         "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "volatile-lrm",
         "allkeys-lru", "allkeys-lfu", "allkeys-random", "allkeys-lrm", "noeviction",
     ]));
-    MaxmemorySamples = param("maxmemory-samples", "5", Integer(1, INT));
+    MaxmemorySamples = param("maxmemory-samples", "5", Integer(1, 64));
     MinReplicasMaxLag = param("min-replicas-max-lag", "10", Integer(0, INT))
         .alias("min-slaves-max-lag").without_effect();
     MinReplicasToWrite = param("min-replicas-to-write", "0", Integer(0, INT))
@@ -393,7 +398,7 @@ parameters! {
     ReplBacklogTtl = param("repl-backlog-ttl", "3600", Integer(0, LONG)).without_effect();
     ReplDisableTcpNodelay = param("repl-disable-tcp-nodelay", "no", YesNo).without_effect();
     ReplDisklessLoad = param("repl-diskless-load", "disabled", Choice(&[
-        "disabled", "on-empty-db", "swapdb",
+        "disabled", "on-empty-db", "swapdb", "flushdb", "~flush-before-load",
     ])).without_effect();
     ReplDisklessSync = param("repl-diskless-sync", "yes", YesNo).without_effect();
     ReplDisklessSyncDelay = param("repl-diskless-sync-delay", "5", Integer(0, INT))
@@ -433,7 +438,7 @@ parameters! {
         .alias("server_cpulist").immutable().without_effect();
     SetMaxIntsetEntries = param("set-max-intset-entries", "512", Integer(0, LONG));
     SetMaxListpackEntries = param("set-max-listpack-entries", "128", Integer(0, LONG));
-    SetMaxListpackValue = param("set-max-listpack-value", "64", Memory(0, LONG));
+    SetMaxListpackValue = param("set-max-listpack-value", "64", Integer(0, LONG));
     SetProcTitle = param("set-proc-title", "yes", YesNo).immutable().without_effect();
     ShutdownOnSigint = param("shutdown-on-sigint", "default", Flags(&[
         "default", "save", "nosave", "now", "force",
@@ -470,7 +475,7 @@ parameters! {
     Timeout = param("timeout", "0", Integer(0, INT));
     TlsAuthClients = param("tls-auth-clients", "yes", Choice(&["no", "yes", "optional"]))
         .without_effect();
-    TlsAuthClientsUser = param("tls-auth-clients-user", "off", Choice(&["off", "CN", "URI"]))
+    TlsAuthClientsUser = param("tls-auth-clients-user", "off", Choice(&["CN", "off", "~URI"]))
         .without_effect();
     TlsAutoReloadInterval = param("tls-auto-reload-interval", "0", Integer(0, INT))
         .without_effect();
