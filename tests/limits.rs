@@ -424,6 +424,46 @@ fn names_and_draws_come_in_pieces() {
     }
 }
 
+/// A reply that is worked at before anything of it can be written holds nobody up, and what comes
+/// behind it waits for it.
+#[test]
+fn what_takes_long_is_done_in_pieces() {
+    let server = start(&[]);
+    let (mut control, mut client) = (connect(&server), connect(&server));
+    let numbers = |from: usize| (from..from + 500).map(|n| format!(" {n:040}")).collect::<String>();
+    let groups: Vec<usize> = (0..100).rev().map(|n| n * 500).collect();
+    pipeline(&mut control, groups.iter().map(|n| format!("RPUSH list{}", numbers(*n))));
+    pipeline(&mut control, groups.iter().map(|n| format!("SADD set{}", numbers(*n))));
+    let all: Vec<Value> = (0..50_000).map(|n| Value::Bulk(format!("{n:040}").into())).collect();
+    let lines = ["SORT list", "PING", "SINTERCARD 2 set set", "SINTER set set", "SORT list DESC"];
+    lines.iter().for_each(|line| send(&mut client, line));
+    assert_eq!(call(&mut control, "LLEN list"), Value::Int(50_000));
+    let Value::Items(_, found) = reply(&mut client) else { panic!("a list") };
+    assert!(found == all, "the list is sorted");
+    assert_eq!(reply(&mut client), Value::Simple("PONG".into()));
+    assert_eq!(reply(&mut client), Value::Int(50_000));
+    let Value::Items(_, mut found) = reply(&mut client) else { panic!("a set") };
+    found.sort_by_key(|member| format!("{member:?}"));
+    assert!(found == all, "all members are there");
+    let Value::Items(_, found) = reply(&mut client) else { panic!("a list") };
+    assert!(found.iter().eq(all.iter().rev()), "the list is sorted");
+    // A client that is killed meanwhile, or goes away, leaves nothing behind.
+    lines.iter().for_each(|line| send(&mut client, line));
+    drop(client);
+    let mut killed = connect(&server);
+    let id = text(call(&mut killed, "CLIENT INFO"));
+    let id = id.split(' ').next().and_then(|id| id.strip_prefix("id=")).expect("an id");
+    lines.iter().for_each(|line| send(&mut killed, line));
+    call(&mut control, &format!("CLIENT KILL ID {id}"));
+    until("they are gone", || text(call(&mut control, "CLIENT LIST")).lines().count() == 1);
+    // In a transaction all is done at once.
+    call(&mut control, "MULTI");
+    pipeline(&mut control, ["SORT list", "SINTER set set"].map(String::from).into_iter());
+    let Value::Items(_, replies) = call(&mut control, "EXEC") else { panic!("EXEC runs") };
+    assert!(matches!(&replies[0], Value::Items(_, found) if *found == all));
+    assert!(matches!(&replies[1], Value::Items(_, found) if found.len() == 50_000));
+}
+
 #[test]
 fn a_pattern_that_takes_too_long_is_refused() {
     let server = start(&[]);

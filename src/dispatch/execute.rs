@@ -74,7 +74,9 @@ pub fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<
             break;
         }
         // What has used up its output or its time lets others have their turn.
-        let spent = session.out.len() > OUTPUT_FLUSH || before.alone && account.is_long();
+        let spent = session.out.len() > OUTPUT_FLUSH
+            || session.out.has_rest()
+            || before.alone && account.is_long();
         if spent && place + 1 < batch.len() && !session.is_waiting() {
             put_back(session, worker, &batch[place + 1..], source);
             batch.truncate(place + 1);

@@ -400,7 +400,13 @@ fn poll_flush(connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Res
     }
     if session.out.has_rest() {
         *written = 0;
+        if session.info.is_killed(cx.waker()) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         drop_later(session.server, session.out.refill());
+        // A rest may grow before it writes anything.
+        session.info.set_output(session.out.len(), session.out.own_len());
+        session.server.clients.shed_output();
         return Poll::Ready(Ok(false));
     }
     if session.info.output_bytes.load(Relaxed) != 0 {

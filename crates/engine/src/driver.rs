@@ -83,6 +83,29 @@ impl Driver {
         reply.to_vec()
     }
 
+    /// Runs one command whose reply may come in pieces, and calls `between` before each but the
+    /// first. Returns the reply's bytes and the number of pieces.
+    pub fn call_in_pieces(
+        &mut self,
+        args: &[&[u8]],
+        mut between: impl FnMut(&mut Driver),
+    ) -> (Vec<u8>, usize) {
+        let mut reply = Reply::new(self.protocol);
+        reply.allow_rest(true);
+        if let Err(error) = self.run(args, &mut reply) {
+            error.write(&mut reply);
+        }
+        self.local.garbage.clear();
+        let (mut all, mut pieces) = (reply.to_vec(), 1);
+        while reply.has_rest() {
+            between(self);
+            reply.refill();
+            all.extend(reply.to_vec());
+            pieces += 1;
+        }
+        (all, pieces)
+    }
+
     /// Runs a command given as words separated by blanks, and returns the reply as text.
     pub fn line(&mut self, line: &str) -> String {
         let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();

@@ -24,6 +24,8 @@ texts! {
     WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value";
     /// A pattern that takes too long to be matched.
     PATTERN_TOO_LONG = "ERR The pattern takes too long to be matched against the names";
+    /// SORT with patterns that lead to too many keys.
+    SORT_TOO_MUCH = "ERR SORT would look up too much at once by its patterns";
     /// Not a 64-bit signed integer.
     NOT_INTEGER = "ERR value is not an integer or out of range";
     /// An integer beyond 32 bits where only those are taken.

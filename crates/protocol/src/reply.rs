@@ -308,7 +308,7 @@ impl Reply {
     /// Whether nothing is pending.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.buf.is_empty()
+        self.buf.is_empty() && self.rest.is_none()
     }
 
     /// Number of errors written since the last [`Reply::clear`].

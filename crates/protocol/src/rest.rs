@@ -6,9 +6,10 @@
 //! rest     elements that are not in the buffer yet
 //! ```
 //!
-//! What it is made of stays as it was at the moment of the command. A rest is the end of the
-//! output: nothing is written behind it. So only an output whose owner says so takes one, and its
-//! owner runs no further command before the rest is written.
+//! What it is made of stays as it was at the moment of the command. One that has much to do before
+//! it can write anything does that in pieces, too. A rest is the end of the output: nothing is
+//! written behind it. So only an output whose owner says so takes one, and its owner runs no
+//! further command before the rest is written.
 
 use crate::reply::Reply;
 use std::fmt;
@@ -18,7 +19,7 @@ pub const PIECE_BYTES: usize = 260 * 1024;
 
 /// Produces the rest of a reply.
 pub trait Rest: Send {
-    /// Writes about so many bytes; false when nothing is left.
+    /// Writes about so many bytes, or works for about a millisecond; false when nothing is left.
     fn write(&mut self, reply: &mut Reply, bytes: usize) -> bool;
 
     /// The bytes that are kept for it alone.

@@ -50,6 +50,14 @@ impl<'a> Filter<'a> {
     }
 }
 
+/// How many elements are to be visited: a hint, of which the most is what takes some ten
+/// milliseconds.
+pub fn parse_count(text: &[u8]) -> Result<u64, Error> {
+    const MOST: u64 = 1 << 16;
+    let count = parse_i64(text).ok_or(Error::NOT_INTEGER)?;
+    if count < 1 { Err(Error::SYNTAX) } else { Ok(MOST.min(count as u64)) }
+}
+
 /// A cursor as Redis takes it: a number that is not negative, or what C's `strtoul` takes, so that
 /// blanks and a sign may stand before it.
 pub fn parse_cursor(text: &[u8]) -> Option<u64> {

@@ -14,6 +14,7 @@ use crate::spec::Key;
 use crate::storage::entry::{Entry, NewValue, Value};
 use crate::storage::table::Slot;
 use crate::storage::value::hash::{Hash, Limits};
+use crate::storage::value::sorted_set::SortedSet;
 use crate::storage::value::{Object, ObjectRef, Type};
 
 /// The hash in an entry.
@@ -291,6 +292,15 @@ impl<'a> KeyAccess<'a> {
     pub fn freeze(&mut self, key: Key<'_>) -> Option<Object> {
         let slot = self.find(key)?;
         self.db(key).table_mut().at_mut(slot).object_mut().map(Object::freeze)
+    }
+
+    /// As [`KeyAccess::freeze`], of a sorted set; the copy is read by ranks.
+    pub fn freeze_ranked(&mut self, key: Key<'_>) -> Option<SortedSet> {
+        let slot = self.find(key)?;
+        match self.db(key).table_mut().at_mut(slot).object_mut()? {
+            Object::SortedSet(set) => Some(set.freeze_ranked()),
+            _ => None,
+        }
     }
 
     /// Changes an entry in place; its deadline must stay.

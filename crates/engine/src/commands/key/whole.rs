@@ -4,14 +4,14 @@
 //! and DBSIZE need no single moment and lock one shard at a time.
 
 use super::database::{database, small_integer};
-use crate::commands::scan::{Filter, parse_cursor};
+use crate::commands::scan::{Filter, parse_count, parse_cursor};
 use crate::error::Error;
 use crate::hasher::SHARDS;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::run::scan::Cursor;
 use crate::spec::*;
-use redstart_protocol::{Reply, Rest, parse_i64};
+use redstart_protocol::{Reply, Rest};
 
 /// RANDOMKEY
 pub static RANDOMKEY: DataCommand = declare("randomkey", Group::Generic, Exactly(1))
@@ -127,10 +127,7 @@ fn scan(call: &mut Call<'_>) -> Result<(), Error> {
         }
         let value = call.args.get(at + 1).ok_or(Error::SYNTAX)?;
         if word.eq_ignore_ascii_case(b"COUNT") {
-            count = parse_i64(value).ok_or(Error::NOT_INTEGER)?;
-            if count < 1 {
-                return Err(Error::SYNTAX);
-            }
+            count = parse_count(value)?;
         } else if word.eq_ignore_ascii_case(b"MATCH") {
             filter = Filter::new(value);
         } else if word.eq_ignore_ascii_case(b"TYPE") {
@@ -140,7 +137,7 @@ fn scan(call: &mut Call<'_>) -> Result<(), Error> {
         }
     }
     let mut names = Names::default();
-    let next = call.space.scan(Cursor::from_number(cursor), count as u64, |entry| {
+    let next = call.space.scan(Cursor::from_number(cursor), count, |entry| {
         let of_kind =
             kind.is_none_or(|kind| entry.kind().name().as_bytes().eq_ignore_ascii_case(kind));
         if of_kind && filter.passes(entry.key()) {

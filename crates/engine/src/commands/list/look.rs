@@ -2,14 +2,13 @@
 
 use super::access::{read_list, write_element};
 use super::arguments::{negatable, range, resolve};
+use super::rest::Row;
 use crate::commands::arguments::{count, integer};
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::spec::*;
-use crate::storage::value::Object;
-use crate::storage::value::list::{End, List, ListRef};
-use redstart_protocol::{Reply, Rest};
+use crate::storage::value::list::{End, ListRef};
 use std::ops::ControlFlow;
 
 /// LLEN key
@@ -66,51 +65,14 @@ fn lrange(call: &mut Call<'_>) -> Result<(), Error> {
         return Ok(());
     };
     let (from, count) = range(first, last, list.len());
-    let reply = &mut *call.reply;
-    reply.array(count);
-    let bytes = list.allocated() / list.len().max(1) * count;
-    if reply.takes_rest(bytes) {
-        let Some(Object::List(list)) = call.space.freeze(key) else {
-            unreachable!("a list of this size is an object")
-        };
-        reply.put_rest(Box::new(RestOfList { list, at: from, left: count }));
-        return Ok(());
+    call.reply.array(count);
+    let row = Row { from, end: End::Head, count };
+    if row.is_large(call.reply, list) {
+        row.put_rest(call, key);
+    } else {
+        row.write(call.reply, list);
     }
-    let mut left = count;
-    if left == 0 {
-        return Ok(());
-    }
-    let _ = list.walk(from, End::Head, |element| {
-        write_element(reply, element);
-        left -= 1;
-        if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
     Ok(())
-}
-
-/// Elements of a list that are yet to be replied.
-struct RestOfList {
-    list: List,
-    at: usize,
-    left: usize,
-}
-
-impl Rest for RestOfList {
-    fn write(&mut self, reply: &mut Reply, bytes: usize) -> bool {
-        let RestOfList { list, at, left } = self;
-        let start = reply.len();
-        let _ = list.walk(*at, End::Head, |element| {
-            write_element(reply, element);
-            (*at, *left) = (*at + 1, *left - 1);
-            let ends = *left == 0 || reply.len() - start >= bytes;
-            if ends { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        *left > 0
-    }
-
-    fn shed(&mut self) -> bool {
-        self.list.shed()
-    }
 }
 
 /// LPOS key element [RANK rank] [COUNT num-matches] [MAXLEN len]

@@ -9,6 +9,7 @@ mod place;
 mod place_many;
 mod pop;
 mod push;
+mod rest;
 
 use crate::run::command::{BlockingCommand, DataCommand};
 

@@ -2,6 +2,7 @@
 
 use super::access::{edit, find_list, limit, list_of, remove, write_element};
 use super::arguments::parse_end;
+use super::rest::Row;
 use crate::commands::arguments::{count, end_and_most};
 use crate::error::Error;
 use crate::run::call::Call;
@@ -9,7 +10,6 @@ use crate::run::command::DataCommand;
 use crate::spec::*;
 use crate::storage::table::Slot;
 use crate::storage::value::list::End;
-use std::ops::ControlFlow;
 
 /// LPOP key [count]
 pub static LPOP: DataCommand = declare("lpop", Group::List, AtLeast(2))
@@ -89,15 +89,13 @@ pub fn pop_one(call: &mut Call<'_>, key: Key<'_>, slot: Slot, end: End) {
 fn pop_several(call: &mut Call<'_>, key: Key<'_>, slot: Slot, end: End, most: usize) -> usize {
     let Ok(list) = list_of(call.space.entry(key, slot)) else { return 0 };
     let (len, popped) = (list.len(), list.len().min(most));
-    let reply = &mut *call.reply;
-    reply.array(popped);
-    let mut left = popped;
-    let from = if end == End::Head { 0 } else { len - 1 };
-    let _ = list.walk(from, end, |element| {
-        write_element(reply, element);
-        left -= 1;
-        if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
+    call.reply.array(popped);
+    let row = Row { from: if end == End::Head { 0 } else { len - 1 }, end, count: popped };
+    if row.is_large(call.reply, list) {
+        row.put_rest(call, key);
+    } else {
+        row.write(call.reply, list);
+    }
     let first = if end == End::Head { 0 } else { len - popped };
     remove(call, key, slot, first, popped);
     call.space.count_changes(popped);

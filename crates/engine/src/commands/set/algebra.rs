@@ -6,6 +6,7 @@
 //! becomes a set.
 
 use super::access::{limits, put_set, read_set, set_of, write_member};
+use super::pieces;
 use super::whole::append;
 use crate::error::Error;
 use crate::hasher::Hasher;
@@ -15,11 +16,12 @@ use crate::spec::*;
 use crate::storage::value::Type;
 use crate::storage::value::set::{Limits, Member, Set, SetRef};
 use redstart_protocol::{Reply, parse_i64};
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 /// What is made of the sets.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Of {
+pub enum Of {
     Intersection,
     Union,
     Difference,
@@ -120,19 +122,28 @@ pub static SDIFFCARD: DataCommand = declare("sdiffcard", Group::Set, AtLeast(3))
     .run(|call| count(call, Of::Difference));
 
 /// Looks all keys from the `first` declared one on up: what has expired is gone afterwards, and a
-/// wrong type is an error.
-fn look_up(call: &mut Call<'_>, first: usize) -> Result<(), Error> {
-    for key in call.keys().skip(first) {
-        read_set(&mut call.space, key)?;
+/// wrong type is an error. Returns them, of those behind the first one each once.
+fn look_up<'a>(call: &mut Call<'a>, first: usize) -> Result<Vec<Key<'a>>, Error> {
+    const FEW: usize = 8;
+    let mut keys: Vec<Key<'a>> = call.keys().skip(first).collect();
+    for key in &keys {
+        read_set(&mut call.space, *key)?;
     }
-    Ok(())
+    // The same set again changes nothing, however often it is named.
+    if keys.len() > FEW {
+        let (mut seen, mut nth) = (HashSet::new(), 0);
+        keys.retain(|key| {
+            nth += 1;
+            nth == 1 || seen.insert(key.bytes)
+        });
+    }
+    Ok(keys)
 }
 
-/// The sets of the declared keys from `first` on, which were looked up; None for a key that is not
-/// there.
-fn sets<'s>(call: &'s Call<'_>, first: usize) -> Vec<Option<SetRef<'s>>> {
-    let keys = call.keys().skip(first);
-    keys.map(|key| call.space.peek(key).and_then(|entry| set_of(entry).ok())).collect()
+/// The sets of keys that were looked up; None for a key that is not there.
+fn sets<'s>(call: &'s Call<'_>, keys: &[Key<'_>]) -> Vec<Option<SetRef<'s>>> {
+    let set = |key: &Key<'_>| call.space.peek(*key).and_then(|entry| set_of(entry).ok());
+    keys.iter().map(set).collect()
 }
 
 /// Calls `f` with each member of what is made of the sets, once, until it breaks.
@@ -172,18 +183,33 @@ fn each(
 }
 
 /// Whether none of the sets has the member.
-fn lacks(sets: &[Option<SetRef<'_>>], member: Member<'_>, hasher: &Hasher) -> bool {
+pub fn lacks(sets: &[Option<SetRef<'_>>], member: Member<'_>, hasher: &Hasher) -> bool {
     !sets.iter().flatten().any(|set| set.has(member, hasher))
 }
 
+/// The bytes of what is walked over.
+fn bytes_to_walk(of: Of, sets: &[Option<SetRef<'_>>]) -> usize {
+    let bytes = |set: &Option<SetRef<'_>>| set.map_or(0, |set| set.allocated());
+    match of {
+        Of::Intersection => sets.iter().map(bytes).min().unwrap_or(0),
+        Of::Union => sets.iter().map(bytes).sum(),
+        Of::Difference => bytes(&sets[0]),
+    }
+}
+
 fn list(call: &mut Call<'_>, of: Of) -> Result<(), Error> {
-    look_up(call, 0)?;
-    let (mut len, mut members) = (0, Reply::new(call.reply.protocol()));
-    let sets = sets(call, 0);
+    let keys = look_up(call, 0)?;
+    let sets = sets(call, &keys);
     // Integers stay in order.
     let are_integers = |set: &SetRef<'_>| matches!(set, SetRef::Integers(_));
-    let united = (of == Of::Union && sets.iter().flatten().all(are_integers))
-        .then(|| make(of, &sets, Limits { integers: usize::MAX, ..limits(call) }));
+    let stays_in_order = of == Of::Union && sets.iter().flatten().all(are_integers);
+    if !stays_in_order && call.reply.takes_rest(bytes_to_walk(of, &sets)) {
+        pieces::put_rest(call, of, &keys, None);
+        return Ok(());
+    }
+    let (mut len, mut members) = (0, Reply::new(call.reply.protocol()));
+    let united =
+        stays_in_order.then(|| make(of, &sets, Limits { integers: usize::MAX, ..limits(call) }));
     let sets = united.as_ref().map_or(sets, |united| vec![Some(united.view())]);
     each(of, &sets, call.space.hasher(), &mut |member| {
         len += 1;
@@ -213,9 +239,14 @@ fn count(call: &mut Call<'_>, of: Of) -> Result<(), Error> {
             return Err(Error::SYNTAX);
         }
     }
-    look_up(call, 0)?;
+    let keys = look_up(call, 0)?;
+    let sets = sets(call, &keys);
+    if call.reply.takes_rest(bytes_to_walk(of, &sets)) {
+        pieces::put_rest(call, of, &keys, Some(most));
+        return Ok(());
+    }
     let mut count = 0;
-    each(of, &sets(call, 0), call.space.hasher(), &mut |_| {
+    each(of, &sets, call.space.hasher(), &mut |_| {
         count += 1;
         if count == most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
@@ -224,9 +255,9 @@ fn count(call: &mut Call<'_>, of: Of) -> Result<(), Error> {
 }
 
 fn store(call: &mut Call<'_>, of: Of) -> Result<(), Error> {
-    look_up(call, 1)?;
+    let keys = look_up(call, 1)?;
     let limits = limits(call);
-    let made = make(of, &sets(call, 1), limits);
+    let made = make(of, &sets(call, &keys), limits);
     let target = call.key(0);
     let slot = call.space.find(target);
     call.reply.integer(made.len() as i64);

@@ -4,6 +4,7 @@ pub mod access;
 mod algebra;
 mod deadline;
 mod member;
+mod pieces;
 mod whole;
 
 pub use access::set_of;

@@ -1,14 +1,13 @@
 //! A set as a whole: all of its members, some of them drawn, a walk over it.
 
 use super::access::{change_set, find_set, read_set, set_at, write_member};
-use crate::commands::drawn_bytes_max;
-use crate::commands::scan::{Filter, parse_cursor};
+use crate::commands::scan::{Filter, parse_count, parse_cursor};
+use crate::commands::{Lottery, drawn_bytes_max};
 use crate::error::Error;
 use crate::hasher::Hasher;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::run::event_classes::SET;
-use crate::run::key_access::KeyAccess;
 use crate::spec::*;
 use crate::storage::value::{Object, ObjectRef};
 use redstart_protocol::{Reply, Rest, parse_i64};
@@ -28,7 +27,7 @@ fn list(call: &mut Call<'_>) -> Result<(), Error> {
     let set = read_set(&mut call.space, key)?;
     call.reply.set(set.map_or(0, |set| set.len()));
     if call.reply.takes_rest(set.map_or(0, |set| set.allocated())) {
-        put_rest(call, key, |_| Left::Scan(0));
+        put_rest(call, key, Left::Scan(0));
         return Ok(());
     }
     if let Some(set) = set {
@@ -43,6 +42,8 @@ enum Left {
     Scan(u64),
     /// So many that are drawn, any of them as often as it comes.
     Draw(u64, fastrand::Rng),
+    /// Of the members from a cursor on, those that are taken.
+    Some(u64, Lottery),
 }
 
 struct RestOfSet {
@@ -54,8 +55,7 @@ struct RestOfSet {
 /// Members that are replied before it is looked how long the reply is.
 const SCANNED: u64 = 64;
 
-fn put_rest(call: &mut Call<'_>, key: Key<'_>, left: impl FnOnce(&mut KeyAccess<'_>) -> Left) {
-    let left = left(&mut call.space);
+fn put_rest(call: &mut Call<'_>, key: Key<'_>, left: Left) {
     let hasher = call.space.hasher().clone();
     let set = call.space.freeze(key).expect("the key was seen to hold a set");
     call.reply.put_rest(Box::new(RestOfSet { set, hasher, left }));
@@ -65,7 +65,7 @@ impl Rest for RestOfSet {
     fn write(&mut self, reply: &mut Reply, bytes: usize) -> bool {
         let RestOfSet { set, hasher, left } = self;
         let ObjectRef::Set(set) = set.view() else { return false };
-        let start = reply.len();
+        let (start, mut passed) = (reply.len(), 0);
         while reply.len() - start < bytes {
             match left {
                 Left::Draw(0, _) => return false,
@@ -80,6 +80,20 @@ impl Rest for RestOfSet {
                         set.scan(*cursor, SCANNED, hasher, |member| write_member(reply, member));
                     if *cursor == 0 {
                         return false;
+                    }
+                }
+                Left::Some(cursor, lottery) => {
+                    *cursor = set.scan(*cursor, SCANNED, hasher, |member| {
+                        if lottery.takes() {
+                            write_member(reply, member);
+                        }
+                    });
+                    if lottery.wanted == 0 {
+                        return false;
+                    }
+                    passed += SCANNED;
+                    if passed >= Lottery::PASSED_AT_ONCE {
+                        return true;
                     }
                 }
             }
@@ -145,7 +159,11 @@ fn pop_several(call: &mut Call<'_>) -> Result<(), Error> {
     let len = set.len();
     if count >= len {
         call.reply.set(len);
-        set.for_each(|member| write_member(call.reply, member));
+        if call.reply.takes_rest(set.allocated()) {
+            put_rest(call, key, Left::Scan(0));
+        } else {
+            set.for_each(|member| write_member(call.reply, member));
+        }
         call.space.note_event(SET, "spop", key);
         call.space.remove(key, slot);
         call.space.count_changes(len);
@@ -211,7 +229,7 @@ fn random(call: &mut Call<'_>) -> Result<(), Error> {
             let member_bytes = set.allocated() / set.len().max(1) + 1;
             let bytes = member_bytes.saturating_mul(count.unsigned_abs() as usize);
             if reply.takes_rest(bytes) && bytes as u64 <= call.options.string_bytes_max() {
-                put_rest(call, key, |_| Left::Draw(count.unsigned_abs(), random));
+                put_rest(call, key, Left::Draw(count.unsigned_abs(), random));
                 return Ok(());
             }
             for _ in 0..count.unsigned_abs() {
@@ -225,11 +243,22 @@ fn random(call: &mut Call<'_>) -> Result<(), Error> {
         }
         _ if count as u64 >= set.len() as u64 => {
             reply.array(set.len());
+            if reply.takes_rest(set.allocated()) {
+                put_rest(call, key, Left::Scan(0));
+                return Ok(());
+            }
             set.for_each(|member| write_member(reply, member));
         }
         _ => {
-            reply.array(count as usize);
-            set.draw_distinct(count as usize, &mut random, |member| write_member(reply, member));
+            let (count, len) = (count as usize, set.len());
+            reply.array(count);
+            if reply.takes_rest(set.allocated() / len * count)
+                && let Some(lottery) = Lottery::of_many(count, len, &random)
+            {
+                put_rest(call, key, Left::Some(0, lottery));
+                return Ok(());
+            }
+            set.draw_distinct(count, &mut random, |member| write_member(reply, member));
         }
     }
     Ok(())
@@ -262,10 +291,7 @@ fn scan(call: &mut Call<'_>) -> Result<(), Error> {
         }
         let value = args.get(at + 1).ok_or(Error::SYNTAX)?;
         if word.eq_ignore_ascii_case(b"COUNT") {
-            count = parse_i64(value).ok_or(Error::NOT_INTEGER)?;
-            if count < 1 {
-                return Err(Error::SYNTAX);
-            }
+            count = parse_count(value)?;
         } else if word.eq_ignore_ascii_case(b"MATCH") {
             filter = Filter::new(value);
         } else {
@@ -274,7 +300,7 @@ fn scan(call: &mut Call<'_>) -> Result<(), Error> {
     }
     let mut found = Reply::new(call.reply.protocol());
     let mut len = 0;
-    let next = set.scan(cursor, count as u64, hasher, |member| {
+    let next = set.scan(cursor, count, hasher, |member| {
         if member.with(|text| filter.passes(text)) {
             len += 1;
             write_member(&mut found, member);

@@ -6,6 +6,7 @@
 
 mod order;
 mod pattern;
+mod pieces;
 
 use crate::commands::list::access::{limit, list_of, put_list};
 use crate::commands::value::write_value;
@@ -33,6 +34,11 @@ const KEYS: &[KeySpec] = &[
         access: OW | UPDATE,
     },
 ];
+
+/// Look-ups by patterns that a command does, some ten milliseconds of them.
+const LOOK_UPS_MAX: usize = 100_000;
+/// Elements written again that cost as much as a look-up.
+const OTHERS_FOR_ONE: usize = 16;
 
 /// SORT key [BY pattern] [LIMIT offset count] [GET pattern ...] [ASC | DESC] [ALPHA] [STORE dst]
 pub static SORT: DataCommand = declare("sort", Group::Generic, AtLeast(2))
@@ -183,6 +189,19 @@ impl<'a> Options<'a> {
         start..start.saturating_add(count).min(len)
     }
 
+    /// Refuses to look up very much for so many elements, because all shards are locked meanwhile.
+    fn check_look_ups(&self, len: usize) -> Result<(), Error> {
+        let looks_up = |get: &&Get<'_>| matches!(get, Get::Value(_));
+        let gets = self.gets.iter().filter(looks_up).count();
+        let by = if self.order.by.is_some() { len } else { 0 };
+        // What is no look-up costs little, unless it is asked for often.
+        let others = self.gets.len().saturating_sub(gets + 1);
+        let replied = self.range(len).len();
+        let work = replied.saturating_mul(gets).saturating_add(by);
+        let work = work.saturating_add(replied.saturating_mul(others) / OTHERS_FOR_ONE);
+        if work > LOOK_UPS_MAX { Err(Error::SORT_TOO_MUCH) } else { Ok(()) }
+    }
+
     /// The elements of a list, the members of a set or of a sorted set. Of a sorted set that is to
     /// stay in its order only those that are wanted; then nothing is left to be done.
     fn elements_of(&mut self, entry: &Entry) -> Result<Vec<Box<[u8]>>, Error> {
@@ -209,7 +228,16 @@ impl<'a> Options<'a> {
                 set.for_each(|member| members.push(member.with(|text| text.into())));
                 Ok(members)
             }
-            _ => Ok(copied(list_of(entry)?)),
+            _ => {
+                let list = list_of(entry)?;
+                if !self.order.none {
+                    return Ok(copied(list, 0, list.len()));
+                }
+                let wanted = self.range(list.len());
+                (self.offset, self.count) = (0, -1);
+                let from = if self.order.descends { list.len() - wanted.end } else { wanted.start };
+                Ok(copied(list, from, wanted.len()))
+            }
         }
     }
 }
@@ -217,16 +245,19 @@ impl<'a> Options<'a> {
 fn sort(call: &mut Call<'_>, store: Store) -> Result<(), Error> {
     let mut options = Options::parse(call.args, store)?;
     let source = call.key(0);
-    let (elements, is_set, is_table) = match call.space.read(source) {
-        Some(entry) => {
-            let (kind, encoding) = (entry.kind(), entry.encoding());
-            (options.elements_of(entry)?, kind == Type::Set, encoding == "hashtable")
+    let mut elements = Vec::new();
+    if let Some(entry) = call.space.read(source) {
+        // What is stored must not depend on where a set's members lie, nor what a script sees.
+        let is_table = entry.kind() == Type::Set && entry.encoding() == "hashtable";
+        if options.order.none && entry.kind() == Type::Set && (options.stores || is_table) {
+            options.order = Order { alphabetic: true, by: None, none: false, ..options.order };
         }
-        None => (Vec::new(), false, false),
-    };
-    // What is stored must not depend on where a set's members lie, nor what a script sees.
-    if options.order.none && is_set && (options.stores || is_table) {
-        options.order = Order { alphabetic: true, by: None, none: false, ..options.order };
+        if pieces::is_possible(&options) && call.reply.takes_rest(sortable(entry)?) {
+            pieces::put_rest(call, source, &options);
+            return Ok(());
+        }
+        options.check_look_ups(sortable_len(entry)?)?;
+        elements = options.elements_of(entry)?;
     }
     let sorted = options.order.sort(&mut call.space, &elements)?;
     let wanted = &sorted[options.range(sorted.len())];
@@ -258,13 +289,35 @@ fn sort(call: &mut Call<'_>, store: Store) -> Result<(), Error> {
     Ok(())
 }
 
-/// The elements, copied, because what they lead to is looked up while they are read.
-fn copied(list: ListRef<'_>) -> Vec<Box<[u8]>> {
-    let mut elements = Vec::with_capacity(list.len());
-    let _ = list.walk(0, End::Head, |element| {
-        elements.push(element.as_bytes().into());
-        ControlFlow::<()>::Continue(())
-    });
+/// The number of elements of a list, a set or a sorted set.
+fn sortable_len(entry: &Entry) -> Result<usize, Error> {
+    match entry.object() {
+        Some(ObjectRef::List(list)) => Ok(list.len()),
+        Some(ObjectRef::Set(set)) => Ok(set.len()),
+        Some(ObjectRef::SortedSet(set)) => Ok(set.len()),
+        _ => Err(Error::WRONG_TYPE),
+    }
+}
+
+/// The bytes that they take.
+fn sortable(entry: &Entry) -> Result<usize, Error> {
+    match entry.object() {
+        Some(object @ (ObjectRef::List(_) | ObjectRef::Set(_) | ObjectRef::SortedSet(_))) => {
+            Ok(object.allocated())
+        }
+        _ => Err(Error::WRONG_TYPE),
+    }
+}
+
+/// Elements, copied, because what they lead to is looked up while they are read.
+fn copied(list: ListRef<'_>, from: usize, count: usize) -> Vec<Box<[u8]>> {
+    let mut elements = Vec::with_capacity(count);
+    if count > 0 {
+        let _ = list.walk(from, End::Head, |element| {
+            elements.push(element.as_bytes().into());
+            if elements.len() < count { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+    }
     elements
 }
 
@@ -309,7 +362,7 @@ fn put(call: &mut Call<'_>, target: Key<'_>, list: List) {
         call.space.emit(|| [&b"DEL"[..], target.bytes]);
     }
     if call.space.listened_to() && !list.is_empty() {
-        let elements = copied(ListRef::Whole(&list));
+        let elements = copied(ListRef::Whole(&list), 0, list.len());
         let head = [&b"RPUSH"[..], target.bytes];
         call.space.emit(|| head.into_iter().chain(elements.iter().map(|element| &element[..])));
     }

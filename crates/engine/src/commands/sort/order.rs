@@ -39,6 +39,7 @@ impl Order<'_> {
         if self.none {
             return Ok(if self.descends { elements.rev().collect() } else { elements.collect() });
         }
+        let whole = self.stores;
         Ok(match (self.alphabetic, &self.by) {
             (false, by) => {
                 let score = |element: &'e [u8]| {
@@ -61,18 +62,15 @@ impl Order<'_> {
             }
             (true, None) => {
                 let pairs = elements.map(|element| ((), element)).collect();
-                self.ordered(pairs, |one, other| self.text(one.1).cmp(self.text(other.1)))
+                self.ordered(pairs, |one, other| text(one.1, whole).cmp(text(other.1, whole)))
             }
             (true, Some(by)) => {
                 let weighed = elements.map(|element| {
                     (by.with_value(space, element, |value| value.to_vec()), element)
                 });
-                self.ordered(weighed.collect(), |one, other| {
-                    let text = |weight: &'_ Option<Vec<u8>>| weight.is_some();
-                    match (&one.0, &other.0) {
-                        (Some(one), Some(other)) => self.text(one).cmp(self.text(other)),
-                        (one, other) => text(one).cmp(&text(other)),
-                    }
+                self.ordered(weighed.collect(), |one, other| match (&one.0, &other.0) {
+                    (Some(one), Some(other)) => text(one, whole).cmp(text(other, whole)),
+                    (one, other) => one.is_some().cmp(&other.is_some()),
                 })
             }
         })
@@ -89,10 +87,10 @@ impl Order<'_> {
         });
         weighed.into_iter().map(|(_, element)| element).collect()
     }
+}
 
-    /// As much of a text as is compared.
-    fn text<'t>(&self, text: &'t [u8]) -> &'t [u8] {
-        let end = text.iter().position(|byte| *byte == 0 && !self.stores);
-        &text[..end.unwrap_or(text.len())]
-    }
+/// As much of a text as is compared.
+pub fn text(text: &[u8], whole: bool) -> &[u8] {
+    let end = text.iter().position(|byte| *byte == 0 && !whole);
+    &text[..end.unwrap_or(text.len())]
 }

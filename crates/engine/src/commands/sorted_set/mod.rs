@@ -10,6 +10,7 @@ mod pop;
 pub mod range;
 mod range_store;
 mod remove;
+mod rest;
 mod whole;
 
 use crate::run::command::{BlockingCommand, DataCommand};

@@ -1,6 +1,7 @@
 //! Members off the ends: ZPOPMIN, ZPOPMAX, ZMPOP.
 
 use super::remove::remove_ranks;
+use super::rest::{Form, Row};
 use crate::commands::arguments::{count, end_and_most};
 use crate::error::Error;
 use crate::run::call::Call;
@@ -97,32 +98,22 @@ pub fn take(
     most: usize,
     shape: Shape,
 ) -> usize {
-    let reply = &mut *call.reply;
     let set = call.space.sorted_set(key, slot);
     let len = set.len();
     let taken = most.min(len);
     match shape {
-        Shape::Row => reply.array(2 * taken),
+        Shape::Row => call.reply.array(2 * taken),
         Shape::Rest => {}
-        Shape::Pairs => reply.array(taken),
+        Shape::Pairs => call.reply.array(taken),
     }
-    let write = |(member, score): (&[u8], f64)| {
-        if shape == Shape::Pairs {
-            reply.array(2);
-        }
-        reply.bulk(member);
-        reply.score(score);
-    };
-    let ranks = match end {
-        End::Min => {
-            set.iter(0).take(taken).for_each(write);
-            0..taken
-        }
-        End::Max => {
-            set.iter_back(len - 1).take(taken).for_each(write);
-            len - taken..len
-        }
-    };
+    let ranks = if end == End::Min { 0..taken } else { len - taken..len };
+    let form = if shape == Shape::Pairs { Form::Pairs } else { Form::Row };
+    let row = Row { ranks: ranks.clone(), backward: end == End::Max, form };
+    if row.is_large(call.reply, set) {
+        row.put_rest(call, key);
+    } else {
+        row.write(call.reply, set);
+    }
     remove_ranks(call, key, slot, ranks);
     taken
 }

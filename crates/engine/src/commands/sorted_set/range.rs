@@ -1,7 +1,8 @@
 //! Ranges of a sorted set: by rank, by score, by text; forward and backward. ZRANGE says all of
 //! that with options, the older commands with their names.
 
-use super::arguments::{Scores, Texts, ranks, write_head, write_member};
+use super::arguments::{Scores, Texts, ranks, write_head};
+use super::rest::{self, Row};
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
@@ -187,22 +188,6 @@ impl<'a> Wanted<'a> {
             _ => all.start + offset..all.start + offset + count,
         }
     }
-
-    /// Calls `f` with each member that is wanted, of those that [`Wanted::ranks`] gave.
-    #[inline]
-    pub fn each<'s>(
-        &self,
-        set: &'s SortedSet,
-        ranks: Range<usize>,
-        f: impl FnMut((&'s [u8], f64)),
-    ) {
-        let count = ranks.len();
-        match self.backward {
-            _ if count == 0 => {}
-            true => set.iter_back(ranks.end - 1).take(count).for_each(f),
-            false => set.iter(ranks.start).take(count).for_each(f),
-        }
-    }
 }
 
 fn range(call: &mut Call<'_>, form: Form) -> Result<(), Error> {
@@ -213,8 +198,13 @@ fn range(call: &mut Call<'_>, form: Form) -> Result<(), Error> {
         return Ok(());
     };
     let ranks = wanted.ranks(set);
-    let (reply, with_scores) = (&mut *call.reply, wanted.with_scores);
-    write_head(reply, ranks.len(), with_scores);
-    wanted.each(set, ranks, |(member, score)| write_member(reply, member, score, with_scores));
+    write_head(call.reply, ranks.len(), wanted.with_scores);
+    let form = rest::Form::of(wanted.with_scores);
+    let row = Row { ranks, backward: wanted.backward, form };
+    if row.is_large(call.reply, set) {
+        row.put_rest(call, key);
+    } else {
+        row.write(call.reply, set);
+    }
     Ok(())
 }

@@ -1,13 +1,15 @@
 //! A sorted set as a whole: members drawn at random, a walk over it.
 
 use super::arguments::{write_head, write_member};
-use crate::commands::scan::{Filter, parse_cursor};
+use super::rest::{Form, Row};
+use crate::commands::scan::{Filter, parse_count, parse_cursor};
+use crate::commands::{Lottery, drawn_bytes_max};
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::spec::*;
 use crate::storage::value::sorted_set::SortedSet;
-use redstart_protocol::{DOUBLE_TEXT_MAX, format_f64, format_score, parse_i64};
+use redstart_protocol::{DOUBLE_TEXT_MAX, Reply, Rest, format_f64, format_score, parse_i64};
 use std::collections::HashMap;
 
 /// ZRANDMEMBER key [count [WITHSCORES]]
@@ -36,6 +38,7 @@ fn random(call: &mut Call<'_>) -> Result<(), Error> {
         return Ok(());
     };
     let (reply, len) = (&mut *call.reply, set.len());
+    let member_bytes = set.allocated() / len.max(1) + 1;
     match count {
         None => {
             if let Some((member, _)) = set.iter(random.usize(..len)).next() {
@@ -44,9 +47,14 @@ fn random(call: &mut Call<'_>) -> Result<(), Error> {
         }
         Some(0) => reply.array(0),
         Some(count @ ..0) => {
-            let most = call.options.string_bytes_max() as usize;
-            let (mark, start) = (reply.mark(), reply.len());
+            let (mark, start, most) = (reply.mark(), reply.len(), drawn_bytes_max(call.options));
             write_head(reply, count.unsigned_abs() as usize, with_scores);
+            let bytes = member_bytes.saturating_mul(count.unsigned_abs() as usize);
+            if reply.takes_rest(bytes) && bytes as u64 <= call.options.string_bytes_max() {
+                let left = Left::Draw(count.unsigned_abs());
+                put_rest(call, key, with_scores, random, left);
+                return Ok(());
+            }
             for _ in 0..count.unsigned_abs() {
                 if let Some((member, score)) = set.iter(random.usize(..len)).next() {
                     write_member(reply, member, score, with_scores);
@@ -60,18 +68,89 @@ fn random(call: &mut Call<'_>) -> Result<(), Error> {
         Some(count) if count as u64 >= len as u64 => {
             // All of them come in an order, which is Redis's.
             write_head(reply, len, with_scores);
-            set.iter_back(len - 1).for_each(|(member, score)| {
-                write_member(reply, member, score, with_scores);
-            });
+            let row = Row { ranks: 0..len, backward: true, form: Form::of(with_scores) };
+            if row.is_large(reply, set) {
+                row.put_rest(call, key);
+            } else {
+                row.write(reply, set);
+            }
         }
         Some(count) => {
-            write_head(reply, count as usize, with_scores);
-            draw_distinct(set, count as usize, &mut random, |member, score| {
+            let count = count as usize;
+            write_head(reply, count, with_scores);
+            if reply.takes_rest(member_bytes * count)
+                && let Some(lottery) = Lottery::of_many(count, len, &random)
+            {
+                put_rest(call, key, with_scores, random, Left::Some(lottery));
+                return Ok(());
+            }
+            draw_distinct(set, count, &mut random, |member, score| {
                 write_member(reply, member, score, with_scores);
             });
         }
     }
     Ok(())
+}
+
+/// What of a sorted set is yet to be replied.
+enum Left {
+    /// So many that are drawn, any of them as often as it comes.
+    Draw(u64),
+    /// Of those that are not passed yet, those that are taken.
+    Some(Lottery),
+}
+
+struct RestOfDraw {
+    set: SortedSet,
+    with_scores: bool,
+    random: fastrand::Rng,
+    left: Left,
+}
+
+fn put_rest(
+    call: &mut Call<'_>,
+    key: Key<'_>,
+    with_scores: bool,
+    random: fastrand::Rng,
+    left: Left,
+) {
+    if let Some(set) = call.space.freeze_ranked(key) {
+        call.reply.put_rest(Box::new(RestOfDraw { set, with_scores, random, left }));
+    }
+}
+
+impl Rest for RestOfDraw {
+    fn write(&mut self, reply: &mut Reply, bytes: usize) -> bool {
+        let RestOfDraw { set, with_scores, random, left } = self;
+        let (start, len) = (reply.len(), set.len());
+        match left {
+            Left::Draw(count) => {
+                while *count > 0 && reply.len() - start < bytes {
+                    *count -= 1;
+                    if let Some((member, score)) = set.iter(random.usize(..len)).next() {
+                        write_member(reply, member, score, *with_scores);
+                    }
+                }
+                *count > 0
+            }
+            Left::Some(lottery) => {
+                let members = set.iter(len - lottery.left).take(Lottery::PASSED_AT_ONCE as usize);
+                for (member, score) in members {
+                    if lottery.takes() {
+                        write_member(reply, member, score, *with_scores);
+                    }
+                    if lottery.wanted == 0 || reply.len() - start >= bytes {
+                        break;
+                    }
+                }
+                lottery.wanted > 0
+            }
+        }
+    }
+
+    fn shed(&mut self) -> bool {
+        self.set.shed()
+    }
 }
 
 /// The count, and whether scores are wanted too.
@@ -149,10 +228,7 @@ fn scan(call: &mut Call<'_>) -> Result<(), Error> {
         let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
         match args.get(at + 1) {
             Some(value) if is(b"COUNT") => {
-                count = parse_i64(value).ok_or(Error::NOT_INTEGER)?;
-                if count < 1 {
-                    return Err(Error::SYNTAX);
-                }
+                count = parse_count(value)?;
                 at += 1;
             }
             Some(value) if is(b"MATCH") => {
@@ -166,8 +242,7 @@ fn scan(call: &mut Call<'_>) -> Result<(), Error> {
         at += 1;
     }
     let mut found = Vec::new();
-    let count = usize::try_from(count).unwrap_or(usize::MAX);
-    let next = set.scan(cursor, count, hasher, |member, score| {
+    let next = set.scan(cursor, count as usize, hasher, |member, score| {
         if filter.passes(member) {
             found.push((member, score));
         }

@@ -105,6 +105,14 @@ impl SortedSet {
         }
     }
 
+    /// As [`SortedSet::freeze`]; the copy is read by ranks.
+    pub fn freeze_ranked(&mut self) -> SortedSet {
+        match &mut self.0 {
+            Form::Packed(packed) => SortedSet(Form::Packed(packed.clone())),
+            Form::Large(large) => SortedSet(Form::Large(Box::new(large.freeze_ranked()))),
+        }
+    }
+
     /// See [`crate::storage::value::Object::shed`].
     pub fn shed(&mut self) -> bool {
         match &mut self.0 {

@@ -116,12 +116,14 @@ impl Large {
 
     /// See [`crate::storage::value::Object::freeze`].
     pub fn freeze(&mut self) -> Large {
-        Large {
-            tree: self.tree.freeze(),
-            index: Index::none(),
-            outside: self.outside,
-            run: Run::default(),
-        }
+        let tree = self.tree.freeze();
+        Large { tree, index: Index::none(), outside: self.outside, run: Run::default() }
+    }
+
+    /// See [`super::SortedSet::freeze_ranked`].
+    pub fn freeze_ranked(&mut self) -> Large {
+        let tree = self.tree.freeze_ranked();
+        Large { tree, index: Index::none(), outside: self.outside, run: Run::default() }
     }
 
     /// See [`crate::storage::value::Object::shed`].

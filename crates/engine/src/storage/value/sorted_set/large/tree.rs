@@ -136,6 +136,11 @@ impl Tree {
         }
     }
 
+    /// A copy that shares pages and nodes, to be read by ranks.
+    pub fn freeze_ranked(&mut self) -> Tree {
+        Tree { nodes: self.nodes.freeze(), root: self.root, height: self.height, ..self.freeze() }
+    }
+
     /// See [`Dense::shed`].
     pub fn shed(&mut self) -> bool {
         self.pages.shed() || self.nodes.shed()

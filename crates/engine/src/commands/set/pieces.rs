@@ -1,0 +1,153 @@
+//! What is made of several sets, as a reply, where they are large: the sets stay as they were at
+//! the moment of the command, and their members are looked up and written piece by piece, while
+//! others are served.
+
+use super::access::{set_of, write_member};
+use super::algebra::{Of, lacks};
+use crate::hasher::Hasher;
+use crate::run::call::Call;
+use crate::spec::Key;
+use crate::storage::value::Object;
+use crate::storage::value::set::{Member, Set, SetRef};
+use redstart_protocol::{PIECE_BYTES, Protocol, Reply, Rest};
+use std::collections::VecDeque;
+
+/// Members that are looked at before it is looked how many they were.
+const SCANNED: u64 = 64;
+/// Look-ups of members in sets, done at a time.
+const LOOKED_UP: usize = 8192;
+
+/// Looks the first members of some sets up, whose keys were looked up, and leaves the others to the
+/// rest of the reply: they, or how many they are, up to as many as that if it is not zero.
+pub fn put_rest(call: &mut Call<'_>, of: Of, keys: &[Key<'_>], counted: Option<i64>) {
+    let mut sets: Vec<Option<Set>> = keys.iter().map(|key| frozen(call, *key)).collect();
+    if of == Of::Intersection {
+        // The smallest set is walked over; a missing one has nothing.
+        sets.sort_by_key(|set| set.as_ref().map_or(0, Set::len));
+    }
+    let rest = RestOfSets {
+        of,
+        sets,
+        hasher: call.space.hasher().clone(),
+        at: Some((0, 0)),
+        protocol: call.reply.protocol(),
+        counted,
+        len: 0,
+        found: VecDeque::new(),
+    };
+    call.reply.put_rest(Box::new(rest));
+}
+
+fn frozen(call: &mut Call<'_>, key: Key<'_>) -> Option<Set> {
+    match call.space.freeze(key) {
+        Some(Object::Set(set)) => Some(set),
+        // A short set lies in its entry.
+        _ => call.space.peek(key).and_then(|entry| set_of(entry).ok()).map(SetRef::to_set),
+    }
+}
+
+struct RestOfSets {
+    of: Of,
+    sets: Vec<Option<Set>>,
+    hasher: Hasher,
+    /// Which set is walked over, and from which cursor on; none when all was looked up.
+    at: Option<(usize, u64)>,
+    protocol: Protocol,
+    /// Only their number is replied, up to this one.
+    counted: Option<i64>,
+    /// How many members were found.
+    len: usize,
+    /// They, as they are replied.
+    found: VecDeque<Reply>,
+}
+
+impl RestOfSets {
+    /// Looks some members up.
+    fn look_up(&mut self, nth: usize, mut cursor: u64) {
+        let RestOfSets { of, sets, hasher, len, found, protocol, counted, .. } = self;
+        let others: Vec<_> = sets.iter().map(|set| set.as_ref().map(Set::view)).collect();
+        let mut left = LOOKED_UP;
+        let walked = others[nth];
+        let others = match of {
+            Of::Union => &others[..nth],
+            Of::Intersection | Of::Difference => &others[1..],
+        };
+        let is_wanted = |member: Member<'_>| match of {
+            Of::Intersection => {
+                others.iter().all(|other| other.is_some_and(|other| other.has(member, hasher)))
+            }
+            Of::Union | Of::Difference => lacks(others, member, hasher),
+        };
+        let Some(walked) = walked else {
+            self.at = self.behind(nth);
+            return;
+        };
+        loop {
+            cursor = walked.scan(cursor, SCANNED, hasher, |member| {
+                left = left.saturating_sub(1 + others.len());
+                if is_wanted(member) {
+                    *len += 1;
+                    if counted.is_some() {
+                        return;
+                    }
+                    if found.back().is_none_or(|piece| piece.len() >= PIECE_BYTES) {
+                        found.push_back(Reply::new(*protocol));
+                    }
+                    if let Some(piece) = found.back_mut() {
+                        write_member(piece, member);
+                    }
+                }
+            });
+            if cursor == 0 || left == 0 {
+                break;
+            }
+        }
+        let is_enough = counted.is_some_and(|most| most > 0 && *len as i64 >= most);
+        self.at = match cursor {
+            _ if is_enough => None,
+            0 => self.behind(nth),
+            _ => Some((nth, cursor)),
+        };
+    }
+
+    /// What is walked over next.
+    fn behind(&self, nth: usize) -> Option<(usize, u64)> {
+        (self.of == Of::Union && nth + 1 < self.sets.len()).then_some((nth + 1, 0))
+    }
+}
+
+impl Rest for RestOfSets {
+    fn write(&mut self, reply: &mut Reply, _bytes: usize) -> bool {
+        if let Some((nth, cursor)) = self.at {
+            self.look_up(nth, cursor);
+            match self.counted {
+                _ if self.at.is_some() => {}
+                None => reply.set(self.len),
+                Some(0) => reply.integer(self.len as i64),
+                Some(most) => reply.integer(most.min(self.len as i64)),
+            }
+            return self.at.is_some() || !self.found.is_empty();
+        }
+        if let Some(piece) = self.found.pop_front() {
+            super::whole::append(reply, &piece);
+        }
+        !self.found.is_empty()
+    }
+
+    fn own_bytes(&self) -> usize {
+        self.found.iter().map(Reply::len).sum()
+    }
+
+    fn shed(&mut self) -> bool {
+        if self.found.pop_back().is_some() {
+            return true;
+        }
+        while let Some(set) = self.sets.last_mut() {
+            if set.as_mut().is_some_and(Set::shed) {
+                return true;
+            }
+            self.sets.pop();
+        }
+        false
+    }
+}
