@@ -206,6 +206,7 @@ proptest! {
         integers in 0..=4u32,
         growth in 0..400u32,
         turns in 0..40u32,
+        losses in prop_oneof![Just(0u32), 1..600u32],
         count in 1..200u64,
     ) {
         let hasher = hasher();
@@ -238,6 +239,14 @@ proptest! {
                 if n % 8 == 0 {
                     set.remove(&member(turned), &hasher);
                     gone.insert(turned);
+                }
+            }
+            // Segments that are nearly empty become one.
+            for n in 0..losses {
+                let lost = (next * 7 + gone.len() as u32 + n) % start;
+                if lost % 16 != 0 {
+                    set.remove(&member(lost), &hasher);
+                    gone.insert(lost);
                 }
             }
         }
@@ -319,6 +328,39 @@ fn draws_are_even_in_every_form() {
             });
         }
         assert!(are_even(&counts, set.len()), "{set:?}");
+    }
+}
+
+/// What has lost nearly all of its members has given their memory back, and every draw takes one of
+/// those that are left, each as likely as another.
+#[test]
+fn a_set_that_has_become_small_is_drawn_from_evenly() {
+    let (hasher, mut random) = (hasher(), fastrand::Rng::with_seed(13));
+    for (texts, left) in [(0, 300), (1, 300), (2, 300), (0, 3), (1, 1), (2, 40)] {
+        let name = |n: u32| if n % 2 < texts { format!("m{n}") } else { n.to_string() };
+        let mut set = Set::default();
+        for n in 0..100_000 {
+            set.add(name(n).as_bytes(), limits(LIMITS[0], &hasher));
+        }
+        let full = set.view().allocated();
+        for n in left..100_000 {
+            assert!(set.remove(name(n).as_bytes(), &hasher));
+        }
+        set.check(&hasher);
+        let now = set.view().allocated();
+        assert!(now < full / 20, "{now} of {full} bytes for {left}");
+        let mut counts = HashMap::new();
+        for _ in 0..left * 1000 {
+            let member = set.view().draw(&mut random).expect("it is not empty");
+            *counts.entry(member.to_vec()).or_insert(0) += 1;
+        }
+        assert!(left == 1 || are_even(&counts, set.len()), "{left} of {texts}");
+        // It grows again.
+        for n in 0..5000 {
+            set.add(name(n).as_bytes(), limits(LIMITS[0], &hasher));
+        }
+        set.check(&hasher);
+        assert_eq!(set.len(), 5000);
     }
 }
 

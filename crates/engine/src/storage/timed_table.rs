@@ -166,6 +166,13 @@ impl TimedTable {
         entry
     }
 
+    /// Makes the table of a value smaller, if that is due where an entry was taken out; see
+    /// [`Table::shrink`].
+    #[inline]
+    pub fn shrink(&mut self, hash: u64, hasher: &Hasher) {
+        self.table.shrink(hash, hasher);
+    }
+
     fn change_deadline(&mut self, hash: u64, old_ms: u64, new_ms: u64, hasher: &Hasher) {
         self.expires.change(hash, old_ms, new_ms);
         self.rebuild_if_stale(hasher);

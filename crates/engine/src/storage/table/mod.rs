@@ -15,11 +15,13 @@
 //! passed. A full segment splits in two by the next bit of the hash; a table's only segment first
 //! doubles up to the largest size. So growth never costs more than one segment's entries.
 //!
-//! Deliberately absent: locks (the shard's), deadlines (`timed_table.rs`), shrinking below one
-//! segment's size while entries remain. The table holds no `unsafe`: slots are `Option<Entry>`.
+//! Tables of values get smaller again (`merge.rs`). Deliberately absent: locks (the shard's),
+//! deadlines (`timed_table.rs`), shrinking of a shard's table while entries remain. The table holds
+//! no `unsafe`: slots are `Option<Entry>`.
 
 mod check;
 mod item;
+mod merge;
 
 use crate::hasher::{HOME_BITS, Hasher, PREFIX_BITS, home_of, prefix_of, tag_of};
 use crate::storage::entry::Entry;
@@ -384,7 +386,8 @@ impl<E: Item> Table<E> {
 
     /// The entries of segment `index`, fetched ahead; None when there is no such segment. A split
     /// leaves half of a segment where it is and puts the other half behind all segments, so a walk
-    /// by ascending index meets every entry that was there at its beginning and still is.
+    /// by ascending index meets every entry that was there at its beginning and still is, in a
+    /// table that is not shrunk.
     pub fn segment_mut(&mut self, index: usize) -> Option<impl Iterator<Item = &mut E>> {
         let segment = self.segments.get_mut(index)?;
         segment.entries().for_each(E::prefetch);

@@ -7,10 +7,6 @@ use crate::storage::table::Position;
 use crate::storage::timed_table::TimedTable;
 use hashbrown::HashSet;
 
-/// How many slots are drawn in vain before the first entry behind a drawn slot is taken: only a
-/// table that has lost nearly all of its entries is that empty.
-const TRIES: usize = 1000;
-
 /// Of all fields: a snapshot saves a hash as a whole, and is owed none of its fields.
 const EPOCH: bool = false;
 
@@ -113,6 +109,7 @@ impl Large {
         let found = self.fields.table().find(hash, field);
         if let Some(slot) = found {
             drop(self.fields.take(hash, slot, hasher));
+            self.fields.shrink(hash, hasher);
         }
         found.is_some()
     }
@@ -132,6 +129,7 @@ impl Large {
         for _ in 0..limit {
             let Some(entry) = self.fields.take_due(now_ms, hasher) else { break };
             f(entry.key());
+            self.fields.shrink(hasher.hash(entry.key()), hasher);
         }
     }
 
@@ -177,20 +175,17 @@ impl Large {
         }
     }
 
-    /// One entry, drawn evenly, with its slot's number.
+    /// One entry, drawn evenly, with its slot's number. The table shrinks, so that it does not take
+    /// many draws.
     fn draw_one(&self, random: &mut fastrand::Rng) -> Option<(usize, &Entry)> {
         let (_, slots) = self.fields.table().capacity();
-        if self.is_empty() {
-            return None;
-        }
-        let at = |nth: usize| Some((nth, self.fields.table().nth(nth)?));
-        for _ in 0..TRIES {
-            if let Some(found) = at(random.usize(..slots)) {
-                return Some(found);
+        while !self.is_empty() {
+            let nth = random.usize(..slots);
+            if let Some(entry) = self.fields.table().nth(nth) {
+                return Some((nth, entry));
             }
         }
-        let from = random.usize(..slots);
-        (from..slots).chain(0..from).find_map(at)
+        None
     }
 
     /// See [`super::Hash::draw_distinct`].

@@ -18,10 +18,6 @@ use redstart_protocol::parse_i64;
 use std::num::NonZeroI64;
 use std::ops::ControlFlow;
 
-/// How many slots are drawn in vain before the first member behind a drawn slot is taken: only a
-/// table that has lost nearly all of its members is that empty.
-const TRIES: usize = 1000;
-
 /// Of all members: a snapshot saves a set as a whole, and is owed none of its members.
 const EPOCH: bool = false;
 
@@ -187,8 +183,14 @@ impl Members {
 
     fn take(&mut self, at: At, hash: u64, hasher: &Hasher) {
         match at {
-            At::Word(slot) => drop(self.words.take(hash, slot)),
-            At::Text(slot) => drop(self.texts.take(hash, slot, hasher)),
+            At::Word(slot) => {
+                self.words.take(hash, slot);
+                self.words.shrink(hash, hasher);
+            }
+            At::Text(slot) => {
+                drop(self.texts.take(hash, slot, hasher));
+                self.texts.shrink(hash, hasher);
+            }
         }
     }
 
@@ -225,6 +227,7 @@ impl Members {
         for _ in 0..limit {
             let Some(entry) = self.texts.take_due(now_ms, hasher) else { break };
             f(entry.key());
+            self.texts.shrink(hasher.hash(entry.key()), hasher);
         }
     }
 
@@ -301,20 +304,17 @@ impl Members {
         }
     }
 
-    /// The number of a slot that is not empty, drawn evenly; None in an empty set.
+    /// The number of a slot that is not empty, drawn evenly; None in an empty set. The tables
+    /// shrink, so that it does not take many draws.
     fn draw_slot(&self, random: &mut fastrand::Rng) -> Option<usize> {
         let slots = self.words.capacity().1 + self.texts.table().capacity().1;
-        if self.is_empty() {
-            return None;
-        }
-        for _ in 0..TRIES {
+        while !self.is_empty() {
             let nth = random.usize(..slots);
             if self.nth_member(nth).is_some() {
                 return Some(nth);
             }
         }
-        let from = random.usize(..slots);
-        (from..slots).chain(0..from).find(|nth| self.nth_member(*nth).is_some())
+        None
     }
 
     /// A member drawn evenly.
