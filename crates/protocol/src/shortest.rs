@@ -19,6 +19,8 @@ const POWER_MIN: i32 = -348;
 const POWER_STEP: i32 = 8;
 /// A scaled number has its point so many bits from the right.
 const SCALED: std::ops::RangeInclusive<i32> = -60..=-32;
+/// Thousandths up to which two of them are never the same double.
+const THOUSANDTHS_MAX: u64 = 1_000_000_000_000_000;
 /// Most digits there are.
 const DIGITS_MAX: usize = 18;
 
@@ -121,6 +123,17 @@ struct Float {
 }
 
 impl Float {
+    /// A finite number above zero.
+    fn of(value: f64) -> Float {
+        let bits = value.to_bits();
+        let (fraction, exponent) =
+            (bits & ((1 << FRACTION_BITS) - 1), (bits >> FRACTION_BITS) as i32 & 0x7ff);
+        match exponent {
+            0 => Float { bits: fraction, exponent: -1074 },
+            _ => Float { bits: fraction | 1 << FRACTION_BITS, exponent: exponent - 1075 },
+        }
+    }
+
     fn normal(self) -> Float {
         let zeros = self.bits.leading_zeros();
         Float { bits: self.bits << zeros, exponent: self.exponent - zeros as i32 }
@@ -150,13 +163,11 @@ pub struct Digits {
 impl Digits {
     /// The digits of a finite number above zero.
     pub fn of(value: f64) -> Digits {
-        let bits = value.to_bits();
-        let (fraction, exponent) =
-            (bits & ((1 << FRACTION_BITS) - 1), (bits >> FRACTION_BITS) as i32 & 0x7ff);
-        let number = match exponent {
-            0 => Float { bits: fraction, exponent: -1074 },
-            _ => Float { bits: fraction | 1 << FRACTION_BITS, exponent: exponent - 1075 },
-        };
+        let number = Float::of(value);
+        Digits::of_thousandths(number).unwrap_or_else(|| Digits::general(number))
+    }
+
+    fn general(number: Float) -> Digits {
         let high = Float { bits: 2 * number.bits + 1, exponent: number.exponent - 1 }.normal();
         // Below a power of two the neighbour is nearer.
         let shift = if number.bits == 1 << FRACTION_BITS { 2 } else { 1 };
@@ -174,6 +185,32 @@ impl Digits {
         digits
     }
 
+    /// The digits of a number that is read back from whole thousandths, as most scores are: no
+    /// other text is as short. One that lies close to the middle between two doubles is left to the
+    /// general way, which may not see that the short text is read back.
+    #[inline]
+    fn of_thousandths(number: Float) -> Option<Digits> {
+        let shift = -number.exponent;
+        if !(1..=62).contains(&shift) || number.bits == 1 << FRACTION_BITS {
+            return None;
+        }
+        let scaled = number.bits * 1000;
+        let mut whole = (scaled + (1 << (shift - 1))) >> shift;
+        // Half the way to the next double is 500.
+        if scaled.abs_diff(whole << shift) > 490 || !(1..THOUSANDTHS_MAX).contains(&whole) {
+            return None;
+        }
+        let mut scale = -3;
+        while whole.is_multiple_of(10) {
+            (whole, scale) = (whole / 10, scale + 1);
+        }
+        let mut buffer = itoa::Buffer::new();
+        let text = buffer.format(whole).as_bytes();
+        let mut digits = Digits { digits: [0; DIGITS_MAX], count: text.len(), scale };
+        digits.digits[..text.len()].copy_from_slice(text);
+        Some(digits)
+    }
+
     /// The digits as letters.
     pub fn as_bytes(&self) -> &[u8] {
         &self.digits[..self.count]
@@ -189,15 +226,15 @@ impl Digits {
     /// Takes digits off `high`, whose point is so many bits from the right.
     fn take(&mut self, number: u64, low: u64, high: u64, point: u32) {
         let (mut delta, one) = (high - low, 1u64 << point);
-        let (mut whole, mut rest) = (high >> point, high & (one - 1));
-        let mut unit = 1_000_000_000u64;
+        let (mut whole, mut rest) = ((high >> point) as u32, high & (one - 1));
+        let mut unit = 1_000_000_000u32;
         for power in (0..10).rev() {
-            self.push(whole / unit);
+            self.push(u64::from(whole / unit));
             whole %= unit;
-            let left = (whole << point) + rest;
+            let left = (u64::from(whole) << point) + rest;
             if left <= delta {
                 self.scale += power;
-                return self.step_down(delta, left, unit << point, high - number);
+                return self.step_down(delta, left, u64::from(unit) << point, high - number);
             }
             unit /= 10;
         }
@@ -271,14 +308,43 @@ mod tests {
         }
     }
 
+    /// G. Marsaglia's.
+    fn xorshift(mut random: u64) -> u64 {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^ random << 17
+    }
+
+    /// The quick way gives the digits of the general one, and is taken.
+    #[test]
+    fn thousandths_have_the_same_digits_on_both_ways() {
+        let mut random = 88_172_645_463_325_252u64;
+        let mut quick = 0;
+        for _ in 0..200_000 {
+            random = xorshift(random);
+            let most = 10u64.pow(random as u32 % 15 + 1);
+            let parts = [1.0, 10.0, 100.0, 1000.0][(random >> 8) as usize % 4];
+            let value = ((random >> 12) % most + 1) as f64 / parts;
+            let value = match random >> 61 {
+                0 => f64::from_bits(value.to_bits() + 1),
+                1 => f64::from_bits(value.to_bits() - 1),
+                _ => value,
+            };
+            let (number, digits) = (Float::of(value), Digits::general(Float::of(value)));
+            if let Some(short) = Digits::of_thousandths(number) {
+                quick += 1;
+                assert_eq!(short.as_bytes(), digits.as_bytes(), "{value}");
+                assert_eq!(short.scale, digits.scale, "{value}");
+            }
+        }
+        assert!(quick > 100_000, "{quick}");
+    }
+
     #[test]
     fn digits_are_read_as_the_same_number() {
         let mut random = 88_172_645_463_325_252u64;
         for _ in 0..200_000 {
-            // An xorshift of G. Marsaglia.
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
+            random = xorshift(random);
             let value = f64::from_bits(random).abs();
             if value.is_finite() && value > 0.0 {
                 let text = text(value);
