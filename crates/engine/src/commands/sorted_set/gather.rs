@@ -12,7 +12,7 @@ use crate::hasher::Hasher;
 use crate::storage::entry::Entry;
 use crate::storage::value::ObjectRef;
 use crate::storage::value::set::SetRef;
-use crate::storage::value::sorted_set::{SortedSet, order};
+use crate::storage::value::sorted_set::SortedSet;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Place;
 
@@ -165,6 +165,24 @@ pub struct Texts {
 /// A member of the result.
 pub type Scored<'a> = (f64, &'a [u8]);
 
+/// The same members in order: by score, which an integer stands for, and equal ones by text.
+fn in_order(members: Vec<Scored<'_>>) -> Vec<Scored<'_>> {
+    const SIGN: u64 = 1 << 63;
+    let key = |score: f64| {
+        // Minus zero is zero.
+        let bits = (score + 0.0).to_bits();
+        if bits & SIGN == 0 { bits | SIGN } else { !bits }
+    };
+    let keys = members.iter().zip(0u32..).map(|((score, _), at)| (key(*score), at));
+    let mut keys: Vec<(u64, u32)> = keys.collect();
+    keys.sort_unstable_by_key(|(key, _)| *key);
+    let mut sorted: Vec<Scored<'_>> = keys.iter().map(|(_, at)| members[*at as usize]).collect();
+    for equal in sorted.chunk_by_mut(|one, other| one.0 == other.0).filter(|run| run.len() > 1) {
+        equal.sort_unstable_by_key(|(_, member)| *member);
+    }
+    sorted
+}
+
 /// The sets, the ones with fewer members first, and what they give.
 pub struct Inputs<'s> {
     sources: Vec<(Source<'s>, f64)>,
@@ -205,13 +223,11 @@ impl<'s> Inputs<'s> {
     where
         's: 'a,
     {
-        let mut result = match of {
+        in_order(match of {
             Of::Union => self.union(texts),
             Of::Intersection => self.intersection(&texts[0], usize::MAX),
             Of::Difference => self.difference(&texts[0]),
-        };
-        result.sort_unstable_by(|one, other| order(*one, *other));
-        result
+        })
     }
 
     fn union<'a>(&self, texts: &'a [Texts]) -> Vec<Scored<'a>>
@@ -285,5 +301,33 @@ impl<'s> Inputs<'s> {
             }
         });
         members
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::value::sorted_set::order;
+
+    #[test]
+    fn members_are_sorted_by_score_then_text() {
+        let mut random = fastrand::Rng::with_seed(3);
+        let texts: Vec<String> = (0..3000).map(|n| format!("{}", n * 7919 % 3001)).collect();
+        for scores in [2, 50, 1_000_000] {
+            let mut members: Vec<Scored<'_>> = Vec::new();
+            for text in &texts {
+                let score = match random.u8(..9) {
+                    0 => f64::INFINITY,
+                    1 => f64::NEG_INFINITY,
+                    2 => 0.0,
+                    3 => -0.0,
+                    _ => (random.i64(-scores..scores) as f64) / 3.0,
+                };
+                members.push((score, text.as_bytes()));
+            }
+            let sorted = in_order(members.clone());
+            members.sort_by(|one, other| order(*one, *other));
+            assert_eq!(sorted, members);
+        }
     }
 }
