@@ -134,7 +134,8 @@ pub fn parse_batch(
         }
     }
     if keys.len() > 1 {
-        for key in keys.iter() {
+        let mut last = None;
+        for key in keys.iter().filter(|key| last.replace(key.hash) != Some(key.hash)) {
             server.engine.keyspace.prefetch_entry(session.db, key.hash);
         }
         if parts {
@@ -182,11 +183,12 @@ fn part_of<'a>(group: Group, args: Args<'a>) -> &'a [u8] {
 }
 
 /// What pass 2 does for requests about such values besides: fetches the value that the key's entry
-/// points at, and in a large one the part's entry.
-fn fetch_fields(session: &Session, worker: &Worker, input: &[u8]) {
+/// points at, and in a large one the part's entry; for neighbours with one key, all of them
+/// together.
+fn fetch_fields<'a>(session: &Session, worker: &'a Worker, input: &'a [u8]) {
     let server = session.server;
     let keyspace = &server.engine.keyspace;
-    let each = |f: &mut dyn FnMut(u64, &[u8])| {
+    let each = |f: &mut dyn FnMut(u64, &'a [u8])| {
         for request in &worker.batch {
             let What::Command(id) = request.what else { continue };
             let group = server.registry.at(id).command.group;
@@ -197,8 +199,22 @@ fn fetch_fields(session: &Session, worker: &Worker, input: &[u8]) {
             }
         }
     };
-    let mut more = false;
-    each(&mut |hash, field| more |= keyspace.prefetch_value(session.db, hash, field));
+    let (mut more, mut last, mut count) = (false, 0, 0);
+    let mut fields: [&[u8]; BATCH_MAX] = [&[]; BATCH_MAX];
+    let mut fetch = |hash, fields: &[&[u8]]| match fields {
+        [] => {}
+        [field] => more |= keyspace.prefetch_value(session.db, hash, field),
+        fields => keyspace.prefetch_fields(session.db, hash, fields),
+    };
+    each(&mut |hash, field| {
+        if hash != last {
+            fetch(last, &fields[..count]);
+            (last, count) = (hash, 0);
+        }
+        fields[count] = field;
+        count += 1;
+    });
+    fetch(last, &fields[..count]);
     if more {
         each(&mut |hash, field| keyspace.prefetch_field(session.db, hash, field));
     }

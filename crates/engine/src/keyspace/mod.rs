@@ -177,6 +177,17 @@ impl Keyspace {
         });
     }
 
+    /// Third and fourth pass for several fields of one key.
+    pub fn prefetch_fields(&self, db: usize, hash: u64, fields: &[&[u8]]) {
+        self.glance(db, hash, |db| {
+            db.table().each_candidate(hash, |entry| {
+                if let Some(object) = entry.object() {
+                    object.prefetch_all(fields, &self.hasher);
+                }
+            });
+        });
+    }
+
     /// Looks at a database's part of a shard, unless the shard is locked: a prefetch is not worth a
     /// wait.
     #[inline]

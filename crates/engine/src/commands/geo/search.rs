@@ -135,7 +135,7 @@ fn collect(found: &[Found<'_>], stored: Stored, unit_m: f64, limits: Limits<'_>)
     let mut members: Vec<_> = found.iter().map(|found| (score(found), found.member)).collect();
     members.sort_unstable_by(|one, other| order(*one, *other));
     let mut set = SortedSet::default();
-    members.into_iter().for_each(|(score, member)| set.push(member, score, limits));
+    set.extend(members.into_iter().map(|(score, member)| (member, score)), limits);
     set
 }
 

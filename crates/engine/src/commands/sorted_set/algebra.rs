@@ -199,6 +199,6 @@ fn build(members: &[Scored<'_>], limits: Limits<'_>) -> SortedSet {
     let mut set = SortedSet::default();
     let longest = members.iter().map(|(_, member)| member.len()).max().unwrap_or(0);
     set.fit(members.len(), longest, limits);
-    members.iter().for_each(|(score, member)| set.push(member, *score, limits));
+    set.extend(members.iter().map(|(score, member)| (*member, *score)), limits);
     set
 }

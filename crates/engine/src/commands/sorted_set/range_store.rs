@@ -25,7 +25,7 @@ fn store(call: &mut Call<'_>) -> Result<(), Error> {
         let ranks = wanted.ranks(set);
         stored.fit(ranks.len(), 0, limits);
         let members = set.iter(ranks.start).take(ranks.len());
-        members.for_each(|(member, score)| stored.push(member, score, limits));
+        stored.extend(members, limits);
     }
     if call.store_sorted_set(call.key(0), stored) {
         call.emit_as_is();

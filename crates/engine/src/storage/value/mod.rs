@@ -204,8 +204,18 @@ impl ObjectRef<'_> {
         match self {
             ObjectRef::List(_) => {}
             ObjectRef::Hash(hash) => hash.prefetch_field(field, hasher),
-            ObjectRef::SortedSet(set) => set.prefetch_member(field, hasher),
+            ObjectRef::SortedSet(set) => set.prefetch_all(&[field], hasher),
             ObjectRef::Set(set) => set.prefetch_member(field, hasher),
+        }
+    }
+
+    /// Both for several fields of one value.
+    pub fn prefetch_all(self, fields: &[&[u8]], hasher: &Hasher) {
+        if let ObjectRef::SortedSet(set) = self {
+            return set.prefetch_all(fields, hasher);
+        }
+        if fields.iter().fold(false, |more, field| self.prefetch(field, hasher) | more) {
+            fields.iter().for_each(|field| self.prefetch_field(field, hasher));
         }
     }
 }

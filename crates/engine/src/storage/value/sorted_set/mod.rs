@@ -144,11 +144,12 @@ impl SortedSet {
         }
     }
 
-    /// See [`crate::storage::value::ObjectRef::prefetch_field`].
+    /// See [`crate::storage::value::ObjectRef::prefetch_all`].
     #[inline]
-    pub fn prefetch_member(&self, member: &[u8], hasher: &Hasher) {
-        if let Form::Large(large) = &self.0 {
-            large.prefetch_page(member, hasher);
+    pub fn prefetch_all(&self, members: &[&[u8]], hasher: &Hasher) {
+        match &self.0 {
+            Form::Packed(packed) => packed.prefetch(),
+            Form::Large(large) => large.prefetch_all(members, hasher),
         }
     }
 
@@ -226,6 +227,21 @@ impl SortedSet {
                 }
             }
             Form::Large(large) => large.push(member, score, limits.hasher),
+        }
+    }
+
+    /// Adds members that belong behind all others, in order.
+    pub fn extend<'m>(
+        &mut self,
+        mut members: impl Iterator<Item = (&'m [u8], f64)>,
+        limits: Limits<'_>,
+    ) {
+        loop {
+            if let Form::Large(large) = &mut self.0 {
+                return large.extend(members, limits.hasher);
+            }
+            let Some((member, score)) = members.next() else { return };
+            self.push(member, score, limits);
         }
     }
 

@@ -157,8 +157,10 @@ impl Segment {
 
 /// Whole hashes of members, by what a slot knows of them.
 pub trait Hashes {
-    /// Asks the processor to fetch a page.
+    /// Asks the processor to fetch the head of a page.
     fn warm(&self, page: u32);
+    /// The same for the member with these bits, when the head has come.
+    fn warm_more(&self, page: u32, bits: u16);
     /// Adds the hashes of the members of a page that have these bits.
     fn with_bits(&self, page: u32, bits: u16, hashes: &mut Vec<u64>);
 }
@@ -471,6 +473,7 @@ impl Index {
         let (mut found, mut many) = (Vec::new(), Vec::new());
         for entries in all.chunks(32) {
             entries.iter().for_each(|&(_, page)| hashes.warm(page));
+            entries.iter().for_each(|&(bits, page)| hashes.warm_more(page, bits));
             for &(bits, page) in entries {
                 found.clear();
                 hashes.with_bits(page, bits, &mut found);

@@ -18,18 +18,19 @@
 //! Very many members that are removed together are cut off the tree; their pages and slots are
 //! given back by the operations that follow, a few at a time.
 
+mod build;
 mod dense;
+mod descend;
+mod find;
 mod index;
 mod page;
 mod tree;
 
-use super::order;
 use crate::hasher::Hasher;
-use crate::storage::memory::{prefetch, size_class};
+use crate::storage::memory::size_class;
 use bytes::Bytes;
 use index::{Hashes, Index, bits, tag};
 use page::{BODY, INLINE_MAX, NONE, Page, Run, entry_len};
-use std::cmp::Ordering;
 use std::ops::Range;
 use tree::Tree;
 
@@ -39,6 +40,8 @@ const TWO_PAGES: usize = 2 * BODY * 15 / 16;
 const ONE_PAGE: usize = BODY * 31 / 32;
 /// Members that are taken out of the index at once when they are removed together.
 const EAGER: usize = 2048;
+/// Members that are taken out of one page at once.
+const TOGETHER: usize = 16;
 /// Steps of giving back that each change makes, if something was cut off.
 const STEPS: usize = 8;
 /// Bits of a reversed hash that do not count for a scan.
@@ -62,8 +65,14 @@ struct Lookup<'a> {
 
 impl Hashes for Lookup<'_> {
     fn warm(&self, page: u32) {
-        if let Some(page) = self.tree.pages.find(page) {
-            (0..8).for_each(|line| prefetch(page.lines().wrapping_add(128 * line)));
+        self.tree.pages.find(page).inspect(|page| page.prefetch_head());
+    }
+
+    fn warm_more(&self, page: u32, bits: u16) {
+        if let Some(page) = self.tree.pages.find(page)
+            && let Some(i) = page.guess(bits as u8)
+        {
+            page.prefetch_entry(i);
         }
     }
 
@@ -131,48 +140,6 @@ impl Large {
         self.index.shed() || self.tree.shed()
     }
 
-    /// Asks the processor to fetch a member's line of the index.
-    #[inline]
-    pub fn prefetch(&self, member: &[u8], hasher: &Hasher) {
-        self.index.prefetch(hasher.hash(member));
-    }
-
-    /// Asks the processor to fetch a member's page, whose slot is in the cache by now.
-    #[inline]
-    pub fn prefetch_page(&self, member: &[u8], hasher: &Hasher) {
-        if let Some(page) = self.index.guess(hasher.hash(member))
-            && let Some(page) = self.tree.pages.find(page)
-        {
-            (0..16).for_each(|line| prefetch(page.lines().wrapping_add(64 * line)));
-            prefetch(page as *const Page as *const u8);
-        }
-    }
-
-    #[inline]
-    fn locate(&self, hash: u64, member: &[u8]) -> Option<(u32, usize)> {
-        let mut found = None;
-        self.index.find(hash, |number| {
-            let Some(page) = self.tree.attached(number) else { return false };
-            found = page.find(tag(hash), member).map(|i| (number, i));
-            found.is_some()
-        });
-        found
-    }
-
-    /// The score of a member.
-    #[inline]
-    pub fn score(&self, member: &[u8], hasher: &Hasher) -> Option<f64> {
-        let (page, i) = self.locate(hasher.hash(member), member)?;
-        Some(self.tree.pages.get(page).score(i))
-    }
-
-    /// How many members lie before a member, and its score.
-    #[inline]
-    pub fn rank(&self, member: &[u8], hasher: &Hasher) -> Option<(usize, f64)> {
-        let (page, i) = self.locate(hasher.hash(member), member)?;
-        Some((self.tree.before(page) + i, self.tree.pages.get(page).score(i)))
-    }
-
     /// Sets the score of a member. Returns the one that it had.
     #[cfg(test)]
     pub fn set(&mut self, member: &[u8], score: f64, hasher: &Hasher) -> Option<f64> {
@@ -222,20 +189,12 @@ impl Large {
         hasher: &Hasher,
     ) {
         let page = self.tree.pages.get(number);
-        let n = page.len();
-        let before = |at: usize| {
-            let (text, own) = page.entry(at);
-            order((own, text), (score, member))
-        };
-        let left = i == 0 || before(i - 1) == Ordering::Less;
-        let right = i + 1 == n || before(i + 1) == Ordering::Greater;
-        // At an edge of the page only the ends of the set itself are certain.
-        let inner = (i > 0 || page.prev == NONE) && (i + 1 < n || page.next == NONE);
-        if left && right && inner {
+        if page.stays(i, score, member) && self.stays_at_edge(page, (number, i), score) {
             self.tree.pages.own(number).set_score(i, score);
             return;
         }
-        if n > 1 && before(0) == Ordering::Less && before(n - 1) == Ordering::Greater {
+        let last = page.len() - 1;
+        if page.is_before(0, score, member) && page.is_behind(last, score, member) {
             let to = page.lower(score, member);
             self.tree.pages.own(number).shift(i, to, tag(hash), score, member);
             return;
@@ -256,16 +215,20 @@ impl Large {
         let hash = hasher.hash(member);
         let (number, i) = self.locate(hash, member)?;
         let score = self.tree.pages.get(number).score(i);
-        self.remove_at(hash, (number, i), hasher);
+        self.remove_from(number, i, &[hash], hasher);
         Some(score)
     }
 
-    /// Removes the member in this place of a page.
-    fn remove_at(&mut self, hash: u64, (number, i): (u32, usize), hasher: &Hasher) {
-        self.outside -= bytes_outside(self.tree.pages.get(number).member(i));
-        self.index.remove(hash, number);
-        self.tree.pages.own(number).remove(i);
-        self.tree.count(number, -1);
+    /// Removes the members of a page from place `i` on that have these hashes.
+    fn remove_from(&mut self, number: u32, i: usize, hashes: &[u64], hasher: &Hasher) {
+        if self.outside > 0 {
+            let page = self.tree.pages.get(number);
+            let gone = (i..i + hashes.len()).map(|i| bytes_outside(page.member(i)));
+            self.outside -= gone.sum::<usize>();
+        }
+        hashes.iter().for_each(|&hash| self.index.remove(hash, number));
+        self.tree.pages.own(number).remove_range(i, i + hashes.len());
+        self.tree.count(number, -(hashes.len() as i32));
         self.shrink(number, hasher);
         self.tidy(hasher);
     }
@@ -383,28 +346,33 @@ impl Large {
         }
         let (before, behind) = self.tree.siblings(number);
         let fits = |page: &u32| used + self.tree.pages.get(*page).used() <= ONE_PAGE;
-        let (into, from) = match (before.filter(fits), behind.filter(fits)) {
-            (Some(before), _) => (before, number),
-            (None, Some(behind)) => (number, behind),
-            _ => return,
-        };
-        self.merge(into, from, hasher);
+        match (before.filter(fits), behind.filter(fits)) {
+            (Some(before), _) => self.merge(before, number, hasher),
+            (None, Some(behind)) => self.merge(number, behind, hasher),
+            _ => {}
+        }
     }
 
-    /// Moves the entries of a page to the end of the one before it.
-    fn merge(&mut self, into: u32, from: u32, hasher: &Hasher) {
+    /// Moves the entries of one of two neighbours below one node to the other, which has more.
+    fn merge(&mut self, first: u32, second: u32, hasher: &Hasher) {
         let mut run = std::mem::take(&mut self.run);
         run.clear();
-        self.tree.pages.own(into).drain_into(&mut run);
-        let first = run.len();
-        self.tree.pages.own(from).drain_into(&mut run);
+        self.tree.pages.own(first).drain_into(&mut run);
+        let few = run.len();
+        self.tree.pages.own(second).drain_into(&mut run);
         let all = run.len();
+        let (into, from, moved) =
+            if few < all - few { (second, first, 0..few) } else { (first, second, few..all) };
         self.tree.pages.own(into).fill(&run, (0, 0, 0), all);
         // The page that goes counts nothing any more.
         self.tree.recount(into);
         self.tree.recount(from);
+        if from == first {
+            self.tree.widen_back(second);
+        }
         self.tree.drop_page(from);
-        let hashes: Vec<u64> = run.members().skip(first).map(|text| hasher.hash(text)).collect();
+        let members = run.members().take(moved.end).skip(moved.start);
+        let hashes: Vec<u64> = members.map(|text| hasher.hash(text)).collect();
         hashes.iter().for_each(|&hash| self.index.prefetch(hash));
         hashes.iter().for_each(|&hash| self.index.replace(hash, from, into));
         self.run = run;
@@ -443,18 +411,18 @@ impl Large {
         (number != NONE).then(|| self.tree.pages.get(number))
     }
 
-    /// The number of members whose score is `below`, which is true at the front only.
-    pub fn count_scores(&self, below: impl Fn(f64) -> bool) -> usize {
-        let (number, before) = self.tree.descend_by_score(&below);
-        before + self.tree.pages.get(number).scores_below(&below)
-    }
-
-    /// The number of members whose text is `below`, which is true at the front only: of a set in
-    /// which all scores are equal.
-    pub fn count_texts(&self, below: impl Fn(&[u8]) -> bool) -> usize {
-        let (number, before) = self.tree.descend_by(|text, _| below(text));
+    /// Removes at most so many members from a rank on, of one page. Returns how many.
+    fn remove_some(&mut self, rank: usize, most: usize, hasher: &Hasher) -> usize {
+        let (number, i) = self.find_rank(rank);
         let page = self.tree.pages.get(number);
-        before + page.texts_below(0, page.len(), below)
+        let mut hashes = [0; TOGETHER];
+        let count = most.min(page.len() - i).min(TOGETHER);
+        for (hash, (member, _)) in hashes[..count].iter_mut().zip(page.entries(i)) {
+            *hash = hasher.hash(member);
+            self.index.prefetch(*hash);
+        }
+        self.remove_from(number, i, &hashes[..count], hasher);
+        count
     }
 
     /// Removes the members with these ranks.
@@ -465,10 +433,12 @@ impl Large {
             return;
         }
         if count <= EAGER {
-            for _ in 0..count {
-                let (number, i) = self.tree.select(ranks.start);
-                let hash = hasher.hash(self.tree.pages.get(number).member(i));
-                self.remove_at(hash, (number, i), hasher);
+            let mut left = count;
+            while left > 0 {
+                left -= self.remove_some(ranks.start, left, hasher);
+            }
+            if count == 1 {
+                self.prefetch_next(ranks.start, hasher);
             }
             return;
         }
@@ -536,14 +506,6 @@ impl Large {
             }
         }
         cursor
-    }
-
-    /// Adds a member that belongs behind all others.
-    pub fn push(&mut self, member: &[u8], score: f64, hasher: &Hasher) {
-        let hash = hasher.hash(member);
-        self.outside += bytes_outside(member);
-        let number = self.place(tag(hash), score, member, hasher);
-        self.index.insert(hash, number, &Lookup { tree: &self.tree, hasher });
     }
 }
 

@@ -15,6 +15,7 @@
 //! The invariants: `count` and `used` describe the body; entries are in order of score, then text.
 
 use super::dense::Numbered;
+use crate::storage::memory::prefetch;
 use bytes::Bytes;
 
 /// Bytes of a page's columns.
@@ -23,6 +24,8 @@ pub const BODY: usize = 992;
 pub const INLINE_MAX: usize = 120;
 /// The length of a member that lies outside.
 const OUTSIDE: u8 = 255;
+/// The width of a page whose members are not all of one length.
+const MIXED: u8 = 255;
 /// Bytes of an entry beside its text: tag, length, score.
 const ENTRY: usize = 10;
 /// No page.
@@ -43,6 +46,8 @@ pub struct Page {
     number: u32,
     used: u16,
     count: u8,
+    /// The length of all members, or [`MIXED`].
+    width: u8,
     #[allow(clippy::box_collection, reason = "a page has eight bytes for what few pages have")]
     longs: Option<Box<Vec<Bytes>>>,
     body: [u8; BODY],
@@ -57,6 +62,7 @@ impl Default for Page {
             number: NONE,
             used: 0,
             count: 0,
+            width: MIXED,
             longs: None,
             body: [0; BODY],
         }
@@ -105,6 +111,19 @@ impl Run {
         self.scores.clear();
         self.texts.clear();
         self.longs.clear();
+    }
+
+    /// Puts an entry behind all others.
+    pub fn push(&mut self, tag: u8, score: f64, member: &[u8]) {
+        self.tags.push(tag);
+        self.scores.push(score.to_le_bytes());
+        if member.len() > INLINE_MAX {
+            self.lengths.push(OUTSIDE);
+            self.longs.push(Bytes::copy_from_slice(member));
+        } else {
+            self.lengths.push(member.len() as u8);
+            self.texts.extend_from_slice(member);
+        }
     }
 
     /// Puts an entry before the one at `at`.
@@ -182,6 +201,9 @@ impl Page {
     /// the last.
     #[inline]
     fn text_at(&self, i: usize) -> usize {
+        if self.width != MIXED {
+            return ENTRY * self.len() + i * self.width as usize;
+        }
         let before = &self.lengths()[..i];
         let texts: usize = match self.longs {
             None => sum(before),
@@ -193,7 +215,7 @@ impl Page {
     /// The text of an entry.
     #[inline]
     pub fn member(&self, i: usize) -> &[u8] {
-        let length = self.lengths()[i];
+        let length = if self.width == MIXED { self.lengths()[i] } else { self.width };
         if length == OUTSIDE {
             return self.long(i);
         }
@@ -285,6 +307,38 @@ impl Page {
         found
     }
 
+    /// The first entry with a tag: nearly always the only one.
+    #[inline]
+    pub fn guess(&self, tag: u8) -> Option<usize> {
+        let mut guess = None;
+        self.each_tagged(tag, |i| {
+            guess = Some(i);
+            true
+        });
+        guess
+    }
+
+    /// Whether an entry lies before a score and text.
+    #[inline]
+    pub fn is_before(&self, i: usize, score: f64, member: &[u8]) -> bool {
+        let own = self.score(i);
+        own < score || own == score && self.member(i) < member
+    }
+
+    /// Whether an entry lies behind a score and text.
+    #[inline]
+    pub fn is_behind(&self, i: usize, score: f64, member: &[u8]) -> bool {
+        let own = self.score(i);
+        own > score || own == score && self.member(i) > member
+    }
+
+    /// Whether a member with another score stays where it is, as far as this page shows.
+    #[inline]
+    pub fn stays(&self, i: usize, score: f64, member: &[u8]) -> bool {
+        (i == 0 || self.is_before(i - 1, score, member))
+            && (i + 1 == self.len() || self.is_behind(i + 1, score, member))
+    }
+
     /// The number of entries before a score and text.
     #[inline]
     pub fn lower(&self, score: f64, member: &[u8]) -> usize {
@@ -339,6 +393,8 @@ impl Page {
         body[at + ENTRY..at + ENTRY + text.len()].copy_from_slice(text);
         self.count = n as u8;
         self.used += (ENTRY + text.len()) as u16;
+        let length = if long { MIXED } else { text.len() as u8 };
+        self.width = if n == 1 || self.width == length { length } else { MIXED };
         if long {
             let turn = self.turn(i);
             self.longs.get_or_insert_default().insert(turn, Bytes::copy_from_slice(member));
@@ -409,13 +465,39 @@ impl Page {
         self.body[ENTRY * n..ENTRY * n + text].copy_from_slice(&run.texts[at.1..at.1 + text]);
         self.longs = (longs > 0).then(|| Box::new(run.longs[at.2..at.2 + longs].to_vec()));
         (self.count, self.used) = (n as u8, (ENTRY * n + text) as u16);
+        let first = lengths.first().copied().unwrap_or(MIXED);
+        self.width = if lengths.iter().all(|&length| length == first) { first } else { MIXED };
         (at.0 + n, at.1 + text, at.2 + longs)
     }
 
-    /// Where the columns begin in memory, to be fetched ahead.
+    /// Has the page's head, tags and lengths fetched.
     #[inline]
-    pub fn lines(&self) -> *const u8 {
-        self.body.as_ptr()
+    pub fn prefetch_head(&self) {
+        let at = self as *const Page as *const u8;
+        (0..2).for_each(|line| prefetch(at.wrapping_add(64 * line)));
+    }
+
+    /// Has the scores fetched.
+    #[inline]
+    pub fn prefetch_scores(&self) {
+        let at = self.body.as_ptr();
+        (1..7).for_each(|line| prefetch(at.wrapping_add(64 * line)));
+    }
+
+    /// Has the score and the text of an entry fetched. What is before the scores is there.
+    #[inline]
+    pub fn prefetch_entry(&self, i: usize) {
+        let (at, text) = (self.body.as_ptr(), self.text_at(i));
+        prefetch(at.wrapping_add(2 * self.len() + 8 * i));
+        prefetch(at.wrapping_add(text));
+        prefetch(at.wrapping_add(text + 24));
+    }
+
+    /// Has most of the page fetched.
+    #[inline]
+    pub fn prefetch_all(&self) {
+        let at = self as *const Page as *const u8;
+        (0..16).for_each(|line| prefetch(at.wrapping_add(64 * line)));
     }
 }
 

@@ -36,6 +36,10 @@ impl Model {
 
 fn member(random: &mut fastrand::Rng, range: u32) -> Vec<u8> {
     let n = random.u32(..range);
+    if range % 2 == 1 {
+        // Of one length, but for very few.
+        return format!("{n:0w$}", w = if n % 999 == 0 { 7 } else { 8 }).into_bytes();
+    }
     match n % 50 {
         0 => format!("{n}").repeat(60).into_bytes(),
         1 => vec![b'x'; n as usize % 200],
@@ -113,6 +117,9 @@ fn run(seed: u64, steps: usize, range: u32, scores: u32) {
         }
         let bound = random.u32(..scores) as f64 - 5.0;
         if step % 97 == 0 {
+            let names: Vec<Vec<u8>> = (0..70).map(|_| member(&mut random, range)).collect();
+            let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+            large.prefetch_all(&names, &hasher);
             let less = model.order.range(..(key(bound), Vec::new())).count();
             assert_eq!(large.count_scores(|score| score < bound), less);
         }
@@ -134,6 +141,65 @@ fn agrees_with_a_model() {
     for seed in 0..4 {
         run(seed, 60_000, 20_000, 1000);
         run(seed, 60_000, 20_000, 3);
+        run(seed, 60_000, 20_001, 100_000);
         run(seed, 20_000, 200, 1000);
+    }
+}
+
+/// A set that gets its members in order, page by page, behind others.
+#[test]
+fn is_built_in_order() {
+    let hasher = Hasher::new([3, 7]);
+    let mut random = fastrand::Rng::with_seed(3);
+    for (range, count) in [(20_000, 3000), (20_001, 3000), (20_000, 1), (20_001, 40)] {
+        for first in [0, 1, 50] {
+            let (mut large, mut model) = (Large::with_room(0), Model::default());
+            while model.scores.len() < count {
+                model.set(&member(&mut random, range), random.u32(..50) as f64);
+            }
+            let all = model.all();
+            let (front, rest) = all.split_at(first.min(count));
+            front.iter().for_each(|(text, score)| large.push(text, *score, &hasher));
+            large.extend(rest.iter().map(|(text, score)| (&text[..], *score)), &hasher);
+            agree(&large, &model, &hasher);
+            for _ in 0..2000 {
+                let (name, score) = (member(&mut random, range), random.u32(..50) as f64);
+                assert_eq!(large.set(&name, score, &hasher), model.set(&name, score));
+            }
+            agree(&large, &model, &hasher);
+        }
+    }
+}
+
+/// Scores that change by little, at the ends of pages too, and members off both ends.
+#[test]
+fn small_steps_and_ends() {
+    let hasher = Hasher::new([4, 7]);
+    let mut random = fastrand::Rng::with_seed(4);
+    for (scores, range) in [(100_000, 5001), (40, 5000)] {
+        let (mut large, mut model) = (Large::with_room(0), Model::default());
+        for _ in 0..5000 {
+            let (name, score) = (member(&mut random, range), random.u32(..scores) as f64);
+            assert_eq!(large.set(&name, score, &hasher), model.set(&name, score));
+        }
+        for step in 0..40_000 {
+            let name = member(&mut random, range);
+            if let Some(old) = model.scores.get(&name) {
+                let score = old + [1.0, -1.0, 30.0, -30.0][random.usize(..4)];
+                assert_eq!(large.set(&name, score, &hasher), model.set(&name, score));
+            }
+            if step % 16 == 0 && model.scores.len() > 500 {
+                let count = random.usize(1..40) * random.usize(..2) + 1;
+                let from = [0, model.scores.len() - count, 17][random.usize(..3)];
+                for (gone, _) in &model.all()[from..from + count] {
+                    model.remove(gone);
+                }
+                large.remove_range(from..from + count, &hasher);
+            }
+            if step % 5000 == 0 {
+                agree(&large, &model, &hasher);
+            }
+        }
+        agree(&large, &model, &hasher);
     }
 }

@@ -8,10 +8,9 @@
 //! a removal never has to repair one. Where the score that is looked for equals separators, the
 //! first members of the pages in question are compared.
 
-use super::super::order;
 use super::dense::{Dense, Numbered};
 use super::page::{NONE, Page};
-use std::cmp::Ordering;
+use crate::storage::memory::prefetch;
 
 /// The parent of what was cut off.
 const DOOMED: u32 = NONE - 1;
@@ -24,14 +23,14 @@ const _: () = assert!(size_of::<Node>() <= 1024);
 #[derive(Clone)]
 #[repr(C)]
 pub struct Node {
-    children: [u32; FAN],
-    counts: [u32; FAN],
+    pub(super) children: [u32; FAN],
+    pub(super) counts: [u32; FAN],
     /// `separators[i]` lies between the children `i` and `i + 1`.
-    separators: [f64; FAN - 1],
-    parent: u32,
+    pub(super) separators: [f64; FAN - 1],
+    pub(super) parent: u32,
     number: u32,
     len: u8,
-    level: u8,
+    pub(super) level: u8,
 }
 
 impl Default for Node {
@@ -59,12 +58,15 @@ impl Numbered for Node {
 
 impl Node {
     #[inline]
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.len as usize
     }
 
     #[inline]
-    fn position(&self, child: u32) -> usize {
+    pub(super) fn position(&self, child: u32) -> usize {
+        if self.children[0] == child {
+            return 0;
+        }
         let mut at = 0;
         for eight in self.children.chunks(8) {
             let mut found = 0;
@@ -80,8 +82,15 @@ impl Node {
     }
 
     #[inline]
-    fn sum(&self, to: usize) -> usize {
-        self.counts[..to].iter().map(|&count| count as usize).sum()
+    pub(super) fn sum(&self, to: usize) -> usize {
+        self.counts[..to].iter().fold(0u32, |sum, &count| sum.wrapping_add(count)) as usize
+    }
+
+    /// Has the node fetched.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        let at = self as *const Node as *const u8;
+        (0..16).for_each(|line| prefetch(at.wrapping_add(64 * line)));
     }
 
     /// Takes the children from `from` to before `to` out.
@@ -101,9 +110,9 @@ impl Node {
 pub struct Tree {
     /// The pages.
     pub pages: Dense<Page>,
-    nodes: Dense<Node>,
-    root: u32,
-    height: u8,
+    pub(super) nodes: Dense<Node>,
+    pub(super) root: u32,
+    pub(super) height: u8,
     /// The number of members.
     pub len: usize,
     /// What was cut off with all that is below it, to be given back: level and number.
@@ -146,80 +155,9 @@ impl Tree {
         self.pages.shed() || self.nodes.shed()
     }
 
-    #[inline]
-    fn edge(&self, mut number: u32, level: u8, last: bool) -> u32 {
-        for _ in 0..level {
-            let node = self.nodes.get(number);
-            number = node.children[if last { node.len() - 1 } else { 0 }];
-        }
-        number
-    }
-
     /// The first page.
     pub fn first(&self) -> u32 {
         self.edge(self.root, self.height, false)
-    }
-
-    /// The child that a score and text belong below.
-    #[inline]
-    fn step(&self, node: &Node, score: f64, member: &[u8]) -> u32 {
-        let separators = &node.separators[..node.len() - 1];
-        let mut child = separators.partition_point(|&own| own <= score);
-        if child > 0 && separators[child - 1] == score {
-            let mut low = separators.partition_point(|&own| own < score);
-            while low < child {
-                let middle = (low + child).div_ceil(2);
-                let page = self.edge(node.children[middle], node.level - 1, false);
-                let first = self.pages.get(page).entry(0);
-                if order((first.1, first.0), (score, member)) == Ordering::Greater {
-                    child = middle - 1;
-                } else {
-                    low = middle;
-                }
-            }
-        }
-        node.children[child]
-    }
-
-    /// The page that a score and text belong in.
-    #[inline]
-    pub fn descend(&self, score: f64, member: &[u8]) -> u32 {
-        let mut number = self.root;
-        for _ in 0..self.height {
-            number = self.step(self.nodes.get(number), score, member);
-        }
-        number
-    }
-
-    /// The page in which the members end of which `below` is true at the front, judged by a page's
-    /// first member; and how many members lie before it.
-    pub fn descend_by(&self, below: impl Fn(&[u8], f64) -> bool) -> (u32, usize) {
-        let (mut number, mut before) = (self.root, 0);
-        for level in (0..self.height).rev() {
-            let node = self.nodes.get(number);
-            let (mut low, mut child) = (0, node.len() - 1);
-            while low < child {
-                let middle = (low + child).div_ceil(2);
-                let first = self.pages.get(self.edge(node.children[middle], level, false)).entry(0);
-                if below(first.0, first.1) { low = middle } else { child = middle - 1 }
-            }
-            before += node.sum(low);
-            number = node.children[low];
-        }
-        (number, before)
-    }
-
-    /// The page in which the members end whose score is `below`, by separators alone, and how many
-    /// members lie before it.
-    pub fn descend_by_score(&self, below: impl Fn(f64) -> bool) -> (u32, usize) {
-        let (mut number, mut before) = (self.root, 0);
-        for _ in 0..self.height {
-            let node = self.nodes.get(number);
-            let child = node.separators[..node.len() - 1].partition_point(|&own| below(own));
-            before += node.sum(child);
-            number = node.children[child];
-        }
-        (number, before)
     }
 
     /// Adds to the counts above a page.
@@ -247,33 +185,6 @@ impl Tree {
             (child, parent) = (parent, node.parent);
         }
         self.len = count;
-    }
-
-    /// How many members lie before a page.
-    pub fn before(&self, page: u32) -> usize {
-        let (mut child, mut parent) = (page, self.pages.get(page).parent);
-        let mut before = 0;
-        while parent != NONE {
-            let node = self.nodes.get(parent);
-            before += node.sum(node.position(child));
-            (child, parent) = (parent, node.parent);
-        }
-        before
-    }
-
-    /// The page and the place in it of the member with this rank. There is one.
-    pub fn select(&self, mut rank: usize) -> (u32, usize) {
-        let mut number = self.root;
-        for _ in 0..self.height {
-            let node = self.nodes.get(number);
-            let mut at = 0;
-            while at + 1 < node.len() && rank >= node.counts[at] as usize {
-                rank -= node.counts[at] as usize;
-                at += 1;
-            }
-            number = node.children[at];
-        }
-        (number, rank)
     }
 
     /// The neighbours of a page below the same parent: before, behind.
@@ -305,6 +216,11 @@ impl Tree {
             node.separators[at] = first;
         }
         pages.iter().for_each(|&page| self.recount(page));
+    }
+
+    /// The last page.
+    pub fn last(&self) -> u32 {
+        self.edge(self.root, self.height, true)
     }
 
     fn set_parent(&mut self, level: u8, number: u32, parent: u32) {
@@ -378,6 +294,16 @@ impl Tree {
         children[..rest].iter().for_each(|&child| self.set_parent(level - 1, child, new));
         self.add_child(level, number, new, separator, count);
         new
+    }
+
+    /// A page that is not the first of its node gets what the one before it has, which will be
+    /// dropped: its separator becomes that one's.
+    pub fn widen_back(&mut self, page: u32) {
+        let node = self.nodes.own(self.pages.get(page).parent);
+        let at = node.position(page);
+        if at > 1 {
+            node.separators[at - 1] = node.separators[at - 2];
+        }
     }
 
     /// Takes a page out of the tree and gives it back.
@@ -560,12 +486,14 @@ impl Tree {
                 let before = self.pages.get(*last);
                 assert_eq!(before.next, number);
                 let (a, b) = (before.entry(before.len() - 1), page.entry(0));
-                assert_eq!(order((a.1, a.0), (b.1, b.0)), Ordering::Less);
+                assert!(super::super::order((a.1, a.0), (b.1, b.0)).is_lt());
             }
             let all: Vec<_> = page.entries(0).collect();
             assert_eq!(all.len(), page.len());
             for pair in all.windows(2) {
-                assert_eq!(order((pair[0].1, pair[0].0), (pair[1].1, pair[1].0)), Ordering::Less);
+                assert!(
+                    super::super::order((pair[0].1, pair[0].0), (pair[1].1, pair[1].0)).is_lt()
+                );
             }
             *walked += page.len();
             *last = number;
