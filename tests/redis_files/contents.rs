@@ -156,8 +156,28 @@ pub fn fill(client: &mut Client, settings: Settings, contents: Contents) {
     assert_eq!(loaded.ok(), Some(Value::Bulk(b"golden".to_vec())));
 }
 
-/// Stores numbers and texts at every edge of what packed values tell apart.
+/// Stores sets and sorted sets of every encoding.
+fn fill_members(client: &mut Client) {
+    let long = "abcdefgh".repeat(40);
+    line(client, "SADD small-integers 1 -2 32767");
+    line(client, "SADD integers 70000 -70000");
+    line(client, "SADD large-integers 9223372036854775807 -9223372036854775808 0");
+    line(client, "SADD packed-set a 17 -70000 0123");
+    line(client, "PEXPIREAT packed-set 4102444800000");
+    client.call(&["SADD", "long-member-set", &long, "", "17"]).expect("it lives");
+    line(client, "ZADD packed-scores 1 a -3 b 0.1 c 1e300 d inf e -inf f 123456789012 17 0.5 -9");
+    client.call(&["ZADD", "long-member-scores", "0.1", &long, "2", "", "3", "17"]).expect("ok");
+    line(client, "PEXPIREAT long-member-scores 4102444800000");
+    for n in 0..600 {
+        line(client, &format!("SADD many-integers {}", n * n * n));
+        line(client, &format!("SADD many-members member-{n}"));
+        line(client, &format!("ZADD many-scores {}.{n} member-{n}", n % 7));
+    }
+}
+
+/// Stores numbers and texts at every edge of what packed values tell apart, and sets.
 pub fn fill_edges(client: &mut Client) {
+    fill_members(client);
     for n in [7, 12, 13, 15, 16, 23, 24, 31, 32, 52, 63] {
         for number in [(1i128 << n) - 1, 1 << n, -(1 << n), -(1 << n) - 1] {
             line(client, &format!("RPUSH edges {number}"));
@@ -218,6 +238,8 @@ pub fn keys(client: &mut Client) -> String {
                     b"string" => ask(&[b"GET", &key]),
                     b"list" => ask(&[b"LRANGE", &key, b"0", b"-1"]),
                     b"hash" => pairs(&mut ask, &key),
+                    b"set" => members(ask(&[b"SMEMBERS", &key])),
+                    b"zset" => scores(ask(&[b"ZRANGE", &key, b"0", b"-1", b"WITHSCORES"])),
                     other => panic!("{other:?}"),
                 },
                 other => panic!("{other:?}"),
@@ -229,6 +251,25 @@ pub fn keys(client: &mut Client) -> String {
     }
     line(client, "SELECT 0");
     text
+}
+
+/// A set's members in their order.
+fn members(value: Value) -> Value {
+    let Value::Items(kind, mut items) = value else { panic!("SMEMBERS answers a list") };
+    items.sort_by_key(|item| format!("{item:?}"));
+    Value::Items(kind, items)
+}
+
+/// A sorted set's members with their scores, which servers write with more or fewer digits.
+fn scores(value: Value) -> Value {
+    let Value::Items(kind, mut items) = value else { panic!("ZRANGE answers a list") };
+    for score in items.iter_mut().skip(1).step_by(2) {
+        let Value::Bulk(text) = score else { panic!("a score is a text") };
+        let number = std::str::from_utf8(text).ok().and_then(|text| text.parse::<f64>().ok());
+        let number = number.unwrap_or_else(|| panic!("{} is no number", text.escape_ascii()));
+        *score = Value::Bulk(format!("{number:?}").into_bytes());
+    }
+    Value::Items(kind, items)
 }
 
 fn names(client: &mut Client) -> Vec<Vec<u8>> {
