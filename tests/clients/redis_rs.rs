@@ -14,10 +14,14 @@ use redis::{
 };
 use redstart_differential::server::Server;
 
-fn server() -> Server {
+/// The program under test.
+fn program() -> String {
     let path = std::env::var("REDSTART_BIN");
-    let path = path.unwrap_or_else(|_| env!("CARGO_BIN_EXE_redstart").into());
-    Server::start(&[path]).expect("the server answers PING")
+    path.unwrap_or_else(|_| env!("CARGO_BIN_EXE_redstart").into())
+}
+
+fn server() -> Server {
+    Server::start(&[program()]).expect("the server answers PING")
 }
 
 fn client(server: &Server, parameters: &str) -> redis::Client {
@@ -313,4 +317,30 @@ fn pushed_messages_come_between_replies() {
         }
         assert_eq!(heard, (0..10).collect::<Vec<i64>>());
     });
+}
+
+/// Where the server says that it is Redis 8.6.3, the handshake and a lost connection are the same.
+#[test]
+fn the_newest_version_is_no_surprise() {
+    let program = program();
+    if !program.ends_with("redstart") {
+        println!("SKIPPED: only Redstart can say another version");
+        return;
+    }
+    let command = [program, "--redis-version".into(), "8.6.3".into()];
+    let server = Server::start(&command).expect("the server answers PING");
+    for parameters in ["", "?protocol=resp3"] {
+        let client = client(&server, parameters);
+        let mut connection = client.get_connection().expect("a connection");
+        let info: redis::InfoDict = redis::cmd("INFO").query(&mut connection).unwrap();
+        assert_eq!(info.get::<String>("redis_version").as_deref(), Some("8.6.3"));
+        let id: i64 = redis::cmd("CLIENT").arg("ID").query(&mut connection).unwrap();
+        let mut killer = client.get_connection().expect("a connection");
+        let kill = redis::cmd("CLIENT").arg("KILL").arg("ID").arg(id).query(&mut killer);
+        assert_eq!(kill, Ok(1));
+        let lost: RedisResult<String> = redis::cmd("PING").query(&mut connection);
+        assert!(lost.is_err_and(|error| error.is_connection_dropped()));
+        let mut again = client.get_connection().expect("a connection");
+        assert_eq!(redis::cmd("PING").query(&mut again), Ok("PONG".to_owned()));
+    }
 }
