@@ -4,7 +4,7 @@
 mod common;
 
 use common::files::{driver, entry, fault, file, listpack, payload, string, ziplist};
-use common::{disturb, load_rdb, save_rdb, state};
+use common::{disturb, golden, load_rdb, save_rdb, state};
 use proptest::prelude::*;
 use redstart_engine::driver::Driver;
 use redstart_persistence::rdb::{Compression, Input, Reader, Version, crc64, payload as payloads};
@@ -94,6 +94,7 @@ fn filled() -> Driver {
         "HSET hash f 1 g two",
         "SADD set a 17 -70000 bc",
         "SADD integers 1 -70000 5000000000",
+        "ZADD scores -1.5 a 17 bc inf 0",
         "HSET timed f 1 g two",
         "HPEXPIREAT timed 4102444800000 FIELDS 1 f",
     ] {
@@ -147,12 +148,6 @@ fn real_files_do_not_lose_anything_unnoticed() {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "tests may read files")]
-fn golden(name: &str) -> Vec<u8> {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../snapshots/golden");
-    std::fs::read(folder.join(name)).expect("it is in the repository")
-}
-
 /// Every damage to a payload is found, whoever's it is.
 #[test]
 fn no_damage_to_a_payload_goes_unnoticed() {
@@ -161,7 +156,9 @@ fn no_damage_to_a_payload_goes_unnoticed() {
     let target = driver(2);
     for version in [10, 12, 13, 80] {
         from.engine.options.set_rdb_version(version);
-        for key in ["text", "number", "packed", "list", "hash", "timed"] {
+        for key in
+            ["text", "number", "packed", "list", "hash", "timed", "set", "integers", "scores"]
+        {
             let dumped = from.call(&[b"DUMP", key.as_bytes()]);
             let start = dumped.iter().position(|&byte| byte == b'\n').expect("a bulk") + 1;
             let whole = &dumped[start..dumped.len() - 2];
