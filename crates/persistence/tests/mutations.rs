@@ -1,5 +1,5 @@
-//! Payloads and files of real servers, damaged at random under a right checksum: each is refused, or
-//! is a value that comes back from its own payload. Never a panic.
+//! Payloads and files of real servers, damaged at random under a right checksum: each is refused,
+//! or is a value that comes back from its own payload. Never a panic.
 //!
 //! `REDSTART_MUTATIONS=1000000` tries so many, and `REDSTART_SEED` others than last time. The fuzz
 //! target `rdb` does the same, led by what code is reached.
