@@ -29,13 +29,27 @@ local function all()
     end
     return table.concat(found, ", ")
 end
+-- One match behind another, with steps back and far ahead.
+local function steps()
+    local found, at = {}, 1
+    for nth = 1, 30 do
+        local first, last, one = from.find(text, pattern, at)
+        table.insert(found, tostring(first) .. " " .. tostring(last) .. " " .. tostring(one))
+        if not first then break end
+        at = if nth % 7 == 6 then first - 2 elseif nth % 5 == 4 then last + 4 else last + 1
+        at = math.max(at, 1)
+        if at > #text then break end
+        table.insert(found, tostring(from.match(text, pattern, at)))
+    end
+    return table.concat(found, ", ")
+end
 local function swapped(one, two)
     return if two then two .. "/" .. one else false
 end
 return table.concat({
     line(pcall(from.find, text, pattern)), line(pcall(from.find, text, pattern, init)),
     line(pcall(from.match, text, pattern)), line(pcall(from.match, text, pattern, init)),
-    line(pcall(all)), line(pcall(from.gsub, text, pattern, "<%0>")),
+    line(pcall(all)), line(pcall(steps)), line(pcall(from.gsub, text, pattern, "<%0>")),
     line(pcall(from.gsub, text, pattern, "%2<%1", 2)),
     line(pcall(from.gsub, text, pattern, swapped)),
     line(pcall(from.find, text, pattern, init, true)),
