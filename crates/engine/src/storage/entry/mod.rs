@@ -482,23 +482,41 @@ impl Entry {
 
     /// Makes an inline string `len` bytes long, at most [`INLINE_MAX`]; what is new is zero.
     fn grow_inline(&mut self, len: usize) -> &mut [u8] {
-        let (old, age) = (self.shape(), self.age());
+        let old = self.shape();
         assert!(old.kind == KIND_INLINE && (old.value_len..=INLINE_MAX).contains(&len));
         let new = Shape { value_len: len, flags: old.flags | RAW, ..old };
+        self.lengthen(new);
+        // SAFETY: the value is the block's end, and all of its `len` bytes are initialised.
+        unsafe {
+            let at = self.0.as_ptr().add(new.key_at() + new.key_len);
+            std::slice::from_raw_parts_mut(at, len)
+        }
+    }
+
+    /// Makes the room for the elements in the tail larger by at least `more` bytes, which are zero.
+    fn grow_tail(&mut self, more: usize) {
+        let old = self.shape();
+        assert!(old.kind >= KIND_TAIL);
+        let mut new = Shape { value_len: old.value_len + more, ..old };
+        new.value_len += tail::spare_room(new.size());
+        self.lengthen(new);
+    }
+
+    /// Lengthens what lies at the end of the block by zeros; `new` differs in flags at most, and
+    /// is not longer than a header can say.
+    fn lengthen(&mut self, new: Shape) {
+        let (old, age) = (self.shape(), self.age());
+        assert!((old.value_len..=u16::MAX.into()).contains(&new.value_len));
         // SAFETY: the block was allocated with the old shape's layout, and the new size is not
-        // zero; it is larger by at most INLINE_MAX, so no overflow either.
+        // zero; it is larger by at most 64 KiB, so no overflow either.
         let block = unsafe { realloc(self.0.as_ptr(), old.layout(), new.size()) };
         let Some(block) = NonNull::new(block) else { handle_alloc_error(new.layout()) };
         self.0 = block;
         self.write_header(new);
         self.touch(age);
-        // SAFETY: the value is the block's end, so its new bytes lie between the old size and
-        // the new one; then all `len` bytes behind the key are initialised.
+        // SAFETY: the new bytes lie between the old size and the new one.
         unsafe {
-            let fresh = block.as_ptr().add(old.size());
-            std::ptr::write_bytes(fresh, 0, new.size() - old.size());
-            let at = block.as_ptr().add(new.key_at() + new.key_len);
-            std::slice::from_raw_parts_mut(at, len)
+            std::ptr::write_bytes(block.as_ptr().add(old.size()), 0, new.size() - old.size());
         }
     }
 

@@ -1,9 +1,10 @@
 //! Short lists and sets: their elements lie in the tail of the entry, behind the key, so that such
 //! a value is one allocation, as a string is.
 //!
-//! A change that leaves the entry as large as it is, and is a matter of bytes, happens in place.
-//! Any other is made to an [`Object`] of the elements, which then replaces them. One that grows
-//! beyond [`SHORT_MAX`] bytes stays an object, and returns to the tail when it has half as many.
+//! A change that leaves the entry as large as it is, and is a matter of bytes, happens in place; so
+//! does an element that is added at the end of an entry that has to grow for it. Any other is made
+//! to an [`Object`] of the elements, which then replaces them. One that grows beyond [`SHORT_MAX`]
+//! bytes stays an object, and returns to the tail when it has half as many.
 
 use super::{Entry, NewValue};
 use crate::storage::memory::size_class;
@@ -151,10 +152,19 @@ impl Entry {
         if self.tail() == Some(Tail::Integers) {
             return false;
         }
-        let pushed = self.with_tail(|meta, bytes| {
-            limit.admits(Run { meta: *meta, bytes }, value.len())
-                && try_push(meta, bytes, end, value)
+        let mut lacking = None;
+        let mut pushed = self.with_tail(|meta, bytes| {
+            let run = Run { meta: *meta, bytes };
+            if !limit.admits(run, value.len()) {
+                return false;
+            }
+            lacking = run.lacking(end, value).filter(|more| bytes.len() + more <= SHORT_MAX);
+            try_push(meta, bytes, end, value)
         });
+        if let Some(more) = lacking {
+            self.grow_tail(more);
+            pushed = self.with_tail(|meta, bytes| try_push(meta, bytes, end, value));
+        }
         pushed == Some(true)
     }
 

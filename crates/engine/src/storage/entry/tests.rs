@@ -98,6 +98,27 @@ fn a_short_list_of_even_elements_costs_sixteen_bytes_above_key_and_elements() {
 }
 
 #[test]
+fn an_element_behind_the_last_makes_a_short_entry_longer() {
+    for deadline in [0, 9] {
+        let mut entry = empty_list(b"key", deadline);
+        entry.edit_list(|list| list.push(End::Tail, &[0; 16], LIMIT));
+        entry.touch(5);
+        entry.set_epoch(true);
+        for n in 1..28 {
+            assert!(entry.try_push(End::Tail, &[n; 16], LIMIT), "{n}");
+        }
+        let (list, in_tail) = list_in(&entry);
+        assert!((0..28).all(|n| list.get(n).is_some_and(|it| it.as_bytes() == [n as u8; 16])));
+        assert_eq!((list.len(), in_tail, entry.key()), (28, true, &b"key"[..]));
+        assert_eq!((entry.deadline_ms(), entry.age(), entry.epoch()), (deadline, 5, true));
+        // Others are not a matter of bytes at the end, or too many.
+        assert!(!entry.try_push(End::Head, &[1; 16], LIMIT));
+        assert!(!entry.try_push(End::Tail, &[1; 15], LIMIT));
+        assert!(!(0..12).all(|_| entry.try_push(End::Tail, &[1; 16], LIMIT)));
+    }
+}
+
+#[test]
 fn a_list_agrees_with_a_deque_in_the_tail_and_out_of_it() {
     for (key_len, deadline) in [(3, 0), (3, 9), (300, 0)] {
         let mut random = fastrand::Rng::with_seed(key_len as u64 + deadline);

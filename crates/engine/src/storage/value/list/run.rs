@@ -114,6 +114,23 @@ pub fn try_push(meta: &mut Meta, bytes: &mut [u8], end: End, value: &[u8]) -> bo
 }
 
 impl<'a> Run<'a> {
+    /// By how many bytes there would have to be more at the end so that an element could be added
+    /// there; None where it could be as it is, or where that is not all that is in the way.
+    #[inline]
+    pub fn lacking(self, end: End, value: &[u8]) -> Option<usize> {
+        let size = match self.meta.form {
+            Form::Mixed => framed(value.len()),
+            Form::Even => value.len(),
+        };
+        let is_like = self.meta.form == Form::Mixed || value.len() * self.count() == self.used();
+        let is_packed = end == End::Tail && self.meta.start == 0;
+        let is_all = is_packed && is_like && (1..COUNT_MAX).contains(&self.count());
+        (usize::from(self.meta.end) + size)
+            .checked_sub(self.bytes.len())
+            .filter(|_| is_all)
+            .filter(|more| *more > 0)
+    }
+
     /// The number of elements.
     #[inline]
     pub fn count(self) -> usize {
