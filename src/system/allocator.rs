@@ -129,6 +129,9 @@ pub fn collect() {
 pub enum Thrift {
     /// Memory comes in huge pages, where the system has them, and goes back after a second.
     Fast,
+    /// Memory comes in small pages: each thread has pages of its own for each size, and huge ones
+    /// would be mostly empty while there is little in them. It goes back after a second.
+    Sparse,
     /// Memory comes in small pages, and goes back at once.
     Small,
 }
@@ -140,6 +143,7 @@ const PURGE_DELAY: mi_option_t = 15;
 pub fn set_thrift(thrift: Thrift) {
     let (delay_ms, small_pages) = match thrift {
         Thrift::Fast => (1000, false),
+        Thrift::Sparse => (1000, true),
         Thrift::Small => (10, true),
     };
     // SAFETY: an option may be set at any time, on any thread.
