@@ -221,7 +221,7 @@ static FUNCTION_LOAD: SessionCommand = CONTAINER
     .complexity("O(1) (considering compilation time is redundant)")
     .run(|context, args| {
         let options = args.len() - 1;
-        let bad = (2..options).find(|&at| at > 2 || !is(&args[at], "replace"));
+        let bad = (2..options).find(|&at| !is(&args[at], "replace"));
         if let Some(at) = bad {
             return Err(Error::quoting("ERR Unknown option given: ", &args[at], ""));
         }
