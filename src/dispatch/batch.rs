@@ -234,6 +234,7 @@ pub fn arguments<'a>(spans: &'a [Span], request: &Request, source: Source<'a>) -
 /// it stays where it is.
 #[cold]
 pub fn wait_for_room(session: &mut Session, worker: &Worker, rest: &[Request], source: Source<'_>) {
+    session.lacks_room = true;
     let bytes = |request: &Request| -> usize {
         arguments(&worker.spans, request, source).iter().map(<[u8]>::len).sum()
     };

@@ -44,6 +44,8 @@ const SMALL_LIMIT: usize = 1 << 30;
 const HUGE_PAGES_MIN: usize = 64 << 20;
 /// By which part of the limit the process may be larger than that before it counts.
 const SLACK_FREE_PART: usize = 20;
+/// How much it is taken to grow yet, as its pages come to be partly used, in bytes.
+const SLACK_GROWTH: usize = 4 << 20;
 /// Which part of the limit may go to that at most, and which part comes back at a time.
 const SLACK_MAX_PART: usize = 4;
 /// Below this limit the program itself is most of the process, in bytes.
@@ -107,6 +109,8 @@ pub struct Evictor {
     taken_ms: AtomicU64,
     /// Whether nothing could be evicted after the last sum.
     stuck: AtomicBool,
+    /// Whether much was about to be freed or saved then.
+    crowded: AtomicBool,
     /// What the process has of the system beyond its share, as far as that counts, in bytes.
     slack: AtomicUsize,
     /// Whether the process has so much that workers should give back what they can.
@@ -160,6 +164,7 @@ impl Evictor {
             since: AtomicUsize::new(0),
             taken_ms: AtomicU64::new(0),
             stuck: AtomicBool::new(false),
+            crowded: AtomicBool::new(false),
             slack: AtomicUsize::new(0),
             bloated: AtomicBool::new(false),
             is_sparse: AtomicBool::new(false),
@@ -181,6 +186,7 @@ impl Evictor {
         let limit = config.count(Setting::Maxmemory);
         self.limit.store(limit, Relaxed);
         self.slack.store(0, Relaxed);
+        allocator::set_short(false);
         self.set_thrift(allocator::allocated());
         self.since.store(usize::MAX / 2, Relaxed);
         self.taken_ms.store(0, Relaxed);
@@ -225,12 +231,13 @@ impl Evictor {
     pub fn note_resident(&self, bytes: impl FnOnce() -> Option<usize>) {
         let limit = self.limit.load(Relaxed);
         let Some(bytes) = (limit > 0).then(bytes).flatten() else { return };
-        let excess = bytes.saturating_sub(limit + limit / SLACK_FREE_PART);
+        let excess = (bytes + SLACK_GROWTH).saturating_sub(limit + limit / SLACK_FREE_PART);
         let (slack, step) = (self.slack.load(Relaxed), limit / SLACK_STEP_PART);
         let most = if limit < SLACK_LIMIT_MIN { 0 } else { limit / SLACK_MAX_PART };
         let aim = excess.min(most);
         self.slack.store(aim.max(slack.saturating_sub(step)), Relaxed);
         self.bloated.store(bytes > limit, Relaxed);
+        allocator::set_short(excess > 0);
         if aim > slack {
             // What was the last sum is too little.
             self.since.fetch_max(limit, Relaxed);
@@ -240,6 +247,11 @@ impl Evictor {
     /// Whether workers should give memory back that they do not use.
     pub fn is_bloated(&self) -> bool {
         self.is_on() && self.bloated.load(Relaxed)
+    }
+
+    /// Whether requests wait until the memory of what has gone is there again.
+    pub fn is_crowded(&self) -> bool {
+        self.crowded.load(Relaxed)
     }
 
     /// Whether the last sum was beyond the limit.
@@ -264,17 +276,22 @@ impl Evictor {
         }
         let is_fresh = self.taken_ms.swap(now.mono_ms, Relaxed) == now.mono_ms;
         if is_fresh && self.since.load(Relaxed) < SUM_BYTES {
-            return if self.stuck.load(Relaxed) { Room::None } else { Room::Enough };
+            if self.stuck.load(Relaxed) {
+                return Room::None;
+            }
+            return if self.is_crowded() { Room::Later } else { Room::Enough };
         }
         self.since.store(0, Relaxed);
-        let kept = engine.keyspace.kept_for_snapshot();
-        let mut used = self.sum(log_bytes + kept + bytes_of_garbage(&local.garbage));
+        let kept = || engine.keyspace.kept_for_snapshot();
+        let leaves_much = || kept() + self.reclaimer.bytes_waiting() > limit / LEAVING_PART;
+        let mut used = self.sum(log_bytes + kept() + bytes_of_garbage(&local.garbage));
         // Some room beyond what is asked for, so that the next sum is not due at once.
         let spare = (limit / 64).min(4 << 20);
         let mut room = Room::Enough;
         if used > limit.saturating_sub(spare / 2) {
             let (mut evicted, mut pool) = (0, Pool::default());
-            while used > limit.saturating_sub(spare) && evicted < KEYS_MAX {
+            // A key that a snapshot keeps leaves no room yet.
+            while used > limit.saturating_sub(spare) && evicted < KEYS_MAX && !leaves_much() {
                 let Some(freed) = self.evict(engine, local, &mut pool, now) else { break };
                 used = used.saturating_sub(freed);
                 evicted += 1;
@@ -290,10 +307,11 @@ impl Evictor {
                 _ => Room::Later,
             };
         }
-        let leaving = kept + self.reclaimer.bytes_waiting();
-        if room == Room::Enough && leaving > limit / LEAVING_PART {
+        let crowded = leaves_much();
+        if crowded {
             room = Room::Later;
         }
+        self.crowded.store(crowded, Relaxed);
         self.used.store(used, Relaxed);
         self.stuck.store(room == Room::None, Relaxed);
         room

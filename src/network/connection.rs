@@ -37,6 +37,8 @@ const WRITE_BYTES: usize = 256 * 1024;
 /// The parts of one vectored write: what Linux takes at a time.
 const PARTS_MAX: usize = 1024;
 
+/// How long a request waits for memory that is about to be freed or saved before it is tried again.
+const ROOM_PATIENCE: Duration = Duration::from_millis(1);
 /// How long the last reply waits for a client that takes nothing of it.
 const LAST_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -76,6 +78,8 @@ struct Turn {
     closes: bool,
     /// There is more to read or to run, but others come first.
     pauses: bool,
+    /// A request waits for room in memory.
+    lacks_room: bool,
 }
 
 /// Takes a connection on: a task of its own serves it until it ends, and then calls `on_end` with
@@ -136,7 +140,9 @@ async fn serve(server: &'static Server, connection: &Mutex<Connection>) -> io::R
                 leave(server, &mut connection.lock().session);
             }
         }
-        if turn.pauses {
+        if turn.lacks_room && server.evictor.is_crowded() {
+            tokio::time::sleep(ROOM_PATIENCE).await;
+        } else if turn.pauses {
             // Much input is taken in pieces, and others are served between them.
             tokio::task::yield_now().await;
         }
@@ -185,7 +191,9 @@ fn poll_turn(connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Resu
     let writes = !session.out.is_empty();
     let pauses = session.input_waits || !writes && session.wanted > worker::READ_BYTES;
     let is_large = session.out.len() > KEEP_BYTES;
-    Poll::Ready(Ok(Turn { ended: !lives, writes, is_large, closes: session.closing, pauses }))
+    let lacks_room = std::mem::take(&mut session.lacks_room);
+    let closes = session.closing;
+    Poll::Ready(Ok(Turn { ended: !lives, writes, is_large, closes, pauses, lacks_room }))
 }
 
 /// Removes the client from the list of clients and calls `on_end`, however its task ends.

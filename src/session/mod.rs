@@ -57,6 +57,8 @@ pub struct Session {
     pub input_waits: bool,
     /// Whether the batch that was to run waits for room and is still in the input.
     pub crowded: bool,
+    /// Whether a request of the input waits for room in memory.
+    pub lacks_room: bool,
     /// Where the parser stands in `input`.
     pub parser: Parser,
     /// How many more bytes the request in `input` wants at least.
@@ -143,6 +145,7 @@ impl Session {
             input: BytesMut::new(),
             input_waits: false,
             crowded: false,
+            lacks_room: false,
             parser: Parser::default(),
             wanted: 0,
             closing: false,

@@ -24,12 +24,15 @@ use libmimalloc_sys::{
 use redstart_engine::storage::memory::size_class;
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
-use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering::Relaxed};
 
 /// The alignment of every block that mimalloc gives, in bytes.
 const PLAIN_ALIGN: usize = 8;
 /// Blocks from this size on are mappings, in bytes.
 const HUGE_MIN: usize = 4 << 20;
+/// Blocks from this size on are large: while memory is short, the pages in them go back to the
+/// system as soon as they are freed, in bytes.
+const LARGE_MIN: usize = 32 << 10;
 
 /// Whether a block of this layout is a mapping.
 #[inline]
@@ -108,6 +111,15 @@ fn note_new(block: *mut u8, layout: Layout) -> *mut u8 {
     block
 }
 
+/// Whether memory is short.
+static IS_SHORT: AtomicBool = AtomicBool::new(false);
+
+/// Says whether memory is short: then large blocks are freed more slowly, but leave nothing behind
+/// for others of their size.
+pub fn set_short(is_short: bool) {
+    IS_SHORT.store(is_short, Relaxed);
+}
+
 /// mimalloc.
 pub struct Mimalloc;
 
@@ -132,22 +144,29 @@ pub enum Thrift {
     /// Memory comes in small pages: each thread has pages of its own for each size, and huge ones
     /// would be mostly empty while there is little in them. It goes back after a second.
     Sparse,
-    /// Memory comes in small pages, and goes back at once.
+    /// Memory comes in small pages, goes back at once, and threads share what they have.
     Small,
 }
 
 /// mimalloc's `purge_delay`, in milliseconds, by its place among the options.
 const PURGE_DELAY: mi_option_t = 15;
+/// Its `page_max_reclaim`: a thread that frees a block in a page of its own which was full takes
+/// the page back if it has at most so many of that size. Others find a page's free blocks only
+/// while nobody has it.
+const PAGE_MAX_RECLAIM: mi_option_t = 41;
 
 /// Sets how memory comes and goes from now on.
 pub fn set_thrift(thrift: Thrift) {
-    let (delay_ms, small_pages) = match thrift {
-        Thrift::Fast => (1000, false),
-        Thrift::Sparse => (1000, true),
-        Thrift::Small => (10, true),
+    let (delay_ms, pages, small_pages) = match thrift {
+        Thrift::Fast => (1000, -1, false),
+        Thrift::Sparse => (1000, -1, true),
+        Thrift::Small => (10, 4, true),
     };
     // SAFETY: an option may be set at any time, on any thread.
-    unsafe { mi_option_set(PURGE_DELAY, delay_ms) }
+    unsafe {
+        mi_option_set(PURGE_DELAY, delay_ms);
+        mi_option_set(PAGE_MAX_RECLAIM, pages);
+    }
     // A system that cannot do so has no huge pages either.
     #[cfg(target_os = "linux")]
     let _ = rustix::thread::disable_transparent_huge_pages(small_pages);
@@ -205,9 +224,15 @@ unsafe impl GlobalAlloc for Mimalloc {
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         note(-taken(layout));
-        if is_huge(layout) {
-            // SAFETY: a block of this layout is a mapping that its owner gives up.
-            return unsafe { huge::unmap_later(block, layout.size()) };
+        if layout.size() >= LARGE_MIN {
+            if is_huge(layout) {
+                // SAFETY: a block of this layout is a mapping that its owner gives up.
+                return unsafe { huge::unmap_later(block, layout.size()) };
+            }
+            if IS_SHORT.load(Relaxed) {
+                // SAFETY: the caller gives up the block; mimalloc keeps nothing in it yet.
+                unsafe { give_back_pages(block, layout.size()) }
+            }
         }
         // SAFETY: the caller's block came from one of the functions here.
         unsafe { mi_free(block.cast()) }
@@ -252,6 +277,27 @@ impl Mimalloc {
             new_block
         }
     }
+}
+
+/// Gives the pages that lie in a block back to the system. They are zero when they are used again.
+///
+/// # Safety
+/// `size` bytes at `block` are a block of mimalloc's that is about to be freed.
+#[cold]
+unsafe fn give_back_pages(block: *mut u8, size: usize) {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::mm::{Advice, madvise};
+        let page = rustix::param::page_size();
+        let start = block.align_offset(page);
+        let len = size.saturating_sub(start) / page * page;
+        // SAFETY: the pages lie in the block, which nobody uses any more; it stays mapped.
+        // What the system does not take stays.
+        let _ = unsafe { madvise(block.wrapping_add(start).cast(), len, Advice::LinuxDontNeed) };
+    }
+    // Elsewhere they stay.
+    #[cfg(not(target_os = "linux"))]
+    let _ = (block, size);
 }
 
 /// Blocks that are mappings.

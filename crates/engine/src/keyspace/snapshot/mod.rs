@@ -147,7 +147,7 @@ impl Snapshot {
     pub fn backlog(&self) -> usize {
         // The walk itself may just have found as many as a segment has.
         let entries = self.walk.large_waiting().saturating_sub(SEGMENT_MAX);
-        (self.walk.queue.buffers().full() + entries) * BATCH_BYTES
+        self.walk.queue.buffers().kept_bytes() + entries * BATCH_BYTES
     }
 
     /// Gives the snapshot up: walks to its end and saves nothing.

@@ -57,7 +57,9 @@ impl Saving {
             return;
         }
         if entry.is_bulky() {
-            self.queue.keep(self.db, entry.freeze());
+            // A string in one piece is copied by whoever changes it; of others most stays shared.
+            let is_left = entry.object().is_none() && !entry.is_cut();
+            self.queue.keep(self.db, entry.freeze(), if is_left { Of::Snapshot } else { Of::Both });
         } else {
             self.queue.encode(self.stripe, self.db, entry);
         }
@@ -68,7 +70,7 @@ impl Saving {
     #[cold]
     pub fn keep_owned(&self, mut entry: Entry, epoch: bool) -> Option<Entry> {
         if entry.epoch() != epoch && entry.is_bulky() {
-            self.queue.keep(self.db, entry);
+            self.queue.keep(self.db, entry, Of::Snapshot);
             return None;
         }
         self.keep(&mut entry, epoch);
@@ -93,7 +95,7 @@ impl Saving {
         for entry in entries.filter(|entry| entry.epoch() != epoch) {
             if entry.is_bulky() {
                 // Encoded after the unlock: shared it costs next to nothing to keep.
-                self.keep(entry, epoch);
+                self.queue.keep(self.db, entry.freeze(), Of::Both);
             } else {
                 f(SnapshotItem::Entry(self.db, entry));
             }
@@ -102,6 +104,24 @@ impl Saving {
         self.segment += 1;
         true
     }
+}
+
+/// Whose a large value is that waits to be saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    /// The snapshot's alone.
+    Snapshot,
+    /// The keyspace still has it, or most of it.
+    Both,
+}
+
+/// A large value that waits to be saved.
+struct Kept {
+    /// Its database's index at the flip.
+    db: usize,
+    entry: Entry,
+    /// The bytes that only the snapshot has.
+    bytes: usize,
 }
 
 /// A part that was emptied before all of it was saved.
@@ -137,12 +157,12 @@ impl Batch {
 pub struct Buffers {
     spare: Mutex<Vec<Batch>>,
     full: Mutex<Vec<Batch>>,
-    /// The bytes of large old values that wait.
+    /// The bytes of large old values that wait and that only a snapshot has.
     large_bytes: AtomicUsize,
 }
 
 impl Buffers {
-    /// The bytes that wait to be saved.
+    /// The bytes that wait to be saved and are part of no value any more.
     pub fn kept_bytes(&self) -> usize {
         self.full() * (BATCH_BYTES + ROOM_BYTES) + self.large_bytes.load(Relaxed)
     }
@@ -177,8 +197,8 @@ pub struct Queue {
     encode: Encode,
     /// What writers of some shards fill.
     stripes: Vec<Mutex<Batch>>,
-    /// Large old values, each with its database's index at the flip.
-    entries: Mutex<Vec<(usize, Entry)>>,
+    /// Large old values.
+    entries: Mutex<Vec<Kept>>,
     parts: Mutex<Vec<EmptiedPart>>,
     buffers: &'static Buffers,
 }
@@ -202,18 +222,17 @@ impl Queue {
     }
 
     /// Keeps a large entry.
-    fn keep(&self, db: usize, entry: Entry) {
-        self.buffers.large_bytes.fetch_add(entry.allocated(), Relaxed);
-        self.entries.lock().push((db, entry));
+    fn keep(&self, db: usize, entry: Entry, of: Of) {
+        let bytes = if of == Of::Snapshot { entry.allocated() } else { 0 };
+        self.buffers.large_bytes.fetch_add(bytes, Relaxed);
+        self.entries.lock().push(Kept { db, entry, bytes });
     }
 
     /// Takes a large entry out, with its database.
     pub fn take_entry(&self) -> Option<(usize, Entry)> {
-        let taken = self.entries.lock().pop();
-        if let Some((_, entry)) = &taken {
-            self.buffers.large_bytes.fetch_sub(entry.allocated(), Relaxed);
-        }
-        taken
+        let Kept { db, entry, bytes } = self.entries.lock().pop()?;
+        self.buffers.large_bytes.fetch_sub(bytes, Relaxed);
+        Some((db, entry))
     }
 
     /// How many large entries there are.
