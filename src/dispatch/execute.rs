@@ -3,11 +3,11 @@
 use crate::clients::client::NO_TOUCH;
 use crate::clients::held::UNCOUNTED;
 use crate::clients::output_limits::Verdict;
-use crate::dispatch::OUTPUT_FLUSH;
 use crate::dispatch::account::Account;
 use crate::dispatch::after_unlock::take_out_garbage;
 use crate::dispatch::batch::{Request, Source, What, arguments, put_back, wait_for_room};
 use crate::dispatch::gate::{gate, memory_gate, pause_holds};
+use crate::dispatch::is_full;
 use crate::dispatch::worker::Worker;
 use crate::durability;
 use crate::memory::evict::Room;
@@ -74,9 +74,7 @@ pub fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<
             break;
         }
         // What has used up its output or its time lets others have their turn.
-        let spent = session.out.len() > OUTPUT_FLUSH
-            || session.out.has_rest()
-            || before.alone && account.is_long();
+        let spent = is_full(&session.out) || before.alone && account.is_long();
         if spent && place + 1 < batch.len() && !session.is_waiting() {
             put_back(session, worker, &batch[place + 1..], source);
             batch.truncate(place + 1);

@@ -25,9 +25,16 @@ use crate::dispatch::execute::execute_batch;
 use crate::dispatch::worker::Worker;
 use crate::session::Session;
 use bytes::BytesMut;
+use redstart_protocol::Reply;
 
 /// Output beyond which no further request runs before it is written, in bytes.
 const OUTPUT_FLUSH: usize = 256 * 1024;
+
+/// Whether output has to be written before the next request runs.
+#[inline]
+fn is_full(out: &Reply) -> bool {
+    out.len() > OUTPUT_FLUSH || out.has_rest()
+}
 
 /// A batch with an argument of this size keeps its input by reference, so that a handler may share
 /// it instead of copying it, in bytes. Below, the input buffer is worth more: it is used again.
@@ -45,7 +52,7 @@ pub fn run_shared(session: &mut Session, worker: &mut Worker, input: &mut [u8]) 
         if session.closing {
             return;
         }
-        if session.out.len() > OUTPUT_FLUSH || session.is_waiting() || worker.turns.is_over() {
+        if is_full(&session.out) || session.is_waiting() || worker.turns.is_over() {
             session.input_waits = true;
         }
         if session.input_waits {
@@ -91,7 +98,7 @@ pub fn run_kept(session: &mut Session, worker: &mut Worker) {
             session.input.extend_from_slice(&input);
             input = std::mem::take(&mut session.input);
         }
-        let stops = session.out.len() > OUTPUT_FLUSH || session.is_waiting();
+        let stops = is_full(&session.out) || session.is_waiting();
         if (stops || worker.turns.is_over()) && !input.is_empty() {
             session.input_waits = true;
         }

@@ -11,6 +11,7 @@ use crate::dispatch;
 use crate::dispatch::worker;
 use crate::durability::Release;
 use crate::network::handover::Handover;
+use crate::network::large_writes::WriteTurn;
 use crate::network::socket::{Accepted, Socket};
 use crate::server::Server;
 use crate::session::handlers::Handlers;
@@ -52,6 +53,13 @@ pub struct Connection {
     pub session: Session,
     /// How much of its output is written, in bytes.
     pub written: usize,
+}
+
+impl Connection {
+    /// Whether there is much to write.
+    fn writes_much(&self) -> bool {
+        self.session.out.len() - self.written > KEEP_BYTES || self.session.out.has_rest()
+    }
 }
 
 /// How long CLIENT KILL waits for a connection that is being served on another worker. Two clients
@@ -161,24 +169,56 @@ fn leave(server: &Server, session: &mut Session) {
 /// Writes all replies. A connection that ends behind them ends without them when the client takes
 /// nothing for a while: nobody can see it any more, or end it.
 async fn flush(connection: &Mutex<Connection>, closes: bool) -> io::Result<()> {
-    let piece = || poll_fn(|cx| poll_flush(&mut connection.lock(), cx));
     loop {
-        let all = if closes {
-            let written = connection.lock().written;
-            match tokio::time::timeout(LAST_PATIENCE, piece()).await {
-                Ok(all) => all?,
-                Err(_) if connection.lock().written > written => false,
-                Err(_) => return Err(io::ErrorKind::TimedOut.into()),
-            }
+        let all = if connection.lock().writes_much() {
+            flush_piece(connection, closes).await?
         } else {
-            piece().await?
+            let all = patiently(connection, closes, poll_flush).await?;
+            all == Some(true)
         };
         if all {
             return Ok(());
         }
-        // A large reply goes out in pieces, and others are served between them.
-        tokio::task::yield_now().await;
     }
+}
+
+/// Writes a piece of a large reply, or waits until the client takes one.
+async fn flush_piece(connection: &Mutex<Connection>, closes: bool) -> io::Result<bool> {
+    let turn = WriteTurn::begin().await;
+    let piece = poll_fn(|cx| Poll::Ready(poll_flush(&mut connection.lock(), cx))).await;
+    turn.end(!matches!(piece, Poll::Ready(Ok(true)))).await;
+    if let Poll::Ready(all) = piece {
+        return all;
+    }
+    patiently(connection, closes, poll_writable).await?;
+    Ok(false)
+}
+
+/// Waits for the client as long as `f` does; if the connection `closes`, as long as the client
+/// takes something now and then. None when that was too long for one try.
+async fn patiently<T>(
+    connection: &Mutex<Connection>,
+    closes: bool,
+    f: fn(&mut Connection, &mut Context<'_>) -> Poll<io::Result<T>>,
+) -> io::Result<Option<T>> {
+    let result = poll_fn(|cx| f(&mut connection.lock(), cx));
+    if !closes {
+        return result.await.map(Some);
+    }
+    let written = connection.lock().written;
+    match tokio::time::timeout(LAST_PATIENCE, result).await {
+        Ok(result) => result.map(Some),
+        Err(_) if connection.lock().written > written => Ok(None),
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
+/// Waits until the client takes something.
+fn poll_writable(connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    if connection.session.info.is_killed(cx.waker()) {
+        return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+    }
+    connection.stream.poll_writable(cx)
 }
 
 fn poll_turn(connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Result<Turn>> {

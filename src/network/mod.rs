@@ -2,6 +2,7 @@
 
 pub mod connection;
 pub mod handover;
+mod large_writes;
 pub mod listen;
 pub mod socket;
 pub mod while_busy;

@@ -67,6 +67,17 @@ impl Socket {
         Ok(rustix::io::read(self, into)?)
     }
 
+    /// Waits until the socket takes something.
+    ///
+    /// # Errors
+    /// When the connection has failed.
+    pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Socket::Tcp(stream) => stream.poll_write_ready(cx),
+            Socket::Unix(stream) => stream.poll_write_ready(cx),
+        }
+    }
+
     /// Shuts the connection down, so that the client sees its end.
     pub fn end(&self) {
         // A client that has disconnected already is no error.

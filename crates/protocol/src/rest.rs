@@ -14,8 +14,11 @@
 use crate::reply::Reply;
 use std::fmt;
 
-/// What is produced at a time, in bytes: more than an owner lets a batch write.
+/// What is produced at a time, in bytes.
 pub const PIECE_BYTES: usize = 260 * 1024;
+/// What is produced at first, in bytes. That happens as the command runs; where many clients ask
+/// for much at the same time, those that come after them wait for it.
+const FIRST_BYTES: usize = 32 * 1024;
 
 /// Produces the rest of a reply.
 pub trait Rest: Send {
@@ -53,7 +56,7 @@ impl Reply {
     /// Writes a first piece of a rest, and keeps what is left of it.
     pub fn put_rest(&mut self, mut rest: Box<dyn Rest>) {
         debug_assert!(self.takes_rest && self.rest.is_none(), "nobody would write it");
-        if rest.write(self, PIECE_BYTES) {
+        if rest.write(self, FIRST_BYTES) {
             self.rest = Some(rest);
         }
     }
