@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use support::client::Client;
 use support::resp::{Kind, Value};
 use support::server::Server;
+use support::talk::field;
 
 fn start(arguments: &[&str]) -> Server {
     let mut all = vec!["--save", ""];
@@ -228,6 +229,27 @@ fn a_known_script_runs_on_every_worker() {
     first.call(&["SCRIPT", "FLUSH"]).expect("answers");
     let reply = first.call(&[&b"EVALSHA"[..], &digest, b"0"]).expect("answers");
     assert!(matches!(reply, Value::Error(text) if text.starts_with(b"NOSCRIPT")));
+}
+
+#[test]
+fn a_script_that_is_used_stays_known_on_every_worker() {
+    let server = start(&["--threads", "2"]);
+    let [mut user, mut other] = [(); 2].map(|()| Client::connect(server.port()).expect("connects"));
+    assert_eq!(eval(&mut user, "return 43"), Value::Int(43));
+    let digest = "04e9d38570d6a3d8215891e76dd6be951012eaf9";
+    for n in 0..2000 {
+        assert_eq!(eval(&mut other, &format!("return {n} -- another")), Value::Int(n));
+        if n % 50 == 0 {
+            let reply = user.call(&["EVALSHA", digest, "0"]).expect("answers");
+            assert_eq!(reply, Value::Int(43));
+        }
+    }
+    for _ in 0..6 {
+        let mut client = Client::connect(server.port()).expect("connects");
+        let reply = client.call(&["EVALSHA", digest, "0"]).expect("answers");
+        assert_eq!(reply, Value::Int(43));
+    }
+    assert_eq!(field(&mut user, "number_of_cached_scripts"), "500");
 }
 
 const RELEASE: &str =
