@@ -58,7 +58,8 @@ pub const TABLE: &[Known] = &[
         Sign::NotSent(|command, _| {
             let cursor = command.args.get(2);
             ["HSCAN", "SSCAN", "ZSCAN"].iter().any(|name| command.is(name))
-                && cursor.is_some_and(|text| !text.iter().all(u8::is_ascii_digit))
+                && cursor
+                    .is_some_and(|text| text.is_empty() || !text.iter().all(u8::is_ascii_digit))
         }),
     ),
     stays(
