@@ -175,6 +175,7 @@ pub fn apply(config: &Config, server: &Server) {
     options.set_sorted_set_packed_members_max(config.count(Setting::ZsetMaxListpackEntries));
     options.set_sorted_set_packed_bytes_max(config.count(Setting::ZsetMaxListpackValue));
     options.set_hash_packed_bytes_max(config.count(Setting::HashMaxListpackValue));
+    options.set_sketch_sparse_bytes_max(config.count(Setting::HllSparseMaxBytes));
     options.set_set_integers_max(config.count(Setting::SetMaxIntsetEntries));
     options.set_set_packed_members_max(config.count(Setting::SetMaxListpackEntries));
     options.set_set_packed_bytes_max(config.count(Setting::SetMaxListpackValue));

@@ -297,8 +297,7 @@ parameters! {
         .alias("hash-max-ziplist-value");
     HashSeed = param("hash-seed", "", Text(any)).immutable().without_effect();
     HideUserDataFromLog = param("hide-user-data-from-log", "no", YesNo).without_effect();
-    HllSparseMaxBytes = param("hll-sparse-max-bytes", "3000", Memory(0, LONG))
-        .without_effect();
+    HllSparseMaxBytes = param("hll-sparse-max-bytes", "3000", Memory(0, LONG));
     Hz = param("hz", "10", Hertz).without_effect();
     IgnoreWarnings = param("ignore-warnings", "", Text(any)).without_effect();
     ImportMode = param("import-mode", "no", YesNo).without_effect();

@@ -104,6 +104,31 @@ texts! {
         "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified";
     /// SETRANGE before the string's beginning.
     OFFSET = "ERR offset is out of range";
+    /// SETBIT and its kin beyond the longest string.
+    BIT_OFFSET = "ERR bit offset is not an integer or out of range";
+    /// SETBIT of what is no bit.
+    BIT_VALUE = "ERR bit is not an integer or out of range";
+    /// BITPOS of what is no bit.
+    BIT_ARGUMENT = "ERR The bit argument must be 1 or 0.";
+    /// BITOP NOT of several strings.
+    BITOP_NOT = "ERR BITOP NOT must be called with a single source key.";
+    /// BITFIELD with an integer's type that does not exist.
+    BITFIELD_TYPE = "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not \
+        supported but i64 is.";
+    /// BITFIELD with another word behind OVERFLOW.
+    BITFIELD_OVERFLOW = "ERR Invalid OVERFLOW type specified";
+    /// BITFIELD_RO with an operation that writes.
+    BITFIELD_READ_ONLY = "ERR BITFIELD_RO only supports the GET subcommand";
+    /// A string that is no HyperLogLog.
+    NO_HYPERLOGLOG = "WRONGTYPE Key is not a valid HyperLogLog string value.";
+    /// A HyperLogLog whose registers do not add up.
+    DAMAGED_HYPERLOGLOG = "INVALIDOBJ Corrupted HLL object detected";
+    /// PFDEBUG of a key that is not there.
+    NO_SPECIFIED_KEY = "ERR The specified key does not exist";
+    /// PFDEBUG DECODE of one that is dense.
+    NOT_SPARSE = "ERR HLL encoding is not sparse";
+    /// PFDEBUG SIMD with another word.
+    NO_SWITCH = "ERR Argument must be ON or OFF";
     /// A string would grow beyond `proto-max-bulk-len`.
     STRING_TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
     /// RENAME, DEBUG: the key does not exist.
@@ -291,6 +316,11 @@ impl Error {
     /// A text that quotes a word of the client's. Like Redis, shows it up to the first zero byte.
     pub fn quoting(before: &str, word: &[u8], after: &str) -> Error {
         Error(Cow::Owned([before.as_bytes(), shown(word), after.as_bytes()].concat()))
+    }
+
+    /// BITOP DIFF and its kin of a single string.
+    pub fn two_source_keys(operation: &str) -> Error {
+        Error::text(format!("ERR BITOP {operation} must be called with at least two source keys."))
     }
 
     /// ZUNION and its kin without a key.

@@ -18,6 +18,7 @@ pub struct Options {
     set_integers_max: AtomicUsize,
     set_packed_members_max: AtomicUsize,
     set_packed_bytes_max: AtomicUsize,
+    sketch_sparse_bytes_max: AtomicUsize,
     rdb_version: AtomicU16,
     compresses: AtomicBool,
     expires_actively: AtomicBool,
@@ -38,6 +39,7 @@ impl Default for Options {
             set_integers_max: AtomicUsize::new(512),
             set_packed_members_max: AtomicUsize::new(128),
             set_packed_bytes_max: AtomicUsize::new(64),
+            sketch_sparse_bytes_max: AtomicUsize::new(3000),
             rdb_version: AtomicU16::new(10),
             compresses: AtomicBool::new(true),
             expires_actively: AtomicBool::new(true),
@@ -169,6 +171,16 @@ impl Options {
     /// Sets the longest member of a packed set, in bytes.
     pub fn set_set_packed_bytes_max(&self, bytes: usize) {
         self.set_packed_bytes_max.store(bytes, Relaxed);
+    }
+
+    /// The longest sparse HyperLogLog in bytes (`hll-sparse-max-bytes`).
+    pub fn sketch_sparse_bytes_max(&self) -> usize {
+        self.sketch_sparse_bytes_max.load(Relaxed)
+    }
+
+    /// Sets the longest sparse HyperLogLog.
+    pub fn set_sketch_sparse_bytes_max(&self, bytes: usize) {
+        self.sketch_sparse_bytes_max.store(bytes, Relaxed);
     }
 
     /// The version of Redis's or Valkey's format that DUMP writes (`rdb-version`).

@@ -5,6 +5,7 @@
 //! care about wrong arity. A new family is a file with a table, and a line in [`FAMILIES`].
 
 mod algebra;
+mod bitmap;
 mod blocking;
 mod condition;
 mod connection;
@@ -42,6 +43,8 @@ pub struct Generator {
 pub const FAMILIES: &[(&str, &[Generator])] = &[
     ("string", string::TABLE),
     ("condition", condition::TABLE),
+    ("bitmap", bitmap::BITMAP),
+    ("hyperloglog", bitmap::HYPERLOGLOG),
     ("hash", hash::TABLE),
     ("field", field::TABLE),
     ("list", list::TABLE),

@@ -2,9 +2,11 @@
 //! behind it, and one transcript in `tests/conformance`.
 
 pub mod arguments;
+pub mod bitmap;
 pub mod expiry;
 pub mod geo;
 pub mod hash;
+pub mod hyperloglog;
 pub mod key;
 pub mod list;
 pub mod object;
@@ -24,6 +26,8 @@ use crate::run::command::Declared;
 pub fn all() -> impl Iterator<Item = Declared> {
     let families = [
         string::COMMANDS,
+        bitmap::COMMANDS,
+        hyperloglog::COMMANDS,
         list::COMMANDS,
         object::COMMANDS,
         sort::COMMANDS,

@@ -331,6 +331,11 @@ impl<'a> KeyAccess<'a> {
         }
     }
 
+    /// Changes how an entry is kept in memory, but neither its value nor its age.
+    pub fn reshape<R>(&mut self, key: Key<'_>, slot: Slot, f: impl FnOnce(&mut Entry) -> R) -> R {
+        self.db(key).modify(slot, f)
+    }
+
     /// Fetches a hash for reading; WRONGTYPE when it is something else.
     #[inline]
     pub fn read_hash(&mut self, key: Key<'_>) -> Result<Option<&Hash>, Error> {

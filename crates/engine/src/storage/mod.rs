@@ -7,6 +7,7 @@
 //!   expires       which entry expires next
 //! entry         key, value, age and deadline in one block
 //!   value         what is more than a string: lists, hashes, sets
+//! bits, sketch  what bitmaps and HyperLogLogs do to the bytes of a string
 //! part, memory  shared parts of large values; the allocator's size classes, the prefetch
 //! ```
 //!
@@ -15,10 +16,12 @@
 //! Elsewhere in this room a file
 //! names only files below it.
 
+pub mod bits;
 pub mod entry;
 pub mod expires;
 pub mod memory;
 pub mod part;
+pub mod sketch;
 pub mod table;
 pub mod timed_table;
 pub mod value;

@@ -14,6 +14,7 @@
 //! a gap that SETRANGE leaves is made of one page of zeros, shared by all. There is no way back to
 //! one piece: strings do not shrink in place.
 
+use crate::storage::bits::ones;
 use crate::storage::memory::size_class;
 use bytes::{Bytes, BytesMut};
 use std::borrow::Cow;
@@ -64,6 +65,43 @@ impl Long {
         self.len() == 0
     }
 
+    /// A string of `len` bytes, of which `more` appends those of a range to what it is given: a
+    /// part at a time.
+    pub fn made_of(len: usize, mut more: impl FnMut(Range<usize>, &mut Vec<u8>)) -> Long {
+        let mut piece = |range: Range<usize>| {
+            let mut bytes = Vec::with_capacity(range.len());
+            more(range.clone(), &mut bytes);
+            debug_assert_eq!(bytes.len(), range.len());
+            Bytes::from(bytes)
+        };
+        if len <= WHOLE_MAX {
+            return Long(Form::Whole(piece(0..len)));
+        }
+        let begins = (0..len).step_by(PART_BYTES);
+        let list = begins.map(|at| piece(at..len.min(at + PART_BYTES))).collect();
+        Long(Form::Parts(Box::new(Parts { list, len, ones: Vec::new() })))
+    }
+
+    /// The byte at an index.
+    #[inline]
+    pub fn at(&self, index: usize) -> Option<u8> {
+        match &self.0 {
+            Form::Whole(bytes) => bytes.get(index).copied(),
+            Form::Parts(parts) => {
+                parts.list.get(index / PART_BYTES)?.get(index % PART_BYTES).copied()
+            }
+        }
+    }
+
+    /// How many bits of a range of bytes are set. Of a whole part this is kept until the part
+    /// changes.
+    pub fn count_ones(&mut self, range: Range<usize>) -> u64 {
+        match &mut self.0 {
+            Form::Whole(bytes) => ones(&bytes[range]),
+            Form::Parts(parts) => parts.count_ones(range),
+        }
+    }
+
     /// The bytes taken from the allocator, about: a part may be a slice of something larger.
     pub fn allocated(&self) -> usize {
         size_of::<Long>()
@@ -71,7 +109,7 @@ impl Long {
                 Form::Whole(bytes) => size_class(bytes.len()),
                 Form::Parts(parts) => {
                     let list = parts.list.capacity() * size_of::<Bytes>();
-                    size_of::<Parts>() + list + parts.len
+                    size_of::<Parts>() + list + parts.ones.capacity() * 4 + parts.len
                 }
             }
     }
@@ -135,16 +173,41 @@ impl Long {
 struct Parts {
     list: Vec<Bytes>,
     len: usize,
+    /// How many bits of each part are set, or [`UNKNOWN`]; parts beyond its end are unknown, too.
+    ones: Vec<u32>,
 }
+
+const UNKNOWN: u32 = u32::MAX;
 
 impl Parts {
     fn cut(bytes: &Bytes) -> Parts {
         let begins = (0..bytes.len()).step_by(PART_BYTES);
         let part = |at: usize| bytes.slice(at..bytes.len().min(at + PART_BYTES));
-        Parts { list: begins.map(part).collect(), len: bytes.len() }
+        Parts { list: begins.map(part).collect(), len: bytes.len(), ones: Vec::new() }
+    }
+
+    fn count_ones(&mut self, range: Range<usize>) -> u64 {
+        self.ones.resize(self.list.len(), UNKNOWN);
+        let mut sum = 0;
+        for index in range.start / PART_BYTES..range.end.div_ceil(PART_BYTES) {
+            let (begin, part) = (index * PART_BYTES, &self.list[index]);
+            let (first, behind) = (range.start.max(begin), range.end.min(begin + part.len()));
+            if behind - first < part.len() {
+                sum += ones(&part[first - begin..behind - begin]);
+                continue;
+            }
+            if self.ones[index] == UNKNOWN {
+                self.ones[index] = ones(part) as u32;
+            }
+            sum += u64::from(self.ones[index]);
+        }
+        sum
     }
 
     fn write_at(&mut self, at: usize, bytes: &[u8]) {
+        let (first, behind) = (at.min(self.len) / PART_BYTES, at + bytes.len());
+        let known = self.ones.iter_mut().take(behind.div_ceil(PART_BYTES)).skip(first);
+        known.for_each(|ones| *ones = UNKNOWN);
         while self.len < at {
             let (index, from) = (self.len / PART_BYTES, self.len % PART_BYTES);
             let more = (at - self.len).min(PART_BYTES - from);

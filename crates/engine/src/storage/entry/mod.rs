@@ -29,7 +29,7 @@ use crate::hasher::Hasher;
 use crate::storage::memory::{prefetch, size_class};
 use crate::storage::value::list::{Meta, Run};
 use crate::storage::value::{Object, ObjectRef};
-use long::Long;
+pub use long::Long;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 use std::ptr::NonNull;
 use tail::Tail;

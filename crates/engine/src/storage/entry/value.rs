@@ -2,8 +2,10 @@
 
 use super::long::Long;
 use super::{EMBSTR_MAX, Entry, INLINE_MAX, KIND_INLINE, KIND_LARGE, KIND_OBJECT, RAW};
+use crate::storage::bits::ones;
 use crate::storage::value::{Object, ObjectRef, Type};
 use bytes::Bytes;
+use std::ops::{ControlFlow, Range};
 
 /// From so many bytes on, an entry may be bulky; see [`Entry::is_bulky`].
 const BULKY_MIN: usize = 4096;
@@ -59,6 +61,29 @@ impl Value<'_> {
             Value::Large(long) => long.with(f),
             Value::Int(n) => f(itoa::Buffer::new().format(*n).as_bytes()),
         }
+    }
+
+    /// The byte at an index.
+    #[inline]
+    pub fn at(&self, index: usize) -> Option<u8> {
+        match self {
+            Value::Inline(bytes) => bytes.get(index).copied(),
+            Value::Large(long) => long.at(index),
+            Value::Int(_) => self.with(|bytes| bytes.get(index).copied()),
+        }
+    }
+
+    /// Calls `f` with the bytes of a range, piece by piece without a copy, until it breaks off.
+    pub fn walk<R>(
+        &self,
+        range: Range<usize>,
+        mut f: impl FnMut(&[u8]) -> ControlFlow<R>,
+    ) -> Option<R> {
+        let broken = match self {
+            Value::Large(long) => long.range(range).try_for_each(|piece| f(&piece)),
+            _ => self.with(|bytes| f(&bytes[range])),
+        };
+        broken.break_value()
     }
 
     /// The string's bytes, copied.
@@ -145,6 +170,14 @@ impl Entry {
     /// Whether the value is a string in parts.
     pub fn is_cut(&self) -> bool {
         self.shape().kind == KIND_LARGE && matches!(self.value(), Value::Large(l) if l.is_cut())
+    }
+
+    /// How many bits of a range of bytes of the string are set.
+    pub fn count_ones(&mut self, range: Range<usize>) -> u64 {
+        match self.large_mut() {
+            Some(long) => long.count_ones(range),
+            None => self.value().with(|bytes| ones(&bytes[range])),
+        }
     }
 
     /// Overwrites the string from `at` on and returns its length: it grows as far as it has to,

@@ -1,0 +1,163 @@
+//! Bits of a range: BITCOUNT, BITPOS.
+
+use crate::commands::arguments::integer;
+use crate::error::Error;
+use crate::run::call::Call;
+use crate::run::command::DataCommand;
+use crate::spec::*;
+use crate::storage::bits::{first, ones};
+use crate::storage::entry::Value;
+use std::ops::{ControlFlow, Range};
+
+/// BITCOUNT key [start [end [BYTE | BIT]]]
+pub static BITCOUNT: DataCommand = declare("bitcount", Group::Bitmap, AtLeast(2))
+    .flags(READONLY)
+    .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .since("2.6.0")
+    .complexity(
+        "O(N); of a string of more than 1 MB only the parts count that were changed since the \
+         last time.",
+    )
+    .summary("Counts the bits that are set in a string, or in a part of it.")
+    .syntax("key [start [end [BYTE | BIT]]]")
+    .run(count);
+
+fn count(call: &mut Call<'_>) -> Result<(), Error> {
+    let key = call.key(0);
+    let bounds = Bounds::parse(call, 2)?;
+    let Some(value) = call.space.read_string(key)? else {
+        call.reply.integer(0);
+        return Ok(());
+    };
+    let Some(bits) = bounds.resolve(value.len()) else {
+        call.reply.integer(0);
+        return Ok(());
+    };
+    // Whole bytes are counted, and then less what is not in the range of their first and last.
+    let bytes = bits.start / 8..bits.end.div_ceil(8);
+    let byte = |at: usize| value.at(at).unwrap_or(0);
+    let before = byte(bytes.start) & !(0xff >> (bits.start % 8));
+    let behind = match bits.end % 8 {
+        0 => 0,
+        end => byte(bytes.end - 1) & (0xff >> end),
+    };
+    let edges = u64::from(before.count_ones() + behind.count_ones());
+    let is_cut = matches!(value, Value::Large(long) if long.is_cut());
+    let sum = match call.space.find(key) {
+        Some(slot) if is_cut => {
+            call.space.reshape(key, slot, |entry| entry.count_ones(bytes.clone()))
+        }
+        _ => {
+            let value = call.space.peek(key).map(|entry| entry.value());
+            value.map_or(0, |value| {
+                let mut sum = 0;
+                value.walk(bytes.clone(), |piece| {
+                    sum += ones(piece);
+                    ControlFlow::<()>::Continue(())
+                });
+                sum
+            })
+        }
+    };
+    call.reply.integer((sum - edges) as i64);
+    Ok(())
+}
+
+/// BITPOS key bit [start [end [BYTE | BIT]]]
+pub static BITPOS: DataCommand = declare("bitpos", Group::Bitmap, AtLeast(3))
+    .flags(READONLY)
+    .keys(&[KeySpec::at(1, RO | ACCESS)])
+    .since("2.8.7")
+    .complexity("O(N)")
+    .summary("Finds the first bit of a string that is set, or the first that is not.")
+    .syntax("key bit [start [end [BYTE | BIT]]]")
+    .run(position);
+
+fn position(call: &mut Call<'_>) -> Result<(), Error> {
+    let key = call.key(0);
+    let wanted = match integer(call, 2)? {
+        0 => false,
+        1 => true,
+        _ => return Err(Error::BIT_ARGUMENT),
+    };
+    let bounds = Bounds::parse(call, 3)?;
+    let place = match call.space.read_string(key)? {
+        None => (!wanted).then_some(0),
+        Some(value) => bounds.resolve(value.len()).and_then(|bits| {
+            let open = !wanted && bounds.end.is_none();
+            // Behind a string without an end there are zeros.
+            first_between(value, bits.clone(), wanted).or_else(|| open.then_some(bits.end))
+        }),
+    };
+    call.reply.integer(place.map_or(-1, |place| place as i64));
+    Ok(())
+}
+
+/// The first bit of a range of bits that is `wanted`.
+fn first_between(value: Value<'_>, bits: Range<usize>, wanted: bool) -> Option<usize> {
+    let mut begin = bits.start / 8;
+    let found = value.walk(begin..bits.end.div_ceil(8), |piece| {
+        let mut from = 0;
+        // Bits before the range, in its first byte, do not count.
+        if begin * 8 < bits.start {
+            let mask = 0xffu8 >> (bits.start % 8);
+            let byte = [if wanted { piece[0] & mask } else { piece[0] | !mask }];
+            if let Some(at) = first(&byte, wanted) {
+                return ControlFlow::Break(begin * 8 + at);
+            }
+            from = 1;
+        }
+        if let Some(at) = first(&piece[from..], wanted) {
+            return ControlFlow::Break((begin + from) * 8 + at);
+        }
+        begin += piece.len();
+        ControlFlow::Continue(())
+    });
+    found.filter(|place| *place < bits.end)
+}
+
+/// The part of a string that is looked at, as it was asked for.
+struct Bounds {
+    start: i64,
+    end: Option<i64>,
+    in_bits: bool,
+}
+
+impl Bounds {
+    /// `[start [end [BYTE | BIT]]]` from argument `at` on.
+    fn parse(call: &Call<'_>, at: usize) -> Result<Bounds, Error> {
+        let mut bounds = Bounds { start: 0, end: None, in_bits: false };
+        let given = call.args.len() - at;
+        if given > 3 {
+            return Err(Error::SYNTAX);
+        }
+        if given > 0 {
+            bounds.start = integer(call, at)?;
+        }
+        if given > 1 {
+            bounds.end = Some(integer(call, at + 1)?);
+        }
+        if given > 2 {
+            bounds.in_bits = match call.args.at(at + 2) {
+                word if word.eq_ignore_ascii_case(b"BIT") => true,
+                word if word.eq_ignore_ascii_case(b"BYTE") => false,
+                _ => return Err(Error::SYNTAX),
+            };
+        }
+        Ok(bounds)
+    }
+
+    /// The bits of a string of `len` bytes that are meant; none if there are none.
+    fn resolve(&self, len: usize) -> Option<Range<usize>> {
+        let scale = if self.in_bits { 1 } else { 8 };
+        let total = (len * 8 / scale) as i64;
+        let index = |n: i64| if n < 0 { n.saturating_add(total).max(0) } else { n };
+        let end = self.end.unwrap_or(-1);
+        let (first, last) = (index(self.start), index(end).min(total - 1));
+        let is_backwards = self.start < 0 && end < 0 && self.start > end;
+        (first <= last && !is_backwards).then(|| {
+            let range = first as usize..last as usize + 1;
+            range.start * scale..range.end * scale
+        })
+    }
+}
