@@ -334,8 +334,8 @@ fn unknown_commands_and_scripts_are_refused() {
         (&["FCALL", "nothing", "0"], "Function not found"),
         (&["EVAL", "this is no Lua", "0"], "Error compiling script"),
         (&["EVAL", "return 1"], "its arguments are not right"),
-        (&["XIDMPRECORD", "s", "p", "i", "1-1"], "unknown command"),
-        (&["XADD", "s", "1-1", "f", "v"], "unknown command"),
+        (&["VADD", "s", "VALUES", "1", "1", "e"], "unknown command"),
+        (&["NOTHERE", "s", "1-1", "f", "v"], "unknown command"),
     ] {
         let text = [&first[..], &logged_command(words)].concat();
         fs::write(directory.join("appendonly.aof"), text).expect("it is ours");

@@ -53,6 +53,58 @@ const STRINGS: Counted = &[
     ("MSETNX e 1 f 2", 2),
 ];
 
+const STREAMS: Counted = &[
+    ("XADD s 1-1 a b", 1),
+    ("XADD s 2-1 a b", 1),
+    ("XADD s 3-1 a b", 1),
+    ("XADD s 4-1 a b", 1),
+    ("XADD s MAXLEN 4 5-1 a b", 1),
+    ("XTRIM s MAXLEN 4", 0),
+    ("XTRIM s MAXLEN 3", 1),
+    ("XTRIM s MINID 4-1", 1),
+    ("XSETID s 5-1", 1),
+    ("XGROUP CREATE s g 0", 1),
+    ("XGROUP CREATE s h 0", 1),
+    ("XGROUP CREATECONSUMER s g c", 1),
+    ("XGROUP CREATECONSUMER s g c", 0),
+    ("XREADGROUP GROUP g c COUNT 1 STREAMS s >", 1),
+    ("XREADGROUP GROUP g c COUNT 1 STREAMS s 0", 0),
+    ("XREADGROUP GROUP g c COUNT 1 STREAMS s >", 1),
+    ("XREADGROUP GROUP g c COUNT 1 STREAMS s >", 0),
+    ("XACK s g 4-1", 1),
+    ("XACK s g 4-1", 0),
+    ("XADD s 6-1 a b", 1),
+    ("XADD s 7-1 a b", 1),
+    ("XADD s 8-1 a b", 1),
+    ("XREADGROUP GROUP g c COUNT 3 STREAMS s >", 1),
+    ("XGROUP CREATECONSUMER s g d", 1),
+    ("XCLAIM s g d 0 6-1 7-1", 2),
+    ("XCLAIM s g d 0 6-1 JUSTID", 1),
+    ("XCLAIM s g d 0 9-1", 0),
+    ("XCLAIM s g d 0 6-1 LASTID 8-8", 1),
+    ("XCLAIM s g d 100000 6-1 LASTID 8-9", 1),
+    ("XAUTOCLAIM s g c 0 0", 4),
+    ("XAUTOCLAIM s g c 10000 0", 0),
+    ("XDEL s 6-1", 1),
+    ("XDEL s 6-1", 0),
+    ("XAUTOCLAIM s g c 0 0", 4),
+    ("XDELEX s IDS 1 7-1", 1),
+    ("XDELEX s IDS 1 7-1", 0),
+    ("XACKDEL s g IDS 1 8-1", 1),
+    ("XACKDEL s g IDS 1 8-1", 0),
+    ("XGROUP SETID s g 3", 1),
+    ("XGROUP DELCONSUMER s g c", 1),
+    ("XGROUP DELCONSUMER s g c", 0),
+    ("XGROUP DESTROY s h", 1),
+    ("XGROUP DESTROY s h", 0),
+    ("XADD s IDMP p i * a b", 1),
+    ("XADD s IDMP p i * a b", 1),
+    ("XCFGSET s IDMP-MAXSIZE 7", 1),
+    ("XCFGSET s IDMP-MAXSIZE 7", 0),
+    ("XADD absent NOMKSTREAM * a b", 0),
+    ("XIDMPRECORD s q i 5-1", 1),
+];
+
 const LISTS: Counted = &[
     ("LPUSH l a b c a b c", 6),
     ("RPUSH l x y", 2),
@@ -305,6 +357,12 @@ const OTHERWISE: &[(&str, &str, u64)] = &[
     ("redis-8", "HPERSIST h FIELDS 3 a b absent", 1),
     // Valkey does not count a field that was not there, and would be gone at once.
     ("valkey-9", "HSETEX h PXAT 1 FIELDS 2 a 1 absent 1", 1),
+    // Before Redis 8 what a consumer was given again counted.
+    ("valkey-9", "XREADGROUP GROUP g c COUNT 1 STREAMS s 0", 1),
+    ("redis-7", "XREADGROUP GROUP g c COUNT 1 STREAMS s 0", 1),
+    // They do not know the option.
+    ("valkey-9", "XADD s IDMP p i * a b", 0),
+    ("redis-7", "XADD s IDMP p i * a b", 0),
 ];
 
 /// Redstart, and every oracle that is here.
@@ -353,7 +411,7 @@ fn check(asked: &Asked, table: Counted) {
 #[test]
 fn every_command_counts_its_changes() {
     for asked in servers() {
-        for table in [STRINGS, LISTS, HASHES, SETS, SORTED_SETS, ALGEBRA, KEYS] {
+        for table in [STRINGS, LISTS, HASHES, SETS, SORTED_SETS, ALGEBRA, STREAMS, KEYS] {
             check(&asked, table);
             call(&mut connect(&asked.server), "FLUSHALL");
         }
@@ -373,7 +431,7 @@ fn no_writing_command_is_left_out() {
     let Value::Items(_, commands) = call(&mut connect(&server), "COMMAND") else {
         panic!("COMMAND gives a list")
     };
-    let tables = [STRINGS, LISTS, HASHES, SETS, SORTED_SETS, ALGEBRA, KEYS, NEWER];
+    let tables = [STRINGS, LISTS, HASHES, SETS, SORTED_SETS, ALGEBRA, STREAMS, KEYS, NEWER];
     let words = tables.into_iter().flatten().filter_map(|(line, _)| line.split(' ').next());
     let mut known: BTreeSet<String> = words.map(str::to_ascii_lowercase).collect();
     known.extend(APART.map(str::to_owned));

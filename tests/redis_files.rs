@@ -316,12 +316,7 @@ fn libraries_that_say_server_go_both_ways() {
 }
 
 /// What does not exist here, by the command that makes it, and its name.
-const FOREIGN: [(&str, &str); 4] = [
-    ("XADD key * f v", "a stream"),
-    ("XGROUP CREATE key g $ MKSTREAM", "a stream"),
-    ("XADD key IDMPAUTO p * f v", "a stream"),
-    ("VADD key VALUES 3 1 2 3 e", "a vector set"),
-];
+const FOREIGN: [(&str, &str); 1] = [("VADD key VALUES 3 1 2 3 e", "a vector set")];
 
 #[test]
 fn types_that_do_not_exist_here_are_named() {
@@ -332,7 +327,6 @@ fn types_that_do_not_exist_here_are_named() {
         let directory = scratch(&format!("foreign-{}", oracle.name));
         let server = started(&oracle, &directory, &[]);
         let mut client = server.client();
-        let mut named = 0;
         for (command, name) in FOREIGN {
             line(&mut client, "FLUSHALL");
             let words: Vec<&str> = command.split(' ').collect();
@@ -350,9 +344,7 @@ fn types_that_do_not_exist_here_are_named() {
             let reply = ours.call(&[b"RESTORE", &b"key"[..], b"0", &payload]);
             let refused = Value::Error(b"ERR Bad data format".to_vec());
             assert_eq!(reply.ok(), Some(refused), "{}, {command}", oracle.name);
-            named += 1;
         }
-        assert!(named >= 2, "{}: {named}", oracle.name);
         drop(server);
         fs::remove_dir_all(&directory).expect("the directory is ours");
     }
@@ -428,11 +420,11 @@ fn what_cannot_be_read_is_named() {
     let twice = b"REDIS0010\x00\x04once\x01v\xfe\x01\x00\x04once\x01v\x00\x05again\x01v\
         \xfe\x00\x00\x05again\x01v\xfc\xff\xff\xff\xff\xff\xff\x00\x00\x00\x05again\x01w\
         \xff\x00\x00\x00\x00\x00\x00\x00\x00";
-    let stream = b"REDIS0010\x15\x03key\x01\x01a\xff\x00\x00\x00\x00\x00\x00\x00\x00".to_vec();
+    let array = b"REDIS0014\x1c\x03key\x01\x01a\xff\x00\x00\x00\x00\x00\x00\x00\x00".to_vec();
     for (bytes, named) in [
         (damaged, "dump.rdb, at byte "),
         (whole[..whole.len() - 1].to_vec(), "dump.rdb, at byte "),
-        (stream, "dump.rdb, at byte 14: the value is a stream, encoding 21"),
+        (array, "dump.rdb, at byte 14: the value is an array, encoding 28"),
         (twice.to_vec(), "dump.rdb, at byte 56: the key \"again\" occurs twice in database 0"),
         (b"something else".to_vec(), "dump.rdb, at byte 0: it is not an RDB file"),
     ] {

@@ -94,6 +94,7 @@ fn shown(entry: &Entry) -> String {
             });
             format!("{members:?}")
         }
+        Some(ObjectRef::Stream(stream)) => stream.contents(),
         None => format!("{:?}", entry.value().to_vec()),
     }
 }

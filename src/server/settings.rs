@@ -5,7 +5,7 @@ use crate::system::process::reserve_descriptors;
 use redstart_config::error::system_text;
 use redstart_config::{Changes, Config, SetError, Setting};
 use redstart_engine::aging::Rule;
-use redstart_engine::options::Options;
+use redstart_engine::options::{Options, StreamKeep, StreamLimits};
 use redstart_engine::run::event_classes::{KEYEVENT, KEYSPACE};
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -179,4 +179,12 @@ pub fn apply(config: &Config, server: &Server) {
     options.set_set_integers_max(config.count(Setting::SetMaxIntsetEntries));
     options.set_set_packed_members_max(config.count(Setting::SetMaxListpackEntries));
     options.set_set_packed_bytes_max(config.count(Setting::SetMaxListpackValue));
+    options.set_stream_limits(StreamLimits {
+        bytes: config.count(Setting::StreamNodeMaxBytes),
+        entries: config.count(Setting::StreamNodeMaxEntries),
+    });
+    options.set_stream_keep(StreamKeep {
+        duration_s: config.count(Setting::StreamIdmpDuration) as u64,
+        most: config.count(Setting::StreamIdmpMaxsize) as u64,
+    });
 }

@@ -455,12 +455,10 @@ parameters! {
         .alias("commandlog-slow-execution-max-len");
     SocketMarkId = param("socket-mark-id", "0", Integer(0, UINT)).immutable().without_effect();
     StopWritesOnBgsaveError = param("stop-writes-on-bgsave-error", "yes", YesNo);
-    StreamIdmpDuration = param("stream-idmp-duration", "100", Integer(1, 86_400)).without_effect();
-    StreamIdmpMaxsize = param("stream-idmp-maxsize", "100", Integer(1, 10_000)).without_effect();
-    StreamNodeMaxBytes = param("stream-node-max-bytes", "4096", Memory(0, LONG))
-        .without_effect();
-    StreamNodeMaxEntries = param("stream-node-max-entries", "100", Integer(0, LONG))
-        .without_effect();
+    StreamIdmpDuration = param("stream-idmp-duration", "100", Integer(1, 86_400));
+    StreamIdmpMaxsize = param("stream-idmp-maxsize", "100", Integer(1, 10_000));
+    StreamNodeMaxBytes = param("stream-node-max-bytes", "4096", Memory(0, LONG));
+    StreamNodeMaxEntries = param("stream-node-max-entries", "100", Integer(0, LONG));
     Supervised = param("supervised", "no", Choice(&["upstart", "systemd", "auto", "no"]))
         .immutable();
     SyslogEnabled = param("syslog-enabled", "no", YesNo).immutable().refused(NO_SYSLOG);

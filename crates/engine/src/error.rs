@@ -26,6 +26,100 @@ texts! {
     PATTERN_TOO_LONG = "ERR The pattern takes too long to be matched against the names";
     /// SORT with patterns that lead to too many keys.
     SORT_TOO_MUCH = "ERR SORT would look up too much at once by its patterns";
+    /// No id of a stream's entry.
+    INVALID_STREAM_ID = "ERR Invalid stream ID specified as stream command argument";
+    /// A range that begins behind the greatest id.
+    INVALID_START_ID = "ERR invalid start ID for the interval";
+    /// A range that ends before the least id.
+    INVALID_END_ID = "ERR invalid end ID for the interval";
+    /// Both ways to say which entries are too old.
+    TWO_BOUNDS = "ERR syntax error, MAXLEN and MINID options at the same time are not compatible";
+    /// A length below zero.
+    MAXLEN_NEGATIVE = "ERR The MAXLEN argument must be >= 0.";
+    /// A limit below zero.
+    LIMIT_NEGATIVE = "ERR The LIMIT argument must be >= 0.";
+    /// A limit, and nothing to be limited.
+    LIMIT_WITHOUT_BOUND =
+        "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy";
+    /// A limit where all that is too old goes.
+    LIMIT_WITHOUT_TILDE = "ERR syntax error, LIMIT cannot be used without the special ~ option";
+    /// XTRIM that does not say which entries are too old.
+    XTRIM_UNBOUND = "ERR syntax error, XTRIM must be called with a trimming strategy";
+    /// The content of a message of nobody.
+    AUTO_NO_PRODUCER = "ERR syntax error, IDMPAUTO requires a non-empty producer ID";
+    /// Two ways to name a message.
+    IDMP_TWICE = "ERR syntax error, IDMP/IDMPAUTO specified multiple times";
+    /// A message of nobody.
+    IDMP_NO_PRODUCER = "ERR syntax error, IDMP requires a non-empty producer ID";
+    /// A message without a name.
+    IDMP_NO_MESSAGE = "ERR syntax error, IDMP requires a non-empty idempotent ID";
+    /// A message that is known by its name, and an id that the client chose.
+    IDMP_WITH_ID =
+        "ERR syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs";
+    /// The least id, which no entry has.
+    XADD_ZERO_ID = "ERR The ID specified in XADD must be greater than 0-0";
+    /// An id that is not behind all others.
+    XADD_SMALL_ID = "ERR The ID specified in XADD is equal or smaller than the target stream \
+        top item";
+    /// There is an entry of the greatest id.
+    STREAM_EXHAUSTED = "ERR The stream has exhausted the last possible ID, unable to add more \
+        items";
+    /// An entry that no block can hold.
+    ENTRY_TOO_LARGE = "ERR Elements are too large to be stored";
+    /// A count of entries below zero.
+    ENTRIES_ADDED = "ERR entries_added must be positive";
+    /// A last id before the one that is given as removed.
+    XSETID_BELOW_DELETED = "ERR The ID specified in XSETID is smaller than the provided \
+        max_deleted_entry_id";
+    /// A last id before one that was removed.
+    XSETID_BELOW_OWN_DELETED = "ERR The ID specified in XSETID is smaller than current \
+        max_deleted_entry_id";
+    /// A last id before that of an entry.
+    XSETID_BELOW_TOP = "ERR The ID specified in XSETID is smaller than the target stream top item";
+    /// Fewer entries added than there are.
+    XSETID_FEW_ADDED = "ERR The entries_added specified in XSETID is smaller than the target \
+        stream length";
+    /// XGROUP of a key that is not there.
+    XGROUP_NO_KEY = "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you \
+        may want to use the MKSTREAM option to create an empty stream automatically.";
+    /// XGROUP CREATE of a group that is there.
+    BUSY_GROUP = "BUSYGROUP Consumer Group name already exists";
+    /// A count of entries read that is none.
+    ENTRIES_READ = "ERR value for ENTRIESREAD must be positive or -1";
+    /// XREADGROUP without its group.
+    MISSING_GROUP = "ERR Missing GROUP option for XREADGROUP";
+    /// New entries are asked for, and it is not said for which group.
+    NEW_WITHOUT_GROUP = "ERR The > ID can be specified only when calling XREADGROUP using the \
+        GROUP <group> <consumer> option.";
+    /// XREADGROUP CLAIM of no time.
+    MIN_IDLE = "ERR min-idle-time is not an integer or out of range";
+    /// The same below zero.
+    MIN_IDLE_NEGATIVE = "ERR min-idle-time must be a positive integer";
+    /// XCLAIM of no time.
+    XCLAIM_MIN_IDLE = "ERR Invalid min-idle-time argument for XCLAIM";
+    /// XAUTOCLAIM of no time.
+    XAUTOCLAIM_MIN_IDLE = "ERR Invalid min-idle-time argument for XAUTOCLAIM";
+    /// A count of entries that is not positive.
+    COUNT_ABOVE_ZERO = "ERR COUNT must be > 0";
+    /// A count of ids that is no positive number.
+    ID_COUNT = "ERR Number of IDs must be a positive integer";
+    /// More ids announced than given.
+    ID_COUNT_MISMATCH = "ERR The `numids` parameter must match the number of arguments";
+    /// XIDMPRECORD of nobody.
+    PRODUCER_EMPTY = "ERR producer ID must be non-empty";
+    /// XIDMPRECORD of a message without a name.
+    MESSAGE_EMPTY = "ERR idempotent ID must be non-empty";
+    /// XIDMPRECORD of an entry that is not there.
+    NO_SUCH_MESSAGE = "ERR No such message in stream";
+    /// XIDMPRECORD of a message that is another entry.
+    MESSAGE_OF_OTHER_ID =
+        "ERR IID already exists for this producer with a different stream ID";
+    /// XCFGSET of nothing.
+    XCFGSET_NOTHING = "ERR At least one parameter must be specified";
+    /// How long messages are remembered.
+    IDMP_DURATION = "ERR IDMP-DURATION must be between 1 and 86400 seconds";
+    /// How many messages are remembered.
+    IDMP_MAXSIZE = "ERR IDMP-MAXSIZE must be between 1 and 10000 entries";
     /// Not a 64-bit signed integer.
     NOT_INTEGER = "ERR value is not an integer or out of range";
     /// An integer beyond 32 bits where only those are taken.
@@ -333,6 +427,69 @@ impl Error {
     pub fn off_the_map(longitude: f64, latitude: f64) -> Error {
         let text = format!("ERR invalid longitude,latitude pair {longitude:.6},{latitude:.6}");
         Error(Cow::Owned(text.into_bytes()))
+    }
+
+    /// No group of a stream that is there.
+    pub fn no_group(group: &[u8], key: &[u8]) -> Error {
+        let parts: [&[u8]; 5] = [
+            b"NOGROUP No such consumer group '",
+            shown(group),
+            b"' for key name '",
+            shown(key),
+            b"'",
+        ];
+        Error(Cow::Owned(parts.concat()))
+    }
+
+    /// No stream, or no group of it, that has something pending.
+    pub fn no_group_pending(key: &[u8], group: &[u8]) -> Error {
+        let parts: [&[u8]; 5] =
+            [b"NOGROUP No such key '", shown(key), b"' or consumer group '", shown(group), b"'"];
+        Error(Cow::Owned(parts.concat()))
+    }
+
+    /// The same for XREADGROUP.
+    pub fn no_group_to_read(key: &[u8], group: &[u8]) -> Error {
+        let Error(text) = Error::no_group_pending(key, group);
+        Error(Cow::Owned([&text[..], b" in XREADGROUP with GROUP option"].concat()))
+    }
+
+    /// An option of XREADGROUP's in XREAD.
+    pub fn only_xreadgroup(option: &str) -> Error {
+        Error::text(format!(
+            "ERR The {option} option is only supported by XREADGROUP. You called XREAD instead."
+        ))
+    }
+
+    /// As many ids as streams are wanted.
+    pub fn unbalanced_streams(for_group: bool) -> Error {
+        let (name, ids) = match for_group {
+            true => ("xreadgroup", "an ID or '>'"),
+            false => ("xread", "an ID, '+', or '$'"),
+        };
+        Error::text(format!(
+            "ERR Unbalanced '{name}' list of streams: for each stream key {ids} must be specified."
+        ))
+    }
+
+    /// An id of XREAD's in XREADGROUP.
+    pub fn meaningless_id(id: &[u8]) -> Error {
+        let id = String::from_utf8_lossy(id);
+        Error::text(format!(
+            "ERR The {id} ID is meaningless in the context of XREADGROUP: you want to read the \
+             history of this consumer by specifying a proper ID, or use the > ID to get new \
+             messages. The {id} ID would just return an empty result set."
+        ))
+    }
+
+    /// An option of XCLAIM's whose number is none.
+    pub fn xclaim_option(name: &str) -> Error {
+        Error::text(format!("ERR Invalid {name} option argument for XCLAIM"))
+    }
+
+    /// An option that XCLAIM does not know.
+    pub fn unknown_xclaim_option(word: &[u8]) -> Error {
+        Error::quoting("ERR Unrecognized XCLAIM option '", word, "'")
     }
 
     /// An option that EXPIRE does not know.

@@ -5,6 +5,24 @@ use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU16, AtomicU64, AtomicUsize, Ordering::Relaxed,
 };
 
+/// How full a block of a stream becomes.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamLimits {
+    /// In bytes, as Redis counts them; zero is no limit.
+    pub bytes: usize,
+    /// In entries, removed ones among them; zero is no limit.
+    pub entries: usize,
+}
+
+/// What a stream remembers of the messages of each producer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamKeep {
+    /// For how many seconds.
+    pub duration_s: u64,
+    /// How many messages.
+    pub most: u64,
+}
+
 /// The engine's settings. Relaxed loads: a change is seen by the requests that follow.
 #[derive(Debug)]
 pub struct Options {
@@ -15,6 +33,10 @@ pub struct Options {
     sorted_set_packed_members_max: AtomicUsize,
     sorted_set_packed_bytes_max: AtomicUsize,
     list_packed_max: AtomicI64,
+    stream_block_bytes_max: AtomicUsize,
+    stream_block_entries_max: AtomicUsize,
+    stream_sent_seconds: AtomicU64,
+    stream_sent_max: AtomicU64,
     set_integers_max: AtomicUsize,
     set_packed_members_max: AtomicUsize,
     set_packed_bytes_max: AtomicUsize,
@@ -36,6 +58,10 @@ impl Default for Options {
             sorted_set_packed_members_max: AtomicUsize::new(128),
             sorted_set_packed_bytes_max: AtomicUsize::new(64),
             list_packed_max: AtomicI64::new(-2),
+            stream_block_bytes_max: AtomicUsize::new(4096),
+            stream_block_entries_max: AtomicUsize::new(100),
+            stream_sent_seconds: AtomicU64::new(100),
+            stream_sent_max: AtomicU64::new(100),
             set_integers_max: AtomicUsize::new(512),
             set_packed_members_max: AtomicUsize::new(128),
             set_packed_bytes_max: AtomicUsize::new(64),
@@ -141,6 +167,36 @@ impl Options {
     /// Sets up to where a list is packed.
     pub fn set_list_packed_max(&self, setting: i64) {
         self.list_packed_max.store(setting, Relaxed);
+    }
+
+    /// How full a stream's block becomes (`stream-node-max-bytes`, `stream-node-max-entries`).
+    #[inline]
+    pub fn stream_limits(&self) -> StreamLimits {
+        StreamLimits {
+            bytes: self.stream_block_bytes_max.load(Relaxed),
+            entries: self.stream_block_entries_max.load(Relaxed),
+        }
+    }
+
+    /// Sets how full a stream's block becomes.
+    pub fn set_stream_limits(&self, limits: StreamLimits) {
+        self.stream_block_bytes_max.store(limits.bytes, Relaxed);
+        self.stream_block_entries_max.store(limits.entries, Relaxed);
+    }
+
+    /// For how long, and how many, messages of a producer a new stream remembers
+    /// (`stream-idmp-duration`, `stream-idmp-maxsize`).
+    pub fn stream_keep(&self) -> StreamKeep {
+        StreamKeep {
+            duration_s: self.stream_sent_seconds.load(Relaxed),
+            most: self.stream_sent_max.load(Relaxed),
+        }
+    }
+
+    /// Sets what a new stream remembers of its producers.
+    pub fn set_stream_keep(&self, keep: StreamKeep) {
+        self.stream_sent_seconds.store(keep.duration_s, Relaxed);
+        self.stream_sent_max.store(keep.most, Relaxed);
     }
 
     /// The most members of a set of packed integers (`set-max-intset-entries`).

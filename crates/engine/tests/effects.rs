@@ -10,6 +10,8 @@ use redstart_engine::run::effect::{Effect, Sink};
 use redstart_engine::spec::{BLOCKING, WRITE};
 use redstart_engine::storage::entry::Entry;
 use redstart_engine::storage::value::ObjectRef;
+use redstart_engine::storage::value::stream::Stream;
+use redstart_engine::storage::value::stream::id::Id;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -18,7 +20,8 @@ const DATABASES: usize = 3;
 
 /// What is drawn from. In capitals between blanks: `K` a key; `H`, `L`, `T` and `Z` one that is
 /// often a hash, a list, a set or a sorted set; `A` a field or a member, `V` a value, `I` an
-/// integer, `F` a float, `O` an offset, `D` a database, `S` and `M` a time in seconds and
+/// integer, `F` a float, `O` an offset, `D` a database, `X` a key that is often a stream, `E` an
+/// entry's id, `G` a group, `C` a consumer, `S` and `M` a time in seconds and
 /// milliseconds, `AT` and `PAT` the same as Unix times, `DIGEST` sixteen digits; `a|b` is one of
 /// the two.
 const TEMPLATES: &[&str] = &[
@@ -160,6 +163,41 @@ const TEMPLATES: &[&str] = &[
     "georadius Z 0 0 900 km STORE|STOREDIST Z",
     "georadiusbymember Z A 900 km STORE|STOREDIST Z",
     "copy Z Z REPLACE",
+    "xadd X E A V A V",
+    "xadd X E A V A V",
+    "xadd X E A V",
+    "xadd X NOMKSTREAM E A V",
+    "xadd X MAXLEN =|~ 5 E A V A V",
+    "xadd X MINID E E A V",
+    "xadd X DELREF|ACKED MAXLEN 3 E A V",
+    "xadd xi IDMP A A * A V",
+    "xadd xi IDMPAUTO A * A I",
+    "xidmprecord xi A A E",
+    "xcfgset xi IDMP-MAXSIZE 3|4",
+    "xtrim X MAXLEN 4",
+    "xtrim X MINID E KEEPREF|DELREF|ACKED",
+    "xdel X E E E",
+    "xdelex X KEEPREF|DELREF|ACKED IDS 2 E E",
+    "xackdel X G KEEPREF|DELREF|ACKED IDS 2 E E",
+    "xsetid X E",
+    "xgroup create X G 0|E MKSTREAM",
+    "xgroup create X G 0|E",
+    "xgroup setid X G E",
+    "xgroup createconsumer X G C",
+    "xgroup delconsumer X G C",
+    "xgroup destroy X G",
+    "xack X G E E E",
+    "xclaim X G C 0 E E FORCE",
+    "xclaim X G C 0 E E JUSTID",
+    "xclaim X G C 0 E LASTID E",
+    "xautoclaim X G C 0 0 COUNT 3",
+    "xreadgroup GROUP G C COUNT 3 STREAMS X >",
+    "xreadgroup GROUP G C COUNT 3 STREAMS X X > >",
+    "xreadgroup GROUP G C NOACK COUNT 2 STREAMS X >",
+    "xreadgroup GROUP G C STREAMS X 0",
+    "xreadgroup GROUP G C CLAIM 0 COUNT 3 STREAMS X >",
+    "copy X X REPLACE",
+    "rename X X",
     "swapdb D D",
     "flushdb",
     "flushall",
@@ -189,6 +227,12 @@ fn value(random: &mut fastrand::Rng) -> Vec<u8> {
     }
 }
 
+/// The id of an entry, which is seldom too high.
+fn id(random: &mut fastrand::Rng) -> Vec<u8> {
+    let ms = random.u32(1..60).min(random.u32(1..60));
+    format!("{ms}-{}", random.u32(0..2)).into_bytes()
+}
+
 /// One word of a template, filled in.
 fn word(word: &str, random: &mut fastrand::Rng, wall_ms: i64) -> Vec<u8> {
     let millis = random.i64(1..400);
@@ -199,6 +243,10 @@ fn word(word: &str, random: &mut fastrand::Rng, wall_ms: i64) -> Vec<u8> {
         "T" => return vec![b't', random.u8(b'0'..b'4')],
         "Z" => return vec![b'z', random.u8(b'0'..b'4')],
         "A" => return vec![b'a', random.u8(b'0'..b'8')],
+        "X" => return vec![b'x', random.u8(b'0'..b'3')],
+        "G" => return vec![b'g', random.u8(b'0'..b'2')],
+        "C" => return vec![b'c', random.u8(b'0'..b'3')],
+        "E" => return id(random),
         "V" => return value(random),
         "F" => return random.choice(["0.1", "-2.5", "1e3", "7"]).unwrap_or("0").into(),
         "DIGEST" => return random.choice(["0", "f"]).unwrap_or("0").repeat(16).into(),
@@ -216,12 +264,34 @@ fn word(word: &str, random: &mut fastrand::Rng, wall_ms: i64) -> Vec<u8> {
                 "H" => return vec![b'h', random.u8(b'0'..b'4')],
                 "L" => return vec![b'l', random.u8(b'0'..b'4')],
                 "A" => return vec![b'a', random.u8(b'0'..b'8')],
+                "E" => return id(random),
                 "I" => return random.i64(-100..100).to_string().into_bytes(),
                 word => return word.into(),
             }
         }
     };
     number.to_string().into_bytes()
+}
+
+/// A stream with all that is in it but for times, which a replay at an earlier moment may not set.
+fn stream_contents(stream: &Stream) -> String {
+    let counters = (stream.last_id(), stream.max_deleted_id(), stream.added());
+    let mut text = format!("{counters:?}");
+    for item in stream.from(Id::MIN) {
+        text += &format!("{:?}", (item.id, item.fields.iter().collect::<Vec<_>>()));
+    }
+    for group in stream.groups() {
+        text += &format!("{:?}", (group.name(), group.last, group.read));
+        group.consumers().for_each(|consumer| text += &format!("{:?}", consumer.name()));
+        for pending in group.pending().iter() {
+            let owner = group.name_of(pending.consumer);
+            text += &format!("{:?}", (pending.id, pending.count, owner));
+        }
+    }
+    for producer in stream.idempotence().into_iter().flat_map(|known| known.producers()) {
+        text += &format!("{:?}", (producer.name(), producer.sent().collect::<Vec<_>>()));
+    }
+    text
 }
 
 /// A value with all that is in it.
@@ -240,6 +310,7 @@ fn contents(entry: &Entry) -> Vec<u8> {
                 set.iter(0).map(|(member, score)| (member.to_vec(), score)).collect();
             format!("{members:?}").into_bytes()
         }
+        Some(ObjectRef::Stream(stream)) => stream_contents(stream).into_bytes(),
         Some(ObjectRef::Set(set)) => {
             let mut members = BTreeMap::new();
             let _ = set.walk_timed(|member, deadline_ms| {
@@ -342,7 +413,8 @@ fn a_replay_ends_in_the_same_keys_values_and_deadlines() {
 
 #[test]
 fn every_write_command_is_drawn() {
-    let names = TEMPLATES.iter().filter_map(|template| template.split(' ').next());
+    // A subcommand is the second word.
+    let names = TEMPLATES.iter().flat_map(|template| template.split(' ').take(2));
     let drawn: BTreeSet<&str> = names.flat_map(|names| names.split('|')).collect();
     for Declared { command, runner } in commands::all() {
         // What may wait is drawn in its form that does not; see the transcripts of both.

@@ -83,14 +83,13 @@ fn the_same_number_is_read_as_its_makers() {
 #[test]
 fn what_does_not_exist_here_is_named() {
     let cases = [
-        ("REDIS0013", &[15, 19, 21, 26, 27][..], "the value is a stream, encoding"),
+        ("REDIS0014", &[27][..], "the value is a stream of Redis 8.8, encoding"),
         ("REDIS0014", &[28], "the value is an array, encoding"),
         ("REDIS0016", &[33], "the value is a rate limiter (GCRA), encoding"),
         ("REDIS0016", &[34, 35, 36, 37], "the value is a set whose members expire, or"),
         ("REDIS0016", &[8, 38, 77, 127], "the value is of an unknown type, encoding"),
-        ("VALKEY080", &[15, 19, 21], "the value is a stream, encoding"),
         ("VALKEY081", &[23], "the value is a path hash, encoding"),
-        ("VALKEY081", &[24, 25, 26, 28, 29, 33], "the value is of an unknown type, encoding"),
+        ("VALKEY081", &[24, 25, 26, 27, 28, 29, 33], "the value is of an unknown type, encoding"),
     ];
     for (head, kinds, what) in cases {
         for &kind in kinds {

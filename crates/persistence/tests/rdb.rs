@@ -343,7 +343,7 @@ fn what_is_wrong_is_named_with_its_place() {
         (entry(3, b"\x01\x01a\xfd"), 17, "a score is not a number"),
         (entry(17, &string(&listpack(&[b"\x81m"]))), 14, "a member without a score"),
         (entry(17, &string(&listpack(&[b"\x81m", b"\x81x"]))), 14, "a score is not a number"),
-        (entry(21, b"\x01"), 14, "a stream, encoding 21"),
+        (entry(21, b"\x01"), 14, "elements are announced"),
         (entry(7, b"\x81\x44\x9d\xa5\x2b\x62\xc0\x00\x00"), 14, "a module's type (RJ2lK2LAA)"),
         (entry(77, b""), 14, "an unknown type"),
         (entry(16, &odd), 14, "a field without a value"),

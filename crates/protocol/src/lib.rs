@@ -4,6 +4,7 @@
 //! request goes through [`Parser`] to [`Args`]; a handler answers into a [`Reply`].
 
 mod args;
+mod array;
 mod error;
 mod inline;
 mod number;
@@ -13,6 +14,7 @@ mod rest;
 mod shortest;
 
 pub use args::{Args, OwnedArgs, Span};
+pub use array::Begun;
 pub use error::ProtocolError;
 pub use inline::{quote, split_words};
 pub use number::{

@@ -185,6 +185,15 @@ fn key_spec(out: &mut Reply, spec: &KeySpec, note: Option<&str>) {
                 ("limit", Field::Number(0)),
             ],
         ),
+        Find::Half => part(
+            out,
+            "range",
+            &[
+                ("lastkey", Field::Number(-1)),
+                ("keystep", Field::Number(1)),
+                ("limit", Field::Number(2)),
+            ],
+        ),
         Find::KeyNum { first, step } => part(
             out,
             "keynum",

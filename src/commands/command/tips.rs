@@ -53,6 +53,7 @@ pub fn of(name: &str) -> &'static [&'static str] {
 pub fn note(name: &str, spec: usize) -> Option<&'static str> {
     match (name, spec) {
         ("set", 0) => Some("Read only with `GET`; without it, overwritten unseen."),
+        ("xadd", 0) => Some("More than an insertion, for the trimming may remove entries."),
         ("getex", 0) => Some("The deadline may change, the value never does."),
         _ => None,
     }

@@ -6,6 +6,8 @@ use redstart_engine::keyspace::LockedShards;
 use redstart_engine::run::command::Runner;
 use redstart_engine::storage::entry::Entry;
 use redstart_engine::storage::value::ObjectRef;
+use redstart_engine::storage::value::stream::Stream;
+use redstart_engine::storage::value::stream::id::Id;
 use redstart_engine::{Error, KeyAt, Prepared};
 use redstart_protocol::{OwnedArgs, Protocol, Reply};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -71,6 +73,7 @@ fn digest(entry: &Entry) -> Digest {
             });
             all
         }
+        Some(ObjectRef::Stream(stream)) => digest_stream(stream),
         Some(ObjectRef::Set(set)) => {
             let mut all = Digest::of(&[b"set"]);
             set.for_each(|member| member.with(|text| all.add(Digest::of(&[text]))));
@@ -81,6 +84,34 @@ fn digest(entry: &Entry) -> Digest {
         sum.add(Digest::of(&[b"expires"]));
     }
     sum
+}
+
+/// The digest of a stream: of its entries, its counters, and what its groups have pending. When
+/// consumers were seen does not count.
+fn digest_stream(stream: &Stream) -> Digest {
+    let mut all = Digest::of(&[b"stream", &stream.last_id().to_text()]);
+    let mut add = |parts: &[&[u8]]| {
+        let before = all.bytes();
+        let whole: Vec<&[u8]> = std::iter::once(&before[..]).chain(parts.iter().copied()).collect();
+        all = Digest::of(&whole);
+    };
+    add(&[&stream.added().to_le_bytes(), &stream.max_deleted_id().to_text()]);
+    for item in stream.from(Id::MIN) {
+        add(&[&item.id.to_text()]);
+        item.fields.iter().for_each(|(name, value)| add(&[name, value]));
+    }
+    for group in stream.groups() {
+        let read = group.read.unwrap_or(u64::MAX).to_le_bytes();
+        add(&[group.name(), &group.last.to_text(), &read]);
+        for consumer in group.consumers() {
+            add(&[consumer.name()]);
+        }
+        for pending in group.pending().iter() {
+            let (given, count) = (pending.given_ms.to_le_bytes(), pending.count.to_le_bytes());
+            add(&[&pending.id.to_text(), group.name_of(pending.consumer), &given, &count]);
+        }
+    }
+    all
 }
 
 /// Runs `f` with the shards that a transaction holds, or all.

@@ -16,6 +16,7 @@ pub mod scan;
 pub mod set;
 pub mod sort;
 pub mod sorted_set;
+pub mod stream;
 pub mod string;
 pub mod value;
 pub mod waiting;
@@ -36,11 +37,15 @@ pub fn all() -> impl Iterator<Item = Declared> {
         geo::COMMANDS,
         set::COMMANDS,
         sorted_set::COMMANDS,
+        stream::COMMANDS,
+        stream::group::COMMANDS,
+        stream::info::COMMANDS,
     ];
     let data = families.into_iter().flatten().map(|command| Declared::from(*command));
-    let waiting = [list::WAITING, sorted_set::WAITING];
+    let waiting = [list::WAITING, sorted_set::WAITING, stream::WAITING];
     let waiting = waiting.into_iter().flatten().map(|command| Declared::from(*command));
-    data.chain(waiting).chain([Declared::session(&object::OBJECT)])
+    let containers = [&object::OBJECT, &stream::group::XGROUP, &stream::info::XINFO];
+    data.chain(waiting).chain(containers.map(|container| Declared::session(container)))
 }
 
 /// The longest reply of members that are drawn any number of times each, where all of it is made at

@@ -36,7 +36,7 @@ pub fn give_or_wait(
         }
     }
     let keys = 0..call.keys().len();
-    if !call.wait(Wait { keys, timeout_ms, least: 1 }) {
+    if !call.wait(Wait::new(keys, timeout_ms)) {
         call.reply.null_array();
     }
     Ok(())

@@ -26,6 +26,17 @@ pub struct Wait {
     pub timeout_ms: u64,
     /// How many elements a list must have; one, where it is enough that there is a value.
     pub least: usize,
+    /// The request as it is kept, if it means something else later than it did now.
+    pub resumed: Option<OwnedArgs>,
+    /// Whether it ends when one of the keys is gone, or holds something else.
+    pub heeds_loss: bool,
+}
+
+impl Wait {
+    /// For any of these keys, for so many milliseconds.
+    pub fn new(keys: Range<usize>, timeout_ms: u64) -> Wait {
+        Wait { keys, timeout_ms, least: 1, resumed: None, heeds_loss: false }
+    }
 }
 
 /// The task of a client that waits.
@@ -69,6 +80,8 @@ pub(crate) struct Asked {
     pub waited: Range<usize>,
     /// How many elements a list must have to serve it.
     pub least: usize,
+    /// Whether it is served when such a key is gone.
+    pub heeds_loss: bool,
     /// The selected database.
     pub db: usize,
     /// What serves it: a function of the room that runs commands, which alone knows its type.
@@ -170,6 +183,11 @@ impl Waiter {
         self.state.load(Ordering::Acquire) == LATE
     }
 
+    /// Whether it ends when one of its keys is gone.
+    fn heeds_loss(&self) -> bool {
+        self.asked.as_ref().is_some_and(|asked| asked.heeds_loss)
+    }
+
     /// The client's protocol.
     pub(crate) fn protocol(&self) -> Protocol {
         self.protocol
@@ -193,7 +211,15 @@ fn deadline_ms(timeout_ms: u64, now: Now) -> u64 {
 
 /// The waiters of one key, by their numbers.
 type Queue = BTreeMap<u64, Arc<Waiter>>;
-type Queues = HashMap<(usize, Box<[u8]>), (u64, Queue)>;
+type Queues = HashMap<(usize, Box<[u8]>), Line>;
+
+/// Who waits for a key.
+struct Line {
+    hash: u64,
+    queue: Queue,
+    /// How many of them heed that the key is gone.
+    heeding: usize,
+}
 
 /// The waiters of a shard's keys.
 #[derive(Default)]
@@ -221,17 +247,23 @@ impl Waiters {
         waiter: &Arc<Waiter>,
     ) {
         let queues = self.0.get_or_insert_default();
-        let (_, queue) = queues.entry((db, key.into())).or_insert((hash, Queue::new()));
-        queue.insert(number, waiter.clone());
+        let none = || Line { hash, queue: Queue::new(), heeding: 0 };
+        let line = queues.entry((db, key.into())).or_insert_with(none);
+        // A key may be named twice.
+        if line.queue.insert(number, waiter.clone()).is_none() {
+            line.heeding += usize::from(waiter.heeds_loss());
+        }
     }
 
     /// Ends the standing of a waiter in the queue of a key.
     pub(crate) fn leave(&mut self, db: usize, key: &[u8], number: u64) {
         let Some(queues) = &mut self.0 else { return };
         let name = (db, key.into());
-        if let Some((_, queue)) = queues.get_mut(&name) {
-            queue.remove(&number);
-            if queue.is_empty() {
+        if let Some(line) = queues.get_mut(&name) {
+            if line.queue.remove(&number).is_some_and(|waiter| waiter.heeds_loss()) {
+                line.heeding -= 1;
+            }
+            if line.queue.is_empty() {
                 queues.remove(&name);
             }
         }
@@ -242,8 +274,8 @@ impl Waiters {
 
     /// The first waiter of a key behind the one with the number `behind`.
     pub(crate) fn next(&self, db: usize, key: &[u8], behind: u64) -> Option<Arc<Waiter>> {
-        let (_, queue) = self.0.as_ref()?.get(&(db, key.into()))?;
-        let mut waiters = queue.range(behind + 1..).map(|(_, waiter)| waiter);
+        let line = self.0.as_ref()?.get(&(db, key.into()))?;
+        let mut waiters = line.queue.range(behind + 1..).map(|(_, waiter)| waiter);
         waiters.find(|waiter| waiter.is_waiting()).cloned()
     }
 
@@ -260,9 +292,9 @@ impl Waiters {
 
     /// Whether a client waits for a key to which `len` elements are enough.
     pub(crate) fn wants(&self, db: usize, key: &[u8], len: usize) -> bool {
-        let queue = self.0.as_ref().and_then(|queues| queues.get(&(db, key.into())));
-        queue.is_some_and(|(_, queue)| {
-            queue.values().any(|waiter| {
+        let line = self.0.as_ref().and_then(|queues| queues.get(&(db, key.into())));
+        line.is_some_and(|line| {
+            line.queue.values().any(|waiter| {
                 waiter.is_waiting() && waiter.asked().is_some_and(|asked| asked.least <= len)
             })
         })
@@ -279,11 +311,38 @@ impl Waiters {
     /// The keys of a database have come to be as a whole.
     pub(crate) fn note_db(&self, db: usize, ready: &mut Vec<Ready>) {
         let keys = self.0.iter().flat_map(|queues| queues.iter());
-        ready.extend(keys.filter(|((of, _), _)| *of == db).map(|((_, key), (hash, _))| Ready {
+        ready.extend(keys.filter(|((of, _), _)| *of == db).map(|((_, key), line)| Ready {
             db,
-            hash: *hash,
+            hash: line.hash,
             key: key.clone(),
         }));
+    }
+
+    /// Keys of any database are gone.
+    pub(crate) fn note_all_gone(&self, ready: &mut Vec<Ready>) {
+        let lines = self.0.iter().flat_map(|queues| queues.iter());
+        let lines = lines.filter(|(_, line)| line.heeding > 0);
+        ready.extend(lines.map(|((db, key), line)| Ready {
+            db: *db,
+            hash: line.hash,
+            key: key.clone(),
+        }));
+    }
+
+    /// Whether some heed that the key is gone.
+    pub(crate) fn heed(&self, db: usize, key: &[u8]) -> bool {
+        let line = self.0.as_ref().and_then(|queues| queues.get(&(db, key.into())));
+        line.is_some_and(|line| line.heeding > 0)
+    }
+
+    /// A key is gone.
+    #[inline]
+    pub(crate) fn note_gone(&self, db: usize, hash: u64, key: &[u8], ready: &mut Vec<Ready>) {
+        if let Some(queues) = &self.0
+            && queues.get(&(db, key.into())).is_some_and(|line| line.heeding > 0)
+        {
+            note(queues, db, hash, key, ready);
+        }
     }
 }
 

@@ -40,10 +40,11 @@ impl Engine {
             let asked = Asked {
                 number: self.next_waiter(),
                 command: request.command,
-                args: OwnedArgs::from(request.args),
+                args: wait.resumed.unwrap_or_else(|| OwnedArgs::from(request.args)),
                 keys: request.keys.to_vec(),
                 waited: wait.keys,
                 least: wait.least,
+                heeds_loss: wait.heeds_loss,
                 db: request.db,
                 serve: Box::new(serve),
             };

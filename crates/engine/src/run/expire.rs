@@ -50,7 +50,9 @@ impl Engine {
                 let hasher = self.keyspace.hasher();
                 match db_part.expire_one(now.mono_ms, hasher, limit - count) {
                     Some(Due::Entry(entry)) => {
-                        view.shard_at(index).touch(db, entry.key(), false, &mut local.changes);
+                        let (shard, hash) = (view.shard_at(index), hasher.hash(entry.key()));
+                        shard.touch(db, entry.key(), false, &mut local.changes);
+                        shard.waiters.note_gone(db, hash, entry.key(), &mut local.ready);
                         local.effects.push_expired(db, entry.key());
                         removed.push(entry);
                         expired_keys += 1;
@@ -70,7 +72,7 @@ impl Engine {
         }
         self.commit(local);
         view.publish(index);
-        drop(view);
+        self.serve(view, local, now);
         local.stats.expired_actively(expired_keys, expired_parts as u64);
         local.garbage.extend(removed.into_iter().filter(Entry::is_heavy).map(Garbage::Entry));
         count

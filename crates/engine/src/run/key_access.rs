@@ -89,6 +89,8 @@ impl<'a> KeyAccess<'a> {
             Some(Due::Entry(entry)) => {
                 self.local.stats.expired_keys.add(1);
                 self.local.discard(entry);
+                let waiters = &self.view.shard(hash).waiters;
+                waiters.note_gone(self.db, hash, key.bytes, &mut self.local.ready);
                 self.local.effects.push_expired(self.db, key.bytes);
                 self.note_change(key.hash, key.bytes, false);
                 None
@@ -314,7 +316,8 @@ impl<'a> KeyAccess<'a> {
         })
     }
 
-    /// Notes that a list has grown: a client may wait for it to be this long.
+    /// Notes that a list or a stream has grown, or that readers of a stream have to look at it: a
+    /// client may wait for that.
     #[inline]
     pub fn note_grown(&mut self, key: Key<'_>) {
         let KeyAccess { db, view, local, .. } = self;
@@ -449,8 +452,9 @@ impl<'a> KeyAccess<'a> {
     pub fn remove(&mut self, key: Key<'_>, slot: Slot) {
         let hasher = self.view.keyspace().hasher();
         self.touch_watches(key);
-        let db = self.view.shard(key.hash).db_mut(self.db);
-        if let Some(entry) = db.remove(key.hash, slot, hasher) {
+        let shard = self.view.shard(key.hash);
+        shard.waiters.note_gone(self.db, key.hash, key.bytes, &mut self.local.ready);
+        if let Some(entry) = shard.db_mut(self.db).remove(key.hash, slot, hasher) {
             self.local.discard(entry);
         }
         if self.local.effects.events_wanted() {
@@ -462,7 +466,9 @@ impl<'a> KeyAccess<'a> {
     pub fn take(&mut self, key: Key<'_>, slot: Slot) -> Entry {
         let hasher = self.view.keyspace().hasher();
         self.touch_watches(key);
-        self.view.shard(key.hash).db_mut(self.db).take(key.hash, slot, hasher)
+        let shard = self.view.shard(key.hash);
+        shard.waiters.note_gone(self.db, key.hash, key.bytes, &mut self.local.ready);
+        shard.db_mut(self.db).take(key.hash, slot, hasher)
     }
 
     /// A move to another name is a use by the idle time, and none by the frequency.
@@ -506,7 +512,9 @@ impl<'a> KeyAccess<'a> {
     /// Databases were emptied: all copies that clients keep are stale.
     pub fn note_flushed(&mut self) {
         for index in 0..SHARDS {
-            self.view.shard_at(index).tracked.clear(&mut self.local.changes);
+            let shard = self.view.shard_at(index);
+            shard.tracked.clear(&mut self.local.changes);
+            shard.waiters.note_all_gone(&mut self.local.ready);
         }
         self.local.changes.flushed = true;
     }

@@ -3,7 +3,7 @@
 //! ```text
 //!   command, registry       what runs a command, and the table that finds it
 //!   call, key_access        what a handler works with
-//!   sorted_sets             how it reaches one type of value
+//!   sorted_sets, streams    how it reaches one type of value
 //!   scan                    walks over the keys of all shards
 //!   worker_state            what a worker keeps from one run to the next
 //!   effect(s), event(s)     what was done: for the log, and for listeners
@@ -27,4 +27,5 @@ pub mod registry;
 pub mod scan;
 pub mod serve;
 pub mod sorted_sets;
+pub mod streams;
 pub mod worker_state;

@@ -60,11 +60,19 @@ impl Engine {
             drop(view);
             view = self.keyspace.lock([*hash].into_iter());
         }
-        while let Some(part) = view.shard(*hash).db(*db)
-            && part.table().find(*hash, key).is_some()
-        {
-            let Some(waiter) = view.shard(*hash).waiters.next(*db, key, behind) else { break };
+        while let Some(waiter) = view.shard(*hash).waiters.next(*db, key, behind) {
             let Some(asked) = waiter.asked() else { break };
+            let part = view.shard(*hash).db(*db);
+            if part.is_none_or(|part| part.table().find(*hash, key).is_none()) {
+                // It has nothing to give, which some may want to know.
+                if !view.shard(*hash).waiters.heed(*db, key) {
+                    break;
+                }
+                if !asked.heeds_loss {
+                    behind = asked.number;
+                    continue;
+                }
+            }
             if asked.others().any(|other| !view.holds(other)) {
                 // All are locked again together; by then another waiter may be the first.
                 drop(view);

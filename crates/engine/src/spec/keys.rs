@@ -102,6 +102,8 @@ pub enum Find {
         /// The distance between keys.
         step: u16,
     },
+    /// The first half of what follows; with each key goes an argument of the other half.
+    Half,
     /// Keys that no argument names, anywhere in the keyspace.
     Anywhere,
 }
@@ -160,6 +162,10 @@ fn each_of_spec(
             (begin..=end.min(args.len() - 1)).step_by(step as usize).for_each(|at| {
                 f(at, spec.access);
             });
+        }
+        Find::Half => {
+            let count = (args.len() - begin) / 2;
+            (begin..begin + count).for_each(|at| f(at, spec.access));
         }
         Find::Anywhere => {}
         Find::KeyNum { first, step } => {

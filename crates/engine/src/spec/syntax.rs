@@ -267,9 +267,11 @@ fn type_of(name: &str, command: &Command) -> &'static str {
         "db",
         "decrement",
         "destination-db",
+        "duration",
         "end",
         "entries-added",
         "entries-read",
+        "entriesread",
         "frequency",
         "increment",
         "index",
@@ -278,6 +280,7 @@ fn type_of(name: &str, command: &Command) -> &'static str {
         "len",
         "limit",
         "maxage",
+        "maxsize",
         "milliseconds",
         "min-idle-time",
         "min-match-len",
@@ -370,6 +373,7 @@ impl Place<'_> {
                     }
                     Find::Range { .. } => at == begin,
                     Find::KeyNum { first, .. } => at == begin + first as usize,
+                    Find::Half => at == begin,
                     Find::Anywhere => false,
                 }
             }),

@@ -18,7 +18,7 @@ use super::encoding::Encoding;
 use super::foreign::Shape;
 use super::format::{HEAD, MAGIC, MAGIC_VALKEY, opcode};
 use super::template::Form;
-use super::{hash, list, set, sorted_set, string};
+use super::{hash, list, set, sorted_set, stream, string};
 use std::fmt;
 
 /// The newest version of Redis's that is read: that of Redis 8.12.
@@ -109,6 +109,11 @@ impl Version {
         if self.0 >= VALKEY_MIN { Maker::Valkey } else { Maker::Redis }
     }
 
+    /// Whether it can hold what a stream's producers have sent.
+    pub fn has_producers(self) -> bool {
+        self.maker() == Maker::Redis && self.0 >= 13
+    }
+
     /// Whether files of it end with a checksum.
     pub fn is_summed(self) -> bool {
         self.0 >= SUMMED_FROM
@@ -136,25 +141,30 @@ pub enum Kind {
 }
 
 /// The encodings that both makers have.
-static COMMON: [&[Encoding]; 5] =
-    [string::ENCODINGS, list::ENCODINGS, hash::ENCODINGS, sorted_set::ENCODINGS, set::ENCODINGS];
+static COMMON: [&[Encoding]; 6] = [
+    string::ENCODINGS,
+    list::ENCODINGS,
+    hash::ENCODINGS,
+    sorted_set::ENCODINGS,
+    set::ENCODINGS,
+    stream::ENCODINGS,
+];
 
 /// What `kind` says in front of a value.
 pub fn kind(version: Version, kind: u8) -> Kind {
     let of = |encodings: &'static [Encoding]| encodings.iter().find(|known| known.kind == kind);
-    let own = match version.maker() {
-        Maker::Redis => hash::TIMED_OF_REDIS,
-        Maker::Valkey => hash::TIMED_OF_VALKEY,
+    let own: &[&[Encoding]] = match version.maker() {
+        Maker::Redis => &[hash::TIMED_OF_REDIS, stream::OF_REDIS],
+        Maker::Valkey => &[hash::TIMED_OF_VALKEY],
     };
-    if let Some(encoding) = COMMON.into_iter().find_map(of).or_else(|| of(own)) {
+    if let Some(encoding) = COMMON.iter().chain(own).find_map(|encodings| of(encodings)) {
         return Kind::Known(encoding);
     }
     match (version.maker(), kind) {
         // Modules of before Redis 4 did not say where their values end.
         (_, 6) => Kind::Module(Shape::Unknown),
         (_, 7) => Kind::Module(Shape::Module),
-        (_, 15 | 19 | 21) | (Maker::Redis, 26) => Kind::Foreign("a stream", Shape::Stream(kind)),
-        (Maker::Redis, 27) => Kind::Foreign("a stream", Shape::Unknown),
+        (Maker::Redis, 27) => Kind::Foreign("a stream of Redis 8.8", Shape::Unknown),
         (Maker::Redis, 28) => Kind::Foreign("an array", Shape::Unknown),
         (Maker::Redis, 29..=32) => Kind::Templated(match kind {
             29 => Form::Packed,
@@ -205,8 +215,8 @@ mod tests {
 
     #[test]
     fn a_number_means_one_thing() {
-        for own in [hash::TIMED_OF_REDIS, hash::TIMED_OF_VALKEY] {
-            let all = COMMON.iter().copied().flatten().chain(own);
+        for own in [&[hash::TIMED_OF_REDIS, stream::OF_REDIS][..], &[hash::TIMED_OF_VALKEY]] {
+            let all = COMMON.iter().chain(own).copied().flatten();
             let mut all: Vec<u8> = all.map(|encoding| encoding.kind).collect();
             let count = all.len();
             all.sort_unstable();

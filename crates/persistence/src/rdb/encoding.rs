@@ -28,6 +28,8 @@ impl Loaded {
                 Object::Hash(hash) => hash.is_empty(),
                 Object::SortedSet(set) => set.is_empty(),
                 Object::Set(set) => set.is_empty(),
+                // A stream may be without entries.
+                Object::Stream(_) => false,
             },
         }
     }

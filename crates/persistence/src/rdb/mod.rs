@@ -34,6 +34,7 @@ pub mod payload;
 mod read;
 mod set;
 mod sorted_set;
+mod stream;
 mod string;
 mod template;
 mod value;

@@ -7,7 +7,7 @@ use super::foreign;
 use super::input::Input;
 use super::output::Output;
 use super::template::{self, Templates};
-use super::{hash, list, module, set, sorted_set, string};
+use super::{hash, list, module, set, sorted_set, stream, string};
 use crate::fault::ReadError;
 use crate::record::Builder;
 use redstart_engine::Now;
@@ -71,9 +71,7 @@ pub fn pass_over(
 pub fn version_needed(entry: &Entry) -> Version {
     match entry.object() {
         Some(ObjectRef::Hash(hash)) => hash::version_needed(hash),
-        Some(ObjectRef::List(_) | ObjectRef::SortedSet(_) | ObjectRef::Set(_)) | None => {
-            Version::COMMON
-        }
+        _ => Version::COMMON,
     }
 }
 
@@ -84,6 +82,7 @@ pub fn kind(entry: &Entry, version: Version) -> u8 {
         Some(ObjectRef::Hash(hash)) => hash::written(hash, version),
         Some(ObjectRef::SortedSet(set)) => sorted_set::written(set),
         Some(ObjectRef::Set(set)) => set::written(set, version),
+        Some(ObjectRef::Stream(stream)) => stream::written(stream, version),
         None => string::WRITTEN,
     }
 }
@@ -95,6 +94,7 @@ pub fn write(entry: &Entry, now: Now, version: Version, out: &mut Output) {
         Some(ObjectRef::Hash(hash)) => hash::write(hash, now, version, out),
         Some(ObjectRef::SortedSet(set)) => sorted_set::write(set, out),
         Some(ObjectRef::Set(set)) => set::write(set, version, out),
+        Some(ObjectRef::Stream(stream)) => stream::write(stream, version, out),
         None => string::write(entry.value(), out),
     }
 }

@@ -9,6 +9,7 @@ mod hash;
 mod list;
 mod set;
 mod sorted_set;
+mod stream;
 
 pub use builder::Builder;
 pub use set::limits as set_limits;
@@ -103,6 +104,7 @@ enum ValueOut<'a> {
     Hash(hash::Out<'a>),
     SortedSet(sorted_set::Out<'a>),
     Set(set::Out<'a>),
+    Stream(stream::Out<'a>),
 }
 
 #[derive(Deserialize)]
@@ -127,6 +129,8 @@ enum ValueIn<'a> {
     SortedSet(sorted_set::In<'a>),
     #[serde(borrow)]
     Set(set::In<'a>),
+    #[serde(borrow)]
+    Stream(stream::In<'a>),
 }
 
 /// Appends an entry to `to`.
@@ -155,6 +159,7 @@ fn with_out<R>(db: usize, entry: &Entry, times: Times, f: impl FnOnce(&Out<'_>) 
         Some(ObjectRef::Hash(hash)) => ValueOut::Hash(hash::Out { hash, now }),
         Some(ObjectRef::SortedSet(set)) => ValueOut::SortedSet(sorted_set::Out(set)),
         Some(ObjectRef::Set(set)) => ValueOut::Set(set::Out { set, now }),
+        Some(ObjectRef::Stream(stream)) => ValueOut::Stream(stream::Out(stream)),
         None => match entry.value() {
             Value::Int(n) => ValueOut::Integer(n),
             Value::Inline(bytes) => ValueOut::Text(Blob(bytes)),
@@ -181,6 +186,7 @@ pub fn decode(from: &[u8], builder: Builder<'_>) -> Result<(usize, Entry, usize)
         ValueIn::Hash(hash) => object(Object::Hash(hash.build(builder)?)),
         ValueIn::SortedSet(set) => object(Object::SortedSet(set.build(builder)?)),
         ValueIn::Set(set) => object(Object::Set(set.build(builder)?)),
+        ValueIn::Stream(stream) => object(Object::Stream(stream.build(builder)?)),
     };
     let dates = record.dates;
     let deadline_ms = dates.at_ms().map_or(0, |at_ms| builder.now.deadline(at_ms));

@@ -145,6 +145,7 @@ pub fn shown(entry: &Entry, now: Now) -> String {
             });
             format!("{members:?}")
         }
+        Some(ObjectRef::Stream(stream)) => stream.contents(),
         None => format!("{:?}", entry.value().to_vec()),
     };
     format!("{value} until {}", wall(entry.deadline_ms()))

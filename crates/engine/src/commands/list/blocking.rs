@@ -124,7 +124,7 @@ fn move_or_wait(call: &mut Call<'_>, timeout_at: usize) -> Result<(), Error> {
     if find_list(&mut call.space, source)?.is_some() && !call.must_queue(source) {
         return give_moved(call);
     }
-    if !call.wait(Wait { keys: 0..1, timeout_ms, least: 1 }) {
+    if !call.wait(Wait::new(0..1, timeout_ms)) {
         call.reply.null();
     }
     Ok(())

@@ -186,7 +186,7 @@ fn move_or_wait(call: &mut Call<'_>) -> Result<(), Error> {
     if moved.source(call)?.is_some() && !call.must_queue(source) {
         return give_moved(call, moved);
     }
-    if !call.wait(Wait { keys: 0..1, timeout_ms, least: moved.least() }) {
+    if !call.wait(Wait { least: moved.least(), ..Wait::new(0..1, timeout_ms) }) {
         call.reply.null_array();
     }
     Ok(())

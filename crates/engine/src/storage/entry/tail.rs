@@ -66,7 +66,7 @@ fn shorter(object: &Object, most: usize) -> Option<(Tail, Run<'_>)> {
         Object::Set(set) => set.short_run(most).map(|(are_integers, run)| {
             (if are_integers { Tail::Integers } else { Tail::Set }, run)
         }),
-        Object::Hash(_) | Object::SortedSet(_) => None,
+        Object::Hash(_) | Object::SortedSet(_) | Object::Stream(_) => None,
     }
 }
 

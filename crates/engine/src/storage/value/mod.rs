@@ -8,12 +8,14 @@ pub mod list;
 pub mod packed;
 pub mod set;
 pub mod sorted_set;
+pub mod stream;
 
 use crate::hasher::Hasher;
 use hash::Hash;
 use list::{List, ListRef};
 use set::{Set, SetRef};
 use sorted_set::SortedSet;
+use stream::Stream;
 
 /// The type of a value, as TYPE replies it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub enum Type {
     SortedSet,
     /// A set.
     Set,
+    /// A stream.
+    Stream,
 }
 
 impl Type {
@@ -39,6 +43,7 @@ impl Type {
             Type::Hash => "hash",
             Type::SortedSet => "zset",
             Type::Set => "set",
+            Type::Stream => "stream",
         }
     }
 }
@@ -54,6 +59,8 @@ pub enum Object {
     SortedSet(SortedSet),
     /// A set.
     Set(Set),
+    /// A stream.
+    Stream(Stream),
 }
 
 /// A value that is more than a string, borrowed from wherever it is.
@@ -67,6 +74,8 @@ pub enum ObjectRef<'a> {
     SortedSet(&'a SortedSet),
     /// A set.
     Set(SetRef<'a>),
+    /// A stream.
+    Stream(&'a Stream),
 }
 
 impl Object {
@@ -78,6 +87,7 @@ impl Object {
             Object::Hash(hash) => ObjectRef::Hash(hash),
             Object::SortedSet(set) => ObjectRef::SortedSet(set),
             Object::Set(set) => ObjectRef::Set(set.view()),
+            Object::Stream(stream) => ObjectRef::Stream(stream),
         }
     }
 
@@ -89,6 +99,7 @@ impl Object {
             Object::Hash(hash) => Object::Hash(hash.freeze()),
             Object::SortedSet(set) => Object::SortedSet(set.freeze()),
             Object::Set(set) => Object::Set(set.freeze()),
+            Object::Stream(stream) => Object::Stream(stream.freeze()),
         }
     }
 
@@ -99,6 +110,7 @@ impl Object {
             Object::Hash(hash) => hash.shed(),
             Object::SortedSet(set) => set.shed(),
             Object::Set(set) => set.shed(),
+            Object::Stream(stream) => stream.shed(),
         }
     }
 
@@ -112,7 +124,7 @@ impl Object {
         f: impl FnMut(&[u8]),
     ) -> bool {
         match self {
-            Object::List(_) | Object::SortedSet(_) => false,
+            Object::List(_) | Object::SortedSet(_) | Object::Stream(_) => false,
             Object::Hash(hash) => {
                 hash.expire(now_ms, limit, hasher, f);
                 hash.is_empty()
@@ -133,6 +145,7 @@ impl ObjectRef<'_> {
             ObjectRef::Hash(_) => Type::Hash,
             ObjectRef::SortedSet(_) => Type::SortedSet,
             ObjectRef::Set(_) => Type::Set,
+            ObjectRef::Stream(_) => Type::Stream,
         }
     }
 
@@ -143,6 +156,7 @@ impl ObjectRef<'_> {
             ObjectRef::Hash(hash) => hash.encoding(),
             ObjectRef::SortedSet(set) => set.encoding(),
             ObjectRef::Set(set) => set.encoding(),
+            ObjectRef::Stream(_) => "stream",
         }
     }
 
@@ -153,6 +167,7 @@ impl ObjectRef<'_> {
             ObjectRef::Hash(hash) => hash.allocated(),
             ObjectRef::SortedSet(set) => set.allocated(),
             ObjectRef::Set(set) => set.allocated(),
+            ObjectRef::Stream(stream) => stream.allocated(),
         }
     }
 
@@ -163,6 +178,7 @@ impl ObjectRef<'_> {
             ObjectRef::Hash(hash) => hash.parts(),
             ObjectRef::SortedSet(set) => set.parts(),
             ObjectRef::Set(set) => set.parts(),
+            ObjectRef::Stream(stream) => stream.parts(),
         }
     }
 
@@ -170,7 +186,7 @@ impl ObjectRef<'_> {
     /// milliseconds; zero when there is none.
     pub fn next_deadline_ms(self) -> u64 {
         match self {
-            ObjectRef::List(_) | ObjectRef::SortedSet(_) => 0,
+            ObjectRef::List(_) | ObjectRef::SortedSet(_) | ObjectRef::Stream(_) => 0,
             ObjectRef::Hash(hash) => hash.next_deadline_ms(),
             ObjectRef::Set(set) => set.next_deadline_ms(),
         }
@@ -183,6 +199,7 @@ impl ObjectRef<'_> {
             ObjectRef::Hash(hash) => Object::Hash(hash.clone()),
             ObjectRef::SortedSet(set) => Object::SortedSet(set.clone()),
             ObjectRef::Set(set) => Object::Set(set.to_set()),
+            ObjectRef::Stream(stream) => Object::Stream(stream.clone()),
         }
     }
 
@@ -191,7 +208,7 @@ impl ObjectRef<'_> {
     #[inline]
     pub fn prefetch(self, field: &[u8], hasher: &Hasher) -> bool {
         match self {
-            ObjectRef::List(_) => false,
+            ObjectRef::List(_) | ObjectRef::Stream(_) => false,
             ObjectRef::Hash(hash) => hash.prefetch(field, hasher),
             ObjectRef::SortedSet(set) => set.prefetch(field, hasher),
             ObjectRef::Set(set) => set.prefetch(field, hasher),
@@ -202,7 +219,7 @@ impl ObjectRef<'_> {
     #[inline]
     pub fn prefetch_field(self, field: &[u8], hasher: &Hasher) {
         match self {
-            ObjectRef::List(_) => {}
+            ObjectRef::List(_) | ObjectRef::Stream(_) => {}
             ObjectRef::Hash(hash) => hash.prefetch_field(field, hasher),
             ObjectRef::SortedSet(set) => set.prefetch_all(&[field], hasher),
             ObjectRef::Set(set) => set.prefetch_member(field, hasher),

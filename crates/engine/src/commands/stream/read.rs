@@ -1,0 +1,490 @@
+//! XREAD and XREADGROUP: what is new in streams, for all or for the consumers of a group.
+//!
+//! A client that waits joins the queues of all its keys. For XREAD an entry is served to all that
+//! wait, for a group to the first. The ids `$` and `+` are those of the moment when the wait began:
+//! the request that is kept has them instead. A group's reader learns that its group, or the
+//! stream, is gone.
+//!
+//! In the effect stream, what a consumer got is an XCLAIM of these entries for it, and where the
+//! group has come to is an XGROUP SETID.
+
+use super::arguments::parse_strict;
+use super::claim::{emit_claim, emit_claims, has_idle, idle};
+use super::group::{emit_set_id, note_consumer};
+use super::range::{write_item, write_parts};
+use crate::commands::arguments::integer;
+use crate::error::Error;
+use crate::keyspace::waiters::{Wait, Waiter};
+use crate::run::call::Call;
+use crate::run::command::{BlockingCommand, BlockingRun, Served};
+use crate::spec::*;
+use crate::storage::table::Slot;
+use crate::storage::value::stream::Stream;
+use crate::storage::value::stream::block::Item;
+use crate::storage::value::stream::group::Pending;
+use crate::storage::value::stream::id::Id;
+use redstart_protocol::{Args, OwnedArgs, Protocol, Reply, parse_i64};
+
+/// XREAD [COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]
+pub static XREAD: BlockingCommand = declare("xread", Group::Stream, AtLeast(4))
+    .flags(READONLY | BLOCKING)
+    .keys(&[KeySpec {
+        begin: Begin::Option("STREAMS", 1, streams_at),
+        find: Find::Half,
+        access: RO | ACCESS,
+    }])
+    .since("5.0.0")
+    .complexity("O(N) with N entries that are returned.")
+    .summary("Returns entries behind ids from several streams, or waits for some.")
+    .syntax("[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]")
+    .run(BlockingRun { run: read, serve: serve_read });
+
+/// XREADGROUP GROUP group consumer [options] STREAMS key [key ...] id [id ...]
+pub static XREADGROUP: BlockingCommand = declare("xreadgroup", Group::Stream, AtLeast(7))
+    .flags(WRITE | BLOCKING)
+    .keys(&[KeySpec {
+        begin: Begin::Option("STREAMS", 4, streams_at),
+        find: Find::Half,
+        access: RO | ACCESS,
+    }])
+    .since("5.0.0")
+    .complexity("O(N) with N entries that are returned.")
+    .summary("Gives a consumer entries that no other of its group has, or lets it wait for some.")
+    .syntax(
+        "GROUP group consumer [COUNT count] [BLOCK milliseconds] [CLAIM min-idle-time] [NOACK] \
+         STREAMS key [key ...] id [id ...]",
+    )
+    .run(BlockingRun { run: read, serve: serve_read });
+
+/// Where the keys begin.
+fn streams_at(args: Args<'_>) -> Option<usize> {
+    let mut at = 1;
+    loop {
+        let word = args.get(at)?;
+        let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
+        at += match word {
+            _ if is(b"STREAMS") => return Some(at + 1),
+            _ if is(b"COUNT") || is(b"BLOCK") || is(b"CLAIM") => 2,
+            _ if is(b"NOACK") => 1,
+            _ if is(b"GROUP") => 3,
+            _ => return None,
+        };
+    }
+}
+
+/// The options of both commands.
+#[derive(Default)]
+struct ReadOptions {
+    /// At most so many entries of each stream; zero is all.
+    most: usize,
+    block_ms: Option<u64>,
+    /// Where the group's and the consumer's names are, if there are any.
+    group: Option<usize>,
+    no_ack: bool,
+    /// Takes over what others have had pending for so long.
+    claim_ms: Option<i64>,
+    /// Where the ids begin.
+    ids: usize,
+}
+
+impl ReadOptions {
+    fn parse(call: &Call<'_>) -> Result<ReadOptions, Error> {
+        let args = call.args;
+        let for_group = call.command.is(WRITE);
+        let mut options = ReadOptions::default();
+        let mut at = 1;
+        let streams = loop {
+            let Some(word) = args.get(at) else { return Err(Error::SYNTAX) };
+            let more = args.len() - at - 1;
+            let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
+            let only_group = |name: &str| match for_group {
+                true => Ok(()),
+                false => Err(Error::only_xreadgroup(name)),
+            };
+            if is(b"BLOCK") && more > 0 {
+                options.block_ms = Some(timeout_ms(call, at + 1)?);
+                at += 2;
+            } else if is(b"COUNT") && more > 0 {
+                options.most = usize::try_from(integer(call, at + 1)?).unwrap_or(0);
+                at += 2;
+            } else if is(b"STREAMS") && more > 0 {
+                if !more.is_multiple_of(2) {
+                    return Err(Error::unbalanced_streams(for_group));
+                }
+                break at + 1;
+            } else if is(b"GROUP") && more >= 2 {
+                only_group("GROUP")?;
+                options.group = Some(at + 1);
+                at += 3;
+            } else if is(b"NOACK") {
+                only_group("NOACK")?;
+                options.no_ack = true;
+                at += 1;
+            } else if is(b"CLAIM") && more > 0 {
+                only_group("CLAIM")?;
+                let ms = parse_i64(args.at(at + 1)).ok_or(Error::MIN_IDLE)?;
+                options.claim_ms = Some(ms);
+                if ms < 0 {
+                    return Err(Error::MIN_IDLE_NEGATIVE);
+                }
+                at += 2;
+            } else {
+                return Err(Error::SYNTAX);
+            }
+        };
+        if for_group && options.group.is_none() {
+            return Err(Error::MISSING_GROUP);
+        }
+        options.ids = streams + (args.len() - streams) / 2;
+        Ok(options)
+    }
+
+    fn most(&self) -> usize {
+        if self.most == 0 { usize::MAX } else { self.most }
+    }
+}
+
+/// Argument `at` as a time to wait in milliseconds.
+fn timeout_ms(call: &Call<'_>, at: usize) -> Result<u64, Error> {
+    let ms = parse_i64(call.args.at(at)).ok_or(Error::TIMEOUT_NOT_INTEGER)?;
+    let ms = u64::try_from(ms).map_err(|_| Error::TIMEOUT_NEGATIVE)?;
+    if ms >= i64::MAX as u64 - call.now().present().wall_ms.max(0) as u64 {
+        return Err(Error::TIMEOUT_OUT_OF_RANGE);
+    }
+    Ok(ms)
+}
+
+/// From where a stream is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum From {
+    /// Behind an entry.
+    Behind(Id),
+    /// What the group has not given out yet.
+    New,
+    /// What the consumer has pending behind an entry.
+    History(Id),
+}
+
+/// From where the `n`th stream is read, and whether its id stands for one of this moment.
+fn from_of(
+    call: &mut Call<'_>,
+    options: &ReadOptions,
+    n: usize,
+    slot: Option<Slot>,
+) -> Result<(From, bool), Error> {
+    let key = call.key(n);
+    let text = call.args.at(options.ids + n);
+    let for_group = options.group.is_some();
+    Ok(match text {
+        b"$" | b"+" if for_group => return Err(Error::meaningless_id(text)),
+        b"$" => {
+            let last = slot.map_or(Id::MIN, |slot| call.space.stream(key, slot).last_id());
+            (From::Behind(last), true)
+        }
+        b"+" => {
+            let Some(slot) = slot else { return Ok((From::Behind(Id::MIN), true)) };
+            let stream = call.space.stream(key, slot);
+            let top = stream.back_from(Id::MAX).next().and_then(|item| item.id.previous());
+            (From::Behind(top.unwrap_or(stream.last_id())), true)
+        }
+        b">" if for_group => (From::New, false),
+        b">" => return Err(Error::NEW_WITHOUT_GROUP),
+        _ => {
+            let id = parse_strict(text, 0)?;
+            (if for_group { From::History(id) } else { From::Behind(id) }, false)
+        }
+    })
+}
+
+/// Where the `n`th stream is; an error when it is no stream, or lacks the group.
+fn find(call: &mut Call<'_>, options: &ReadOptions, n: usize) -> Result<Option<Slot>, Error> {
+    let key = call.key(n);
+    let slot = call.space.find_stream(key)?;
+    if let Some(at) = options.group {
+        let name = call.args.at(at);
+        let has = slot.is_some_and(|slot| call.space.stream(key, slot).group(name).is_some());
+        if !has {
+            return Err(Error::no_group_to_read(key.bytes, name));
+        }
+    }
+    Ok(slot)
+}
+
+/// Whether a stream has something to give.
+fn has_any(
+    stream: &Stream,
+    from: From,
+    options: &ReadOptions,
+    args: Args<'_>,
+    now_ms: i64,
+) -> bool {
+    match from {
+        From::History(_) => true,
+        From::Behind(id) => {
+            let top = if stream.last_id() <= id { None } else { stream.back_from(Id::MAX).next() };
+            top.is_some_and(|top| top.id > id)
+        }
+        From::New => {
+            let Some(group) = options.group.and_then(|at| stream.group(args.at(at))) else {
+                return false;
+            };
+            let next = group.last.next().filter(|_| group.last < stream.last_id());
+            let is_new = next.is_some_and(|next| stream.from(next).next().is_some());
+            let latest_ms = options.claim_ms.map(|claim_ms| now_ms.saturating_sub(claim_ms));
+            is_new || latest_ms.is_some_and(|latest_ms| has_idle(stream, group, latest_ms))
+        }
+    }
+}
+
+fn read(call: &mut Call<'_>) -> Result<(), Error> {
+    let options = ReadOptions::parse(call)?;
+    let now_ms = call.now().present().wall_ms;
+    let count = call.keys().len();
+    let mut sources = Vec::with_capacity(count);
+    for n in 0..count {
+        let slot = find(call, &options, n)?;
+        call.space.count(slot.is_some());
+        let (from, is_moment) = from_of(call, &options, n, slot)?;
+        sources.push((slot, from, is_moment));
+    }
+    let mut changes = 0;
+    for (n, (slot, ..)) in sources.iter().enumerate() {
+        changes += usize::from(slot.is_some_and(|slot| see_consumer(call, &options, n, slot)));
+    }
+    let mut ready = Vec::with_capacity(count);
+    for (n, (slot, from, _)) in sources.iter().enumerate() {
+        let (key, args) = (call.key(n), call.args);
+        if let Some(slot) = slot
+            && has_any(call.space.stream(key, *slot), *from, &options, args, now_ms)
+        {
+            ready.push((n, *slot, *from));
+        }
+    }
+    if !ready.is_empty() {
+        begin(call, ready.len());
+        for (n, slot, from) in ready {
+            changes += usize::from(give(call, &options, n, slot, from));
+        }
+        call.space.count_changes(changes);
+        return Ok(());
+    }
+    call.space.count_changes(changes);
+    let Some(timeout_ms) = options.block_ms else {
+        call.reply.null_array();
+        return Ok(());
+    };
+    let resumed = sources.iter().any(|(.., is_moment)| *is_moment).then(|| {
+        let mut args: Vec<Vec<u8>> = call.args.iter().map(<[u8]>::to_vec).collect();
+        for (n, (_, from, _)) in sources.iter().enumerate() {
+            if let From::Behind(id) = from {
+                args[options.ids + n] = id.to_text();
+            }
+        }
+        let args: Vec<&[u8]> = args.iter().map(|arg| &arg[..]).collect();
+        OwnedArgs::from_slices(&args)
+    });
+    let heeds_loss = options.group.is_some();
+    if !call.wait(Wait { resumed, heeds_loss, ..Wait::new(0..count, timeout_ms) }) {
+        call.reply.null_array();
+    }
+    Ok(())
+}
+
+fn begin(call: &mut Call<'_>, streams: usize) {
+    match call.reply.protocol() {
+        Protocol::Resp2 => call.reply.array(streams),
+        Protocol::Resp3 => call.reply.map(streams),
+    }
+}
+
+fn serve_read(call: &mut Call<'_>, n: usize, waiter: &Waiter) -> Result<Served, Error> {
+    let options = ReadOptions::parse(call)?;
+    let now_ms = call.now().present().wall_ms;
+    let slot = match find(call, &options, n) {
+        Ok(Some(slot)) => slot,
+        Ok(None) => return Ok(Served::Nothing),
+        // A value of another type is none for XREAD; a group's reader waits for what is gone.
+        Err(error) if options.group.is_some() && waiter.claim() => return Err(error),
+        Err(_) => return Ok(Served::Nothing),
+    };
+    let (from, _) = from_of(call, &options, n, Some(slot))?;
+    let (key, args) = (call.key(n), call.args);
+    let any = has_any(call.space.stream(key, slot), from, &options, args, now_ms);
+    if !any || !waiter.claim() {
+        return Ok(Served::Nothing);
+    }
+    let is_new = see_consumer(call, &options, n, slot);
+    begin(call, 1);
+    let gave = give(call, &options, n, slot, from);
+    call.space.count_changes(usize::from(is_new) + usize::from(gave));
+    Ok(Served::Given)
+}
+
+/// The consumer, if there is one, has asked for something: it is made, if it was not there. Returns
+/// whether it was made.
+fn see_consumer(call: &mut Call<'_>, options: &ReadOptions, n: usize, slot: Slot) -> bool {
+    let Some(at) = options.group else { return false };
+    let (key, group, consumer) = (call.key(n), call.args.at(at), call.args.at(at + 1));
+    let now_ms = call.now().present().wall_ms;
+    let is_new = call.space.change_stream(key, slot, |stream| {
+        let made = stream.edit_group(group, |group| match group.find_consumer(consumer) {
+            Some(number) => {
+                group.note_consumer(number, now_ms, false);
+                false
+            }
+            None => group.add_consumer(consumer, now_ms).is_some(),
+        });
+        (false, made == Some(true))
+    });
+    if is_new {
+        note_consumer(call, key, group, consumer);
+    }
+    is_new
+}
+
+/// Replies with what is there of the `n`th stream. Returns whether the group has moved on.
+fn give(call: &mut Call<'_>, options: &ReadOptions, n: usize, slot: Slot, from: From) -> bool {
+    let key = call.key(n);
+    if call.reply.protocol() == Protocol::Resp2 {
+        call.reply.array(2);
+    }
+    call.reply.bulk(key.bytes);
+    match from {
+        From::Behind(id) => {
+            let stream = call.space.stream(key, slot);
+            let most = options.most();
+            let begun = call.reply.begin_array(most.min(stream.len() as usize));
+            let from = id.next().unwrap_or(Id::MAX);
+            let items = stream.from(from).take(most);
+            let count = items.map(|item| write_item(call.reply, &item)).count();
+            call.reply.end_array(begun, count);
+            false
+        }
+        From::New => {
+            give_new(call, options, key, slot);
+            true
+        }
+        From::History(id) => {
+            give_history(call, options, key, slot, id);
+            false
+        }
+    }
+}
+
+/// Gives a consumer what others have had pending for too long, if it asks for that, and then new
+/// entries.
+fn give_new(call: &mut Call<'_>, options: &ReadOptions, key: Key<'_>, slot: Slot) {
+    let Some(at) = options.group else { return };
+    let (name, consumer) = (call.args.at(at), call.args.at(at + 1));
+    let (now_ms, most) = (call.now().present().wall_ms, options.most());
+    let listened = call.space.listened_to();
+    let (mut ids, mut claimed): (Vec<Id>, Vec<Pending>) = Default::default();
+    let Call { reply, space, .. } = call;
+    let len = space.stream(key, slot).len();
+    let begun = reply.begin_array(usize::try_from(len).unwrap_or(usize::MAX).min(most));
+    let (count, last, read) = space.change_stream(key, slot, |stream| {
+        let number = stream.group(name).and_then(|group| group.find_consumer(consumer));
+        let number = number.unwrap_or_default();
+        if let Some(claim_ms) = options.claim_ms {
+            claimed = claim_idle(stream, name, number, most, (claim_ms, now_ms), reply);
+        }
+        let left = most - claimed.len();
+        let count = stream.give(name, number, left, now_ms, options.no_ack, |item| {
+            if listened && !options.no_ack {
+                ids.push(item.id);
+            }
+            match options.claim_ms {
+                Some(_) => write_claimed(reply, &item, 0, 0),
+                None => write_item(reply, &item),
+            }
+        });
+        let after = stream.edit_group(name, |group| {
+            let got = if options.no_ack { 0 } else { count } + claimed.len();
+            group.note_consumer(number, now_ms, got > 0);
+            (group.last, group.read)
+        });
+        let (last, read) = after.unwrap_or_default();
+        (false, (count, last, read))
+    });
+    reply.end_array(begun, count + claimed.len());
+    emit_claims(call, key, name, consumer, &claimed);
+    if !ids.is_empty() {
+        emit_claim(call, key, name, consumer, &ids, now_ms, 1);
+    }
+    if count > 0 {
+        emit_set_id(call, key, name, last, read);
+    }
+}
+
+/// Takes over what has been pending for `times.0` milliseconds at `times.1`, and replies with it.
+fn claim_idle(
+    stream: &mut Stream,
+    name: &[u8],
+    consumer: u32,
+    most: usize,
+    times: (i64, i64),
+    reply: &mut Reply,
+) -> Vec<Pending> {
+    let (claim_ms, now_ms) = times;
+    let Some(group) = stream.group(name) else { return Vec::new() };
+    let mut claimed = idle(stream, group, now_ms.saturating_sub(claim_ms), most);
+    for pending in &mut claimed {
+        if let Some(item) = stream.get(pending.id) {
+            write_claimed(reply, &item, now_ms - pending.given_ms, pending.count);
+        }
+        *pending = Pending { given_ms: now_ms, count: pending.count + 1, consumer, ..*pending };
+    }
+    stream.edit_group(name, |group| claimed.iter().for_each(|pending| group.give(*pending)));
+    claimed
+}
+
+/// An entry, for how long it was pending, and how often it had been given.
+fn write_claimed(reply: &mut Reply, item: &Item<'_>, idle_ms: i64, count: u64) {
+    reply.array(4);
+    write_parts(reply, item);
+    reply.integer(idle_ms.max(0));
+    reply.integer(count as i64);
+}
+
+/// Gives a consumer again what it has pending; entries that are gone have no fields.
+fn give_history(call: &mut Call<'_>, options: &ReadOptions, key: Key<'_>, slot: Slot, after: Id) {
+    let Some(at) = options.group else { return };
+    let (name, consumer) = (call.args.at(at), call.args.at(at + 1));
+    let (now_ms, most) = (call.now().present().wall_ms, options.most());
+    let Call { reply, space, .. } = call;
+    let again = space.change_stream(key, slot, |stream| {
+        let mut again: Vec<Pending> = Vec::new();
+        let Some(group) = stream.group(name) else { return (false, again) };
+        let number = group.find_consumer(consumer).unwrap_or_default();
+        let from = after.next();
+        let pending =
+            from.into_iter().flat_map(|from| group.consumer(number).pending().from(from).copied());
+        let ids: Vec<Id> = pending.take(most).collect();
+        reply.array(ids.len());
+        let mut given = Vec::with_capacity(ids.len());
+        for id in ids {
+            match stream.get(id) {
+                Some(item) => {
+                    write_item(reply, &item);
+                    given.push(id);
+                }
+                None => {
+                    reply.array(2);
+                    id.with_text(|text| reply.bulk(text));
+                    reply.null_array();
+                }
+            }
+        }
+        stream.edit_group(name, |group| {
+            for id in given {
+                group.update(id, |record| {
+                    record.given_ms = now_ms;
+                    record.count += 1;
+                    again.push(*record);
+                });
+            }
+        });
+        (false, again)
+    });
+    emit_claims(call, key, name, consumer, &again);
+}
