@@ -267,6 +267,7 @@ impl Run<'_> {
             state.reply.set_protocol(Protocol::Resp2);
             state.outcome = Outcome::Declared;
             state.held = Some(Held { shards, now: caller.now });
+            caller.local.in_script = true;
             state.exchange(caller.local);
         }
         let interrupts = match self.script.cannot_loop {
@@ -278,6 +279,7 @@ impl Run<'_> {
         let mut state = runtime.state.borrow_mut();
         let Held { shards, .. } = state.held.take().expect("a script holds its shards to its end");
         state.exchange(caller.local);
+        caller.local.in_script = false;
         let was_killed = result.is_err() && watchdog.is_killed();
         let outcome = if was_killed { Outcome::Killed } else { state.outcome };
         drop(state);

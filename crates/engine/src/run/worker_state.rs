@@ -37,6 +37,8 @@ pub struct WorkerState {
     pub no_touch: bool,
     /// Whether memory was short when the running script or transaction began.
     pub lacks_room: bool,
+    /// Whether a script runs the command.
+    pub in_script: bool,
 }
 
 impl WorkerState {
@@ -56,6 +58,7 @@ impl WorkerState {
             aging: Rule::Idle,
             no_touch: false,
             lacks_room: false,
+            in_script: false,
         }
     }
 

@@ -246,10 +246,12 @@ fn sort(call: &mut Call<'_>, store: Store) -> Result<(), Error> {
     let mut options = Options::parse(call.args, store)?;
     let source = call.key(0);
     let mut elements = Vec::new();
+    let in_script = call.space.local.in_script;
     if let Some(entry) = call.space.read(source) {
         // What is stored must not depend on where a set's members lie, nor what a script sees.
         let is_table = entry.kind() == Type::Set && entry.encoding() == "hashtable";
-        if options.order.none && entry.kind() == Type::Set && (options.stores || is_table) {
+        let must_be_same = options.stores || in_script || is_table;
+        if options.order.none && entry.kind() == Type::Set && must_be_same {
             options.order = Order { alphabetic: true, by: None, none: false, ..options.order };
         }
         if pieces::is_possible(&options) && call.reply.takes_rest(sortable(entry)?) {

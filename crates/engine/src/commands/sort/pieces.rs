@@ -48,7 +48,7 @@ pub fn put_rest(call: &mut Call<'_>, key: Key<'_>, options: &Options<'_>) {
         ObjectRef::List(list) => list.len(),
         ObjectRef::Set(set) => set.len(),
         ObjectRef::SortedSet(set) => set.len(),
-        ObjectRef::Hash(_) => 0,
+        ObjectRef::Hash(_) | ObjectRef::Stream(_) => 0,
     };
     let gets = options.gets.iter().map(|get| matches!(get, Get::Element)).collect();
     let rest = RestOfSort {
@@ -130,7 +130,7 @@ impl RestOfSort {
                     }
                 }
             }
-            ObjectRef::Hash(_) => None,
+            ObjectRef::Hash(_) | ObjectRef::Stream(_) => None,
         };
         if is_number { Ok(next) } else { Err(Error::NOT_SCORES) }
     }
