@@ -53,6 +53,32 @@ const STRINGS: Counted = &[
     ("MSETNX e 1 f 2", 2),
 ];
 
+const BITS: Counted = &[
+    ("SETBIT b 7 1", 1),
+    ("SETBIT b 7 1", 0),
+    ("SETBIT b 7 0", 1),
+    ("SETBIT b 15 0", 1),
+    ("BITFIELD b SET u8 0 1 INCRBY u8 8 2", 2),
+    ("BITFIELD b SET u8 0 1", 0),
+    ("BITFIELD b GET u8 0", 0),
+    ("BITFIELD b OVERFLOW FAIL INCRBY u2 100 5", 0),
+    ("BITFIELD b SET u8 200 0", 1),
+    ("BITOP NOT c b", 1),
+    ("BITOP AND c absent", 1),
+    ("BITOP AND c absent", 0),
+    ("PFADD p", 1),
+    ("PFADD p a b c", 3),
+    ("PFADD p a", 0),
+    ("PFCOUNT p", 1),
+    ("PFCOUNT p", 0),
+    ("PFMERGE p", 1),
+    ("PFMERGE q p", 1),
+    ("PFDEBUG TODENSE p", 1),
+    ("PFDEBUG TODENSE p", 0),
+    ("PFADD p x y", 2),
+    ("PFCOUNT p", 1),
+];
+
 const STREAMS: Counted = &[
     ("XADD s 1-1 a b", 1),
     ("XADD s 2-1 a b", 1),
@@ -411,7 +437,7 @@ fn check(asked: &Asked, table: Counted) {
 #[test]
 fn every_command_counts_its_changes() {
     for asked in servers() {
-        for table in [STRINGS, LISTS, HASHES, SETS, SORTED_SETS, ALGEBRA, STREAMS, KEYS] {
+        for table in [STRINGS, BITS, LISTS, HASHES, SETS, SORTED_SETS, ALGEBRA, STREAMS, KEYS] {
             check(&asked, table);
             call(&mut connect(&asked.server), "FLUSHALL");
         }
@@ -431,7 +457,7 @@ fn no_writing_command_is_left_out() {
     let Value::Items(_, commands) = call(&mut connect(&server), "COMMAND") else {
         panic!("COMMAND gives a list")
     };
-    let tables = [STRINGS, LISTS, HASHES, SETS, SORTED_SETS, ALGEBRA, STREAMS, KEYS, NEWER];
+    let tables = [STRINGS, BITS, LISTS, HASHES, SETS, SORTED_SETS, ALGEBRA, STREAMS, KEYS, NEWER];
     let words = tables.into_iter().flatten().filter_map(|(line, _)| line.split(' ').next());
     let mut known: BTreeSet<String> = words.map(str::to_ascii_lowercase).collect();
     known.extend(APART.map(str::to_owned));

@@ -244,7 +244,7 @@ proptest! {
             // Segments that are nearly empty become one.
             for n in 0..losses {
                 let lost = (next * 7 + gone.len() as u32 + n) % start;
-                if lost % 16 != 0 {
+                if !lost.is_multiple_of(16) {
                     set.remove(&member(lost), &hasher);
                     gone.insert(lost);
                 }

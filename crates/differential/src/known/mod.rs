@@ -5,6 +5,7 @@
 //! This is about answers that are really different. What chance decides, and what one server says
 //! in another order than the other, is in [`crate::normalise`].
 
+mod bits;
 mod places;
 mod table;
 
@@ -69,7 +70,7 @@ impl Differences {
                 .iter()
                 .any(|(product, versions)| *product == oracle.product && versions.contains(&series))
         };
-        let all = table::TABLE.iter().chain(places::TABLE);
+        let all = table::TABLE.iter().chain(places::TABLE).chain(bits::TABLE);
         Self { entries: all.filter(is_about).collect(), met: BTreeMap::new() }
     }
 

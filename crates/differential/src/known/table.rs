@@ -541,7 +541,7 @@ fn has_past_time(command: &Command) -> bool {
 }
 
 /// Whether a reply is an error, or the text of one, which a script may return.
-fn is_error(frame: &[u8]) -> bool {
+pub(super) fn is_error(frame: &[u8]) -> bool {
     let text = frame.strip_prefix(b"$").and_then(|rest| rest.split(|byte| *byte == b'\n').nth(1));
     frame.starts_with(b"-")
         || text.is_some_and(|text| text.starts_with(b"ERR ") || text.starts_with(b"WRONGTYPE "))

@@ -45,7 +45,7 @@ pub fn all() -> impl Iterator<Item = Declared> {
     let waiting = [list::WAITING, sorted_set::WAITING, stream::WAITING];
     let waiting = waiting.into_iter().flatten().map(|command| Declared::from(*command));
     let containers = [&object::OBJECT, &stream::group::XGROUP, &stream::info::XINFO];
-    data.chain(waiting).chain(containers.map(|container| Declared::session(container)))
+    data.chain(waiting).chain(containers.map(Declared::session))
 }
 
 /// The longest reply of members that are drawn any number of times each, where all of it is made at

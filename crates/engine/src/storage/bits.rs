@@ -69,8 +69,9 @@ pub fn with_bit(byte: u8, at: usize, on: bool) -> u8 {
     if on { byte | mask } else { byte & !mask }
 }
 
-/// Combines what has been made of the strings before, the first at the beginning, with the next one.
-/// `seen_twice` is as long, and is used by [`Combine::One`] only. What the next string lacks is zero.
+/// Combines what has been made of the strings before, the first at the beginning, with the next
+/// one. `seen_twice` is as long, and is used by [`Combine::One`] only. What the next string lacks
+/// is zero.
 pub fn combine(how: Combine, so_far: &mut [u8], next: &[u8], seen_twice: &mut [u8]) {
     let missing = next.len().min(so_far.len());
     let (head, tail) = so_far.split_at_mut(missing);

@@ -24,7 +24,7 @@ pub static BITCOUNT: DataCommand = declare("bitcount", Group::Bitmap, AtLeast(2)
 
 fn count(call: &mut Call<'_>) -> Result<(), Error> {
     let key = call.key(0);
-    let bounds = Bounds::parse(call, 2)?;
+    let bounds = Bounds::parse(call, 2, false)?;
     let Some(value) = call.space.read_string(key)? else {
         call.reply.integer(0);
         return Ok(());
@@ -80,7 +80,7 @@ fn position(call: &mut Call<'_>) -> Result<(), Error> {
         1 => true,
         _ => return Err(Error::BIT_ARGUMENT),
     };
-    let bounds = Bounds::parse(call, 3)?;
+    let bounds = Bounds::parse(call, 3, true)?;
     let place = match call.space.read_string(key)? {
         None => (!wanted).then_some(0),
         Some(value) => bounds.resolve(value.len()).and_then(|bits| {
@@ -124,27 +124,24 @@ struct Bounds {
 }
 
 impl Bounds {
-    /// `[start [end [BYTE | BIT]]]` from argument `at` on.
-    fn parse(call: &Call<'_>, at: usize) -> Result<Bounds, Error> {
-        let mut bounds = Bounds { start: 0, end: None, in_bits: false };
+    /// `[start [end [BYTE | BIT]]]` from argument `at` on. Of two mistakes BITPOS tells of the unit
+    /// first, as Redis does.
+    fn parse(call: &Call<'_>, at: usize, unit_first: bool) -> Result<Bounds, Error> {
         let given = call.args.len() - at;
         if given > 3 {
             return Err(Error::SYNTAX);
         }
-        if given > 0 {
-            bounds.start = integer(call, at)?;
+        let start = if given > 0 { integer(call, at)? } else { 0 };
+        let end = || if given > 1 { integer(call, at + 1).map(Some) } else { Ok(None) };
+        let in_bits = || match given {
+            3 if call.args.at(at + 2).eq_ignore_ascii_case(b"BIT") => Ok(true),
+            3 if !call.args.at(at + 2).eq_ignore_ascii_case(b"BYTE") => Err(Error::SYNTAX),
+            _ => Ok(false),
+        };
+        if unit_first {
+            in_bits()?;
         }
-        if given > 1 {
-            bounds.end = Some(integer(call, at + 1)?);
-        }
-        if given > 2 {
-            bounds.in_bits = match call.args.at(at + 2) {
-                word if word.eq_ignore_ascii_case(b"BIT") => true,
-                word if word.eq_ignore_ascii_case(b"BYTE") => false,
-                _ => return Err(Error::SYNTAX),
-            };
-        }
-        Ok(bounds)
+        Ok(Bounds { start, end: end()?, in_bits: in_bits()? })
     }
 
     /// The bits of a string of `len` bytes that are meant; none if there are none.

@@ -47,7 +47,7 @@ fn debug(call: &mut Call<'_>) -> Result<(), Error> {
             if form != Form::Sparse {
                 return Err(Error::NOT_SPARSE);
             }
-            let text = call.space.entry(key, slot).string()?.with(|bytes| decoded(bytes))?;
+            let text = call.space.entry(key, slot).string()?.with(decoded)?;
             call.reply.bulk(text.as_bytes());
         }
         () if is(b"ENCODING") => {

@@ -248,7 +248,7 @@ fn claim_one(
     let count = match before {
         Some(before) if now_ms - before.given_ms < options.min_idle_ms => return,
         Some(before) => before.count,
-        None if options.force => 0,
+        None if options.force => 1,
         None => return,
     };
     let count = options.count.unwrap_or(count + u64::from(!options.just_id));

@@ -5,9 +5,9 @@
 //! "HYLL" | form | 3 unused bytes | the last estimate, 8 bytes | registers
 //! ```
 //!
-//! The highest bit of the estimate says that it is stale. There are 16,384 registers of 6 bits, all of
-//! them ([`dense`]) or as runs ([`sparse`]). An element's hash says which register it belongs to and
-//! what that is at least.
+//! The highest bit of the estimate says that it is stale. There are 16,384 registers of 6 bits, all
+//! of them ([`dense`]) or as runs ([`sparse`]). An element's hash says which register it belongs to
+//! and what that is at least.
 
 pub mod dense;
 mod estimate;

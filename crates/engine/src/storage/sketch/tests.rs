@@ -28,8 +28,8 @@ fn registers_agree_with_an_array_through_both_forms() {
         make_dense(&mut dense).unwrap();
         assert!(form(&dense) == Some(Form::Dense) && registers_of(&dense) == model);
         assert_eq!(estimate(&dense), estimated);
-        for register in 0..REGISTERS {
-            assert_eq!(dense::get(&dense[HEADER_BYTES..], register), model[register]);
+        for (register, rank) in model.iter().enumerate() {
+            assert_eq!(dense::get(&dense[HEADER_BYTES..], register), *rank);
         }
     }
 }

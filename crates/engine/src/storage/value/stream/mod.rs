@@ -229,8 +229,8 @@ impl Stream {
 
     /// Gives the next entries, at most `most`, to a consumer of a group, and passes them to `f`.
     /// They become pending unless `no_ack`. Returns how many there were.
-    pub fn give<'a>(
-        &'a mut self,
+    pub fn give(
+        &mut self,
         name: &[u8],
         consumer: u32,
         most: usize,

@@ -119,8 +119,19 @@ impl<T: Keyed> Ordered<T> {
     /// Changes the record of an id, whose id must stay. False when there is none.
     pub fn update(&mut self, id: Id, f: impl FnOnce(&mut T)) -> bool {
         let Some((at, index)) = self.find(id) else { return false };
-        f(&mut self.arrays[at].own()[index]);
+        self.edit(at, |array| f(&mut array[index]));
         true
+    }
+
+    /// Changes an array, and keeps count of its bytes: one that is shared is copied, and its copy
+    /// has another room.
+    fn edit<R>(&mut self, at: usize, f: impl FnOnce(&mut Array<T>) -> R) -> R {
+        let part = &mut self.arrays[at];
+        self.bytes -= room_of(part);
+        let array = part.own();
+        let result = f(array);
+        self.bytes += room_of(array);
+        result
     }
 
     /// Adds a record, in place of another with its id.
@@ -135,8 +146,7 @@ impl<T: Keyed> Ordered<T> {
             Some(last) if last.id() < id => array.len(),
             _ => match array.binary_search_by_key(&id, Keyed::id) {
                 Ok(index) => {
-                    self.arrays[at].own()[index] = record;
-                    return;
+                    return self.edit(at, |array| array[index] = record);
                 }
                 Err(index) => index,
             },
@@ -146,24 +156,20 @@ impl<T: Keyed> Ordered<T> {
                 self.add_array(at + 1, Array::new());
                 (at, index) = (at + 1, 0);
             } else {
-                let array = self.arrays[at].own();
-                self.bytes -= room_of(array);
-                let second = array.split_off(MAX / 2);
-                self.bytes += room_of(array);
+                let second = self.edit(at, |array| array.split_off(MAX / 2));
                 self.add_array(at + 1, second);
                 if index > MAX / 2 {
                     (at, index) = (at + 1, index - MAX / 2);
                 }
             }
         }
-        let array = self.arrays[at].own();
-        self.bytes -= room_of(array);
-        if array.len() == array.capacity() {
-            // A consumer with a few entries takes no more than they need.
-            array.reserve_exact((array.len() / 2).clamp(2, MAX / 4));
-        }
-        array.insert(index, record);
-        self.bytes += room_of(array);
+        self.edit(at, |array| {
+            if array.len() == array.capacity() {
+                // A consumer with a few entries takes no more than they need.
+                array.reserve_exact((array.len() / 2).clamp(2, MAX / 4));
+            }
+            array.insert(index, record);
+        });
         self.len += 1;
     }
 
@@ -178,11 +184,10 @@ impl<T: Keyed> Ordered<T> {
     /// Removes the record of an id.
     pub fn remove(&mut self, id: Id) -> Option<T> {
         let (at, index) = self.find(id)?;
-        let array = self.arrays[at].own();
-        let record = array.remove(index)?;
+        let record = self.edit(at, |array| array.remove(index))?;
         self.len -= 1;
-        if array.is_empty() {
-            self.bytes -= room_of(array);
+        if self.arrays[at].is_empty() {
+            self.bytes -= room_of(&self.arrays[at]);
             self.arrays.remove(at);
         }
         Some(record)

@@ -38,7 +38,7 @@ fn member(random: &mut fastrand::Rng, range: u32) -> Vec<u8> {
     let n = random.u32(..range);
     if range % 2 == 1 {
         // Of one length, but for very few.
-        return format!("{n:0w$}", w = if n % 999 == 0 { 7 } else { 8 }).into_bytes();
+        return format!("{n:0w$}", w = if n.is_multiple_of(999) { 7 } else { 8 }).into_bytes();
     }
     match n % 50 {
         0 => format!("{n}").repeat(60).into_bytes(),

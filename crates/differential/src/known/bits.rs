@@ -1,0 +1,49 @@
+//! What is known to differ in bitmaps and HyperLogLogs.
+
+use super::table::{REDIS_7, REDIS_8, VALKEY_9, is_error, stays};
+use super::{Known, Sign};
+use crate::stream::Command;
+
+/// Every such difference.
+pub const TABLE: &[Known] = &[
+    stays(
+        &[REDIS_7, REDIS_8],
+        "BITCOUNT with a start alone, which only Valkey has",
+        Sign::NotSent(|command, _| command.is("BITCOUNT") && command.args.len() == 3),
+    ),
+    stays(
+        &[REDIS_7, VALKEY_9],
+        "BITOP: the operations of Redis 8.2",
+        Sign::NotSent(|command, _| {
+            let word = command.args.get(1);
+            let is =
+                |name: &&str| word.is_some_and(|word| word.eq_ignore_ascii_case(name.as_bytes()));
+            command.is("BITOP") && ["DIFF", "DIFF1", "ANDOR", "ONE"].iter().any(is)
+        }),
+    ),
+    stays(
+        &[VALKEY_9],
+        "BITCOUNT: of two mistakes Valkey tells of the unit first",
+        Sign::Reply(|command, oracle, subject| {
+            command.is("BITCOUNT") && is_error(oracle) && is_error(subject)
+        }),
+    ),
+    stays(
+        &[REDIS_7],
+        "BITCOUNT, BITPOS: Redis 7.0 looks at the key before the range",
+        Sign::Reply(|command, oracle, subject| {
+            (command.is("BITCOUNT") || command.is("BITPOS"))
+                && (is_error(subject) || is_error(oracle))
+        }),
+    ),
+    stays(
+        &[VALKEY_9, REDIS_7],
+        "COMMAND GETKEYS PFMERGE of a target alone",
+        Sign::NotSent(|command, _| command.is("COMMAND") && names(command, "PFMERGE")),
+    ),
+];
+
+/// Whether COMMAND is asked about a command.
+fn names(command: &Command, name: &str) -> bool {
+    command.args.get(2).is_some_and(|arg| arg.eq_ignore_ascii_case(name.as_bytes()))
+}
