@@ -121,6 +121,7 @@ const TEMPLATES: &[&str] = &[
     "lrem L I V",
     "ltrim L 0|1 -1|7",
     "lmove L L LEFT|RIGHT LEFT|RIGHT",
+    "lmovem L L LEFT|RIGHT LEFT|RIGHT COUNT|EXACTLY 1|2|3 OBO|BULK",
     "rpoplpush L L|K",
     "sadd T A A I",
     "sadd T V I",

@@ -31,17 +31,37 @@ pub const TABLE: &[Known] = &[
     stays(
         &[REDIS_7],
         "BITCOUNT, BITPOS: Redis 7.0 looks at the key before the range",
-        Sign::Reply(|command, oracle, subject| {
-            (command.is("BITCOUNT") || command.is("BITPOS"))
-                && (is_error(subject) || is_error(oracle))
+        Sign::NotSent(|command, _| {
+            let first = match () {
+                () if command.is("BITCOUNT") => 2,
+                () if command.is("BITPOS") => 3,
+                () => return false,
+            };
+            !is_range(command.args.get(first..).unwrap_or_default())
         }),
     ),
     stays(
-        &[VALKEY_9, REDIS_7],
+        &[REDIS_7, REDIS_8, VALKEY_9],
         "COMMAND GETKEYS PFMERGE of a target alone",
         Sign::NotSent(|command, _| command.is("COMMAND") && names(command, "PFMERGE")),
     ),
+    stays(
+        &[REDIS_7],
+        "COMMAND GETKEYS ZRANK and ZREVRANK: their WITHSCORE came with Redis 7.2",
+        Sign::NotSent(|command, _| {
+            command.is("COMMAND") && (names(command, "ZRANK") || names(command, "ZREVRANK"))
+        }),
+    ),
 ];
+
+/// Whether words are `[start [end [BYTE | BIT]]]`, with numbers in the first two places.
+fn is_range(words: &[Vec<u8>]) -> bool {
+    let is_number =
+        |word: &Vec<u8>| std::str::from_utf8(word).is_ok_and(|word| word.parse::<i64>().is_ok());
+    let is_unit =
+        |word: &Vec<u8>| word.eq_ignore_ascii_case(b"BIT") || word.eq_ignore_ascii_case(b"BYTE");
+    words.len() <= 3 && words.iter().take(2).all(is_number) && words.iter().skip(2).all(is_unit)
+}
 
 /// Whether COMMAND is asked about a command.
 fn names(command: &Command, name: &str) -> bool {
