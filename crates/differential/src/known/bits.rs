@@ -56,8 +56,10 @@ pub const TABLE: &[Known] = &[
 
 /// Whether words are `[start [end [BYTE | BIT]]]`, with numbers in the first two places.
 fn is_range(words: &[Vec<u8>]) -> bool {
-    let is_number =
-        |word: &Vec<u8>| std::str::from_utf8(word).is_ok_and(|word| word.parse::<i64>().is_ok());
+    let is_number = |word: &Vec<u8>| {
+        let text = std::str::from_utf8(word).unwrap_or_default();
+        text.parse::<i64>().is_ok_and(|number| number.to_string() == text)
+    };
     let is_unit =
         |word: &Vec<u8>| word.eq_ignore_ascii_case(b"BIT") || word.eq_ignore_ascii_case(b"BYTE");
     words.len() <= 3 && words.iter().take(2).all(is_number) && words.iter().skip(2).all(is_unit)
