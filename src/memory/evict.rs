@@ -40,8 +40,6 @@ const STUCK_MS: u64 = 100;
 const SUM_BYTES: usize = 256 * 1024;
 /// Below this limit few resident bytes are worth more than speed, in bytes.
 const SMALL_LIMIT: usize = 1 << 30;
-/// Memory comes in small pages until so many bytes are handed out.
-const HUGE_PAGES_MIN: usize = 64 << 20;
 /// By which part of the limit the process may be larger than that before it counts.
 const SLACK_FREE_PART: usize = 20;
 /// How much it is taken to grow yet, as its pages come to be partly used, in bytes.
@@ -115,8 +113,6 @@ pub struct Evictor {
     slack: AtomicUsize,
     /// Whether the process has so much that workers should give back what they can.
     bloated: AtomicBool,
-    /// Whether memory comes in small pages only because little is handed out.
-    is_sparse: AtomicBool,
 }
 
 /// A key that may go.
@@ -167,7 +163,6 @@ impl Evictor {
             crowded: AtomicBool::new(false),
             slack: AtomicUsize::new(0),
             bloated: AtomicBool::new(false),
-            is_sparse: AtomicBool::new(false),
         }
     }
 
@@ -187,7 +182,10 @@ impl Evictor {
         self.limit.store(limit, Relaxed);
         self.slack.store(0, Relaxed);
         allocator::set_short(false);
-        self.set_thrift(allocator::allocated());
+        allocator::set_thrift(match limit {
+            1..SMALL_LIMIT => Thrift::Small,
+            _ => Thrift::Fast,
+        });
         self.since.store(usize::MAX / 2, Relaxed);
         self.taken_ms.store(0, Relaxed);
     }
@@ -200,26 +198,6 @@ impl Evictor {
     #[inline]
     pub fn is_on(&self) -> bool {
         self.limit.load(Relaxed) != 0
-    }
-
-    /// Sets how memory comes and goes while so many bytes are handed out.
-    fn set_thrift(&self, allocated: usize) {
-        let is_large = allocated >= HUGE_PAGES_MIN;
-        let thrift = match self.limit.load(Relaxed) {
-            1..SMALL_LIMIT => Thrift::Small,
-            _ if is_large => Thrift::Fast,
-            _ => Thrift::Sparse,
-        };
-        self.is_sparse.store(thrift == Thrift::Sparse, Relaxed);
-        allocator::set_thrift(thrift);
-    }
-
-    /// Lets memory come in huge pages from now on, if much is handed out by now; called by every
-    /// tick. What has come in small pages stays so.
-    pub fn note_allocated(&self) {
-        if self.is_sparse.load(Relaxed) && allocator::allocated() >= HUGE_PAGES_MIN {
-            self.set_thrift(HUGE_PAGES_MIN);
-        }
     }
 
     /// Notes how many bytes of the system's memory the process has; called by every tick.

@@ -94,7 +94,6 @@ async fn tick(server: &'static Server, index: usize, workers: usize) {
         interval.tick().await;
         server.heartbeats.beat(index);
         if index == 0 {
-            server.evictor.note_allocated();
             server.evictor.note_resident(process::resident_bytes);
         }
         if server.evictor.is_bloated() {

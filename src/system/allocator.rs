@@ -141,9 +141,6 @@ pub fn collect() {
 pub enum Thrift {
     /// Memory comes in huge pages, where the system has them, and goes back after a second.
     Fast,
-    /// Memory comes in small pages: each thread has pages of its own for each size, and huge ones
-    /// would be mostly empty while there is little in them. It goes back after a second.
-    Sparse,
     /// Memory comes in small pages, goes back at once, and threads share what they have.
     Small,
 }
@@ -159,7 +156,6 @@ const PAGE_MAX_RECLAIM: mi_option_t = 41;
 pub fn set_thrift(thrift: Thrift) {
     let (delay_ms, pages, small_pages) = match thrift {
         Thrift::Fast => (1000, -1, false),
-        Thrift::Sparse => (1000, -1, true),
         Thrift::Small => (10, 4, true),
     };
     // SAFETY: an option may be set at any time, on any thread.
