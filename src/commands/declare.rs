@@ -1,9 +1,10 @@
 //! What declarations of session commands have in common.
 
 use crate::session::handlers::Handler;
-use redstart_engine::spec::{Arity, Flags, Group, LOADING, Runnable, STALE, declare};
+pub use redstart_engine::commands::help::{declare_help, help};
+use redstart_engine::spec::{Arity, Flags, Group, Runnable, declare};
 use redstart_engine::{Command, Error, Now};
-use redstart_protocol::{Reply, parse_i64};
+use redstart_protocol::parse_i64;
 
 /// A session command: the declaration and, beside it, what runs it.
 pub type SessionCommand = Runnable<Handler>;
@@ -54,25 +55,6 @@ impl Container {
             .summary(summary)
             .syntax(syntax)
     }
-}
-
-/// The declaration of a container's HELP.
-pub const fn declare_help(group: Group, since: &'static str) -> Command {
-    declare("help", group, Arity::Exactly(2))
-        .flags(LOADING | STALE)
-        .since(since)
-        .complexity("O(1)")
-        .summary("Tells what the subcommands do.")
-}
-
-/// Answers a container's HELP: what is particular to it, within what all of them say.
-pub fn help(out: &mut Reply, container: &str, lines: &[&str]) {
-    let head = format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
-    out.array(lines.len() + 3);
-    out.simple(&head);
-    lines.iter().for_each(|line| out.simple(line));
-    out.simple("HELP");
-    out.simple("    Print this text.");
 }
 
 /// A time to wait, in milliseconds.

@@ -1,19 +1,12 @@
 """Fixtures of the framework tests: one server for a run, an empty keyspace for a test.
 
-`server.py` lies beside the tests of redis-py; `tests/clients/run` puts its folder on the path.
+`fixtures.py` lies beside the tests of redis-py; `tests/clients/run` puts its folder on the path.
 """
 
 import pytest
 import redis
 
-from server import Server
-
-
-@pytest.fixture(scope="session")
-def server():
-    running = Server()
-    yield running
-    running.stop()
+from fixtures import server  # noqa: F401
 
 
 @pytest.fixture

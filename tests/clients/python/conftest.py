@@ -3,14 +3,7 @@
 import pytest
 import redis
 
-from server import Server
-
-
-@pytest.fixture(scope="session")
-def server():
-    running = Server()
-    yield running
-    running.stop()
+from fixtures import server  # noqa: F401
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ pub mod bitmap;
 pub mod expiry;
 pub mod geo;
 pub mod hash;
+pub mod help;
 pub mod hyperloglog;
 pub mod key;
 pub mod list;

@@ -1,5 +1,6 @@
 //! OBJECT: what is known of a key beside its value. Looking is no access.
 
+use crate::commands::help::{declare_help, help};
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
@@ -97,15 +98,12 @@ fn refcount(call: &mut Call<'_>) -> Result<(), Error> {
 }
 
 /// OBJECT HELP
-static HELP: DataCommand = declare("help", Group::Generic, Exactly(2))
-    .flags(LOADING | STALE)
-    .since("6.2.0")
-    .complexity("O(1)")
-    .summary("Tells what the subcommands do.")
-    .run(help);
+static HELP: DataCommand = declare_help(Group::Generic, "6.2.0").run(|call| {
+    help(call.reply, "OBJECT", LINES);
+    Ok(())
+});
 
 const LINES: &[&str] = &[
-    "OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "ENCODING <key>",
     "    Tell how the value is kept.",
     "FREQ <key>",
@@ -114,15 +112,7 @@ const LINES: &[&str] = &[
     "    Tell the seconds since the key was last used.",
     "REFCOUNT <key>",
     "    Tell how many keys share the value.",
-    "HELP",
-    "    Print this text.",
 ];
-
-fn help(call: &mut Call<'_>) -> Result<(), Error> {
-    call.reply.array(LINES.len());
-    LINES.iter().for_each(|line| call.reply.simple(line));
-    Ok(())
-}
 
 /// The key's entry, looked at and not used, which counts as a hit or a miss.
 fn entry<'a>(call: &'a mut Call<'_>) -> Option<&'a Entry> {

@@ -1,6 +1,6 @@
 //! One bit of a string: SETBIT, GETBIT.
 
-use super::bit_offset;
+use super::{bit_offset, make_text};
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
@@ -35,9 +35,7 @@ fn set_bit(call: &mut Call<'_>) -> Result<(), Error> {
     let slot = slot.unwrap_or_else(|| call.space.put(key, None, NewValue::Raw(b""), 0));
     if old == Some(new[0]) {
         // Nothing changes but that a number is text from now on.
-        if call.space.entry(key, slot).encoding() != "raw" {
-            call.space.reshape(key, slot, |entry| entry.write_at(at / 8, &new));
-        }
+        make_text(call, key, slot);
         call.space.note_left(key, slot);
     } else {
         call.space.modify(key, slot, |entry| entry.write_at(at / 8, &new));

@@ -42,22 +42,13 @@ fn count(call: &mut Call<'_>) -> Result<(), Error> {
         end => byte(bytes.end - 1) & (0xff >> end),
     };
     let edges = u64::from(before.count_ones() + behind.count_ones());
-    let is_cut = matches!(value, Value::Large(long) if long.is_cut());
-    let sum = match call.space.find(key) {
-        Some(slot) if is_cut => {
-            call.space.reshape(key, slot, |entry| entry.count_ones(bytes.clone()))
+    let sum = match value {
+        // It keeps what was counted of its parts.
+        Value::Large(long) if long.is_cut() => {
+            let slot = call.space.find(key).expect("the string was read just now");
+            call.space.reshape(key, slot, |entry| entry.count_ones(bytes))
         }
-        _ => {
-            let value = call.space.peek(key).map(|entry| entry.value());
-            value.map_or(0, |value| {
-                let mut sum = 0;
-                value.walk(bytes.clone(), |piece| {
-                    sum += ones(piece);
-                    ControlFlow::<()>::Continue(())
-                });
-                sum
-            })
-        }
+        _ => value.with(|text| ones(&text[bytes])),
     };
     call.reply.integer((sum - edges) as i64);
     Ok(())

@@ -1,6 +1,6 @@
 //! BITFIELD: bits of a string as integers of any width.
 
-use super::bit_offset;
+use super::{bit_offset, make_text};
 use crate::commands::arguments::integer;
 use crate::error::Error;
 use crate::run::call::Call;
@@ -192,11 +192,8 @@ fn write(call: &mut Call<'_>, operations: &[Operation]) -> Result<(), Error> {
     let grows = reach > old_len;
     if grows {
         call.space.modify(key, slot, |entry| entry.write_at(reach - 1, &[0]));
-    } else if call.space.entry(key, slot).encoding() != "raw" {
-        call.space.reshape(key, slot, |entry| {
-            let first = [entry.value().at(0).unwrap_or(0)];
-            entry.write_at(0, &first)
-        });
+    } else {
+        make_text(call, key, slot);
     }
     call.reply.array(operations.len());
     let mut changes = 0;

@@ -7,7 +7,10 @@ mod field;
 
 use crate::error::Error;
 use crate::options::Options;
+use crate::run::call::Call;
 use crate::run::command::DataCommand;
+use crate::spec::Key;
+use crate::storage::table::Slot;
 use redstart_protocol::parse_i64;
 
 /// The commands of the family.
@@ -20,6 +23,16 @@ pub static COMMANDS: &[&DataCommand] = &[
     &field::BITFIELD,
     &field::BITFIELD_RO,
 ];
+
+/// Makes a number text, as a command does that looks at its bits to change them.
+fn make_text(call: &mut Call<'_>, key: Key<'_>, slot: Slot) {
+    if call.space.entry(key, slot).encoding() != "raw" {
+        call.space.reshape(key, slot, |entry| {
+            let first = [entry.value().at(0).unwrap_or(0)];
+            entry.write_at(0, &first)
+        });
+    }
+}
 
 /// An argument as the place of a bit, or with `#` before it as the place of the `width`th one.
 fn bit_offset(word: &[u8], width: Option<u32>, options: &Options) -> Result<usize, Error> {

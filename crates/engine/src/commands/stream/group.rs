@@ -2,6 +2,7 @@
 
 use super::arguments::{parse_id, parse_strict};
 use crate::commands::arguments::integer;
+use crate::commands::help::{declare_help, help};
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
@@ -261,19 +262,12 @@ fn destroy(call: &mut Call<'_>) -> Result<(), Error> {
 }
 
 /// XGROUP HELP
-static HELP: DataCommand = declare("help", Family::Stream, Exactly(2))
-    .flags(LOADING | STALE)
-    .since("5.0.0")
-    .complexity("O(1)")
-    .summary("Tells what the subcommands do.")
-    .run(|call| {
-        call.reply.array(LINES.len());
-        LINES.iter().for_each(|line| call.reply.simple(line));
-        Ok(())
-    });
+static HELP: DataCommand = declare_help(Family::Stream, "5.0.0").run(|call| {
+    help(call.reply, "XGROUP", LINES);
+    Ok(())
+});
 
 const LINES: &[&str] = &[
-    "XGROUP <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "CREATE <key> <groupname> <id|$> [option]",
     "    Make a group that reads on behind an entry. Options are:",
     "    * MKSTREAM",
@@ -288,6 +282,4 @@ const LINES: &[&str] = &[
     "    Remove a group.",
     "SETID <key> <groupname> <id|$> [ENTRIESREAD entries_read]",
     "    Set behind which entry a group reads on.",
-    "HELP",
-    "    Print this text.",
 ];

@@ -2,6 +2,7 @@
 
 use super::range::write_item;
 use crate::commands::arguments::integer;
+use crate::commands::help::{declare_help, help};
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
@@ -232,25 +233,16 @@ fn consumers(call: &mut Call<'_>) -> Result<(), Error> {
 }
 
 /// XINFO HELP
-static HELP: DataCommand = declare("help", Family::Stream, Exactly(2))
-    .flags(LOADING | STALE)
-    .since("5.0.0")
-    .complexity("O(1)")
-    .summary("Tells what the subcommands do.")
-    .run(|call| {
-        call.reply.array(LINES.len());
-        LINES.iter().for_each(|line| call.reply.simple(line));
-        Ok(())
-    });
+static HELP: DataCommand = declare_help(Family::Stream, "5.0.0").run(|call| {
+    help(call.reply, "XINFO", LINES);
+    Ok(())
+});
 
 const LINES: &[&str] = &[
-    "XINFO <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "CONSUMERS <key> <groupname>",
     "    Tell of the consumers of a group.",
     "GROUPS <key>",
     "    Tell of the groups of a stream.",
     "STREAM <key> [FULL [COUNT <count>]",
     "    Tell of a stream.",
-    "HELP",
-    "    Print this text.",
 ];

@@ -48,7 +48,7 @@ pub fn empty() -> Vec<u8> {
     let mut bytes = vec![0; HEADER_BYTES];
     bytes[..MAGIC.len()].copy_from_slice(MAGIC);
     bytes[4] = 1;
-    bytes.extend(sparse::nothing());
+    sparse::zeros(REGISTERS, &mut bytes);
     bytes
 }
 

@@ -27,14 +27,8 @@ pub enum Raised {
     DoesNotFit,
 }
 
-/// All registers are zero.
-pub fn nothing() -> impl Iterator<Item = u8> {
-    let mut bytes = Vec::new();
-    zeros(REGISTERS, &mut bytes);
-    bytes.into_iter()
-}
-
-fn zeros(len: usize, to: &mut Vec<u8>) {
+/// Appends a run of zeros.
+pub(super) fn zeros(len: usize, to: &mut Vec<u8>) {
     match len {
         0 => {}
         1..=SHORT_MAX => to.push(len as u8 - 1),

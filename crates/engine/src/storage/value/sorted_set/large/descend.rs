@@ -90,44 +90,35 @@ impl Tree {
         (number, before)
     }
 
+    /// The nodes above a page, the nearest first, each with the place of the child on the way.
+    #[inline]
+    fn ancestors(&self, page: &Page) -> impl Iterator<Item = (&Node, usize)> {
+        let (mut child, mut parent) = (page.number(), page.parent);
+        std::iter::from_fn(move || {
+            (parent != NONE).then(|| {
+                let node = self.nodes.get(parent);
+                let at = node.position(child);
+                (child, parent) = (parent, node.parent);
+                (node, at)
+            })
+        })
+    }
+
     /// How many members lie before a page.
     pub fn before(&self, page: &Page) -> usize {
-        let (mut child, mut parent) = (page.number(), page.parent);
-        let mut before = 0;
-        while parent != NONE {
-            let node = self.nodes.get(parent);
-            before += node.sum(node.position(child));
-            (child, parent) = (parent, node.parent);
-        }
-        before
+        self.ancestors(page).map(|(node, at)| node.sum(at)).sum()
     }
 
     /// Whether a score is less than all that can lie behind a page.
     pub fn is_before_separator(&self, page: u32, score: f64) -> bool {
-        let (mut child, mut parent) = (page, self.pages.get(page).parent);
-        while parent != NONE {
-            let node = self.nodes.get(parent);
-            let at = node.position(child);
-            if at + 1 < node.len() {
-                return score < node.separators[at];
-            }
-            (child, parent) = (parent, node.parent);
-        }
-        true
+        let next = self.ancestors(self.pages.get(page)).find(|(node, at)| at + 1 < node.len());
+        next.is_none_or(|(node, at)| score < node.separators[at])
     }
 
     /// Whether a score is greater than all that can lie before a page.
     pub fn is_behind_separator(&self, page: u32, score: f64) -> bool {
-        let (mut child, mut parent) = (page, self.pages.get(page).parent);
-        while parent != NONE {
-            let node = self.nodes.get(parent);
-            let at = node.position(child);
-            if at > 0 {
-                return score > node.separators[at - 1];
-            }
-            (child, parent) = (parent, node.parent);
-        }
-        true
+        let previous = self.ancestors(self.pages.get(page)).find(|(_, at)| *at > 0);
+        previous.is_none_or(|(node, at)| score > node.separators[at - 1])
     }
 
     /// The page and the place in it of the member with this rank. There is one.
