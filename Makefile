@@ -4,7 +4,7 @@ CARGO ?= cargo
 PORT ?= 6379
 FUZZ_SECONDS ?= 60
 
-.PHONY: help run build test check bench fuzz compat crash model histories setup docs
+.PHONY: help run build test check bench fuzz compat crash model histories jobs setup docs
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -52,6 +52,9 @@ model: ## Try a million interleavings of each check of the locks and of clients 
 histories: ## Check 2,000 histories for linearizability, and a million acquisitions of locks
 	REDSTART_HISTORIES=2000 $(CARGO) test --test linearizability
 	REDSTART_ACQUISITIONS=1000000 $(CARGO) test --test lock_safety
+
+jobs: ## A million jobs through a stream's group of consumers, one in twenty of whom is killed
+	REDSTART_JOBS=1000000 $(CARGO) test --test consumer_groups
 
 crash: ## Kill servers a thousand times, cut power, fail each system call: what is still known?
 	REDSTART_CRASH_ROUNDS=1000 $(CARGO) test --test crash -- --test-threads 2
