@@ -1,7 +1,7 @@
 'use strict';
 // Queues and limits on top of ioredis and node-redis, whose scripts keep jobs in lists, sets and
-// sorted sets: Bull, Bee-Queue, node-resque, rate-limiter-flexible, redlock; and every script of BullMQ
-// is compiled, which needs streams to run.
+// sorted sets: Bull, Bee-Queue, node-resque, rate-limiter-flexible; and every script of BullMQ is
+// compiled. What BullMQ does with them is in bullmq.test.js.
 
 const assert = require('node:assert');
 const fs = require('node:fs');

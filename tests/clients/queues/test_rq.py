@@ -1,5 +1,5 @@
-"""RQ: jobs in lists and hashes, what becomes of them in sorted sets, workers in sets. The results of
-jobs are streams, without which no job ends."""
+"""RQ: jobs in lists and hashes, what becomes of them in sorted sets, workers in sets, the results of
+jobs in streams."""
 
 import datetime
 import pathlib
@@ -26,18 +26,17 @@ def work(queue, kind=rq.SimpleWorker, **options):
     kind([queue], connection=queue.connection).work(burst=True, logging_level="ERROR", **options)
 
 
-@pytest.mark.needs("XADD")
 @pytest.mark.parametrize("kind", [rq.SimpleWorker, rq.Worker])
 def test_a_job_runs_and_its_result_stays(queue, kind):
     job = queue.enqueue(rq_tasks.add, 2, 3)
     assert queue.count == 1 and rq.Worker.count(connection=queue.connection) == 0
     work(queue, kind)
-    assert job.get_status() == JobStatus.FINISHED
+    assert job.get_status() == JobStatus.FINISHED and job.return_value() == 5
+    assert queue.connection.xlen(f"rq:results:{job.id}") == 1
     assert job.id in FinishedJobRegistry(queue=queue).get_job_ids()
     assert queue.count == 0
 
 
-@pytest.mark.needs("XADD")
 def test_a_failed_job_is_listed_and_can_be_sent_again(queue):
     job = queue.enqueue(rq_tasks.fail)
     work(queue)
@@ -47,7 +46,6 @@ def test_a_failed_job_is_listed_and_can_be_sent_again(queue):
     assert queue.job_ids == [job.id] and failed.count == 0
 
 
-@pytest.mark.needs("XADD")
 def test_a_job_waits_for_those_it_depends_on(queue):
     first = queue.enqueue(rq_tasks.add, 1, 1)
     second = queue.enqueue(rq_tasks.add, 2, 2, depends_on=first)
@@ -83,7 +81,6 @@ def test_a_job_of_a_later_time_is_scheduled(queue, wait_until):
     assert job.get_status() == JobStatus.QUEUED and scheduled.count == 0
 
 
-@pytest.mark.needs("XADD")
 def test_jobs_of_many_queues_run_in_the_queues_order(queue, r):
     urgent = rq.Queue("urgent", connection=r)
     late, soon = queue.enqueue(rq_tasks.add, 1, 1), urgent.enqueue(rq_tasks.add, 2, 2)
