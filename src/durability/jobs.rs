@@ -175,8 +175,12 @@ impl Durability {
         }
     }
 
-    /// Has the thread ask for the memory that saving needs, once there may be many keys.
+    /// Has the thread ask for the memory that saving needs, once there may be many keys. Where
+    /// nothing is saved by itself, some megabytes would be taken for nothing.
     fn prepare_if_large(&self) {
+        if !self.parts.has_save_points() && !self.is_logging() {
+            return;
+        }
         let keys = self.parts.changes() + self.loading.progress.keys.load(Relaxed);
         if keys >= PREPARED_KEYS && !self.jobs.prepared.swap(true, Relaxed) {
             let body: Body = |durability| take::prepare(&durability.parts);

@@ -161,25 +161,39 @@ fn each(
             }
             there.sort_by_key(|set| set.len());
             let (smallest, others) = there.split_first().expect("there is a key at least");
-            smallest.walk(|member| match others.iter().all(|other| other.has(member, hasher)) {
-                true => f(member),
-                false => ControlFlow::Continue(()),
+            let Some((second, others)) = others.split_first() else {
+                let _ = smallest.walk(f);
+                return;
+            };
+            smallest.compare(*second, true, hasher, |member| {
+                match others.iter().all(|other| other.has(member, hasher)) {
+                    true => f(member),
+                    false => ControlFlow::Continue(()),
+                }
             })
         }
-        Of::Union => (0..sets.len()).try_for_each(|nth| {
-            let Some(set) = sets[nth] else { return ControlFlow::Continue(()) };
-            set.walk(|member| match lacks(&sets[..nth], member, hasher) {
-                true => f(member),
-                false => ControlFlow::Continue(()),
-            })
-        }),
-        Of::Difference => sets[0].map_or(ControlFlow::Continue(()), |first| {
-            first.walk(|member| match lacks(&sets[1..], member, hasher) {
-                true => f(member),
-                false => ControlFlow::Continue(()),
-            })
-        }),
+        Of::Union => {
+            (0..sets.len()).try_for_each(|nth| without(sets[nth], &sets[..nth], hasher, f))
+        }
+        Of::Difference => without(sets[0], &sets[1..], hasher, f),
     };
+}
+
+/// Calls `f` with each member of a set that none of the others has, until it breaks.
+fn without(
+    set: Option<SetRef<'_>>,
+    others: &[Option<SetRef<'_>>],
+    hasher: &Hasher,
+    f: &mut dyn FnMut(Member<'_>) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let Some(set) = set else { return ControlFlow::Continue(()) };
+    let mut others = others.iter().flatten();
+    let Some(last) = others.next_back() else { return set.walk(f) };
+    let others: Vec<_> = others.copied().map(Some).collect();
+    set.compare(*last, false, hasher, |member| match lacks(&others, member, hasher) {
+        true => f(member),
+        false => ControlFlow::Continue(()),
+    })
 }
 
 /// Whether none of the sets has the member.
@@ -187,9 +201,9 @@ pub fn lacks(sets: &[Option<SetRef<'_>>], member: Member<'_>, hasher: &Hasher) -
     !sets.iter().flatten().any(|set| set.has(member, hasher))
 }
 
-/// The bytes of what is walked over.
+/// Half the bytes of what is walked over: members are looked up faster than they are sent.
 fn bytes_to_walk(of: Of, sets: &[Option<SetRef<'_>>]) -> usize {
-    let bytes = |set: &Option<SetRef<'_>>| set.map_or(0, |set| set.allocated());
+    let bytes = |set: &Option<SetRef<'_>>| set.map_or(0, |set| set.allocated() / 2);
     match of {
         Of::Intersection => sets.iter().map(bytes).min().unwrap_or(0),
         Of::Union => sets.iter().map(bytes).sum(),

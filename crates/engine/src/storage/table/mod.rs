@@ -32,7 +32,7 @@ pub use item::Item;
 /// Entries in one bucket.
 const SLOTS: usize = 7;
 /// Buckets in a segment of the largest size.
-const BUCKETS_MAX: usize = 1 << HOME_BITS;
+pub const BUCKETS_MAX: usize = 1 << HOME_BITS;
 /// Entries that a segment of the largest size has room for.
 pub const SEGMENT_MAX: usize = BUCKETS_MAX * SLOTS;
 /// Entries at which it splits: 95 % full.
@@ -234,7 +234,7 @@ pub struct Position {
 
 impl Position {
     /// Where in the order what has this hash comes.
-    fn of(hash: u64) -> Position {
+    pub fn of(hash: u64) -> Position {
         Position { home: home_of(hash) as u32, prefix: prefix_of(hash) }
     }
 

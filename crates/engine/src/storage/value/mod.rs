@@ -3,6 +3,7 @@
 //! Each type has a packed form while it is small and a structure with an index when it is large,
 //! and knows the bytes that it takes without counting them anew.
 
+pub mod dense;
 pub mod hash;
 pub mod list;
 pub mod packed;
@@ -222,14 +223,16 @@ impl ObjectRef<'_> {
             ObjectRef::List(_) | ObjectRef::Stream(_) => {}
             ObjectRef::Hash(hash) => hash.prefetch_field(field, hasher),
             ObjectRef::SortedSet(set) => set.prefetch_all(&[field], hasher),
-            ObjectRef::Set(set) => set.prefetch_member(field, hasher),
+            ObjectRef::Set(set) => set.prefetch_all(&[field], hasher),
         }
     }
 
     /// Both for several fields of one value.
     pub fn prefetch_all(self, fields: &[&[u8]], hasher: &Hasher) {
-        if let ObjectRef::SortedSet(set) = self {
-            return set.prefetch_all(fields, hasher);
+        match self {
+            ObjectRef::SortedSet(set) => return set.prefetch_all(fields, hasher),
+            ObjectRef::Set(set) => return set.prefetch_all(fields, hasher),
+            _ => {}
         }
         if fields.iter().fold(false, |more, field| self.prefetch(field, hasher) | more) {
             fields.iter().for_each(|field| self.prefetch_field(field, hasher));

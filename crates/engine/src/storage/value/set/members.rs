@@ -1,76 +1,55 @@
-//! The large form of a set: a table of words for its integers, and a timed table for all else.
+//! The large form of a set: pages for its short members, and a timed table for all others.
 //!
-//! An integer is a word of eight bytes in its bucket; a text is an entry without a value. Both lie
-//! where the hash of the member's text says, so one walk in the order of the hashes meets all of
-//! them ([`Members::scan`]), and a member that goes from one table to the other meanwhile is met
-//! once.
+//! A member of up to [`TEXT_MAX`] bytes lies in a page ([`pages`]); a longer one, or one that
+//! expires, is an entry without a value. Either lies where the hash of its text says, so one walk
+//! in the order of the hashes meets all of them ([`Members::scan`]), and a member that goes from
+//! pages to entries or back meanwhile is met once.
 //!
-//! An integer is among the words, unless it expires: only an entry has room for a deadline. The one
-//! integer that is no [`Word`] is always an entry.
+//! A set that is large for a few long members has no pages, until it has [`FEW`].
 
 use super::Member;
+use super::pages::{self, Pages, Stored, TEXT_MAX};
 use crate::hasher::Hasher;
 use crate::storage::entry::{Entry, NewValue};
-use crate::storage::table::{Item, Position, Slot, Table};
+use crate::storage::table::{BUCKETS_MAX, Item, Position, Slot};
 use crate::storage::timed_table::TimedTable;
 use hashbrown::HashSet;
 use redstart_protocol::parse_i64;
-use std::num::NonZeroI64;
 use std::ops::ControlFlow;
 
 /// Of all members: a snapshot saves a set as a whole, and is owed none of its members.
 const EPOCH: bool = false;
-
-/// An integer in a slot of a table, zero being an empty slot: any but the lowest one.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Word(NonZeroI64);
-
-impl Word {
-    fn of(n: i64) -> Option<Word> {
-        NonZeroI64::new(n ^ i64::MIN).map(Word)
-    }
-
-    fn integer(self) -> i64 {
-        self.0.get() ^ i64::MIN
-    }
-}
-
-impl Item for Word {
-    #[inline]
-    fn hash(&self, hasher: &Hasher) -> u64 {
-        hasher.hash(itoa::Buffer::new().format(self.integer()).as_bytes())
-    }
-}
-
-const _: () = assert!(size_of::<Option<Word>>() == 8);
+/// Members from which on pages take less than entries.
+const FEW: usize = 48;
+/// Members that are fetched together at most.
+const TOGETHER: usize = 32;
 
 /// A member that is looked for.
 #[derive(Clone, Copy)]
 struct Name<'a> {
     text: &'a [u8],
-    word: Option<Word>,
+    stored: Option<Stored<'a>>,
     hash: u64,
 }
 
 impl<'a> Name<'a> {
     #[inline]
     fn of(text: &'a [u8], hasher: &Hasher) -> Name<'a> {
-        let word = parse_i64(text).and_then(Word::of);
-        Name { text, word, hash: hasher.hash(text) }
+        Name { text, stored: Stored::of(text, parse_i64(text)), hash: hasher.hash(text) }
     }
 }
 
 /// Where a member is.
 #[derive(Clone, Copy)]
 enum At {
-    Word(Slot),
+    Page(pages::At),
     Text(Slot),
 }
 
 /// A set with many members, or long ones.
 #[derive(Clone, Default)]
 pub struct Members {
-    words: Table<Word>,
+    pages: Pages,
     texts: TimedTable,
 }
 
@@ -82,7 +61,7 @@ impl Members {
     /// The number of members.
     #[inline]
     pub fn len(&self) -> usize {
-        self.words.len() + self.texts.table().len()
+        self.pages.len() + self.texts.table().len()
     }
 
     /// Whether there is none.
@@ -92,12 +71,12 @@ impl Members {
 
     /// The bytes taken from the allocator.
     pub fn allocated(&self) -> usize {
-        size_of::<Members>() + self.words.overhead() + self.texts.allocated()
+        size_of::<Members>() + self.pages.allocated() + self.texts.allocated()
     }
 
     /// The number of allocations to be freed, about.
     pub fn parts(&self) -> usize {
-        self.words.capacity().0 + self.texts.table().len()
+        self.pages.parts() + self.texts.table().len()
     }
 
     /// See [`super::SetRef::next_deadline_ms`].
@@ -107,21 +86,23 @@ impl Members {
 
     /// See [`crate::storage::value::Object::freeze`].
     pub fn freeze(&mut self) -> Members {
-        Members { words: self.words.share(), texts: self.texts.freeze() }
+        Members { pages: self.pages.freeze(), texts: self.texts.freeze() }
     }
 
     /// See [`crate::storage::value::Object::shed`].
     pub fn shed(&mut self) -> bool {
-        self.words.shed(&mut Vec::new()) || self.texts.shed(&mut Vec::new())
+        self.pages.shed() || self.texts.shed(&mut Vec::new())
     }
 
     #[inline]
-    fn find(&self, name: Name<'_>) -> Option<At> {
-        if let Some(word) = name.word {
-            let slot = self.words.find_where(name.hash, |other| *other == word);
-            if slot.is_some() || self.texts.expires().volatile() == 0 {
-                return slot.map(At::Word);
-            }
+    fn find(&self, name: &Name<'_>) -> Option<At> {
+        if let Some(stored) = &name.stored
+            && let Some(at) = self.pages.find(name.hash, stored)
+        {
+            return Some(At::Page(at));
+        }
+        if self.texts.table().is_empty() {
+            return None;
         }
         self.texts.table().find(name.hash, name.text).map(At::Text)
     }
@@ -129,33 +110,39 @@ impl Members {
     /// Whether a text is a member.
     #[inline]
     pub fn contains(&self, text: &[u8], hasher: &Hasher) -> bool {
-        self.find(Name::of(text, hasher)).is_some()
+        self.find(&Name::of(text, hasher)).is_some()
     }
 
     /// When a member expires, zero for never; None when there is no such member.
     pub fn deadline_ms(&self, text: &[u8], hasher: &Hasher) -> Option<u64> {
-        self.find(Name::of(text, hasher)).map(|at| match at {
-            At::Word(_) => 0,
+        self.find(&Name::of(text, hasher)).map(|at| match at {
+            At::Page(_) => 0,
             At::Text(slot) => self.texts.table().at(slot).deadline_ms(),
         })
     }
 
-    /// Asks the processor to fetch the bucket of a member.
+    /// Asks the processor to fetch what leads to a member.
     #[inline]
     pub fn prefetch(&self, text: &[u8], hasher: &Hasher) {
-        let name = Name::of(text, hasher);
-        match name.word {
-            Some(_) => self.words.prefetch_bucket(name.hash),
-            None => self.texts.table().prefetch_bucket(name.hash),
-        }
+        let hash = hasher.hash(text);
+        self.pages.prefetch(hash);
+        self.texts.table().prefetch_bucket(hash);
     }
 
-    /// Asks the processor to fetch a member whose bucket is in the cache by now.
-    #[inline]
-    pub fn prefetch_member(&self, text: &[u8], hasher: &Hasher) {
-        let name = Name::of(text, hasher);
-        if name.word.is_none() {
-            self.texts.table().prefetch_entry(name.hash);
+    /// Asks the processor to fetch members, and what leads to them.
+    pub fn prefetch_all(&self, texts: &[&[u8]], hasher: &Hasher) {
+        for texts in texts.chunks(TOGETHER) {
+            let mut hashes = [0; TOGETHER];
+            for (hash, text) in hashes.iter_mut().zip(texts) {
+                *hash = hasher.hash(text);
+                self.pages.prefetch(*hash);
+            }
+            let (hashes, table) = (&hashes[..texts.len()], self.texts.table());
+            if !table.is_empty() {
+                hashes.iter().for_each(|hash| table.prefetch_bucket(*hash));
+                hashes.iter().for_each(|hash| table.prefetch_entry(*hash));
+            }
+            hashes.iter().for_each(|hash| self.pages.prefetch_member(*hash));
         }
     }
 
@@ -163,30 +150,46 @@ impl Members {
     #[inline]
     pub fn add(&mut self, text: &[u8], hasher: &Hasher) -> bool {
         let name = Name::of(text, hasher);
-        let is_new = self.find(name).is_none();
+        let is_new = self.find(&name).is_none();
         if is_new {
-            self.insert(name, 0, hasher);
+            self.insert(&name, 0, hasher);
         }
         is_new
     }
 
     /// Puts a member in that is not there.
-    fn insert(&mut self, name: Name<'_>, deadline_ms: u64, hasher: &Hasher) {
-        match name.word {
-            Some(word) if deadline_ms == 0 => drop(self.words.insert(name.hash, word, hasher)),
-            _ => {
-                let entry = entry(name.text, deadline_ms);
-                self.texts.insert(name.hash, entry, EPOCH, hasher);
+    #[inline]
+    fn insert(&mut self, name: &Name<'_>, deadline_ms: u64, hasher: &Hasher) {
+        if let Some(stored) = name.stored.as_ref().filter(|_| deadline_ms == 0)
+            && (!self.pages.is_empty() || self.len() >= FEW)
+            && self.pages.insert(name.hash, stored, hasher)
+        {
+            return;
+        }
+        self.insert_entry(name, deadline_ms, hasher);
+    }
+
+    fn insert_entry(&mut self, name: &Name<'_>, deadline_ms: u64, hasher: &Hasher) {
+        self.texts.insert(name.hash, entry(name.text, deadline_ms), EPOCH, hasher);
+        if self.len() != FEW || !self.pages.is_empty() {
+            return;
+        }
+        let goes = |entry: &&Entry| entry.deadline_ms() == 0 && entry.key().len() <= TEXT_MAX;
+        let keys = self.texts.table().iter().filter(goes).map(|entry| entry.key().to_vec());
+        for text in keys.collect::<Vec<_>>() {
+            let name = Name::of(&text, hasher);
+            if let (Some(At::Text(slot)), Some(stored)) = (self.find(&name), &name.stored)
+                && self.pages.insert(name.hash, stored, hasher)
+            {
+                drop(self.texts.take(name.hash, slot, hasher));
+                self.texts.shrink(name.hash, hasher);
             }
         }
     }
 
     fn take(&mut self, at: At, hash: u64, hasher: &Hasher) {
         match at {
-            At::Word(slot) => {
-                self.words.take(hash, slot);
-                self.words.shrink(hash, hasher);
-            }
+            At::Page(at) => self.pages.remove(at),
             At::Text(slot) => {
                 drop(self.texts.take(hash, slot, hasher));
                 self.texts.shrink(hash, hasher);
@@ -198,7 +201,7 @@ impl Members {
     #[inline]
     pub fn remove(&mut self, text: &[u8], hasher: &Hasher) -> bool {
         let name = Name::of(text, hasher);
-        let found = self.find(name);
+        let found = self.find(&name);
         if let Some(at) = found {
             self.take(at, name.hash, hasher);
         }
@@ -208,15 +211,15 @@ impl Members {
     /// Changes a member's deadline; zero takes it away. Returns whether there is such a member.
     pub fn set_deadline(&mut self, text: &[u8], deadline_ms: u64, hasher: &Hasher) -> bool {
         let name = Name::of(text, hasher);
-        match self.find(name) {
+        match self.find(&name) {
             None => return false,
-            Some(At::Word(_)) if deadline_ms == 0 => {}
-            Some(At::Text(slot)) if deadline_ms != 0 || name.word.is_none() => {
+            Some(At::Page(_)) if deadline_ms == 0 => {}
+            Some(At::Text(slot)) if deadline_ms != 0 || name.stored.is_none() => {
                 self.texts.set_deadline(name.hash, slot, deadline_ms, EPOCH, hasher);
             }
             Some(at) => {
                 self.take(at, name.hash, hasher);
-                self.insert(name, deadline_ms, hasher);
+                self.insert(&name, deadline_ms, hasher);
             }
         }
         true
@@ -233,8 +236,31 @@ impl Members {
 
     /// Calls `f` with all members and their deadlines, until it breaks.
     pub fn walk<B>(&self, mut f: impl FnMut(Member<'_>, u64) -> ControlFlow<B>) -> ControlFlow<B> {
-        self.words.iter().try_for_each(|word| f(Member::Integer(word.integer()), 0))?;
+        self.pages.walk(|member| f(member, 0))?;
         self.texts.table().iter().try_for_each(|it| f(Member::Text(it.key()), it.deadline_ms()))
+    }
+
+    /// Calls `f` with the members that another set has, too, or that it does not have, until it
+    /// breaks.
+    pub fn compare<B>(
+        &self,
+        other: &Members,
+        common: bool,
+        hasher: &Hasher,
+        mut f: impl FnMut(Member<'_>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        if other.texts.table().is_empty() {
+            self.pages.compare(&other.pages, common, hasher, &mut f)?;
+        } else {
+            self.pages.walk(|member| {
+                let has = member.with(|text| other.contains(text, hasher));
+                if has == common { f(member) } else { ControlFlow::Continue(()) }
+            })?;
+        }
+        self.texts.table().iter().try_for_each(|entry| {
+            let has = other.contains(entry.key(), hasher);
+            if has == common { f(Member::Text(entry.key())) } else { ControlFlow::Continue(()) }
+        })
     }
 
     /// Visits members from `cursor` on until about `count` were seen, and returns where to go on,
@@ -247,17 +273,17 @@ impl Members {
         mut f: impl FnMut(Member<'a>),
     ) -> u64 {
         let Some(mut from) = Position::of_cursor(cursor) else { return 0 };
-        let (words, texts) = (&self.words, self.texts.table());
+        let (pages, texts) = (&self.pages, self.texts.table());
+        // What has more steps makes them, and the other one follows.
+        let by_page = pages.count() >= texts.capacity().0 * BUCKETS_MAX;
         let mut seen = 0;
-        // An empty part of the tables must not hold up the shard's other clients.
+        // An empty part of the table must not hold up the shard's other clients.
         for _ in 0..count.saturating_mul(10) {
-            let mut word = |word: &Word| {
-                seen += 1;
-                f(Member::Integer(word.integer()));
-            };
-            // The larger table makes the steps, and the other one follows.
-            let next = if words.capacity() >= texts.capacity() {
-                let next = words.visit(from, hasher, &mut word);
+            let next = if by_page {
+                let next = pages.visit(from, hasher, |member| {
+                    seen += 1;
+                    f(member);
+                });
                 texts.visit_until(from, next, hasher, |entry| {
                     seen += 1;
                     f(Member::Text(entry.key()));
@@ -268,9 +294,9 @@ impl Members {
                     seen += 1;
                     f(Member::Text(entry.key()));
                 });
-                words.visit_until(from, next, hasher, |word| {
+                pages.visit_until(from, next, hasher, |member| {
                     seen += 1;
-                    f(Member::Integer(word.integer()));
+                    f(member);
                 });
                 next
             };
@@ -283,34 +309,25 @@ impl Members {
         from.cursor()
     }
 
-    /// Where the `nth` of the slots of both tables is, with the hash of what is in it.
-    fn nth(&self, nth: usize, hasher: &Hasher) -> Option<(At, u64)> {
-        let (_, words) = self.words.capacity();
-        if nth < words {
-            let hash = self.words.nth(nth)?.hash(hasher);
-            return Some((At::Word(self.words.nth_slot(nth)?), hash));
+    /// What is at the `nth` of the places of both.
+    #[inline]
+    fn nth(&self, nth: usize) -> Option<(At, Member<'_>)> {
+        let pages = self.pages.places();
+        if nth < pages {
+            return self.pages.nth(nth).map(|(at, member)| (At::Page(at), member));
         }
-        let (table, nth) = (self.texts.table(), nth - words);
-        let hash = table.nth(nth)?.hash(hasher);
-        Some((At::Text(table.nth_slot(nth)?), hash))
+        let (table, nth) = (self.texts.table(), nth - pages);
+        let member = Member::Text(table.nth(nth)?.key());
+        Some((At::Text(table.nth_slot(nth)?), member))
     }
 
-    /// What is in the `nth` of the slots of both tables.
-    fn nth_member(&self, nth: usize) -> Option<Member<'_>> {
-        let (_, words) = self.words.capacity();
-        match nth.checked_sub(words) {
-            None => self.words.nth(nth).map(|word| Member::Integer(word.integer())),
-            Some(nth) => self.texts.table().nth(nth).map(|entry| Member::Text(entry.key())),
-        }
-    }
-
-    /// The number of a slot that is not empty, drawn evenly; None in an empty set. The tables
+    /// The number of a place that is not empty, drawn evenly; None in an empty set. Pages and table
     /// shrink, so that it does not take many draws.
-    fn draw_slot(&self, random: &mut fastrand::Rng) -> Option<usize> {
-        let slots = self.words.capacity().1 + self.texts.table().capacity().1;
+    fn draw_place(&self, random: &mut fastrand::Rng) -> Option<usize> {
+        let places = self.pages.places() + self.texts.table().capacity().1;
         while !self.is_empty() {
-            let nth = random.usize(..slots);
-            if self.nth_member(nth).is_some() {
+            let nth = random.usize(..places);
+            if self.nth(nth).is_some() {
                 return Some(nth);
             }
         }
@@ -319,7 +336,7 @@ impl Members {
 
     /// A member drawn evenly.
     pub fn draw(&self, random: &mut fastrand::Rng) -> Option<Member<'_>> {
-        self.nth_member(self.draw_slot(random)?)
+        self.nth(self.draw_place(random)?).map(|(_, member)| member)
     }
 
     /// `count` different members drawn evenly; there are more of them.
@@ -330,9 +347,8 @@ impl Members {
         mut f: impl FnMut(Member<'_>),
     ) {
         if count > self.len() / 3 {
-            let words = self.words.iter().map(|word| Member::Integer(word.integer()));
             let texts = self.texts.table().iter().map(|entry| Member::Text(entry.key()));
-            let mut all: Vec<Member<'_>> = words.chain(texts).collect();
+            let mut all: Vec<Member<'_>> = self.pages.iter().chain(texts).collect();
             for nth in 0..count.min(all.len()) {
                 let other = random.usize(nth..all.len());
                 all.swap(nth, other);
@@ -342,9 +358,9 @@ impl Members {
         }
         let mut drawn = HashSet::new();
         while drawn.len() < count {
-            let Some(nth) = self.draw_slot(random) else { break };
+            let Some(nth) = self.draw_place(random) else { break };
             if drawn.insert(nth)
-                && let Some(member) = self.nth_member(nth)
+                && let Some((_, member)) = self.nth(nth)
             {
                 f(member);
             }
@@ -358,22 +374,27 @@ impl Members {
         hasher: &Hasher,
         f: impl FnOnce(Member<'_>),
     ) -> bool {
-        let Some(nth) = self.draw_slot(random) else { return false };
-        if let (Some(member), Some((at, hash))) = (self.nth_member(nth), self.nth(nth, hasher)) {
+        let Some(nth) = self.draw_place(random) else { return false };
+        if let Some((at, member)) = self.nth(nth) {
             f(member);
+            let hash = match at {
+                At::Page(_) => 0,
+                At::Text(slot) => self.texts.table().at(slot).hash(hasher),
+            };
             self.take(at, hash, hasher);
         }
         true
     }
 
-    /// Asserts the invariants of both tables.
+    /// Asserts the invariants of pages and table.
     #[cfg(debug_assertions)]
     pub fn check(&self, hasher: &Hasher) {
-        self.words.check(hasher);
+        self.pages.check(hasher);
         self.texts.table().check(hasher);
         for entry in self.texts.table().iter() {
-            let is_word = parse_i64(entry.key()).and_then(Word::of).is_some();
-            assert!(!is_word || entry.deadline_ms() != 0, "an integer that does not expire");
+            let name = Name::of(entry.key(), hasher);
+            let found = name.stored.and_then(|stored| self.pages.find(name.hash, &stored));
+            assert!(found.is_none(), "a member is in one place");
         }
     }
 }

@@ -10,7 +10,7 @@
 //! are few and short they lie one behind the other, as the elements of a small list do; a short
 //! set of either kind needs no allocation of its own (`entry/tail.rs`). Once one of them expires
 //! they are the fields of a small hash, with empty values, which has room for deadlines. A large
-//! set is two tables ([`members::Members`]). There is no way back.
+//! set is pages and a table ([`members::Members`]). There is no way back.
 //!
 //! Members do not expire by themselves: [`Set::expire`] removes those that are due, and the way to
 //! a set through the keyspace does that first.
@@ -19,6 +19,7 @@
 
 pub mod integers;
 pub mod members;
+mod pages;
 mod view;
 
 use super::hash::{self, Hash, Ttl};

@@ -176,6 +176,25 @@ impl<'a> SetRef<'a> {
         });
     }
 
+    /// Calls `f` with the members that another set has, too, or that it does not have, until it
+    /// breaks. Two large sets have their members in the same order, and are walked side by side.
+    #[inline]
+    pub fn compare<B>(
+        self,
+        other: SetRef<'_>,
+        common: bool,
+        hasher: &Hasher,
+        mut f: impl FnMut(Member<'_>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        if let (SetRef::Large(members), SetRef::Large(others)) = (self, other) {
+            return members.compare(others, common, hasher, f);
+        }
+        self.walk(|member| match other.has(member, hasher) == common {
+            true => f(member),
+            false => ControlFlow::Continue(()),
+        })
+    }
+
     /// Visits members from `cursor` on until about `count` were seen, and returns where to go on,
     /// zero for the end. A set that is not large is visited whole.
     pub fn scan(
@@ -246,11 +265,11 @@ impl<'a> SetRef<'a> {
         false
     }
 
-    /// See [`crate::storage::value::ObjectRef::prefetch_field`].
+    /// See [`crate::storage::value::ObjectRef::prefetch_all`].
     #[inline]
-    pub fn prefetch_member(self, text: &[u8], hasher: &Hasher) {
+    pub fn prefetch_all(self, texts: &[&[u8]], hasher: &Hasher) {
         if let SetRef::Large(members) = self {
-            members.prefetch_member(text, hasher);
+            members.prefetch_all(texts, hasher);
         }
     }
 }

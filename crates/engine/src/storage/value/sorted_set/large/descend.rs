@@ -4,9 +4,9 @@
 //! waits for one line of the memory after the other.
 
 use super::super::order;
-use super::dense::Numbered;
 use super::page::{NONE, Page};
 use super::tree::{Node, Tree};
+use crate::storage::value::dense::Numbered;
 use std::cmp::Ordering;
 
 impl Tree {

@@ -3,10 +3,10 @@
 //! A member that is looked up by itself costs one wait for memory after the other: its line of the
 //! index, the head of its page, its score and text. Of several, each wait is one for all of them.
 
-use super::dense::Numbered;
 use super::index::tag;
 use super::page::{NONE, Page};
 use super::{Hasher, Large};
+use crate::storage::value::dense::Numbered;
 
 /// How many removals from an end a member is fetched before its own.
 const AHEAD: usize = 3;

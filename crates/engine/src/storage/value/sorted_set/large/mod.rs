@@ -19,7 +19,6 @@
 //! given back by the operations that follow, a few at a time.
 
 mod build;
-mod dense;
 mod descend;
 mod find;
 mod index;

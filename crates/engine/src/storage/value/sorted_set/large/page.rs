@@ -14,8 +14,8 @@
 //!
 //! The invariants: `count` and `used` describe the body; entries are in order of score, then text.
 
-use super::dense::Numbered;
 use crate::storage::memory::prefetch;
+use crate::storage::value::dense::Numbered;
 use bytes::Bytes;
 
 /// Bytes of a page's columns.

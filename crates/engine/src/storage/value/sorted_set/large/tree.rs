@@ -8,9 +8,9 @@
 //! a removal never has to repair one. Where the score that is looked for equals separators, the
 //! first members of the pages in question are compared.
 
-use super::dense::{Dense, Numbered};
 use super::page::{NONE, Page};
 use crate::storage::memory::prefetch;
+use crate::storage::value::dense::{Dense, Numbered};
 
 /// The parent of what was cut off.
 const DOOMED: u32 = NONE - 1;

@@ -11,8 +11,11 @@ use crate::storage::part::Part;
 
 /// Blocks in a chunk.
 const CHUNK: usize = 64;
-/// The room of a chunk that is not full grows in these steps.
+/// The room of a chunk that is not full grows in these steps...
 const ROOMS: [usize; 8] = [1, 2, 4, 8, 16, 32, 48, 64];
+/// ... as long as there are so few chunks. A chunk more of many is whole at once: what its growth
+/// gives back to the allocator would have to be filled by somebody else.
+const GROWING: usize = 4;
 /// The number of a block that is a hole.
 const HOLE: u32 = u32::MAX;
 
@@ -75,6 +78,23 @@ impl<T: Numbered> Dense<T> {
     /// The number of chunks.
     pub fn chunks(&self) -> usize {
         self.chunks.len()
+    }
+
+    /// The number of blocks, where there are no holes.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The block at a place below their number, where there are no holes.
+    #[inline]
+    pub fn at(&self, place: usize) -> &T {
+        &self.chunks[place / CHUNK][place % CHUNK]
+    }
+
+    /// All blocks, in the order of their places, where there are no holes.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.chunks.iter().flat_map(|chunk| chunk.iter())
     }
 
     /// A copy that shares the chunks.
@@ -145,10 +165,12 @@ impl<T: Numbered> Dense<T> {
             self.chunks.push(Part::Own(Vec::new()));
         }
         self.len += 1;
+        let is_whole = self.chunks.len() > GROWING;
         let Some(chunk) = self.chunks.last_mut() else { return };
         let chunk = chunk.own();
         if chunk.len() == chunk.capacity() {
-            let room = ROOMS.iter().find(|&&room| room > chunk.len()).copied().unwrap_or(CHUNK);
+            let more = ROOMS.iter().find(|&&room| room > chunk.len() && !is_whole);
+            let room = more.copied().unwrap_or(CHUNK);
             self.allocated += chunk_bytes::<T>(room) - chunk_bytes::<T>(chunk.capacity());
             chunk.reserve_exact(room - chunk.len());
         }
@@ -203,6 +225,7 @@ impl<T: Numbered> Dense<T> {
     }
 
     fn pop(&mut self) -> Option<T> {
+        let is_growing = self.chunks.len() <= GROWING;
         let chunk = self.chunks.last_mut()?.own();
         let block = chunk.pop();
         self.len -= 1;
@@ -210,7 +233,7 @@ impl<T: Numbered> Dense<T> {
         if len == 0 {
             self.allocated -= chunk_bytes::<T>(room);
             self.chunks.pop();
-        } else if len * 3 <= room {
+        } else if len * 3 <= room && is_growing {
             let less = ROOMS.iter().find(|&&less| less >= len * 3 / 2).copied().unwrap_or(room);
             if less < room {
                 chunk.shrink_to(less);
