@@ -82,7 +82,7 @@ impl<T: Numbered> Dense<T> {
 
     /// The number of blocks, where there are no holes.
     #[inline]
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.len
     }
 

@@ -97,7 +97,7 @@ impl Pages {
 
     /// The number of pages.
     pub fn count(&self) -> usize {
-        self.pages.len()
+        self.pages.count()
     }
 
     /// The bytes taken from the allocator.
@@ -268,7 +268,7 @@ impl Pages {
 
     /// Halves a directory that is long for its pages, if none of them needs its length.
     fn shrink_directory(&mut self) {
-        let pages = self.pages.len();
+        let pages = self.pages.count();
         if pages * 8 > self.directory.len() || (self.shrink_at != 0 && pages > self.shrink_at) {
             return;
         }
@@ -342,7 +342,7 @@ impl Pages {
     /// The places to draw from: each member has one, and some have none.
     #[inline]
     pub fn places(&self) -> usize {
-        self.pages.len() * self.most
+        self.pages.count() * self.most
     }
 
     /// What is at the `nth` place.

@@ -82,7 +82,7 @@ impl<'a> Stored<'a> {
             return Some(Stored { code, integer: n.to_le_bytes(), text: b"" });
         }
         let fits = text.len() <= TEXT_MAX;
-        fits.then(|| Stored { code: text.len() as u8, integer: [0; 8], text })
+        fits.then_some(Stored { code: text.len() as u8, integer: [0; 8], text })
     }
 
     #[inline]
