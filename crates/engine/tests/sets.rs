@@ -396,7 +396,7 @@ fn a_large_set_is_dropped_in_pieces() {
     while set.shed() {
         pieces += 1;
     }
-    assert!(pieces > 5, "{pieces}");
+    assert!(pieces >= 4, "{pieces}");
     assert!(set.is_empty());
 }
 

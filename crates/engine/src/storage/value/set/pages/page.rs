@@ -7,9 +7,9 @@
 //! +------+---------------+----------------------+------+-----------+-----------+-------+
 //! ```
 //!
-//! A slot is a tag, a byte of the member's hash, and a code: the length of its text, or
-//! [`INTEGER`] and the number of bytes of an integer. Where a text lies is the sum of the lengths
-//! before it, added up while the tags are compared.
+//! A slot is a tag, a byte of the member's hash, and a code: the length of its text, or [`INTEGER`]
+//! and the number of bytes of an integer. Where a text lies is the sum of the lengths before it,
+//! added up while the tags are compared.
 //!
 //! The invariants: `count` and `texts`, the bytes of all texts, describe the body; all members have orders that begin with
 //! the `depth` upper bits of `order`.
