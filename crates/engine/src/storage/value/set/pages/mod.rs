@@ -118,7 +118,11 @@ impl Pages {
     /// Drops some pages of members that are not read any more; false when there are none left.
     pub fn shed(&mut self) -> bool {
         self.directory = Vec::new();
-        self.pages.shed()
+        let more = self.pages.shed();
+        if !more {
+            *self = Pages::default();
+        }
+        more
     }
 
     #[inline]

@@ -11,8 +11,8 @@
 //! and the number of bytes of an integer. Where a text lies is the sum of the lengths before it,
 //! added up while the tags are compared.
 //!
-//! The invariants: `count` and `texts`, the bytes of all texts, describe the body; all members have orders that begin with
-//! the `depth` upper bits of `order`.
+//! The invariants: `count` and `texts`, the bytes of all texts, describe the body; all members have
+//! orders that begin with the `depth` upper bits of `order`.
 
 use super::super::Member;
 use super::block::{self, LENGTH};
