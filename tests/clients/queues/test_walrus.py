@@ -55,3 +55,21 @@ def test_a_limit_and_a_lock(db):
     assert [limit.limit("ann") for _ in range(5)] == [False] * 3 + [True] * 2
     lock, other = db.lock("job", ttl=10000), db.lock("job", ttl=10000)
     assert lock.acquire(block=False) and not other.acquire(block=False) and lock.release()
+
+
+def test_consumer_groups_read_streams(db):
+    stream = db.Stream("orders")
+    ids = [stream.add({"number": number}) for number in range(3)]
+    group = db.consumer_group("shop", ["orders"])
+    group.create()
+    group.set_id("0")
+    [(name, messages)] = group.read(count=2)
+    assert name == b"orders" and [message for message, _ in messages] == ids[:2]
+    assert group.orders.ack(ids[0]) == 1
+    assert [entry["message_id"] for entry in group.orders.pending()] == [ids[1]]
+    other = group.consumer("other")
+    claimed = other.orders.claim(ids[1], min_idle_time=0)
+    assert claimed == [(ids[1], {b"number": b"1"})]
+    assert [message for message, _ in other.orders.read()] == ids[2:]
+    stream.trim(1, approximate=False)
+    assert len(stream) == 1
