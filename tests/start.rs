@@ -47,7 +47,8 @@ fn the_first_command_of_a_server_without_data_is_run() {
 #[test]
 fn much_data_is_loading() {
     let directory = scratch("start-much");
-    let args = ["--enable-debug-command", "yes", "--save", ""];
+    let args = "--enable-debug-command yes --enable-protected-configs yes --save 3600 1";
+    let args: Vec<&str> = args.split(' ').collect();
     let mut server = Process::start(&directory, &args);
     server.wait_until_ready();
     let mut client = server.client();
@@ -59,6 +60,10 @@ fn much_data_is_loading() {
     let server = Process::start(&directory, &args);
     let reply = first_reply(&server, &["GET", "key:1"]);
     assert!(matches!(&reply, Value::Error(text) if text.starts_with(b"LOADING")), "{reply:?}");
+    // Where the data comes from stays as it is until it is there.
+    let moved = server.client().call(&["CONFIG", "SET", "timeout", "0", "dir", "/"]);
+    let moved = moved.expect("there is a reply");
+    assert!(matches!(&moved, Value::Error(text) if text.starts_with(b"LOADING")), "{moved:?}");
     drop(server);
     fs::remove_dir_all(&directory).expect("the directory is ours");
 }

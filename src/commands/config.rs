@@ -1,8 +1,9 @@
 //! CONFIG: parameters at run time, and the counters' reset.
 
 use crate::commands::declare::{Container, SessionCommand, declare_help, help};
+use crate::durability::STILL_LOADING;
 use crate::session::Context;
-use redstart_config::Setting;
+use redstart_config::{SetError, Setting};
 use redstart_engine::spec::*;
 use redstart_engine::{Command, Error};
 use redstart_protocol::Args;
@@ -69,7 +70,13 @@ fn set(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
         false => Caller::Remote,
     };
     let server = session.server;
-    let refused = |error| Error::text(format!("ERR {error}"));
+    let refused = |error| match error {
+        SetError::Loading => Error::text(STILL_LOADING),
+        error => Error::text(format!("ERR {error}")),
+    };
+    if server.durability.is_loading() {
+        server.config.read().check_while_loading(&pairs, caller).map_err(refused)?;
+    }
     let changes = server.config.write().set_many(&pairs, caller).map_err(refused)?;
     if let Err(error) = crate::server::settings::take_on(server, &changes) {
         server.config.write().undo(changes);

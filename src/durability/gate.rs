@@ -35,6 +35,9 @@ const REFUSING: u8 = IS_LOADING | LOG_FAILS | SAVE_FAILS;
 /// Bits that have replies wait.
 const HOLDING: u8 = IS_STOPPING | IS_LOGGING;
 
+/// What clients are told while data is being loaded.
+pub const STILL_LOADING: &str = "LOADING Redis is loading the dataset in memory";
+
 const SAVE_MISCONF: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently \
     unable to persist to disk. Commands that may modify the data set are disabled, because this \
     instance is configured to report errors during writes if RDB snapshotting fails \
@@ -128,7 +131,7 @@ impl Gate {
     #[cold]
     pub fn refusal(&self, command: &Command, log: &Log) -> Option<Error> {
         if self.has_relaxed(IS_LOADING) && !command.is(LOADING) {
-            return Some(Error::text("LOADING Redis is loading the dataset in memory"));
+            return Some(Error::text(STILL_LOADING));
         }
         if !command.is(WRITE | HEALTH_CHECK) {
             return None;

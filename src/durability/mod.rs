@@ -43,6 +43,7 @@ mod wait;
 pub use append::take_mark;
 pub use disk::claim::{Claim, NotClaimed, lock_name};
 pub use disk::directory::{Directory, check_regular, remedy};
+pub use gate::STILL_LOADING;
 pub use jobs::IfRewriting;
 pub use parts::{Libraries, Parts};
 pub use recover::Reload;

@@ -254,6 +254,23 @@ impl Config {
         Ok(changes)
     }
 
+    /// Whether CONFIG SET may set the parameters while data is being loaded.
+    ///
+    /// # Errors
+    /// [`SetError::Loading`] if one of them has to wait, unless another one before it is refused.
+    pub fn check_while_loading(
+        &self,
+        pairs: &[(&[u8], &[u8])],
+        caller: Caller,
+    ) -> Result<(), SetError> {
+        let is_fixed = |(name, _): &(&[u8], &[u8])| {
+            Setting::find(name).is_some_and(|(setting, _)| setting.param().fixed_while_loading)
+        };
+        let Some(at) = pairs.iter().position(is_fixed) else { return Ok(()) };
+        self.targets(&pairs[..=at], caller)?;
+        Err(SetError::Loading)
+    }
+
     /// Sets the parameters back to what they were before a change.
     pub fn undo(&mut self, changes: Changes) {
         for Change { setting, old, was_set, .. } in changes.0.into_iter().rev() {

@@ -14,6 +14,8 @@ pub enum SetError {
     Unknown(String),
     /// The parameter, as Redis spells it here, and why it was not set.
     Failed(String, Reason),
+    /// One of the parameters stays as it is until all data is loaded.
+    Loading,
 }
 
 impl SetError {
@@ -33,6 +35,7 @@ impl fmt::Display for SetError {
             Self::Failed(name, reason) => {
                 write!(out, "CONFIG SET failed (possibly related to argument '{name}') - {reason}")
             }
+            Self::Loading => out.write_str("CONFIG SET failed - data is being loaded"),
         }
     }
 }

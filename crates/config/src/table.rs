@@ -45,6 +45,8 @@ pub struct Param {
     pub immutable: bool,
     /// Can be changed at run time only as `enable-protected-configs` allows.
     pub protected: bool,
+    /// Cannot be changed while data is being loaded.
+    pub fixed_while_loading: bool,
     /// Its value is a secret, not to be logged.
     pub sensitive: bool,
     /// CONFIG GET lists it only by its exact name.
@@ -72,6 +74,7 @@ const fn param(name: &'static str, default: &'static str, kind: Kind) -> Param {
         default,
         immutable: false,
         protected: false,
+        fixed_while_loading: false,
         sensitive: false,
         hidden: false,
         effect: Effect::Honoured,
@@ -89,6 +92,10 @@ impl Param {
 
     const fn protected(self) -> Self {
         Self { protected: true, ..self }
+    }
+
+    const fn fixed_while_loading(self) -> Self {
+        Self { fixed_while_loading: true, ..self }
     }
 
     const fn sensitive(self) -> Self {
@@ -277,7 +284,7 @@ parameters! {
     Daemonize = param("daemonize", "no", YesNo).immutable().without_effect();
     Databases = param("databases", "16", Integer(1, INT)).immutable();
     Dbfilename = param("dbfilename", "dump.rdb", Text(is_file_name)).protected();
-    Dir = param("dir", "", Directory).protected();
+    Dir = param("dir", "", Directory).protected().fixed_while_loading();
     DisableThp = param("disable-thp", "yes", YesNo).immutable().without_effect();
     DualChannelReplicationEnabled = param("dual-channel-replication-enabled", "no", YesNo)
         .without_effect();
@@ -398,7 +405,7 @@ parameters! {
     ReplDisableTcpNodelay = param("repl-disable-tcp-nodelay", "no", YesNo).without_effect();
     ReplDisklessLoad = param("repl-diskless-load", "disabled", Choice(&[
         "disabled", "on-empty-db", "swapdb", "flushdb", "~flush-before-load",
-    ])).without_effect();
+    ])).fixed_while_loading().without_effect();
     ReplDisklessSync = param("repl-diskless-sync", "yes", YesNo).without_effect();
     ReplDisklessSyncDelay = param("repl-diskless-sync-delay", "5", Integer(0, INT))
         .without_effect();

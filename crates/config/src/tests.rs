@@ -198,6 +198,16 @@ fn wrong_values_and_their_reasons() {
 }
 
 #[test]
+fn some_stay_as_they_are_while_data_is_being_loaded() {
+    let config = read("enable-protected-configs yes").unwrap();
+    let check = |pairs: &[(&[u8], &[u8])]| config.check_while_loading(pairs, Caller::Local);
+    assert_eq!(check(&[(b"timeout", b"5"), (b"maxmemory", b"x")]), Ok(()));
+    assert_eq!(check(&[(b"timeout", b"5"), (b"DIR", b"x"), (b"no", b"1")]), Err(SetError::Loading));
+    assert_eq!(check(&[(b"no", b"1"), (b"dir", b"/")]), Err(SetError::Unknown("no".into())));
+    assert!(Config::new().check_while_loading(&[(b"dir", b"/")], Caller::Local).is_err());
+}
+
+#[test]
 fn several_are_set_or_none() {
     let mut config = Config::new();
     let mut set = |pairs: &[(&[u8], &[u8])]| {
