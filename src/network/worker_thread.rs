@@ -7,10 +7,12 @@ use crate::network::handover::WorkerHandle;
 use crate::network::while_busy;
 use crate::server::Server;
 use crate::session::handlers::Handlers;
+use crate::system::clock::Clock;
 use crate::system::{allocator, process};
 use redstart_engine::WorkerState;
 use std::future::poll_fn;
 use std::io;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -22,6 +24,12 @@ const COLLECT_NS: u64 = 50_000_000;
 /// How often a worker yields before it sleeps. One yield does not always move it behind a thread
 /// that waits for its core; on an idle core all four cost a microsecond.
 const YIELDS: usize = 4;
+/// A yield that takes so long, in nanoseconds, has waited for a thread that wants the core for
+/// itself, and not for a client that soon waits for its reply.
+const LONG_YIELD_NS: u64 = 2_000_000;
+/// How often a worker then sleeps without yielding: on a core that is never idle a yield costs its
+/// clients milliseconds, a sleep only the wake-up.
+const SLEEPS_AT_ONCE: u32 = 256;
 /// A worker's stack: scripts nest calls and values on it. Memory only where it is used.
 const STACK_BYTES: usize = 16 << 20;
 /// Starts a worker's thread, which serves when all threads that wait for `ready` are there.
@@ -39,7 +47,7 @@ pub fn spawn(
     let load = server.loads[index].clone();
     let handle = Arc::new(WorkerHandle { queue, load: load.clone() });
     let seed = crate::system::random::seed()?[0];
-    let runtime = runtime(workers)?;
+    let runtime = runtime(workers, server.clock)?;
     let thread = std::thread::Builder::new().name(format!("worker-{index}"));
     thread.stack_size(STACK_BYTES).spawn(move || {
         crate::system::log::never_block_this_thread();
@@ -58,13 +66,34 @@ pub fn spawn(
 /// A worker's runtime. A worker that shares the cores with others lets them run before it sleeps:
 /// where its client waits for the same core, more requests are there afterwards, and neither
 /// side pays for a sleep and a wake-up per batch.
-fn runtime(workers: usize) -> io::Result<tokio::runtime::Runtime> {
+fn runtime(workers: usize, clock: &'static Clock) -> io::Result<tokio::runtime::Runtime> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_all();
     if workers > 1 {
-        builder.on_thread_park(|| (0..YIELDS).for_each(|_| std::thread::yield_now()));
+        let at_once = AtomicU32::new(0);
+        builder.on_thread_park(move || give_way(clock, &at_once));
     }
     builder.build()
+}
+
+/// Lets threads run that wait for this core, unless they keep it for long. `at_once` counts down
+/// the sleeps before the next try.
+fn give_way(clock: &Clock, at_once: &AtomicU32) {
+    let left = at_once.load(Relaxed);
+    if left > 0 {
+        at_once.store(left - 1, Relaxed);
+        return;
+    }
+    let mut before_ns = clock.mono_ns();
+    for _ in 0..YIELDS {
+        std::thread::yield_now();
+        let now_ns = clock.mono_ns();
+        if now_ns - before_ns >= LONG_YIELD_NS {
+            at_once.store(SLEEPS_AT_ONCE, Relaxed);
+            return;
+        }
+        before_ns = now_ns;
+    }
 }
 
 async fn receive(server: &'static Server) {
