@@ -4,7 +4,7 @@ pub mod access;
 mod algebra;
 mod deadline;
 mod member;
-mod pieces;
+pub mod pieces;
 mod whole;
 
 pub use access::set_of;

@@ -38,7 +38,8 @@ pub fn put_rest(call: &mut Call<'_>, of: Of, keys: &[Key<'_>], counted: Option<i
     call.reply.put_rest(Box::new(rest));
 }
 
-fn frozen(call: &mut Call<'_>, key: Key<'_>) -> Option<Set> {
+/// A copy of the set under a key, if there is one.
+pub fn frozen(call: &mut Call<'_>, key: Key<'_>) -> Option<Set> {
     match call.space.freeze(key) {
         Some(Object::Set(set)) => Some(set),
         // A short set lies in its entry.

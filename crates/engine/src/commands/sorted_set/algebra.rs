@@ -4,12 +4,13 @@
 
 use super::arguments::{write_head, write_member};
 use super::gather::{Aggregate, Inputs, Of, Scored, Source};
+use super::pieces::{self, Wanted};
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::spec::*;
 use crate::storage::value::sorted_set::{Limits, SortedSet};
-use redstart_protocol::{Args, parse_f64, parse_i64};
+use redstart_protocol::{Args, Reply, parse_f64, parse_i64};
 
 /// What becomes of the result.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -104,6 +105,13 @@ pub static ZDIFFSTORE: DataCommand = declare("zdiffstore", Group::SortedSet, AtL
     .syntax("destination numkeys key [key ...]")
     .run(|call| run(call, Of::Difference, End::Store));
 
+/// Look-ups of members in sorted sets that are made at once: some milliseconds.
+const LOOKED_UP: usize = 16 * 1024;
+/// So many are made at once if all other members would be walked over instead.
+const LOOKED_UP_MAX: usize = 128 * 1024;
+/// Members that are walked over in the time of a look-up.
+const WALKED: usize = 8;
+
 /// The options behind the keys.
 struct Options {
     weights: Vec<f64>,
@@ -173,6 +181,13 @@ fn run(call: &mut Call<'_>, of: Of, end: End) -> Result<(), Error> {
     let (hasher, limits) = (call.space.hasher(), call.space.sorted_set_limits(call.options));
     let sources = call.keys().skip(first).map(|key| Source::of(call.space.peek(key)));
     let sources: Vec<Source<'_>> = sources.collect::<Result<_, Error>>()?;
+    if end != End::Store && is_large(call.reply, of, &sources) {
+        let Options { weights, aggregate, with_scores, most } = options;
+        let counted = (end == End::Count).then_some(most);
+        let keys: Vec<Key<'_>> = call.keys().collect();
+        pieces::put_rest(call, &keys, Wanted { of, weights, aggregate, with_scores, counted });
+        return Ok(());
+    }
     let inputs = Inputs::new(sources, options.weights, options.aggregate, hasher);
     if end == End::Count {
         call.reply.integer(inputs.count(options.most) as i64);
@@ -192,6 +207,22 @@ fn run(call: &mut Call<'_>, of: Of, end: End) -> Result<(), Error> {
         call.emit_as_is();
     }
     Ok(())
+}
+
+/// Whether so much is to be looked at that the reply is to come in pieces.
+fn is_large(reply: &Reply, of: Of, sources: &[Source<'_>]) -> bool {
+    let lens = || sources.iter().map(|source| source.len());
+    let all: usize = lens().sum();
+    let look_ups = match of {
+        Of::Union => {
+            return reply.takes_rest(sources.iter().map(|source| source.allocated()).sum());
+        }
+        Of::Intersection => lens().min().unwrap_or(0) * sources.len(),
+        Of::Difference => lens().next().unwrap_or(0) * sources.len(),
+    };
+    // In pieces, all sets are walked over, also those in which little is looked up.
+    let is_worth_it = look_ups > LOOKED_UP_MAX || all / WALKED <= look_ups;
+    reply.takes_rest(usize::MAX) && look_ups > LOOKED_UP && is_worth_it
 }
 
 /// A sorted set of members that are in order.

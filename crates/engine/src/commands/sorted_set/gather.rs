@@ -56,13 +56,13 @@ impl Aggregate {
     /// What a set with this weight gives to a member with this score: nothing times infinity is no
     /// number.
     #[inline]
-    fn share(self, weight: f64, score: f64) -> f64 {
+    pub fn share(self, weight: f64, score: f64) -> f64 {
         if self == Aggregate::Count { weight } else { weight * score }
     }
 
     /// One score of two. What is no number is zero in a sum; in the others it does not count.
     #[inline]
-    fn join(self, own: f64, other: f64) -> f64 {
+    pub fn join(self, own: f64, other: f64) -> f64 {
         match self {
             Aggregate::Sum | Aggregate::Count => number_or_zero(own + other),
             Aggregate::Min => {
@@ -83,8 +83,9 @@ impl Aggregate {
     }
 }
 
+/// What is no number is zero.
 #[inline]
-fn number_or_zero(score: f64) -> f64 {
+pub fn number_or_zero(score: f64) -> f64 {
     if score.is_nan() { 0.0 } else { score }
 }
 
@@ -109,11 +110,21 @@ impl<'s> Source<'s> {
         }
     }
 
-    fn len(self) -> usize {
+    /// The number of its members.
+    pub fn len(self) -> usize {
         match self {
             Source::Missing => 0,
             Source::Sorted(set) => set.len(),
             Source::Plain(set) => set.len(),
+        }
+    }
+
+    /// The bytes taken from the allocator.
+    pub fn allocated(self) -> usize {
+        match self {
+            Source::Missing => 0,
+            Source::Sorted(set) => set.allocated(),
+            Source::Plain(set) => set.allocated(),
         }
     }
 

@@ -9,6 +9,7 @@ pub mod info;
 mod pending;
 mod range;
 mod read;
+mod rest;
 
 use crate::run::command::{BlockingCommand, DataCommand};
 

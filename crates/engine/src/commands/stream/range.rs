@@ -1,6 +1,7 @@
 //! XLEN, XRANGE, XREVRANGE: entries by their ids.
 
 use super::arguments::{parse_end, parse_start};
+use super::rest::{Entries, RestOfStreams};
 use crate::commands::arguments::integer;
 use crate::error::Error;
 use crate::run::call::Call;
@@ -81,6 +82,16 @@ fn range(call: &mut Call<'_>, order: Order) -> Result<(), Error> {
     }
     let guess = most.unwrap_or(usize::MAX).min(stream.len() as usize);
     let most = most.unwrap_or(usize::MAX);
+    let entries = Entries { start, end, backward: order == Order::Backward, left: most };
+    if entries.is_large(call.reply, stream) {
+        let entries = entries.counted(stream);
+        if entries.is_large(call.reply, stream) {
+            let mut rest = RestOfStreams::default();
+            rest.add(call, key, entries, false);
+            call.reply.put_rest(Box::new(rest));
+            return Ok(());
+        }
+    }
     let begun = call.reply.begin_array(guess);
     let mut count = 0;
     let mut write = |item: Item<'_>| {

@@ -12,6 +12,7 @@ use super::arguments::parse_strict;
 use super::claim::{emit_claim, emit_claims, has_idle, idle};
 use super::group::{emit_set_id, note_consumer};
 use super::range::{write_item, write_parts};
+use super::rest::{Entries, RestOfStreams};
 use crate::commands::arguments::integer;
 use crate::error::Error;
 use crate::keyspace::waiters::{Wait, Waiter};
@@ -262,6 +263,9 @@ fn read(call: &mut Call<'_>) -> Result<(), Error> {
     }
     if !ready.is_empty() {
         begin(call, ready.len());
+        if put_rest(call, &options, &ready) {
+            return Ok(());
+        }
         for (n, slot, from) in ready {
             changes += usize::from(give(call, &options, n, slot, from));
         }
@@ -288,6 +292,31 @@ fn read(call: &mut Call<'_>) -> Result<(), Error> {
         call.reply.null_array();
     }
     Ok(())
+}
+
+/// Leaves entries that are very many to the rest of the reply, if no group counts them.
+fn put_rest(call: &mut Call<'_>, options: &ReadOptions, ready: &[(usize, Slot, From)]) -> bool {
+    let mut parts = Vec::with_capacity(ready.len());
+    for (n, slot, from) in ready {
+        let From::Behind(id) = from else { return false };
+        let start = id.next().unwrap_or(Id::MAX);
+        let (end, backward, left) = (Id::MAX, false, options.most());
+        let key = call.key(*n);
+        parts.push((key, *slot, Entries { start, end, backward, left }));
+    }
+    let is_large = parts.iter().any(|(key, slot, entries)| {
+        let stream = call.space.stream(*key, *slot);
+        entries.is_large(call.reply, stream) && entries.counted(stream).is_large(call.reply, stream)
+    });
+    if is_large {
+        let mut rest = RestOfStreams::default();
+        for (key, slot, entries) in parts {
+            let entries = entries.counted(call.space.stream(key, slot));
+            rest.add(call, key, entries, true);
+        }
+        call.reply.put_rest(Box::new(rest));
+    }
+    is_large
 }
 
 fn begin(call: &mut Call<'_>, streams: usize) {
