@@ -4,6 +4,7 @@
 use super::duplicate_keys::DuplicateKeys;
 use super::file::{builder, place};
 use super::for_load;
+use super::repair::repair;
 use crate::durability::{Directory, can_replay, read_manifest};
 use crate::system::progress::{Audience, Progress};
 use clap::Parser;
@@ -30,6 +31,10 @@ struct Arguments {
     /// counts by kind. Takes as much memory as the server would.
     #[arg(long)]
     for_load: bool,
+    /// Make a damaged snapshot or segment of the log one that a server loads, and say what is lost.
+    /// What the file was stays beside it. No server may have the folder in use.
+    #[arg(long, conflicts_with = "for_load")]
+    repair: bool,
     /// With --for-load: how many databases the server has.
     #[arg(long, default_value = "16")]
     databases: usize,
@@ -52,6 +57,8 @@ pub fn run(arguments: &[String]) -> ExitCode {
         let checked = progress.watch("Checking", Audience::Terminal, || {
             if arguments.for_load {
                 for_load::list(file, databases, &progress, &mut tell)
+            } else if arguments.repair {
+                repair(file, &progress).map(|done| (done, true))
             } else {
                 check(file, &progress).map(|found| (found, true))
             }

@@ -1,11 +1,9 @@
 //! `redstart convert IN OUT`: makes a snapshot of an RDB file, and an RDB file of a snapshot.
 
 use super::duplicate_keys::DuplicateKeys;
-use super::file::{builder, place};
+use super::file::{builder, claim, place};
 use super::for_load::{Unloadable, place_of};
-use crate::durability::{
-    Claim, Directory, NotClaimed, check_regular, lock_name, looks_like_rdb, remedy,
-};
+use crate::durability::{Claim, Directory, check_regular, looks_like_rdb, remedy};
 use crate::system::progress::{Audience, Progress};
 use clap::Parser;
 use redstart_engine::Engine;
@@ -76,21 +74,6 @@ fn check_replaceable(input: &Path, output: &Path) -> io::Result<()> {
     })
 }
 
-/// Claims the output: a server may be writing it, or another conversion. Where nothing can be
-/// locked, there is no claim.
-fn claim(directory: &Directory, name: &str, path: &Path) -> io::Result<Option<Claim>> {
-    let about = format!("process {} (redstart convert)", std::process::id());
-    match Claim::take(&directory.path().join(lock_name(name)), &about) {
-        Ok(claim) => Ok(Some(claim)),
-        Err(NotClaimed::Impossible(_)) => Ok(None),
-        Err(NotClaimed::Held(who)) => {
-            let path = path.display();
-            let text = format!("{path} cannot be written: {who} writes it. End that one first");
-            Err(io::Error::new(io::ErrorKind::ResourceBusy, text))
-        }
-    }
-}
-
 /// Converts a file; returns what was written.
 fn convert(arguments: &Arguments) -> Result<String, ReadError> {
     let (from, input) = place(&arguments.input)?;
@@ -98,7 +81,7 @@ fn convert(arguments: &Arguments) -> Result<String, ReadError> {
     check_replaceable(&arguments.input, &arguments.output)?;
     let progress = Progress::default();
     let path = &arguments.output;
-    let claim = claim(&to, &output, path)?;
+    let claim = claim(&to, &output, path, "redstart convert")?;
     let conversion = Conversion { from: &from, input: &input, to: &to, output: &output, path };
     let converted = progress.watch("Converting", Audience::Terminal, || {
         if looks_like_rdb(&from, &input)? {

@@ -1,7 +1,7 @@
-//! What `check` and `convert` share: files as they are named on the command line, and what builds
-//! their values.
+//! What `check` and `convert` share: files as they are named on the command line, who may write
+//! them, and what builds their values.
 
-use crate::durability::Directory;
+use crate::durability::{Claim, Directory, NotClaimed, lock_name};
 use redstart_engine::{Engine, Now};
 use redstart_persistence::record::Builder;
 use std::io;
@@ -18,6 +18,29 @@ pub fn place(file: &Path) -> io::Result<(Directory, String)> {
         return Err(io::Error::new(io::ErrorKind::InvalidFilename, text));
     };
     Ok((directory, name.to_string_lossy().into_owned()))
+}
+
+/// Claims the files that `name` stands for, of which `path` is one to be written: a server may be
+/// writing them, or another tool than this, `tool`. Where nothing can be locked, there is no claim.
+///
+/// # Errors
+/// When another process has them.
+pub fn claim(
+    directory: &Directory,
+    name: &str,
+    path: &Path,
+    tool: &str,
+) -> io::Result<Option<Claim>> {
+    let about = format!("process {} ({tool})", std::process::id());
+    match Claim::take(&directory.path().join(lock_name(name)), &about) {
+        Ok(claim) => Ok(Some(claim)),
+        Err(NotClaimed::Impossible(_)) => Ok(None),
+        Err(NotClaimed::Held(who)) => {
+            let path = path.display();
+            let text = format!("{path} cannot be written: {who} writes it. End that one first");
+            Err(io::Error::new(io::ErrorKind::ResourceBusy, text))
+        }
+    }
 }
 
 /// What builds values where there is no server: any database is allowed, and both clocks show the

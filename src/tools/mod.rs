@@ -6,3 +6,4 @@ mod duplicate_keys;
 mod file;
 mod for_load;
 pub mod ping;
+mod repair;

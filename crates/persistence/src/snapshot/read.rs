@@ -26,6 +26,12 @@ pub struct Reader {
     libraries: Vec<Vec<u8>>,
     /// What has been read of an entry that has yet to end.
     begun: Option<Section>,
+    /// The kind of the section that was read last, and whose checksum was not right.
+    wrong: Option<u8>,
+    /// Whether sections were passed over: fewer entries were read than were written.
+    has_skipped: bool,
+    /// Whether the next section may be the end of an entry whose beginning was passed over.
+    in_doubt: bool,
 }
 
 /// Some entries, as they lie in the file; their checksum is right.
@@ -68,8 +74,21 @@ impl Reader {
         let (input, len) = storage.open(name)?;
         let (file, header, counts) = (name.to_owned(), Header::default(), Counts::default());
         let (libraries, begun) = (Vec::new(), None);
-        let (at, version) = (0, 0);
-        let mut reader = Reader { file, input, len, at, version, header, counts, libraries, begun };
+        let (at, version, wrong, has_skipped, in_doubt) = (0, 0, None, false, false);
+        let mut reader = Reader {
+            file,
+            input,
+            len,
+            at,
+            version,
+            header,
+            counts,
+            libraries,
+            begun,
+            wrong,
+            has_skipped,
+            in_doubt,
+        };
         let mut start = [0; START];
         reader.fill(&mut start)?;
         let (magic, version) = start.split_at(MAGIC.len());
@@ -113,6 +132,18 @@ impl Reader {
         self.len == 0
     }
 
+    /// Passes over the section in which a fault was found, if what follows may be whole: its
+    /// checksum was not right, but its length may be.
+    pub fn skip(&mut self) -> bool {
+        let Some(kind) = self.wrong.take() else { return false };
+        self.counts.sections += 1;
+        self.counts.bytes = self.at;
+        self.begun = None;
+        self.has_skipped = true;
+        self.in_doubt = !matches!(kind & !PACKED, ENTRIES | LIBRARIES | ENDED);
+        true
+    }
+
     /// The next section of entries; None when all of them have been read and counted.
     ///
     /// # Errors
@@ -126,8 +157,12 @@ impl Reader {
             if kind != ENTRIES {
                 section.unpack().map_err(|what| self.fault(section.offset, &what))?;
             }
+            if kind != BEGUN && std::mem::take(&mut self.in_doubt) && kind == ENDED {
+                continue;
+            }
             match kind {
                 ENTRIES => return Ok(Some(section)),
+                BEGUN if self.in_doubt => {}
                 BEGUN if section.count == 0 => match &mut self.begun {
                     Some(begun) => begun.payload.extend_from_slice(&section.payload),
                     None => self.begun = Some(section),
@@ -156,6 +191,10 @@ impl Reader {
     fn check_trailer(&self, section: &Section, before: Counts) -> Result<(), Fault> {
         let counts: Counts = codec::decode_all(&section.payload)
             .map_err(|what| self.fault(section.offset, &what))?;
+        let before = match self.has_skipped {
+            true => Counts { entries: counts.entries, ..before },
+            false => before,
+        };
         if counts != before || section.count != 0 {
             let start = section.offset - FRAME as u64;
             return Err(self.fault(start, "its counts are not right"));
@@ -188,6 +227,7 @@ impl Reader {
         let mut payload = vec![0; len as usize];
         self.fill(&mut payload)?;
         if checksum(&seal(self.counts.sections, kind, count, len), &payload) != sum {
+            self.wrong = Some(kind);
             return Err(self.fault(start, "a section's checksum is not right").into());
         }
         self.counts.sections += 1;
