@@ -168,8 +168,9 @@ fn add_functions(lua: &Lua, around: &Surroundings<'_>, table: &Table) -> mlua::R
         if !args.iter().all(is_text) {
             return failed(lua, BAD_ARGUMENT);
         }
-        let name = first.as_string().map(|name| name.as_bytes().to_vec()).unwrap_or_default();
-        match registry.get_full(&name) {
+        let name = first.as_string().map(|name| name.as_bytes());
+        // A text of megabytes is not looked up.
+        match name.filter(|name| name.len() <= NAME_MAX).and_then(|name| registry.get_full(&name)) {
             None => failed(lua, b"ERR Invalid command passed to redis.acl_check_cmd()"),
             Some(found) if !found.command.arity.accepts(args.len()) => {
                 failed(lua, b"ERR Wrong number of args for redis.acl_check_cmd()")
@@ -180,6 +181,8 @@ fn add_functions(lua: &Lua, around: &Surroundings<'_>, table: &Table) -> mlua::R
     table.set("acl_check_cmd", lua.create_function(acl_check_cmd)?)
 }
 
+/// No command has a longer name, in bytes.
+const NAME_MAX: usize = 256;
 /// Bytes that are digested between two questions whether to go on.
 const DIGESTED: usize = 1 << 18;
 

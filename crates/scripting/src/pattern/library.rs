@@ -68,8 +68,11 @@ pub fn library(lua: &Lua, pace: &Rc<Pace>) -> mlua::Result<Table> {
         .borrow_mut()
         .compiled(&pattern.as_bytes(), Reading::Pattern)
     {
-        Ok(known) => Ok((Some(known.pattern.native_max), known.literal.is_some(), None)),
-        Err(Wrong::Malformed(text)) => Ok((None, false, Some(text))),
+        Ok(known) => {
+            let Known { pattern, literal } = &*known;
+            Ok((Some(pattern.native_max), literal.is_some(), pattern.is_sought(), None))
+        }
+        Err(Wrong::Malformed(text)) => Ok((None, false, false, Some(text))),
         Err(Wrong::Ended(error)) => Err(error),
     };
     library.raw_set("limit", lua.create_function(limit)?)?;
