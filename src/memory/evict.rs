@@ -44,8 +44,12 @@ const SMALL_LIMIT: usize = 1 << 30;
 const SLACK_FREE_PART: usize = 20;
 /// How much it is taken to grow yet, as its pages come to be partly used, in bytes.
 const SLACK_GROWTH: usize = 4 << 20;
+/// What the process has beyond the limit and this part of it counts several times: where blocks of
+/// another size come than those that go, pages stay partly used for long.
+const SLACK_FAR_PART: usize = 6;
+const SLACK_FAR_TIMES: usize = 3;
 /// Which part of the limit may go to that at most, and which part comes back at a time.
-const SLACK_MAX_PART: usize = 4;
+const SLACK_MAX_PART: usize = 3;
 /// Below this limit the program itself is most of the process, in bytes.
 const SLACK_LIMIT_MIN: usize = 32 << 20;
 const SLACK_STEP_PART: usize = 1024;
@@ -212,7 +216,8 @@ impl Evictor {
         let excess = (bytes + SLACK_GROWTH).saturating_sub(limit + limit / SLACK_FREE_PART);
         let (slack, step) = (self.slack.load(Relaxed), limit / SLACK_STEP_PART);
         let most = if limit < SLACK_LIMIT_MIN { 0 } else { limit / SLACK_MAX_PART };
-        let aim = excess.min(most);
+        let far = bytes.saturating_sub(limit + limit / SLACK_FAR_PART);
+        let aim = (excess + far * (SLACK_FAR_TIMES - 1)).min(most);
         self.slack.store(aim.max(slack.saturating_sub(step)), Relaxed);
         self.bloated.store(bytes > limit, Relaxed);
         allocator::set_short(excess > 0);
