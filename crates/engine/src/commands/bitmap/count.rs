@@ -29,7 +29,11 @@ fn count(call: &mut Call<'_>) -> Result<(), Error> {
         call.reply.integer(0);
         return Ok(());
     };
-    let Some(bits) = bounds.resolve(value.len()) else {
+    // Ends that are both counted from behind and the wrong way round have nothing between them.
+    let is_backwards =
+        bounds.start < 0 && bounds.end.is_some_and(|end| bounds.start > end && end < 0);
+    let bits = bounds.resolve(value.len()).filter(|_| !is_backwards);
+    let Some(bits) = bits else {
         call.reply.integer(0);
         return Ok(());
     };
@@ -142,8 +146,7 @@ impl Bounds {
         let index = |n: i64| if n < 0 { n.saturating_add(total).max(0) } else { n };
         let end = self.end.unwrap_or(-1);
         let (first, last) = (index(self.start), index(end).min(total - 1));
-        let is_backwards = self.start < 0 && end < 0 && self.start > end;
-        (first <= last && !is_backwards).then(|| {
+        (first <= last).then(|| {
             let range = first as usize..last as usize + 1;
             range.start * scale..range.end * scale
         })

@@ -9,7 +9,8 @@ use crate::storage::sketch::{self, REGISTERS};
 
 /// PFCOUNT key [key ...]
 pub static PFCOUNT: DataCommand = declare("pfcount", Group::HyperLogLog, AtLeast(2))
-    .flags(READONLY)
+    // The estimate that it keeps is a change.
+    .flags(READONLY | MAY_REPLICATE)
     .keys(&[KeySpec::from(1, 1, RW | ACCESS)])
     .since("2.8.9")
     .complexity(
