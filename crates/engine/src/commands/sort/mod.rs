@@ -224,6 +224,8 @@ impl<'a> Options<'a> {
                 Ok(set.iter(0).map(|(member, _)| member.into()).collect())
             }
             Some(ObjectRef::Set(set)) => {
+                // Members that stay as they lie have no last one to begin with.
+                self.order.descends &= !self.order.none;
                 let mut members = Vec::with_capacity(set.len());
                 set.for_each(|member| members.push(member.with(|text| text.into())));
                 Ok(members)
