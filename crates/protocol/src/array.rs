@@ -20,12 +20,20 @@ impl Reply {
         Begun { start, end: self.buf_mut().len(), guess }
     }
 
-    /// Ends an array of `count` elements.
+    /// Begins a map of which it is not known yet how many pairs it has; RESP3 only.
+    pub fn begin_map(&mut self, guess: usize) -> Begun {
+        let start = self.buf_mut().len();
+        self.map(guess);
+        Begun { start, end: self.buf_mut().len(), guess }
+    }
+
+    /// Ends an array of `count` elements, or a map of so many pairs.
     #[inline]
     pub fn end_array(&mut self, begun: Begun, count: usize) {
         let Begun { start, end, guess } = begun;
         if count != guess {
-            self.buf_mut().splice(start..end, format!("*{count}\r\n").into_bytes());
+            let kind = char::from(self.buf_mut()[start]);
+            self.buf_mut().splice(start..end, format!("{kind}{count}\r\n").into_bytes());
         }
     }
 }
@@ -33,6 +41,17 @@ impl Reply {
 #[cfg(test)]
 mod tests {
     use crate::{Protocol, Reply};
+
+    #[test]
+    fn a_map_has_as_many_pairs_as_it_turns_out() {
+        let (mut one, mut other) = (Reply::new(Protocol::Resp3), Reply::new(Protocol::Resp3));
+        let begun = one.begin_map(12);
+        other.map(1);
+        one.integer(1);
+        other.integer(1);
+        one.end_array(begun, 1);
+        assert_eq!(one.buf_mut(), other.buf_mut());
+    }
 
     #[test]
     fn an_array_has_as_many_elements_as_it_turns_out() {

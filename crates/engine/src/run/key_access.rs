@@ -128,6 +128,14 @@ impl<'a> KeyAccess<'a> {
         Some(entry)
     }
 
+    /// Where a key is, of which more than its value is needed: counts a hit or a miss and notes the
+    /// access.
+    pub fn find_to_read(&mut self, key: Key<'_>) -> Option<Slot> {
+        let slot = self.find_counted(key)?;
+        self.note_left(key, slot);
+        Some(slot)
+    }
+
     /// Notes a use of what a command that writes has found and leaves as it is.
     pub fn note_left(&mut self, key: Key<'_>, slot: Slot) {
         let entry = self.view.shard(key.hash).db_mut(self.db).table_mut().at_mut(slot);

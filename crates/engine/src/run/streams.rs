@@ -32,6 +32,13 @@ impl KeyAccess<'_> {
         Ok(Some(slot))
     }
 
+    /// The same of a command that reads, whatever it changes: counts a hit or a miss.
+    pub fn find_stream_to_read(&mut self, key: Key<'_>) -> Result<Option<Slot>, Error> {
+        let Some(slot) = self.find_to_read(key) else { return Ok(None) };
+        stream_in(self.entry(key, slot))?;
+        Ok(Some(slot))
+    }
+
     /// The stream in a slot that `find_stream` gave.
     ///
     /// # Panics

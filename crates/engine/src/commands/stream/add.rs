@@ -79,7 +79,11 @@ impl AddOptions {
         let mut at = 2;
         let mut trims = false;
         let id = loop {
-            let Some(word) = args.get(at) else { return Err(Error::wrong_arity("xadd")) };
+            let Some(word) = args.get(at) else {
+                // What does not go together is said before what is missing.
+                trim.finish(call, None)?;
+                return Err(Error::wrong_arity("xadd"));
+            };
             if word == b"*" {
                 break AskedId::Auto;
             }
@@ -114,10 +118,10 @@ impl AddOptions {
             }
         };
         let fields = at + 1;
-        let trim = if trims { trim.finish(call, None)? } else { None };
         if once.is_some() && !matches!(id, AskedId::Auto) {
             return Err(Error::IDMP_WITH_ID);
         }
+        let trim = if trims { trim.finish(call, None)? } else { None };
         if args.len() < fields + 2 || !(args.len() - fields).is_multiple_of(2) {
             return Err(Error::wrong_arity("xadd"));
         }
@@ -369,6 +373,8 @@ pub static XCFGSET: DataCommand = declare("xcfgset", Group::Stream, AtLeast(2))
     .run(xcfgset);
 
 fn xcfgset(call: &mut Call<'_>) -> Result<(), Error> {
+    let (key, keep) = (call.key(0), call.options.stream_keep());
+    let slot = call.space.find_stream(key)?.ok_or(Error::NO_SUCH_KEY)?;
     let (mut duration_s, mut most) = (None, None);
     let mut at = 2;
     while at < call.args.len() {
@@ -390,8 +396,6 @@ fn xcfgset(call: &mut Call<'_>) -> Result<(), Error> {
     if duration_s.is_none() && most.is_none() {
         return Err(Error::XCFGSET_NOTHING);
     }
-    let (key, keep) = (call.key(0), call.options.stream_keep());
-    let slot = call.space.find_stream(key)?.ok_or(Error::NO_SUCH_KEY)?;
     let changed = call.space.change_stream(key, slot, |stream| {
         let known = stream.idempotence_mut(keep);
         let before = known.keep();

@@ -186,6 +186,7 @@ fn parse_claim(call: &Call<'_>, now_ms: i64) -> Result<ClaimOptions, Error> {
 }
 
 fn xclaim(call: &mut Call<'_>) -> Result<(), Error> {
+    call.space.find_to_read(call.key(0));
     let (key, name, slot) = find_group(call)?;
     let now_ms = call.now().present().wall_ms;
     let options = parse_claim(call, now_ms)?;
@@ -298,6 +299,8 @@ fn parse_auto(call: &Call<'_>) -> Result<AutoClaim, Error> {
 }
 
 fn xautoclaim(call: &mut Call<'_>) -> Result<(), Error> {
+    // The key is looked for, and what it is matters only to a request that is right.
+    call.space.find_to_read(call.key(0));
     let AutoClaim { min_idle_ms, start, most, just_id } = parse_auto(call)?;
     let (key, name, slot) = find_group(call)?;
     let (consumer, now_ms) = (call.args.at(3), call.now().present().wall_ms);

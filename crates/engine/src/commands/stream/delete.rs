@@ -51,10 +51,7 @@ pub static XDELEX: DataCommand = declare("xdelex", Group::Stream, AtLeast(5))
     .complexity("O(1) for each entry, however long the stream.")
     .summary("Removes entries, and says what becomes of those that groups refer to.")
     .syntax("key [KEEPREF | DELREF | ACKED] IDS numids id [id ...]")
-    .run(|call| {
-        let options = parse_ids(call, 2)?;
-        delete_each(call, options, None, &mut remove)
-    });
+    .run(|call| delete_each(call, 2, None, &mut remove));
 
 /// XACKDEL key group [KEEPREF | DELREF | ACKED] IDS numids id [id ...]
 pub static XACKDEL: DataCommand = declare("xackdel", Group::Stream, AtLeast(6))
@@ -65,7 +62,6 @@ pub static XACKDEL: DataCommand = declare("xackdel", Group::Stream, AtLeast(6))
     .summary("Notes that a consumer is done with entries, and removes them.")
     .syntax("key group [KEEPREF | DELREF | ACKED] IDS numids id [id ...]")
     .run(|call| {
-        let options = parse_ids(call, 3)?;
         let name = call.args.at(2);
         let mut each = |stream: &mut Stream, id: Id, references: References| {
             if stream.edit_group(name, |group| group.acknowledge(id)) != Some(true) {
@@ -74,7 +70,7 @@ pub static XACKDEL: DataCommand = declare("xackdel", Group::Stream, AtLeast(6))
             // That it was pending is enough.
             remove(stream, id, references).max(REMOVED)
         };
-        delete_each(call, options, Some(name), &mut each)
+        delete_each(call, 3, Some(name), &mut each)
     });
 
 /// The replies about an entry: there is none.
@@ -128,15 +124,21 @@ fn parse_ids(call: &Call<'_>, mut at: usize) -> Result<Asked, Error> {
     Ok(Asked { references: references.unwrap_or(References::Keep), ids, count })
 }
 
-/// Removes entries one by one, and replies with what became of each.
+/// Removes entries one by one, and replies with what became of each. The options begin at
+/// argument `at`.
 fn delete_each(
     call: &mut Call<'_>,
-    Asked { references, ids, count }: Asked,
+    at: usize,
     group: Option<&[u8]>,
     each: &mut dyn FnMut(&mut Stream, Id, References) -> i64,
 ) -> Result<(), Error> {
     let key = call.key(0);
-    let slot = call.space.find_stream(key)?;
+    let slot = match group {
+        Some(_) => call.space.find_stream_to_read(key)?,
+        None => call.space.find_stream(key)?,
+    };
+    // That it is no stream is said before what is wrong with the request.
+    let Asked { references, ids, count } = parse_ids(call, at)?;
     let slot = slot.filter(|slot| {
         group.is_none_or(|name| call.space.stream(key, *slot).group(name).is_some())
     });

@@ -36,6 +36,9 @@ static STREAM: DataCommand = declare("stream", Family::Stream, AtLeast(3))
     .run(stream);
 
 fn stream(call: &mut Call<'_>) -> Result<(), Error> {
+    let key = call.key(0);
+    // That there is none is said before what is wrong with the request.
+    let slot = call.space.find_stream_to_read(key)?.ok_or(Error::NO_SUCH_KEY)?;
     let is = |at: usize, name: &[u8]| call.args[at].eq_ignore_ascii_case(name);
     let most = match call.args.len() {
         3 => None,
@@ -46,8 +49,7 @@ fn stream(call: &mut Call<'_>) -> Result<(), Error> {
         },
         _ => return Err(Error::subcommand_syntax("xinfo", &call.args[1])),
     };
-    let key = call.key(0);
-    let stream = call.space.read_stream(key)?.ok_or(Error::NO_SUCH_KEY)?;
+    let stream = call.space.stream(key, slot);
     let (reply, keep) = (&mut *call.reply, call.options.stream_keep());
     reply.map(if most.is_some() { 15 } else { 16 });
     let blocks = stream.blocks_count() as i64;

@@ -22,7 +22,7 @@ pub static XACK: DataCommand = declare("xack", Family::Stream, AtLeast(4))
 
 fn xack(call: &mut Call<'_>) -> Result<(), Error> {
     let (key, name) = (call.key(0), call.args.at(2));
-    let slot = call.space.find_stream(key)?;
+    let slot = call.space.find_stream_to_read(key)?;
     let slot = slot.filter(|slot| call.space.stream(key, *slot).group(name).is_some());
     let Some(slot) = slot else {
         call.reply.integer(0);

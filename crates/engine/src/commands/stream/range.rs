@@ -54,14 +54,11 @@ enum Order {
 }
 
 fn range(call: &mut Call<'_>, order: Order) -> Result<(), Error> {
-    let (first, second) = (&call.args[2], &call.args[3]);
     let (start, end) = match order {
-        Order::Forward => (parse_start(first)?, parse_end(second)?),
-        Order::Backward => {
-            let end = parse_end(first)?;
-            (parse_start(second)?, end)
-        }
+        Order::Forward => (2, 3),
+        Order::Backward => (3, 2),
     };
+    let (start, end) = (parse_start(&call.args[start])?, parse_end(&call.args[end])?);
     let mut most = None;
     let mut at = 4;
     while at < call.args.len() {

@@ -24,7 +24,7 @@ use crate::storage::value::stream::Stream;
 use crate::storage::value::stream::block::Item;
 use crate::storage::value::stream::group::Pending;
 use crate::storage::value::stream::id::Id;
-use redstart_protocol::{Args, OwnedArgs, Protocol, Reply, parse_i64};
+use redstart_protocol::{Args, Begun, OwnedArgs, Protocol, Reply, parse_i64};
 
 /// XREAD [COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]
 pub static XREAD: BlockingCommand = declare("xread", Group::Stream, AtLeast(4))
@@ -160,10 +160,17 @@ fn timeout_ms(call: &Call<'_>, at: usize) -> Result<u64, Error> {
 enum From {
     /// Behind an entry.
     Behind(Id),
-    /// What the group has not given out yet.
-    New,
+    /// What the group has not given out yet; and what others have had pending for so many
+    /// milliseconds, if that is asked for.
+    New(Option<i64>),
     /// What the consumer has pending behind an entry.
     History(Id),
+}
+
+impl From {
+    fn without_claim(self) -> From {
+        if matches!(self, From::New(_)) { From::New(None) } else { self }
+    }
 }
 
 /// From where the `n`th stream is read, and whether its id stands for one of this moment.
@@ -188,7 +195,7 @@ fn from_of(
             let top = stream.back_from(Id::MAX).next().and_then(|item| item.id.previous());
             (From::Behind(top.unwrap_or(stream.last_id())), true)
         }
-        b">" if for_group => (From::New, false),
+        b">" if for_group => (From::New(options.claim_ms), false),
         b">" => return Err(Error::NEW_WITHOUT_GROUP),
         _ => {
             let id = parse_strict(text, 0)?;
@@ -197,18 +204,17 @@ fn from_of(
     })
 }
 
-/// Where the `n`th stream is; an error when it is no stream, or lacks the group.
-fn find(call: &mut Call<'_>, options: &ReadOptions, n: usize) -> Result<Option<Slot>, Error> {
-    let key = call.key(n);
-    let slot = call.space.find_stream(key)?;
-    if let Some(at) = options.group {
-        let name = call.args.at(at);
-        let has = slot.is_some_and(|slot| call.space.stream(key, slot).group(name).is_some());
-        if !has {
-            return Err(Error::no_group_to_read(key.bytes, name));
-        }
-    }
-    Ok(slot)
+/// An error when the `n`th stream lacks the group, or is not there.
+fn check_group(
+    call: &mut Call<'_>,
+    options: &ReadOptions,
+    n: usize,
+    slot: Option<Slot>,
+) -> Result<(), Error> {
+    let Some(at) = options.group else { return Ok(()) };
+    let (key, name) = (call.key(n), call.args.at(at));
+    let has = slot.is_some_and(|slot| call.space.stream(key, slot).group(name).is_some());
+    if has { Ok(()) } else { Err(Error::no_group_to_read(key.bytes, name)) }
 }
 
 /// Whether a stream has something to give.
@@ -225,13 +231,13 @@ fn has_any(
             let top = if stream.last_id() <= id { None } else { stream.back_from(Id::MAX).next() };
             top.is_some_and(|top| top.id > id)
         }
-        From::New => {
+        From::New(claim_ms) => {
             let Some(group) = options.group.and_then(|at| stream.group(args.at(at))) else {
                 return false;
             };
             let next = group.last.next().filter(|_| group.last < stream.last_id());
             let is_new = next.is_some_and(|next| stream.from(next).next().is_some());
-            let latest_ms = options.claim_ms.map(|claim_ms| now_ms.saturating_sub(claim_ms));
+            let latest_ms = claim_ms.map(|claim_ms| now_ms.saturating_sub(claim_ms));
             is_new || latest_ms.is_some_and(|latest_ms| has_idle(stream, group, latest_ms))
         }
     }
@@ -242,23 +248,31 @@ fn read(call: &mut Call<'_>) -> Result<(), Error> {
     let now_ms = call.now().present().wall_ms;
     let count = call.keys().len();
     let mut sources = Vec::with_capacity(count);
+    let mut takes_over = true;
     for n in 0..count {
-        let slot = find(call, &options, n)?;
-        call.space.count(slot.is_some());
+        let slot = call.space.find_stream_to_read(call.key(n))?;
+        check_group(call, &options, n, slot)?;
         let (from, is_moment) = from_of(call, &options, n, slot)?;
-        sources.push((slot, from, is_moment));
+        // As in Redis, nothing is taken over behind a stream whose history is asked for.
+        takes_over &= !matches!(from, From::History(_));
+        let from = if takes_over { from } else { from.without_claim() };
+        sources.push((from, is_moment));
     }
-    let mut changes = 0;
-    for (n, (slot, ..)) in sources.iter().enumerate() {
-        changes += usize::from(slot.is_some_and(|slot| see_consumer(call, &options, n, slot)));
-    }
-    let mut ready = Vec::with_capacity(count);
-    for (n, (slot, from, _)) in sources.iter().enumerate() {
+    let (mut changes, mut begun, mut served) = (0, None, 0);
+    // What no group counts is only read, so it may be left to the rest of the reply.
+    let mut ready = Vec::new();
+    for (n, (from, _)) in sources.iter().enumerate() {
+        // Each is looked at when those before it were served: a stream may be asked for twice.
         let (key, args) = (call.key(n), call.args);
-        if let Some(slot) = slot
-            && has_any(call.space.stream(key, *slot), *from, &options, args, now_ms)
-        {
-            ready.push((n, *slot, *from));
+        let Some(slot) = call.space.find_stream_to_read(key)? else { continue };
+        let any = has_any(call.space.stream(key, slot), *from, &options, args, now_ms);
+        changes += usize::from(see_consumer(call, &options, n, slot));
+        if any && options.group.is_none() {
+            ready.push((n, slot, *from));
+        } else if any {
+            begun = begun.or_else(|| Some(begin(call, count)));
+            changes += usize::from(give(call, &options, n, slot, *from));
+            served += 1;
         }
     }
     if !ready.is_empty() {
@@ -272,14 +286,19 @@ fn read(call: &mut Call<'_>) -> Result<(), Error> {
         call.space.count_changes(changes);
         return Ok(());
     }
+    if let Some(begun) = begun {
+        call.reply.end_array(begun, served);
+        call.space.count_changes(changes);
+        return Ok(());
+    }
     call.space.count_changes(changes);
     let Some(timeout_ms) = options.block_ms else {
         call.reply.null_array();
         return Ok(());
     };
-    let resumed = sources.iter().any(|(.., is_moment)| *is_moment).then(|| {
+    let resumed = sources.iter().any(|(_, is_moment)| *is_moment).then(|| {
         let mut args: Vec<Vec<u8>> = call.args.iter().map(<[u8]>::to_vec).collect();
-        for (n, (_, from, _)) in sources.iter().enumerate() {
+        for (n, (from, _)) in sources.iter().enumerate() {
             if let From::Behind(id) = from {
                 args[options.ids + n] = id.to_text();
             }
@@ -319,17 +338,19 @@ fn put_rest(call: &mut Call<'_>, options: &ReadOptions, ready: &[(usize, Slot, F
     is_large
 }
 
-fn begin(call: &mut Call<'_>, streams: usize) {
+fn begin(call: &mut Call<'_>, streams: usize) -> Begun {
     match call.reply.protocol() {
-        Protocol::Resp2 => call.reply.array(streams),
-        Protocol::Resp3 => call.reply.map(streams),
+        Protocol::Resp2 => call.reply.begin_array(streams),
+        Protocol::Resp3 => call.reply.begin_map(streams),
     }
 }
 
 fn serve_read(call: &mut Call<'_>, n: usize, waiter: &Waiter) -> Result<Served, Error> {
     let options = ReadOptions::parse(call)?;
     let now_ms = call.now().present().wall_ms;
-    let slot = match find(call, &options, n) {
+    let found = call.space.find_stream(call.key(n));
+    let found = found.and_then(|slot| check_group(call, &options, n, slot).map(|()| slot));
+    let slot = match found {
         Ok(Some(slot)) => slot,
         Ok(None) => return Ok(Served::Nothing),
         // A value of another type is none for XREAD; a group's reader waits for what is gone.
@@ -389,8 +410,8 @@ fn give(call: &mut Call<'_>, options: &ReadOptions, n: usize, slot: Slot, from: 
             call.reply.end_array(begun, count);
             false
         }
-        From::New => {
-            give_new(call, options, key, slot);
+        From::New(claim_ms) => {
+            give_new(call, options, key, slot, claim_ms);
             true
         }
         From::History(id) => {
@@ -402,7 +423,13 @@ fn give(call: &mut Call<'_>, options: &ReadOptions, n: usize, slot: Slot, from: 
 
 /// Gives a consumer what others have had pending for too long, if it asks for that, and then new
 /// entries.
-fn give_new(call: &mut Call<'_>, options: &ReadOptions, key: Key<'_>, slot: Slot) {
+fn give_new(
+    call: &mut Call<'_>,
+    options: &ReadOptions,
+    key: Key<'_>,
+    slot: Slot,
+    claim_ms: Option<i64>,
+) {
     let Some(at) = options.group else { return };
     let (name, consumer) = (call.args.at(at), call.args.at(at + 1));
     let (now_ms, most) = (call.now().present().wall_ms, options.most());
@@ -414,7 +441,7 @@ fn give_new(call: &mut Call<'_>, options: &ReadOptions, key: Key<'_>, slot: Slot
     let (count, last, read) = space.change_stream(key, slot, |stream| {
         let number = stream.group(name).and_then(|group| group.find_consumer(consumer));
         let number = number.unwrap_or_default();
-        if let Some(claim_ms) = options.claim_ms {
+        if let Some(claim_ms) = claim_ms {
             claimed = claim_idle(stream, name, number, most, (claim_ms, now_ms), reply);
         }
         let left = most - claimed.len();
@@ -422,7 +449,7 @@ fn give_new(call: &mut Call<'_>, options: &ReadOptions, key: Key<'_>, slot: Slot
             if listened && !options.no_ack {
                 ids.push(item.id);
             }
-            match options.claim_ms {
+            match claim_ms {
                 Some(_) => write_claimed(reply, &item, 0, 0),
                 None => write_item(reply, &item),
             }
