@@ -17,11 +17,13 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod audit;
 pub mod deadline;
 pub mod families;
 pub mod known;
 pub mod link;
 pub mod listener;
+pub mod moments;
 pub mod normalise;
 pub mod oracle;
 pub mod pair;

@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | KEYS, HKEYS, HVALS | the order of the elements |
 //! | SMEMBERS, SINTER, SUNION, SDIFF, SPOP | the same |
+//! | SORT of a set BY nosort | the same, if no script runs it and nothing is stored |
 //! | HGETALL | the order of the pairs |
 //! | HSCAN 0, SSCAN 0, ZSCAN 0 | of a whole value, the order of its parts; of some, which ones |
 //! | HRANDFIELD, SRANDMEMBER, ZRANDMEMBER | which parts, not how many |
@@ -21,6 +22,8 @@
 //! |  | expired, so the keys are touched before it, and the subject may be asked again |
 //! |  | for [`NOTICE_MS`] |
 //! | PUBSUB CHANNELS | the order of the elements |
+//! | XINFO, XPENDING and their like | times, and ids that a server made of its own time: see |
+//! |  | [`crate::moments`] |
 //! | EVAL and its kin, SCRIPT | what may differ of the command that the script's arguments are; |
 //! |  | the words of the language's own errors |
 //! | EXEC | what may differ of each command; where that needs another look, only the shape |
@@ -28,7 +31,8 @@
 //! What is different indeed, on some oracles, is in [`crate::known`].
 
 use crate::deadline::{ABSOLUTE_S, ABSOLUTE_SPAN_S};
-use crate::families::scripting;
+use crate::families::{SETS, scripting};
+use crate::moments::{self, From};
 use crate::reply::{Reply, decode};
 use crate::stream::Command;
 
@@ -53,6 +57,8 @@ pub enum Rule {
     Exact,
     /// As sorted elements.
     Unordered,
+    /// The same, but in a script.
+    Lying,
     /// As sorted pairs of elements.
     Pairs,
     /// As many elements, of the same shape.
@@ -78,6 +84,8 @@ pub enum Rule {
     Script,
     /// Elements in any order; errors as in [`Rule::Script`].
     Functions,
+    /// Exact but for times.
+    Moments(From),
     /// Exact, once both have noticed what has expired, with nothing else in flight.
     Counted,
 }
@@ -86,7 +94,7 @@ impl Rule {
     /// The rule for a command's replies.
     pub fn of(command: &Command) -> Rule {
         // Most names fail here, without a comparison.
-        if !matches!(command.name().first(), Some(b) if b"cCkKsSrRtTpPeEdDhHfFzZ".contains(b)) {
+        if !matches!(command.name().first(), Some(b) if b"cCkKsSrRtTpPeEdDhHfFxXzZ".contains(b)) {
             return Rule::Exact;
         }
         let table = [
@@ -130,9 +138,16 @@ impl Rule {
         ];
         if let Some(inner) = scripting::inner(command) {
             return match Rule::of(&inner).alone() {
-                Rule::Exact => Rule::Script,
+                Rule::Exact | Rule::Lying => Rule::Script,
+                Rule::Moments(_) => Rule::Moments(From::Script),
                 rule => rule,
             };
+        }
+        if is_left_lying(command) {
+            return Rule::Lying;
+        }
+        if command.name().first().is_some_and(|first| b"xX".contains(first)) {
+            return Rule::Moments(From::Command);
         }
         let found = table.into_iter().find(|(name, _)| command.is(name));
         match found.map_or(Rule::Exact, |(_, rule)| rule) {
@@ -160,6 +175,17 @@ impl Rule {
     }
 }
 
+/// Whether this shows the members of a set as they lie.
+fn is_left_lying(command: &Command) -> bool {
+    let args = &command.args;
+    let has = |word: &str| args.iter().any(|arg| arg.eq_ignore_ascii_case(word.as_bytes()));
+    (command.is("SORT") || command.is("SORT_RO"))
+        && args.get(1).is_some_and(|key| SETS.iter().any(|set| set.as_bytes() == key))
+        && has("BY")
+        && !has("STORE")
+        && !args.iter().skip(2).any(|arg| arg.contains(&b'*'))
+}
+
 fn asks_for_keys(command: &Command) -> bool {
     command.args.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"GETKEYS"))
 }
@@ -176,12 +202,12 @@ pub fn same(rule: Rule, oracle: &[u8], subject: &[u8]) -> bool {
     let of_language =
         |text: &[u8]| LANGUAGE_ERRORS.iter().any(|start| text.starts_with(start.as_bytes()));
     if of_language(oracle) && of_language(subject) {
-        return matches!(rule, Rule::Script | Rule::Functions);
+        return matches!(rule, Rule::Script | Rule::Functions | Rule::Moments(From::Script));
     }
     let (Ok(oracle), Ok(subject)) = (decode(oracle), decode(subject)) else { return false };
     match (rule, oracle, subject) {
         (
-            Rule::Unordered | Rule::Functions,
+            Rule::Unordered | Rule::Lying | Rule::Functions,
             Reply::Aggregate(a, mut x),
             Reply::Aggregate(b, mut y),
         ) => {
@@ -193,6 +219,7 @@ pub fn same(rule: Rule, oracle: &[u8], subject: &[u8]) -> bool {
             a == b && sorted_pairs(&x) == sorted_pairs(&y)
         }
         (Rule::Drawn, x, y) => is_alike(&x, &y),
+        (Rule::Moments(from), x, y) => moments::same(from, &x, &y),
         (Rule::ScanPart, x, y) => match (scan_page(&x), scan_page(&y)) {
             (Some((b"0", x)), Some((b"0", y))) => sorted_pairs(x) == sorted_pairs(y),
             (x, y) => x.is_some() && y.is_some(),

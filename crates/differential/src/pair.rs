@@ -10,6 +10,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use crate::audit::{stream_commands, value_command};
 use crate::known::Differences;
 use crate::link::{Fault, Link};
 use crate::listener::{self, Listener};
@@ -31,6 +32,10 @@ const SCAN_CALLS_MAX: usize = 10_000;
 const DATABASES: usize = 16;
 /// Keys at a stream's end whose payloads are exchanged.
 const EXCHANGED_MAX: usize = 60;
+
+/// How many entries a block of a stream has: few, so that there are many blocks.
+const STREAM_BLOCK: &str = "stream-node-max-entries";
+const STREAM_BLOCK_ENTRIES: &str = "4";
 
 /// Where two servers differed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +125,9 @@ impl Pair {
         let (oracle, subject) = (Server::start(&[program])?, Server::start(subject)?);
         // Redis ends waits when it looks at its clients.
         set(&oracle, "hz", "500")?;
+        for server in [&oracle, &subject] {
+            set(server, STREAM_BLOCK, STREAM_BLOCK_ENTRIES)?;
+        }
         if product == Product::Valkey {
             // So that its payloads are such as the oracle reads.
             set(&subject, "rdb-version", "80")?;
@@ -147,6 +155,7 @@ impl Pair {
         }
         self.oracle.restart()?;
         set(&self.oracle, "hz", "500")?;
+        set(&self.oracle, STREAM_BLOCK, STREAM_BLOCK_ENTRIES)?;
         self.listeners[0] = Listener::start(&self.oracle, self.events)?;
         Ok(true)
     }
@@ -172,11 +181,13 @@ impl Pair {
             Ok(link) => link,
             Err(_) => {
                 self.subject.restart()?;
+                set(&self.subject, STREAM_BLOCK, STREAM_BLOCK_ENTRIES)?;
                 self.listeners[1] = Listener::start(&self.subject, self.events)?;
                 Link::open(&self.subject, stream.resp, self.fault.clone())?
             }
         };
         self.oracle_has_ended()?;
+        self.known.begin_stream();
         let mut run = Run {
             steps: &stream.steps,
             oracle: Link::open(&self.oracle, stream.resp, None)?,
@@ -411,6 +422,7 @@ impl Run<'_> {
             }
         }
         let shown = self.compare(&values)?;
+        self.compare(&stream_commands(&values))?;
         self.compare_field_deadlines(&values, &shown)?;
         if self.steps.iter().any(|step| matches!(step, Step::Send(c) if c.is("DUMP"))) {
             self.exchange_payloads(&values)?;
@@ -514,21 +526,6 @@ impl Run<'_> {
         }
         Ok(replies)
     }
-}
-
-/// The command that shows the whole value of a key, by TYPE's reply.
-fn value_command(kind: &[u8], key: &[u8]) -> Option<Command> {
-    let (name, more): (&str, &[&str]) = match kind {
-        b"+string\r\n" => ("GET", &[]),
-        b"+list\r\n" => ("LRANGE", &["0", "-1"]),
-        b"+hash\r\n" => ("HGETALL", &[]),
-        b"+set\r\n" => ("SMEMBERS", &[]),
-        b"+zset\r\n" => ("ZRANGE", &["0", "-1", "WITHSCORES"]),
-        b"+stream\r\n" => ("XRANGE", &["-", "+"]),
-        _ => return None,
-    };
-    let words = [name.as_bytes(), key].into_iter();
-    Some(Command::new(words.chain(more.iter().map(|word| word.as_bytes()))))
 }
 
 fn different(steps: Vec<Step>, oracle: Vec<u8>, subject: Result<Vec<u8>, String>) -> Stop {

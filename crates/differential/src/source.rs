@@ -126,12 +126,14 @@ pub struct Source {
     /// How many commands a transaction has still room for; none outside of one.
     queued: Option<usize>,
     deadlines: u64,
+    entries: u64,
 }
 
 impl Source {
     /// The source of the stream with this seed.
     pub fn new(seed: u64) -> Self {
-        Self { rng: fastrand::Rng::with_seed(seed), is_wide: false, queued: None, deadlines: 0 }
+        let rng = fastrand::Rng::with_seed(seed);
+        Self { rng, is_wide: false, queued: None, deadlines: 0, entries: 0 }
     }
 
     /// From now on most keys are of a large key space, so that tables grow and scans are long.
@@ -319,6 +321,16 @@ impl Source {
                 }
             }
         }
+    }
+
+    /// How many entries were drawn for streams: what their ids rise with.
+    pub fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// Counts an entry.
+    pub fn count_entry(&mut self) {
+        self.entries += 1;
     }
 
     /// A number that no other call gives in the next 65,536: what keeps two deadlines of a

@@ -18,8 +18,8 @@ pub const BITMAP: &[Generator] = &[
 /// See [`super::FAMILIES`].
 pub const HYPERLOGLOG: &[Generator] = &[
     Generator { name: "PFADD", weight: 60, draw: add },
-    Generator { name: "PFCOUNT", weight: 30, draw: |s, c| c.args.extend(s.some_keys()) },
-    Generator { name: "PFMERGE", weight: 20, draw: |s, c| c.args.extend(s.some_keys()) },
+    Generator { name: "PFCOUNT", weight: 30, draw: sketches },
+    Generator { name: "PFMERGE", weight: 20, draw: sketches },
     Generator { name: "PFDEBUG", weight: 10, draw: debug },
 ];
 
@@ -110,9 +110,27 @@ fn field(source: &mut Source, command: &mut Command, writes: bool) {
     }
 }
 
+/// A key whose string no other family changes; only such ones get several elements at once: of a
+/// damaged HyperLogLog Redis adds some of them before it notices.
+fn whole(source: &mut Source) -> Vec<u8> {
+    source.pick(&["sketch:1", "sketch:2"]).into()
+}
+
+fn sketches(source: &mut Source, command: &mut Command) {
+    for _ in 0..source.key_count() {
+        command.args.push(if source.chance(40) { whole(source) } else { source.key() });
+    }
+}
+
 fn add(source: &mut Source, command: &mut Command) {
-    command.args.push(source.key());
-    if source.chance(6) {
+    if source.chance(40) {
+        command.args.push(source.key());
+        let value = source.value();
+        command.args.extend(source.chance(80).then_some(value));
+        return;
+    }
+    command.args.push(whole(source));
+    if source.chance(9) {
         // Enough for a dense one.
         let from = source.below(100_000);
         command.args.extend((from..from + 1500).map(|n| n.to_string().into_bytes()));
@@ -125,5 +143,6 @@ fn add(source: &mut Source, command: &mut Command) {
 
 fn debug(source: &mut Source, command: &mut Command) {
     let what = ["ENCODING", "DECODE", "TODENSE", "GETREG", "OTHER"][source.below(5)];
-    command.args.extend([source.cased(what), source.key()]);
+    let key = if source.chance(40) { whole(source) } else { source.key() };
+    command.args.extend([source.cased(what), key]);
 }

@@ -20,7 +20,10 @@ mod payload;
 mod pubsub;
 pub mod scripting;
 mod set;
+pub use set::SETS;
 mod sorted_set;
+mod stream;
+pub use stream::{FUTURE, TRIMMED};
 mod string;
 mod transaction;
 
@@ -52,6 +55,7 @@ pub const FAMILIES: &[(&str, &[Generator])] = &[
     ("sorted_set", sorted_set::TABLE),
     ("algebra", algebra::TABLE),
     ("geo", geo::TABLE),
+    ("stream", stream::TABLE),
     ("key", key::TABLE),
     ("payload", payload::TABLE),
     ("connection", connection::TABLE),
@@ -159,6 +163,7 @@ fn settle(command: &mut Command, source: &mut Source) {
     sorted_set::keep_equal(command);
     pop_all(command);
     algebra::settle(command);
+    stream::settle(command);
 }
 
 /// Breaks a few commands: drops, adds, replaces or swaps an argument.

@@ -5,7 +5,8 @@ use super::Generator;
 use crate::source::{Choice, Source};
 use crate::stream::Command;
 
-const SETS: &[&str] = &["s1", "s2", "s3", "s4"];
+/// The keys of sets.
+pub const SETS: &[&str] = &["s1", "s2", "s3", "s4"];
 
 /// See [`super::FAMILIES`].
 pub const TABLE: &[Generator] = &[
@@ -29,6 +30,7 @@ pub const TABLE: &[Generator] = &[
     Generator { name: "OBJECT", weight: 15, draw: encoding },
     Generator { name: "SORT", weight: 10, draw: |s, c| sort(s, c, true) },
     Generator { name: "SORT_RO", weight: 5, draw: |s, c| sort(s, c, false) },
+    Generator { name: "EVAL", weight: 5, draw: sort_in_script },
     Generator { name: "COPY", weight: 8, draw: copy },
     Generator { name: "RENAME", weight: 4, draw: |s, c| c.args.extend([set(s), set(s)]) },
     Generator { name: "SET", weight: 3, draw: |s, c| c.args.extend([set(s), b"x".to_vec()]) },
@@ -150,22 +152,54 @@ fn encoding(source: &mut Source, command: &mut Command) {
     command.args.extend([source.cased("ENCODING"), set(source)]);
 }
 
-/// Sorted by the members themselves: where they lie is each server's own.
+/// Sorted by the members themselves, by numbers that other keys hold, or not at all; then where
+/// they lie is each server's own, unless it is stored or a script that asks.
 fn sort(source: &mut Source, command: &mut Command, may_store: bool) {
     command.args.push(set(source));
     let stores = may_store && source.chance(30);
-    // As text only what is compared whole: else "a" and "a\0" are equal.
-    let alphabetic = if stores { 100 } else { 0 };
-    source.options(
-        command,
-        &[
-            (alphabetic, Choice::Word("ALPHA")),
-            (30, Choice::Word("DESC")),
-            (10, Choice::Word("ASC")),
-        ],
-    );
+    let (alphabetic, by) = match source.below(10) {
+        // As text only what is compared whole: else "a" and "a\0" are equal.
+        0..5 => (if stores { 100 } else { 0 }, None),
+        5..8 => (20, Some("nosort")),
+        _ => (0, Some(source.pick(&["*", "w:*", "1*", "h1->*"]))),
+    };
+    let mut options = vec![
+        (alphabetic, Choice::Word("ALPHA")),
+        (30, Choice::Word("DESC")),
+        (10, Choice::Word("ASC")),
+    ];
+    if by.is_none_or(|by| stores || by.contains('*')) {
+        let get = |s: &mut Source| s.pick(&["#", "*", "k*", "w:*", "h1->*"]).into();
+        options.push((if by.is_some() { 20 } else { 0 }, Choice::With("GET", get)));
+    }
+    source.options(command, &options);
+    if let Some(by) = by {
+        command.args.extend([source.cased("BY"), by.into()]);
+    }
+    if by.is_some() && stores && source.chance(30) {
+        limit(source, command);
+    }
     if stores {
         command.args.extend([source.cased("STORE"), set(source)]);
+    }
+}
+
+fn limit(source: &mut Source, command: &mut Command) {
+    let bound = |s: &mut Source| s.pick(&["0", "1", "3", "-1", "100", "x"]).into();
+    command.args.extend([source.cased("LIMIT"), bound(source), bound(source)]);
+}
+
+/// What a script sees is in order.
+fn sort_in_script(source: &mut Source, command: &mut Command) {
+    let key = set(source);
+    let name = if source.chance(50) { "SORT" } else { "SORT_RO" };
+    let text = b"return redis.call(unpack(ARGV))".to_vec();
+    command.args.extend([text, b"1".to_vec(), key.clone(), source.cased(name), key]);
+    command.args.extend([source.cased("BY"), b"nosort".to_vec()]);
+    let get = |s: &mut Source| s.pick(&["#", "*", "k*"]).into();
+    source.options(command, &[(30, Choice::Word("DESC")), (20, Choice::With("GET", get))]);
+    if source.chance(40) {
+        limit(source, command);
     }
 }
 

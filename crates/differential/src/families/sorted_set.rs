@@ -170,8 +170,12 @@ pub(super) fn keep_equal(command: &mut Command) {
     let adds = command.is("ZADD") || command.is("ZINCRBY");
     let is_equal = |key: &Vec<u8>| EQUAL.iter().any(|equal| equal.as_bytes() == *key);
     if adds && command.args.get(1).is_some_and(is_equal) {
-        let is_number =
-            |arg: &[u8]| std::str::from_utf8(arg).is_ok_and(|text| text.parse::<f64>().is_ok());
+        let is_number = |arg: &[u8]| {
+            let digits = arg.strip_prefix(b"-").or(arg.strip_prefix(b"+")).unwrap_or(arg);
+            let is_hexadecimal = digits.get(..2).is_some_and(|two| two.eq_ignore_ascii_case(b"0x"));
+            let text = std::str::from_utf8(arg);
+            is_hexadecimal || text.is_ok_and(|text| text.parse::<f64>().is_ok())
+        };
         let numbers = command.args.iter_mut().skip(2).filter(|arg| is_number(arg));
         numbers.for_each(|number| *number = b"0".to_vec());
     }

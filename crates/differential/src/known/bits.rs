@@ -42,6 +42,35 @@ pub const TABLE: &[Known] = &[
     ),
     stays(
         &[REDIS_7, REDIS_8, VALKEY_9],
+        "BITFIELD: a place by its number that overflows 64 bits, which Redis cuts off",
+        Sign::NotSent(|command, _| {
+            let is_far = |arg: &Vec<u8>| {
+                let number = arg.strip_prefix(b"#").and_then(number_of);
+                number.is_some_and(|number| number.checked_mul(64).is_none())
+            };
+            is_about_fields(command) && command.args.iter().any(is_far)
+        }),
+    ),
+    stays(
+        &[REDIS_7, REDIS_8, VALKEY_9],
+        "BITFIELD: OVERFLOW SAT in Redis takes one of the least numbers for one of the greatest",
+        Sign::NotSent(|command, _| {
+            let is_low = |arg: &Vec<u8>| number_of(arg).is_some_and(|number| number < -(1 << 62));
+            let saturates = |arg: &Vec<u8>| arg.eq_ignore_ascii_case(b"SAT");
+            let mut args = command.args.iter();
+            command.is("BITFIELD") && args.any(saturates) && command.args.iter().any(is_low)
+        }),
+    ),
+    stays(
+        &[REDIS_7, REDIS_8, VALKEY_9],
+        "PFDEBUG DECODE of a damaged HyperLogLog: Redis shows what there is",
+        Sign::Reply(|command, _, subject| {
+            let refused = b"INVALIDOBJ Corrupted HLL object detected";
+            command.is("PFDEBUG") && subject.windows(refused.len()).any(|part| part == refused)
+        }),
+    ),
+    stays(
+        &[REDIS_7, REDIS_8, VALKEY_9],
         "COMMAND GETKEYS PFMERGE of a target alone",
         Sign::NotSent(|command, _| command.is("COMMAND") && names(command, "PFMERGE")),
     ),
@@ -53,6 +82,14 @@ pub const TABLE: &[Known] = &[
         }),
     ),
 ];
+
+fn is_about_fields(command: &Command) -> bool {
+    command.is("BITFIELD") || command.is("BITFIELD_RO")
+}
+
+fn number_of(text: impl AsRef<[u8]>) -> Option<i64> {
+    std::str::from_utf8(text.as_ref()).ok()?.parse().ok()
+}
 
 /// Whether words are `[start [end [BYTE | BIT]]]`, with numbers in the first two places.
 fn is_range(words: &[Vec<u8>]) -> bool {

@@ -7,11 +7,16 @@
 
 mod bits;
 mod places;
+mod sorts;
+mod streams;
 mod table;
 
-use std::collections::BTreeMap;
+pub(crate) use table::is_event;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use crate::audit::{looks_up_in_any_order, same_misses};
 use crate::families::scripting;
 use crate::oracle::{Oracle, Product};
 use crate::stream::{Command, Step};
@@ -36,6 +41,8 @@ pub enum Sign {
     /// In a message about an event, which one of them sends alone, or at another place. The steps
     /// are the stream's.
     Event(fn(&[Step], &[u8]) -> bool),
+    /// In such a message, where in the same stream the entry with this reason was met before.
+    EventBeside(&'static str, fn(&[u8]) -> bool),
     /// In what comes after a command, in a transaction (or a script) or not: it is not sent at all.
     NotSent(fn(&Command, bool) -> bool),
 }
@@ -58,6 +65,8 @@ pub struct Known {
 pub struct Differences {
     entries: Vec<&'static Known>,
     met: BTreeMap<&'static str, u64>,
+    /// What was met in the stream that runs now.
+    met_now: BTreeSet<&'static str>,
 }
 
 impl Differences {
@@ -70,27 +79,42 @@ impl Differences {
                 .iter()
                 .any(|(product, versions)| *product == oracle.product && versions.contains(&series))
         };
-        let all = table::TABLE.iter().chain(places::TABLE).chain(bits::TABLE);
-        Self { entries: all.filter(is_about).collect(), met: BTreeMap::new() }
+        let all = table::TABLE
+            .iter()
+            .chain(places::TABLE)
+            .chain(bits::TABLE)
+            .chain(sorts::TABLE)
+            .chain(streams::TABLE);
+        Self { entries: all.filter(is_about).collect(), ..Self::none() }
     }
 
     /// Of an oracle of which nothing is known.
     pub fn none() -> Self {
-        Self { entries: Vec::new(), met: BTreeMap::new() }
+        Self { entries: Vec::new(), met: BTreeMap::new(), met_now: BTreeSet::new() }
+    }
+
+    /// Another stream begins.
+    pub fn begin_stream(&mut self) {
+        self.met_now.clear();
+    }
+
+    fn count(&mut self, known: &Known) {
+        *self.met.entry(known.reason).or_default() += 1;
+        self.met_now.insert(known.reason);
     }
 
     /// Whether two replies to a command differ as is known. Counts it.
     pub fn covers(&mut self, command: &Command, oracle: &[u8], subject: &[u8]) -> bool {
         let inner = scripting::inner(command);
-        let found = self.entries.iter().find(|known| match known.sign {
+        let found = self.entries.iter().copied().find(|known| match known.sign {
             Sign::Reply(is_it) => {
                 is_it(command, oracle, subject)
                     || inner.as_ref().is_some_and(|inner| is_it(inner, oracle, subject))
             }
-            Sign::Event(_) | Sign::NotSent(_) => false,
+            Sign::Event(_) | Sign::EventBeside(..) | Sign::NotSent(_) => false,
         });
         if let Some(known) = found {
-            *self.met.entry(known.reason).or_default() += 1;
+            self.count(known);
         }
         found.is_some()
     }
@@ -103,7 +127,7 @@ impl Differences {
                 is_it(command, is_queueing)
                     || inner.as_ref().is_some_and(|inner| is_it(inner, true))
             }
-            Sign::Reply(_) | Sign::Event(_) => false,
+            Sign::Reply(_) | Sign::Event(_) | Sign::EventBeside(..) => false,
         })
     }
 
@@ -117,10 +141,15 @@ impl Differences {
         subject: &[Vec<u8>],
     ) -> Option<(usize, usize)> {
         let (mut here, mut there) = (0, 0);
+        let in_any_order = looks_up_in_any_order(steps);
         while here < oracle.len() || there < subject.len() {
             let (message, other) = (oracle.get(here), subject.get(there));
             if message == other {
                 (here, there) = (here + 1, there + 1);
+            } else if let Some(count) =
+                same_misses(&oracle[here..], &subject[there..]).filter(|_| in_any_order)
+            {
+                (here, there) = (here + count, there + count);
             } else if message.is_some_and(|message| self.is_known_event(steps, message)) {
                 here += 1;
             } else if other.is_some_and(|message| self.is_known_event(steps, message)) {
@@ -133,12 +162,13 @@ impl Differences {
     }
 
     fn is_known_event(&mut self, steps: &[Step], message: &[u8]) -> bool {
-        let found = self.entries.iter().find(|known| match known.sign {
+        let found = self.entries.iter().copied().find(|known| match known.sign {
             Sign::Event(is_it) => is_it(steps, message),
+            Sign::EventBeside(reason, is_it) => self.met_now.contains(reason) && is_it(message),
             Sign::Reply(_) | Sign::NotSent(_) => false,
         });
         if let Some(known) = found {
-            *self.met.entry(known.reason).or_default() += 1;
+            self.count(known);
         }
         found.is_some()
     }

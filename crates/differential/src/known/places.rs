@@ -2,7 +2,7 @@
 
 use super::table::{REDIS_7, REDIS_8, VALKEY_9, stays};
 use super::{Known, Sign};
-use crate::families::LISTED;
+use crate::normalise::{Rule, same};
 use crate::reply::{Reply, decode};
 use crate::stream::Command;
 
@@ -24,18 +24,6 @@ pub const TABLE: &[Known] = &[
                     && words[1].eq_ignore_ascii_case(b"COUNT")
             };
             command.args.windows(2).any(is_count)
-        }),
-    ),
-    stays(
-        &[REDIS_7, REDIS_8, VALKEY_9],
-        "SORT of sets by other keys: what weighs the same, and misses, come in their tables' order",
-        Sign::NotSent(|command, _| {
-            let is_listed = command.args.get(1).is_some_and(|key| key == LISTED.as_bytes());
-            let is_by = |arg: &Vec<u8>| arg.eq_ignore_ascii_case(b"BY");
-            (command.is("SORT") || command.is("SORT_RO"))
-                && !is_listed
-                && command.args.iter().any(is_by)
-                && command.args.iter().skip(2).any(|arg| arg.contains(&b'*'))
         }),
     ),
     stays(
@@ -120,10 +108,18 @@ pub const TABLE: &[Known] = &[
         &[VALKEY_9],
         "minus zero, which Valkey keeps in a sorted set that begins with a long member",
         Sign::Reply(|command, oracle, subject| {
-            is_about_scores(command) && are_same_numbers(oracle, subject)
+            is_about_scores(command)
+                && (are_same_numbers(oracle, subject)
+                    || command.is("ZSCAN")
+                        && same(Rule::ScanPart, &without_minus_zero(oracle), subject))
         }),
     ),
 ];
+
+/// A reply in which zero is only zero.
+fn without_minus_zero(reply: &[u8]) -> Vec<u8> {
+    String::from_utf8_lossy(reply).replace("$2\r\n-0\r\n", "$1\r\n0\r\n").into_bytes()
+}
 
 fn is_about_places(command: &Command) -> bool {
     command.name().get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"GEO"))
@@ -169,6 +165,20 @@ fn is_same_number(one: &[u8], other: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn minus_zero_may_lie_elsewhere() {
+        let (one, other) = ("$1\r\na\r\n$2\r\n-0\r\n", "$1\r\nb\r\n$1\r\n1\r\n");
+        let page = |parts: [&str; 2]| format!("*2\r\n$1\r\n0\r\n*4\r\n{}", parts.concat());
+        let oracle = page([one, other]);
+        let subject = page([other, &one.replace("$2\r\n-0", "$1\r\n0")]);
+        let scan = Command::new(["ZSCAN", "z", "0"]);
+        let known = TABLE.iter().filter_map(|known| match known.sign {
+            Sign::Reply(is_it) => Some(is_it(&scan, oracle.as_bytes(), subject.as_bytes())),
+            _ => None,
+        });
+        assert_eq!(known.filter(|is_it| *is_it).count(), 1);
+    }
 
     #[test]
     fn numbers_may_have_other_texts() {

@@ -104,18 +104,6 @@ pub const TABLE: &[Known] = &[
         }),
     ),
     stays(
-        &[REDIS_7, REDIS_8],
-        "SORT refuses numbers for a while after one that was too large or small for it",
-        Sign::Reply(|command, oracle, subject| {
-            is_no_number(command, oracle, subject) && subject.starts_with(b"*")
-        }),
-    ),
-    stays(
-        &[REDIS_7, REDIS_8],
-        "SORT with an empty result reports the removal of a key whose time had passed",
-        Sign::Event(|steps, message| is_removal(message) && some(steps, &["STORE"])),
-    ),
-    stays(
         &[REDIS_7, VALKEY_9],
         "an unknown command without arguments: no `, with args beginning with: ` in Redis 8",
         Sign::Reply(|_, oracle, subject| {
@@ -323,19 +311,6 @@ pub const TABLE: &[Known] = &[
     ),
     stays(
         &[REDIS_7],
-        "SORT: to Redis 7.0, a number may begin with a space or 0x, and is not infinite",
-        Sign::Reply(is_no_number),
-    ),
-    stays(&[VALKEY_9], "SORT: to Valkey, no text is no number", Sign::Reply(is_no_number)),
-    stays(
-        &[REDIS_7, VALKEY_9],
-        "SORT: what is no number is not stored",
-        Sign::NotSent(|command, _| {
-            command.is("SORT") && has(command, &["STORE"]) && !has(command, &["ALPHA"])
-        }),
-    ),
-    stays(
-        &[REDIS_7],
         "a timeout beyond all clocks is negative",
         Sign::Reply(|_, oracle, subject| {
             oracle.starts_with(b"-ERR timeout is") && subject == b"-ERR timeout is out of range\r\n"
@@ -483,7 +458,7 @@ fn in_valkeys_words(mut text: String) -> String {
 }
 
 /// Whether one of these words is a command's name, or among its arguments.
-fn has(command: &Command, words: &[&str]) -> bool {
+pub(super) fn has(command: &Command, words: &[&str]) -> bool {
     let is_one = |arg: &Vec<u8>| words.iter().any(|word| arg.eq_ignore_ascii_case(word.as_bytes()));
     command.args.iter().any(is_one)
 }
@@ -512,13 +487,6 @@ fn is_plain(command: &Command) -> bool {
 fn is_short_text(command: &Command, oracle: &[u8], subject: &[u8]) -> bool {
     let names: [&[u8]; 3] = [b"$6\r\nembstr\r\n", b"$3\r\nraw\r\n", b"$3\r\nint\r\n"];
     command.is("OBJECT") && names.contains(&oracle) && names.contains(&subject)
-}
-
-/// The oracle refuses numbers, or the subject does.
-fn is_no_number(command: &Command, oracle: &[u8], subject: &[u8]) -> bool {
-    let refused = b"ERR One or more scores can't be converted into double";
-    let refuses = |frame: &[u8]| frame.windows(refused.len()).any(|part| part == refused);
-    (command.is("SORT") || command.is("SORT_RO")) && (refuses(oracle) || refuses(subject))
 }
 
 /// Whether a command is about the deadlines of fields.
@@ -576,19 +544,19 @@ fn are_equal(one: &Reply, other: &Reply, may_differ: fn(f64) -> bool) -> bool {
 }
 
 /// Whether a message reports an event of this name.
-fn is_event(message: &[u8], name: &str) -> bool {
+pub(crate) fn is_event(message: &[u8], name: &str) -> bool {
     let (element, channel) = (format!("\r\n{name}\r\n"), format!("__:{name}\r\n"));
     let ends = message.ends_with(element.as_bytes());
     ends || message.windows(channel.len()).any(|part| part == channel.as_bytes())
 }
 
 /// Whether a message reports that a key was deleted.
-fn is_removal(message: &[u8]) -> bool {
+pub(super) fn is_removal(message: &[u8]) -> bool {
     is_event(message, "del")
 }
 
 /// Whether one of the steps is a command with all these words.
-fn some(steps: &[Step], words: &[&str]) -> bool {
+pub(super) fn some(steps: &[Step], words: &[&str]) -> bool {
     steps.iter().any(|step| match step {
         Step::Send(command) => words.iter().all(|word| has(command, &[*word])),
         Step::Sleep(_) => false,
