@@ -14,6 +14,7 @@ pub const TABLE: &[Known] = &[
         "streams: the commands and options of Redis 8.2 to 8.6",
         Sign::NotSent(|command, _| {
             is(command, &LATER)
+                || has(command, &LATER)
                 || (is(command, &["XADD", "XTRIM"]) && has(command, &LATER_OPTIONS))
                 || (is(command, &["XREAD", "XREADGROUP"]) && has(command, &["CLAIM"]))
         }),
