@@ -25,9 +25,15 @@ use std::time::{Duration, Instant};
 use support::client::Client;
 use support::resp::Value;
 
+/// What lets a real server log. One that syncs every second keeps what it writes back while a sync
+/// takes long, so that a killed one has lost it.
+fn logging(preamble: &str) -> [&str; 6] {
+    ["--appendonly", "yes", "--appendfsync", "always", "--aof-use-rdb-preamble", preamble]
+}
+
 /// A log of an oracle's: a base and what followed, a payload and a transaction last.
 fn logged(oracle: &Oracle, directory: &Path, preamble: &str) -> (Process, String) {
-    let args = ["--appendonly", "yes", "--aof-use-rdb-preamble", preamble];
+    let args = logging(preamble);
     let server = started(oracle, directory, &args);
     let mut client = server.client();
     fill(&mut client, Settings::Default, contents_of(oracle.name));
@@ -97,7 +103,7 @@ fn log_half(client: &mut Client, half: usize, contents: Contents) {
 /// Makes an oracle write a log, and kills it in the middle of a rewrite.
 fn write_golden_log(oracle: &Oracle, folder: &Path, preamble: &str) {
     let directory = scratch(&format!("write-{}-{preamble}", oracle.name));
-    let args = ["--appendonly", "yes", "--aof-use-rdb-preamble", preamble];
+    let args = logging(preamble);
     let mut server = started(oracle, &directory, &args);
     let (mut client, contents) = (server.client(), contents_of(oracle.name));
     log_half(&mut client, 0, contents);

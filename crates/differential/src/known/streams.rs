@@ -135,6 +135,19 @@ pub const TABLE: &[Known] = &[
         }),
     ),
     stays(
+        &[REDIS_7],
+        "XREAD, XREADGROUP in scripts: Redis 7.0 refuses BLOCK before it looks at what follows",
+        Sign::Reply(|_, oracle, _| {
+            let refused = b"command is not allowed with BLOCK option from scripts";
+            oracle.windows(refused.len()).any(|part| part == refused)
+        }),
+    ),
+    stays(
+        &[REDIS_7],
+        "XREADGROUP: `+` is another mistake to Redis 7.0",
+        Sign::NotSent(|command, _| command.is("XREADGROUP") && has(command, &["+"])),
+    ),
+    stays(
         &[REDIS_7, VALKEY_9],
         "XINFO: what Redis 8.6 tells of producers, and how much is left for a group when it trims",
         Sign::Reply(|command, oracle, subject| {
