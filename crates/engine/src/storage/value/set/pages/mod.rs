@@ -36,9 +36,9 @@ const ORDER_BITS: u32 = 32;
 /// The prefix bits that are not in an order.
 const LOST_BITS: u32 = HOME_BITS + PREFIX_BITS - ORDER_BITS;
 /// A page with no more bytes than these is merged with its other half...
-const FEW: usize = BODY * 3 / 8;
-/// ... if both together have no more than these.
-const MERGED_MAX: usize = BODY * 3 / 4;
+const FEW: usize = BODY / 4;
+/// ... if both together have no more than these: as many may come before it splits again.
+const MERGED_MAX: usize = BODY / 2;
 
 /// The 32 upper bits of a hash's position: its home bucket's number, then its prefix.
 #[inline]
