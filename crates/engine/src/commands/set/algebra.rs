@@ -187,10 +187,11 @@ fn without(
     f: &mut dyn FnMut(Member<'_>) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     let Some(set) = set else { return ControlFlow::Continue(()) };
-    let mut others = others.iter().flatten();
-    let Some(last) = others.next_back() else { return set.walk(f) };
-    let others: Vec<_> = others.copied().map(Some).collect();
-    set.compare(*last, false, hasher, |member| match lacks(&others, member, hasher) {
+    let there = others.iter().rposition(Option::is_some);
+    let Some((Some(last), others)) = there.and_then(|at| others[..=at].split_last()) else {
+        return set.walk(f);
+    };
+    set.compare(*last, false, hasher, |member| match lacks(others, member, hasher) {
         true => f(member),
         false => ControlFlow::Continue(()),
     })

@@ -24,7 +24,7 @@ mod page;
 mod tests;
 
 use super::Member;
-use crate::hasher::{HOME_BITS, Hasher, PREFIX_BITS, home_of, prefix_of, tag_of};
+use crate::hasher::{HOME_BITS, Hasher, PREFIX_BITS, tag_of};
 use crate::storage::table::Position;
 use crate::storage::value::dense::{Dense, Numbered};
 use page::{BODY, Page};
@@ -40,20 +40,21 @@ const FEW: usize = BODY / 4;
 /// ... if both together have no more than these: as many may come before it splits again.
 const MERGED_MAX: usize = BODY / 2;
 
-/// The 32 upper bits of a hash's position: its home bucket's number, then its prefix.
+/// The 32 upper bits of a position: the home bucket's number, then the prefix.
+#[inline]
+fn order_at(position: Position) -> u32 {
+    position.home << (ORDER_BITS - HOME_BITS) | position.prefix >> LOST_BITS
+}
+
 #[inline]
 fn order_of(hash: u64) -> u32 {
-    (home_of(hash) as u32) << (ORDER_BITS - HOME_BITS) | prefix_of(hash) >> LOST_BITS
+    order_at(Position::of(hash))
 }
 
 /// The first position with an order.
 fn position_of(order: u32) -> Position {
     let home = order >> (ORDER_BITS - HOME_BITS);
     Position { home, prefix: order << LOST_BITS & ((1 << PREFIX_BITS) - 1) }
-}
-
-fn order_at(position: Position) -> u32 {
-    position.home << (ORDER_BITS - HOME_BITS) | position.prefix >> LOST_BITS
 }
 
 /// The hash of a member.
@@ -375,7 +376,7 @@ impl Pages {
                     Some(_) => one,
                     None => other.page(hash_of(member, hasher)),
                 };
-                if theirs.is_some_and(|theirs| theirs.has(tag, code, bytes)) == common {
+                if theirs.is_some_and(|theirs| theirs.find_entry(tag, code, bytes).is_some()) == common {
                     f(member)?;
                 }
             }

@@ -199,25 +199,17 @@ impl Page {
     /// The turn of a member, if it is here.
     #[inline]
     pub fn find(&self, tag: u8, stored: &Stored<'_>) -> Option<usize> {
-        let bytes = stored.bytes();
-        self.each_tagged(tag, |i, code, end| {
-            let is = code == stored.code && {
-                let at = BODY.saturating_sub(end);
-                self.body.get(at..at + bytes.len()) == Some(bytes)
-            };
-            is.then_some(i)
-        })
+        self.find_entry(tag, stored.code, stored.bytes())
     }
 
-    /// Whether a member of another page is here, of the same hash.
+    /// The turn of what [`Page::entries`] of another page has, if it is here.
     #[inline]
-    pub fn has(&self, tag: u8, code: u8, bytes: &[u8]) -> bool {
-        let found = self.each_tagged(tag, |_, other, end| {
+    pub fn find_entry(&self, tag: u8, code: u8, bytes: &[u8]) -> Option<usize> {
+        self.each_tagged(tag, |i, other, end| {
             let at = BODY.saturating_sub(end);
             let is = code == other && self.body.get(at..at + bytes.len()) == Some(bytes);
-            is.then_some(())
-        });
-        found.is_some()
+            is.then_some(i)
+        })
     }
 
     /// Asks the processor to fetch the slots.
