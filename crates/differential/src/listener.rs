@@ -3,6 +3,7 @@
 
 use std::io;
 
+use crate::known::says;
 use crate::link::Link;
 use crate::oracle::{Oracle, Product};
 use crate::server::Server;
@@ -62,10 +63,7 @@ impl Listener {
         let mut heard = Vec::new();
         loop {
             let frame = self.link.frame(&end)?;
-            let is = |command: &Command| {
-                let text = &command.args[2];
-                frame.windows(text.len()).any(|part| part == &text[..])
-            };
+            let is = |command: &Command| says(frame, &command.args[2]);
             if is(&begin) {
                 heard.clear();
             } else if is(&end) {

@@ -10,6 +10,7 @@ const {
 } = require('bullmq');
 const Redis = require('ioredis');
 const { startServer } = require('./server.js');
+const { until: within } = require('./until.js');
 
 let server;
 let client;
@@ -60,13 +61,7 @@ async function events(name) {
   return found;
 }
 
-async function until(holds) {
-  for (let tries = 0; tries < 1500; tries += 1) {
-    if (await holds()) return;
-    await sleep(10);
-  }
-  assert.fail('it did not come');
-}
+const until = (holds) => within(holds, 1500);
 
 scenario('jobs run, and their events are told', async () => {
   const mail = queue('mail');

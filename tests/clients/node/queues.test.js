@@ -14,6 +14,7 @@ const Redis = require('ioredis');
 const { RateLimiterRedis, RateLimiterQueue } = require('rate-limiter-flexible');
 const { Queue: ResqueQueue, Worker: ResqueWorker } = require('node-resque');
 const { startServer } = require('./server.js');
+const { until: within } = require('./until.js');
 
 let server;
 let client;
@@ -34,14 +35,7 @@ function bull(name, options = {}) {
   return new Bull(name, { redis: { host: '127.0.0.1', port: server.port }, ...options });
 }
 
-// Waits until `holds` says true.
-async function until(holds) {
-  for (let tries = 0; tries < 1000; tries += 1) {
-    if (await holds()) return;
-    await sleep(10);
-  }
-  assert.fail('it did not come');
-}
+const until = (holds) => within(holds, 1000);
 
 test('Bull: jobs run by priority, and fail, and are tried again', async () => {
   const queue = bull('mail');

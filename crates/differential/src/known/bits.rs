@@ -1,6 +1,6 @@
 //! What is known to differ in bitmaps and HyperLogLogs.
 
-use super::table::{REDIS_7, REDIS_8, VALKEY_9, is_error, stays};
+use super::table::{REDIS_7, REDIS_8, VALKEY_9, is_error, says, stays};
 use super::{Known, Sign};
 use crate::stream::Command;
 
@@ -65,8 +65,7 @@ pub const TABLE: &[Known] = &[
         &[REDIS_7, REDIS_8, VALKEY_9],
         "PFDEBUG DECODE of a damaged HyperLogLog: Redis shows what there is",
         Sign::Reply(|command, _, subject| {
-            let refused = b"INVALIDOBJ Corrupted HLL object detected";
-            command.is("PFDEBUG") && subject.windows(refused.len()).any(|part| part == refused)
+            command.is("PFDEBUG") && says(subject, b"INVALIDOBJ Corrupted HLL object detected")
         }),
     ),
     stays(

@@ -11,7 +11,7 @@ mod sorts;
 mod streams;
 mod table;
 
-pub(crate) use table::is_event;
+pub(crate) use table::{is_event, says};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;

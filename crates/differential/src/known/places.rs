@@ -1,6 +1,6 @@
 //! What is known to differ about places, and about the numbers in sorted sets of several keys.
 
-use super::table::{REDIS_7, REDIS_8, VALKEY_9, stays};
+use super::table::{REDIS_7, REDIS_8, VALKEY_9, says, stays};
 use super::{Known, Sign};
 use crate::normalise::{Rule, same};
 use crate::reply::{Reply, decode};
@@ -83,14 +83,11 @@ pub const TABLE: &[Known] = &[
         &[VALKEY_9],
         "Valkey's words for a member without a place, and for a search without a shape",
         Sign::Reply(|command, oracle, subject| {
-            let says = |text: &[u8], words: &str| {
-                text.windows(words.len()).any(|part| part == words.as_bytes())
-            };
-            let is_member = says(oracle, "ERR member ") && says(oracle, " does not exist");
-            let is_shape = says(oracle, "ERR exactly one of BYRADIUS, BYBOX and BYPOLYGON");
+            let is_member = says(oracle, b"ERR member ") && says(oracle, b" does not exist");
+            let is_shape = says(oracle, b"ERR exactly one of BYRADIUS, BYBOX and BYPOLYGON");
             is_about_places(command)
-                && (is_member && says(subject, "ERR could not decode requested zset member")
-                    || is_shape && says(subject, "ERR exactly one of BYRADIUS and BYBOX"))
+                && (is_member && says(subject, b"ERR could not decode requested zset member")
+                    || is_shape && says(subject, b"ERR exactly one of BYRADIUS and BYBOX"))
         }),
     ),
     stays(

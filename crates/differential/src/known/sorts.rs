@@ -1,6 +1,6 @@
 //! What is known to differ in SORT.
 
-use super::table::{REDIS_7, REDIS_8, VALKEY_9, has, is_event, is_removal, some, stays};
+use super::table::{REDIS_7, REDIS_8, VALKEY_9, has, is_event, is_removal, says, some, stays};
 use super::{Known, Sign};
 use crate::families::{LISTED, SETS};
 use crate::stream::Command;
@@ -62,6 +62,6 @@ pub const TABLE: &[Known] = &[
 /// The oracle refuses numbers, or the subject does.
 fn is_no_number(command: &Command, oracle: &[u8], subject: &[u8]) -> bool {
     let refused = b"ERR One or more scores can't be converted into double";
-    let refuses = |frame: &[u8]| frame.windows(refused.len()).any(|part| part == refused);
-    (command.is("SORT") || command.is("SORT_RO")) && (refuses(oracle) || refuses(subject))
+    let is_sort = command.is("SORT") || command.is("SORT_RO");
+    is_sort && (says(oracle, refused) || says(subject, refused))
 }

@@ -1,6 +1,6 @@
 //! What is known to differ in streams.
 
-use super::table::{REDIS_7, REDIS_8, VALKEY_9, is_event, stays};
+use super::table::{REDIS_7, REDIS_8, VALKEY_9, is_event, says, stays};
 use super::{Known, Sign};
 use crate::families::{FUTURE, TRIMMED};
 use crate::moments::{self, From};
@@ -129,17 +129,16 @@ pub const TABLE: &[Known] = &[
         "XREAD, XREADGROUP: Redis 7.4 names `+`, too, where ids are missing",
         Sign::Reply(|command, oracle, subject| {
             let unbalanced = b"list of streams: for each stream key an ID";
-            let says =
-                |frame: &[u8]| frame.windows(unbalanced.len()).any(|part| part == unbalanced);
-            is(command, &["XREAD", "XREADGROUP"]) && says(oracle) && says(subject)
+            is(command, &["XREAD", "XREADGROUP"])
+                && says(oracle, unbalanced)
+                && says(subject, unbalanced)
         }),
     ),
     stays(
         &[REDIS_7],
         "XREAD, XREADGROUP in scripts: Redis 7.0 refuses BLOCK before it looks at what follows",
         Sign::Reply(|_, oracle, _| {
-            let refused = b"command is not allowed with BLOCK option from scripts";
-            oracle.windows(refused.len()).any(|part| part == refused)
+            says(oracle, b"command is not allowed with BLOCK option from scripts")
         }),
     ),
     stays(

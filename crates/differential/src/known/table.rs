@@ -232,9 +232,7 @@ pub const TABLE: &[Known] = &[
         &[VALKEY_9],
         "OBJECT ENCODING: to Valkey, a hash with field deadlines is a hashtable",
         Sign::Reply(|command, oracle, subject| {
-            command.is("OBJECT")
-                && oracle == b"$9\r\nhashtable\r\n"
-                && subject.windows(8).any(|part| part == b"listpack")
+            command.is("OBJECT") && oracle == b"$9\r\nhashtable\r\n" && says(subject, b"listpack")
         }),
     ),
     stays(
@@ -251,8 +249,7 @@ pub const TABLE: &[Known] = &[
         &[REDIS_7],
         "SCAN and HSCAN: to Redis 7.0, nothing and negative numbers are cursors, too",
         Sign::Reply(|command, oracle, subject| {
-            let refuses =
-                |frame: &[u8]| frame.windows(18).any(|part| part == b"ERR invalid cursor");
+            let refuses = |frame: &[u8]| says(frame, b"ERR invalid cursor");
             (command.is("SCAN") || command.is("HSCAN")) && (refuses(oracle) || refuses(subject))
         }),
     ),
@@ -289,7 +286,7 @@ pub const TABLE: &[Known] = &[
         "LPOS and LREM: the least integer of all",
         Sign::Reply(|_, _, subject| {
             let refused = b"ERR value is out of range, value must between -9223372036854775807";
-            subject.windows(refused.len()).any(|part| part == refused)
+            says(subject, refused)
         }),
     ),
     stays(
@@ -344,8 +341,7 @@ pub const TABLE: &[Known] = &[
         &[VALKEY_9],
         "GETEX: Valkey looks at the time before the key",
         Sign::Reply(|command, oracle, subject| {
-            let finds_none =
-                !is_error(subject) || subject.windows(9).any(|part| part == b"WRONGTYPE");
+            let finds_none = !is_error(subject) || says(subject, b"WRONGTYPE");
             command.is("GETEX") && is_error(oracle) && finds_none
         }),
     ),
@@ -353,8 +349,7 @@ pub const TABLE: &[Known] = &[
         &[VALKEY_9],
         "SCAN: Valkey refuses the names of no type",
         Sign::Reply(|command, oracle, _| {
-            let refused = b"ERR unknown type name";
-            command.is("SCAN") && oracle.windows(refused.len()).any(|part| part == refused)
+            command.is("SCAN") && says(oracle, b"ERR unknown type name")
         }),
     ),
     stays(
@@ -440,7 +435,6 @@ fn is_said_by_valkey(oracle: &[u8], subject: &[u8]) -> bool {
 }
 
 fn is_unknown_subcommand(oracle: &[u8], subject: &[u8]) -> bool {
-    let says = |frame: &[u8], text: &[u8]| frame.windows(text.len()).any(|part| part == text);
     says(oracle, b"ERR unknown subcommand")
         && says(subject, b"ERR Unknown Redis command called from script")
 }
@@ -543,11 +537,16 @@ fn are_equal(one: &Reply, other: &Reply, may_differ: fn(f64) -> bool) -> bool {
     }
 }
 
+/// Whether a frame has a text in it.
+pub(crate) fn says(frame: &[u8], text: &[u8]) -> bool {
+    frame.windows(text.len()).any(|part| part == text)
+}
+
 /// Whether a message reports an event of this name.
 pub(crate) fn is_event(message: &[u8], name: &str) -> bool {
     let (element, channel) = (format!("\r\n{name}\r\n"), format!("__:{name}\r\n"));
     let ends = message.ends_with(element.as_bytes());
-    ends || message.windows(channel.len()).any(|part| part == channel.as_bytes())
+    ends || says(message, channel.as_bytes())
 }
 
 /// Whether a message reports that a key was deleted.

@@ -376,7 +376,9 @@ impl Pages {
                     Some(_) => one,
                     None => other.page(hash_of(member, hasher)),
                 };
-                if theirs.is_some_and(|theirs| theirs.find_entry(tag, code, bytes).is_some()) == common {
+                if theirs.is_some_and(|theirs| theirs.find_entry(tag, code, bytes).is_some())
+                    == common
+                {
                     f(member)?;
                 }
             }
