@@ -538,6 +538,12 @@ impl Entry {
         self.object().is_some_and(|object| object.prefetch(field, hasher))
     }
 
+    /// The hash of the key.
+    #[inline]
+    pub fn hash(&self, hasher: &Hasher) -> u64 {
+        hasher.hash(self.key())
+    }
+
     /// Fetches the first two lines of the block.
     #[inline]
     pub fn prefetch(&self) {

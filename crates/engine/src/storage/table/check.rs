@@ -1,11 +1,11 @@
 //! The table's invariants, checked against its content. For tests and fuzzers: a lookup still finds
 //! everything when a bucket counts too many displaced entries, only more and more slowly.
 
-use super::{BUCKETS_MAX, Item, SLOTS, Segment, Table};
+use super::{BUCKETS_MAX, SLOTS, Segment, Table};
 use crate::hasher::{Hasher, PREFIX_BITS, prefix_of, tag_of};
 use crate::storage::part::Part;
 
-impl<E: Item> Table<E> {
+impl Table {
     /// Checks every invariant of the table against its content.
     ///
     /// # Panics
@@ -32,7 +32,7 @@ impl<E: Item> Table<E> {
 
     /// How many segments there are, and how many of them may be shared with a frozen copy.
     pub fn segments(&self) -> (usize, usize) {
-        let shared = |segment: &&Segment<E>| matches!(segment.buckets, Part::Shared(_));
+        let shared = |segment: &&Segment| matches!(segment.buckets, Part::Shared(_));
         (self.segments.len(), self.segments.iter().filter(shared).count())
     }
 
@@ -43,7 +43,7 @@ impl<E: Item> Table<E> {
     }
 }
 
-impl<E: Item> Segment<E> {
+impl Segment {
     fn check(&self, hasher: &Hasher) {
         let mask = self.buckets.len() - 1;
         let mut passed = vec![0usize; self.buckets.len()];

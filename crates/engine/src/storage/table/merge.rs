@@ -8,7 +8,7 @@
 //! Only for tables of values: a merge moves another segment to the place of the one that goes, and
 //! a walk by their index ([`Table::segment_mut`]) could miss it.
 
-use super::{BUCKETS_MAX, Item, SEGMENT_MAX, SLOTS, Segment, Table};
+use super::{BUCKETS_MAX, SEGMENT_MAX, SLOTS, Segment, Table};
 use crate::hasher::{Hasher, PREFIX_BITS, prefix_of};
 
 /// Entries of two segments up to which they become one. A merged segment can double its entries
@@ -17,7 +17,7 @@ const MERGED_MAX: u32 = SEGMENT_MAX as u32 / 2;
 /// The only segment is halved when there is room for so many times its entries.
 const HALVED_BELOW: usize = 8;
 
-impl<E: Item> Table<E> {
+impl Table {
     /// Makes the table smaller where an entry with this hash was taken out, if that is due. Entries
     /// move to other slots.
     #[inline]

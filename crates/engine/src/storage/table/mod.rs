@@ -20,14 +20,12 @@
 //! no `unsafe`: slots are `Option<Entry>`.
 
 mod check;
-mod item;
 mod merge;
 
 use crate::hasher::{HOME_BITS, Hasher, PREFIX_BITS, home_of, prefix_of, tag_of};
 use crate::storage::entry::Entry;
 use crate::storage::memory::prefetch;
 use crate::storage::part::Part;
-pub use item::Item;
 
 /// Entries in one bucket.
 const SLOTS: usize = 7;
@@ -49,17 +47,17 @@ const TAG_BYTES: u64 = 0x00ff_ffff_ffff_ffff;
 /// One cache line.
 #[derive(Clone)]
 #[repr(C, align(64))]
-struct Bucket<E> {
+struct Bucket {
     /// Bytes 0..7 are the slots' tags, zero when empty; byte 7 counts the entries that were
     /// displaced past this bucket and sticks at 255.
     meta: u64,
-    entries: [Option<E>; SLOTS],
+    entries: [Option<Entry>; SLOTS],
 }
 
-const _: () = assert!(size_of::<Bucket<Entry>>() == 64);
+const _: () = assert!(size_of::<Bucket>() == 64);
 
-impl<E> Bucket<E> {
-    const EMPTY: Bucket<E> = Bucket { meta: 0, entries: [const { None }; SLOTS] };
+impl Bucket {
+    const EMPTY: Bucket = Bucket { meta: 0, entries: [const { None }; SLOTS] };
 
     /// A bit per slot (bit 7 of its byte) whose tag may equal `tag`. False positives are only
     /// above a true match, and the key is compared anyway.
@@ -98,17 +96,17 @@ pub struct Slot {
 }
 
 #[derive(Clone)]
-struct Segment<E> {
+struct Segment {
     /// Shared only in the table of a large value.
-    buckets: Part<Box<[Bucket<E>]>>,
+    buckets: Part<Box<[Bucket]>>,
     len: u32,
     /// How many directory bits the segment's entries share.
     depth: u32,
 }
 
-const _: () = assert!(size_of::<Segment<Entry>>() == 24);
+const _: () = assert!(size_of::<Segment>() == 24);
 
-impl<E: Item> Segment<E> {
+impl Segment {
     fn new(buckets: usize, depth: u32) -> Self {
         let buckets = Part::Own((0..buckets).map(|_| Bucket::EMPTY).collect());
         Segment { buckets, len: 0, depth }
@@ -123,7 +121,7 @@ impl<E: Item> Segment<E> {
 
     /// The first entry with the hash's tag on its probe path that `is` accepts.
     #[inline]
-    fn find(&self, hash: u64, mut is: impl FnMut(&E) -> bool) -> Option<(usize, usize)> {
+    fn find(&self, hash: u64, mut is: impl FnMut(&Entry) -> bool) -> Option<(usize, usize)> {
         let mask = self.buckets.len() - 1;
         let mut at = self.home(hash);
         for _ in 0..=mask {
@@ -150,7 +148,7 @@ impl<E: Item> Segment<E> {
     }
 
     /// Puts an entry in; the caller knows that there is room.
-    fn insert(&mut self, hash: u64, entry: E) -> (usize, usize) {
+    fn insert(&mut self, hash: u64, entry: Entry) -> (usize, usize) {
         let mask = self.buckets.len() - 1;
         let mut at = self.home(hash);
         let buckets = self.buckets.own();
@@ -167,7 +165,7 @@ impl<E: Item> Segment<E> {
         }
     }
 
-    fn take(&mut self, hash: u64, at: usize, slot: usize) -> Option<E> {
+    fn take(&mut self, hash: u64, at: usize, slot: usize) -> Option<Entry> {
         let mask = self.buckets.len() - 1;
         let mut passed = self.home(hash);
         self.len -= 1;
@@ -183,19 +181,19 @@ impl<E: Item> Segment<E> {
         buckets[at].entries[slot].take()
     }
 
-    fn entries(&self) -> impl Iterator<Item = &E> {
+    fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.buckets.iter().flat_map(|bucket| bucket.entries.iter().flatten())
     }
 
     /// Moves every entry out, with its hash. The keys are fetched ahead of being hashed.
-    fn drain(self, hasher: &Hasher) -> impl Iterator<Item = (u64, E)> {
-        self.entries().for_each(E::prefetch);
+    fn drain(self, hasher: &Hasher) -> impl Iterator<Item = (u64, Entry)> {
+        self.entries().for_each(Entry::prefetch);
         into_entries(self.buckets.into_own()).map(move |entry| (entry.hash(hasher), entry))
     }
 }
 
 /// Takes the entries out of buckets.
-fn into_entries<E>(buckets: Box<[Bucket<E>]>) -> impl Iterator<Item = E> {
+fn into_entries(buckets: Box<[Bucket]>) -> impl Iterator<Item = Entry> {
     buckets.into_iter().flat_map(|bucket| bucket.entries.into_iter().flatten())
 }
 
@@ -205,16 +203,16 @@ pub fn prefetch_by_hint(hint: usize, hash: u64) {
     if hint != 0 {
         let (buckets, bits) = (hint & !63, hint & 63);
         let home = (home_of(hash) << bits) >> HOME_BITS;
-        prefetch(std::ptr::without_provenance(buckets + home * size_of::<Bucket<Entry>>()));
+        prefetch(std::ptr::without_provenance(buckets + home * size_of::<Bucket>()));
     }
 }
 
-/// An extendible table of entries, or of what else an [`Item`] is.
-#[derive(Clone)]
-pub struct Table<E = Entry> {
+/// An extendible table of entries.
+#[derive(Clone, Default)]
+pub struct Table {
     /// Segment indices, a power of two of them; empty until the first insertion.
     directory: Vec<u32>,
-    segments: Vec<Segment<E>>,
+    segments: Vec<Segment>,
     /// Buckets in all segments.
     buckets: usize,
     len: usize,
@@ -251,21 +249,13 @@ impl Position {
     }
 }
 
-impl<E> Default for Table<E> {
-    fn default() -> Table<E> {
-        Table { directory: Vec::new(), segments: Vec::new(), buckets: 0, len: 0, moved: false }
-    }
-}
-
 impl Table {
     /// Where the key's entry lies.
     #[inline]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<Slot> {
         self.find_where(hash, |entry| entry.key() == key)
     }
-}
 
-impl<E: Item> Table<E> {
     /// The number of entries.
     pub fn len(&self) -> usize {
         self.len
@@ -283,7 +273,7 @@ impl<E: Item> Table<E> {
 
     /// What lies in the `nth` of all slots, which is below the capacity. An entry stays in its
     /// slot until the table is changed, so a slot drawn evenly is an entry drawn evenly.
-    pub fn nth(&self, nth: usize) -> Option<&E> {
+    pub fn nth(&self, nth: usize) -> Option<&Entry> {
         // Segments are as large as each other: as long as one can double, it is the only one.
         let slots = self.segments.first()?.buckets.len() * SLOTS;
         let (segment, slot) = (nth / slots, nth % slots);
@@ -331,7 +321,7 @@ impl<E: Item> Table<E> {
     pub fn prefetch_bucket(&self, hash: u64) {
         if let Some(index) = self.segment_index(hash) {
             let segment = &self.segments[index];
-            let bucket: *const Bucket<E> = &segment.buckets[segment.home(hash)];
+            let bucket: *const Bucket = &segment.buckets[segment.home(hash)];
             prefetch(bucket.cast());
         }
     }
@@ -339,12 +329,12 @@ impl<E: Item> Table<E> {
     /// Asks the processor to fetch the entries in the home bucket that may be the key's.
     #[inline]
     pub fn prefetch_entry(&self, hash: u64) {
-        self.each_candidate(hash, E::prefetch);
+        self.each_candidate(hash, Entry::prefetch);
     }
 
     /// Calls `f` with the entries in the home bucket that may be the key's: mostly one, its own.
     #[inline]
-    pub fn each_candidate(&self, hash: u64, mut f: impl FnMut(&E)) {
+    pub fn each_candidate(&self, hash: u64, mut f: impl FnMut(&Entry)) {
         let Some(index) = self.segment_index(hash) else { return };
         let segment = &self.segments[index];
         let bucket = &segment.buckets[segment.home(hash)];
@@ -360,7 +350,7 @@ impl<E: Item> Table<E> {
     /// Where the first entry lies that has the prefix, tag and home of `hash` and that `is`
     /// accepts. The expiry index keeps no more of a hash than these parts.
     #[inline]
-    pub fn find_where(&self, hash: u64, is: impl FnMut(&E) -> bool) -> Option<Slot> {
+    pub fn find_where(&self, hash: u64, is: impl FnMut(&Entry) -> bool) -> Option<Slot> {
         let segment = self.segment_index(hash)?;
         let (bucket, slot) = self.segments[segment].find(hash, is)?;
         Some(Slot { segment: segment as u32, bucket: bucket as u16, slot: slot as u8 })
@@ -368,7 +358,7 @@ impl<E: Item> Table<E> {
 
     /// The entry in a slot that `find` gave.
     #[inline]
-    pub fn at(&self, slot: Slot) -> &E {
+    pub fn at(&self, slot: Slot) -> &Entry {
         self.segments[slot.segment as usize].buckets[slot.bucket as usize].entries
             [slot.slot as usize]
             .as_ref()
@@ -377,7 +367,7 @@ impl<E: Item> Table<E> {
 
     /// The entry in a slot that `find` gave. The caller keeps its key.
     #[inline]
-    pub fn at_mut(&mut self, slot: Slot) -> &mut E {
+    pub fn at_mut(&mut self, slot: Slot) -> &mut Entry {
         self.segments[slot.segment as usize].buckets.own()[slot.bucket as usize].entries
             [slot.slot as usize]
             .as_mut()
@@ -388,16 +378,16 @@ impl<E: Item> Table<E> {
     /// leaves half of a segment where it is and puts the other half behind all segments, so a walk
     /// by ascending index meets every entry that was there at its beginning and still is, in a
     /// table that is not shrunk.
-    pub fn segment_mut(&mut self, index: usize) -> Option<impl Iterator<Item = &mut E>> {
+    pub fn segment_mut(&mut self, index: usize) -> Option<impl Iterator<Item = &mut Entry>> {
         let segment = self.segments.get_mut(index)?;
-        segment.entries().for_each(E::prefetch);
+        segment.entries().for_each(Entry::prefetch);
         Some(
             segment.buckets.own().iter_mut().flat_map(|bucket| bucket.entries.iter_mut().flatten()),
         )
     }
 
     /// Puts an entry in whose key is not there yet.
-    pub fn insert(&mut self, hash: u64, entry: E, hasher: &Hasher) -> Slot {
+    pub fn insert(&mut self, hash: u64, entry: Entry, hasher: &Hasher) -> Slot {
         if self.directory.is_empty() {
             self.directory.push(0);
             self.segments.push(Segment::new(1, 0));
@@ -416,7 +406,7 @@ impl<E: Item> Table<E> {
     }
 
     /// Takes the entry out of a slot that `find` gave for the same hash.
-    pub fn take(&mut self, hash: u64, slot: Slot) -> E {
+    pub fn take(&mut self, hash: u64, slot: Slot) -> Entry {
         let entry = self.segments[slot.segment as usize]
             .take(hash, slot.bucket as usize, slot.slot as usize)
             .expect("a slot that was found holds an entry until the table is changed");
@@ -474,9 +464,9 @@ impl<E: Item> Table<E> {
 
     /// A copy that shares all segments with this table: each of the two copies a segment, of some
     /// hundred entries, before it changes it. Takes a fraction of a microsecond a segment.
-    pub fn share(&mut self) -> Table<E> {
+    pub fn share(&mut self) -> Table {
         let share =
-            |segment: &mut Segment<E>| Segment { buckets: segment.buckets.share(), ..*segment };
+            |segment: &mut Segment| Segment { buckets: segment.buckets.share(), ..*segment };
         Table {
             directory: self.directory.clone(),
             segments: self.segments.iter_mut().map(share).collect(),
@@ -486,21 +476,21 @@ impl<E: Item> Table<E> {
 
     /// Drops the last segment; what is heavy in it goes to `heavy`. False when there is none. From
     /// the first call on nothing is found any more.
-    pub fn shed(&mut self, heavy: &mut Vec<E>) -> bool {
+    pub fn shed(&mut self, heavy: &mut Vec<Entry>) -> bool {
         self.directory.clear();
         let Some(segment) = self.segments.pop() else { return false };
         self.len -= segment.len as usize;
         self.buckets -= segment.buckets.len();
         if let Part::Own(buckets) = segment.buckets {
-            heavy.extend(into_entries(buckets).filter(E::is_heavy));
+            heavy.extend(into_entries(buckets).filter(Entry::is_heavy));
         }
         true
     }
 
     /// Every entry, in no particular order; those of a segment are fetched ahead.
-    pub fn iter(&self) -> impl Iterator<Item = &E> {
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.segments.iter().flat_map(|segment| {
-            segment.entries().for_each(E::prefetch);
+            segment.entries().for_each(Entry::prefetch);
             segment.entries()
         })
     }
@@ -511,7 +501,7 @@ impl<E: Item> Table<E> {
         &'a self,
         from: Position,
         hasher: &Hasher,
-        mut f: impl FnMut(&'a E),
+        mut f: impl FnMut(&'a Entry),
     ) -> Option<Position> {
         if self.directory.is_empty() {
             return None;
@@ -554,7 +544,7 @@ impl<E: Item> Table<E> {
         from: Position,
         until: Option<Position>,
         hasher: &Hasher,
-        mut f: impl FnMut(&'a E),
+        mut f: impl FnMut(&'a Entry),
     ) {
         let mut at = Some(from);
         while let Some(from) = at.filter(|at| until.is_none_or(|until| *at < until)) {
@@ -568,8 +558,8 @@ impl<E: Item> Table<E> {
 
     /// The bytes that the table itself takes, without its entries. Constant time.
     pub fn overhead(&self) -> usize {
-        self.buckets * size_of::<Bucket<E>>()
-            + self.segments.capacity() * size_of::<Segment<E>>()
+        self.buckets * size_of::<Bucket>()
+            + self.segments.capacity() * size_of::<Segment>()
             + self.directory.capacity() * size_of::<u32>()
     }
 }

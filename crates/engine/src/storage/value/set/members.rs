@@ -11,7 +11,7 @@ use super::Member;
 use super::pages::{self, Pages, Stored, TEXT_MAX};
 use crate::hasher::Hasher;
 use crate::storage::entry::{Entry, NewValue};
-use crate::storage::table::{BUCKETS_MAX, Item, Position, Slot};
+use crate::storage::table::{BUCKETS_MAX, Position, Slot};
 use crate::storage::timed_table::TimedTable;
 use hashbrown::HashSet;
 use redstart_protocol::parse_i64;
