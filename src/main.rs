@@ -2,6 +2,7 @@
 //! `redstart check` files whether they are whole; `redstart convert` makes Redis's of ours and
 //! back.
 
+mod access;
 mod clients;
 mod commands;
 mod dispatch;

@@ -1,6 +1,7 @@
 //! The wiring: makes the parts of the server, hands each what it needs, starts the threads, and
 //! ends with a signal or SHUTDOWN.
 
+use crate::access::Access;
 use crate::clients::Clients;
 use crate::clients::pause::Pause;
 use crate::commands;
@@ -50,6 +51,7 @@ pub fn serve(config: Config) -> io::Result<()> {
     let startup = Startup::of(&config)?;
     log::start()?;
     let server = parts(config, &startup)?;
+    settings::declare_users(server)?;
     server.durability.claim_as_configured()?;
     let bound = Bound::new(&startup)?;
     process::write_pidfile(&server.config.read());
@@ -86,6 +88,7 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
     let engine = leak(Engine::new(random::seed()?));
     let (watermarks, reclaimer) = (leak(Watermarks::default()), leak(Reclaimer::default()));
     let (clock, config) = (leak(Clock::start()), leak(RwLock::new(config)));
+    let (registry, clients) = (leak(registry), leak(Clients::default()));
     let (stats, rates, scripts) = (leak(stats), leak(Rates::default()), leak(Store::default()));
     let durability = Durability::new(Parts {
         engine,
@@ -98,8 +101,9 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
     });
     Ok(leak(Server {
         engine,
-        registry: leak(registry),
-        clients: leak(Clients::default()),
+        registry,
+        clients,
+        access: leak(Access::new(registry, clients)),
         pubsub: leak(PubSub::default()),
         monitors: leak(Monitors::default()),
         leftover_watches: leak(Default::default()),

@@ -1,4 +1,4 @@
-//! Which connections become clients: `maxclients`, `protected-mode`, `requirepass`; and the
+//! Which connections become clients: `maxclients`, `protected-mode`, a password; and the
 //! keepalive probes of their sockets.
 
 use crate::clients::address::Address;
@@ -10,7 +10,8 @@ use std::time::Duration;
 #[derive(Default)]
 pub struct Admission {
     clients_max: AtomicUsize,
-    asks_password: AtomicBool,
+    /// Whether any password is right for the user `default`.
+    has_no_password: AtomicBool,
     /// Whether clients of other machines are refused while no password is set.
     protected: AtomicBool,
     /// Zero is no probes.
@@ -21,9 +22,13 @@ impl Admission {
     /// Follows the configuration.
     pub fn configure(&self, config: &Config) {
         self.clients_max.store(config.count(Setting::Maxclients), Relaxed);
-        self.asks_password.store(!config.text(Setting::Requirepass).is_empty(), Relaxed);
         self.protected.store(config.is(Setting::ProtectedMode), Relaxed);
         self.keepalive_s.store(config.count(Setting::TcpKeepalive) as u64, Relaxed);
+    }
+
+    /// Follows the user `default`.
+    pub fn follow_default(&self, has_no_password: bool) {
+        self.has_no_password.store(has_no_password, Relaxed);
     }
 
     /// The most clients at a time.
@@ -31,15 +36,15 @@ impl Admission {
         self.clients_max.load(Relaxed)
     }
 
-    /// Whether clients have to authenticate.
-    pub fn asks_password(&self) -> bool {
-        self.asks_password.load(Relaxed)
+    /// Whether any password is right for the user `default`.
+    pub fn has_no_password(&self) -> bool {
+        self.has_no_password.load(Relaxed)
     }
 
     /// Whether a client that connects from there is refused: anyone could use a server without a
     /// password.
     pub fn refuses(&self, addr: &Address) -> bool {
-        !addr.is_local() && !self.asks_password() && self.protected.load(Relaxed)
+        !addr.is_local() && self.has_no_password() && self.protected.load(Relaxed)
     }
 
     /// How long a socket is idle before it is probed, if it is at all.

@@ -137,6 +137,8 @@ pub struct Names {
     pub library: Vec<u8>,
     /// CLIENT SETINFO LIB-VER.
     pub version: Vec<u8>,
+    /// The user that it is.
+    pub user: Vec<u8>,
 }
 
 impl Wake for ClientInfo {
@@ -169,7 +171,7 @@ impl ClientInfo {
             output_bytes: AtomicUsize::new(0),
             own_output_bytes: AtomicUsize::new(0),
             marks: AtomicU8::new(0),
-            names: Mutex::default(),
+            names: Mutex::new(Names { user: b"default".to_vec(), ..Names::default() }),
             outbox: Outbox::default(),
             listening: Default::default(),
             queued: AtomicI64::new(-1),
@@ -220,6 +222,11 @@ impl ClientInfo {
             connection.hang_up();
         }
         first
+    }
+
+    /// Whether it is this user.
+    pub fn is_user(&self, name: &[u8]) -> bool {
+        self.names.lock().user == name
     }
 
     /// Wakes the connection's task.

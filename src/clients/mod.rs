@@ -52,8 +52,6 @@ pub struct Clients {
     pub accepted: AtomicU64,
     /// Connections refused because there were too many.
     pub rejected: AtomicU64,
-    /// Wrong names and passwords.
-    pub wrong_passwords: AtomicU64,
 }
 
 impl Clients {
@@ -154,7 +152,7 @@ impl Clients {
     /// Sets the counters that INFO shows back to zero.
     pub fn reset_stats(&self) {
         let closed = [&self.input_limits.closed, &self.output_limits.closed];
-        let counters = [&self.evicted, &self.accepted, &self.rejected, &self.wrong_passwords];
+        let counters = [&self.evicted, &self.accepted, &self.rejected];
         closed.iter().chain(&counters).for_each(|counter| counter.store(0, Ordering::Relaxed));
     }
 

@@ -118,10 +118,16 @@ static REWRITE: SessionCommand = declare("rewrite", Group::Server, Arity::Exactl
     .run(rewrite);
 
 fn rewrite(context: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
-    let config = context.session.server.config.read();
+    let server = context.session.server;
+    let config = server.config.read();
     let none = || Error::text("ERR The server is running without a config file");
     let path = config.file().ok_or_else(none)?;
-    let written = redstart_config::rewrite::rewrite(&config, path);
+    // Those of an ACL file are saved there.
+    let users = match config.text(Setting::Aclfile) {
+        [] => server.access.declarations(config.text(Setting::Requirepass)),
+        _ => Vec::new(),
+    };
+    let written = redstart_config::rewrite::rewrite(&config, path, &users);
     written.map_err(|error| Error::text(format!("ERR Rewriting config file: {error}")))?;
     context.session.out.ok();
     Ok(())

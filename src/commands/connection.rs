@@ -1,8 +1,10 @@
 //! PING, ECHO, SELECT, HELLO, AUTH, QUIT, RESET: what a client says about its connection.
 
+use crate::access::DEFAULT;
+use crate::access::log::{Place, Refused};
 use crate::commands::declare::{SessionCommand, is};
+use crate::dispatch::rights::{self, What};
 use crate::session::{Context, Session, checked_name};
-use redstart_config::Setting;
 use redstart_engine::Error;
 use redstart_engine::spec::*;
 use redstart_protocol::{Args, Protocol, parse_i64};
@@ -111,7 +113,7 @@ fn hello(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
         }
     }
     if let Some((user, password)) = user {
-        authenticate(session, user, password)?;
+        authenticate(session, user, password, &args[0])?;
     }
     if !session.authenticated {
         return Err(Error::text(HELLO_UNAUTHENTICATED));
@@ -178,11 +180,11 @@ fn auth_secrets(args: Args<'_>) -> Vec<usize> {
 fn auth(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let session = &mut *context.session;
     match args.len() {
-        2 if !session.server.clients.admission.asks_password() => {
+        2 if session.server.clients.admission.has_no_password() => {
             return Err(Error::text(NO_PASSWORD));
         }
-        2 => authenticate(session, b"default", &args[1])?,
-        3 => authenticate(session, &args[1], &args[2])?,
+        2 => authenticate(session, DEFAULT, &args[1], &args[0])?,
+        3 => authenticate(session, &args[1], &args[2], &args[0])?,
         _ => return Err(Error::SYNTAX),
     }
     session.out.ok();
@@ -192,27 +194,31 @@ fn auth(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
 const NO_PASSWORD: &str = "ERR AUTH <password> called without any password configured for the \
     default user. Are you sure your configuration is correct?";
 
-/// Checks a user's password; what the client was before a wrong one, it stays.
-fn authenticate(session: &mut Session, user: &[u8], password: &[u8]) -> Result<(), Error> {
-    let open = !session.server.clients.admission.asks_password();
-    let right = || same(session.server.config.read().text(Setting::Requirepass), password);
-    if user != b"default" || !(open || right()) {
-        session.server.clients.wrong_passwords.fetch_add(1, Relaxed);
-        let text = "WRONGPASS invalid username-password pair or user is disabled.";
-        return Err(Error::text(text));
+/// Checks a user's password; what the client was before a wrong one, it stays. `word` is the
+/// command as the client wrote it, which ACL LOG shows.
+fn authenticate(
+    session: &mut Session,
+    user: &[u8],
+    password: &[u8],
+    word: &[u8],
+) -> Result<(), Error> {
+    match session.access.authenticate(user, password) {
+        Some(user) => {
+            session.become_user(user);
+            Ok(())
+        }
+        None => {
+            if let Some(command) = session.server.registry.get(word) {
+                session.info.last_command.store(command.id, Relaxed);
+            }
+            let queues = session.queue.is_some();
+            let place = if queues { Place::Transaction } else { Place::Request };
+            let what = What { refused: Refused::Login, place, object: word.to_vec() };
+            rights::note(session.server, &session.info, what, user);
+            let text = "WRONGPASS invalid username-password pair or user is disabled.";
+            Err(Error::text(text))
+        }
     }
-    session.authenticated = true;
-    session.user = "default".into();
-    Ok(())
-}
-
-/// Compares in a time that does not depend on where the difference is.
-fn same(secret: &[u8], given: &[u8]) -> bool {
-    let differences = (0..given.len()).fold(0, |differences, at| {
-        let expected = secret.get(at).copied().unwrap_or(!given[at]);
-        differences | std::hint::black_box(expected ^ given[at])
-    });
-    differences == 0 && secret.len() == given.len()
 }
 
 /// QUIT

@@ -53,7 +53,7 @@ static SUBSCRIBE: SessionCommand = listening(
     "Listens to channels.",
     "channel [channel ...]",
 )
-.flags(DENYOOM)
+.flags(DENYOOM | LISTENS)
 .run(|context, args| {
     context.session.subscribe(args.iter().skip(1), Kind::Channel);
     Ok(())
@@ -67,7 +67,7 @@ static PSUBSCRIBE: SessionCommand = listening(
     "Listens to all channels that match patterns.",
     "pattern [pattern ...]",
 )
-.flags(DENYOOM)
+.flags(DENYOOM | LISTENS_BY_PATTERN)
 .run(|context, args| {
     context.session.subscribe(args.iter().skip(1), Kind::Pattern);
     Ok(())
@@ -81,7 +81,7 @@ static SSUBSCRIBE: SessionCommand = listening(
     "Listens to shard channels.",
     "shardchannel [shardchannel ...]",
 )
-.flags(DENYOOM)
+.flags(DENYOOM | LISTENS)
 .keys(KEY_LIST)
 .run(|context, args| {
     context.session.subscribe(args.iter().skip(1), Kind::Shard);
@@ -130,7 +130,7 @@ static SUNSUBSCRIBE: SessionCommand = listening(
 
 /// PUBLISH channel message
 static PUBLISH: SessionCommand = declare("publish", Group::PubSub, Arity::Exactly(3))
-    .flags(PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE)
+    .flags(PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE | PUBLISHES)
     .since("2.0.0")
     .complexity("O(N+M) where N is the number of listeners and M that of patterns")
     .summary("Sends a message to all who listen to a channel.")
@@ -139,7 +139,7 @@ static PUBLISH: SessionCommand = declare("publish", Group::PubSub, Arity::Exactl
 
 /// SPUBLISH shardchannel message
 static SPUBLISH: SessionCommand = declare("spublish", Group::PubSub, Arity::Exactly(3))
-    .flags(PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE)
+    .flags(PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE | PUBLISHES)
     .since("7.0.0")
     .complexity("O(N) where N is the number of listeners")
     .summary("Sends a message to all who listen to a shard channel.")

@@ -6,6 +6,7 @@ use crate::clients::held::UNCOUNTED;
 use crate::clients::output_limits::Verdict;
 use crate::dispatch::account::Account;
 use crate::dispatch::execute::run_one;
+use crate::dispatch::rights;
 use crate::session::transaction::{self, Queue, Queued};
 use crate::session::{Context, Session};
 use redstart_engine::Error;
@@ -68,9 +69,19 @@ fn run_queue(context: &mut Context<'_>, view: &mut LockedShards, queue: Queue) -
         let mark = session.out.mark();
         let shares_clock = server.shares_clock.is(id, args.len());
         let before = account.before(session, &local.stats, shares_clock);
-        account.count(&local.stats, id);
-        let mut context = Context { session, local, now: *now, held: Some(view) };
-        run_one(&mut context, server.registry.at(id), args, &keys);
+        let registered = server.registry.at(id);
+        let refused = match session.free_version == session.access.version() {
+            true => None,
+            false => rights::check_queued(session, local, registered, args).err(),
+        };
+        if let Some(error) = refused {
+            local.stats.errors.add(1);
+            error.write(&mut session.out);
+        } else {
+            account.count(&local.stats, id);
+            let mut context = Context { session, local, now: *now, held: Some(view) };
+            run_one(&mut context, registered, args, &keys);
+        }
         account.after(session, &local.stats, before, Some(id), || args);
         // The transaction is run to its end, though nobody is going to see the rest.
         if session.out.len() > UNCOUNTED && session.note_output() == Verdict::Closes {

@@ -7,10 +7,11 @@ use crate::dispatch::account::Account;
 use crate::dispatch::after_unlock::take_out_garbage;
 use crate::dispatch::batch::{Request, Source, What, arguments, put_back, wait_for_room};
 use crate::dispatch::gate::{gate, memory_gate, pause_holds};
-use crate::dispatch::is_full;
 use crate::dispatch::worker::Worker;
+use crate::dispatch::{is_full, rights};
 use crate::durability;
 use crate::memory::evict::Room;
+use crate::session::transaction::NOT_IN_MULTI;
 use crate::session::{Context, Quiet, Session, blocked, tracking, transaction};
 use redstart_engine::run::command::Runner;
 use redstart_engine::run::registry::Registered;
@@ -38,6 +39,7 @@ pub fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<
     worker.turns.batch(now_ns);
     let mut now = server.clock.moment(now_ns);
     session.info.active_ms.store(now.mono_ms, Relaxed);
+    worker.local.denies_reach = false;
     worker.local.no_touch = session.info.marks.load(Relaxed) & NO_TOUCH != 0;
     let mut batch = std::mem::take(&mut worker.batch);
     let mut account = Account::open(session, now_ns, std::mem::take(&mut worker.ran));
@@ -118,7 +120,14 @@ fn execute(
         }
     };
     let registered = server.registry.at(id);
-    if let Err(error) = gate(session, registered) {
+    let passed = match session.free_version == session.access.version() {
+        true => Ok(()),
+        false => {
+            let args = arguments(&worker.spans, request, source);
+            rights::check(session, &mut worker.local, registered, args)
+        }
+    };
+    if let Err(error) = passed.and_then(|()| gate(session, registered)) {
         worker.local.stats.errors.add(1);
         let error = transaction::refuse(session, registered.command, error);
         error.write(&mut session.out);
@@ -172,6 +181,7 @@ pub fn run_one(context: &mut Context<'_>, registered: &Registered, args: Args<'_
         }
     } else if let Some(serve) = serve {
         blocked::run(session, local, prepared, serve, *now);
+        rights::check_wait(session);
     } else if session.tracks && session.notes_reads_of(command) {
         tracking::run(session, local, prepared, *now);
     } else {
@@ -217,7 +227,7 @@ fn enqueue(session: &mut Session, id: u16, args: Args<'_>, keys: &[KeyAt]) {
     let Some(queue) = &mut session.queue else { return };
     if command.is(NO_MULTI) {
         queue.fail();
-        return session.out.error("ERR Command not allowed inside a transaction");
+        return session.out.error(NOT_IN_MULTI);
     }
     queue.push(id, args, keys);
     let queued = queue.bytes;

@@ -1,5 +1,5 @@
-//! What stands between a request and its command: authentication, subscriptions, a busy server, a
-//! failing disk; and memory, where that has a limit.
+//! What stands between a request and its command, beside its user's rights: subscriptions, a busy
+//! server, a failing disk; and memory, where that has a limit.
 
 use crate::clients::pause::PauseMode;
 use crate::dispatch::batch::{Request, Source, arguments};
@@ -10,21 +10,18 @@ use crate::server::Server;
 use crate::session::Session;
 use redstart_engine::run::registry::Registered;
 use redstart_engine::spec::{
-    ALLOW_BUSY, DENYOOM, Group, MAY_REPLICATE, NO_AUTH, READONLY, RUNS_DIGEST, RUNS_FUNCTION,
-    RUNS_QUEUE, RUNS_TEXT, WHILE_SUBSCRIBED, WRITE,
+    ALLOW_BUSY, DENYOOM, Group, MAY_REPLICATE, READONLY, RUNS_DIGEST, RUNS_FUNCTION, RUNS_QUEUE,
+    RUNS_TEXT, WHILE_SUBSCRIBED, WRITE,
 };
 use redstart_engine::{Command, Error, Now};
 use redstart_protocol::{Args, Protocol};
 use redstart_scripting::{shebang, unhex};
 
-/// Whether the client may run a command now: it is authenticated, the command is allowed while it
-/// is subscribed, no script holds the server, and there is a disk for it.
+/// Whether a command may run now: it is allowed while the client is subscribed, no script holds the
+/// server, and there is a disk for it.
 #[inline]
 pub fn gate(session: &Session, registered: &Registered) -> Result<(), Error> {
     let (server, command) = (session.server, registered.command);
-    if !session.authenticated && !command.is(NO_AUTH) {
-        return Err(Error::NO_AUTH);
-    }
     if session.listens()
         && session.out.protocol() == Protocol::Resp2
         && !command.is(WHILE_SUBSCRIBED)

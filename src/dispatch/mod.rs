@@ -16,6 +16,7 @@ pub mod exec;
 pub mod execute;
 pub mod gate;
 pub mod replay;
+pub mod rights;
 pub mod script_host;
 pub mod slow;
 pub mod worker;

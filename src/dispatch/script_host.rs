@@ -4,8 +4,9 @@
 //! whatever client runs a script: the session commands of scripts work on that session, and so
 //! never on the client's own.
 
+use crate::access::log::Place;
 use crate::clients::client::ClientInfo;
-use crate::dispatch::slow;
+use crate::dispatch::{rights, slow};
 use crate::metrics::timing::Slow;
 use crate::notify::monitor;
 use crate::server::Server;
@@ -14,7 +15,8 @@ use crate::session::tracking;
 use crate::session::{Context, Session};
 use crate::system::log;
 use redstart_engine::keyspace::LockedShards;
-use redstart_engine::{Command, Error, KeyAt};
+use redstart_engine::run::registry::Registered;
+use redstart_engine::{Command, Error, KeyAt, WorkerState};
 use redstart_protocol::Args;
 use redstart_scripting::host::{Host, Level, Measuring, Unit};
 use redstart_scripting::{Caller, Loader, Parts, Runtime};
@@ -77,6 +79,7 @@ pub fn with<R>(
         let mut caller = Caller {
             lacks_room: session.server.evictor.is_on() && local.lacks_room,
             tracks_reads: session.notes_reads(),
+            checks_rights: !session.user.is_unlimited(),
             local,
             now: *now,
             db: session.db,
@@ -122,8 +125,8 @@ impl ScriptHost {
             session.info = client.info.clone();
         }
         session.authenticated = client.authenticated;
-        if session.user != client.user {
-            session.user.clone_from(&client.user);
+        if !Arc::ptr_eq(&session.user, &client.user) {
+            session.user = client.user.clone();
         }
     }
 }
@@ -145,6 +148,23 @@ impl Host for ScriptHost {
     fn refuses_writes(&self) -> Option<Error> {
         let durability = self.server.durability;
         if durability.refuses() { durability.disk_error() } else { None }
+    }
+
+    fn refuses_call(
+        &self,
+        registered: &Registered,
+        args: Args<'_>,
+        local: &mut WorkerState,
+    ) -> Option<Error> {
+        let session = &*self.session.borrow();
+        let checked = rights::check_user(session, local, registered, args, Place::Script);
+        let denied = checked.err()?;
+        let text = denied.text(&session.user, &registered.full_name());
+        Some(Error::bytes([b"ERR ACL failure in script: ", &text[..]].concat()))
+    }
+
+    fn allows_call(&self, registered: &Registered, args: Args<'_>) -> bool {
+        self.session.borrow().user.check(registered, args).is_ok()
     }
 
     fn is_monitored(&self) -> bool {

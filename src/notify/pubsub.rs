@@ -101,6 +101,16 @@ impl PubSub {
         }
     }
 
+    /// Calls `f` with every name and every client that listens to it.
+    pub fn each(&self, mut f: impl FnMut(Kind, &Bytes, &Arc<ClientInfo>)) {
+        let lists = self.lists.lock();
+        for kind in Kind::ALL {
+            for (name, listeners) in &lists[kind as usize] {
+                listeners.iter().for_each(|client| f(kind, name, client));
+            }
+        }
+    }
+
     /// The names that have listeners, those that match `pattern`.
     pub fn names(&self, kind: Kind, pattern: Option<&[u8]>) -> Vec<Bytes> {
         let lists = self.lists.lock();

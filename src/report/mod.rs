@@ -1,4 +1,5 @@
 //! What the server says of itself.
 
+pub mod client_line;
 pub mod info;
 pub mod usage;

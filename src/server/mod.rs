@@ -3,6 +3,7 @@
 pub mod rebinder;
 pub mod settings;
 
+use crate::access::Access;
 use crate::clients::Clients;
 use crate::clients::pause::Pause;
 use crate::durability::Durability;
@@ -38,6 +39,8 @@ pub struct Server {
     pub registry: &'static Registry,
     /// Connected clients.
     pub clients: &'static Clients,
+    /// Users.
+    pub access: &'static Access,
     /// Channels.
     pub pubsub: &'static PubSub,
     /// Clients that sent MONITOR.
@@ -125,6 +128,7 @@ impl Server {
         self.stats.iter().for_each(|stats| stats.reset());
         self.errors.reset();
         self.clients.reset_stats();
+        self.access.reset_stats();
         self.scripts.evicted.store(0, Relaxed);
         self.durability.reset_stats();
         self.reclaimer.reset_stats();

@@ -122,8 +122,36 @@ pub fn take_on(server: &'static Server, changes: &Changes) -> Result<(), SetErro
             return not_applied(name, text.into());
         }
     }
+    if changes.contains(Setting::Requirepass) {
+        server.access.set_default_password(server.config.read().text(Setting::Requirepass));
+    }
     Ok(())
 }
+
+/// Makes the users that the configuration and the ACL file declare.
+///
+/// # Errors
+/// What is wrong with the first of them.
+pub fn declare_users(server: &Server) -> std::io::Result<()> {
+    let config = server.config.read();
+    let (access, file) = (server.access, config.text(Setting::Aclfile));
+    access.configure(&config);
+    access.set_default_password(config.text(Setting::Requirepass));
+    if !file.is_empty() && !config.users().is_empty() {
+        return Err(std::io::Error::other(USERS_TWICE));
+    }
+    access.declare(config.users()).map_err(std::io::Error::other)?;
+    if !file.is_empty() {
+        let loaded = access.load(&String::from_utf8_lossy(file));
+        loaded.map_err(|error| {
+            std::io::Error::other(format!("Aborting the start because of ACL errors: {error}"))
+        })?;
+    }
+    Ok(())
+}
+
+const USERS_TWICE: &str = "Users are declared both in the configuration and in an ACL file: keep \
+    them in one of both";
 
 /// Copies what is fixed at start to the engine.
 pub fn apply_once(config: &Config, options: &Options) {
@@ -153,6 +181,7 @@ pub fn apply(config: &Config, server: &Server) {
     let Server { engine, scripts, slowlog, .. } = server;
     crate::system::log::set_level(config.choice(Setting::Loglevel));
     server.clients.configure(config);
+    server.access.configure(config);
     server.thresholds.configure(config);
     slowlog.configure(config);
     server.evictor.configure(config);

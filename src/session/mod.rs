@@ -4,10 +4,13 @@
 pub mod blocked;
 pub mod handlers;
 pub mod monitor;
+pub mod rights;
 pub mod subscriptions;
 pub mod tracking;
 pub mod transaction;
 
+use crate::access::Access;
+use crate::access::user::User;
 use crate::clients::client::{ClientInfo, KeptFor, is_plain};
 use crate::clients::held::UNCOUNTED;
 use crate::clients::output_limits::Verdict;
@@ -46,8 +49,15 @@ pub struct Session {
     pub db: usize,
     /// Whether the client may use the server.
     pub authenticated: bool,
-    /// The user's name, as AUTH gave it.
-    pub user: String,
+    /// The users.
+    pub access: &'static Access,
+    /// Who the client is, as of `user_version`.
+    pub user: Arc<User>,
+    /// The version of the users at which `user` was looked up.
+    pub user_version: u64,
+    /// The version of the users at which the client may do everything; zero if there is something
+    /// to check.
+    pub free_version: u64,
     /// Replies that wait to be written.
     pub out: Reply,
     /// The beginning of a request that is not whole yet.
@@ -131,7 +141,9 @@ impl Session {
         handlers: &'static Handlers,
         info: Arc<ClientInfo>,
     ) -> Session {
-        let authenticated = !server.clients.admission.asks_password();
+        let access = server.access;
+        let user_version = access.version();
+        let user = access.default_user();
         let mut out = Reply::new(Protocol::Resp2);
         out.allow_rest(true);
         Session {
@@ -139,8 +151,11 @@ impl Session {
             handlers,
             info,
             db: 0,
-            authenticated,
-            user: "default".into(),
+            authenticated: user.is_open(),
+            access,
+            user,
+            user_version,
+            free_version: 0,
             out,
             input: BytesMut::new(),
             input_waits: false,
@@ -238,8 +253,7 @@ impl Session {
         self.stop_tracking();
         self.select(0);
         self.speak(Protocol::Resp2);
-        self.authenticated = !self.server.clients.admission.asks_password();
-        self.user = "default".into();
+        self.forget_user();
         self.quiet = Quiet::No;
         self.info.marks.store(0, Relaxed);
         self.info.names.lock().name.clear();

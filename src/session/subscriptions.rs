@@ -17,6 +17,7 @@ impl Session {
             }
             self.confirm(kind, kind.subscribed(), Some(name));
         }
+        self.check_listening();
     }
 
     /// Ends the subscriptions to names, without any to all, and confirms each.

@@ -8,6 +8,9 @@ use redstart_engine::{Command, Error, Key, KeyAt, Now, WorkerState};
 use redstart_protocol::{Args, OwnedArgs};
 use std::sync::atomic::Ordering::Relaxed;
 
+/// The error of a command that cannot be queued.
+pub const NOT_IN_MULTI: &str = "ERR Command not allowed inside a transaction";
+
 /// What a client has asked for between MULTI and EXEC.
 #[derive(Default)]
 pub struct Queue {

@@ -32,7 +32,6 @@ const INSTEAD: &[(&str, &str)] = &[
     ("repl", "there is no replication"),
     ("dual-channel-", "there is no replication"),
     ("tls-", "put a proxy in front that speaks TLS (stunnel, HAProxy)"),
-    ("acl", "there is one user, `default`; `requirepass` sets its password"),
 ];
 
 /// What to do instead of setting a parameter that has no effect, if there is anything to say.

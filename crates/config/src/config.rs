@@ -17,6 +17,8 @@ pub struct Config {
     touched: Vec<bool>,
     /// The file that the server was started with, absolute.
     file: Option<PathBuf>,
+    /// The users that are declared: the name, then the rules.
+    users: Vec<Vec<Vec<u8>>>,
 }
 
 /// Where the client is that changes a parameter.
@@ -65,18 +67,33 @@ impl Config {
     pub fn new() -> Self {
         let current: Vec<Value> = TABLE.iter().map(|(setting, _)| default(*setting)).collect();
         let touched = vec![false; current.len()];
-        Self { defaults: current.clone(), current, touched, file: None }
+        Self { defaults: current.clone(), current, touched, file: None, users: Vec::new() }
     }
 
     /// What this was before anything was read.
     pub(crate) fn at_first(&self) -> Self {
         let (current, defaults) = (self.defaults.clone(), self.defaults.clone());
-        Self { current, defaults, touched: vec![false; self.touched.len()], file: None }
+        let touched = vec![false; self.touched.len()];
+        Self { current, defaults, touched, file: None, users: Vec::new() }
     }
 
     /// The file that the server was started with, absolute.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
+    }
+
+    /// The users that the file and the arguments declare: each a name and its rules.
+    pub fn users(&self) -> &[Vec<Vec<u8>>] {
+        &self.users
+    }
+
+    /// Adds a user; false if there is one of the same name.
+    pub(crate) fn add_user(&mut self, words: Vec<Vec<u8>>) -> bool {
+        let is_new = self.users.iter().all(|known| known.first() != words.first());
+        if is_new {
+            self.users.push(words);
+        }
+        is_new
     }
 
     /// Sets the file that the server is started with.

@@ -17,6 +17,9 @@ use std::path::{Component, Path, PathBuf};
 /// How deeply files may include each other: one that is deeper includes itself.
 const DEPTH_MAX: usize = 16;
 
+const DUPLICATE_USER: &str = "Duplicate user found. A user can only be defined once in config \
+    files";
+
 /// What to read, in this order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
@@ -101,7 +104,15 @@ fn directive(config: &mut Config, mut words: Vec<Vec<u8>>, depth: usize) -> Resu
         (b"rename-command", [_, _]) => {
             Err("rename-command is not supported: restrict users instead".into())
         }
-        (b"user", [_, ..]) => Err("users cannot be declared in the configuration".into()),
+        (b"user", [name, ..]) => {
+            let shown = String::from_utf8_lossy(name).into_owned();
+            match config.add_user(arguments) {
+                true => Ok(()),
+                false => {
+                    Err(format!("Error in user declaration '{shown}': {DUPLICATE_USER}").into())
+                }
+            }
+        }
         (b"loadmodule", [_, ..]) => Err("modules are not supported".into()),
         (b"sentinel", [_, ..]) => Err("sentinel directive while not in sentinel mode".into()),
         (name, [_, ..]) if name.contains(&b'.') => Err("modules are not supported".into()),

@@ -24,7 +24,6 @@ const MIB: i128 = 1 << 20;
 const NO_TLS: &str = "TLS is not supported";
 const NO_CLUSTER: &str = "cluster mode is not supported";
 const NO_REPLICATION: &str = "replication is not supported";
-const NO_ACL_FILE: &str = "ACL files are not supported";
 const NO_LOG_FORMAT: &str = "the log has one format";
 const NO_MPTCP: &str = "multipath TCP is not supported";
 const NO_RDMA: &str = "RDMA is not supported";
@@ -154,11 +153,9 @@ macro_rules! parameters {
 parameters! {
     AclPubsubDefault = param("acl-pubsub-default", "resetchannels", Choice(&[
         "allchannels", "resetchannels",
-    ]))
-        .without_effect();
-    Aclfile = param("aclfile", "", Text(any)).immutable().refused(NO_ACL_FILE);
-    AcllogMaxLen = param("acllog-max-len", "128", Integer(0, LONG))
-        .without_effect();
+    ]));
+    Aclfile = param("aclfile", "", Text(any)).immutable();
+    AcllogMaxLen = param("acllog-max-len", "128", Integer(0, LONG));
     ActiveDefragCycleMax = param("active-defrag-cycle-max", "25", Integer(1, 99)).without_effect();
     ActiveDefragCycleMin = param("active-defrag-cycle-min", "1", Integer(1, 99)).without_effect();
     ActiveDefragCycleUs = param("active-defrag-cycle-us", "500", Integer(0, 100_000))

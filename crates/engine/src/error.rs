@@ -24,6 +24,10 @@ texts! {
     WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value";
     /// A pattern that takes too long to be matched.
     PATTERN_TOO_LONG = "ERR The pattern takes too long to be matched against the names";
+    /// SORT by keys that the user may not read.
+    SORT_BY_DENIED = "ERR BY option of SORT denied due to insufficient ACL permissions.";
+    /// SORT that returns what the user may not read.
+    SORT_GET_DENIED = "ERR GET option of SORT denied due to insufficient ACL permissions.";
     /// SORT with patterns that lead to too many keys.
     SORT_TOO_MUCH = "ERR SORT would look up too much at once by its patterns";
     /// No id of a stream's entry.
@@ -377,8 +381,6 @@ texts! {
     NO_ACL_FILE = "ERR This Redis instance is not configured to use an ACL file. You may want to \
         specify users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you \
         have a Redis configuration file set) in order to store users in the Redis configuration.";
-    /// ACL SETUSER.
-    ONE_USER = "ERR Redstart has no user but 'default': CONFIG SET requirepass sets its password";
     /// Memory is out.
     OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
 }

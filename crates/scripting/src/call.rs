@@ -74,6 +74,8 @@ pub struct Limits {
     pub lacks_room: bool,
     /// What it reads is noted: the client keeps copies of it.
     pub tracks_reads: bool,
+    /// Each of its calls is checked against the rights of the client's user.
+    pub checks_rights: bool,
 }
 
 /// What is known of the declared keys.
@@ -204,6 +206,22 @@ impl State {
         self.bytes.extend_from_slice(format_shortest(value, &mut text).as_bytes());
     }
 
+    /// Whether the client's user may run a command with these arguments (`redis.acl_check_cmd`).
+    ///
+    /// # Errors
+    /// When they are no request.
+    pub fn may_call(&mut self, args: &MultiValue) -> Result<bool, Failure> {
+        self.gather(args)?;
+        let args = Args::new(&self.bytes, &self.spans);
+        match self.parts.registry.resolve(args) {
+            Ok(Some(found)) if !found.command.arity.accepts(args.len()) => {
+                Err(failure(CHECK_ARITY))
+            }
+            Ok(Some(found)) => Ok(!self.limits.checks_rights || self.host.allows_call(found, args)),
+            _ => Err(failure(CHECK_UNKNOWN)),
+        }
+    }
+
     fn run_gathered(&mut self, lua: &Lua) -> Result<ScriptReply, Failure> {
         if self.watchdog.step(COMMAND_STEPS) {
             return Err(failure(STOPPED));
@@ -226,7 +244,7 @@ impl State {
         };
         let command = registered.command;
         let allowed = match command.arity.accepts(args.len()) {
-            true => self.check_allowed(command),
+            true => self.check_allowed(&registered),
             false => Err(failure(WRONG_ARITY)),
         };
         if let Err(refused) = allowed {
@@ -246,11 +264,20 @@ impl State {
     }
 
     /// Refuses what the script must not do.
-    fn check_allowed(&self, command: &Command) -> Result<(), Failure> {
+    fn check_allowed(&mut self, registered: &Registered) -> Result<(), Failure> {
+        let command = registered.command;
         let is_debug =
             || command.is(SCRIPT_DEBUGGING) && self.parts.scripts.debug_allowed.load(Relaxed);
         if command.is(NOSCRIPT) && !is_debug() {
             return Err(failure(NOT_ALLOWED));
+        }
+        if self.limits.checks_rights
+            && let Some(local) = &mut self.local
+        {
+            let args = Args::new(&self.bytes, &self.spans);
+            if let Some(error) = self.host.refuses_call(registered, args, local) {
+                return Err(Cow::Owned(error.as_bytes().to_vec()));
+            }
         }
         if command.is(WRITE | MAY_REPLICATE) && self.limits.read_only {
             return Err(failure(READ_ONLY));
@@ -396,6 +423,8 @@ pub fn crossed_error() -> Error {
 pub const NO_ARGUMENT: &[u8] = b"ERR Please specify at least one argument for this redis lib call";
 /// The error of an argument that is neither text nor number.
 pub const BAD_ARGUMENT: &[u8] = b"ERR Lua redis lib command arguments must be strings or integers";
+const CHECK_UNKNOWN: &[u8] = b"ERR Invalid command passed to redis.acl_check_cmd()";
+const CHECK_ARITY: &[u8] = b"ERR Wrong number of args for redis.acl_check_cmd()";
 const TOO_LONG: &[u8] = b"ERR The arguments of a command from script exceed 4 GiB";
 const UNKNOWN: &[u8] = b"ERR Unknown Redis command called from script";
 const WRONG_ARITY: &[u8] = b"ERR Wrong number of args calling Redis command from script";

@@ -6,6 +6,7 @@
 
 use crate::store::Store;
 use redstart_engine::keyspace::LockedShards;
+use redstart_engine::run::registry::Registered;
 use redstart_engine::{Command, Engine, Error, KeyAt, Now, Registry, WorkerState};
 use redstart_protocol::{Args, Reply};
 
@@ -77,6 +78,22 @@ pub trait Host {
     /// The error for a script that wants to write while the disk fails.
     fn refuses_writes(&self) -> Option<Error> {
         None
+    }
+
+    /// The error for a call that the client's user may not make. Asked where
+    /// [`crate::Caller::checks_rights`] says so.
+    fn refuses_call(
+        &self,
+        _registered: &Registered,
+        _args: Args<'_>,
+        _local: &mut WorkerState,
+    ) -> Option<Error> {
+        None
+    }
+
+    /// Whether the client's user may make a call; nobody is told that it was asked.
+    fn allows_call(&self, _registered: &Registered, _args: Args<'_>) -> bool {
+        true
     }
 
     /// Whether a client watches commands (MONITOR). Asked for each command, so it must be quick.

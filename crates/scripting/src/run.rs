@@ -54,6 +54,8 @@ pub struct Caller<'a> {
     pub lacks_room: bool,
     /// Whether the client keeps copies of the keys that the script reads.
     pub tracks_reads: bool,
+    /// Whether there are things that the client's user may not do.
+    pub checks_rights: bool,
 }
 
 /// The keys and arguments of a request whose count of keys is argument `at`.
@@ -240,6 +242,7 @@ impl Run<'_> {
             // A script that says nothing about itself may run until it asks for memory.
             lacks_room: caller.lacks_room && self.script.flags.is_none(),
             tracks_reads: caller.tracks_reads,
+            checks_rights: caller.checks_rights,
         };
         declared.first.0.clear();
         declared.first.0.extend_from_slice(first.0);

@@ -1,6 +1,7 @@
 //! CLIENT KILL: closes the connections that the filters fit.
 
 use super::OWN;
+use crate::access::Access;
 use crate::clients::address::Address;
 use crate::clients::client::ClientInfo;
 use crate::clients::kind::ClientKind;
@@ -30,12 +31,13 @@ struct Filter<'a> {
     kind: Option<ClientKind>,
     addr: Option<&'a [u8]>,
     laddr: Option<&'a [u8]>,
+    user: Option<&'a [u8]>,
     age_s: u64,
     with_me: bool,
 }
 
 impl<'a> Filter<'a> {
-    fn parse(args: Args<'a>) -> Result<Filter<'a>, Error> {
+    fn parse(args: Args<'a>, access: &Access) -> Result<Filter<'a>, Error> {
         let mut filter = Filter::default();
         let mut at = 2;
         while at < args.len() {
@@ -54,9 +56,10 @@ impl<'a> Filter<'a> {
             } else if is(name, "laddr") {
                 filter.laddr = Some(value);
             } else if is(name, "user") {
-                if value != b"default" {
+                if access.find(value).is_none() {
                     return Err(Error::quoting("ERR No such user '", value, "'"));
                 }
+                filter.user = Some(value);
             } else if is(name, "skipme") {
                 filter.with_me = match value {
                     yes if is(yes, "yes") => false,
@@ -79,6 +82,7 @@ impl<'a> Filter<'a> {
             && self.kind.is_none_or(|kind| kind == client.kind())
             && is(self.addr, &client.addr)
             && is(self.laddr, &client.laddr)
+            && self.user.is_none_or(|name| client.is_user(name))
             && now_ms.saturating_sub(client.connected_ms) / 1000 >= self.age_s
             && (self.with_me || client.id != session.info.id)
     }
@@ -92,7 +96,7 @@ fn positive(value: &[u8], text: &str) -> Result<u64, Error> {
 fn kill(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let filter = match args.len() {
         3 => Filter { addr: Some(args.at(2)), with_me: true, ..Filter::default() },
-        _ => Filter::parse(args)?,
+        _ => Filter::parse(args, context.session.access)?,
     };
     let session = &mut *context.session;
     let mut killed = 0;

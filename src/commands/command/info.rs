@@ -21,7 +21,7 @@ fn describe(out: &mut Reply, command: &Command, container: Option<&Command>) {
     out.integer(first);
     out.integer(last);
     out.integer(step);
-    words(out, &categories_of(command, container));
+    words(out, &categories(command, container));
     let tips = tips::of(&name);
     out.set(tips.len());
     tips.iter().for_each(|tip| out.bulk(tip.as_bytes()));
@@ -57,13 +57,6 @@ fn flags(command: &Command) -> Vec<&'static str> {
     told.chain(has_movable_keys(command.keys).then_some("movablekeys")).collect()
 }
 
-/// Whether first key, last key and step do not suffice to find the keys.
-fn has_movable_keys(keys: &[KeySpec]) -> bool {
-    let is_simple =
-        |spec: &KeySpec| matches!((spec.begin, spec.find), (Begin::Index(_), Find::Range { .. }));
-    !keys.iter().all(is_simple)
-}
-
 /// First key, last key and step, as far as those can express it.
 fn range(keys: &[KeySpec]) -> (i64, i64, i64) {
     let simple = keys.iter().filter_map(|spec| match (spec.begin, spec.find) {
@@ -79,74 +72,6 @@ fn range(keys: &[KeySpec]) -> (i64, i64, i64) {
         (one.0.min(other.0), last, one.2)
     });
     joined.unwrap_or((0, 0, 0))
-}
-
-/// The ACL categories of a command, with their `@`, in Redis's order.
-pub fn categories(registered: &Registered) -> Vec<&'static str> {
-    categories_of(registered.command, registered.container)
-}
-
-fn categories_of(command: &Command, container: Option<&Command>) -> Vec<&'static str> {
-    // A container without flags is no command: it has no category but @slow.
-    let is_mere_container = flags(command).is_empty() && !command.subcommands.is_empty();
-    let own = if is_mere_container { None } else { group_category(command, container) };
-    // Of channels, only what is flagged so is about them.
-    let own = own.filter(|own| *own != "@pubsub");
-    let scripting = own == Some("@scripting");
-    let is = |category: &str| match category {
-        "@read" => command.is(READONLY) && !scripting,
-        "@write" => command.is(WRITE),
-        "@pubsub" => command.is(PUBSUB),
-        "@admin" => command.is(ADMIN | ADMIN_CATEGORY),
-        "@fast" => command.is(FAST),
-        "@slow" => !command.is(FAST),
-        "@blocking" => command.is(BLOCKING),
-        "@set" | "@sortedset" | "@list" => command.is(REACHES),
-        "@dangerous" => command.is(ADMIN | DANGEROUS),
-        _ => false,
-    };
-    CATEGORIES.iter().filter(|known| is(known) || own == Some(**known)).copied().collect()
-}
-
-/// All ACL categories, with their `@`, in Redis's order.
-pub const CATEGORIES: &[&str] = &[
-    "@keyspace",
-    "@read",
-    "@write",
-    "@set",
-    "@sortedset",
-    "@list",
-    "@hash",
-    "@string",
-    "@bitmap",
-    "@hyperloglog",
-    "@geo",
-    "@stream",
-    "@pubsub",
-    "@admin",
-    "@fast",
-    "@slow",
-    "@blocking",
-    "@dangerous",
-    "@connection",
-    "@transaction",
-    "@scripting",
-];
-
-/// The category that a command has by what it is about.
-fn group_category(command: &Command, container: Option<&Command>) -> Option<&'static str> {
-    let is_command = command.name == "command" || container.is_some_and(|c| c.name == "command");
-    match command.group.name() {
-        _ if is_command || command.is(WAITS) => Some("@connection"),
-        "cluster" if command.is(FAST) => Some("@connection"),
-        "server" if command.is(WHOLE_KEYSPACE | WALKS) => Some("@keyspace"),
-        // SORT is about the types that it sorts.
-        "generic" if command.is(REACHES) => None,
-        "generic" => Some("@keyspace"),
-        "sorted-set" => Some("@sortedset"),
-        "transactions" => Some("@transaction"),
-        name => CATEGORIES.iter().find(|category| &category[1..] == name).copied(),
-    }
 }
 
 /// The words for what is done with a key.

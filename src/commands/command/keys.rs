@@ -4,11 +4,9 @@
 use super::OPEN;
 use super::info::{access_words, words};
 use crate::commands::declare::SessionCommand;
-use crate::commands::declare::is;
 use crate::session::Context;
-use redstart_engine::spec::keys::each_key;
+use redstart_engine::Error;
 use redstart_engine::spec::*;
-use redstart_engine::{Command, Error};
 use redstart_protocol::Args;
 
 /// COMMAND GETKEYS command [argument ...]
@@ -57,26 +55,11 @@ fn keys<'a>(context: &Context<'_>, args: Args<'a>) -> Result<Vec<(&'a [u8], Acce
         return Err(Error::GETKEYS_ARITY);
     }
     let mut keys = Vec::new();
-    let told = each_key(command.keys, args, |at, access| {
-        keys.push((args.at(at), settled(command, args, access)));
-    });
+    let told = command.each_key(args, |at, access| keys.push((args.at(at), access)));
     match told {
         Err(_) if command.is(NO_MANDATORY_KEYS) => Ok(Vec::new()),
         Err(error) => Err(error),
         Ok(()) if keys.is_empty() && !command.is(NO_MANDATORY_KEYS) => Err(Error::GETKEYS_INVALID),
         Ok(()) => Ok(keys),
-    }
-}
-
-/// What is done with a key where that depends on the arguments.
-fn settled(command: &Command, args: Args<'_>, access: Access) -> Access {
-    let has = |name| args.iter().skip(3).any(|word| is(word, name));
-    match command.name {
-        "set" if has("get") => RW | ACCESS | UPDATE,
-        "set" if ["ifeq", "ifne", "ifdeq", "ifdne"].into_iter().any(has) => RW | UPDATE,
-        "set" => OW | UPDATE,
-        "delex" if args.len() == 2 => RM | DELETE,
-        "delex" => RW | DELETE,
-        _ => access,
     }
 }

@@ -13,8 +13,6 @@ use redstart_engine::run::registry::Registered;
 use redstart_engine::spec::{self, *};
 use redstart_protocol::Args;
 
-pub use info::{CATEGORIES, categories};
-
 /// The commands of this file.
 pub static COMMANDS: &[&SessionCommand] =
     &[&COMMAND, &COUNT, &LIST, &INFO, &DOCS, &keys::GETKEYS, &keys::GETKEYSANDFLAGS, &HELP];
@@ -84,9 +82,10 @@ fn list(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
             let value = &args[4];
             let chosen: &dyn Fn(&Registered) -> bool = match &args[3] {
                 by if is(by, "module") => &|_| false,
-                by if is(by, "aclcat") => {
-                    &|registered| categories(registered).iter().any(|known| is(value, &known[1..]))
-                }
+                by if is(by, "aclcat") => &|found| {
+                    let own = categories(found.command, found.container);
+                    own.iter().any(|known| is(value, &known[1..]))
+                },
                 by if is(by, "pattern") => &|registered| {
                     matches(value, registered.full_name().as_bytes(), Case::Insensitive)
                 },

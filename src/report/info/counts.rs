@@ -1,6 +1,7 @@
 //! The sections of what is counted: requests, errors, times, keys.
 
 use super::{Facts, Lines};
+use crate::access::log::Refused;
 use crate::metrics::histogram::Histogram;
 use crate::notify::pubsub::Kind;
 use redstart_config::Setting;
@@ -69,9 +70,12 @@ pub fn stats(lines: &mut Lines, facts: &Facts) {
     lines.put("client_query_buffer_limit_disconnections", too_long);
     let unread = clients.output_limits.closed.load(Relaxed);
     lines.put("client_output_buffer_limit_disconnections", unread);
-    lines.put("acl_access_denied_auth", clients.wrong_passwords.load(Relaxed));
-    lines.zeros(&["acl_access_denied_cmd", "acl_access_denied_key"]);
-    lines.zeros(&["acl_access_denied_channel", "acl_access_denied_tls_cert"]);
+    let access = facts.server.access;
+    lines.put("acl_access_denied_auth", access.refused(Refused::Login));
+    lines.put("acl_access_denied_cmd", access.refused(Refused::Command));
+    lines.put("acl_access_denied_key", access.refused(Refused::Key));
+    lines.put("acl_access_denied_channel", access.refused(Refused::Channel));
+    lines.zeros(&["acl_access_denied_tls_cert"]);
 }
 
 pub fn command_stats(lines: &mut Lines, facts: &Facts) {

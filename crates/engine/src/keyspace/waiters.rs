@@ -140,6 +140,11 @@ impl Waiter {
         self.asked.as_ref()
     }
 
+    /// The request of a client that waits for keys.
+    pub fn request(&self) -> Option<(&'static Command, &OwnedArgs)> {
+        self.asked.as_ref().map(|asked| (asked.command, &asked.args))
+    }
+
     /// Ends the wait because its time is up, unless another thread is ending it. Returns whether
     /// this call ended it.
     pub fn time_out(&self) -> bool {

@@ -39,6 +39,8 @@ pub struct WorkerState {
     pub lacks_room: bool,
     /// Whether a script runs the command.
     pub in_script: bool,
+    /// Whether the client may not have keys looked up that the command does not name.
+    pub denies_reach: bool,
 }
 
 impl WorkerState {
@@ -59,6 +61,7 @@ impl WorkerState {
             no_touch: false,
             lacks_room: false,
             in_script: false,
+            denies_reach: false,
         }
     }
 

@@ -91,6 +91,12 @@ pub const SORTS: Flags = 1 << 45;
 pub const EVICTS: Flags = 1 << 46;
 /// The keyspace event of a key's deadline comes before the one of its value.
 pub const TIME_FIRST: Flags = 1 << 47;
+/// Its first argument is a channel that it publishes to.
+pub const PUBLISHES: Flags = 1 << 48;
+/// All its arguments are channels that the client wants to listen to.
+pub const LISTENS: Flags = 1 << 49;
+/// All its arguments are patterns of channels that the client wants to listen to.
+pub const LISTENS_BY_PATTERN: Flags = 1 << 50;
 
 /// The flags that COMMAND INFO lists, in its order.
 pub const FLAG_NAMES: &[(Flags, &str)] = &[

@@ -1,16 +1,19 @@
 //! A command's declaration: all that is known of it without its handler, in one place.
 //!
 //! Dispatch, the arity check, COMMAND and its subcommands, `docs/commands.md`, the shard locks and
-//! (later) ACL categories and cluster slots all read this one static.
+//! ACL categories and rights, and (later) cluster slots all read this one static.
 
+pub mod categories;
 pub mod flags;
 pub mod keys;
 pub mod syntax;
 
 pub use Arity::{AtLeast, Exactly};
+pub use categories::{CATEGORIES, categories, has_movable_keys};
 pub use flags::*;
 pub use keys::*;
 
+use crate::error::Error;
 use redstart_protocol::Args;
 
 /// How many arguments a command takes, its name included.
@@ -103,6 +106,9 @@ pub struct Doc {
 /// Which arguments of a request are passwords.
 pub type Secrets = fn(Args<'_>) -> Vec<usize>;
 
+/// What is done with the key of a request, where that depends on the arguments.
+pub type AccessOf = fn(Args<'_>) -> Access;
+
 /// What is declared of a command. It begins with [`declare`], and each of its methods adds a part.
 #[derive(Clone, Copy)]
 pub struct Command {
@@ -116,6 +122,8 @@ pub struct Command {
     pub flags: Flags,
     /// Where its keys are.
     pub keys: &'static [KeySpec],
+    /// What is done with a [`VARIABLE`] key.
+    pub access_of: Option<AccessOf>,
     /// What a person reads about it.
     pub doc: Doc,
     /// Which of its arguments are shown to nobody: passwords, mostly.
@@ -130,7 +138,17 @@ pub const REDACTED: &[u8] = b"(redacted)";
 /// A command without flags, without keys, and of which nothing is known yet.
 pub const fn declare(name: &'static str, group: Group, arity: Arity) -> Command {
     let doc = Doc { since: "", complexity: "", summary: "", syntax: "" };
-    Command { name, group, arity, flags: 0, keys: &[], doc, secrets: None, subcommands: &[] }
+    Command {
+        name,
+        group,
+        arity,
+        flags: 0,
+        keys: &[],
+        access_of: None,
+        doc,
+        secrets: None,
+        subcommands: &[],
+    }
 }
 
 impl Command {
@@ -142,6 +160,11 @@ impl Command {
     /// Says where the keys are.
     pub const fn keys(self, keys: &'static [KeySpec]) -> Command {
         Command { keys, ..self }
+    }
+
+    /// Says what is done with a [`VARIABLE`] key.
+    pub const fn access_of(self, access_of: AccessOf) -> Command {
+        Command { access_of: Some(access_of), ..self }
     }
 
     /// Says which Redis version brought it.
@@ -182,6 +205,17 @@ impl Command {
     /// The places of the arguments that are shown to nobody.
     pub fn secrets_in(&self, args: Args<'_>) -> Vec<usize> {
         self.secrets.map_or_else(Vec::new, |secrets| secrets(args))
+    }
+
+    /// Calls `f` with the argument index of every key, and what is done with it in this request.
+    ///
+    /// # Errors
+    /// As [`each_key`].
+    pub fn each_key(&self, args: Args<'_>, mut f: impl FnMut(usize, Access)) -> Result<(), Error> {
+        keys::each_key(self.keys, args, |at, access| match self.access_of {
+            Some(access_of) if access & VARIABLE != 0 => f(at, access_of(args)),
+            _ => f(at, access),
+        })
     }
 
     /// Whether the command has one of the given flags.

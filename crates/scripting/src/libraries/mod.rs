@@ -1,6 +1,6 @@
 //! What the prelude gets from the host: the functions behind `redis`, and the libraries of scripts.
 
-use crate::call::{BAD_ARGUMENT, NO_ARGUMENT, ScriptReply, State};
+use crate::call::{ScriptReply, State};
 use crate::compile::{ScriptCompiler, describe};
 use crate::digest::{Digester, hex};
 use crate::failure::Failure;
@@ -159,30 +159,15 @@ fn add_functions(lua: &Lua, around: &Surroundings<'_>, table: &Table) -> mlua::R
     let host = around.host.clone();
     let log = move |lua: &Lua, args| log(lua, &*host, args);
     table.set("log", lua.create_function(log)?)?;
-    let registry = around.parts.registry;
-    let acl_check_cmd = move |lua: &Lua, args: MultiValue| {
-        let Some(first) = args.front() else { return failed(lua, NO_ARGUMENT) };
-        let is_text = |value: &Value| {
-            matches!(value, Value::String(_) | Value::Integer(_) | Value::Number(_))
-        };
-        if !args.iter().all(is_text) {
-            return failed(lua, BAD_ARGUMENT);
-        }
-        let name = first.as_string().map(|name| name.as_bytes());
-        // A text of megabytes is not looked up.
-        match name.filter(|name| name.len() <= NAME_MAX).and_then(|name| registry.get_full(&name)) {
-            None => failed(lua, b"ERR Invalid command passed to redis.acl_check_cmd()"),
-            Some(found) if !found.command.arity.accepts(args.len()) => {
-                failed(lua, b"ERR Wrong number of args for redis.acl_check_cmd()")
-            }
-            Some(_) => Ok((Value::Boolean(true), None)),
-        }
+    let state = around.state.clone();
+    let acl_check_cmd = move |lua: &Lua, args: MultiValue| match state.borrow_mut().may_call(&args)
+    {
+        Ok(allowed) => Ok((Value::Boolean(allowed), None)),
+        Err(failure) => failed(lua, &failure),
     };
     table.set("acl_check_cmd", lua.create_function(acl_check_cmd)?)
 }
 
-/// No command has a longer name, in bytes.
-const NAME_MAX: usize = 256;
 /// Bytes that are digested between two questions whether to go on.
 const DIGESTED: usize = 1 << 18;
 

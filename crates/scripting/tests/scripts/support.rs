@@ -169,6 +169,7 @@ impl Worker {
             held: held.as_mut(),
             lacks_room: self.lacks_room,
             tracks_reads: self.tracks_reads,
+            checks_rights: false,
         };
         if let Err(error) = f(&mut self.runtime, &mut caller) {
             error.write(&mut reply);

@@ -10,12 +10,13 @@ use crate::spec::*;
 use crate::storage::bits::{self, WINDOW};
 use crate::storage::entry::{NewValue, Value};
 use crate::storage::table::Slot;
-use redstart_protocol::parse_i64;
+use redstart_protocol::{Args, parse_i64};
 
 /// BITFIELD key [GET encoding offset | [OVERFLOW how] SET encoding offset value | ...]
 pub static BITFIELD: DataCommand = declare("bitfield", Group::Bitmap, AtLeast(2))
     .flags(WRITE | DENYOOM)
     .keys(&[KeySpec::at(1, RW | ACCESS | UPDATE | VARIABLE)])
+    .access_of(access_of_bitfield)
     .since("3.2.0")
     .complexity("O(1) for each operation.")
     .summary("Reads, sets and increments integers of any width in a string.")
@@ -31,6 +32,21 @@ pub static BITFIELD: DataCommand = declare("bitfield", Group::Bitmap, AtLeast(2)
             false => read(call, &operations),
         }
     });
+
+/// Reads alone change nothing, nor does the word that says what an overflow means.
+fn access_of_bitfield(args: Args<'_>) -> Access {
+    let is = |at: usize, name: &str| args.at(at).eq_ignore_ascii_case(name.as_bytes());
+    let mut at = 2;
+    while at < args.len() {
+        let left = args.len() - at - 1;
+        at += match () {
+            () if is(at, "get") && left >= 2 => 3,
+            () if is(at, "overflow") && left >= 1 => 2,
+            () => return RW | ACCESS | UPDATE,
+        };
+    }
+    RO | ACCESS
+}
 
 /// BITFIELD_RO key [GET encoding offset ...]
 pub static BITFIELD_RO: DataCommand = declare("bitfield_ro", Group::Bitmap, AtLeast(2))

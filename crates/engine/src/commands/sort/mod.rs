@@ -135,7 +135,7 @@ struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    fn parse(args: Args<'a>, store: Store) -> Result<Options<'a>, Error> {
+    fn parse(args: Args<'a>, store: Store, denies_reach: bool) -> Result<Options<'a>, Error> {
         let mut options = Options {
             order: Order::default(),
             offset: 0,
@@ -162,10 +162,16 @@ impl<'a> Options<'a> {
                 options.stores = true;
                 at += 1;
             } else if is("BY") && left >= 1 {
+                if denies_reach && args.at(at + 1).contains(&b'*') {
+                    return Err(Error::SORT_BY_DENIED);
+                }
                 order.by = Pattern::parse(args.at(at + 1));
                 order.none |= order.by.is_none();
                 at += 1;
             } else if is("GET") && left >= 1 {
+                if denies_reach {
+                    return Err(Error::SORT_GET_DENIED);
+                }
                 let get = match args.at(at + 1) {
                     b"#" => Get::Element,
                     text => Pattern::parse(text).map_or(Get::Nothing, Get::Value),
@@ -245,7 +251,8 @@ impl<'a> Options<'a> {
 }
 
 fn sort(call: &mut Call<'_>, store: Store) -> Result<(), Error> {
-    let mut options = Options::parse(call.args, store)?;
+    let denies_reach = call.space.local.denies_reach;
+    let mut options = Options::parse(call.args, store, denies_reach)?;
     let source = call.key(0);
     let mut elements = Vec::new();
     let in_script = call.space.local.in_script;

@@ -138,6 +138,7 @@ pub static DIGEST: DataCommand = declare("digest", Group::String, Exactly(2))
 pub static DELEX: DataCommand = declare("delex", Group::String, AtLeast(2))
     .flags(WRITE | FAST)
     .keys(&[KeySpec::at(1, RW | DELETE | VARIABLE)])
+    .access_of(|args| if args.len() == 2 { RM | DELETE } else { RW | DELETE })
     .since("8.4.0")
     .complexity(
         "O(1) for IFEQ and IFNE, O(N) for IFDEQ and IFDNE where N is the length of \

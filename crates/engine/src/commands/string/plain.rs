@@ -9,6 +9,7 @@ use crate::run::command::DataCommand;
 use crate::spec::*;
 use crate::storage::entry::Value;
 use crate::storage::value::Type;
+use redstart_protocol::Args;
 
 /// GET key
 pub static GET: DataCommand = declare("get", Group::String, Exactly(2))
@@ -34,6 +35,7 @@ pub fn get(call: &mut Call<'_>) -> Result<(), Error> {
 pub static SET: DataCommand = declare("set", Group::String, AtLeast(3))
     .flags(WRITE | DENYOOM | SHORT | TAKES_KEEPTTL)
     .keys(&[KeySpec::at(1, RW | ACCESS | UPDATE | VARIABLE)])
+    .access_of(access_of_set)
     .since("1.0.0")
     .complexity("O(1)")
     .summary("Sets the string value of a key, whatever type it was, if the conditions hold.")
@@ -43,6 +45,17 @@ pub static SET: DataCommand = declare("set", Group::String, AtLeast(3))
          EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
     )
     .run(set);
+
+/// With GET, SET reads; with a condition it depends on what was there.
+fn access_of_set(args: Args<'_>) -> Access {
+    let has =
+        |name: &str| args.iter().skip(3).any(|word| word.eq_ignore_ascii_case(name.as_bytes()));
+    match () {
+        () if has("get") => RW | ACCESS | UPDATE,
+        () if ["ifeq", "ifne", "ifdeq", "ifdne"].into_iter().any(has) => RW | UPDATE,
+        () => OW | UPDATE,
+    }
+}
 
 fn set(call: &mut Call<'_>) -> Result<(), Error> {
     let key = call.key(0);

@@ -1,0 +1,13 @@
+//! Users: random ones with random rules, asked on Redis and on Redstart what they may do, and seen
+//! doing it; and what becomes of clients whose rights are taken away.
+//!
+//! `ACL_DECISIONS=1000000 cargo test --release --test access decisions -- --nocapture` is the long
+//! run; `ACL_SEED=N` repeats one.
+
+#[allow(dead_code, reason = "each test binary uses a part")]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod decisions;
+mod files;
+mod taken_away;
