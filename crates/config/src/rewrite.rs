@@ -73,7 +73,8 @@ fn text(old: &[u8], config: &Config, users: &[Vec<u8>]) -> Vec<u8> {
     };
     let new: Vec<Setting> = TABLE.iter().map(|(setting, _)| *setting).filter(is_new).collect();
     let users = users.unwrap_or_default();
-    if !(new.is_empty() && users.is_empty()) && !lines.iter().any(|line| line == SIGN) {
+    let adds_lines = !new.is_empty() || !users.is_empty();
+    if adds_lines && !lines.iter().any(|line| line == SIGN) {
         lines.push(SIGN.to_vec());
     }
     lines.extend(new.into_iter().map(|setting| directive(config, setting, setting.param().name)));
