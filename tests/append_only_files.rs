@@ -359,3 +359,54 @@ fn unknown_commands_and_scripts_are_refused() {
     }
     fs::remove_dir_all(&directory).expect("the directory is ours");
 }
+
+/// Deadlines that a log brings back are told of as those of commands are: by the log of our own, and
+/// by Redis 8's, where the fields' commands lie as they were sent.
+#[test]
+fn fields_and_keys_from_a_log_tell_when_they_go() {
+    const LEFT: Duration = Duration::from_millis(6000);
+    let directory = scratch("events-from-a-log");
+    let args =
+        [&UNSAVED[..], &["--appendonly", "yes", "--notify-keyspace-events", "Ehxg"]].concat();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let end = now.expect("the clock is right").as_millis() + LEFT.as_millis();
+    let at = |delay: u128| (end + delay).to_string();
+    let commands = [
+        "HSET some f 1 g 2".to_owned(),
+        format!("HPEXPIREAT some {} FIELDS 1 f", at(0)),
+        "HSET all f 1 g 2".to_owned(),
+        format!("HPEXPIREAT all {} FIELDS 2 f g", at(100)),
+        format!("HSETEX set PXAT {} FIELDS 1 f 1", at(200)),
+        format!("SET text v PXAT {}", at(300)),
+    ];
+    let log = commands
+        .iter()
+        .map(|text| logged_command(&text.split(' ').collect::<Vec<_>>()))
+        .collect::<String>();
+    fs::write(directory.join("appendonly.aof"), log).expect("it is ours");
+    // The first start reads Redis's file, the second our log.
+    for _ in 0..2 {
+        let mut server = Process::start(&directory, &args);
+        server.wait_until_ready();
+        server.kill();
+    }
+    let mut server = Process::start(&directory, &args);
+    server.wait_until_ready();
+    let mut listener = server.client();
+    line(&mut listener, "PSUBSCRIBE __key*");
+    let heard: Vec<String> = (0..6)
+        .map(|_| {
+            let Ok(Value::Items(_, parts)) = listener.reply() else { panic!("no message") };
+            let texts = parts[2..].iter().map(|part| match part {
+                Value::Bulk(text) => String::from_utf8_lossy(text).replace("__keyevent@0__:", ""),
+                other => panic!("{other:?} is no text"),
+            });
+            texts.collect::<Vec<_>>().join(" ")
+        })
+        .collect();
+    assert_eq!(
+        heard,
+        ["hexpired some", "hexpired all", "del all", "hexpired set", "del set", "expired text"]
+    );
+    fs::remove_dir_all(&directory).expect("the directory is ours");
+}

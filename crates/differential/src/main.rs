@@ -89,6 +89,9 @@ fn compare(options: &Options) -> ExitCode {
                     summary.oracle_ends
                 );
             }
+            if summary.late > 0 {
+                println!("{name}: {} streams took too long and were run again", summary.late);
+            }
             println!(
                 "{name} {}: {} commands, {} differences, {:.1} s, {} commands a second",
                 options.oracle.version,

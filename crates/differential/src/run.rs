@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::families::Plan;
 use crate::known::Differences;
 use crate::link::Fault;
+use crate::normalise::TOLERANCE_MS;
 use crate::oracle::Oracle;
 use crate::pair::{Difference, Pair, Stop};
 use crate::shrink;
@@ -23,6 +24,8 @@ const TAIL: usize = 40;
 const SHORT_MS: (u64, u64) = (1, 20);
 const SLEEP_MS: u64 = 120;
 
+/// How often a stream that differs is run again because it was slow.
+const TRIES: usize = 5;
 /// One in so many streams has a large key space.
 const WIDE_EVERY: u64 = 25;
 
@@ -64,6 +67,8 @@ pub struct Summary {
     pub known: Vec<String>,
     /// How often the oracle ended by itself. Such a stream proves nothing.
     pub oracle_ends: u64,
+    /// How often a stream was run again, because it took so long that times may differ by it.
+    pub late: u64,
 }
 
 impl Summary {
@@ -86,13 +91,14 @@ pub fn run(options: &Options, print: &mut dyn FnMut(&str)) -> Result<Summary, St
         seen: HashMap::new(),
         known: Vec::new(),
         oracle_ends: 0,
+        late: 0,
     };
     let mut number = 0;
     while summary.commands < options.commands && summary.reports.len() < options.differences_max {
         let stream = make(options, number);
         number += 1;
         summary.commands += stream.steps.len() as u64;
-        match pair.run(&stream) {
+        match run_in_time(&mut pair, &stream, &mut summary.late) {
             Ok(()) => {}
             Err(Stop::Io(error)) => match pair.oracle_has_ended() {
                 Ok(true) => summary.oracle_ends += 1,
@@ -112,6 +118,25 @@ pub fn run(options: &Options, print: &mut dyn FnMut(&str)) -> Result<Summary, St
     summary.elapsed = started.elapsed();
     summary.known = pair.known().lines();
     Ok(summary)
+}
+
+/// Runs a stream, and again where it differs and took longer than times may differ: on a busy machine
+/// one server may have been given a deadline seconds after the other.
+fn run_in_time(pair: &mut Pair, stream: &Stream, late: &mut u64) -> Result<(), Stop> {
+    let asleep = stream.steps.iter().map(|step| match step {
+        Step::Sleep(ms) => *ms,
+        Step::Send(_) => 0,
+    });
+    let patience = Duration::from_millis(asleep.sum::<u64>() + TOLERANCE_MS as u64 / 2);
+    for _ in 0..TRIES {
+        let began = Instant::now();
+        let outcome = pair.run(stream);
+        if !matches!(outcome, Err(Stop::Difference(_))) || began.elapsed() < patience {
+            return outcome;
+        }
+        *late += 1;
+    }
+    pair.run(stream)
 }
 
 /// Stream `number` of a run.

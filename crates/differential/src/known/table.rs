@@ -283,6 +283,14 @@ pub const TABLE: &[Known] = &[
     ),
     stays(
         &[REDIS_7],
+        "a command that waits, in a read-only script: Redis 7.0 asks first whether scripts may have it",
+        Sign::Reply(|_, oracle, subject| {
+            says(oracle, b"ERR This Redis command is not allowed from script")
+                && says(subject, b"ERR Write commands are not allowed from read-only scripts")
+        }),
+    ),
+    stays(
+        &[REDIS_7],
         "LPOS and LREM: the least integer of all",
         Sign::Reply(|_, _, subject| {
             let refused = b"ERR value is out of range, value must between -9223372036854775807";
