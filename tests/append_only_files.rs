@@ -360,8 +360,8 @@ fn unknown_commands_and_scripts_are_refused() {
     fs::remove_dir_all(&directory).expect("the directory is ours");
 }
 
-/// Deadlines that a log brings back are told of as those of commands are: by the log of our own, and
-/// by Redis 8's, where the fields' commands lie as they were sent.
+/// Deadlines that a log brings back are told of as those of commands are: by our own log, and by
+/// Redis's, where the commands lie as they were sent.
 #[test]
 fn fields_and_keys_from_a_log_tell_when_they_go() {
     const LEFT: Duration = Duration::from_millis(6000);
@@ -384,7 +384,7 @@ fn fields_and_keys_from_a_log_tell_when_they_go() {
         .map(|text| logged_command(&text.split(' ').collect::<Vec<_>>()))
         .collect::<String>();
     fs::write(directory.join("appendonly.aof"), log).expect("it is ours");
-    // The first start reads Redis's file, the second our log.
+    // The first start reads Redis's file, those after it our log.
     for _ in 0..2 {
         let mut server = Process::start(&directory, &args);
         server.wait_until_ready();

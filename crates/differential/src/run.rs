@@ -120,8 +120,8 @@ pub fn run(options: &Options, print: &mut dyn FnMut(&str)) -> Result<Summary, St
     Ok(summary)
 }
 
-/// Runs a stream, and again where it differs and took longer than times may differ: on a busy machine
-/// one server may have been given a deadline seconds after the other.
+/// Runs a stream, and again where it differs and took longer than times may differ: on a busy
+/// machine one server may have been given a deadline seconds after the other.
 fn run_in_time(pair: &mut Pair, stream: &Stream, late: &mut u64) -> Result<(), Stop> {
     let asleep = stream.steps.iter().map(|step| match step {
         Step::Sleep(ms) => *ms,

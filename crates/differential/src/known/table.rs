@@ -283,7 +283,7 @@ pub const TABLE: &[Known] = &[
     ),
     stays(
         &[REDIS_7],
-        "a command that waits, in a read-only script: Redis 7.0 asks first whether scripts may have it",
+        "a command that waits, in a read-only script: Redis 7.0 asks first if scripts may have it",
         Sign::Reply(|_, oracle, subject| {
             says(oracle, b"ERR This Redis command is not allowed from script")
                 && says(subject, b"ERR Write commands are not allowed from read-only scripts")
