@@ -3,6 +3,7 @@
 use super::table::{REDIS_7, REDIS_8, VALKEY_9, has, is_event, is_removal, says, some, stays};
 use super::{Known, Sign};
 use crate::families::{LISTED, SETS};
+use crate::reply::{Reply, decode};
 use crate::stream::Command;
 
 const SORT_REFUSES: &str =
@@ -57,7 +58,29 @@ pub const TABLE: &[Known] = &[
                 && (key.is_none_or(|key| !is_one_of(key, SETS)) || args.any(is_word("ALPHA")))
         }),
     ),
+    stays(
+        &[REDIS_7, REDIS_8, VALKEY_9],
+        "SORT of texts ends their comparison at a zero byte: those alike so far come in any order",
+        Sign::Reply(are_alike_before_zeros),
+    ),
 ];
+
+/// Both reply with the same texts, in orders that are the same up to each one's first zero byte.
+fn are_alike_before_zeros(command: &Command, oracle: &[u8], subject: &[u8]) -> bool {
+    let texts = |frame: &[u8]| match decode(frame) {
+        Ok(Reply::Aggregate(_, items)) => items
+            .into_iter()
+            .map(|item| if let Reply::Bulk(text) = item { Some(text) } else { None })
+            .collect::<Option<Vec<Vec<u8>>>>(),
+        _ => None,
+    };
+    let (Some(mut one), Some(mut other)) = (texts(oracle), texts(subject)) else { return false };
+    let before_zero = |text: &Vec<u8>| text.split(|byte| *byte == 0).next().map(<[u8]>::to_vec);
+    let is_same = one.iter().map(before_zero).eq(other.iter().map(before_zero));
+    one.sort();
+    other.sort();
+    (command.is("SORT") || command.is("SORT_RO")) && is_same && one == other
+}
 
 /// The oracle refuses numbers, or the subject does.
 fn is_no_number(command: &Command, oracle: &[u8], subject: &[u8]) -> bool {
