@@ -63,6 +63,14 @@ pub const TABLE: &[Known] = &[
     ),
     stays(
         &[REDIS_7, REDIS_8, VALKEY_9],
+        "BITFIELD whose every write fails: Redis does not tell who watches that the text grew",
+        Sign::NotSent(|command, _| {
+            let fails = |arg: &Vec<u8>| arg.eq_ignore_ascii_case(b"FAIL");
+            command.is("BITFIELD") && command.args.iter().any(fails) && has_wide(command)
+        }),
+    ),
+    stays(
+        &[REDIS_7, REDIS_8, VALKEY_9],
         "PFDEBUG DECODE of a damaged HyperLogLog: Redis shows what there is",
         Sign::Reply(|command, _, subject| {
             command.is("PFDEBUG") && says(subject, b"INVALIDOBJ Corrupted HLL object detected")
@@ -84,6 +92,17 @@ pub const TABLE: &[Known] = &[
 
 fn is_about_fields(command: &Command) -> bool {
     command.is("BITFIELD") || command.is("BITFIELD_RO")
+}
+
+/// Whether a BITFIELD adds or sets more than a field has room for.
+fn has_wide(command: &Command) -> bool {
+    let is_wide = |words: &[Vec<u8>]| {
+        let changes = [&b"INCRBY"[..], b"SET"].iter().any(|w| words[0].eq_ignore_ascii_case(w));
+        let width = words[1].get(1..).and_then(number_of).unwrap_or(0).clamp(0, 63);
+        let amount = number_of(&words[3]).map_or(u64::MAX, i64::unsigned_abs);
+        changes && amount >= 1 << width.saturating_sub(1)
+    };
+    command.args.windows(4).any(is_wide)
 }
 
 fn number_of(text: impl AsRef<[u8]>) -> Option<i64> {
