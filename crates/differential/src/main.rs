@@ -90,7 +90,7 @@ fn compare(options: &Options) -> ExitCode {
                 );
             }
             if summary.late > 0 {
-                println!("{name}: {} streams took too long and were run again", summary.late);
+                println!("{name}: {} streams were too slow to compare their times", summary.late);
             }
             println!(
                 "{name} {}: {} commands, {} differences, {:.1} s, {} commands a second",

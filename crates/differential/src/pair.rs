@@ -57,6 +57,15 @@ impl Difference {
         }
     }
 
+    /// Whether the replies are the same but for numbers, as when they tell times.
+    pub fn is_in_numbers(&self) -> bool {
+        fn without_digits(frame: &[u8]) -> impl Iterator<Item = &u8> {
+            frame.iter().filter(|byte| !byte.is_ascii_digit())
+        }
+        let subject = self.subject.as_ref();
+        subject.is_ok_and(|frame| without_digits(&self.oracle).eq(without_digits(frame)))
+    }
+
     /// What makes two differences the same one: the command's name and the replies' kinds.
     pub fn signature(&self) -> String {
         let mut name = self.command().map(|c| c.name().to_ascii_uppercase()).unwrap_or_default();
