@@ -2,7 +2,7 @@
 
 use super::table::{REDIS_7, REDIS_8, VALKEY_9, says, stays};
 use super::{Known, Sign};
-use crate::normalise::{Rule, same};
+use crate::normalise::scan_page;
 use crate::reply::{Reply, decode};
 use crate::stream::Command;
 
@@ -105,17 +105,33 @@ pub const TABLE: &[Known] = &[
         &[VALKEY_9],
         "minus zero, which Valkey keeps in a sorted set that begins with a long member",
         Sign::Reply(|command, oracle, subject| {
-            is_about_scores(command)
-                && (are_same_numbers(oracle, subject)
-                    || command.is("ZSCAN")
-                        && same(Rule::ScanPart, &without_minus_zero(oracle), subject))
+            is_about_scores(command) && are_same_numbers(oracle, subject)
+        }),
+    ),
+    stays(
+        &[REDIS_7, REDIS_8, VALKEY_9],
+        "ZSCAN of what is a skiplist there, by SORT or a long member not added: its digits",
+        Sign::Reply(|command, oracle, subject| {
+            command.is("ZSCAN") && scores_of(oracle).is_some_and(|o| scores_of(subject) == Some(o))
         }),
     ),
 ];
 
-/// A reply in which zero is only zero.
-fn without_minus_zero(reply: &[u8]) -> Vec<u8> {
-    String::from_utf8_lossy(reply).replace("$2\r\n-0\r\n", "$1\r\n0\r\n").into_bytes()
+/// The members of a ZSCAN that was whole, in order, with their scores as numbers.
+fn scores_of(reply: &[u8]) -> Option<Vec<(Vec<u8>, u64)>> {
+    let reply = decode(reply).ok()?;
+    let (b"0", items) = scan_page(&reply)? else { return None };
+    let pair = |pair: &[Reply]| match pair {
+        [Reply::Bulk(member), Reply::Bulk(score)] => {
+            let score: f64 = std::str::from_utf8(score).ok()?.parse().ok()?;
+            // Minus zero is zero.
+            Some((member.clone(), (score + 0.0).to_bits()))
+        }
+        _ => None,
+    };
+    let mut all: Vec<_> = items.chunks(2).map(pair).collect::<Option<_>>()?;
+    all.sort_unstable();
+    Some(all)
 }
 
 fn is_about_places(command: &Command) -> bool {
