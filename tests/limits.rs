@@ -123,6 +123,42 @@ fn the_key_that_goes_is_chosen_well() {
     assert!(used_gone * 8 < gone, "{used_gone} of the {gone} that are gone were in use");
 }
 
+/// Keys that are used once come to the fourfold of what there is room for, and go again; a key that
+/// is used more than those that are least used comes to stay.
+#[test]
+fn a_scan_displaces_nothing_by_tinylfu() {
+    for threads in ["1", "2"] {
+        let policy = ["--maxmemory-policy", "allkeys-tinylfu"];
+        let binary = Path::new(env!("CARGO_BIN_EXE_redstart"));
+        let args = [&["--maxmemory", "12mb", "--save", "", "--threads", threads], &policy[..]];
+        let server = Server::start(binary, &args.concat()).expect("redstart starts");
+        let mut client = connect(&server);
+        let value = "v".repeat(900);
+        let hot = |n: usize| format!("hot{n}");
+        pipeline(&mut client, (0..4000).map(|n| format!("SET {} {value}", hot(n))));
+        for _ in 0..4 {
+            pipeline(&mut client, (0..4000).map(|n| format!("GET {}", hot(n))));
+        }
+        let Value::Int(uses) = call(&mut client, "OBJECT FREQ hot1") else { panic!("a number") };
+        assert!((2..=5).contains(&uses), "{uses} uses");
+        pipeline(&mut client, (0..40_000).map(|n| format!("SET once{n} {value}")));
+        assert!(number(&mut client, "evicted_keys") > 20_000);
+        let exist = pipeline(&mut client, (0..4000).map(|n| format!("EXISTS {}", hot(n))));
+        let left = exist.iter().filter(|exists| **exists == Value::Int(1)).count();
+        assert!(left > 3900, "{left} of 4000 are left, {threads} workers");
+        // A newcomer that is asked for again and again stays, too.
+        let mut misses = 0;
+        for n in 0..30 {
+            pipeline(&mut client, (0..500).map(|k| format!("SET next{n}-{k} {value}")));
+            if call(&mut client, "GET late") == Value::Nil {
+                call(&mut client, &format!("SET late {value}"));
+                misses += 1;
+            }
+        }
+        assert!(misses < 10, "missed {misses} times of 30, {threads} workers");
+    }
+}
+
 #[test]
 fn what_grows_beyond_its_arguments_is_within_the_limit() {
     let server = start(&["--maxmemory", "1mb"]);

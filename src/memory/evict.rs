@@ -14,10 +14,12 @@
 //! served, and it goes on. A key is chosen among a few that are drawn from shards drawn at random
 //! and the best that were drawn before for the same request and are still there.
 
+use crate::memory::popularity::Popularity;
 use crate::memory::reclaim::{Reclaimer, bytes_of as bytes_of_garbage};
 use crate::memory::watermarks::Watermarks;
 use crate::system::allocator::{self, Thrift};
 use redstart_config::{Config, Setting};
+use redstart_engine::aging::Rule;
 use redstart_engine::commands::key::EVICT;
 use redstart_engine::hasher::{SHARDS, shard_of};
 use redstart_engine::keyspace::db::Db;
@@ -117,23 +119,38 @@ pub struct Evictor {
     slack: AtomicUsize,
     /// Whether the process has so much that workers should give back what they can.
     bloated: AtomicBool,
+    /// What the policies of `tinylfu` know.
+    popularity: Popularity,
 }
 
 /// A key that may go.
-struct Candidate {
+pub struct Candidate {
     score: u64,
-    db: usize,
-    key: Vec<u8>,
+    /// How often it was used, where that is known.
+    pub uses: u8,
+    /// Its database.
+    pub db: usize,
+    /// Its name.
+    pub key: Vec<u8>,
+}
+
+impl Candidate {
+    /// An entry of a database, by what ages mean.
+    pub fn of(db: usize, entry: &Entry, aging: Rule, now: Now) -> Candidate {
+        let age = entry.age();
+        let uses = aging.frequency(age, now).unwrap_or(0);
+        Candidate { score: aging.staleness(age, now).into(), uses, db, key: entry.key().to_vec() }
+    }
 }
 
 /// The best of all candidates that were drawn for one request, the worst first. A few draws are a
 /// poor sample of all keys; what they leave over makes the next choice better.
 #[derive(Default)]
-struct Pool(Vec<Candidate>);
+pub struct Pool(Vec<Candidate>);
 
 impl Pool {
     /// Keeps a candidate if it is among the best.
-    fn offer(&mut self, drawn: Candidate) {
+    pub fn offer(&mut self, drawn: Candidate) {
         if self.0.iter().any(|kept| kept.db == drawn.db && kept.key == drawn.key) {
             return;
         }
@@ -167,6 +184,7 @@ impl Evictor {
             crowded: AtomicBool::new(false),
             slack: AtomicUsize::new(0),
             bloated: AtomicBool::new(false),
+            popularity: Popularity::default(),
         }
     }
 
@@ -174,7 +192,7 @@ impl Evictor {
     pub fn configure(&self, config: &Config) {
         let policy = config.choice(Setting::MaxmemoryPolicy);
         let rank = match policy.split_once('-') {
-            Some((_, "lru" | "lfu" | "lrm")) => Rank::Stale,
+            Some((_, "lru" | "lfu" | "lrm" | "tinylfu")) => Rank::Stale,
             Some((_, "random")) => Rank::Random,
             Some((_, "ttl")) => Rank::Deadline,
             _ => Rank::Never,
@@ -182,6 +200,7 @@ impl Evictor {
         self.rank.store(rank as u8, Relaxed);
         self.volatile_only.store(policy.starts_with("volatile"), Relaxed);
         self.samples.store(config.count(Setting::MaxmemorySamples), Relaxed);
+        self.popularity.reset(config.count(Setting::Threads));
         let limit = config.count(Setting::Maxmemory);
         self.limit.store(limit, Relaxed);
         self.slack.store(0, Relaxed);
@@ -253,6 +272,7 @@ impl Evictor {
         now: Now,
     ) -> Room {
         let limit = self.limit.load(Relaxed);
+        self.popularity.settle(engine, local);
         let since = self.note(bytes, now);
         if self.used.load(Relaxed).saturating_add(since) <= limit {
             return Room::Enough;
@@ -273,6 +293,9 @@ impl Evictor {
         let mut room = Room::Enough;
         if used > limit.saturating_sub(spare / 2) {
             let (mut evicted, mut pool) = (0, Pool::default());
+            if let Rule::Popularity { .. } = engine.options.aging() {
+                self.popularity.begin(engine);
+            }
             // A key that a snapshot keeps leaves no room yet.
             while used > limit.saturating_sub(spare) && evicted < KEYS_MAX && !leaves_much() {
                 let Some(freed) = self.evict(engine, local, &mut pool, now) else { break };
@@ -346,7 +369,16 @@ impl Evictor {
         pool: &mut Pool,
         now: Now,
     ) -> Option<usize> {
-        let Candidate { db, key, .. } = self.choose(engine, pool, now)?;
+        let drawn = self.choose(engine, pool, now);
+        let gone = if let Rule::Popularity { .. } = engine.options.aging() {
+            let only = (self.volatile_only.load(Relaxed), now);
+            let (gone, way) = self.popularity.judge(engine, local, pool, drawn, only)?;
+            self.popularity.remember(engine, &gone, way);
+            gone
+        } else {
+            drawn?
+        };
+        let Candidate { db, key, .. } = gone;
         let hash = engine.keyspace.hasher().hash(&key);
         let args = OwnedArgs::from_slices(&[b"EVICT", &key]);
         let shard = shard_of(hash);
@@ -401,18 +433,21 @@ impl Evictor {
         let (_, slots) = db.table().capacity();
         let start = fastrand::usize(..slots);
         let looked = if volatile_only { slots } else { SLOTS_MAX.min(slots) };
-        let may_go = |entry: &&Entry| !volatile_only || entry.deadline_ms() != 0;
+        let aging = engine.options.aging();
+        let may_go = |entry: &&Entry| {
+            (!volatile_only || entry.deadline_ms() != 0) && !aging.is_newcomer(entry.age())
+        };
         let drawn = (0..looked).filter_map(|n| db.table().nth((start + n) % slots)).find(may_go);
         let entry = match drawn {
             Some(entry) => entry,
             None => db.table().iter().find(may_go)?,
         };
-        let score = match rank {
-            Rank::Stale => engine.options.aging().staleness(entry.age(), now).into(),
-            Rank::Deadline => u64::MAX - entry.deadline_ms(),
-            Rank::Random | Rank::Never => 0,
-        };
-        Some(Candidate { score, db: index, key: entry.key().to_vec() })
+        let drawn = Candidate::of(index, entry, aging, now);
+        Some(match rank {
+            Rank::Stale => drawn,
+            Rank::Deadline => Candidate { score: u64::MAX - entry.deadline_ms(), ..drawn },
+            Rank::Random | Rank::Never => Candidate { score: 0, ..drawn },
+        })
     }
 }
 
@@ -427,7 +462,7 @@ mod tests {
     use super::*;
 
     fn candidate(score: u64, key: &str) -> Candidate {
-        Candidate { score, db: 0, key: key.into() }
+        Candidate { score, uses: 0, db: 0, key: key.into() }
     }
 
     #[test]

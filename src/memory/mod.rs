@@ -2,5 +2,6 @@
 //! much was in use.
 
 pub mod evict;
+pub mod popularity;
 pub mod reclaim;
 pub mod watermarks;

@@ -159,13 +159,16 @@ pub fn apply_once(config: &Config, options: &Options) {
 }
 
 /// What the ages of entries mean, which eviction goes by.
-fn aging(config: &Config) -> Rule {
+fn aging(config: &Config, now: Rule) -> Rule {
     match config.choice(Setting::MaxmemoryPolicy).split_once('-') {
         Some((_, "lfu")) => Rule::Frequency {
             log_factor: config.count(Setting::LfuLogFactor) as u32,
             decay_min: config.count(Setting::LfuDecayTime) as u32,
         },
         Some((_, "lrm")) => Rule::Modified,
+        // Its time goes on.
+        Some((_, "tinylfu")) if matches!(now, Rule::Popularity { .. }) => now,
+        Some((_, "tinylfu")) => Rule::Popularity { moment: 0 },
         _ => Rule::Idle,
     }
 }
@@ -193,7 +196,7 @@ pub fn apply(config: &Config, server: &Server) {
     let (events, published) = (config.events(), KEYSPACE | KEYEVENT);
     engine.set_events(if events & published == 0 { 0 } else { events });
     let options = &engine.options;
-    options.set_aging(aging(config));
+    options.set_aging(aging(config, options.aging()));
     options.set_keeps_ages(goes_by_ages(config));
     options.set_string_bytes_max(config.count(Setting::ProtoMaxBulkLen) as u64);
     let rdb_version = config.choice(Setting::RdbVersion).parse();

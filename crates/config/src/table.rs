@@ -357,6 +357,7 @@ parameters! {
     MaxmemoryPolicy = param("maxmemory-policy", "noeviction", Choice(&[
         "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "volatile-lrm",
         "allkeys-lru", "allkeys-lfu", "allkeys-random", "allkeys-lrm", "noeviction",
+        "volatile-tinylfu", "allkeys-tinylfu",
     ]));
     MaxmemorySamples = param("maxmemory-samples", "5", Integer(1, 64));
     MinReplicasMaxLag = param("min-replicas-max-lag", "10", Integer(0, INT))

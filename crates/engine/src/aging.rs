@@ -5,12 +5,20 @@
 //! Idle      | seconds of the last use   |
 //! Modified  | of the last change        |
 //! Frequency | minutes       | frequency |
+//!
+//!             23         22                  6 5    0
+//! Popularity | newcomer | moment of the last use | uses |
 //! ```
 //!
 //! A frequency is a Morris counter, after Redis's: a use makes it grow by one with a probability
 //! that falls as it grows, so that eight bits distinguish ten uses from a million; and it falls by
 //! one for every so many minutes since the minutes that stand beside it. A new entry begins above
 //! zero, or it would be the first to go.
+//!
+//! Popularity counts uses up to 63, and halves them whenever a period has passed. Its clock is no
+//! clock: a moment is as many uses as a sixty-fourth of a period, and a period ten uses for each
+//! key that there is, so that what is popular depends on what else is used, however fast. A newcomer
+//! has yet to be compared with those that would go in its place; see `src/memory/popularity.rs`.
 //!
 //! The meaning is the server's and not the entry's: after a change of the policy, ages mean
 //! nothing until the entries are used again.
@@ -24,6 +32,18 @@ const BITS: u32 = 0x00ff_ffff;
 /// The place of the decay time among the bits of a packed rule, and the mark of one that counts.
 const DECAY_AT: u32 = 32;
 const COUNTS: u64 = 1 << 31;
+
+/// The place of the moment among the bits of an age and of a packed rule, and its width.
+const MOMENT_AT: u32 = 6;
+const MOMENT_BITS: u32 = 17;
+const PACKED_MOMENT_AT: u32 = 32;
+/// The binary logarithm of how many moments are a period.
+const PERIOD_BITS: u32 = 6;
+/// The bit of a newcomer, and the most uses.
+const NEWCOMER: u32 = 1 << (MOMENT_AT + MOMENT_BITS);
+const USES_MAX: u32 = (1 << MOMENT_AT) - 1;
+/// A newcomer of so many periods ago was forgotten, and is one no more.
+const NEWCOMER_PERIODS: u32 = 2;
 
 /// Of an age that is ahead of the moment at which it is looked at by less than this: the entry was
 /// used since. The clocks of ages go round, so that it would look like their longest time.
@@ -53,6 +73,11 @@ pub enum Rule {
         /// Minutes after which a frequency falls by one, zero for never (`lfu-decay-time`).
         decay_min: u32,
     },
+    /// How often it was used lately, and when last (the policies of `tinylfu`).
+    Popularity {
+        /// Now.
+        moment: u32,
+    },
 }
 
 impl Rule {
@@ -65,6 +90,7 @@ impl Rule {
                 let log_factor = u64::from(log_factor).min(COUNTS - 1);
                 u64::from(decay_min) << DECAY_AT | COUNTS | log_factor
             }
+            Rule::Popularity { moment } => u64::from(moment) << PACKED_MOMENT_AT | 2,
         }
     }
 
@@ -74,6 +100,7 @@ impl Rule {
         match word {
             0 => Rule::Idle,
             1 => Rule::Modified,
+            _ if word as u32 == 2 => Rule::Popularity { moment: (word >> PACKED_MOMENT_AT) as u32 },
             _ => Rule::Frequency {
                 log_factor: (word & (COUNTS - 1)) as u32,
                 decay_min: (word >> DECAY_AT) as u32,
@@ -87,7 +114,35 @@ impl Rule {
         match self {
             Rule::Idle | Rule::Modified => now.access_clock(),
             Rule::Frequency { .. } => minutes(now) << 8 | u32::from(NEW),
+            Rule::Popularity { moment } => moment << MOMENT_AT | 1,
         }
+    }
+
+    /// The age of a new entry that was used so often before it went the last time.
+    pub fn returned(moment: u32, uses: u8, is_newcomer: bool) -> u32 {
+        let mark = if is_newcomer { NEWCOMER } else { 0 };
+        mark | moment << MOMENT_AT | (u32::from(uses) + 1).min(USES_MAX)
+    }
+
+    /// Whether an entry has yet to be compared.
+    pub fn is_newcomer(self, age: u32) -> bool {
+        let Rule::Popularity { moment } = self else { return false };
+        age & NEWCOMER != 0 && periods(age, moment) < NEWCOMER_PERIODS
+    }
+
+    /// The age of an entry that is no newcomer any more.
+    pub fn settled(age: u32) -> u32 {
+        age & !NEWCOMER
+    }
+
+    /// The moment and the number of the period after so many more moments.
+    pub fn moment_after(moment: u32, moments: u32) -> u32 {
+        moment.wrapping_add(moments) & ((1 << MOMENT_BITS) - 1)
+    }
+
+    /// The period that a moment is in.
+    pub fn period_of(moment: u32) -> u32 {
+        moment >> PERIOD_BITS
     }
 
     /// The age of an entry of which it is known how long it was idle, or how often it is used.
@@ -98,6 +153,9 @@ impl Rule {
             }
             (Rule::Frequency { .. }, _, Some(frequency)) => {
                 minutes(now) << 8 | u32::from(frequency)
+            }
+            (Rule::Popularity { moment }, _, Some(frequency)) => {
+                Rule::returned(moment, frequency.saturating_sub(1), false)
             }
             _ => self.fresh(now),
         }
@@ -114,6 +172,10 @@ impl Rule {
                 let grows = random.f64() * (above * f64::from(log_factor) + 1.0) < 1.0;
                 minutes(now) << 8 | u32::from(frequency.saturating_add(grows.into()))
             }
+            Rule::Popularity { moment } => {
+                let uses = (uses_lately(age, moment) + 1).min(USES_MAX);
+                age & NEWCOMER | moment << MOMENT_AT | uses
+            }
         }
     }
 
@@ -122,6 +184,7 @@ impl Rule {
         match self {
             Rule::Idle | Rule::Modified => None,
             Rule::Frequency { decay_min, .. } => Some(decayed(age, now, decay_min)),
+            Rule::Popularity { moment } => Some(uses_lately(age, moment) as u8),
         }
     }
 
@@ -137,6 +200,7 @@ impl Rule {
                 let is_ahead = ahead_min < AHEAD_S / 60;
                 Kept::Frequency(if is_ahead { age as u8 } else { decayed(age, now, decay_min) })
             }
+            Rule::Popularity { moment } => Kept::Frequency(uses_lately(age, moment) as u8),
         }
     }
 
@@ -149,6 +213,10 @@ impl Rule {
 
     /// How good a candidate for eviction an entry is: the higher, the better.
     pub fn staleness(self, age: u32, now: Now) -> u32 {
+        if let Rule::Popularity { moment } = self {
+            let unused = moment.wrapping_sub(age >> MOMENT_AT) & ((1 << MOMENT_BITS) - 1);
+            return (USES_MAX - uses_lately(age, moment)) << MOMENT_BITS | unused;
+        }
         match self.frequency(age, now) {
             Some(frequency) => u32::from(u8::MAX - frequency),
             None => now.access_clock().wrapping_sub(age) & BITS,
@@ -168,6 +236,18 @@ fn decayed(age: u32, now: Now, decay_min: u32) -> u8 {
     (age as u8).saturating_sub(u8::try_from(lost).unwrap_or(u8::MAX))
 }
 
+/// How many periods have begun since an age's moment.
+fn periods(age: u32, moment: u32) -> u32 {
+    let since = |moment: u32| moment >> PERIOD_BITS;
+    let last = age >> MOMENT_AT & ((1 << MOMENT_BITS) - 1);
+    since(moment).wrapping_sub(since(last)) & ((1 << (MOMENT_BITS - PERIOD_BITS)) - 1)
+}
+
+/// The uses in an age, halved for each period since.
+fn uses_lately(age: u32, moment: u32) -> u32 {
+    (age & USES_MAX) >> periods(age, moment).min(MOMENT_AT)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,7 +262,8 @@ mod tests {
     fn a_rule_survives_its_word() {
         let long = Rule::Frequency { log_factor: i32::MAX as u32, decay_min: i32::MAX as u32 };
         let none = Rule::Frequency { log_factor: 0, decay_min: 0 };
-        for rule in [Rule::Idle, Rule::Modified, RULE, long, none] {
+        let popular = Rule::Popularity { moment: (1 << MOMENT_BITS) - 1 };
+        for rule in [Rule::Idle, Rule::Modified, RULE, long, none, popular] {
             assert_eq!(Rule::unpack(rule.pack()), rule);
         }
     }
@@ -228,5 +309,30 @@ mod tests {
         assert_eq!(keeps.frequency(age, at(65_600)), Some(5));
         assert!(RULE.staleness(age, at(65_600)) > RULE.staleness(age, at(65_535)));
         assert_eq!(RULE.idle_s(age, at(65_600)), None);
+    }
+
+    #[test]
+    fn uses_are_halved_by_periods_and_a_newcomer_stays_one_for_a_while() {
+        let (mut random, period) = (fastrand::Rng::with_seed(1), 1 << PERIOD_BITS);
+        let rule = |periods: u32| Rule::Popularity {
+            moment: Rule::moment_after((1 << MOMENT_BITS) - period, periods * period),
+        };
+        let Rule::Popularity { moment } = rule(0) else { panic!("it is one") };
+        let mut age = Rule::returned(moment, 3, true);
+        for _ in 0..8 {
+            age = rule(0).used(age, at(0), &mut random);
+        }
+        // The clock goes round meanwhile.
+        let uses = |periods| rule(periods).frequency(age, at(0));
+        assert_eq!([uses(0), uses(1), uses(2), uses(9)], [Some(12), Some(6), Some(3), Some(0)]);
+        assert!(rule(1).is_newcomer(age) && !rule(2).is_newcomer(age));
+        assert!(!rule(0).is_newcomer(Rule::settled(age)));
+        assert_eq!(rule(0).frequency(Rule::settled(age), at(0)), Some(12));
+        assert!(rule(1).staleness(age, at(0)) > rule(0).staleness(age, at(0)));
+        for _ in 0..100 {
+            age = rule(1).used(age, at(0), &mut random);
+        }
+        assert_eq!(rule(1).frequency(age, at(0)), Some(63));
+        assert_eq!(rule(1).idle_s(age, at(0)), None);
     }
 }

@@ -4,9 +4,11 @@ mod big;
 mod chart;
 mod cli;
 mod client;
+mod exact;
 mod expiry;
 mod hashes;
 mod histogram;
+mod hits;
 mod lines;
 mod lists;
 mod load;
@@ -28,6 +30,7 @@ mod stall;
 mod strings;
 mod strip;
 mod throughput;
+mod traces;
 mod workers;
 mod workload;
 
@@ -71,6 +74,7 @@ fn run(plan: &Plan) -> Outcome<bool> {
             Group::Publish => sections.push(publish::run(plan, &cores)),
             Group::Memory => sections.push(memory::run(plan, &cores)),
             Group::Stall => sections.push(stall::run(plan, &cores)),
+            Group::Hits => sections.push(hits::run(plan, &cores)),
             Group::Expiry => sections.push(expiry::run(plan, &cores)),
             Group::Workers => sections.push(workers::run(plan, &cores)),
             Group::Big => sections.push(big::run(plan, &cores)),

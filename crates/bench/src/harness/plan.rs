@@ -40,6 +40,8 @@ pub enum Group {
     Log,
     /// A snapshot under full write load, and loading it
     Snapshot,
+    /// How many requests of a cache are hits, at equal bytes
+    Hits,
 }
 
 impl Group {

@@ -23,6 +23,7 @@ mod busy;
 pub mod db;
 mod escalation;
 pub mod garbage;
+pub mod ghosts;
 pub mod restore;
 pub mod shard;
 pub mod snapshot;

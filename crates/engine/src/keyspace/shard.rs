@@ -5,6 +5,7 @@
 //! others are made when they are first written to.
 
 use crate::keyspace::db::Db;
+use crate::keyspace::ghosts::Ghosts;
 use crate::keyspace::snapshot::pending::{Queue, SnapshotItem};
 use crate::keyspace::tracking::{Changes, Tracked};
 use crate::keyspace::waiters::Waiters;
@@ -22,6 +23,8 @@ pub struct Shard {
     pub tracked: Tracked,
     /// The clients that wait for keys of this shard.
     pub waiters: Waiters,
+    /// The keys of this shard that were evicted lately.
+    pub ghosts: Ghosts,
 }
 
 impl Shard {

@@ -237,6 +237,10 @@ impl<'a> KeyAccess<'a> {
         self.local.stats.changes.add(1);
         shard.touch(self.db, key.bytes, true, &mut self.local.changes);
         shard.waiters.note(self.db, key.hash, key.bytes, &mut self.local.ready);
+        let age = match slot {
+            Some(_) => self.local.aging.fresh(self.now),
+            None => self.local.fresh_age(shard, self.db, key.hash, self.now),
+        };
         let db = shard.db_mut(self.db);
         let (slot, old) = match slot {
             Some(slot) => (slot, db.replace(key.hash, slot, value, deadline_ms, hasher)),
@@ -251,8 +255,10 @@ impl<'a> KeyAccess<'a> {
         let entry = db.table_mut().at_mut(slot);
         // Another value is a new one by its idle time, but as popular as the key has been.
         match self.local.aging {
-            Rule::Frequency { .. } if !is_new => self.local.note_use(entry, self.now),
-            aging => entry.touch(aging.fresh(self.now)),
+            Rule::Frequency { .. } | Rule::Popularity { .. } if !is_new => {
+                self.local.note_use(entry, self.now);
+            }
+            _ => entry.touch(age),
         }
         let wake_ms = entry.wake_ms();
         let moved = db.table_mut().take_moved() && self.db == 0;
@@ -481,7 +487,7 @@ impl<'a> KeyAccess<'a> {
 
     /// A move to another name is a use by the idle time, and none by the frequency.
     pub(crate) fn note_moved(&mut self, entry: &mut Entry) {
-        if !matches!(self.local.aging, Rule::Frequency { .. }) {
+        if !matches!(self.local.aging, Rule::Frequency { .. } | Rule::Popularity { .. }) {
             self.local.note_change(entry, self.now);
         }
     }

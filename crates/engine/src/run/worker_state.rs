@@ -3,12 +3,15 @@
 use crate::aging::Rule;
 use crate::clock::Now;
 use crate::keyspace::garbage::Garbage;
+use crate::keyspace::ghosts::{Recalled, Way};
+use crate::keyspace::shard::Shard;
 use crate::keyspace::tracking::Changes;
 use crate::keyspace::waiters::{Ready, Wait};
 use crate::run::effects::Effects;
 use crate::run::events::Event;
 use crate::stats::Stats;
 use crate::storage::entry::Entry;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// What one worker has for itself.
@@ -41,7 +44,45 @@ pub struct WorkerState {
     pub in_script: bool,
     /// Whether the client may not have keys looked up that the command does not name.
     pub denies_reach: bool,
+    /// What this worker knows of newcomers.
+    pub newcomers: Newcomers,
 }
+
+/// The keys that a worker has added lately, where eviction goes by [`Rule::Popularity`].
+#[derive(Default)]
+pub struct Newcomers {
+    /// Their hashes, the oldest first.
+    pub hashes: VecDeque<u64>,
+    /// How many there may be before the oldest is compared; zero while nothing is evicted.
+    pub most: usize,
+    /// How many may be added meanwhile: those beyond are forgotten.
+    pub room: usize,
+    /// Uses of keys since they were last counted.
+    pub uses: u64,
+    /// By how many keys all newcomers should be more, or fewer.
+    pub wish: i64,
+}
+
+impl Newcomers {
+    /// Notes a key that is added, and what is known of it.
+    fn add(&mut self, hash: u64, recalled: Recalled) {
+        self.uses += 1;
+        self.wish += match recalled.soon {
+            Some(Way::Refused) => WISH,
+            Some(Way::Displaced) => -WISH,
+            None => 0,
+        };
+        if self.most > 0 {
+            self.hashes.push_back(hash);
+            if self.hashes.len() > self.most + self.room {
+                self.hashes.pop_front();
+            }
+        }
+    }
+}
+
+/// By how many keys one that came back soon changes the wish.
+const WISH: i64 = 5;
 
 impl WorkerState {
     /// A worker's part, with its random source's seed.
@@ -62,6 +103,7 @@ impl WorkerState {
             lacks_room: false,
             in_script: false,
             denies_reach: false,
+            newcomers: Newcomers::default(),
         }
     }
 
@@ -82,6 +124,7 @@ impl WorkerState {
     #[inline]
     pub(crate) fn note_use(&mut self, entry: &mut Entry, now: Now) {
         if self.aging != Rule::Modified && !self.no_touch {
+            self.count_use();
             entry.touch(self.aging.used(entry.age(), now, &mut self.random));
         }
     }
@@ -90,8 +133,26 @@ impl WorkerState {
     #[inline]
     pub(crate) fn note_change(&mut self, entry: &mut Entry, now: Now) {
         if self.aging == Rule::Modified || !self.no_touch {
+            self.count_use();
             entry.touch(self.aging.used(entry.age(), now, &mut self.random));
         }
+    }
+
+    #[inline]
+    fn count_use(&mut self) {
+        if let Rule::Popularity { .. } = self.aging {
+            self.newcomers.uses += 1;
+        }
+    }
+
+    /// The age of an entry that is added to a shard.
+    #[inline]
+    pub(crate) fn fresh_age(&mut self, shard: &mut Shard, db: usize, hash: u64, now: Now) -> u32 {
+        let Rule::Popularity { moment } = self.aging else { return self.aging.fresh(now) };
+        let keys = shard.db(db).map_or(0, |db| db.table().len());
+        let recalled = shard.ghosts.recall(hash, keys, moment);
+        self.newcomers.add(hash, recalled);
+        Rule::returned(moment, recalled.uses, self.newcomers.most > 0)
     }
 
     /// Drops an entry: at once when it is small, after the unlock when that takes time.
