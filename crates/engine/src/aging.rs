@@ -15,10 +15,10 @@
 //! one for every so many minutes since the minutes that stand beside it. A new entry begins above
 //! zero, or it would be the first to go.
 //!
-//! Popularity counts uses up to 63, and halves them whenever a period has passed. Its clock is no
-//! clock: a moment is as many uses as a sixty-fourth of a period, and a period ten uses for each
-//! key that there is, so that what is popular depends on what else is used, however fast. A newcomer
-//! has yet to be compared with those that would go in its place; see `src/memory/popularity.rs`.
+//! Popularity counts uses up to 63, and halves them whenever a period has passed. A period is ten
+//! uses for each key that there is, and a moment is a sixty-fourth of it: what is popular depends
+//! on what else is used, however fast. A newcomer has yet to be compared with those that would go
+//! in its place; see `src/memory/popularity.rs`.
 //!
 //! The meaning is the server's and not the entry's: after a change of the policy, ages mean
 //! nothing until the entries are used again.
