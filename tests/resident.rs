@@ -97,3 +97,14 @@ fn no_policy_lets_the_process_grow_far_beyond_the_limit() {
     }
     assert!(beyond.is_empty(), "beyond {MOST}: {beyond:.3?}");
 }
+
+/// What a server has of its own, beside the program's pages, which others share.
+#[test]
+fn an_idle_server_has_little() {
+    let binary = Path::new(env!("CARGO_BIN_EXE_redstart"));
+    let server = Server::start(binary, &["--save", ""]).expect("redstart starts");
+    let mut client = connect(&server);
+    let process = field(&mut client, "process_id").parse().expect("a number");
+    let own = resident(process, "RssAnon:");
+    assert!(own < 5 << 20, "{own} bytes");
+}
