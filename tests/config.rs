@@ -81,9 +81,16 @@ const NEWER: [&str; 4] =
     ["cluster-announce-ip", "repl-diskless-load", "loglevel", "maxmemory-samples"];
 const WRONG: [&str; 6] = ["wrong-value", "-5", "99999999999999999999", "", "1.5", "a b"];
 
-/// A text without names that older servers have not.
+/// A text without names that older servers have not, or none but Redstart.
 fn without_newer(text: &str) -> String {
-    let newer = [", volatile-lrm", ", allkeys-lrm", ", nothing", ", flushdb"];
+    let newer = [
+        ", volatile-lrm",
+        ", allkeys-lrm",
+        ", nothing",
+        ", flushdb",
+        ", volatile-tinylfu",
+        ", allkeys-tinylfu",
+    ];
     newer.iter().fold(text.to_owned(), |text, name| text.replace(name, ""))
 }
 

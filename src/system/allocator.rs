@@ -172,7 +172,8 @@ static BEGIN_SMALL: extern "C" fn() = {
     begin_small
 };
 
-/// Has memory come in huge pages from now on, if it is to and there is enough; called by every tick.
+/// Has memory come in huge pages from now on, if it is to and there is enough data. Called by
+/// every tick.
 pub fn follow_data() {
     if AWAITS_DATA.load(Relaxed) && allocated() >= HUGE_PAGES_FROM {
         AWAITS_DATA.store(false, Relaxed);
