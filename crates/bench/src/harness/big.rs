@@ -1,7 +1,8 @@
 //! The longest wait of a client while others make, read and delete a big value.
 //!
-//! A hash and a list of ten million elements and a string of 512 MB, each made piece by piece, read
-//! in ranges and deleted; the string once more in one request and one reply. Meanwhile a probing
+//! A hash, a list and a stream of ten million elements and a string of 512 MB, each made piece by
+//! piece, read in ranges and deleted, the stream's half trimmed before; the string once more in one
+//! request and one reply. Meanwhile a probing
 //! client reads one small key at a time, in the load's own loop. After the DEL it goes on for as
 //! long as the memory may take to come back.
 
@@ -18,8 +19,12 @@ use std::time::Duration;
 
 /// The longest wait that a big value may cause.
 const STALL_MAX: Duration = Duration::from_millis(5);
+/// The same of a stream, of which no part is large.
+const STREAM_STALL_MAX: Duration = Duration::from_millis(1);
 /// How long the probe watches after a DEL.
 const AFTERMATH: Duration = Duration::from_secs(1);
+/// Entries of a stream whose requests are rendered, and sent time and again.
+const ADDED_AT_ONCE: usize = 100_000;
 /// Elements of one request.
 const PER_REQUEST: usize = 100;
 /// Bytes of the string, of a piece of it, and of a range that is read.
@@ -50,8 +55,10 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
     }
     let text = format!(
         "Reply times of a client that reads one key at a time while a big value is made, read and \
-         deleted; after the DEL, for a second more. Bar: no wait above {} ms.\n\n{}",
+         deleted; after the DEL, for a second more. Bar: no wait above {} ms, of a stream above {} \
+         ms.\n\n{}",
         STALL_MAX.as_millis(),
+        STREAM_STALL_MAX.as_millis(),
         table.markdown()
     );
     Section { title: "Big values".into(), text, complete }
@@ -63,15 +70,27 @@ struct Value {
     /// Sent as often as `times` says.
     make: Strip,
     times: usize,
+    /// Requests that are sent at once to make it.
+    pipeline: usize,
     read: Strip,
+    /// Removes a half.
+    trim: Option<Strip>,
+    stall_max: Duration,
+}
+
+impl Value {
+    fn new(name: String, make: Strip, times: usize, read: Strip) -> Value {
+        Value { name, make, times, pipeline: 1, read, trim: None, stall_max: STALL_MAX }
+    }
 }
 
 fn values(elements: usize, string_bytes: usize) -> impl Iterator<Item = Value> {
     let millions = elements as f64 / 1e6;
     let megabytes = string_bytes >> 20;
-    let makers: [Box<dyn Fn() -> Value>; 4] = [
+    let makers: [Box<dyn Fn() -> Value>; 5] = [
         Box::new(move || hash(elements, format!("hash of {millions}M"))),
         Box::new(move || list(elements, format!("list of {millions}M"))),
+        Box::new(move || stream(elements, format!("stream of {millions}M"))),
         Box::new(move || string(string_bytes, format!("string of {megabytes} MB"))),
         Box::new(move || whole(string_bytes, format!("string of {megabytes} MB at once"))),
     ];
@@ -97,7 +116,7 @@ fn hash(elements: usize, name: String) -> Value {
         let cursor = (index * 7919).to_string();
         read.push(&[b"HSCAN", KEY, cursor.as_bytes(), b"COUNT", b"100"], b"");
     }
-    Value { name, make, times: 1, read }
+    Value::new(name, make, 1, read)
 }
 
 fn list(elements: usize, name: String) -> Value {
@@ -113,7 +132,26 @@ fn list(elements: usize, name: String) -> Value {
         let (first, last) = (first.to_string(), (first + 99).to_string());
         read.push(&[b"LRANGE", KEY, first.as_bytes(), last.as_bytes()], b"");
     }
-    Value { name, make, times: 1, read }
+    Value::new(name, make, 1, read)
+}
+
+fn stream(elements: usize, name: String) -> Value {
+    let (mut make, mut read, mut trim) = (unknown(b'$'), unknown(b'*'), unknown(b':'));
+    for index in 0..ADDED_AT_ONCE {
+        let value = key(space::FIELDS, index);
+        make.push(
+            &[b"XADD", KEY, b"1-*", b"first-field", &value[..8], b"other-field", &value],
+            b"",
+        );
+    }
+    for index in 0..RANGES {
+        let first = format!("1-{}", index * (elements / RANGES));
+        read.push(&[b"XRANGE", KEY, first.as_bytes(), b"+", b"COUNT", b"100"], b"");
+    }
+    trim.push(&[b"XTRIM", KEY, b"MAXLEN", (elements / 2).to_string().as_bytes()], b"");
+    let times = elements / ADDED_AT_ONCE;
+    let value = Value::new(name, make, times, read);
+    Value { pipeline: PER_REQUEST, trim: Some(trim), stall_max: STREAM_STALL_MAX, ..value }
 }
 
 fn string(bytes: usize, name: String) -> Value {
@@ -124,14 +162,14 @@ fn string(bytes: usize, name: String) -> Value {
         let (first, last) = (first.to_string(), (first + RANGE_BYTES - 1).to_string());
         read.push(&[b"GETRANGE", KEY, first.as_bytes(), last.as_bytes()], b"");
     }
-    Value { name, make, times: bytes / PIECE_BYTES, read }
+    Value::new(name, make, bytes / PIECE_BYTES, read)
 }
 
 fn whole(bytes: usize, name: String) -> Value {
     let (mut make, mut read) = (unknown(b'+'), unknown(b'$'));
     make.push(&[b"SET", KEY, &vec![b'x'; bytes]], b"");
     read.push(&[b"GET", KEY], b"");
-    Value { name, make, times: 1, read }
+    Value::new(name, make, 1, read)
 }
 
 fn measure(
@@ -153,17 +191,21 @@ fn measure(
         let mut cells = vec![value.name.clone(), spec.name.clone(), what.into(), short(seconds)];
         cells.extend([count.to_string(), short_us(worst), short_ms(max)]);
         if judged {
-            cells.extend([format!("<= {} ms", STALL_MAX.as_millis()), met(max <= STALL_MAX)]);
+            let stall_max = value.stall_max;
+            cells.extend([format!("<= {} ms", stall_max.as_millis()), met(max <= stall_max)]);
         }
         table.row(cells);
     };
-    let beside = |strip: &Strip| {
-        let stream = Stream::new(strip, 1, 1, Laps::Once);
+    let beside = |strip: &Strip, pipeline| {
+        let stream = Stream::new(strip, 1, pipeline, Laps::Once);
         load::run(server.port, &[stream, prober(&reads)], None, &server.cpu)
     };
-    let made = (0..value.times).map(|_| beside(&value.make)).collect::<Outcome<Vec<_>>>()?;
-    row("made", &made);
-    row("read", &[beside(&value.read)?]);
+    let made = (0..value.times).map(|_| beside(&value.make, value.pipeline));
+    row("made", &made.collect::<Outcome<Vec<_>>>()?);
+    row("read", &[beside(&value.read, 1)?]);
+    if let Some(trim) = &value.trim {
+        row("half trimmed", &[beside(trim, 1)?]);
+    }
     let enough = AtomicBool::new(false);
     let (measured, deleted) = std::thread::scope(|scope| {
         let deleter = scope.spawn(|| {

@@ -2,7 +2,7 @@
 
 use super::plan::Group;
 use super::workload::{Action, Dataset, SMALL, Workload};
-use super::{hashes, lists, release, sets, sorted_sets, strings};
+use super::{bitmaps, hashes, lists, release, sets, sorted_sets, streams, strings};
 
 /// Every throughput workload, in the order of the tables.
 pub const WORKLOADS: &[Workload] = &[
@@ -91,6 +91,18 @@ pub const WORKLOADS: &[Workload] = &[
     sorted("ZADD small p16", SMALL_SORTED_SETS, sorted_sets::Action::AddSmall, 16, 0.60),
     sorted("ZRANGE small p1", SMALL_SORTED_SETS, sorted_sets::Action::RangeSmall, 1, 0.95),
     sorted("ZRANGE small p16", SMALL_SORTED_SETS, sorted_sets::Action::RangeSmall, 16, 0.60),
+    stream("XADD of 2 fields p16", STREAM, streams::Action::Add),
+    stream("XADD MAXLEN ~ p16", STREAM, streams::Action::AddCapped),
+    stream("XREAD COUNT 100 p16", STREAM, streams::Action::Read),
+    stream("XRANGE of 100 p16", STREAM, streams::Action::Range),
+    stream("XREADGROUP and XACK of 10 p16", QUEUES, streams::Action::ReadGroup),
+    bitmap("SETBIT in 100M bits p16", BITMAP, bitmaps::Action::Set, 16, 0.60),
+    bitmap("GETBIT in 100M bits p16", BITMAP, bitmaps::Action::Get, 16, 0.60),
+    bitmap("BITCOUNT of 64 MB p1", LARGE_BITMAPS, bitmaps::Action::Count, 1, 0.70),
+    bitmap("BITOP AND of two of 64 MB p1", LARGE_BITMAPS, bitmaps::Action::And, 1, 0.70),
+    bitmap("PFADD p16", SKETCHES, bitmaps::Action::AddElement, 16, 0.60),
+    bitmap("PFCOUNT p16", SKETCHES, bitmaps::Action::CountElements, 16, 0.60),
+    bitmap("PFMERGE of 100 dense p1", SKETCHES, bitmaps::Action::Merge, 1, 0.70),
     release("release by EVALSHA p1", 1, 1.0, None),
     release("release by EVALSHA p16", 16, 0.67, Some(1.5)),
 ];
@@ -123,6 +135,21 @@ const SMALL_SORTED_SETS: Dataset = sorted_sets_of(sorted_sets::Action::MakeSmall
 
 const fn sorted_sets_of(fill: sorted_sets::Action) -> Dataset {
     Dataset { keys: 1_000_000, value_bytes: 16, fill: Action::SortedSet(fill) }
+}
+
+const STREAM: Dataset = streams_of(streams::Action::Make);
+const QUEUES: Dataset = streams_of(streams::Action::MakeQueues);
+
+const fn streams_of(fill: streams::Action) -> Dataset {
+    Dataset { keys: 1_000_000, value_bytes: 16, fill: Action::Stream(fill) }
+}
+
+const BITMAP: Dataset = bitmaps_of(1_000_000, bitmaps::Action::Make);
+const LARGE_BITMAPS: Dataset = bitmaps_of(bitmaps::PIECES, bitmaps::Action::MakeLarge);
+const SKETCHES: Dataset = bitmaps_of(1_000_000, bitmaps::Action::MakeSketch);
+
+const fn bitmaps_of(keys: usize, fill: bitmaps::Action) -> Dataset {
+    Dataset { keys, value_bytes: 16, fill: Action::Bitmap(fill) }
 }
 
 const QUEUE: Dataset = list_set(500_000, lists::Action::Push);
@@ -209,6 +236,22 @@ const fn sorted(
     cpu_ratio_max: f64,
 ) -> Workload {
     by_cpu(Group::SortedSets, name, dataset, Action::SortedSet(action), pipeline, cpu_ratio_max)
+}
+
+/// Its bars are over Valkey, which the streams of redis-server are no slower than.
+const fn stream(name: &'static str, dataset: Dataset, action: streams::Action) -> Workload {
+    by_cpu(Group::Streams, name, dataset, Action::Stream(action), 16, 0.50)
+}
+
+/// Its bars are over Valkey, and those of long work over the better of Valkey and the newest Redis.
+const fn bitmap(
+    name: &'static str,
+    dataset: Dataset,
+    action: bitmaps::Action,
+    pipeline: usize,
+    cpu_ratio_max: f64,
+) -> Workload {
+    by_cpu(Group::Bitmaps, name, dataset, Action::Bitmap(action), pipeline, cpu_ratio_max)
 }
 
 const fn release(

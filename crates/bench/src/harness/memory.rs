@@ -12,7 +12,7 @@ use super::plan::{Plan, REDSTART, ServerSpec};
 use super::report::{Section, Table, met, short};
 use super::server::{Cores, Pin, Server};
 use super::strip::{KEY_BYTES, Strip, VALUE_BYTES, fill_strip};
-use super::{hashes, lists, sets, sorted_sets};
+use super::{hashes, lists, sets, sorted_sets, streams};
 use std::time::Duration;
 
 const CONNECTIONS: usize = 4;
@@ -31,18 +31,31 @@ struct Fill {
     above_max: f64,
     /// The part of the plan's keys that is filled.
     share: usize,
-    /// Whether the requests fill one value.
-    is_one: bool,
+    filled: Filled,
 }
 
-const FILLS: [Fill; 9] = [
+/// What the requests of a fill make, whose bytes are counted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Filled {
+    /// A key each.
+    Keys,
+    /// A part of one value each.
+    One,
+    /// One of [`ENTRIES_OF_TURNS`] entries of a key each, each key in turn.
+    Turns,
+}
+
+/// Entries of each stream of those that are filled in turn.
+pub const ENTRIES_OF_TURNS: usize = 100;
+
+const FILLS: [Fill; 11] = [
     Fill {
         what: "without TTL",
         strip: |keys| fill_strip(keys, &[]),
         own_bytes: KEY_BYTES + VALUE_BYTES,
         above_max: 28.0,
         share: 1,
-        is_one: false,
+        filled: Filled::Keys,
     },
     Fill {
         what: "with TTL",
@@ -50,7 +63,7 @@ const FILLS: [Fill; 9] = [
         own_bytes: KEY_BYTES + VALUE_BYTES,
         above_max: 44.0,
         share: 1,
-        is_one: false,
+        filled: Filled::Keys,
     },
     Fill {
         what: "hashes of 10 fields, a quarter of the keys",
@@ -58,7 +71,7 @@ const FILLS: [Fill; 9] = [
         own_bytes: 0,
         above_max: 270.0,
         share: 4,
-        is_one: false,
+        filled: Filled::Keys,
     },
     Fill {
         what: "lists of 10 elements, a quarter of the keys",
@@ -66,7 +79,7 @@ const FILLS: [Fill; 9] = [
         own_bytes: 0,
         above_max: 215.0,
         share: 4,
-        is_one: false,
+        filled: Filled::Keys,
     },
     Fill {
         what: "sets of 10 members, a quarter of the keys",
@@ -74,7 +87,7 @@ const FILLS: [Fill; 9] = [
         own_bytes: 0,
         above_max: 225.0,
         share: 4,
-        is_one: false,
+        filled: Filled::Keys,
     },
     Fill {
         what: "the members of one set",
@@ -82,7 +95,7 @@ const FILLS: [Fill; 9] = [
         own_bytes: 0,
         above_max: 38.0,
         share: 1,
-        is_one: true,
+        filled: Filled::One,
     },
     Fill {
         what: "the integers of one set",
@@ -90,7 +103,7 @@ const FILLS: [Fill; 9] = [
         own_bytes: 0,
         above_max: 20.0,
         share: 1,
-        is_one: true,
+        filled: Filled::One,
     },
     Fill {
         what: "sorted sets of 10 members, a quarter of the keys",
@@ -98,7 +111,7 @@ const FILLS: [Fill; 9] = [
         own_bytes: 0,
         above_max: 285.0,
         share: 4,
-        is_one: false,
+        filled: Filled::Keys,
     },
     Fill {
         what: "the members of one sorted set",
@@ -106,7 +119,23 @@ const FILLS: [Fill; 9] = [
         own_bytes: 0,
         above_max: 46.0,
         share: 1,
-        is_one: true,
+        filled: Filled::One,
+    },
+    Fill {
+        what: "the entries of one stream",
+        strip: streams::big_strip,
+        own_bytes: 0,
+        above_max: 40.0,
+        share: 1,
+        filled: Filled::One,
+    },
+    Fill {
+        what: "streams of 100 entries in turn, a hundredth of the keys",
+        strip: streams::turns_strip,
+        own_bytes: 0,
+        above_max: 4500.0,
+        share: 1,
+        filled: Filled::Turns,
     },
 ];
 
@@ -117,12 +146,12 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
     let mut table = Table::new(heading);
     let mut complete = true;
     let most = plan.fills.iter().copied().max().unwrap_or(0);
-    for Fill { what, strip, own_bytes, above_max, share, is_one } in FILLS {
-        let strip = strip(most / share);
+    for Fill { what, strip: render, own_bytes, above_max, share, filled } in FILLS {
+        let strip = render(most / share);
         for (at, spec) in plan.servers.iter().enumerate() {
             progress(format_args!("memory {what}: {}", spec.name));
             let mut row = vec![what.to_string(), spec.name.clone()];
-            match per_key(plan, spec, cores, (&strip, is_one), share) {
+            match per_key(plan, spec, cores, &strip, (render, share, filled)) {
                 Ok(bytes) => {
                     row.extend(bytes.iter().map(|&bytes| short(bytes)));
                     let mean = bytes.iter().sum::<f64>() / bytes.len() as f64;
@@ -144,8 +173,9 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
     let text = format!(
         "Resident bytes per key, {KEY_BYTES}-byte keys and {VALUE_BYTES}-byte values: growth of \
          VmRSS from the empty to the filled server, over the keys, for fills of different \
-         size. Of hashes, lists, sets and sorted sets, whose fields, elements and members have \
-         16 bytes, all bytes are judged.\n\n{}",
+         size. Of hashes, lists, sets, sorted sets and streams, whose fields, elements, members, \
+         names and values have 16 bytes, all bytes are judged; of streams those of an entry, or of \
+         a stream.\n\n{}",
         table.markdown()
     );
     Section { title: "Memory".into(), text, complete }
@@ -156,29 +186,40 @@ fn per_key(
     plan: &Plan,
     spec: &ServerSpec,
     cores: &Cores,
-    strip: (&Strip, bool),
-    share: usize,
+    most: &Strip,
+    (render, share, filled): (fn(usize) -> Strip, usize, Filled),
 ) -> Outcome<Vec<f64>> {
-    plan.fills.iter().map(|&keys| fill(spec, cores, strip, keys / share)).collect()
+    let each = plan.fills.iter().map(|&keys| {
+        // Fewer streams in turn are other requests, and not the first of those of more.
+        let own = (filled == Filled::Turns).then(|| render(keys / share));
+        fill(spec, cores, own.as_ref().unwrap_or(most), keys / share, filled)
+    });
+    each.collect()
 }
 
 fn fill(
     spec: &ServerSpec,
     cores: &Cores,
-    (strip, is_one): (&Strip, bool),
-    keys: usize,
+    strip: &Strip,
+    requests: usize,
+    filled: Filled,
 ) -> Outcome<f64> {
     let server = Server::start(spec, cores, Pin::Apart, 1)?;
     let mut client = Client::connect(server.port)?;
     let empty = server.resident_bytes()?;
     let mut stream = Stream::new(strip, CONNECTIONS, PIPELINE, Laps::Once);
-    stream.requests = 0..keys;
+    stream.requests = 0..requests;
     load::run(server.port, &[stream], None, &server.cpu)?;
     std::thread::sleep(SETTLE);
-    let filled = server.resident_bytes()?;
+    let resident = server.resident_bytes()?;
     let counted = client.dbsize()?;
-    if counted != if is_one { 1 } else { keys } {
+    let (keys, parts) = match filled {
+        Filled::Keys => (requests, requests),
+        Filled::One => (1, requests),
+        Filled::Turns => (requests / ENTRIES_OF_TURNS, requests / ENTRIES_OF_TURNS),
+    };
+    if counted != keys {
         return Err(Failure(format!("{counted} keys after a fill of {keys}")));
     }
-    Ok(filled.saturating_sub(empty) as f64 / keys as f64)
+    Ok(resident.saturating_sub(empty) as f64 / parts as f64)
 }

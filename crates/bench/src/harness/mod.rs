@@ -1,6 +1,7 @@
 //! The harness: reads the command line, runs the chosen groups, prints and writes the report.
 
 mod big;
+mod bitmaps;
 mod chart;
 mod cli;
 mod client;
@@ -27,6 +28,7 @@ mod skipper;
 mod snapshot;
 mod sorted_sets;
 mod stall;
+mod streams;
 mod strings;
 mod strip;
 mod throughput;
@@ -70,6 +72,7 @@ fn run(plan: &Plan) -> Outcome<bool> {
         match group {
             Group::Strings | Group::Commands | Group::Large => {}
             Group::Hashes | Group::Lists | Group::Sets | Group::SortedSets => {}
+            Group::Streams | Group::Bitmaps => {}
             Group::Scripts => sections.push(scripts::run(plan, &cores)),
             Group::Publish => sections.push(publish::run(plan, &cores)),
             Group::Memory => sections.push(memory::run(plan, &cores)),

@@ -22,6 +22,10 @@ pub enum Group {
     Sets,
     /// Sorted sets of a million members, and small ones
     SortedSets,
+    /// XADD, XREAD, XRANGE, and a group of consumers
+    Streams,
+    /// Bits of 100 million, bitmaps of 64 MB, and HyperLogLogs
+    Bitmaps,
     /// A lock's release by script, also with two workers
     Scripts,
     /// PUBLISH to a hundred subscribers
@@ -47,8 +51,10 @@ pub enum Group {
 impl Group {
     /// Whether it is a part of the throughput tables.
     pub fn is_throughput(&self) -> bool {
-        use Group::{Commands, Hashes, Large, Lists, Scripts, Sets, SortedSets, Strings};
-        matches!(self, Strings | Commands | Large | Hashes | Lists | Sets | SortedSets | Scripts)
+        use Group::{Bitmaps, Commands, Hashes, Large, Lists, Scripts, Sets, SortedSets};
+        use Group::{Streams, Strings};
+        let of_values = matches!(self, Hashes | Lists | Sets | SortedSets | Streams | Bitmaps);
+        of_values || matches!(self, Strings | Commands | Large | Scripts)
     }
 }
 

@@ -125,6 +125,9 @@ pub mod space {
     pub const SORTED_SETS: u8 = 7;
     pub const MEMBERS: u8 = 8;
     pub const SETS: u8 = 9;
+    pub const STREAMS: u8 = 10;
+    pub const BITMAPS: u8 = 11;
+    pub const SKETCHES: u8 = 12;
 }
 
 /// SETs of the first `count` keys in order of their number, each followed by `options`. Keys look

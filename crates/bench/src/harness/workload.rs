@@ -3,7 +3,7 @@
 
 use super::plan::Group;
 use super::strip::{Strip, VALUE_BYTES};
-use super::{hashes, lists, release, sets, sorted_sets, strings};
+use super::{bitmaps, hashes, lists, release, sets, sorted_sets, streams, strings};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -20,6 +20,10 @@ pub enum Action {
     Set(sets::Action),
     /// Something with sorted sets.
     SortedSet(sorted_sets::Action),
+    /// Something with streams.
+    Stream(streams::Action),
+    /// Something with bitmaps or HyperLogLogs.
+    Bitmap(bitmaps::Action),
     /// Something with scripts.
     Script(release::Action),
 }
@@ -32,6 +36,7 @@ impl Action {
             Self::List(lists::Action::Rpop) => Some(Self::List(lists::Action::Push)),
             Self::Set(action) => action.prepared_by().map(Self::Set),
             Self::SortedSet(action) => action.prepared_by().map(Self::SortedSet),
+            Self::Stream(action) => action.prepared_by().map(Self::Stream),
             Self::Script(release::Action::Release) => Some(Self::Script(release::Action::Take)),
             _ => None,
         }
@@ -46,6 +51,8 @@ impl Action {
             Self::Script(action) => 48 + action as u64,
             Self::SortedSet(action) => 64 + action as u64,
             Self::Set(action) => 96 + action as u64,
+            Self::Stream(action) => 112 + action as u64,
+            Self::Bitmap(action) => 128 + action as u64,
         };
         0x7265_6473_7461_7274 + number
     }
@@ -124,6 +131,8 @@ fn strip(action: Action, dataset: Dataset, order: Order) -> Strip {
         Action::List(action) => lists::render(action, &indices, &mut strip),
         Action::Set(action) => sets::render(action, &indices, &mut strip),
         Action::SortedSet(action) => sorted_sets::render(action, &indices, &mut strip),
+        Action::Stream(action) => streams::render(action, &indices, &mut strip),
+        Action::Bitmap(action) => bitmaps::render(action, &indices, &mut strip),
         Action::Script(action) => release::render(action, &indices, &mut strip),
     }
     strip
@@ -149,6 +158,8 @@ mod tests {
             (Action::List(lists::Action::Range), 100),
             (Action::Set(sets::Action::Union), 100),
             (Action::SortedSet(sorted_sets::Action::RangeByLex), 100),
+            (Action::Stream(streams::Action::Range), 100),
+            (Action::Bitmap(bitmaps::Action::Get), 100),
             (Action::Script(release::Action::Release), 100),
         ] {
             let strip = strip(action, dataset, Order::Shuffled);
