@@ -2,6 +2,8 @@
 //!
 //! Bit 0 is the highest bit of the first byte, as in Redis's bitmaps.
 
+use super::wide::widely;
+
 /// How bits of several strings make one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Combine {
@@ -35,13 +37,14 @@ pub fn ones(bytes: &[u8]) -> u64 {
     let words = bytes.chunks_exact(8);
     let rest: u32 = words.remainder().iter().map(|byte| byte.count_ones()).sum();
     // Of a block the sum fits in 32 bits, which vectors add faster.
-    let words: u64 = bytes[..bytes.len() - words.remainder().len()]
-        .chunks(1 << 16)
-        .map(|block| {
-            u64::from(block.chunks_exact(8).map(|word| word_of(word).count_ones()).sum::<u32>())
-        })
-        .sum();
+    let blocks = bytes[..bytes.len() - words.remainder().len()].chunks(1 << 16);
+    let words = widely(|| blocks.map(|block| u64::from(ones_of_words(block))).sum::<u64>());
     words + u64::from(rest)
+}
+
+#[inline(always)]
+fn ones_of_words(bytes: &[u8]) -> u32 {
+    bytes.as_chunks().0.iter().map(|word| u64::from_be_bytes(*word).count_ones()).sum()
 }
 
 fn word_of(bytes: &[u8]) -> u64 {
@@ -73,6 +76,11 @@ pub fn with_bit(byte: u8, at: usize, on: bool) -> u8 {
 /// one. `seen_twice` is as long, and is used by [`Combine::One`] only. What the next string lacks
 /// is zero.
 pub fn combine(how: Combine, so_far: &mut [u8], next: &[u8], seen_twice: &mut [u8]) {
+    widely(|| combine_plainly(how, so_far, next, seen_twice));
+}
+
+#[inline(always)]
+fn combine_plainly(how: Combine, so_far: &mut [u8], next: &[u8], seen_twice: &mut [u8]) {
     let missing = next.len().min(so_far.len());
     let (head, tail) = so_far.split_at_mut(missing);
     let pairs = head.iter_mut().zip(next);
@@ -98,6 +106,11 @@ pub fn combine(how: Combine, so_far: &mut [u8], next: &[u8], seen_twice: &mut [u
 /// What is left to do when all strings are combined: of some ways the `first` string is applied
 /// only here, to what the others have made.
 pub fn finish(how: Combine, made: &mut [u8], first: &[u8], seen_twice: &[u8]) {
+    widely(|| finish_plainly(how, made, first, seen_twice));
+}
+
+#[inline(always)]
+fn finish_plainly(how: Combine, made: &mut [u8], first: &[u8], seen_twice: &[u8]) {
     let missing = first.len().min(made.len());
     let (head, tail) = made.split_at_mut(missing);
     let pairs = head.iter_mut().zip(first);

@@ -8,6 +8,7 @@
 //! entry         key, value, age and deadline in one block
 //!   value         what is more than a string: lists, hashes, sets
 //! bits, sketch  what bitmaps and HyperLogLogs do to the bytes of a string
+//! wide          loops over many bytes, for what instructions the processor has
 //! part, memory  shared parts of large values; the allocator's size classes, the prefetch
 //! ```
 //!
@@ -25,3 +26,4 @@ pub mod sketch;
 pub mod table;
 pub mod timed_table;
 pub mod value;
+mod wide;

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::spec::*;
-use crate::storage::sketch::{self, Form, HEADER_BYTES, REGISTERS, STALE_AT, dense};
+use crate::storage::sketch::{self, Form, HEADER_BYTES, Registers, STALE_AT, dense};
 use crate::storage::table::Slot;
 
 /// PFADD key [element ...]
@@ -99,7 +99,7 @@ pub static PFMERGE: DataCommand = declare("pfmerge", Group::HyperLogLog, AtLeast
 
 fn merge(call: &mut Call<'_>) -> Result<(), Error> {
     let (target, sparse_max) = (call.key(0), call.options.sketch_sparse_bytes_max());
-    let mut registers = [0; REGISTERS];
+    let mut registers = Registers::default();
     let mut is_dense = false;
     for key in call.keys() {
         let Some(value) = call.space.read_string(key)? else { continue };
@@ -119,9 +119,9 @@ fn merge(call: &mut Call<'_>) -> Result<(), Error> {
         bytes[4] = 0;
         dense::append(&registers, &mut bytes);
     } else {
-        let seen = registers.iter().enumerate().filter(|(_, rank)| **rank > 0);
+        let seen = registers.iter().enumerate().filter(|(_, rank)| *rank > 0);
         for (register, rank) in seen {
-            sketch::raise(&mut bytes, register, *rank, sparse_max)?;
+            sketch::raise(&mut bytes, register, rank, sparse_max)?;
         }
     }
     sketch::invalidate(&mut bytes);

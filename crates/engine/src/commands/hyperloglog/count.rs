@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::spec::*;
-use crate::storage::sketch::{self, REGISTERS};
+use crate::storage::sketch::{self, Registers};
 
 /// PFCOUNT key [key ...]
 pub static PFCOUNT: DataCommand = declare("pfcount", Group::HyperLogLog, AtLeast(2))
@@ -25,7 +25,7 @@ fn count(call: &mut Call<'_>) -> Result<(), Error> {
     if call.args.len() == 2 {
         return count_one(call);
     }
-    let mut registers = [0; REGISTERS];
+    let mut registers = Registers::default();
     for key in call.keys() {
         let Some(value) = call.space.read_string(key)? else { continue };
         form_of(value)?;

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::spec::*;
-use crate::storage::sketch::{self, Form, HEADER_BYTES, REGISTERS, sparse};
+use crate::storage::sketch::{self, Form, HEADER_BYTES, REGISTERS, Registers, sparse};
 use crate::storage::table::Slot;
 
 /// PFDEBUG subcommand key
@@ -37,11 +37,11 @@ fn debug(call: &mut Call<'_>) -> Result<(), Error> {
     match () {
         () if is(b"GETREG") => {
             make_dense(call, slot, form)?;
-            let mut registers = [0; REGISTERS];
+            let mut registers = Registers::default();
             let value = call.space.entry(key, slot).string()?;
             value.with(|bytes| sketch::merge(bytes, &mut registers))?;
             call.reply.array(REGISTERS);
-            registers.iter().for_each(|rank| call.reply.integer(i64::from(*rank)));
+            registers.iter().for_each(|rank| call.reply.integer(i64::from(rank)));
         }
         () if is(b"DECODE") => {
             if form != Form::Sparse {

@@ -1,12 +1,16 @@
 //! All registers, 6 bits each, the lowest bits of the first byte first.
 
-use super::{HEADER_BYTES, REGISTERS, Registers};
+use super::registers::{QUARTER, Registers};
+use super::{HEADER_BYTES, REGISTERS};
+use crate::storage::wide::widely;
 
 /// The length of a dense sketch, in bytes.
-pub const BYTES: usize = HEADER_BYTES + REGISTERS * 6 / 8;
+pub const BYTES: usize = HEADER_BYTES + REGISTERS_BYTES;
+const REGISTERS_BYTES: usize = GROUP * QUARTER;
 
 /// Four registers lie in three bytes.
 const GROUP: usize = 3;
+const _: () = assert!(REGISTERS_BYTES == REGISTERS * 6 / 8);
 
 /// Where among the registers' bytes a register begins, and at which bit.
 pub fn place(register: usize) -> (usize, u32) {
@@ -43,21 +47,32 @@ pub fn set(bytes: &mut [u8], register: usize, rank: u8) {
 
 /// Appends all registers.
 pub fn append(registers: &Registers, to: &mut Vec<u8>) {
-    for four in registers.chunks_exact(4) {
-        let bits = four.iter().rev().fold(0, |bits, rank| bits << 6 | u32::from(*rank));
-        to.extend_from_slice(&bits.to_le_bytes()[..GROUP]);
-    }
+    let [first, second, third, fourth] = registers.quarters();
+    let begin = to.len();
+    to.resize(begin + REGISTERS_BYTES, 0);
+    let groups: &mut [[u8; GROUP]; QUARTER] =
+        to[begin..].as_chunks_mut().0.try_into().expect("there is room for all of them");
+    widely(|| {
+        for (at, group) in groups.iter_mut().enumerate() {
+            let (a, b, c, d) = (first[at], second[at], third[at], fourth[at]);
+            *group = [a | b << 6, b >> 2 | c << 4, c >> 4 | d << 2];
+        }
+    });
 }
 
 /// Raises registers to these.
 pub fn merge(bytes: &[u8], registers: &mut Registers) {
-    let groups = registers.chunks_exact_mut(4).zip(bytes.chunks_exact(GROUP));
-    for (four, group) in groups {
-        let bits = u32::from_le_bytes([group[0], group[1], group[2], 0]);
-        for (index, register) in four.iter_mut().enumerate() {
-            *register = (*register).max((bits >> (6 * index)) as u8 & 0x3f);
+    let [first, second, third, fourth] = registers.quarters_mut();
+    let groups: &[[u8; GROUP]; QUARTER] =
+        bytes.as_chunks().0.try_into().expect("a dense sketch has all registers");
+    widely(|| {
+        for (at, [a, b, c]) in groups.iter().enumerate() {
+            first[at] = first[at].max(a & 0x3f);
+            second[at] = second[at].max((a >> 6 | b << 2) & 0x3f);
+            third[at] = third[at].max((b >> 4 | c << 4) & 0x3f);
+            fourth[at] = fourth[at].max(c >> 2);
         }
-    }
+    });
 }
 
 /// Counts how many registers have which value.

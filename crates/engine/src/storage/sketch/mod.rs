@@ -11,7 +11,10 @@
 
 pub mod dense;
 mod estimate;
+mod registers;
 pub mod sparse;
+
+pub use registers::Registers;
 
 /// How many registers there are.
 pub const REGISTERS: usize = 1 << INDEX_BITS;
@@ -26,9 +29,6 @@ const ESTIMATE: std::ops::Range<usize> = 8..16;
 /// Where the byte is whose highest bit says that the estimate is stale.
 pub const STALE_AT: usize = 15;
 const STALE: u8 = 0x80;
-
-/// One register of one byte each: what several sketches are merged into.
-pub type Registers = [u8; REGISTERS];
 
 /// How the registers are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +113,7 @@ pub fn raise(
 
 /// Makes a sparse sketch a dense one of the same registers.
 pub fn make_dense(bytes: &mut Vec<u8>) -> Result<(), Damaged> {
-    let mut registers = [0; REGISTERS];
+    let mut registers = Registers::default();
     merge(bytes, &mut registers)?;
     bytes.truncate(HEADER_BYTES);
     bytes[4] = 0;
@@ -128,7 +128,9 @@ pub fn merge(bytes: &[u8], registers: &mut Registers) -> Result<(), Damaged> {
         Some(Form::Sparse) => {
             for run in sparse::runs(&bytes[HEADER_BYTES..]) {
                 let (range, rank) = run?;
-                registers[range].iter_mut().for_each(|register| *register = rank.max(*register));
+                if rank > 0 {
+                    registers.raise(range, rank);
+                }
             }
         }
         None => return Err(Damaged),
@@ -155,7 +157,7 @@ pub fn estimate(bytes: &[u8]) -> Result<u64, Damaged> {
 /// The same of registers that were merged.
 pub fn estimate_of(registers: &Registers) -> u64 {
     let mut counts = [0u32; 64];
-    registers.iter().for_each(|rank| counts[*rank as usize % 64] += 1);
+    registers.iter().for_each(|rank| counts[rank as usize % 64] += 1);
     estimate::estimate(&counts)
 }
 
