@@ -60,7 +60,7 @@ fn flags(command: &Command) -> Vec<&'static str> {
 /// First key, last key and step, as far as those can express it.
 fn range(keys: &[KeySpec]) -> (i64, i64, i64) {
     let simple = keys.iter().filter_map(|spec| match (spec.begin, spec.find) {
-        (Begin::Index(first), Find::Range { last, step }) => {
+        (Begin::Index(first) | Begin::IndexIf(first, _), Find::Range { last, step }) => {
             let first = i64::from(first);
             let last = i64::from(last);
             Some((first, if last < 0 { last } else { first + last }, i64::from(step)))
@@ -89,7 +89,9 @@ fn key_spec(out: &mut Reply, spec: &KeySpec, note: Option<&str>) {
     words(out, &access_words(spec.access));
     out.bulk(b"begin_search");
     match spec.begin {
-        Begin::Index(index) => part(out, "index", &[("index", Field::Number(index.into()))]),
+        Begin::Index(index) | Begin::IndexIf(index, _) => {
+            part(out, "index", &[("index", Field::Number(index.into()))])
+        }
         Begin::Keyword(keyword, from) | Begin::Option(keyword, from, _) => part(
             out,
             "keyword",

@@ -55,7 +55,7 @@ fn keys<'a>(context: &Context<'_>, args: Args<'a>) -> Result<Vec<(&'a [u8], Acce
         return Err(Error::GETKEYS_ARITY);
     }
     let mut keys = Vec::new();
-    let told = command.each_key(args, |at, access| keys.push((args.at(at), access)));
+    let told = command.each_key(args, |at, access| keys.push((args.at(at), access & !INCOMPLETE)));
     match told {
         Err(_) if command.is(NO_MANDATORY_KEYS) => Ok(Vec::new()),
         Err(error) => Err(error),

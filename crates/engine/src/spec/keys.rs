@@ -45,6 +45,8 @@ pub const VARIABLE: Access = 1 << 8;
 
 /// Not a key, but routed like one in a cluster: a shard channel.
 pub const NOT_KEY: Access = 1 << 9;
+/// Specs that COMMAND shows do not say where all keys are.
+pub const INCOMPLETE: Access = 1 << 10;
 
 /// The names of key-spec flags, in COMMAND's order.
 pub const ACCESS_NAMES: &[(Access, &str)] = &[
@@ -57,6 +59,7 @@ pub const ACCESS_NAMES: &[(Access, &str)] = &[
     (INSERT, "insert"),
     (DELETE, "delete"),
     (NOT_KEY, "not_key"),
+    (INCOMPLETE, "incomplete"),
     (VARIABLE, "variable_flags"),
 ];
 
@@ -76,6 +79,8 @@ pub struct KeySpec {
 pub enum Begin {
     /// At an argument index.
     Index(u16),
+    /// At an argument index, if a function says that a key is there.
+    IndexIf(u16, fn(Args<'_>) -> bool),
     /// Behind a keyword, searched from an index (negative: from the end backwards).
     Keyword(&'static str, i16),
     /// Behind an option, whose keyword COMMAND shows as searched from an index, and which a
@@ -184,6 +189,7 @@ fn each_of_spec(
 fn begin(spec: &KeySpec, args: Args<'_>) -> Option<usize> {
     let at = match spec.begin {
         Begin::Index(at) => at as usize,
+        Begin::IndexIf(at, is_key) => is_key(args).then_some(at as usize)?,
         Begin::Search(search) | Begin::Option(_, _, search) => search(args)?,
         Begin::Keyword(word, from) => {
             let is = |at: &usize| args[*at].eq_ignore_ascii_case(word.as_bytes());

@@ -364,7 +364,7 @@ impl Place<'_> {
         self.command.keys.iter().position(|spec| match spec.begin {
             Begin::Keyword(word, _) | Begin::Option(word, ..) => token == Some(word),
             Begin::Search(_) => false,
-            Begin::Index(begin) => self.at.is_some_and(|at| {
+            Begin::Index(begin) | Begin::IndexIf(begin, _) => self.at.is_some_and(|at| {
                 let begin = begin as usize;
                 match spec.find {
                     Find::Range { last, step } if last >= 0 => {
