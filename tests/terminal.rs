@@ -88,7 +88,7 @@ fn run(args: &[&str]) -> (Output, String, String) {
 fn the_version_is_ours_first() {
     let (_, out, _) = run(&["--version"]);
     assert!(out.starts_with(concat!("Redstart ", env!("CARGO_PKG_VERSION"), ", ")), "{out}");
-    assert!(out.contains(" v=7.4.0 "), "{out}");
+    assert!(out.contains(" v=8.6.3 "), "{out}");
 }
 
 #[test]

@@ -171,7 +171,7 @@ mod tests {
         let of = |arguments: &[&str]| parse(arguments.iter().map(OsString::from));
         let CommandLine::Print(text) = of(&["--version"]) else { panic!("not printed") };
         assert!(text.starts_with(concat!("Redstart ", env!("CARGO_PKG_VERSION"))), "{text}");
-        assert!(text.contains("v=7.4.0"));
+        assert!(text.contains("v=8.6.3"));
         let CommandLine::Print(text) = of(&["-h"]) else { panic!("not printed") };
         let words = ["ping", "check", "convert", "6379", "Examples"];
         assert!(words.iter().all(|word| text.contains(word)), "{text}");

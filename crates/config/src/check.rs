@@ -112,6 +112,6 @@ pub fn is_version(_: &'static str, text: &[u8]) -> Result<(), Reason> {
     if numbers.clone().count() == 3 && numbers.clone().all(legal) && !text.contains(&b'-') {
         Ok(())
     } else {
-        Err("argument must be a version of three numbers, like 7.4.0".into())
+        Err("argument must be a version of three numbers, like 8.6.3".into())
     }
 }

@@ -397,7 +397,7 @@ parameters! {
     RdmaPort = param("rdma-port", "0", Integer(0, 65_535)).refused(NO_RDMA);
     RdmaRxSize = param("rdma-rx-size", "1048576", Memory(65_536, LONG))
         .immutable().without_effect();
-    RedisVersion = param("redis-version", "7.4.0", Text(is_version));
+    RedisVersion = param("redis-version", "8.6.3", Text(is_version));
     ReplBacklogSize = param("repl-backlog-size", "1048576", Memory(1, LONG)).without_effect();
     ReplBacklogTtl = param("repl-backlog-ttl", "3600", Integer(0, LONG)).without_effect();
     ReplDisableTcpNodelay = param("repl-disable-tcp-nodelay", "no", YesNo).without_effect();

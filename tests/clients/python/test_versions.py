@@ -13,13 +13,13 @@ from server import Server
 
 pytestmark = pytest.mark.skipif(
     not os.path.basename(os.environ.get("REDSTART_BIN", "")).startswith("redstart"),
-    reason="SKIPPED: only Redstart can say another version",
+    reason="SKIPPED: about the version that Redstart says",
 )
 
 
 @pytest.fixture(scope="module")
 def port():
-    running = Server("--redis-version", "8.6.3")
+    running = Server()
     yield running.port
     running.stop()
 
