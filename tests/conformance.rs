@@ -165,6 +165,29 @@ fn the_command_table_is_the_oracles() {
     );
 }
 
+/// What an oracle has and Redstart has not stands in `table-missing`, with its reason.
+#[test]
+fn what_is_missing_has_its_reason() {
+    let (Some(redis), Some(valkey)) = (oracle("redis-8"), oracle("valkey-9")) else { return };
+    let are_known = redis.is_known && valkey.is_known;
+    let mut oracles = [redis, valkey].map(|oracle| Tcp::oracle(&oracle, Protocol::Resp2));
+    let missing = table::missing(&mut redstart(Protocol::Resp2), &mut oracles)
+        .expect("the servers answer COMMAND");
+    let list = std::fs::read_to_string(root().join("table-missing")).expect("the list");
+    let lines = list.lines().filter(|line| !line.starts_with('#'));
+    let listed: Vec<&str> = lines.filter_map(|line| Some(line.split_once(": ")?.0)).collect();
+    let fits = |listed: &str, name: &str| match listed.strip_suffix('*') {
+        Some(begin) => name.starts_with(begin),
+        None => name == listed,
+    };
+    let without: Vec<_> =
+        missing.iter().filter(|name| !listed.iter().any(|one| fits(one, name))).collect();
+    let gone: Vec<_> =
+        listed.iter().filter(|one| !missing.iter().any(|name| fits(one, name))).collect();
+    assert!(without.is_empty() || !are_known, "missing without a reason: {without:?}");
+    assert!(gone.is_empty() || !are_known, "not missing, take them from the list: {gone:?}");
+}
+
 fn has_transcript(paths: &[PathBuf], command: &str) -> bool {
     let called = format!("> {}", command.replace('|', " ")).to_lowercase();
     let (container, subcommand) = command.split_once('|').unwrap_or((command, ""));

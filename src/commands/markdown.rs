@@ -1,5 +1,6 @@
-//! `docs/commands.md`, made of the declarations. The test below holds the committed file against
-//! them, and writes it anew on request.
+//! `docs/commands.md`, made of the declarations, and of the list of what is missing, which a test
+//! holds against the oracles (`tests/conformance/table-missing`). The test below holds the file
+//! that is committed against them, and writes it anew on request.
 
 use redstart_engine::{Command, Registry};
 use std::collections::BTreeMap;
@@ -37,8 +38,25 @@ fn page(registry: &Registry) -> String {
             );
         }
     }
+    text += MISSING;
+    let lines = include_str!("../../tests/conformance/table-missing").lines();
+    let lines = lines.filter(|line| !line.starts_with('#'));
+    for (name, reason) in lines.filter_map(|line| line.split_once(": ")) {
+        let name = name.to_uppercase().replace('|', " ");
+        let _ = writeln!(text, "| `{name}` | {} |", reason.replace('|', "\\|"));
+    }
     text
 }
+
+const MISSING: &str = "
+## What is not there
+
+What COMMAND of Redis 8.6.3 has, or of Valkey 9.1.2, and Redstart has not; a star stands for any
+ending.
+
+| Command | Why |
+| --- | --- |
+";
 
 const TABLE: &str = "\
 | Command | Arity | Since | What it does | Cost |

@@ -50,6 +50,18 @@ pub fn differences(
     Ok(found)
 }
 
+/// The commands that an oracle has and the target has not.
+pub fn missing(target: &mut dyn Target, oracles: &mut [Tcp]) -> Result<Vec<String>, String> {
+    let ours = commands(target)?;
+    let mut missing = Vec::new();
+    for oracle in oracles {
+        missing.extend(commands(oracle)?.into_keys().filter(|name| !ours.contains_key(name)));
+    }
+    missing.sort();
+    missing.dedup();
+    Ok(missing)
+}
+
 /// Every command and subcommand by its full name.
 fn commands(target: &mut dyn Target) -> Result<BTreeMap<String, Vec<Value>>, String> {
     target.begin()?;
