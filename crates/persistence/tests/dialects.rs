@@ -83,8 +83,7 @@ fn the_same_number_is_read_as_its_makers() {
 #[test]
 fn what_does_not_exist_here_is_named() {
     let cases = [
-        ("REDIS0014", &[27][..], "the value is a stream of Redis 8.8, encoding"),
-        ("REDIS0014", &[28], "the value is an array, encoding"),
+        ("REDIS0014", &[28][..], "the value is an array, encoding"),
         ("REDIS0016", &[33], "the value is a rate limiter (GCRA), encoding"),
         ("REDIS0016", &[34, 35, 36, 37], "the value is a set whose members expire, or"),
         ("REDIS0016", &[8, 38, 77, 127], "the value is of an unknown type, encoding"),
@@ -301,4 +300,46 @@ fn damaged_sets_are_refused() {
     assert!(restored(b"\x02\x00", 13).is_err());
     assert!(restored(&[&b"\x0b"[..], &integers(2, &[])].concat(), 13).is_err());
     assert!(restored(&[&b"\x14"[..], &string(&listpack(&[]))].concat(), 13).is_err());
+}
+
+/// A stream without entries, and a group of which nobody has an entry pending, as Redis 8.8 says.
+#[test]
+fn what_was_given_back_is_nobodys_and_written_as_of_a_consumer_without_a_name() {
+    let id = |ms: u64| [ms.to_be_bytes(), 0u64.to_be_bytes()].concat();
+    let pending =
+        |ms, time: i64, count| [id(ms), time.to_le_bytes().to_vec(), vec![count]].concat();
+    let seen = 7i64.to_le_bytes();
+    let consumer = [&b"\x01\x01c"[..], &seen, &seen, b"\x01", &id(1)].concat();
+    let group = [&b"\x01\x01g\x02\x00\x02\x02"[..], &pending(1, 7, 3), &pending(2, 0, 1)].concat();
+    let (head, tail) = (b"\x00\x00\x02\x00\x00\x00\x00\x00\x02", b"\x14\x14\x00\x00\x00");
+    let body = |free: &[u8]| [&head[..], &group, &consumer, free, tail].concat();
+    let value = body(&[&b"\x01"[..], &id(2)].concat());
+    let found = loaded("REDIS0014", &entry(27, &value)).unwrap();
+    assert_eq!(restored(&[&[27][..], &value].concat(), 14), Ok(found.clone()));
+    // Before Redis 8.8 each entry is a consumer's, and behind it nothing can follow.
+    for (free, what) in
+        [(vec![0], "no consumer's"), ([&b"\x01"[..], &id(1)].concat(), "not pending")]
+    {
+        let error = loaded("REDIS0014", &entry(27, &body(&free))).unwrap_err();
+        assert!(error.contains(what), "{error}");
+    }
+    let mut driver = driver(1);
+    load_rdb(&driver, &file("REDIS0014", &entry(27, &value))).unwrap();
+    let shown = driver.line("XPENDING key g - + 9");
+    assert!(shown.contains("$3\r\n2-0\r\n$0\r\n\r\n:-1\r\n:1\r\n"), "{shown}");
+    for version in Version::WRITTEN {
+        let mut other = driver_of(&save_rdb(&driver, version, Compression::None));
+        assert_eq!(
+            other.line("XPENDING key g"),
+            "*4\r\n:2\r\n$3\r\n1-0\r\n$3\r\n2-0\r\n\
+            *2\r\n*2\r\n$0\r\n\r\n$1\r\n1\r\n*2\r\n$1\r\nc\r\n$1\r\n1\r\n",
+            "{version}"
+        );
+    }
+}
+
+fn driver_of(bytes: &[u8]) -> redstart_engine::driver::Driver {
+    let driver = driver(1);
+    load_rdb(&driver, bytes).unwrap();
+    driver
 }

@@ -164,7 +164,6 @@ pub fn kind(version: Version, kind: u8) -> Kind {
         // Modules of before Redis 4 did not say where their values end.
         (_, 6) => Kind::Module(Shape::Unknown),
         (_, 7) => Kind::Module(Shape::Module),
-        (Maker::Redis, 27) => Kind::Foreign("a stream of Redis 8.8", Shape::Unknown),
         (Maker::Redis, 28) => Kind::Foreign("an array", Shape::Unknown),
         (Maker::Redis, 29..=32) => Kind::Templated(match kind {
             29 => Form::Packed,

@@ -5,6 +5,7 @@
 //! stream    count | (16 bytes | listpack) ... | length | last id | [first id | deleted | added]
 //!           | count | group ... | [seconds | most | count | producer ... | added | again]
 //! group     name | id | [read] | count | (16 bytes | time, 8 | times) ... | count | consumer ...
+//!           | [count | 16 bytes ... of what nobody has pending]
 //! consumer  name | seen, 8 | [active, 8] | count | 16 bytes ...
 //! producer  name | count | (name | id) ...
 //! id        ms | number                        each in brackets came with a later encoding
@@ -25,15 +26,16 @@ use redstart_engine::options::StreamKeep;
 use redstart_engine::storage::value::Object;
 use redstart_engine::storage::value::stream::Stream;
 use redstart_engine::storage::value::stream::block::Block;
-use redstart_engine::storage::value::stream::group::{Group, Pending};
+use redstart_engine::storage::value::stream::group::{Consumer, Group, NOBODY, Pending};
 use redstart_engine::storage::value::stream::id::Id;
 
 /// Of Redis 5; of 7.0, with counts of entries; of 7.2, with when consumers were active; of 8.6,
-/// with what producers have sent.
+/// with what producers have sent; of 8.8, with what was given back.
 const FIRST: u8 = 15;
 const READ_COUNTS: u8 = 19;
 const ACTIVE_TIMES: u8 = 21;
 const PRODUCERS: u8 = 26;
+const GIVEN_BACK: u8 = 27;
 
 pub static ENCODINGS: &[Encoding] = &[
     encoding(FIRST, |input, builder| read(input, builder, FIRST)),
@@ -42,8 +44,10 @@ pub static ENCODINGS: &[Encoding] = &[
 ];
 
 /// Redis's own.
-pub static OF_REDIS: &[Encoding] =
-    &[encoding(PRODUCERS, |input, builder| read(input, builder, PRODUCERS))];
+pub static OF_REDIS: &[Encoding] = &[
+    encoding(PRODUCERS, |input, builder| read(input, builder, PRODUCERS)),
+    encoding(GIVEN_BACK, |input, builder| read(input, builder, GIVEN_BACK)),
+];
 
 /// The bytes of an id that is not stored as two lengths.
 const ID: usize = 16;
@@ -204,15 +208,8 @@ fn read_group(input: &mut Input<'_>, stream: &Stream, kind: u8) -> Result<Group,
         pending.push((id, given_ms, count, false));
     }
     let mut left = pending.len();
-    for _ in 0..input.count(1)? {
-        let offset = input.at();
-        let name = input.string()?;
-        let seen_ms = input.time_ms()?;
-        let active_ms = if kind >= ACTIVE_TIMES { input.time_ms()? } else { seen_ms };
-        let number = group.add_consumer(&name, seen_ms);
-        let number = number.ok_or_else(|| input.fault(offset, "a consumer occurs twice"))?;
-        group.set_times(number, seen_ms, Some(active_ms).filter(|time| *time >= 0));
-        for _ in 0..input.count(ID as u64)? {
+    let mut take =
+        |input: &mut Input<'_>, group: &mut Group, consumer: u32| -> Result<(), ReadError> {
             let offset = input.at();
             let id = raw_id(input.array()?);
             let found = pending.binary_search_by_key(&id, |(id, ..)| *id).ok();
@@ -223,7 +220,24 @@ fn read_group(input: &mut Input<'_>, stream: &Stream, kind: u8) -> Result<Group,
             *is_taken = true;
             left -= 1;
             let (id, given_ms, count) = (*id, *given_ms, *count);
-            group.give_new(Pending { id, given_ms, count, consumer: number });
+            group.give_new(Pending { id, given_ms, count, consumer });
+            Ok(())
+        };
+    for _ in 0..input.count(1)? {
+        let offset = input.at();
+        let name = input.string()?;
+        let seen_ms = input.time_ms()?;
+        let active_ms = if kind >= ACTIVE_TIMES { input.time_ms()? } else { seen_ms };
+        let number = group.add_consumer(&name, seen_ms);
+        let number = number.ok_or_else(|| input.fault(offset, "a consumer occurs twice"))?;
+        group.set_times(number, seen_ms, Some(active_ms).filter(|time| *time >= 0));
+        for _ in 0..input.count(ID as u64)? {
+            take(input, &mut group, number)?;
+        }
+    }
+    if kind >= GIVEN_BACK {
+        for _ in 0..input.count(ID as u64)? {
+            take(input, &mut group, NOBODY)?;
         }
     }
     if left > 0 {
@@ -335,16 +349,39 @@ fn write_group(group: &Group, kind: u8, out: &mut Output) {
         out.raw(&pending.given_ms.to_le_bytes());
         out.length(pending.count);
     }
-    out.length(group.consumers().len() as u64);
+    // What is nobody's has to be somebody's where Redis 8.8 is not: of a consumer without a name.
+    let of_nobody = group.pending().iter().filter(|pending| pending.consumer == NOBODY);
+    let mut of_nobody: Vec<Id> = of_nobody.map(|pending| pending.id).collect();
+    let nameless = group.find_consumer(b"").map(|number| group.consumer(number));
+    let adds_one = !of_nobody.is_empty() && nameless.is_none();
+    out.length((group.consumers().len() + usize::from(adds_one)) as u64);
+    if let Some(consumer) = nameless {
+        of_nobody.extend(consumer.pending().iter());
+        of_nobody.sort_unstable();
+    }
+    if adds_one {
+        write_consumer(&Consumer::default(), &mut of_nobody.iter(), kind, out);
+    }
     for consumer in group.consumers() {
-        out.string(consumer.name());
-        out.raw(&consumer.seen_ms.to_le_bytes());
-        if kind >= ACTIVE_TIMES {
-            out.raw(&consumer.active_ms.unwrap_or(-1).to_le_bytes());
-        }
-        out.length(consumer.pending().len() as u64);
-        for id in consumer.pending().iter() {
-            out.raw(&raw_bytes(*id));
+        match consumer.name() {
+            b"" => write_consumer(consumer, &mut of_nobody.iter(), kind, out),
+            _ => write_consumer(consumer, &mut consumer.pending().iter(), kind, out),
         }
     }
+}
+
+fn write_consumer(
+    consumer: &Consumer,
+    pending: &mut dyn Iterator<Item = &Id>,
+    kind: u8,
+    out: &mut Output,
+) {
+    let pending: Vec<&Id> = pending.collect();
+    out.string(consumer.name());
+    out.raw(&consumer.seen_ms.to_le_bytes());
+    if kind >= ACTIVE_TIMES {
+        out.raw(&consumer.active_ms.unwrap_or(-1).to_le_bytes());
+    }
+    out.length(pending.len() as u64);
+    pending.iter().for_each(|id| out.raw(&raw_bytes(**id)));
 }

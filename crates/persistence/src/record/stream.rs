@@ -5,7 +5,7 @@ use crate::codec::Blob;
 use redstart_engine::options::StreamKeep;
 use redstart_engine::storage::value::stream::Stream;
 use redstart_engine::storage::value::stream::block::Block;
-use redstart_engine::storage::value::stream::group::{Group, Pending};
+use redstart_engine::storage::value::stream::group::{Group, NOBODY, Pending};
 use redstart_engine::storage::value::stream::id::Id;
 use serde::ser::{SerializeSeq, SerializeTuple};
 use serde::{Deserialize, Serialize, Serializer};
@@ -145,7 +145,10 @@ impl GroupIn<'_> {
         }
         let mut before = None;
         for (at, given_ms, count, place) in &self.pending {
-            let consumer = (*place as usize).checked_sub(1).and_then(|place| numbers.get(place));
+            let consumer = match (*place as usize).checked_sub(1) {
+                Some(place) => numbers.get(place),
+                None => Some(&NOBODY),
+            };
             let consumer = *consumer.ok_or("a pending entry of a consumer that is not there")?;
             if before.is_some_and(|before| before >= *at) {
                 return Err("pending entries are not in order".into());
