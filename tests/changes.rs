@@ -372,6 +372,13 @@ const NEWER: Counted = &[
     ("LMOVEM l m LEFT RIGHT EXACTLY 9 OBO", 0),
     ("BLMOVEM l m LEFT RIGHT 0 COUNT 9 BULK", 2),
     ("LMOVEM l m LEFT RIGHT", 0),
+    ("INCREX i", 1),
+    ("INCREX i UBOUND 1", 0),
+    ("INCREX i PXAT 1", 1),
+    ("XADD n 1-1 a b", 1),
+    ("XGROUP CREATE n g 0", 1),
+    ("XNACK n g FAIL IDS 1 1-1", 0),
+    ("XNACK n g FAIL IDS 1 1-1 FORCE", 1),
 ];
 
 /// Writing commands that have a test of their own here, or none because they are refused.

@@ -109,6 +109,34 @@ texts! {
     ID_COUNT = "ERR Number of IDs must be a positive integer";
     /// More ids announced than given.
     ID_COUNT_MISMATCH = "ERR The `numids` parameter must match the number of arguments";
+    /// INCREX ENX without a time.
+    ENX_WITHOUT_TIME = "ERR ENX flag requires an expiration";
+    /// INCREX BYINT of no integer.
+    INCREMENT_NOT_INTEGER = "ERR Increment is not an integer or out of range";
+    /// INCREX BYFLOAT of no number.
+    INCREMENT_NOT_FLOAT = "ERR Increment is not a valid float";
+    /// INCREX BYFLOAT beyond all numbers.
+    INCREMENT_INFINITE = "ERR BYFLOAT increment cannot be Infinity";
+    /// INCREX BYFLOAT of a value beyond all numbers.
+    VALUE_INFINITE = "ERR value cannot be Infinity";
+    /// INCREX within bounds that are no integers.
+    BOUND_NOT_INTEGER = "ERR LBOUND or UBOUND is not an integer or out of range";
+    /// INCREX within bounds that are no numbers.
+    BOUND_NOT_FLOAT = "ERR LBOUND or UBOUND is not a valid float";
+    /// INCREX within bounds between which there is nothing.
+    BOUNDS_CROSSED = "ERR LBOUND can't be greater than UBOUND";
+    /// INCREX SATURATE that adds more than an integer can say.
+    INCREMENT_OVERFLOW = "ERR applied increment would overflow";
+    /// XREAD of at most nothing.
+    MAXCOUNT_ABOVE_ZERO = "ERR MAXCOUNT must be a positive integer";
+    /// The same in bytes.
+    MAXSIZE_ABOVE_ZERO = "ERR MAXSIZE must be a positive integer";
+    /// XREAD of less in all than of one stream.
+    MAXCOUNT_BELOW_COUNT = "ERR MAXCOUNT must be greater than or equal to COUNT";
+    /// XNACK that does not say how.
+    XNACK_MODE = "ERR mode must be SILENT, FAIL, or FATAL";
+    /// XNACK of a count that is none.
+    RETRYCOUNT_NEGATIVE = "ERR RETRYCOUNT must be >= 0";
     /// XIDMPRECORD of nobody.
     PRODUCER_EMPTY = "ERR producer ID must be non-empty";
     /// XIDMPRECORD of a message without a name.

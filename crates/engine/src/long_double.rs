@@ -153,6 +153,41 @@ impl LongDouble {
         text
     }
 
+    /// The greatest number.
+    pub const MAX: Self =
+        Self { negative: false, size: Size::Finite { mantissa: u64::MAX, exponent: EXPONENT_MAX } };
+
+    /// The number with the other sign.
+    pub fn negated(self) -> Self {
+        Self { negative: !self.negative, ..self }
+    }
+
+    /// Whether it is below zero, or a zero with such a sign.
+    pub fn is_negative(self) -> bool {
+        self.negative
+    }
+
+    /// Whether it is no number, but beyond all of them.
+    pub fn is_infinite(self) -> bool {
+        self.size == Size::Infinite
+    }
+
+    /// Which of two is greater.
+    pub fn compare(self, other: Self) -> Ordering {
+        let size = |of: Self| match of.size {
+            Size::Finite { mantissa, exponent } => (false, exponent, mantissa),
+            Size::Infinite => (true, 0, 0),
+        };
+        let sign = |of: Self| match of.size {
+            Size::Finite { mantissa: 0, .. } => 0,
+            _ if of.negative => -1,
+            _ => 1,
+        };
+        let by_size = size(self).cmp(&size(other));
+        let by_size = if self.negative { by_size.reverse() } else { by_size };
+        sign(self).cmp(&sign(other)).then(by_size)
+    }
+
     fn zero(negative: bool) -> Self {
         Self { negative, size: Size::Finite { mantissa: 0, exponent: EXPONENT_MIN } }
     }

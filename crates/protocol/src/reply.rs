@@ -230,7 +230,8 @@ impl Reply {
         self.double_text(format_score(value, &mut text).as_bytes());
     }
 
-    fn double_text(&mut self, text: &[u8]) {
+    /// A double that is text already. RESP2: a bulk string.
+    pub fn double_text(&mut self, text: &[u8]) {
         match self.protocol {
             Protocol::Resp2 => self.bulk(text),
             Protocol::Resp3 => {

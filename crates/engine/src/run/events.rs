@@ -61,6 +61,11 @@ impl Events {
         self.keeps_ttl = true;
     }
 
+    /// The command's own event has another name.
+    pub(crate) fn name_event(&mut self, name: &'static str) {
+        self.command = name;
+    }
+
     fn is(&self, flag: Flags) -> bool {
         self.flags & flag != 0
     }

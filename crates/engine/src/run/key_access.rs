@@ -187,6 +187,11 @@ impl<'a> KeyAccess<'a> {
         self.local.effects.events.keep_ttl();
     }
 
+    /// The event of the command that runs has another name than the command.
+    pub(crate) fn name_event(&mut self, name: &'static str) {
+        self.local.effects.events.name_event(name);
+    }
+
     /// Counts a change of the key, and notes it for clients that watch it or keep a copy.
     #[inline]
     pub(crate) fn touch_watches(&mut self, key: Key<'_>) {

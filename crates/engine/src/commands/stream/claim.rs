@@ -14,7 +14,9 @@ use crate::storage::table::Slot;
 use crate::storage::value::stream::Stream;
 use crate::storage::value::stream::group::{Group, Pending};
 use crate::storage::value::stream::id::Id;
-use redstart_protocol::{decimal, parse_i64};
+use crate::storage::value::stream::seek::InOrder;
+use crate::storage::value::{Object, ObjectRef};
+use redstart_protocol::{Reply, Rest, decimal, parse_i64};
 
 /// Pending entries that were given at or before a time and are still in the stream, the one that
 /// has waited longest first, at most `most`.
@@ -248,14 +250,133 @@ fn claim_one(
     }
     let count = match before {
         Some(before) if now_ms - before.given_ms < options.min_idle_ms => return,
-        Some(before) => before.count,
-        None if options.force => 1,
+        Some(before) if options.just_id => before.count,
+        Some(before) => before.again(),
+        None if options.force => 1 + u64::from(!options.just_id),
         None => return,
     };
-    let count = options.count.unwrap_or(count + u64::from(!options.just_id));
+    let count = options.count.unwrap_or(count);
     let pending = Pending { id, given_ms: options.given_ms, count, consumer };
     stream.edit_group(name, |group| group.give(pending));
     claimed.push(pending);
+}
+
+/// What became of pending entries that were looked at.
+#[derive(Default)]
+struct Taken {
+    claimed: Vec<Pending>,
+    /// Those that are no longer in the stream.
+    gone: Vec<Id>,
+    /// The first that was not looked at.
+    next: Option<Id>,
+}
+
+/// Gives pending entries to whom `f` says, until there are `most`, or ten times as many were looked
+/// at.
+fn take_over(
+    stream: &mut Stream,
+    name: &[u8],
+    looked: &[Pending],
+    most: usize,
+    f: impl Fn(&Pending) -> Option<Pending>,
+) -> Taken {
+    let (mut taken, mut attempts) = (Taken::default(), most.saturating_mul(10));
+    for some in looked.chunks(LOOKED_AT_ONCE) {
+        let mut walk = InOrder::new(stream);
+        let are_there: Vec<bool> = some.iter().map(|it| walk.find(it.id).is_some()).collect();
+        let next = stream.edit_group(name, |group| {
+            for (pending, is_there) in some.iter().zip(are_there) {
+                if attempts == 0 || taken.claimed.len() + taken.gone.len() >= most {
+                    return Some(pending.id);
+                }
+                attempts -= 1;
+                if !is_there {
+                    group.acknowledge(pending.id);
+                    taken.gone.push(pending.id);
+                } else if let Some(now) = f(pending) {
+                    group.give(now);
+                    taken.claimed.push(now);
+                }
+            }
+            None
+        });
+        taken.next = next.flatten();
+        if taken.next.is_some() {
+            break;
+        }
+    }
+    taken
+}
+
+/// Pending entries that are looked for in the stream before any of them is given.
+const LOOKED_AT_ONCE: usize = 256;
+
+/// Entries that were claimed, and those that are gone, as they are replied.
+struct Claims {
+    /// Both, those that were claimed first.
+    ids: Vec<Id>,
+    claimed: usize,
+    /// How many of them are written.
+    at: usize,
+    just_id: bool,
+}
+
+impl Claims {
+    /// Writes until the reply is so long. Returns whether more is left.
+    fn write(&mut self, reply: &mut Reply, stream: &Stream, end: usize) -> bool {
+        let mut walk = InOrder::new(stream);
+        loop {
+            if self.at == 0 {
+                reply.array(self.claimed);
+            }
+            if self.at == self.claimed {
+                reply.array(self.ids.len() - self.claimed);
+            }
+            let Some(id) = self.ids.get(self.at) else { return false };
+            let with_fields = self.at < self.claimed && !self.just_id;
+            match with_fields.then(|| walk.find(*id)).flatten() {
+                Some(item) => write_item(reply, &item),
+                None => id.with_text(|text| reply.bulk(text)),
+            }
+            self.at += 1;
+            // The last head is yet to come where all are written.
+            if reply.len() >= end && self.at < self.ids.len() {
+                return true;
+            }
+        }
+    }
+}
+
+/// Replies with what was claimed and what is gone: very many come in pieces.
+fn reply_claims(call: &mut Call<'_>, key: Key<'_>, slot: Slot, mut claims: Claims) {
+    let stream = call.space.stream(key, slot);
+    let about = stream.allocated() / stream.len().max(1) as usize * claims.claimed;
+    if claims.just_id || !call.reply.takes_rest(about) {
+        claims.write(call.reply, stream, usize::MAX);
+    } else if let Some(stream) = call.space.freeze(key) {
+        call.reply.put_rest(Box::new(RestOfClaims { stream, claims }));
+    }
+}
+
+struct RestOfClaims {
+    stream: Object,
+    claims: Claims,
+}
+
+impl Rest for RestOfClaims {
+    fn write(&mut self, reply: &mut Reply, bytes: usize) -> bool {
+        let ObjectRef::Stream(stream) = self.stream.view() else { return false };
+        let end = reply.len() + bytes;
+        self.claims.write(reply, stream, end)
+    }
+
+    fn own_bytes(&self) -> usize {
+        self.claims.ids.len() * size_of::<Id>()
+    }
+
+    fn shed(&mut self) -> bool {
+        self.stream.shed()
+    }
 }
 
 /// XAUTOCLAIM key group consumer min-idle-time start [COUNT count] [JUSTID]
@@ -305,10 +426,9 @@ fn xautoclaim(call: &mut Call<'_>) -> Result<(), Error> {
     let (key, name, slot) = find_group(call)?;
     let (consumer, now_ms) = (call.args.at(3), call.now().present().wall_ms);
     let (number, is_new) = see_consumer(call, key, slot, name, consumer);
-    let (mut claimed, mut gone) = (Vec::new(), Vec::new());
     let Call { reply, space, .. } = call;
     reply.array(3);
-    space.change_stream(key, slot, |stream| {
+    let Taken { claimed, gone, next } = space.change_stream(key, slot, |stream| {
         let looked: Vec<Pending> = stream
             .group(name)
             .into_iter()
@@ -316,39 +436,27 @@ fn xautoclaim(call: &mut Call<'_>) -> Result<(), Error> {
                 group.pending().from(start).take(most.saturating_mul(10).saturating_add(1)).copied()
             })
             .collect();
-        let mut looked = looked.into_iter();
-        let mut attempts = most.saturating_mul(10);
-        let next = loop {
-            let next = looked.next();
-            let Some(pending) = next.filter(|_| attempts > 0 && claimed.len() + gone.len() < most)
-            else {
-                break next;
-            };
-            attempts -= 1;
-            if stream.get(pending.id).is_none() {
-                stream.edit_group(name, |group| group.acknowledge(pending.id));
-                gone.push(pending.id);
-            } else if now_ms - pending.given_ms >= min_idle_ms {
-                let count = pending.count + u64::from(!just_id);
-                let now = Pending { given_ms: now_ms, count, consumer: number, ..pending };
-                stream.edit_group(name, |group| group.give(now));
-                claimed.push(now);
-            }
-        };
-        next.map_or(Id::MIN, |next| next.id).with_text(|text| reply.bulk(text));
-        reply.array(claimed.len());
-        for pending in &claimed {
-            match stream.get(pending.id) {
-                Some(item) if !just_id => write_item(reply, &item),
-                _ => pending.id.with_text(|text| reply.bulk(text)),
-            }
-        }
-        let active = !claimed.is_empty();
+        let taken = take_over(stream, name, &looked, most, |pending| {
+            let count = if just_id { pending.count } else { pending.again() };
+            let now = Pending { given_ms: now_ms, count, consumer: number, ..*pending };
+            (now_ms - pending.given_ms >= min_idle_ms).then_some(now)
+        });
+        let active = !taken.claimed.is_empty();
         stream.edit_group(name, |group| group.note_consumer(number, now_ms, active));
-        (false, ())
+        (false, taken)
     });
-    reply.array(gone.len());
-    gone.iter().for_each(|id| id.with_text(|text| reply.bulk(text)));
+    next.unwrap_or(Id::MIN).with_text(|text| reply.bulk(text));
+    let mut ids: Vec<Id> = claimed.iter().map(|pending| pending.id).collect();
+    let written = Claims {
+        claimed: ids.len(),
+        ids: {
+            ids.extend(&gone);
+            ids
+        },
+        at: 0,
+        just_id,
+    };
+    reply_claims(call, key, slot, written);
     emit_gone(call, key, name, &gone);
     emit_claims(call, key, name, consumer, &claimed);
     call.space.count_changes(claimed.len() + gone.len() + usize::from(is_new));

@@ -1,5 +1,6 @@
 //! XINFO: what is known of a stream, its groups and their consumers.
 
+use super::full::{Full, RestOfFull};
 use super::range::write_item;
 use crate::commands::arguments::integer;
 use crate::commands::help::{declare_help, help};
@@ -8,7 +9,6 @@ use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::spec::{Group as Family, *};
 use crate::storage::value::stream::Stream;
-use crate::storage::value::stream::group::{Consumer, Group, Pending};
 use crate::storage::value::stream::id::Id;
 use redstart_protocol::Reply;
 
@@ -68,9 +68,14 @@ fn stream(call: &mut Call<'_>) -> Result<(), Error> {
     number(reply, "iids-tracked", known.map_or(0, |known| known.count() as i64));
     number(reply, "iids-added", known.map_or(0, |known| known.added as i64));
     number(reply, "iids-duplicates", known.map_or(0, |known| known.again as i64));
-    match most {
-        Some(most) => write_full(reply, stream, most),
-        None => write_ends(reply, stream),
+    let Some(mut full) = most.map(Full::new) else {
+        write_ends(reply, stream);
+        return Ok(());
+    };
+    if !reply.takes_rest(full.about(stream)) {
+        full.write(reply, stream, usize::MAX);
+    } else if let Some(stream) = call.space.freeze(key) {
+        call.reply.put_rest(Box::new(RestOfFull { stream, full }));
     }
     Ok(())
 }
@@ -99,17 +104,20 @@ fn count_nodes(keys: &[[u8; 16]], from: usize) -> i64 {
     below + 1 + i64::from(differs > from)
 }
 
-fn number(reply: &mut Reply, name: &str, value: i64) {
+/// A name and a number.
+pub fn number(reply: &mut Reply, name: &str, value: i64) {
     reply.bulk(name.as_bytes());
     reply.integer(value);
 }
 
-fn id(reply: &mut Reply, name: &str, id: Id) {
+/// A name and an id.
+pub fn id(reply: &mut Reply, name: &str, id: Id) {
     reply.bulk(name.as_bytes());
     id.with_text(|text| reply.bulk(text));
 }
 
-fn optional(reply: &mut Reply, name: &str, value: Option<i64>) {
+/// A name and a number, if it is known.
+pub fn optional(reply: &mut Reply, name: &str, value: Option<i64>) {
     reply.bulk(name.as_bytes());
     match value {
         Some(value) => reply.integer(value),
@@ -128,54 +136,6 @@ fn write_ends(reply: &mut Reply, stream: &Stream) {
             Some(item) => write_item(reply, &item),
             None => reply.null(),
         }
-    }
-}
-
-/// Entries, groups and consumers, at most so many of what a list has.
-fn write_full(reply: &mut Reply, stream: &Stream, most: usize) {
-    reply.bulk(b"entries");
-    reply.array(most.min(stream.len() as usize));
-    stream.from(Id::MIN).take(most).for_each(|item| write_item(reply, &item));
-    reply.bulk(b"groups");
-    reply.array(stream.groups().len());
-    for group in stream.groups() {
-        reply.map(7);
-        reply.bulk(b"name");
-        reply.bulk(group.name());
-        id(reply, "last-delivered-id", group.last);
-        optional(reply, "entries-read", group.read.map(|read| read as i64));
-        optional(reply, "lag", stream.progress().lag(group));
-        number(reply, "pel-count", group.pending().len() as i64);
-        reply.bulk(b"pending");
-        reply.array(most.min(group.pending().len()));
-        for Pending { id, given_ms, count, consumer } in group.pending().iter().take(most) {
-            reply.array(4);
-            id.with_text(|text| reply.bulk(text));
-            reply.bulk(group.name_of(*consumer));
-            reply.integer(*given_ms);
-            reply.integer(*count as i64);
-        }
-        reply.bulk(b"consumers");
-        reply.array(group.consumers().len());
-        group.consumers().for_each(|consumer| write_consumer(reply, group, consumer, most));
-    }
-}
-
-fn write_consumer(reply: &mut Reply, group: &Group, consumer: &Consumer, most: usize) {
-    reply.map(5);
-    reply.bulk(b"name");
-    reply.bulk(consumer.name());
-    number(reply, "seen-time", consumer.seen_ms);
-    number(reply, "active-time", consumer.active_ms.unwrap_or(-1));
-    number(reply, "pel-count", consumer.pending().len() as i64);
-    reply.bulk(b"pending");
-    reply.array(most.min(consumer.pending().len()));
-    for id in consumer.pending().iter().take(most) {
-        let record = group.pending().get(*id);
-        reply.array(3);
-        id.with_text(|text| reply.bulk(text));
-        reply.integer(record.map_or(0, |record| record.given_ms));
-        reply.integer(record.map_or(0, |record| record.count as i64));
     }
 }
 

@@ -2,13 +2,16 @@
 
 mod add;
 mod arguments;
+mod budget;
 mod claim;
 mod delete;
+mod full;
 pub mod group;
 pub mod info;
 mod pending;
 mod range;
 mod read;
+mod release;
 mod rest;
 
 use crate::run::command::{BlockingCommand, DataCommand};
@@ -30,6 +33,7 @@ pub static COMMANDS: &[&DataCommand] = &[
     &range::XLEN,
     &range::XRANGE,
     &range::XREVRANGE,
+    &release::XNACK,
 ];
 
 /// Those that may wait.

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::spec::{Group as Family, *};
-use crate::storage::value::stream::group::{Consumer, Group, Pending};
+use crate::storage::value::stream::group::{Consumer, Group, NOBODY, Pending};
 use crate::storage::value::stream::id::Id;
 use redstart_protocol::Reply;
 
@@ -121,7 +121,9 @@ fn xpending(call: &mut Call<'_>) -> Result<(), Error> {
         call.reply.array(4);
         pending.id.with_text(|text| call.reply.bulk(text));
         call.reply.bulk(group.name_of(pending.consumer));
-        call.reply.integer((now_ms - pending.given_ms).max(0));
+        // What was given back is nobody's, and not since a time that is known.
+        let is_free = pending.consumer == NOBODY;
+        call.reply.integer(if is_free { -1 } else { (now_ms - pending.given_ms).max(0) });
         call.reply.integer(pending.count as i64);
     }
     Ok(())

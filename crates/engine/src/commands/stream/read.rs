@@ -9,11 +9,11 @@
 //! group has come to is an XGROUP SETID.
 
 use super::arguments::parse_strict;
+use super::budget::{Budget, ReadOptions, size_of, size_without_fields};
 use super::claim::{emit_claim, emit_claims, has_idle, idle};
 use super::group::{emit_set_id, note_consumer};
 use super::range::{write_item, write_parts};
 use super::rest::{Entries, RestOfStreams};
-use crate::commands::arguments::integer;
 use crate::error::Error;
 use crate::keyspace::waiters::{Wait, Waiter};
 use crate::run::call::Call;
@@ -24,9 +24,10 @@ use crate::storage::value::stream::Stream;
 use crate::storage::value::stream::block::Item;
 use crate::storage::value::stream::group::Pending;
 use crate::storage::value::stream::id::Id;
-use redstart_protocol::{Args, Begun, OwnedArgs, Protocol, Reply, parse_i64};
+use crate::storage::value::stream::seek::InOrder;
+use redstart_protocol::{Args, Begun, OwnedArgs, Protocol, Reply};
 
-/// XREAD [COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]
+/// XREAD [options] STREAMS key [key ...] id [id ...]
 pub static XREAD: BlockingCommand = declare("xread", Group::Stream, AtLeast(4))
     .flags(READONLY | BLOCKING)
     .keys(&[KeySpec {
@@ -37,7 +38,10 @@ pub static XREAD: BlockingCommand = declare("xread", Group::Stream, AtLeast(4))
     .since("5.0.0")
     .complexity("O(N) with N entries that are returned.")
     .summary("Returns entries behind ids from several streams, or waits for some.")
-    .syntax("[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]")
+    .syntax(
+        "[COUNT count] [MAXCOUNT maxcount] [MAXSIZE maxsize] [BLOCK milliseconds] \
+         STREAMS key [key ...] id [id ...]",
+    )
     .run(BlockingRun { run: read, serve: serve_read });
 
 /// XREADGROUP GROUP group consumer [options] STREAMS key [key ...] id [id ...]
@@ -52,8 +56,8 @@ pub static XREADGROUP: BlockingCommand = declare("xreadgroup", Group::Stream, At
     .complexity("O(N) with N entries that are returned.")
     .summary("Gives a consumer entries that no other of its group has, or lets it wait for some.")
     .syntax(
-        "GROUP group consumer [COUNT count] [BLOCK milliseconds] [CLAIM min-idle-time] [NOACK] \
-         STREAMS key [key ...] id [id ...]",
+        "GROUP group consumer [COUNT count] [MAXCOUNT maxcount] [MAXSIZE maxsize] \
+         [BLOCK milliseconds] [CLAIM min-idle-time] [NOACK] STREAMS key [key ...] id [id ...]",
     )
     .run(BlockingRun { run: read, serve: serve_read });
 
@@ -66,93 +70,12 @@ fn streams_at(args: Args<'_>) -> Option<usize> {
         at += match word {
             _ if is(b"STREAMS") => return Some(at + 1),
             _ if is(b"COUNT") || is(b"BLOCK") || is(b"CLAIM") => 2,
+            _ if is(b"MAXCOUNT") || is(b"MAXSIZE") => 2,
             _ if is(b"NOACK") => 1,
             _ if is(b"GROUP") => 3,
             _ => return None,
         };
     }
-}
-
-/// The options of both commands.
-#[derive(Default)]
-struct ReadOptions {
-    /// At most so many entries of each stream; zero is all.
-    most: usize,
-    block_ms: Option<u64>,
-    /// Where the group's and the consumer's names are, if there are any.
-    group: Option<usize>,
-    no_ack: bool,
-    /// Takes over what others have had pending for so long.
-    claim_ms: Option<i64>,
-    /// Where the ids begin.
-    ids: usize,
-}
-
-impl ReadOptions {
-    fn parse(call: &Call<'_>) -> Result<ReadOptions, Error> {
-        let args = call.args;
-        let for_group = call.command.is(WRITE);
-        let mut options = ReadOptions::default();
-        let mut at = 1;
-        let streams = loop {
-            let Some(word) = args.get(at) else { return Err(Error::SYNTAX) };
-            let more = args.len() - at - 1;
-            let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
-            let only_group = |name: &str| match for_group {
-                true => Ok(()),
-                false => Err(Error::only_xreadgroup(name)),
-            };
-            if is(b"BLOCK") && more > 0 {
-                options.block_ms = Some(timeout_ms(call, at + 1)?);
-                at += 2;
-            } else if is(b"COUNT") && more > 0 {
-                options.most = usize::try_from(integer(call, at + 1)?).unwrap_or(0);
-                at += 2;
-            } else if is(b"STREAMS") && more > 0 {
-                if !more.is_multiple_of(2) {
-                    return Err(Error::unbalanced_streams(for_group));
-                }
-                break at + 1;
-            } else if is(b"GROUP") && more >= 2 {
-                only_group("GROUP")?;
-                options.group = Some(at + 1);
-                at += 3;
-            } else if is(b"NOACK") {
-                only_group("NOACK")?;
-                options.no_ack = true;
-                at += 1;
-            } else if is(b"CLAIM") && more > 0 {
-                only_group("CLAIM")?;
-                let ms = parse_i64(args.at(at + 1)).ok_or(Error::MIN_IDLE)?;
-                options.claim_ms = Some(ms);
-                if ms < 0 {
-                    return Err(Error::MIN_IDLE_NEGATIVE);
-                }
-                at += 2;
-            } else {
-                return Err(Error::SYNTAX);
-            }
-        };
-        if for_group && options.group.is_none() {
-            return Err(Error::MISSING_GROUP);
-        }
-        options.ids = streams + (args.len() - streams) / 2;
-        Ok(options)
-    }
-
-    fn most(&self) -> usize {
-        if self.most == 0 { usize::MAX } else { self.most }
-    }
-}
-
-/// Argument `at` as a time to wait in milliseconds.
-fn timeout_ms(call: &Call<'_>, at: usize) -> Result<u64, Error> {
-    let ms = parse_i64(call.args.at(at)).ok_or(Error::TIMEOUT_NOT_INTEGER)?;
-    let ms = u64::try_from(ms).map_err(|_| Error::TIMEOUT_NEGATIVE)?;
-    if ms >= i64::MAX as u64 - call.now().present().wall_ms.max(0) as u64 {
-        return Err(Error::TIMEOUT_OUT_OF_RANGE);
-    }
-    Ok(ms)
 }
 
 /// From where a stream is read.
@@ -243,45 +166,67 @@ fn has_any(
     }
 }
 
-fn read(call: &mut Call<'_>) -> Result<(), Error> {
-    let options = ReadOptions::parse(call)?;
-    let now_ms = call.now().present().wall_ms;
+/// From where each stream is read, and whether its id stands for one of this moment.
+fn sources(call: &mut Call<'_>, options: &ReadOptions) -> Result<Vec<(From, bool)>, Error> {
     let count = call.keys().len();
     let mut sources = Vec::with_capacity(count);
     let mut takes_over = true;
     for n in 0..count {
         let slot = call.space.find_stream_to_read(call.key(n))?;
-        check_group(call, &options, n, slot)?;
-        let (from, is_moment) = from_of(call, &options, n, slot)?;
+        check_group(call, options, n, slot)?;
+        let (from, is_moment) = from_of(call, options, n, slot)?;
         // As in Redis, nothing is taken over behind a stream whose history is asked for.
         takes_over &= !matches!(from, From::History(_));
         let from = if takes_over { from } else { from.without_claim() };
         sources.push((from, is_moment));
     }
+    Ok(sources)
+}
+
+fn read(call: &mut Call<'_>) -> Result<(), Error> {
+    let options = ReadOptions::parse(call)?;
+    let now_ms = call.now().present().wall_ms;
+    let count = call.keys().len();
+    let sources = sources(call, &options)?;
     let (mut changes, mut begun, mut served) = (0, None, 0);
     // What no group counts is only read, so it may be left to the rest of the reply.
     let mut ready = Vec::new();
+    let mut budget = Budget::new(&options);
+    let mut rest = gives_later(call, &options, &sources).then(RestOfStreams::default);
     for (n, (from, _)) in sources.iter().enumerate() {
         // Each is looked at when those before it were served: a stream may be asked for twice.
+        if budget.is_spent() {
+            break;
+        }
         let (key, args) = (call.key(n), call.args);
         let Some(slot) = call.space.find_stream_to_read(key)? else { continue };
         let any = has_any(call.space.stream(key, slot), *from, &options, args, now_ms);
         changes += usize::from(see_consumer(call, &options, n, slot));
-        if any && options.group.is_none() {
-            ready.push((n, slot, *from));
-        } else if any {
+        if !any {
+            continue;
+        }
+        let most = within(call, &options, &mut budget, key, slot, *from);
+        if most == 0 && !matches!(from, From::History(_)) {
+            continue;
+        }
+        if options.group.is_none() {
+            ready.push((n, slot, *from, most));
+        } else if let Some(rest) = &mut rest {
+            give_later(call, &options, (n, slot, *from, most), rest);
+            (changes, served) = (changes + 1, served + 1);
+        } else {
             begun = begun.or_else(|| Some(begin(call, count)));
-            changes += usize::from(give(call, &options, n, slot, *from));
+            changes += usize::from(give(call, &options, (n, slot, *from, most)));
             served += 1;
         }
     }
     if !ready.is_empty() {
         begin(call, ready.len());
-        if put_rest(call, &options, &ready) {
+        if put_rest(call, &ready) {
             return Ok(());
         }
-        for (n, slot, from) in ready {
-            changes += usize::from(give(call, &options, n, slot, from));
+        for asked in ready {
+            changes += usize::from(give(call, &options, asked));
         }
         call.space.count_changes(changes);
         return Ok(());
@@ -291,10 +236,22 @@ fn read(call: &mut Call<'_>) -> Result<(), Error> {
         call.space.count_changes(changes);
         return Ok(());
     }
+    if let Some(rest) = rest.filter(|_| served > 0) {
+        begin(call, served);
+        call.reply.put_rest(Box::new(rest));
+        call.space.count_changes(changes);
+        return Ok(());
+    }
     call.space.count_changes(changes);
+    wait(call, &options, &sources);
+    Ok(())
+}
+
+/// Waits for entries, if that is asked for.
+fn wait(call: &mut Call<'_>, options: &ReadOptions, sources: &[(From, bool)]) {
     let Some(timeout_ms) = options.block_ms else {
         call.reply.null_array();
-        return Ok(());
+        return;
     };
     let resumed = sources.iter().any(|(_, is_moment)| *is_moment).then(|| {
         let mut args: Vec<Vec<u8>> = call.args.iter().map(<[u8]>::to_vec).collect();
@@ -307,19 +264,66 @@ fn read(call: &mut Call<'_>) -> Result<(), Error> {
         OwnedArgs::from_slices(&args)
     });
     let heeds_loss = options.group.is_some();
-    if !call.wait(Wait { resumed, heeds_loss, ..Wait::new(0..count, timeout_ms) }) {
+    if !call.wait(Wait { resumed, heeds_loss, ..Wait::new(0..sources.len(), timeout_ms) }) {
         call.reply.null_array();
     }
-    Ok(())
+}
+
+/// A stream that has something to give: its number, where it is, from where it is read, and how
+/// many entries it gives at most.
+type Asked = (usize, Slot, From, usize);
+
+/// How many entries of a stream the reply has room for, at most; they count as given.
+fn within(
+    call: &mut Call<'_>,
+    options: &ReadOptions,
+    budget: &mut Budget,
+    key: Key<'_>,
+    slot: Slot,
+    from: From,
+) -> usize {
+    let (most, args, now_ms) = (options.most(), call.args, call.now().present().wall_ms);
+    if !budget.is_bound() {
+        return most;
+    }
+    let stream = call.space.stream(key, slot);
+    let size = |id: Id| stream.get(id).map_or_else(|| size_without_fields(id), |it| size_of(&it));
+    let behind = |id: Id| {
+        let next = id.next().into_iter();
+        next.flat_map(|id| stream.from(id)).map(|item| size_of(&item))
+    };
+    let (From::New(_) | From::History(_)) = from else {
+        let From::Behind(id) = from else { return 0 };
+        return budget.take(most, behind(id));
+    };
+    let Some((group, consumer)) = options.group.and_then(|at| {
+        let group = stream.group(args.at(at))?;
+        Some((group, group.find_consumer(args.at(at + 1))?))
+    }) else {
+        return 0;
+    };
+    match from {
+        From::History(after) => {
+            let pending = group.consumer(consumer).pending();
+            let ids = after.next().into_iter().flat_map(|id| pending.from(id));
+            budget.take(most, ids.map(|id| size(*id)))
+        }
+        From::New(Some(claim_ms)) => {
+            let claimed = idle(stream, group, now_ms.saturating_sub(claim_ms), most);
+            let claimed = claimed.iter().map(|pending| size(pending.id));
+            budget.take(most, claimed.chain(behind(group.last)))
+        }
+        _ => budget.take(most, behind(group.last)),
+    }
 }
 
 /// Leaves entries that are very many to the rest of the reply, if no group counts them.
-fn put_rest(call: &mut Call<'_>, options: &ReadOptions, ready: &[(usize, Slot, From)]) -> bool {
+fn put_rest(call: &mut Call<'_>, ready: &[Asked]) -> bool {
     let mut parts = Vec::with_capacity(ready.len());
-    for (n, slot, from) in ready {
+    for (n, slot, from, most) in ready {
         let From::Behind(id) = from else { return false };
         let start = id.next().unwrap_or(Id::MAX);
-        let (end, backward, left) = (Id::MAX, false, options.most());
+        let (end, backward, left) = (Id::MAX, false, *most);
         let key = call.key(*n);
         parts.push((key, *slot, Entries { start, end, backward, left }));
     }
@@ -365,7 +369,8 @@ fn serve_read(call: &mut Call<'_>, n: usize, waiter: &Waiter) -> Result<Served, 
     }
     let is_new = see_consumer(call, &options, n, slot);
     begin(call, 1);
-    let gave = give(call, &options, n, slot, from);
+    let most = within(call, &options, &mut Budget::new(&options), key, slot, from);
+    let gave = give(call, &options, (n, slot, from, most));
     call.space.count_changes(usize::from(is_new) + usize::from(gave));
     Ok(Served::Given)
 }
@@ -393,7 +398,8 @@ fn see_consumer(call: &mut Call<'_>, options: &ReadOptions, n: usize, slot: Slot
 }
 
 /// Replies with what is there of the `n`th stream. Returns whether the group has moved on.
-fn give(call: &mut Call<'_>, options: &ReadOptions, n: usize, slot: Slot, from: From) -> bool {
+fn give(call: &mut Call<'_>, options: &ReadOptions, asked: Asked) -> bool {
+    let (n, slot, from, most) = asked;
     let key = call.key(n);
     if call.reply.protocol() == Protocol::Resp2 {
         call.reply.array(2);
@@ -402,7 +408,6 @@ fn give(call: &mut Call<'_>, options: &ReadOptions, n: usize, slot: Slot, from: 
     match from {
         From::Behind(id) => {
             let stream = call.space.stream(key, slot);
-            let most = options.most();
             let begun = call.reply.begin_array(most.min(stream.len() as usize));
             let from = id.next().unwrap_or(Id::MAX);
             let items = stream.from(from).take(most);
@@ -411,11 +416,11 @@ fn give(call: &mut Call<'_>, options: &ReadOptions, n: usize, slot: Slot, from: 
             false
         }
         From::New(claim_ms) => {
-            give_new(call, options, key, slot, claim_ms);
+            give_new(call, options, (key, slot, most), claim_ms, true);
             true
         }
         From::History(id) => {
-            give_history(call, options, key, slot, id);
+            give_history(call, options, (key, slot, most), id);
             false
         }
     }
@@ -426,18 +431,19 @@ fn give(call: &mut Call<'_>, options: &ReadOptions, n: usize, slot: Slot, from: 
 fn give_new(
     call: &mut Call<'_>,
     options: &ReadOptions,
-    key: Key<'_>,
-    slot: Slot,
+    (key, slot, most): (Key<'_>, Slot, usize),
     claim_ms: Option<i64>,
-) {
-    let Some(at) = options.group else { return };
+    writes: bool,
+) -> usize {
+    let Some(at) = options.group else { return 0 };
     let (name, consumer) = (call.args.at(at), call.args.at(at + 1));
-    let (now_ms, most) = (call.now().present().wall_ms, options.most());
+    let now_ms = call.now().present().wall_ms;
     let listened = call.space.listened_to();
     let (mut ids, mut claimed): (Vec<Id>, Vec<Pending>) = Default::default();
     let Call { reply, space, .. } = call;
     let len = space.stream(key, slot).len();
-    let begun = reply.begin_array(usize::try_from(len).unwrap_or(usize::MAX).min(most));
+    let guess = usize::try_from(len).unwrap_or(usize::MAX).min(most);
+    let begun = writes.then(|| reply.begin_array(guess));
     let (count, last, read) = space.change_stream(key, slot, |stream| {
         let number = stream.group(name).and_then(|group| group.find_consumer(consumer));
         let number = number.unwrap_or_default();
@@ -450,6 +456,7 @@ fn give_new(
                 ids.push(item.id);
             }
             match claim_ms {
+                _ if !writes => {}
                 Some(_) => write_claimed(reply, &item, 0, 0),
                 None => write_item(reply, &item),
             }
@@ -462,7 +469,9 @@ fn give_new(
         let (last, read) = after.unwrap_or_default();
         (false, (count, last, read))
     });
-    reply.end_array(begun, count + claimed.len());
+    if let Some(begun) = begun {
+        reply.end_array(begun, count + claimed.len());
+    }
     emit_claims(call, key, name, consumer, &claimed);
     if !ids.is_empty() {
         emit_claim(call, key, name, consumer, &ids, now_ms, 1);
@@ -470,6 +479,45 @@ fn give_new(
     if count > 0 {
         emit_set_id(call, key, name, last, read);
     }
+    count
+}
+
+/// Gives a consumer new entries, which the rest of the reply is to write.
+fn give_later(call: &mut Call<'_>, options: &ReadOptions, asked: Asked, rest: &mut RestOfStreams) {
+    let (n, slot, _, most) = asked;
+    let key = call.key(n);
+    if let Some(entries) = new_entries(call, options, key, slot, most) {
+        let left = give_new(call, options, (key, slot, most), None, false);
+        rest.add(call, key, Entries { left, ..entries }, true);
+    }
+}
+
+/// What a group has not given out yet of a stream.
+fn new_entries(
+    call: &mut Call<'_>,
+    options: &ReadOptions,
+    key: Key<'_>,
+    slot: Slot,
+    left: usize,
+) -> Option<Entries> {
+    let group = call.space.stream(key, slot).group(call.args.at(options.group?))?;
+    Some(Entries { start: group.last.next()?, end: Id::MAX, backward: false, left })
+}
+
+/// Whether a group is asked for new entries alone, of one stream very many.
+fn gives_later(call: &mut Call<'_>, options: &ReadOptions, sources: &[(From, bool)]) -> bool {
+    let are_new = sources.iter().all(|(from, _)| *from == From::New(None));
+    are_new
+        && (0..sources.len()).any(|n| {
+            let key = call.key(n);
+            let Ok(Some(slot)) = call.space.find_stream_to_read(key) else { return false };
+            let entries = new_entries(call, options, key, slot, options.most());
+            let stream = call.space.stream(key, slot);
+            entries.is_some_and(|entries| {
+                entries.is_large(call.reply, stream)
+                    && entries.counted(stream).is_large(call.reply, stream)
+            })
+        })
 }
 
 /// Takes over what has been pending for `times.0` milliseconds at `times.1`, and replies with it.
@@ -488,7 +536,7 @@ fn claim_idle(
         if let Some(item) = stream.get(pending.id) {
             write_claimed(reply, &item, now_ms - pending.given_ms, pending.count);
         }
-        *pending = Pending { given_ms: now_ms, count: pending.count + 1, consumer, ..*pending };
+        *pending = Pending { given_ms: now_ms, count: pending.again(), consumer, ..*pending };
     }
     stream.edit_group(name, |group| claimed.iter().for_each(|pending| group.give(*pending)));
     claimed
@@ -503,10 +551,15 @@ fn write_claimed(reply: &mut Reply, item: &Item<'_>, idle_ms: i64, count: u64) {
 }
 
 /// Gives a consumer again what it has pending; entries that are gone have no fields.
-fn give_history(call: &mut Call<'_>, options: &ReadOptions, key: Key<'_>, slot: Slot, after: Id) {
+fn give_history(
+    call: &mut Call<'_>,
+    options: &ReadOptions,
+    (key, slot, most): (Key<'_>, Slot, usize),
+    after: Id,
+) {
     let Some(at) = options.group else { return };
     let (name, consumer) = (call.args.at(at), call.args.at(at + 1));
-    let (now_ms, most) = (call.now().present().wall_ms, options.most());
+    let now_ms = call.now().present().wall_ms;
     let Call { reply, space, .. } = call;
     let again = space.change_stream(key, slot, |stream| {
         let mut again: Vec<Pending> = Vec::new();
@@ -518,8 +571,9 @@ fn give_history(call: &mut Call<'_>, options: &ReadOptions, key: Key<'_>, slot: 
         let ids: Vec<Id> = pending.take(most).collect();
         reply.array(ids.len());
         let mut given = Vec::with_capacity(ids.len());
+        let mut walk = InOrder::new(stream);
         for id in ids {
-            match stream.get(id) {
+            match walk.find(id) {
                 Some(item) => {
                     write_item(reply, &item);
                     given.push(id);
@@ -535,7 +589,7 @@ fn give_history(call: &mut Call<'_>, options: &ReadOptions, key: Key<'_>, slot: 
             for id in given {
                 group.update(id, |record| {
                     record.given_ms = now_ms;
-                    record.count += 1;
+                    record.count = record.again();
                     again.push(*record);
                 });
             }

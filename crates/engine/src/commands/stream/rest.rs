@@ -35,7 +35,7 @@ impl Entries {
 
     /// Writes entries until the reply has got longer by so many bytes. Returns whether more are
     /// left.
-    fn write(&mut self, reply: &mut Reply, stream: &Stream, bytes: usize) -> bool {
+    pub fn write(&mut self, reply: &mut Reply, stream: &Stream, bytes: usize) -> bool {
         let begin = reply.len();
         let next = |id: Option<Id>, left: usize| id.filter(|_| left > 0);
         if self.backward {

@@ -1,5 +1,6 @@
 //! Strings.
 
+mod bounded;
 mod condition;
 mod counter;
 mod lcs;
@@ -15,6 +16,7 @@ use crate::run::command::DataCommand;
 
 /// The commands of the family.
 pub static COMMANDS: &[&DataCommand] = &[
+    &bounded::INCREX,
     &condition::DELEX,
     &condition::DELIFEQ,
     &condition::DIGEST,

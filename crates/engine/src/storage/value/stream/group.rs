@@ -6,6 +6,10 @@
 use super::id::Id;
 use super::ordered::{Keyed, Ordered};
 use crate::storage::memory::size_class;
+use smallvec::SmallVec;
+
+/// Records that are given at once without memory of their own.
+pub const AT_ONCE: usize = 16;
 
 /// The consumer of an entry that was given back (XNACK): none.
 pub const NOBODY: u32 = u32::MAX;
@@ -21,6 +25,13 @@ pub struct Pending {
     pub count: u64,
     /// The consumer's number.
     pub consumer: u32,
+}
+
+impl Pending {
+    /// How often it was given when it is given once more.
+    pub fn again(&self) -> u64 {
+        (self.count + 1).min(i64::MAX as u64)
+    }
 }
 
 impl Keyed for Pending {
@@ -147,6 +158,11 @@ impl Group {
         self.order.iter().map(|number| self.consumer(*number))
     }
 
+    /// The consumer at a place in the order of the names.
+    pub fn consumer_at(&self, place: usize) -> Option<&Consumer> {
+        self.order.get(place).map(|number| self.consumer(*number))
+    }
+
     /// The consumer of a number.
     pub fn consumer(&self, number: u32) -> &Consumer {
         self.consumers[number as usize]
@@ -252,6 +268,13 @@ impl Group {
     pub fn give_new(&mut self, record: Pending) {
         self.edit_consumer(record.consumer, |pending| pending.insert(record.id));
         self.pending.insert(record);
+    }
+
+    /// The same of several in order, behind all that are pending.
+    pub fn give_more(&mut self, consumer: u32, records: &[Pending]) {
+        let ids: SmallVec<[Id; AT_ONCE]> = records.iter().map(|record| record.id).collect();
+        self.edit_consumer(consumer, |pending| pending.append(&ids));
+        self.pending.append(records);
     }
 
     /// Changes when and how often an entry was given.

@@ -12,6 +12,7 @@ pub mod id;
 pub mod idempotence;
 mod lag;
 pub mod ordered;
+pub mod seek;
 mod stored;
 mod trim;
 
@@ -19,10 +20,11 @@ use crate::options::{StreamKeep as Keep, StreamLimits as Limits};
 use crate::storage::memory::size_class;
 use block::{Block, Item, Pairs};
 use blocks::{Blocks, Walk, WalkBack};
-use group::{Group, Pending};
+use group::{AT_ONCE, Group, Pending};
 use id::Id;
 use idempotence::Idempotence;
 pub use lag::Progress;
+use smallvec::SmallVec;
 pub use trim::{Bound, References, Trim};
 
 /// A stream.
@@ -242,7 +244,7 @@ impl Stream {
         let Ok(at) = self.position(name) else { return 0 };
         self.edit_at(at, |group, blocks| {
             let Some(from) = group.last.next() else { return 0 };
-            let mut count = 0;
+            let (mut count, mut new) = (0, SmallVec::<[Pending; AT_ONCE]>::new());
             for item in blocks.from(from).take(most) {
                 group.read = progress.read_after(group.read, group.last, item.id);
                 group.last = item.id;
@@ -252,11 +254,18 @@ impl Stream {
                     if group.pending().last().is_some_and(|last| last.id >= item.id) {
                         group.give(given);
                     } else {
-                        group.give_new(given);
+                        new.push(given);
+                        if new.len() == AT_ONCE {
+                            group.give_more(consumer, &new);
+                            new.clear();
+                        }
                     }
                 }
                 f(item);
                 count += 1;
+            }
+            if !new.is_empty() {
+                group.give_more(consumer, &new);
             }
             count
         })

@@ -173,6 +173,27 @@ impl<T: Keyed> Ordered<T> {
         self.len += 1;
     }
 
+    /// Adds records in order, which are behind all others.
+    pub fn append(&mut self, mut records: &[T]) {
+        debug_assert!(records.is_sorted_by_key(Keyed::id));
+        while !records.is_empty() {
+            if self.arrays.back().is_none_or(|array| array.len() >= MAX) {
+                self.add_array(self.arrays.len(), Array::new());
+            }
+            let last = self.arrays.len() - 1;
+            let room = MAX - self.arrays[last].len();
+            let (now, later) = records.split_at(records.len().min(room));
+            self.edit(last, |array| {
+                if array.len() + now.len() > array.capacity() {
+                    array.reserve_exact(now.len().max(array.len().clamp(2, MAX / 4)));
+                }
+                array.extend(now);
+            });
+            self.len += now.len();
+            records = later;
+        }
+    }
+
     fn add_array(&mut self, at: usize, array: Array<T>) {
         if self.arrays.capacity() == 0 {
             self.arrays.reserve_exact(1);
@@ -228,6 +249,16 @@ mod tests {
                 0..5 => {
                     ordered.insert(id);
                     model.insert(id);
+                }
+                5 if step % 7 == 0 => {
+                    let last = model.last().map_or(0, |last: &Id| last.ms);
+                    let more = random.u64(..300);
+                    let ids: Vec<Id> =
+                        (1..=more).map(|n| Id::new(last + n / 50, 100 + n)).collect();
+                    let ids: Vec<Id> =
+                        ids.into_iter().filter(|id| model.last() < Some(id)).collect();
+                    ordered.append(&ids);
+                    model.extend(ids);
                 }
                 _ => assert_eq!(ordered.remove(id).is_some(), model.remove(&id)),
             }
