@@ -340,6 +340,6 @@ fn what_was_given_back_is_nobodys_and_written_as_of_a_consumer_without_a_name() 
 
 fn driver_of(bytes: &[u8]) -> redstart_engine::driver::Driver {
     let driver = driver(1);
-    load_rdb(&driver, bytes).unwrap();
+    load_rdb(&driver, bytes).expect("it is whole");
     driver
 }
