@@ -1,8 +1,8 @@
 //! The requests with streams: one of a million entries, many of 160 for a group of consumers, one
 //! that grows and one that is kept short.
 //!
-//! Entries of the fills have the ids 1-0, 1-1 and so on, whichever connection adds them: `1-*` takes
-//! the next one. So a range can begin anywhere, and it is known what a group is given.
+//! Entries of the fills have the ids 1-0, 1-1 and so on, whichever connection adds them: `1-*`
+//! takes the next one. So a range can begin anywhere, and it is known what a group is given.
 
 use super::strip::{Replies, Strip, bulk, key, space};
 

@@ -1,5 +1,5 @@
-//! What XREAD and XREADGROUP are asked for, and how much of it they may still give: COUNT is of each
-//! stream, MAXCOUNT and MAXSIZE are of all together.
+//! What XREAD and XREADGROUP are asked for, and how much of it they may still give: COUNT is of
+//! each stream, MAXCOUNT and MAXSIZE are of all together.
 
 use crate::commands::arguments::integer;
 use crate::error::Error;

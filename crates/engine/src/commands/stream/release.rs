@@ -1,8 +1,8 @@
 //! XNACK: a consumer gives back what it has pending, so that any may have it at once.
 //!
-//! What was given back stays pending, of nobody and since the beginning of time: whoever claims what
-//! has waited longest gets it first. In the effect stream it is an XNACK with the count that each
-//! entry got, which makes those pending that are not.
+//! What was given back stays pending, of nobody and since the beginning of time: whoever claims
+//! what has waited longest gets it first. In the effect stream it is an XNACK with the count that
+//! each entry got, which makes those pending that are not.
 
 use super::arguments::parse_strict;
 use crate::commands::arguments::integer;

@@ -1,7 +1,8 @@
 //! INCREX: a number grows within bounds, and may be given a time to live, in one step.
 //!
-//! A sum beyond the bounds changes nothing, or becomes the bound (SATURATE). In the effect stream it
-//! is a SET of the sum with the deadline, so that no other rounding and no other clock can change it.
+//! A sum beyond the bounds changes nothing, or becomes the bound (SATURATE). In the effect stream
+//! it is a SET of the sum with the deadline, so that no other rounding and no other clock can
+//! change it.
 
 use super::condition::delete;
 use super::store::store;

@@ -1,7 +1,7 @@
 //! Registers of one byte each: what several sketches are merged into.
 //!
-//! Every fourth one lies beside the next, in four rows, as a dense sketch has four in three bytes: so
-//! both are walked in step, many at once.
+//! Every fourth one lies beside the next, in four rows, as a dense sketch has four in three bytes:
+//! so both are walked in step, many at once.
 
 use super::REGISTERS;
 use std::ops::Range;

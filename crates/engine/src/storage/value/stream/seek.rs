@@ -1,5 +1,5 @@
-//! Entries by ids that come in order: the walk goes on from one to the next where they are near each
-//! other, and begins anew where they are not.
+//! Entries by ids that come in order: the walk goes on from one to the next where they are near
+//! each other, and begins anew where they are not.
 
 use super::block::Item;
 use super::blocks::Walk;
