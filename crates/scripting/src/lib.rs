@@ -32,6 +32,7 @@ mod digest;
 mod failure;
 mod functions;
 pub mod host;
+mod interrupt;
 mod libraries;
 pub mod library;
 mod loaded;

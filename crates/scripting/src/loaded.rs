@@ -4,7 +4,7 @@ use crate::compile::{ScriptCompiler, describe};
 use crate::library::{About, Catalogue};
 use crate::register::{Registered, Registrar, text_of};
 use crate::shebang;
-use crate::watchdog::{Interrupts, Watchdog};
+use crate::watchdog::Watchdog;
 use mlua::{Function, Lua, Table, Value};
 use redstart_engine::Error;
 use std::collections::HashMap;
@@ -77,7 +77,6 @@ impl Loaded {
             Error::text(format!("ERR Error compiling function: {}", describe(&error)))
         })?;
         *self.registrar.borrow_mut() = Some(Vec::new());
-        self.watchdog.set_interrupts(lua, Interrupts::LoopsAndCalls);
         self.watchdog.start_load(limit_ms);
         let result = self.runner.call::<(Value, Value)>(function);
         self.watchdog.stop_load();

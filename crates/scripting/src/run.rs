@@ -7,7 +7,7 @@ use crate::runtime::{Compiled, Runtime};
 use crate::script::{Reach, Script};
 use crate::shebang;
 use crate::store::Origin;
-use crate::watchdog::{Interrupts, KILLED};
+use crate::watchdog::KILLED;
 use mlua::{Function, Value};
 use redstart_engine::keyspace::LockedShards;
 use redstart_engine::{Error, Now, WorkerState};
@@ -273,11 +273,6 @@ impl Run<'_> {
             caller.local.in_script = true;
             state.exchange(caller.local);
         }
-        let interrupts = match self.script.cannot_loop {
-            true => Interrupts::Off,
-            false => Interrupts::LoopsAndCalls,
-        };
-        watchdog.set_interrupts(&runtime.lua, interrupts);
         let result = runtime.run(self.function, self.keys, self.argv);
         let mut state = runtime.state.borrow_mut();
         let Held { shards, .. } = state.held.take().expect("a script holds its shards to its end");

@@ -4,6 +4,7 @@ use crate::call::State;
 use crate::compile::{LONG, ScriptCompiler, describe};
 use crate::digest::Digest;
 use crate::host::{Host, Parts};
+use crate::interrupt::Lent;
 use crate::loaded::Loaded;
 use crate::memory::{MEMORY_MAX, sequence, without_limit};
 use crate::pace::Pace;
@@ -56,6 +57,7 @@ pub struct Runtime {
     /// What commands of a script work with.
     pub(crate) state: Rc<RefCell<State>>,
     pub(crate) watchdog: Rc<Watchdog>,
+    _interrupt: Lent,
     /// Libraries of functions.
     pub(crate) functions: Loaded,
     /// The store's generation of scripts that `compiled` is of.
@@ -96,6 +98,7 @@ impl Runtime {
         let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(true))?;
         lua.set_memory_limit(MEMORY_MAX)?;
         let watchdog = Watchdog::new(parts, host.clone());
+        let interrupt = watchdog.lend_interrupt(&lua)?;
         let scratch = ScratchBuffer::new(&lua)?;
         let pace = Pace::new(watchdog.clone());
         let watch = (watchdog.clone(), pace.clone());
@@ -135,6 +138,7 @@ impl Runtime {
             lua,
             state,
             watchdog,
+            _interrupt: interrupt,
             functions,
             generation: 0,
             compiled: HashMap::new(),

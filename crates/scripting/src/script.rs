@@ -5,10 +5,6 @@ use crate::shebang::{self, Flags};
 use redstart_engine::Error;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 
-/// Words without which a text has neither loops nor functions of its own, and cannot make any.
-const LOOPING: [&[u8]; 7] =
-    [b"for", b"while", b"repeat", b"function", b"load", b"loadstring", b"_G"];
-
 /// Which shards a script needs, as far as that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
@@ -28,8 +24,6 @@ pub struct Script {
     pub name: String,
     /// What its first line promises; `None` without such a line.
     pub flags: Option<Flags>,
-    /// Whether its run is short but for the commands that it calls.
-    pub cannot_loop: bool,
     reach: AtomicU8,
     pinned: AtomicBool,
     /// Whether the server has forgotten it: a worker that still has it must, too.
@@ -45,8 +39,7 @@ impl Script {
     /// When its first line is not one that scripts may have.
     pub fn new(text: &[u8], digest: &Digest) -> Result<Script, Error> {
         let flags = shebang::of_script(text)?;
-        let cannot_loop = cannot_loop(text);
-        Ok(Script { text: text.into(), cannot_loop, ..Script::named(hex(digest), flags) })
+        Ok(Script { text: text.into(), ..Script::named(hex(digest), flags) })
     }
 
     /// A function that has not run yet.
@@ -58,7 +51,7 @@ impl Script {
         let reach = AtomicU8::new(Reach::Unknown as u8);
         let (text, used) = (Box::default(), AtomicU64::new(0));
         let (pinned, gone) = (AtomicBool::new(false), AtomicBool::new(false));
-        Script { text, name, flags, cannot_loop: false, reach, pinned, gone, used }
+        Script { text, name, flags, reach, pinned, gone, used }
     }
 
     /// Which shards it needs.
@@ -104,35 +97,5 @@ impl Script {
     /// Whether it is kept so.
     pub fn is_pinned(&self) -> bool {
         self.pinned.load(Relaxed)
-    }
-}
-
-/// Whether a script takes no more steps than it has words, whatever its arguments are: nothing in
-/// its text loops, or calls anything but functions of the host.
-fn cannot_loop(text: &[u8]) -> bool {
-    let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-    text.split(|byte| !is_letter(byte)).all(|word| !LOOPING.contains(&word))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scripts_that_may_loop_are_told_from_those_that_cannot() {
-        for text in ["", "return 1", "if fortune then return _GA end", "local forty = 40"] {
-            assert!(cannot_loop(text.as_bytes()), "{text}");
-        }
-        for text in [
-            "for n = 1, 2 do end",
-            "local x=1 while(x) do end",
-            "repeat until nil",
-            "(function()end)()",
-            "loadstring('x')",
-            "load(f)",
-            "return _G['load' .. 'string']('x')",
-        ] {
-            assert!(!cannot_loop(text.as_bytes()), "{text}");
-        }
     }
 }

@@ -2,6 +2,7 @@
 //! settings that scripts go by, and what runs now.
 
 use crate::digest::Digest;
+use crate::interrupt::Interrupt;
 use crate::library::Catalogue;
 use crate::script::Script;
 use parking_lot::{Mutex, RwLock};
@@ -39,8 +40,20 @@ pub struct Running {
     pub state_bytes: AtomicUsize,
     /// Whether it has to look at the clock, and at `kill`, at its next step.
     pub alarm: AtomicBool,
+    /// Has its next loop or call be a step.
+    pub interrupt: Arc<Interrupt>,
+    /// When the library that it loads has taken too long, in monotonic milliseconds; zero is never.
+    pub load_end_ms: AtomicU64,
     /// The function that runs; none for a script.
     pub function: Mutex<Option<Called>>,
+}
+
+impl Running {
+    /// Raises the alarm.
+    fn alert(&self) {
+        self.alarm.store(true, Release);
+        self.interrupt.set();
+    }
 }
 
 /// A call of a function.
@@ -77,6 +90,8 @@ pub struct Store {
     pub functions: Catalogue,
     /// Whether scripts may call DEBUG, for tests of them.
     pub debug_allowed: AtomicBool,
+    /// Whether a thread calls [`Store::tick`] all the time.
+    watched: AtomicBool,
     /// From how long on a script is too long, in milliseconds; zero is never.
     busy_ms: AtomicU64,
     version: RwLock<String>,
@@ -101,6 +116,16 @@ impl Store {
     pub fn configure(&self, busy_ms: u64, version: &str) {
         self.busy_ms.store(busy_ms, Relaxed);
         version.clone_into(&mut self.version.write());
+    }
+
+    /// A thread calls [`Store::tick`] from now on.
+    pub fn watch(&self) {
+        self.watched.store(true, Relaxed);
+    }
+
+    /// Whether one does.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watched.load(Relaxed)
     }
 
     /// Whether a script that has run for so long is too long.
@@ -246,7 +271,7 @@ impl Store {
         }
         for running in &found {
             running.kill.store(true, Relaxed);
-            running.alarm.store(true, Release);
+            running.alert();
         }
         Ok(())
     }
@@ -259,9 +284,11 @@ impl Store {
         let mut runs = false;
         for running in &*self.running.lock() {
             let since_ms = running.since_ms.load(Relaxed);
-            runs |= since_ms != 0;
-            if since_ms != 0 && self.is_busy_after(now_ms.saturating_sub(since_ms)) {
-                running.alarm.store(true, Release);
+            let end_ms = running.load_end_ms.load(Relaxed);
+            runs |= since_ms != 0 || end_ms != 0;
+            let is_busy = since_ms != 0 && self.is_busy_after(now_ms.saturating_sub(since_ms));
+            if is_busy || end_ms != 0 && now_ms >= end_ms {
+                running.alert();
             }
         }
         if runs { TICK_MS } else { idle_ms }

@@ -1,18 +1,18 @@
 //! Looks after the script that runs on a worker: whether it has to end, and whether it has run for
 //! so long that other clients are served meanwhile, with an error.
 //!
-//! Luau asks here at every loop and call of a script. That costs a script that cannot loop a
-//! twentieth of its time: while such a one runs, only its commands ask. The host's own loops ask by
-//! their [`Pace`](crate::pace::Pace).
-//!
-//! The clock is read every so many steps. A step may take milliseconds, though, as where two long
-//! texts are joined. So a thread of the server looks after scripts, too
-//! ([`Store::tick`](crate::store::Store::tick)): it raises the alarm of one that has run for too
-//! long, and then the next step reads the clock.
+//! Commands ask here, and the host's own loops by their [`Pace`](crate::pace::Pace). The clock is
+//! read every so many steps. A step may take milliseconds, though, as where two long texts are
+//! joined, and a script may loop without a command. So a thread of the server looks after scripts,
+//! too ([`Store::tick`](crate::store::Store::tick)): it raises the alarm of one that has run for
+//! too long. Then the next step reads the clock, and the next loop or call of the script is a step
+//! ([`interrupt`](crate::interrupt)), and so is each one until the script ends. Where there is no
+//! such thread, each always is.
 
 use crate::host::{Host, Level, Parts};
+use crate::interrupt::Lent;
 use crate::store::Running;
-use mlua::{Function, Lua, VmState};
+use mlua::{Function, Lua};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,15 +30,6 @@ pub const KILLED: &str = "Script killed by user with SCRIPT KILL.";
 
 const LOAD_TIMEOUT: &str = "ERR FUNCTION LOAD timeout";
 
-/// Where Luau asks whether to go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Interrupts {
-    /// Nowhere: the script cannot loop.
-    Off,
-    /// At every loop and call.
-    LoopsAndCalls,
-}
-
 /// A worker's watch over its scripts.
 pub struct Watchdog {
     parts: Parts,
@@ -49,10 +40,6 @@ pub struct Watchdog {
     /// Whether the script has become too long.
     busy: Cell<bool>,
     steps: Cell<u32>,
-    /// When the library that is being loaded has taken too long, in monotonic milliseconds; zero
-    /// is never.
-    load_end_ms: Cell<u64>,
-    interrupts: Cell<Interrupts>,
 }
 
 impl Watchdog {
@@ -67,8 +54,6 @@ impl Watchdog {
             must_end: Cell::new(false),
             busy: Cell::new(false),
             steps: Cell::new(0),
-            load_end_ms: Cell::new(0),
-            interrupts: Cell::new(Interrupts::Off),
         })
     }
 
@@ -94,12 +79,13 @@ impl Watchdog {
 
     /// A library begins to load, which may take so many milliseconds.
     pub fn start_load(&self, limit_ms: Option<u64>) {
-        self.load_end_ms.set(limit_ms.map_or(0, |limit_ms| self.host.now_ms() + limit_ms));
+        let end_ms = limit_ms.map_or(0, |limit_ms| self.host.now_ms() + limit_ms);
+        self.running.load_end_ms.store(end_ms, Relaxed);
     }
 
     /// The library is loaded, or given up.
     pub fn stop_load(&self) {
-        self.load_end_ms.set(0);
+        self.running.load_end_ms.store(0, Relaxed);
         self.must_end.set(false);
     }
 
@@ -108,7 +94,7 @@ impl Watchdog {
     }
 
     fn load_is_late(&self) -> bool {
-        let end_ms = self.load_end_ms.get();
+        let end_ms = self.running.load_end_ms.load(Relaxed);
         end_ms != 0 && self.host.now_ms() >= end_ms
     }
 
@@ -120,6 +106,7 @@ impl Watchdog {
     /// Ends the script: every command of it fails from now on, and so does every loop.
     pub fn end(&self) {
         self.must_end.set(true);
+        self.running.interrupt.set();
     }
 
     /// Whether a client asked it to end.
@@ -158,7 +145,7 @@ impl Watchdog {
         self.steps.set(0);
         self.running.alarm.store(false, Relaxed);
         if self.load_is_late() || self.is_killed() {
-            return self.must_end.set(true);
+            return self.end();
         }
         let since_ms = self.running.since_ms.load(Relaxed);
         if since_ms == 0 {
@@ -172,10 +159,11 @@ impl Watchdog {
         if !self.busy.replace(true) {
             others.enter(self.is_function());
             self.host.log(Level::Warning, "A script takes long; others are told so.");
+            self.running.interrupt.set();
         }
         others.meanwhile();
         if self.is_killed() {
-            self.must_end.set(true);
+            self.end();
         }
     }
 
@@ -188,24 +176,21 @@ impl Watchdog {
         lua.create_function(move |_, ()| watchdog.go_on(STEPS))
     }
 
-    /// Sets where Luau asks whether to go on.
-    #[inline]
-    pub fn set_interrupts(self: &Rc<Watchdog>, lua: &Lua, wanted: Interrupts) {
-        if self.interrupts.get() != wanted {
-            self.change_interrupts(lua, wanted);
-        }
+    /// Lets the alarm reach the loops and calls of a state's scripts.
+    ///
+    /// # Errors
+    /// When there is no memory.
+    pub fn lend_interrupt(self: &Rc<Watchdog>, lua: &Lua) -> mlua::Result<Lent> {
+        let watchdog = self.clone();
+        Lent::new(lua, &self.running.interrupt, move || watchdog.interrupted())
     }
 
-    #[cold]
-    fn change_interrupts(self: &Rc<Watchdog>, lua: &Lua, wanted: Interrupts) {
-        self.interrupts.set(wanted);
-        if wanted == Interrupts::Off {
-            return lua.remove_interrupt();
+    /// A loop or a call asks whether to go on. The next one does if it is set to do so meanwhile.
+    fn interrupted(&self) -> mlua::Result<()> {
+        if self.busy.get() || self.must_end.get() || !self.parts.scripts.is_watched() {
+            return self.go_on(LOOP_STEPS);
         }
-        let watchdog = self.clone();
-        lua.set_interrupt(move |_| {
-            watchdog.go_on(LOOP_STEPS)?;
-            Ok(VmState::Continue)
-        });
+        self.running.interrupt.unset();
+        self.go_on(STEPS)
     }
 }

@@ -8,7 +8,7 @@ use crate::host::{Host, Level, Parts};
 use crate::pace::Pace;
 use crate::pattern;
 use crate::register::{Registrar, register};
-use mlua::{BString, Either, Lua, MultiValue, Table, Value};
+use mlua::{BString, Compiler, Either, Lua, MultiValue, Table, Value};
 use redstart_protocol::Protocol;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -82,8 +82,11 @@ pub fn table(lua: &Lua, around: &Surroundings<'_>, registrar: &Registrar) -> mlu
     table.set("texts", text::library(lua, around.pace)?)?;
     table.set("patterns", pattern::library(lua, around.pace)?)?;
     let parts = lua.create_table()?;
+    // Small functions become a part of those that call them.
+    let compiler = Compiler::new().set_optimization_level(2);
     for (name, source) in PARTS {
-        parts.set(name, lua.load(source).set_name("=prelude").into_function()?)?;
+        let chunk = lua.load(source).set_name("=prelude").set_compiler(compiler.clone());
+        parts.set(name, chunk.into_function()?)?;
     }
     table.set("parts", parts)?;
     Ok(table)
