@@ -70,6 +70,14 @@ impl Account {
         self.ran.push(id);
     }
 
+    /// The command that was counted last is to run again.
+    #[cold]
+    pub fn uncount(&mut self, stats: &Stats, id: u16) {
+        let calls = &stats.calls[id as usize];
+        calls.set(calls.value().wrapping_sub(1));
+        self.ran.pop();
+    }
+
     /// A request has run or was refused; `id` is its command, if it names one.
     #[inline]
     pub fn after<'a>(

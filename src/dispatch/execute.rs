@@ -29,6 +29,8 @@ enum Flow {
     Postponed,
     /// It waits until more was evicted, and so do the requests behind it.
     Crowded,
+    /// It waits until its value was made apart, and so do the requests behind it.
+    Apart,
 }
 
 /// Pass 3.
@@ -107,6 +109,29 @@ fn execute(
     now: &mut Now,
     account: &mut Account,
 ) -> Flow {
+    if session.apart.is_none() {
+        return execute_once(session, worker, request, source, now, account);
+    }
+    // This is the request that something was made for.
+    worker.local.offered = session.apart.take();
+    let flow = execute_once(session, worker, request, source, now, account);
+    if matches!(flow, Flow::Postponed | Flow::Crowded) {
+        session.apart = worker.local.offered.take();
+    } else if let Some(refused) = worker.local.offered.take() {
+        session.give_up(*refused);
+    }
+    flow
+}
+
+#[inline]
+fn execute_once(
+    session: &mut Session,
+    worker: &mut Worker,
+    request: &Request,
+    source: Source<'_>,
+    now: &mut Now,
+    account: &mut Account,
+) -> Flow {
     let server = session.server;
     let id = match request.what {
         What::Command(id) => id,
@@ -161,6 +186,11 @@ fn execute(
     let mut context = Context { session, local: &mut worker.local, now: *now, held: None };
     run_one(&mut context, registered, args, keys);
     *now = context.now;
+    if let Some(apart) = worker.local.apart.take() {
+        session.apart = Some(apart);
+        account.uncount(&worker.local.stats, id);
+        return Flow::Apart;
+    }
     Flow::Done
 }
 

@@ -113,7 +113,9 @@ fn watch(server: &'static Server) {
                 thread::sleep(Duration::from_millis(server.scripts.tick(now_ms)));
             }
         };
-        let _ = thread::Builder::new().name("scripts".into()).spawn(body);
+        if thread::Builder::new().name("scripts".into()).spawn(body).is_ok() {
+            server.scripts.watch();
+        }
     });
 }
 

@@ -324,6 +324,9 @@ fn poll_requests(
         return poll_while_waiting(stream, session, cx);
     }
     if session.input_waits {
+        if session.work_apart() {
+            return Poll::Ready(Ok(true));
+        }
         worker::with(|worker| {
             worker.turns.resume();
             dispatch::run_kept(session, worker);

@@ -21,6 +21,7 @@ use crate::session::transaction::Queue;
 use bytes::{Bytes, BytesMut};
 use redstart_engine::keyspace::LockedShards;
 use redstart_engine::keyspace::watching::ClientWatches;
+use redstart_engine::run::apart::Apart;
 use redstart_engine::stats::Stats;
 use redstart_engine::{Error, Now, WorkerState};
 use redstart_protocol::{Limits, Mark, Parser, Protocol, Reply};
@@ -87,6 +88,8 @@ pub struct Session {
     pub watches_bytes: usize,
     /// The command that the client waits in.
     pub blocked: Option<Blocked>,
+    /// What is made for the first request in `input`, before it runs again.
+    pub apart: Option<Box<Apart>>,
     /// Whether the requests in `input` wait for the end of a pause.
     pub postponed: bool,
     /// The channels, patterns and shard channels that the client listens to.
@@ -170,6 +173,7 @@ impl Session {
             watches: ClientWatches::default(),
             watches_bytes: 0,
             blocked: None,
+            apart: None,
             postponed: false,
             listening: Default::default(),
             names_bytes: 0,
@@ -276,6 +280,19 @@ impl Session {
         self.poll_blocked(cx, stats)
     }
 
+    /// Works for about a millisecond on what is made for the next request. Returns whether there is
+    /// more to do.
+    pub fn work_apart(&mut self) -> bool {
+        self.apart.as_mut().is_some_and(|apart| apart.go_on())
+    }
+
+    /// What was made for a request is not wanted.
+    #[cold]
+    pub fn give_up(&self, apart: Apart) {
+        let Server { engine, leftover_watches, reclaimer, .. } = self.server;
+        reclaimer.drop_later(vec![apart.give_up(&engine.keyspace, leftover_watches)]);
+    }
+
     /// Whether the client listens to anything.
     #[inline]
     pub fn listens(&self) -> bool {
@@ -296,6 +313,9 @@ impl Session {
     pub fn leave(&mut self) {
         if std::mem::take(&mut self.postponed) {
             self.server.pause.leave(self.info.id);
+        }
+        if let Some(apart) = self.apart.take() {
+            self.give_up(*apart);
         }
         self.discard();
         self.stop_monitoring();

@@ -220,6 +220,13 @@ impl<'a> KeyAccess<'a> {
         }
     }
 
+    /// Takes a hit or a miss back: the request will read the key again.
+    pub(crate) fn uncount(&mut self, hit: bool) {
+        let stats = &self.local.stats;
+        let counter = if hit { &stats.keyspace_hits } else { &stats.keyspace_misses };
+        counter.set(counter.value().wrapping_sub(1));
+    }
+
     /// Fetches a string for reading; WRONGTYPE when it is something else.
     #[inline]
     pub fn read_string(&mut self, key: Key<'_>) -> Result<Option<Value<'_>>, Error> {
@@ -322,6 +329,12 @@ impl<'a> KeyAccess<'a> {
             Object::SortedSet(set) => Some(set.freeze_ranked()),
             _ => None,
         }
+    }
+
+    /// A copy of the value in a slot, to be put elsewhere; none of a short one, which is copied as
+    /// it lies. See [`Object::copy`].
+    pub fn copy_of(&mut self, key: Key<'_>, slot: Slot) -> Option<Object> {
+        self.db(key).table_mut().at_mut(slot).object_mut().map(Object::copy)
     }
 
     /// Changes an entry in place; its deadline must stay.

@@ -12,6 +12,7 @@
 //!   serve, expire           what follows a run, or happens beside it
 //! ```
 
+pub mod apart;
 pub mod blocking;
 pub mod call;
 pub mod command;

@@ -7,6 +7,7 @@ use crate::keyspace::ghosts::{Recalled, Way};
 use crate::keyspace::shard::Shard;
 use crate::keyspace::tracking::Changes;
 use crate::keyspace::waiters::{Ready, Wait};
+use crate::run::apart::Apart;
 use crate::run::effects::Effects;
 use crate::run::events::Event;
 use crate::stats::Stats;
@@ -30,6 +31,10 @@ pub struct WorkerState {
     pub(crate) may_wait: bool,
     /// What the request waits for, if it has found nothing.
     pub(crate) wait: Option<Wait>,
+    /// What the request that runs has made before.
+    pub offered: Option<Box<Apart>>,
+    /// What the request is going to make, before it runs again.
+    pub apart: Option<Box<Apart>>,
     /// Whether the command that runs may write.
     pub(crate) writes: bool,
     /// What the count of changes was before the command that runs.
@@ -96,6 +101,8 @@ impl WorkerState {
             ready: Vec::new(),
             may_wait: false,
             wait: None,
+            offered: None,
+            apart: None,
             writes: false,
             changes_before: 0,
             aging: Rule::Idle,

@@ -60,6 +60,11 @@ impl TimedTable {
         TimedTable { table, expires: Expires::default(), entry_bytes }
     }
 
+    /// A copy that shares the entries until either is changed.
+    pub fn copy(&mut self) -> TimedTable {
+        TimedTable { expires: self.expires.clone(), ..self.freeze() }
+    }
+
     /// Drops a segment; see [`Table::shed`].
     pub fn shed(&mut self, heavy: &mut Vec<Entry>) -> bool {
         self.table.shed(heavy)

@@ -6,6 +6,7 @@ mod cover;
 mod globe;
 mod look;
 mod nearest;
+mod pieces;
 mod query;
 mod radius;
 mod search;

@@ -4,13 +4,17 @@ use super::cell::Place;
 use super::cover;
 use super::look::{write_length, write_place};
 use super::nearest::sort_first;
+use super::pieces;
 use super::query::{Form, Members, Query, Stored, stored_at};
 use super::shape::Shape;
 use crate::error::Error;
+use crate::run::apart::Made;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::spec::*;
+use crate::storage::entry::Entry;
 use crate::storage::value::sorted_set::{Limits, SortedSet, order};
+use crate::storage::value::{Object, ObjectRef};
 use redstart_protocol::Reply;
 
 /// GEOSEARCH key from shape [option ...]
@@ -43,11 +47,12 @@ pub static GEOSEARCHSTORE: DataCommand = declare("geosearchstore", Group::Geo, A
     .run(|call| search(call, Form::SearchStore));
 
 /// A member that was found.
-struct Found<'a> {
-    member: &'a [u8],
-    score: f64,
-    place: Place,
-    distance_m: f64,
+pub struct Found<'a> {
+    pub member: &'a [u8],
+    pub score: f64,
+    pub place: Place,
+    /// From the middle of the area, in metres.
+    pub distance_m: f64,
 }
 
 /// Searches, and replies with what was found or stores it.
@@ -59,7 +64,47 @@ pub fn search(call: &mut Call<'_>, form: Form) -> Result<(), Error> {
     let source = call.key(is_named as usize);
     let set = call.space.read_sorted_set(source)?;
     let query = Query::parse(args, form, may_store, Members { set, hasher })?;
-    let mut found = match set.zip(query.shape()) {
+    let shape = query.shape();
+    let is_large = set.zip(shape.as_ref()).is_some_and(|(set, shape)| {
+        call.reply.takes_rest(usize::MAX) && pieces::is_large(set, shape)
+    });
+    let Some(stored) = query.stored else {
+        match shape {
+            Some(shape) if is_large => pieces::put_rest(call, source, shape, query),
+            shape => {
+                let found =
+                    found(call.space.peek(source).and_then(sorted_set_in_entry), shape, &query);
+                call.reply.array(found.len());
+                found.iter().for_each(|found| write_found(call.reply, &query, found));
+            }
+        }
+        return Ok(());
+    };
+    // Of the nearest ones the others are not known before the end.
+    let is_large = is_large && query.count.is_none();
+    let begin = |call: &mut Call<'_>| {
+        let shape = query.shape().expect("what is large has a shape");
+        pieces::making(call, source, shape, &query)
+    };
+    let result = match call.made_apart(&[source], is_large, begin)? {
+        Made::Now(Object::SortedSet(made)) => made,
+        Made::Later => return Ok(()),
+        Made::Now(_) | Made::Never => {
+            let set = call.space.peek(source).and_then(sorted_set_in_entry);
+            collect(&found(set, shape, &query), stored, query.unit_m, limits)
+        }
+    };
+    let (len, target) = (result.len(), call.key(!is_named as usize));
+    if call.store_sorted_set(target, result) {
+        call.space.count_changes(len);
+        emit(call, form, stored);
+    }
+    Ok(())
+}
+
+/// The members that a query finds.
+fn found<'a>(set: Option<&'a SortedSet>, shape: Option<Shape>, query: &Query) -> Vec<Found<'a>> {
+    let mut found = match set.zip(shape) {
         Some((set, shape)) => find(set, &shape, query.count.filter(|_| query.any)),
         None => Vec::new(),
     };
@@ -68,17 +113,15 @@ pub fn search(call: &mut Call<'_>, form: Form) -> Result<(), Error> {
         sort(&mut found, wanted, descends);
     }
     found.truncate(wanted);
-    let Some(stored) = query.stored else {
-        write(call.reply, &query, &found);
-        return Ok(());
-    };
-    let result = collect(&found, stored, query.unit_m, limits);
-    let (len, target) = (result.len(), call.key(!is_named as usize));
-    if call.store_sorted_set(target, result) {
-        call.space.count_changes(len);
-        emit(call, form, stored);
+    found
+}
+
+/// The sorted set in an entry that was looked at.
+fn sorted_set_in_entry(entry: &Entry) -> Option<&SortedSet> {
+    match entry.object() {
+        Some(ObjectRef::SortedSet(set)) => Some(set),
+        _ => None,
     }
-    Ok(())
 }
 
 /// The request as its effect. Of an older command the key that it stored at stands last.
@@ -139,23 +182,21 @@ fn collect(found: &[Found<'_>], stored: Stored, unit_m: f64, limits: Limits<'_>)
     set
 }
 
-fn write(reply: &mut Reply, query: &Query, found: &[Found<'_>]) {
+/// Writes a member that was found, with what is wanted of it.
+pub fn write_found(reply: &mut Reply, query: &Query, found: &Found<'_>) {
     let more = [query.with_distance, query.with_cell, query.with_place];
     let parts = more.iter().filter(|wanted| **wanted).count();
-    reply.array(found.len());
-    for found in found {
-        if parts > 0 {
-            reply.array(1 + parts);
-        }
-        reply.bulk(found.member);
-        if query.with_distance {
-            write_length(reply, found.distance_m / query.unit_m);
-        }
-        if query.with_cell {
-            reply.integer(found.score as i64);
-        }
-        if query.with_place {
-            write_place(reply, found.place);
-        }
+    if parts > 0 {
+        reply.array(1 + parts);
+    }
+    reply.bulk(found.member);
+    if query.with_distance {
+        write_length(reply, found.distance_m / query.unit_m);
+    }
+    if query.with_cell {
+        reply.integer(found.score as i64);
+    }
+    if query.with_place {
+        write_place(reply, found.place);
     }
 }

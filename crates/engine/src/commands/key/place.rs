@@ -9,7 +9,7 @@ use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::run::key_access::KeyAccess;
 use crate::spec::*;
-use crate::storage::entry::Entry;
+use crate::storage::entry::{Entry, NewValue};
 
 /// RENAME key newkey
 pub static RENAME: DataCommand = declare("rename", Group::Generic, Exactly(3))
@@ -115,9 +115,11 @@ fn copy(call: &mut Call<'_>) -> Result<(), Error> {
     let mut new = None;
     // Found again: looking the other name up may have changed the table.
     if stored && let Some(slot) = space.find(from) {
+        let object = space.copy_of(from, slot).map(|object| NewValue::Object(Box::new(object)));
         let entry = space.entry(from, slot);
         new = Some(entry.kind());
-        let mut copied = Entry::new(to.bytes, entry.clone_value(), entry.deadline_ms());
+        let value = object.unwrap_or_else(|| entry.clone_value());
+        let mut copied = Entry::new(to.bytes, value, entry.deadline_ms());
         copied.touch(age);
         in_db(space, db, |space| space.place(to, copied));
         space.count_changes(1);

@@ -10,11 +10,12 @@ use super::pieces;
 use super::whole::append;
 use crate::error::Error;
 use crate::hasher::Hasher;
+use crate::run::apart::Made;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::spec::*;
-use crate::storage::value::Type;
 use crate::storage::value::set::{Limits, Member, Set, SetRef};
+use crate::storage::value::{Object, Type};
 use redstart_protocol::{Reply, parse_i64};
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -271,8 +272,16 @@ fn count(call: &mut Call<'_>, of: Of) -> Result<(), Error> {
 
 fn store(call: &mut Call<'_>, of: Of) -> Result<(), Error> {
     let keys = look_up(call, 1)?;
-    let limits = limits(call);
-    let made = make(of, &sets(call, &keys), limits);
+    let (limits, there) = (limits(call), sets(call, &keys));
+    let is_large = call.reply.takes_rest(bytes_to_walk(of, &there));
+    let takes_away = of == Of::Difference && there[0].is_some_and(|set| takes_away(set, &there));
+    let read: Vec<Key<'_>> = call.keys().skip(1).collect();
+    let begin = |call: &mut Call<'_>| pieces::making(call, of, &keys, takes_away);
+    let made = match call.made_apart(&read, is_large, begin)? {
+        Made::Now(Object::Set(made)) => made,
+        Made::Later => return Ok(()),
+        Made::Now(_) | Made::Never => make(of, &sets(call, &keys), limits),
+    };
     let target = call.key(0);
     let slot = call.space.find(target);
     call.reply.integer(made.len() as i64);

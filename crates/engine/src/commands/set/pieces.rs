@@ -1,14 +1,16 @@
-//! What is made of several sets, as a reply, where they are large: the sets stay as they were at
-//! the moment of the command, and their members are looked up and written piece by piece, while
-//! others are served.
+//! What is made of several sets, where they are large: the sets stay as they were at the moment of
+//! the command, and their members are looked up piece by piece, while others are served. They are
+//! written as a reply, or put into a set that is to be stored.
 
-use super::access::{set_of, write_member};
+use super::access::{limits, set_of, write_member};
 use super::algebra::{Of, lacks};
+use crate::error::Error;
 use crate::hasher::Hasher;
+use crate::run::apart::Work;
 use crate::run::call::Call;
 use crate::spec::Key;
 use crate::storage::value::Object;
-use crate::storage::value::set::{Member, Set, SetRef};
+use crate::storage::value::set::{Limits, Member, Set, SetRef};
 use redstart_protocol::{PIECE_BYTES, Protocol, Reply, Rest};
 use std::collections::VecDeque;
 
@@ -20,16 +22,8 @@ const LOOKED_UP: usize = 8192;
 /// Looks the first members of some sets up, whose keys were looked up, and leaves the others to the
 /// rest of the reply: they, or how many they are, up to as many as that if it is not zero.
 pub fn put_rest(call: &mut Call<'_>, of: Of, keys: &[Key<'_>], counted: Option<i64>) {
-    let mut sets: Vec<Option<Set>> = keys.iter().map(|key| frozen(call, *key)).collect();
-    if of == Of::Intersection {
-        // The smallest set is walked over; a missing one has nothing.
-        sets.sort_by_key(|set| set.as_ref().map_or(0, Set::len));
-    }
     let rest = RestOfSets {
-        of,
-        sets,
-        hasher: call.space.hasher().clone(),
-        at: Some((0, 0)),
+        walk: Walk::new(call, of, keys),
         protocol: call.reply.protocol(),
         counted,
         len: 0,
@@ -47,25 +41,29 @@ pub fn frozen(call: &mut Call<'_>, key: Key<'_>) -> Option<Set> {
     }
 }
 
-struct RestOfSets {
+/// The walk over what is made of sets.
+struct Walk {
     of: Of,
     sets: Vec<Option<Set>>,
     hasher: Hasher,
     /// Which set is walked over, and from which cursor on; none when all was looked up.
     at: Option<(usize, u64)>,
-    protocol: Protocol,
-    /// Only their number is replied, up to this one.
-    counted: Option<i64>,
-    /// How many members were found.
-    len: usize,
-    /// They, as they are replied.
-    found: VecDeque<Reply>,
 }
 
-impl RestOfSets {
-    /// Looks some members up.
-    fn look_up(&mut self, nth: usize, mut cursor: u64) {
-        let RestOfSets { of, sets, hasher, len, found, protocol, counted, .. } = self;
+impl Walk {
+    fn new(call: &mut Call<'_>, of: Of, keys: &[Key<'_>]) -> Walk {
+        let mut sets: Vec<Option<Set>> = keys.iter().map(|key| frozen(call, *key)).collect();
+        if of == Of::Intersection {
+            // The smallest set is walked over; a missing one has nothing.
+            sets.sort_by_key(|set| set.as_ref().map_or(0, Set::len));
+        }
+        Walk { of, sets, hasher: call.space.hasher().clone(), at: Some((0, 0)) }
+    }
+
+    /// Looks some members up, and calls `f` with those that are wanted.
+    fn go_on(&mut self, mut f: impl FnMut(Member<'_>)) {
+        let Walk { of, sets, hasher, at } = self;
+        let Some((nth, mut cursor)) = *at else { return };
         let others: Vec<_> = sets.iter().map(|set| set.as_ref().map(Set::view)).collect();
         let mut left = LOOKED_UP;
         let walked = others[nth];
@@ -87,47 +85,77 @@ impl RestOfSets {
             cursor = walked.scan(cursor, SCANNED, hasher, |member| {
                 left = left.saturating_sub(1 + others.len());
                 if is_wanted(member) {
-                    *len += 1;
-                    if counted.is_some() {
-                        return;
-                    }
-                    if found.back().is_none_or(|piece| piece.len() >= PIECE_BYTES) {
-                        found.push_back(Reply::new(*protocol));
-                    }
-                    if let Some(piece) = found.back_mut() {
-                        write_member(piece, member);
-                    }
+                    f(member);
                 }
             });
             if cursor == 0 || left == 0 {
                 break;
             }
         }
-        let is_enough = counted.is_some_and(|most| most > 0 && *len as i64 >= most);
-        self.at = match cursor {
-            _ if is_enough => None,
-            0 => self.behind(nth),
-            _ => Some((nth, cursor)),
-        };
+        self.at = if cursor == 0 { self.behind(nth) } else { Some((nth, cursor)) };
     }
 
     /// What is walked over next.
     fn behind(&self, nth: usize) -> Option<(usize, u64)> {
         (self.of == Of::Union && nth + 1 < self.sets.len()).then_some((nth + 1, 0))
     }
+
+    fn shed(&mut self) -> bool {
+        while let Some(set) = self.sets.last_mut() {
+            if set.as_mut().is_some_and(Set::shed) {
+                return true;
+            }
+            self.sets.pop();
+        }
+        false
+    }
+}
+
+struct RestOfSets {
+    walk: Walk,
+    protocol: Protocol,
+    /// Only their number is replied, up to this one.
+    counted: Option<i64>,
+    /// How many members were found.
+    len: usize,
+    /// They, as they are replied.
+    found: VecDeque<Reply>,
+}
+
+impl RestOfSets {
+    /// Looks some members up.
+    fn look_up(&mut self) {
+        let RestOfSets { walk, len, found, protocol, counted } = self;
+        walk.go_on(|member| {
+            *len += 1;
+            if counted.is_some() {
+                return;
+            }
+            if found.back().is_none_or(|piece| piece.len() >= PIECE_BYTES) {
+                found.push_back(Reply::new(*protocol));
+            }
+            if let Some(piece) = found.back_mut() {
+                write_member(piece, member);
+            }
+        });
+        if counted.is_some_and(|most| most > 0 && *len as i64 >= most) {
+            walk.at = None;
+        }
+    }
 }
 
 impl Rest for RestOfSets {
     fn write(&mut self, reply: &mut Reply, _bytes: usize) -> bool {
-        if let Some((nth, cursor)) = self.at {
-            self.look_up(nth, cursor);
+        if self.walk.at.is_some() {
+            self.look_up();
+            let has_more = self.walk.at.is_some();
             match self.counted {
-                _ if self.at.is_some() => {}
+                _ if has_more => {}
                 None => reply.set(self.len),
                 Some(0) => reply.integer(self.len as i64),
                 Some(most) => reply.integer(most.min(self.len as i64)),
             }
-            return self.at.is_some() || !self.found.is_empty();
+            return has_more || !self.found.is_empty();
         }
         if let Some(piece) = self.found.pop_front() {
             super::whole::append(reply, &piece);
@@ -140,15 +168,48 @@ impl Rest for RestOfSets {
     }
 
     fn shed(&mut self) -> bool {
-        if self.found.pop_back().is_some() {
-            return true;
+        self.found.pop_back().is_some() || self.walk.shed()
+    }
+}
+
+/// Makes a set of some sets, whose keys were looked up. If it `takes_away`, it is the first one,
+/// out of which the members of the others are taken.
+pub fn making(call: &mut Call<'_>, of: Of, keys: &[Key<'_>], takes_away: bool) -> Box<dyn Work> {
+    let Limits { integers, members, bytes, .. } = limits(call);
+    let (first, others) = if takes_away { keys.split_at(1) } else { (keys, &[][..]) };
+    let walk = Walk::new(call, of, first);
+    let taken = takes_away.then(|| Walk::new(call, Of::Union, others));
+    Box::new(Making { walk, taken, made: Set::default(), limits: (integers, members, bytes) })
+}
+
+struct Making {
+    walk: Walk,
+    /// What is taken away afterwards.
+    taken: Option<Walk>,
+    made: Set,
+    limits: (usize, usize, usize),
+}
+
+impl Work for Making {
+    fn go_on(&mut self) -> bool {
+        let Making { walk, taken, made, limits: (integers, members, bytes) } = self;
+        if walk.at.is_some() {
+            let hasher = walk.hasher.clone();
+            let (integers, members, bytes) = (*integers, *members, *bytes);
+            let limits = Limits { integers, members, bytes, hasher: &hasher };
+            walk.go_on(|member| _ = made.add_member(member, limits));
+        } else if let Some(taken) = taken {
+            taken.go_on(|member| _ = member.with(|text| made.remove(text, &walk.hasher)));
         }
-        while let Some(set) = self.sets.last_mut() {
-            if set.as_mut().is_some_and(Set::shed) {
-                return true;
-            }
-            self.sets.pop();
-        }
-        false
+        walk.at.is_some() || taken.as_ref().is_some_and(|taken| taken.at.is_some())
+    }
+
+    fn take(&mut self) -> Result<Object, Error> {
+        Ok(Object::Set(std::mem::take(&mut self.made)))
+    }
+
+    fn shed(&mut self) -> bool {
+        let Making { walk, taken, made, .. } = self;
+        made.shed() || walk.shed() || taken.as_mut().is_some_and(Walk::shed)
     }
 }

@@ -11,12 +11,13 @@ mod pieces;
 use crate::commands::list::access::{limit, list_of, put_list};
 use crate::commands::value::write_value;
 use crate::error::Error;
+use crate::run::apart::Made;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::spec::*;
 use crate::storage::entry::Entry;
 use crate::storage::value::list::{End, List, ListRef};
-use crate::storage::value::{ObjectRef, Type};
+use crate::storage::value::{Object, ObjectRef, Type};
 use order::Order;
 use pattern::Pattern;
 use redstart_protocol::{Args, parse_i64};
@@ -263,10 +264,25 @@ fn sort(call: &mut Call<'_>, store: Store) -> Result<(), Error> {
         if options.order.none && entry.kind() == Type::Set && must_be_same {
             options.order = Order { alphabetic: true, by: None, none: false, ..options.order };
         }
-        if pieces::is_possible(&options) && call.reply.takes_rest(sortable(entry)?) {
+        let bytes = sortable(entry)?;
+        let is_large = pieces::is_possible(&options) && call.reply.takes_rest(bytes);
+        if options.stores {
+            let begin = |call: &mut Call<'_>| pieces::making(call, source, &options);
+            match call.made_apart(&[source], is_large, begin)? {
+                Made::Now(Object::List(list)) => {
+                    let (target, len) = (call.key(1), list.len());
+                    put(call, target, list);
+                    call.reply.integer(len as i64);
+                    return Ok(());
+                }
+                Made::Later => return Ok(()),
+                Made::Now(_) | Made::Never => {}
+            }
+        } else if is_large {
             pieces::put_rest(call, source, &options);
             return Ok(());
         }
+        let Some(entry) = call.space.peek(source) else { return Ok(()) };
         options.check_look_ups(sortable_len(entry)?)?;
         elements = options.elements_of(entry)?;
     }

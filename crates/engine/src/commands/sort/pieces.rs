@@ -1,17 +1,20 @@
-//! A SORT of very many elements by themselves, for a reply: what is sorted stays as it was at the
-//! moment of the command, and is sorted and written piece by piece, while others are served.
+//! A SORT of very many elements by themselves: what is sorted stays as it was at the moment of the
+//! command, and is sorted and written piece by piece, while others are served: as a reply, or into
+//! a list that is to be stored.
 
 use super::order::text;
 use super::{Get, Options};
+use crate::commands::list::access::limit;
 use crate::commands::runs::{Compare, Runs, Scored};
 use crate::commands::value::parse_lenient;
 use crate::error::Error;
 use crate::hasher::Hasher;
+use crate::run::apart::Work;
 use crate::run::call::Call;
 use crate::spec::Key;
-use crate::storage::value::list::End;
+use crate::storage::value::list::{End, Limit, List};
 use crate::storage::value::{Object, ObjectRef};
-use redstart_protocol::{Reply, Rest};
+use redstart_protocol::{PIECE_BYTES, Reply, Rest};
 use std::cmp::Ordering;
 use std::ops::{ControlFlow, Range};
 
@@ -23,44 +26,56 @@ const MERGED: usize = 4096;
 /// Whether an element's place is taken by itself, each time that it is wanted; the others are null.
 type Gets = Vec<bool>;
 
-/// Whether nothing but the elements is needed to sort and to reply.
+/// Whether nothing but the elements is needed to sort them and for the result.
 pub fn is_possible(options: &Options<'_>) -> bool {
     let by_itself = options.order.by.is_none() && !options.order.none;
     let looks_up = |get: &Get<'_>| matches!(get, Get::Value(_));
-    by_itself && !options.stores && !options.gets.iter().any(looks_up)
+    by_itself && !options.gets.iter().any(looks_up)
 }
 
 /// Sorts what a key holds, which was looked up and is large, and leaves most of it to the rest of
 /// the reply.
 pub fn put_rest(call: &mut Call<'_>, key: Key<'_>, options: &Options<'_>) {
-    let source = match call.space.freeze_ranked(key) {
-        Some(set) => Some(Object::SortedSet(set)),
-        None => call.space.freeze(key),
-    };
-    let Some(source) = source else { unreachable!("what is large is an object") };
-    let compare: Compare = match (options.order.alphabetic, options.order.descends) {
-        (false, false) => numbers,
-        (false, true) => |one, other| numbers(one, other).reverse(),
-        (true, false) => texts,
-        (true, true) => |one, other| texts(one, other).reverse(),
-    };
-    let len = match source.view() {
-        ObjectRef::List(list) => list.len(),
-        ObjectRef::Set(set) => set.len(),
-        ObjectRef::SortedSet(set) => set.len(),
-        ObjectRef::Hash(_) | ObjectRef::Stream(_) => 0,
-    };
-    let gets = options.gets.iter().map(|get| matches!(get, Get::Element)).collect();
-    let rest = RestOfSort {
-        source,
-        hasher: call.space.hasher().clone(),
-        alphabetic: options.order.alphabetic,
-        state: State::Reads { at: 0 },
-        range: options.range(len),
-        gets,
-        runs: Runs::new(compare),
-    };
+    let rest = RestOfSort::new(call, key, options);
     call.reply.put_rest(Box::new(rest));
+}
+
+/// Makes the list of what a key holds, as [`put_rest`] does for a reply.
+pub fn making(call: &mut Call<'_>, key: Key<'_>, options: &Options<'_>) -> Box<dyn Work> {
+    let rest = RestOfSort::new(call, key, options);
+    Box::new(Making { rest, made: Ok(List::default()), limit: limit(call) })
+}
+
+impl RestOfSort {
+    fn new(call: &mut Call<'_>, key: Key<'_>, options: &Options<'_>) -> RestOfSort {
+        let source = match call.space.freeze_ranked(key) {
+            Some(set) => Some(Object::SortedSet(set)),
+            None => call.space.freeze(key),
+        };
+        let Some(source) = source else { unreachable!("what is large is an object") };
+        let compare: Compare = match (options.order.alphabetic, options.order.descends) {
+            (false, false) => numbers,
+            (false, true) => |one, other| numbers(one, other).reverse(),
+            (true, false) => texts,
+            (true, true) => |one, other| texts(one, other).reverse(),
+        };
+        let len = match source.view() {
+            ObjectRef::List(list) => list.len(),
+            ObjectRef::Set(set) => set.len(),
+            ObjectRef::SortedSet(set) => set.len(),
+            ObjectRef::Hash(_) | ObjectRef::Stream(_) => 0,
+        };
+        let gets = options.gets.iter().map(|get| matches!(get, Get::Element)).collect();
+        RestOfSort {
+            source,
+            hasher: call.space.hasher().clone(),
+            alphabetic: options.order.alphabetic,
+            state: State::Reads { at: 0 },
+            range: options.range(len),
+            gets,
+            runs: Runs::new(compare),
+        }
+    }
 }
 
 fn numbers(one: Scored<'_>, other: Scored<'_>) -> Ordering {
@@ -135,6 +150,25 @@ impl RestOfSort {
         if is_number { Ok(next) } else { Err(Error::NOT_SCORES) }
     }
 
+    /// Passes some elements in order, and calls `f` with those that are wanted until it returns
+    /// true. Returns whether there are more.
+    fn pass(&mut self, mut f: impl FnMut(&Gets, &[u8]) -> bool) -> bool {
+        let RestOfSort { state, range, gets, runs, .. } = self;
+        let State::Writes { passed } = state else { return false };
+        for _ in 0..MERGED {
+            let (wanted, mut is_enough) = (*passed >= range.start, *passed >= range.end);
+            if is_enough {
+                break;
+            }
+            runs.next(|(_, element)| is_enough = wanted && f(gets, element));
+            *passed += 1;
+            if is_enough {
+                break;
+            }
+        }
+        *passed < range.end
+    }
+
     fn write_element(gets: &Gets, element: &[u8], reply: &mut Reply) {
         if gets.is_empty() {
             reply.bulk(element);
@@ -147,23 +181,14 @@ impl RestOfSort {
 
 impl Rest for RestOfSort {
     fn write(&mut self, reply: &mut Reply, bytes: usize) -> bool {
-        let at = match &mut self.state {
-            State::Reads { at } => *at,
-            State::Writes { passed } => {
+        let at = match self.state {
+            State::Reads { at } => at,
+            State::Writes { .. } => {
                 let start = reply.len();
-                for _ in 0..MERGED {
-                    if *passed >= self.range.end || reply.len() - start >= bytes {
-                        break;
-                    }
-                    let (gets, wanted) = (&self.gets, *passed >= self.range.start);
-                    self.runs.next(|(_, element)| {
-                        if wanted {
-                            RestOfSort::write_element(gets, element, reply);
-                        }
-                    });
-                    *passed += 1;
-                }
-                return *passed < self.range.end;
+                return self.pass(|gets, element| {
+                    RestOfSort::write_element(gets, element, reply);
+                    reply.len() - start >= bytes
+                });
             }
         };
         match self.read(at) {
@@ -188,5 +213,50 @@ impl Rest for RestOfSort {
 
     fn shed(&mut self) -> bool {
         self.runs.shed() || self.source.shed()
+    }
+}
+
+/// Makes a list; an error where an element is no number.
+struct Making {
+    rest: RestOfSort,
+    made: Result<List, Error>,
+    limit: Limit,
+}
+
+impl Work for Making {
+    fn go_on(&mut self) -> bool {
+        let Making { rest, made, limit } = self;
+        let Ok(list) = made else { return false };
+        let State::Reads { at } = rest.state else {
+            let mut bytes = 0;
+            return rest.pass(|gets, element| {
+                bytes += element.len();
+                if gets.is_empty() {
+                    list.push(End::Tail, element, *limit);
+                }
+                for is_element in gets {
+                    list.push(End::Tail, if *is_element { element } else { b"" }, *limit);
+                }
+                bytes >= PIECE_BYTES
+            });
+        };
+        match rest.read(at) {
+            Ok(Some(at)) => rest.state = State::Reads { at },
+            Ok(None) => {
+                rest.runs.begin();
+                rest.state = State::Writes { passed: 0 };
+                return !rest.range.is_empty();
+            }
+            Err(error) => *made = Err(error),
+        }
+        made.is_ok()
+    }
+
+    fn take(&mut self) -> Result<Object, Error> {
+        std::mem::replace(&mut self.made, Ok(List::default())).map(Object::List)
+    }
+
+    fn shed(&mut self) -> bool {
+        self.made.as_mut().is_ok_and(List::shed) || self.rest.shed()
     }
 }

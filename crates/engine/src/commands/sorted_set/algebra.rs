@@ -6,9 +6,11 @@ use super::arguments::{write_head, write_member};
 use super::gather::{Aggregate, Inputs, Of, Scored, Source};
 use super::pieces::{self, Wanted};
 use crate::error::Error;
+use crate::run::apart::Made;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::spec::*;
+use crate::storage::value::Object;
 use crate::storage::value::sorted_set::{Limits, SortedSet};
 use redstart_protocol::{Args, Reply, parse_f64, parse_i64};
 
@@ -181,13 +183,30 @@ fn run(call: &mut Call<'_>, of: Of, end: End) -> Result<(), Error> {
     let (hasher, limits) = (call.space.hasher(), call.space.sorted_set_limits(call.options));
     let sources = call.keys().skip(first).map(|key| Source::of(call.space.peek(key)));
     let sources: Vec<Source<'_>> = sources.collect::<Result<_, Error>>()?;
-    if end != End::Store && is_large(call.reply, of, &sources) {
+    let is_large = is_large(call.reply, of, &sources);
+    let keys: Vec<Key<'_>> = call.keys().skip(first).collect();
+    let wanted = |options: &Options| {
         let Options { weights, aggregate, with_scores, most } = options;
-        let counted = (end == End::Count).then_some(most);
-        let keys: Vec<Key<'_>> = call.keys().collect();
-        pieces::put_rest(call, &keys, Wanted { of, weights, aggregate, with_scores, counted });
+        let counted = (end == End::Count).then_some(*most);
+        let weights = weights.clone();
+        Wanted { of, weights, aggregate: *aggregate, with_scores: *with_scores, counted }
+    };
+    if end == End::Store {
+        let begin = |call: &mut Call<'_>| pieces::making(call, &keys, wanted(&options));
+        match call.made_apart(&keys, is_large, begin)? {
+            Made::Now(Object::SortedSet(made)) => {
+                put(call, made);
+                return Ok(());
+            }
+            Made::Later => return Ok(()),
+            Made::Now(_) | Made::Never => {}
+        }
+    } else if is_large {
+        pieces::put_rest(call, &keys, wanted(&options));
         return Ok(());
     }
+    let sources = keys.iter().map(|key| Source::of(call.space.peek(*key)));
+    let sources: Vec<Source<'_>> = sources.collect::<Result<_, Error>>()?;
     let inputs = Inputs::new(sources, options.weights, options.aggregate, hasher);
     if end == End::Count {
         call.reply.integer(inputs.count(options.most) as i64);
@@ -203,10 +222,15 @@ fn run(call: &mut Call<'_>, of: Of, end: End) -> Result<(), Error> {
         return Ok(());
     }
     let set = build(&result, limits);
-    if call.store_sorted_set(call.key(0), set) {
+    put(call, set);
+    Ok(())
+}
+
+/// Stores what was made.
+fn put(call: &mut Call<'_>, made: SortedSet) {
+    if call.store_sorted_set(call.key(0), made) {
         call.emit_as_is();
     }
-    Ok(())
 }
 
 /// Whether so much is to be looked at that the reply is to come in pieces.

@@ -6,7 +6,7 @@ mod blocking;
 mod change;
 mod gather;
 mod look;
-mod pieces;
+pub(crate) mod pieces;
 mod pop;
 pub mod range;
 mod range_store;

@@ -1,9 +1,9 @@
-//! What is made of several sorted sets, as a reply, where they are large: the sets stay as they
-//! were at the moment of the command, and are gathered, sorted and written piece by piece, while
-//! others are served.
+//! What is made of several sorted sets, where they are large: the sets stay as they were at the
+//! moment of the command, and are gathered, sorted and written piece by piece, while others are
+//! served: as a reply, or into a sorted set that is to be stored.
 //!
 //! ```text
-//! sets, one behind the other  ->  parts by the members' hashes  ->  sorted runs  ->  the reply
+//! sets, one behind the other  ->  parts by the members' hashes  ->  sorted runs  ->  the result
 //! ```
 //!
 //! Copies of sorted sets can be walked over, but nothing can be looked up in them. So the first set
@@ -14,11 +14,14 @@ use super::arguments::{write_head, write_member};
 use super::gather::{Aggregate, Of, number_or_zero};
 use crate::commands::runs::{Runs, Scored};
 use crate::commands::set::pieces::frozen;
+use crate::error::Error;
 use crate::hasher::Hasher;
+use crate::run::apart::Work;
 use crate::run::call::Call;
 use crate::spec::Key;
+use crate::storage::value::Object;
 use crate::storage::value::set::Set;
-use crate::storage::value::sorted_set::SortedSet;
+use crate::storage::value::sorted_set::{Limits, SortedSet};
 use hashbrown::HashTable;
 use redstart_protocol::{Reply, Rest};
 use std::cmp::Ordering;
@@ -48,29 +51,41 @@ pub struct Wanted {
 /// Gathers the first members of sets whose keys were looked up, and leaves the others to the rest
 /// of the reply.
 pub fn put_rest(call: &mut Call<'_>, keys: &[Key<'_>], wanted: Wanted) {
-    let sets = keys.iter().map(|key| Frozen::of(call, *key));
-    let mut sources: Vec<(Frozen, f64)> = sets.zip(wanted.weights.iter().copied()).collect();
-    // Scores are added in this order.
-    if wanted.of != Of::Difference {
-        sources.sort_by_key(|(set, _)| set.len());
-    }
-    let first = sources.first().map_or(0, |(set, _)| set.len());
-    let most = match wanted.of {
-        Of::Union => sources.iter().map(|(set, _)| set.len()).sum(),
-        Of::Intersection | Of::Difference => first,
-    };
-    let parts = (most / PART_LEN).next_power_of_two().min(PARTS_MAX);
-    let rest = RestOfSets {
-        wanted,
-        hasher: call.space.hasher().clone(),
-        sources,
-        state: State::Gathers { nth: 0, at: 0 },
-        parts: (0..parts).map(|_| Part::default()).collect(),
-        bytes: 0,
-        found: 0,
-        runs: Runs::new(in_order),
-    };
+    let rest = RestOfSets::new(call, keys, wanted);
     call.reply.put_rest(Box::new(rest));
+}
+
+/// Makes a sorted set of sets whose keys were looked up.
+pub fn making(call: &mut Call<'_>, keys: &[Key<'_>], wanted: Wanted) -> Box<dyn Work> {
+    let rest = RestOfSets::new(call, keys, wanted);
+    Box::new(Making { rest, made: Made::new(call) })
+}
+
+impl RestOfSets {
+    fn new(call: &mut Call<'_>, keys: &[Key<'_>], wanted: Wanted) -> RestOfSets {
+        let sets = keys.iter().map(|key| Frozen::of(call, *key));
+        let mut sources: Vec<(Frozen, f64)> = sets.zip(wanted.weights.iter().copied()).collect();
+        // Scores are added in this order.
+        if wanted.of != Of::Difference {
+            sources.sort_by_key(|(set, _)| set.len());
+        }
+        let first = sources.first().map_or(0, |(set, _)| set.len());
+        let most = match wanted.of {
+            Of::Union => sources.iter().map(|(set, _)| set.len()).sum(),
+            Of::Intersection | Of::Difference => first,
+        };
+        let parts = (most / PART_LEN).next_power_of_two().min(PARTS_MAX);
+        RestOfSets {
+            wanted,
+            hasher: call.space.hasher().clone(),
+            sources,
+            state: State::Gathers { nth: 0, at: 0 },
+            parts: (0..parts).map(|_| Part::default()).collect(),
+            bytes: 0,
+            found: 0,
+            runs: Runs::new(in_order),
+        }
+    }
 }
 
 fn in_order(one: Scored<'_>, other: Scored<'_>) -> Ordering {
@@ -180,6 +195,7 @@ impl Part {
     }
 }
 
+#[derive(Clone, Copy)]
 enum State {
     /// Members of a set are gathered from a place on.
     Gathers { nth: usize, at: u64 },
@@ -260,22 +276,10 @@ impl RestOfSets {
         at < self.parts.len()
     }
 
-    /// Everything is sorted. Returns whether members are to be written.
-    fn begin(&mut self, reply: &mut Reply) -> bool {
-        if let Some(most) = self.wanted.counted {
-            reply.integer(self.found.min(most) as i64);
-            return false;
-        }
-        self.runs.begin();
-        write_head(reply, self.found, self.wanted.with_scores);
-        self.state = State::Writes { left: self.found };
-        self.found > 0
-    }
-}
-
-impl Rest for RestOfSets {
-    fn write(&mut self, reply: &mut Reply, bytes: usize) -> bool {
-        match self.state {
+    /// Gathers or sorts a piece. Returns whether there is more of that.
+    fn prepare(&mut self) -> bool {
+        let state = self.state;
+        match state {
             State::Gathers { nth, at } => {
                 self.state = match self.gather(nth, at) {
                     Some((nth, at)) => State::Gathers { nth, at },
@@ -283,20 +287,40 @@ impl Rest for RestOfSets {
                 };
                 true
             }
-            State::Sorts { part } => self.sort(part) || self.begin(reply),
-            State::Writes { left } => {
-                let (start, mut written) = (reply.len(), 0);
-                while written < left.min(TAKEN) && reply.len() - start < bytes {
-                    let with_scores = self.wanted.with_scores;
-                    self.runs.next(|(score, member)| {
-                        write_member(reply, member, score, with_scores);
-                    });
-                    written += 1;
-                }
-                self.state = State::Writes { left: left - written };
-                left > written
+            State::Sorts { part } if self.sort(part) => true,
+            State::Sorts { .. } => {
+                self.runs.begin();
+                self.state = State::Writes { left: self.found };
+                false
             }
+            State::Writes { .. } => false,
         }
+    }
+
+    /// Everything is sorted. Returns whether members are to be written.
+    fn begin(&mut self, reply: &mut Reply) -> bool {
+        if let Some(most) = self.wanted.counted {
+            reply.integer(self.found.min(most) as i64);
+            return false;
+        }
+        write_head(reply, self.found, self.wanted.with_scores);
+        self.found > 0
+    }
+}
+
+impl Rest for RestOfSets {
+    fn write(&mut self, reply: &mut Reply, bytes: usize) -> bool {
+        let State::Writes { left } = self.state else {
+            return self.prepare() || self.begin(reply);
+        };
+        let (start, mut written) = (reply.len(), 0);
+        while written < left.min(TAKEN) && reply.len() - start < bytes {
+            let with_scores = self.wanted.with_scores;
+            self.runs.next(|(score, member)| write_member(reply, member, score, with_scores));
+            written += 1;
+        }
+        self.state = State::Writes { left: left - written };
+        left > written
     }
 
     fn own_bytes(&self) -> usize {
@@ -314,5 +338,66 @@ impl Rest for RestOfSets {
             self.sources.pop();
         }
         false
+    }
+}
+
+/// A sorted set that comes to be, in order.
+pub struct Made {
+    set: SortedSet,
+    hasher: Hasher,
+    limits: (usize, usize),
+}
+
+impl Made {
+    /// An empty one.
+    pub fn new(call: &Call<'_>) -> Made {
+        let Limits { members, bytes, hasher } = call.space.sorted_set_limits(call.options);
+        Made { set: SortedSet::default(), hasher: hasher.clone(), limits: (members, bytes) }
+    }
+
+    /// Adds a member behind all others.
+    pub fn push(&mut self, member: &[u8], score: f64) {
+        let Made { set, hasher, limits: (members, bytes) } = self;
+        set.push(member, score, Limits { members: *members, bytes: *bytes, hasher });
+    }
+
+    /// Takes it.
+    pub fn take(&mut self) -> Object {
+        Object::SortedSet(std::mem::take(&mut self.set))
+    }
+
+    /// See [`Object::shed`].
+    pub fn shed(&mut self) -> bool {
+        self.set.shed()
+    }
+}
+
+struct Making {
+    rest: RestOfSets,
+    made: Made,
+}
+
+impl Work for Making {
+    fn go_on(&mut self) -> bool {
+        let Making { rest, made } = self;
+        let State::Writes { left } = rest.state else { return rest.prepare() || rest.found > 0 };
+        let (mut count, mut bytes) = (0, 0);
+        while count < left.min(TAKEN) && bytes < TAKEN_BYTES {
+            rest.runs.next(|(score, member)| {
+                made.push(member, score);
+                bytes += member.len();
+            });
+            count += 1;
+        }
+        rest.state = State::Writes { left: left - count };
+        left > count
+    }
+
+    fn take(&mut self) -> Result<Object, Error> {
+        Ok(self.made.take())
+    }
+
+    fn shed(&mut self) -> bool {
+        self.made.shed() || self.rest.shed()
     }
 }

@@ -109,6 +109,11 @@ impl<T: Numbered> Dense<T> {
         }
     }
 
+    /// A copy that shares the chunks until either is changed.
+    pub fn copy(&mut self) -> Dense<T> {
+        Dense { unused: self.unused.clone(), holes: self.holes.clone(), ..self.freeze() }
+    }
+
     /// Drops the last chunk of blocks that are not read any more; false when there is none left.
     pub fn shed(&mut self) -> bool {
         self.chunks.pop();

@@ -104,6 +104,18 @@ impl Object {
         }
     }
 
+    /// Another value that is the same. Of a large one it shares the parts, as [`Object::freeze`]
+    /// does; what leads to them is copied.
+    pub fn copy(&mut self) -> Object {
+        match self {
+            Object::List(list) => Object::List(list.freeze()),
+            Object::Hash(hash) => Object::Hash(hash.copy()),
+            Object::SortedSet(set) => Object::SortedSet(set.copy()),
+            Object::Set(set) => Object::Set(set.copy()),
+            Object::Stream(stream) => Object::Stream(stream.freeze()),
+        }
+    }
+
     /// Drops a part of a value that is not read any more; false when the rest is small.
     pub fn shed(&mut self) -> bool {
         match self {

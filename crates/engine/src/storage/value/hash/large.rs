@@ -46,6 +46,11 @@ impl Large {
         Large { fields: self.fields.freeze() }
     }
 
+    /// See [`crate::storage::value::Object::copy`].
+    pub fn copy(&mut self) -> Large {
+        Large { fields: self.fields.copy() }
+    }
+
     /// See [`crate::storage::value::Object::shed`].
     pub fn shed(&mut self) -> bool {
         self.fields.shed(&mut Vec::new())

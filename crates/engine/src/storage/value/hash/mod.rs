@@ -129,6 +129,14 @@ impl Hash {
         }
     }
 
+    /// See [`crate::storage::value::Object::copy`].
+    pub fn copy(&mut self) -> Hash {
+        match &mut self.0 {
+            Form::Large(large) => Hash(Form::Large(Box::new(large.copy()))),
+            form => Hash(form.clone()),
+        }
+    }
+
     /// See [`crate::storage::value::Object::shed`].
     pub fn shed(&mut self) -> bool {
         self.packed_mut().is_err_and(Large::shed)

@@ -89,6 +89,11 @@ impl Members {
         Members { pages: self.pages.freeze(), texts: self.texts.freeze() }
     }
 
+    /// See [`crate::storage::value::Object::copy`].
+    pub fn copy(&mut self) -> Members {
+        Members { pages: self.pages.copy(), texts: self.texts.copy() }
+    }
+
     /// See [`crate::storage::value::Object::shed`].
     pub fn shed(&mut self) -> bool {
         self.pages.shed() || self.texts.shed(&mut Vec::new())

@@ -172,6 +172,14 @@ impl Set {
         })
     }
 
+    /// See [`crate::storage::value::Object::copy`].
+    pub fn copy(&mut self) -> Set {
+        Set(match &mut self.0 {
+            Form::Large(members) => Form::Large(Box::new(members.copy())),
+            form => form.clone(),
+        })
+    }
+
     /// See [`crate::storage::value::Object::shed`].
     pub fn shed(&mut self) -> bool {
         match &mut self.0 {

@@ -113,6 +113,14 @@ impl SortedSet {
         }
     }
 
+    /// See [`crate::storage::value::Object::copy`].
+    pub fn copy(&mut self) -> SortedSet {
+        match &mut self.0 {
+            Form::Packed(packed) => SortedSet(Form::Packed(packed.clone())),
+            Form::Large(large) => SortedSet(Form::Large(Box::new(large.copy()))),
+        }
+    }
+
     /// See [`crate::storage::value::Object::shed`].
     pub fn shed(&mut self) -> bool {
         match &mut self.0 {

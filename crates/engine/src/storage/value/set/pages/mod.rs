@@ -116,6 +116,11 @@ impl Pages {
         Pages { pages: self.pages.freeze(), directory: self.directory.clone(), ..*self }
     }
 
+    /// A copy that shares the pages until either is changed.
+    pub fn copy(&mut self) -> Pages {
+        Pages { pages: self.pages.copy(), directory: self.directory.clone(), ..*self }
+    }
+
     /// Drops some pages of members that are not read any more; false when there are none left.
     pub fn shed(&mut self) -> bool {
         self.directory = Vec::new();

@@ -134,6 +134,12 @@ impl Large {
         Large { tree, index: Index::none(), outside: self.outside, run: Run::default() }
     }
 
+    /// See [`crate::storage::value::Object::copy`].
+    pub fn copy(&mut self) -> Large {
+        let (tree, index) = (self.tree.copy(), self.index.clone());
+        Large { tree, index, outside: self.outside, run: Run::default() }
+    }
+
     /// See [`crate::storage::value::Object::shed`].
     pub fn shed(&mut self) -> bool {
         self.index.shed() || self.tree.shed()

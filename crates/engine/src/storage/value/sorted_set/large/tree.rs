@@ -150,6 +150,18 @@ impl Tree {
         Tree { nodes: self.nodes.freeze(), root: self.root, height: self.height, ..self.freeze() }
     }
 
+    /// A copy that shares pages and nodes until either is changed.
+    pub fn copy(&mut self) -> Tree {
+        Tree {
+            pages: self.pages.copy(),
+            nodes: self.nodes.copy(),
+            root: self.root,
+            height: self.height,
+            len: self.len,
+            doomed: self.doomed.clone(),
+        }
+    }
+
     /// See [`Dense::shed`].
     pub fn shed(&mut self) -> bool {
         self.pages.shed() || self.nodes.shed()
