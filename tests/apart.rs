@@ -81,7 +81,10 @@ fn content(client: &mut Client, key: &str) -> Vec<Value> {
             let Value::Items(_, mut members) = call(client, &format!("SMEMBERS {key}")) else {
                 panic!("members of {key}")
             };
-            members.sort_by_cached_key(|member| format!("{member:?}"));
+            members.sort_by_key(|member| match member {
+                Value::Bulk(text) => text.clone(),
+                other => panic!("{other:?} is a member of {key}"),
+            });
             members
         }
         "list" => match call(client, &format!("LRANGE {key} 0 -1")) {
@@ -202,7 +205,7 @@ fn a_value_is_of_one_moment_though_its_sources_change_while_it_is_made() {
     }
 }
 
-/// A copy shares what is large with the value that it is of; neither sees what becomes of the other.
+/// A copy shares what is large with the value that it is of; neither sees how the other changes.
 #[test]
 fn a_copy_is_a_value_of_its_own() {
     let server = start(&[]);

@@ -369,7 +369,7 @@ fn a_batch_of_large_replies_stops_when_nobody_reads() {
     // Of each reply a piece is made at a time.
     let held = clients_field(&mut control, "omem");
     assert!(held < deaf.len() * 600_000, "{held} bytes wait");
-    // Others are served meanwhile. Other programs run on the machine, too: one round has to be quick.
+    // Others are served meanwhile. The machine has more to do than this: one round has to be quick.
     let rounds = (0..10).map(|_| {
         let _more = deaf_clients(&server, 20, "LRANGE list 0 -1", 64);
         let waits = (0..50).map(|_| {

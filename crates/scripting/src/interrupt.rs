@@ -5,8 +5,8 @@
 //!
 //! This file holds `unsafe`: mlua sets the function on the state's own thread only, so the place
 //! where Luau reads it is asked of Luau and written to from here. Luau says of that place, and of
-//! no other, that any thread may write to it at any time. It lies in the state: as long as it can be
-//! reached through an [`Interrupt`], a [`Lent`] keeps the state.
+//! no other, that any thread may write to it at any time. It lies in the state: as long as it can
+//! be reached through an [`Interrupt`], a [`Lent`] keeps the state.
 #![allow(unsafe_code)]
 
 use mlua::{Lua, VmState, ffi};

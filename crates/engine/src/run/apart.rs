@@ -1,5 +1,5 @@
-//! A value that takes long to make is made apart from the keyspace, piece by piece, while others are
-//! served: the command runs twice.
+//! A value that takes long to make is made apart from the keyspace, piece by piece, while others
+//! are served: the command runs twice.
 //!
 //! ```text
 //! SUNIONSTORE d a b   locks: a and b are frozen, and watched; no reply
