@@ -58,13 +58,27 @@ impl Server {
         let mut server = Server { child, port, directory };
         let deadline = Instant::now() + START_PATIENCE;
         while Instant::now() < deadline && server.is_running() {
-            let pong = Client::connect(port).and_then(|mut client| client.call(&["PING"]));
-            if matches!(pong, Ok(Value::Simple(text)) if text == b"PONG") {
-                return Ok(server);
+            let mut client = Client::connect(port);
+            let pong = client.as_mut().ok().and_then(|client| client.call(&["PING"]).ok());
+            if let (Some(Value::Simple(text)), Ok(client)) = (pong, &mut client)
+                && text == b"PONG"
+            {
+                return server.owns(client).then_some(server).ok_or_else(|| {
+                    format!("another server than {} has port {port}", program.display())
+                });
             }
             thread::sleep(Duration::from_millis(10));
         }
         Err(format!("{} did not answer on port {port}", program.display()))
+    }
+
+    /// Whether it is this process that answers: another test's server may have come to the port
+    /// first.
+    fn owns(&self, client: &mut Client) -> bool {
+        let Ok(Value::Bulk(info)) = client.call(&["INFO", "server"]) else { return true };
+        let info = String::from_utf8_lossy(&info);
+        let process = info.lines().find_map(|line| line.strip_prefix("process_id:"));
+        process.is_none_or(|process| process.trim() == self.child.id().to_string())
     }
 
     /// The port on 127.0.0.1.

@@ -98,9 +98,9 @@ fn is_about_fields(command: &Command) -> bool {
 fn has_wide(command: &Command) -> bool {
     let is_wide = |words: &[Vec<u8>]| {
         let changes = [&b"INCRBY"[..], b"SET"].iter().any(|w| words[0].eq_ignore_ascii_case(w));
-        let width = words[1].get(1..).and_then(number_of).unwrap_or(0).clamp(0, 63);
+        let width = words[1].get(1..).and_then(number_of).unwrap_or(0).clamp(1, 64);
         let amount = number_of(&words[3]).map_or(u64::MAX, i64::unsigned_abs);
-        changes && amount >= 1 << width.saturating_sub(1)
+        changes && amount >= 1 << (width - 1)
     };
     command.args.windows(4).any(is_wide)
 }
