@@ -132,8 +132,9 @@ impl PubSub {
 }
 
 fn deliver(listeners: &[Arc<ClientInfo>], parts: &[&[u8]]) -> usize {
-    let mut encoded: [Option<Bytes>; 2] = [None, None];
-    for client in listeners {
+    let (mut encoded, mut count): ([Option<Bytes>; 2], usize) = ([None, None], 0);
+    // One that was ended may not have left yet.
+    for client in listeners.iter().filter(|client| !client.is_ended()) {
         let newer = client.resp.load(Relaxed) == 3;
         let bytes = encoded[usize::from(newer)].get_or_insert_with(|| {
             let mut reply = Reply::new(if newer { Protocol::Resp3 } else { Protocol::Resp2 });
@@ -142,6 +143,7 @@ fn deliver(listeners: &[Arc<ClientInfo>], parts: &[&[u8]]) -> usize {
             reply.to_vec().into()
         });
         client.deliver(bytes);
+        count += 1;
     }
-    listeners.len()
+    count
 }
