@@ -16,7 +16,7 @@ use crate::session::{Context, Quiet, Session, blocked, tracking, transaction};
 use redstart_engine::run::command::Runner;
 use redstart_engine::run::registry::Registered;
 use redstart_engine::spec::{IN_MULTI_AT_ONCE, NO_MULTI, REPLIES_ARE_PUSHED, RUNS_QUEUE};
-use redstart_engine::{Error, KeyAt, Now, Prepared};
+use redstart_engine::{Command, Error, KeyAt, Now, Prepared};
 use redstart_protocol::Args;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -145,28 +145,21 @@ fn execute_once(
         }
     };
     let registered = server.registry.at(id);
-    let passed = match session.free_version == session.access.version() {
-        true => Ok(()),
-        false => {
-            let args = arguments(&worker.spans, request, source);
-            rights::check(session, &mut worker.local, registered, args)
+    if session.free_version != session.access.version() {
+        let args = arguments(&worker.spans, request, source);
+        if let Err(error) = rights::check(session, &mut worker.local, registered, args) {
+            return reject(session, worker, registered.command, error);
         }
-    };
-    if let Err(error) = passed.and_then(|()| gate(session, registered)) {
-        worker.local.stats.errors.add(1);
-        let error = transaction::refuse(session, registered.command, error);
-        error.write(&mut session.out);
-        return Flow::Done;
+    }
+    if let Err(error) = gate(session, registered) {
+        return reject(session, worker, registered.command, error);
     }
     if server.evictor.is_on() {
         match memory_gate(session, worker, request, source, registered, *now) {
             Room::Enough => {}
             Room::Later => return Flow::Crowded,
             Room::None => {
-                worker.local.stats.errors.add(1);
-                let error = Error::OUT_OF_MEMORY;
-                transaction::refuse(session, registered.command, error).write(&mut session.out);
-                return Flow::Done;
+                return reject(session, worker, registered.command, Error::OUT_OF_MEMORY);
             }
         }
     }
@@ -191,6 +184,14 @@ fn execute_once(
         account.uncount(&worker.local.stats, id);
         return Flow::Apart;
     }
+    Flow::Done
+}
+
+/// Replies to a request that must not run.
+#[cold]
+fn reject(session: &mut Session, worker: &Worker, command: &Command, error: Error) -> Flow {
+    worker.local.stats.errors.add(1);
+    transaction::refuse(session, command, error).write(&mut session.out);
     Flow::Done
 }
 
