@@ -36,6 +36,9 @@ fn filled_for(line: &str, protocol: Protocol) -> Driver {
         for n in 1..=ELEMENTS / 2 {
             driver.line(&format!("XADD {key} {n}-{} field {n:060}", n % 3));
         }
+        driver.line(&format!("XGROUP CREATE {key} read 0"));
+        driver.line(&format!("XGROUP CREATE {key} new 0"));
+        driver.line(&format!("XREADGROUP GROUP read one STREAMS {key} >"));
         driver.line(&format!("XDEL {key} 7-1 100-1 101-2"));
     }
     driver
@@ -113,6 +116,10 @@ fn what_has_an_order_comes_in_it() {
         "XREVRANGE stream 14990 8 COUNT 12001",
         "XREAD STREAMS stream next 0 0",
         "XREAD COUNT 10000 STREAMS next stream 14999 100-1",
+        "XREADGROUP GROUP new one STREAMS stream next stream > > >",
+        "XREADGROUP GROUP new one COUNT 14000 NOACK STREAMS stream >",
+        "XAUTOCLAIM stream read two 0 9 COUNT 14900",
+        "XINFO STREAM stream FULL COUNT 14000",
     ] {
         // Pairs are arrays of their own in RESP3.
         let both_ways = [Protocol::Resp3, Protocol::Resp2];
