@@ -97,6 +97,13 @@ pub const TABLE: &[Known] = &[
         }),
     ),
     stays(
+        &[REDIS_8],
+        "XTRIM, XADD with ACKED: Redis looks no further than into the first block that stays",
+        Sign::NotSent(|command, _| {
+            is(command, &["XADD", "XTRIM"]) && has(command, &["MAXLEN"]) && has(command, &["ACKED"])
+        }),
+    ),
+    stays(
         &[REDIS_7, REDIS_8, VALKEY_9],
         "XREADGROUP: to Redis the last id of all is the same as `>`",
         Sign::NotSent(|command, _| command.is("XREADGROUP") && command.args.iter().any(is_last)),
