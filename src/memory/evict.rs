@@ -370,16 +370,18 @@ impl Evictor {
         now: Now,
     ) -> Option<usize> {
         let drawn = self.choose(engine, pool, now);
-        let gone = if let Rule::Popularity { .. } = engine.options.aging() {
+        let (gone, way) = if let Rule::Popularity { .. } = engine.options.aging() {
             let only = (self.volatile_only.load(Relaxed), now);
             let (gone, way) = self.popularity.judge(engine, local, pool, drawn, only)?;
-            self.popularity.remember(engine, &gone, way);
-            gone
+            (gone, Some(way))
         } else {
-            drawn?
+            (drawn?, None)
         };
+        let hash = engine.keyspace.hasher().hash(&gone.key);
+        if let Some(way) = way {
+            self.popularity.remember(engine, &gone, hash, way);
+        }
         let Candidate { db, key, .. } = gone;
-        let hash = engine.keyspace.hasher().hash(&key);
         let args = OwnedArgs::from_slices(&[b"EVICT", &key]);
         let shard = shard_of(hash);
         let before = bytes_of(engine, shard);

@@ -79,13 +79,13 @@ impl Popularity {
         let (uses, wish) =
             (std::mem::take(&mut newcomers.uses), std::mem::take(&mut newcomers.wish));
         let (window, keys) = (self.window.load(Relaxed), self.keys.load(Relaxed));
-        newcomers.most = window / self.workers.load(Relaxed).max(1);
+        let share = window / self.workers.load(Relaxed).max(1);
+        newcomers.most = if window > 0 { share.max(1) } else { 0 };
         newcomers.room = keys / ROOM_PART + ROOM_MIN;
         if uses == 0 {
             return;
         }
         if window > 0 {
-            newcomers.most = newcomers.most.max(1);
             let least = (keys * WINDOW_LEAST / 100).max(1);
             let window = window.saturating_add_signed(wish as isize);
             self.window.store(window.clamp(least, (keys * WINDOW_MOST / 100).max(1)), Relaxed);
@@ -160,10 +160,9 @@ impl Popularity {
         }
     }
 
-    /// Notes who went, and how.
-    pub fn remember(&self, engine: &'static Engine, gone: &Candidate, way: Way) {
+    /// Notes who goes, by the hash of its name, and how.
+    pub fn remember(&self, engine: &'static Engine, gone: &Candidate, hash: u64, way: Way) {
         let Rule::Popularity { moment } = engine.options.aging() else { return };
-        let hash = engine.keyspace.hasher().hash(&gone.key);
         let at = shard_of(hash);
         if let Ok(mut locked) = engine.keyspace.lock_shard_unless_busy(at) {
             let shard = locked.shard_at(at);
