@@ -1,8 +1,8 @@
 //! The longest wait of a client while others make, read and delete a big value.
 //!
-//! A hash, a list and a stream of ten million elements and a string of 512 MB, each made piece by
-//! piece, read in ranges and deleted, the stream's half trimmed before; the string once more in one
-//! request and one reply. Meanwhile a probing
+//! A hash, a list, a set, a sorted set and a stream of ten million elements and a string of 512 MB,
+//! each made piece by piece, read in ranges and deleted, a half of some removed before; the string
+//! once more in one request and one reply. Meanwhile a probing
 //! client reads one small key at a time, in the load's own loop. After the DEL it goes on for as
 //! long as the memory may take to come back.
 
@@ -19,8 +19,8 @@ use std::time::Duration;
 
 /// The longest wait that a big value may cause.
 const STALL_MAX: Duration = Duration::from_millis(5);
-/// The same of a stream, of which no part is large.
-const STREAM_STALL_MAX: Duration = Duration::from_millis(1);
+/// The same of a set, a sorted set and a stream, of which no part is large.
+const PARTS_STALL_MAX: Duration = Duration::from_millis(1);
 /// How long the probe watches after a DEL.
 const AFTERMATH: Duration = Duration::from_secs(1);
 /// Entries of a stream whose requests are rendered, and sent time and again.
@@ -55,10 +55,10 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
     }
     let text = format!(
         "Reply times of a client that reads one key at a time while a big value is made, read and \
-         deleted; after the DEL, for a second more. Bar: no wait above {} ms, of a stream above {} \
-         ms.\n\n{}",
+         deleted; after the DEL, for a second more. Bar: no wait above {} ms, of a set, a sorted \
+         set or a stream above {} ms.\n\n{}",
         STALL_MAX.as_millis(),
-        STREAM_STALL_MAX.as_millis(),
+        PARTS_STALL_MAX.as_millis(),
         table.markdown()
     );
     Section { title: "Big values".into(), text, complete }
@@ -87,9 +87,11 @@ impl Value {
 fn values(elements: usize, string_bytes: usize) -> impl Iterator<Item = Value> {
     let millions = elements as f64 / 1e6;
     let megabytes = string_bytes >> 20;
-    let makers: [Box<dyn Fn() -> Value>; 5] = [
+    let makers: [Box<dyn Fn() -> Value>; 7] = [
         Box::new(move || hash(elements, format!("hash of {millions}M"))),
         Box::new(move || list(elements, format!("list of {millions}M"))),
+        Box::new(move || set(elements, format!("set of {millions}M"))),
+        Box::new(move || sorted_set(elements, format!("sorted set of {millions}M"))),
         Box::new(move || stream(elements, format!("stream of {millions}M"))),
         Box::new(move || string(string_bytes, format!("string of {megabytes} MB"))),
         Box::new(move || whole(string_bytes, format!("string of {megabytes} MB at once"))),
@@ -135,6 +137,46 @@ fn list(elements: usize, name: String) -> Value {
     Value::new(name, make, 1, read)
 }
 
+fn set(elements: usize, name: String) -> Value {
+    let (mut make, mut read) = (unknown(b':'), unknown(b'*'));
+    for first in (0..elements).step_by(PER_REQUEST) {
+        let members = (first..first + PER_REQUEST).map(|index| key(space::FIELDS, index));
+        let members: Vec<_> = members.collect();
+        let mut args: Vec<&[u8]> = vec![b"SADD", KEY];
+        args.extend(members.iter().map(|member| &member[..]));
+        make.push(&args, b"");
+    }
+    for index in 0..RANGES {
+        let cursor = (index * 7919).to_string();
+        read.push(&[b"SSCAN", KEY, cursor.as_bytes(), b"COUNT", b"100"], b"");
+    }
+    Value { stall_max: PARTS_STALL_MAX, ..Value::new(name, make, 1, read) }
+}
+
+fn sorted_set(elements: usize, name: String) -> Value {
+    let (mut make, mut read, mut trim) = (unknown(b':'), unknown(b'*'), unknown(b':'));
+    for first in (0..elements).step_by(PER_REQUEST) {
+        // Scores in no order: members come in between others everywhere.
+        let pairs = (first..first + PER_REQUEST).map(|index| {
+            let score = index.wrapping_mul(0x9e37_79b9) % (1 << 32);
+            (score.to_string(), key(space::FIELDS, index))
+        });
+        let pairs: Vec<_> = pairs.collect();
+        let mut args: Vec<&[u8]> = vec![b"ZADD", KEY];
+        args.extend(pairs.iter().flat_map(|(score, member)| [score.as_bytes(), &member[..]]));
+        make.push(&args, b"");
+    }
+    for index in 0..RANGES {
+        let first = index * (elements / RANGES);
+        let (first, last) = (first.to_string(), (first + 99).to_string());
+        read.push(&[b"ZRANGE", KEY, first.as_bytes(), last.as_bytes()], b"");
+    }
+    let last = (elements / 2 - 1).to_string();
+    trim.push(&[b"ZREMRANGEBYRANK", KEY, b"0", last.as_bytes()], b"");
+    let value = Value::new(name, make, 1, read);
+    Value { trim: Some(trim), stall_max: PARTS_STALL_MAX, ..value }
+}
+
 fn stream(elements: usize, name: String) -> Value {
     let (mut make, mut read, mut trim) = (unknown(b'$'), unknown(b'*'), unknown(b':'));
     for index in 0..ADDED_AT_ONCE {
@@ -151,7 +193,7 @@ fn stream(elements: usize, name: String) -> Value {
     trim.push(&[b"XTRIM", KEY, b"MAXLEN", (elements / 2).to_string().as_bytes()], b"");
     let times = elements / ADDED_AT_ONCE;
     let value = Value::new(name, make, times, read);
-    Value { pipeline: PER_REQUEST, trim: Some(trim), stall_max: STREAM_STALL_MAX, ..value }
+    Value { pipeline: PER_REQUEST, trim: Some(trim), stall_max: PARTS_STALL_MAX, ..value }
 }
 
 fn string(bytes: usize, name: String) -> Value {
@@ -204,7 +246,7 @@ fn measure(
     row("made", &made.collect::<Outcome<Vec<_>>>()?);
     row("read", &[beside(&value.read, 1)?]);
     if let Some(trim) = &value.trim {
-        row("half trimmed", &[beside(trim, 1)?]);
+        row("half removed", &[beside(trim, 1)?]);
     }
     let enough = AtomicBool::new(false);
     let (measured, deleted) = std::thread::scope(|scope| {
