@@ -99,13 +99,18 @@ impl Full {
     }
 
     fn begin_group(&self, reply: &mut Reply, stream: &Stream, group: &Group, at: usize) -> Step {
-        reply.map(7);
+        let given_back = group.given_back();
+        reply.map(if given_back > 0 { 8 } else { 7 });
         reply.bulk(b"name");
         reply.bulk(group.name());
         id(reply, "last-delivered-id", group.last);
         optional(reply, "entries-read", group.read.map(|read| read as i64));
         optional(reply, "lag", stream.progress().lag(group));
         number(reply, "pel-count", group.pending().len() as i64);
+        // Redis 8.8 has it in any case, 8.6 never.
+        if given_back > 0 {
+            number(reply, "nacked-count", given_back as i64);
+        }
         reply.bulk(b"pending");
         let count = self.most.min(group.pending().len());
         reply.array(count);

@@ -110,6 +110,12 @@ impl Group {
         &self.name
     }
 
+    /// How many of the pending entries are nobody's, because they were given back.
+    pub fn given_back(&self) -> usize {
+        let taken = self.consumers.iter().flatten().map(|consumer| consumer.pending.len());
+        self.pending.len() - taken.sum::<usize>()
+    }
+
     /// The bytes taken from the allocator, its own struct aside.
     pub fn allocated(&self) -> usize {
         size_class(self.name.len())
