@@ -314,3 +314,53 @@ fn the_log_makes_the_same() {
         assert!(content(&mut client, &format!("d{n}")) == *before, "d{n}");
     }
 }
+
+/// The texts of a reply, in order.
+fn sorted(value: Value) -> Vec<String> {
+    let Value::Items(_, items) = value else { panic!("{value:?} is no aggregate") };
+    let mut texts: Vec<String> = items.into_iter().map(text).collect();
+    texts.sort();
+    texts
+}
+
+#[test]
+fn very_many_members_are_drawn_while_others_are_served() {
+    let server = start(&["--appendonly", "yes", "--enable-debug-command", "local"]);
+    let (mut control, mut client) = (connect(&server), connect(&server));
+    fill_all(&mut control);
+    let all = sorted(call(&mut control, "SMEMBERS s1"));
+    call(&mut control, "EXPIRE s1 10000");
+    call(&mut control, "CONFIG RESETSTAT");
+    let before = field(&mut control, "rdb_changes_since_last_save").parse::<usize>();
+    send(&mut client, &format!("SPOP s1 {}", MEMBERS / 2));
+    send(&mut client, "SCARD s1");
+    assert_eq!(text(call(&mut control, "PING")), "PONG");
+    let drawn = sorted(reply(&mut client));
+    assert_eq!(reply(&mut client), Value::Int(MEMBERS as i64 / 2));
+    let after = field(&mut control, "rdb_changes_since_last_save").parse::<usize>();
+    assert_eq!(after.expect("a count") - before.expect("a count"), MEMBERS / 2);
+    assert!(field(&mut control, "cmdstat_spop").starts_with("calls=1,"));
+    assert_eq!(field(&mut control, "keyspace_hits"), "1", "SCARD's");
+    assert_eq!(field(&mut control, "keyspace_misses"), "0");
+    let left = sorted(call(&mut control, "SMEMBERS s1"));
+    let mut both = [drawn.clone(), left.clone()].concat();
+    both.sort();
+    assert!(both == all, "each is drawn, or is left");
+    let low = drawn.iter().filter(|member| **member < all[MEMBERS / 2]).count();
+    assert!((9_500..10_500).contains(&low), "{low} of the lower half");
+    assert!(matches!(call(&mut control, "TTL s1"), Value::Int(9_000..=10_000)));
+    call(&mut control, "DEBUG LOADAOF");
+    assert!(sorted(call(&mut control, "SMEMBERS s1")) == left);
+    // A member that comes meanwhile is there afterwards, or was drawn.
+    send(&mut client, &format!("SPOP s2 {}", MEMBERS / 2));
+    for nth in 0..6 {
+        call(&mut control, &format!("SADD s2 new{nth}"));
+    }
+    let drawn = sorted(reply(&mut client));
+    assert_eq!(drawn.len(), MEMBERS / 2);
+    let both = [drawn, sorted(call(&mut control, "SMEMBERS s2"))].concat();
+    assert_eq!(both.len(), MEMBERS + 6);
+    for nth in 0..6 {
+        assert_eq!(both.iter().filter(|member| **member == format!("new{nth}")).count(), 1);
+    }
+}

@@ -102,9 +102,40 @@ impl Call<'_> {
         is_large: bool,
         begin: impl FnOnce(&mut Call<'_>) -> Box<dyn Work>,
     ) -> Result<Made, Error> {
+        let made = self.made_of(sources, is_large, begin)?;
+        if let Made::Later = made {
+            // The request runs again: then its keys are counted as read.
+            for key in sources {
+                let is_hit = self.space.peek(*key).is_some();
+                self.space.uncount(is_hit);
+            }
+        }
+        Ok(made)
+    }
+
+    /// As [`Call::made_apart`], of one value that this one is to take the place of: what was found,
+    /// and not counted as read.
+    pub fn changed_apart(
+        &mut self,
+        key: Key<'_>,
+        is_large: bool,
+        begin: impl FnOnce(&mut Call<'_>) -> Box<dyn Work>,
+    ) -> Made {
+        self.made_of(&[key], is_large, begin).unwrap_or(Made::Never)
+    }
+
+    fn made_of(
+        &mut self,
+        sources: &[Key<'_>],
+        is_large: bool,
+        begin: impl FnOnce(&mut Call<'_>) -> Box<dyn Work>,
+    ) -> Result<Made, Error> {
         let tries = match self.space.local.offered.take() {
             // The worker was held up, and asks too early.
-            Some(apart) if !apart.is_done => return Ok(self.later(apart, sources)),
+            Some(apart) if !apart.is_done => {
+                self.space.local.apart = Some(apart);
+                return Ok(Made::Later);
+            }
             Some(apart) => {
                 let Apart { mut work, watches, tries, .. } = *apart;
                 // What had expired is gone, because all were read.
@@ -130,16 +161,7 @@ impl Call<'_> {
         }
         let work = begin(self);
         let apart = Apart { work, watches, is_done: false, tries: tries + 1 };
-        Ok(self.later(Box::new(apart), sources))
-    }
-
-    /// The request runs again: then its keys are counted as read.
-    fn later(&mut self, apart: Box<Apart>, sources: &[Key<'_>]) -> Made {
-        for key in sources {
-            let is_hit = self.space.peek(*key).is_some();
-            self.space.uncount(is_hit);
-        }
-        self.space.local.apart = Some(apart);
-        Made::Later
+        self.space.local.apart = Some(Box::new(apart));
+        Ok(Made::Later)
     }
 }

@@ -5,10 +5,13 @@ use crate::commands::scan::{Filter, parse_count, parse_cursor};
 use crate::commands::{Lottery, drawn_bytes_max};
 use crate::error::Error;
 use crate::hasher::Hasher;
+use crate::run::apart::{Made, Work};
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::run::event_classes::SET;
 use crate::spec::*;
+use crate::storage::table::Slot;
+use crate::storage::value::set::Set;
 use crate::storage::value::{Object, ObjectRef};
 use redstart_protocol::{Reply, Rest, parse_i64};
 
@@ -44,6 +47,8 @@ enum Left {
     Draw(u64, fastrand::Rng),
     /// Of the members from a cursor on, those that are taken.
     Some(u64, Lottery),
+    /// Of the members from a cursor on, those that are not in another set.
+    Gone(u64, Object),
 }
 
 struct RestOfSet {
@@ -96,12 +101,34 @@ impl Rest for RestOfSet {
                         return true;
                     }
                 }
+                Left::Gone(cursor, left_in) => {
+                    let ObjectRef::Set(left_in) = left_in.view() else { return false };
+                    *cursor = set.scan(*cursor, SCANNED, hasher, |member| {
+                        member.with(|text| {
+                            if !left_in.contains(text, hasher) {
+                                reply.bulk(text);
+                            }
+                        });
+                    });
+                    if *cursor == 0 {
+                        return false;
+                    }
+                    passed += SCANNED;
+                    if passed >= Lottery::PASSED_AT_ONCE {
+                        return true;
+                    }
+                }
             }
         }
         !matches!(left, Left::Draw(0, _))
     }
 
     fn shed(&mut self) -> bool {
+        if let Left::Gone(_, left_in) = &mut self.left
+            && left_in.shed()
+        {
+            return true;
+        }
         self.set.shed()
     }
 }
@@ -171,6 +198,20 @@ fn pop_several(call: &mut Call<'_>) -> Result<(), Error> {
         return Ok(());
     }
     let mut random = fastrand::Rng::with_seed(call.space.random().u64(..));
+    let is_large = count >= APART_MIN && count >= len / APART_SHARE;
+    let begin = |call: &mut Call<'_>| -> Box<dyn Work> {
+        let copy = call.space.copy_of(key, slot);
+        let rest = if let Some(Object::Set(set)) = copy { set } else { Set::default() };
+        Box::new(Drawing { rest, left: count, random: random.clone(), hasher: hasher.clone() })
+    };
+    match call.changed_apart(key, is_large, begin) {
+        Made::Now(Object::Set(rest)) => {
+            take_the_others(call, key, slot, rest, count);
+            return Ok(());
+        }
+        Made::Later => return Ok(()),
+        Made::Now(_) | Made::Never => {}
+    }
     let (reply, wanted) = (&mut *call.reply, call.space.listened_to());
     let mut popped = Vec::new();
     reply.set(count);
@@ -189,6 +230,65 @@ fn pop_several(call: &mut Call<'_>) -> Result<(), Error> {
     let head = [&b"SREM"[..], key.bytes];
     call.space.emit(|| head.into_iter().chain(popped.iter().map(|member| &member[..])));
     Ok(())
+}
+
+/// From so many members on, and from this share of a set on, they are drawn apart: of fewer the
+/// copy of the set would cost more.
+const APART_MIN: usize = 2048;
+const APART_SHARE: usize = 64;
+/// Members that are drawn in one piece of the work.
+const DRAWN: usize = 512;
+
+/// Draws members from a copy of a set.
+struct Drawing {
+    rest: Set,
+    left: usize,
+    random: fastrand::Rng,
+    hasher: Hasher,
+}
+
+impl Work for Drawing {
+    fn go_on(&mut self) -> bool {
+        let count = self.left.min(DRAWN);
+        for _ in 0..count {
+            self.rest.pop(&mut self.random, &self.hasher, |_| {});
+        }
+        self.left -= count;
+        self.left > 0
+    }
+
+    fn take(&mut self) -> Result<Object, Error> {
+        Ok(Object::Set(std::mem::take(&mut self.rest)))
+    }
+
+    fn shed(&mut self) -> bool {
+        self.rest.shed()
+    }
+}
+
+/// Replies with all members but those of `rest`, which takes the place of the set.
+fn take_the_others(call: &mut Call<'_>, key: Key<'_>, slot: Slot, mut rest: Set, count: usize) {
+    let hasher = call.space.hasher();
+    let (left_in, mut old) = (rest.copy(), Set::default());
+    change_set(&mut call.space, key, slot, |set| {
+        old = std::mem::replace(set, rest);
+        true
+    });
+    call.space.count_changes(count);
+    let mut popped = Vec::new();
+    if call.space.listened_to() {
+        old.view().for_each(|member| {
+            let text = member.to_vec();
+            if !left_in.view().contains(&text, hasher) {
+                popped.push(text);
+            }
+        });
+    }
+    let head = [&b"SREM"[..], key.bytes];
+    call.space.emit(|| head.into_iter().chain(popped.iter().map(|member| &member[..])));
+    call.reply.set(count);
+    let (set, left) = (Object::Set(old), Left::Gone(0, Object::Set(left_in)));
+    call.reply.put_rest(Box::new(RestOfSet { set, hasher: hasher.clone(), left }));
 }
 
 /// SRANDMEMBER key [count]
