@@ -99,7 +99,7 @@ pub struct ClientInfo {
     /// Keys that it watches.
     pub watched: AtomicUsize,
     /// Bytes that are kept for it, by [`KeptFor`].
-    kept_bytes: [AtomicUsize; 3],
+    kept_bytes: [AtomicUsize; 4],
     /// What it waits in, if its command does.
     pub waiter: Mutex<Option<Arc<Waiter>>>,
     /// Whether it waits for the end of a pause.
@@ -126,6 +126,8 @@ pub enum KeptFor {
     Transaction,
     /// The prefixes that it follows.
     Prefixes,
+    /// The fields of hashes that it has named.
+    Fieldsets,
 }
 
 /// What a client said of itself.

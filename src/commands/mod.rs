@@ -10,6 +10,7 @@ mod connection;
 mod debug;
 mod declare;
 mod function;
+mod himport;
 mod latency;
 #[cfg(test)]
 mod markdown;
@@ -39,6 +40,7 @@ fn all() -> impl Iterator<Item = &'static SessionCommand> {
         config::COMMANDS,
         debug::COMMANDS,
         function::COMMANDS,
+        himport::COMMANDS,
         latency::COMMANDS,
         memory::COMMANDS,
         module::COMMANDS,
@@ -60,6 +62,7 @@ fn containers() -> impl Iterator<Item = &'static Command> {
         &client::CLIENT,
         &config::CONFIG,
         &function::FUNCTION,
+        &himport::HIMPORT,
         &pubsub::PUBSUB_COMMAND,
         &latency::LATENCY,
         &memory::MEMORY,

@@ -87,6 +87,8 @@ pub fn with<R>(
             held: held.as_deref_mut(),
         };
         let result = f(runtime, &mut caller);
+        // The next script knows nothing of the fields that this one has named.
+        host.session.borrow_mut().fieldsets.clear();
         // A SELECT of the script is not the client's.
         session.info.db.store(session.db, Relaxed);
         Ok(result)

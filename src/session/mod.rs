@@ -2,6 +2,7 @@
 //! yet, and the output that is not written yet.
 
 pub mod blocked;
+pub mod fieldsets;
 pub mod handlers;
 pub mod monitor;
 pub mod rights;
@@ -16,6 +17,7 @@ use crate::clients::held::UNCOUNTED;
 use crate::clients::output_limits::Verdict;
 use crate::server::Server;
 use crate::session::blocked::Blocked;
+use crate::session::fieldsets::Fieldsets;
 use crate::session::handlers::Handlers;
 use crate::session::transaction::Queue;
 use bytes::{Bytes, BytesMut};
@@ -96,6 +98,8 @@ pub struct Session {
     pub listening: [BTreeSet<Bytes>; 3],
     /// The bytes that these names take.
     pub names_bytes: usize,
+    /// The fields of hashes that the client has named (HIMPORT).
+    pub fieldsets: Fieldsets,
     /// Whether the client is sent all commands (MONITOR).
     pub monitors: bool,
     /// Whether the client caches keys (CLIENT TRACKING).
@@ -177,6 +181,7 @@ impl Session {
             postponed: false,
             listening: Default::default(),
             names_bytes: 0,
+            fieldsets: Fieldsets::default(),
             monitors: false,
             tracks: false,
             caching: false,
@@ -255,6 +260,8 @@ impl Session {
         self.stop_all_listening();
         self.stop_monitoring();
         self.stop_tracking();
+        self.fieldsets.clear();
+        self.note_fieldsets();
         self.select(0);
         self.speak(Protocol::Resp2);
         self.forget_user();

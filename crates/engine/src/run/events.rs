@@ -7,7 +7,7 @@
 
 use crate::run::effect::Effect;
 use crate::run::event_classes::{Classes, EVICTED, GENERIC, HASH, LIST, SET, SORTED_SET, STRING};
-use crate::spec::{Command, EVICTS, Flags, OWN_EVENT, SORTS, TIME_FIRST};
+use crate::spec::{Command, EVICTS, Flags, OWN_EVENT, REPLACES, TIME_FIRST};
 use bytes::Bytes;
 
 /// Something that happened to a key.
@@ -115,8 +115,8 @@ impl Events {
                 self.removed.clear();
                 let (class, event) =
                     if self.is(EVICTS) { (EVICTED, "evicted") } else { (GENERIC, "del") };
-                // SORT removes the key before it stores another value there.
-                if !self.is(SORTS) {
+                // The key is removed before another value is stored there.
+                if !self.is(REPLACES) {
                     args.iter().skip(1).for_each(|key| self.note(class, db, event, key));
                 }
             }
@@ -151,7 +151,7 @@ impl Events {
                 self.note(LIST, db, "lpush", &args[2]);
                 self.note(LIST, db, "rpop", &key);
             }
-            b"rpush" if self.is(SORTS) => {
+            b"rpush" if self.is(REPLACES) => {
                 self.sorted = Some((db, key));
                 return;
             }

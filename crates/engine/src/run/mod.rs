@@ -23,6 +23,7 @@ pub mod event_classes;
 pub mod events;
 pub mod execute;
 pub mod expire;
+pub mod fieldset;
 pub mod key_access;
 pub mod registry;
 pub mod scan;

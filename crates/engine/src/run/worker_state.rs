@@ -10,6 +10,7 @@ use crate::keyspace::waiters::{Ready, Wait};
 use crate::run::apart::Apart;
 use crate::run::effects::Effects;
 use crate::run::events::Event;
+use crate::run::fieldset::Fieldset;
 use crate::stats::Stats;
 use crate::storage::entry::Entry;
 use std::collections::VecDeque;
@@ -35,6 +36,8 @@ pub struct WorkerState {
     pub offered: Option<Box<Apart>>,
     /// What the request is going to make, before it runs again.
     pub apart: Option<Box<Apart>>,
+    /// The fields whose values the request names, if the client has prepared them.
+    pub fieldset: Option<Arc<Fieldset>>,
     /// Whether the command that runs may write.
     pub(crate) writes: bool,
     /// What the count of changes was before the command that runs.
@@ -103,6 +106,7 @@ impl WorkerState {
             wait: None,
             offered: None,
             apart: None,
+            fieldset: None,
             writes: false,
             changes_before: 0,
             aging: Rule::Idle,

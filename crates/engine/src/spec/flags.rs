@@ -85,8 +85,9 @@ pub const KEEPS_CACHING: Flags = 1 << 42;
 pub const TAKES_KEEPTTL: Flags = 1 << 43;
 /// Its keyspace event has its own name, whatever its effect is.
 pub const OWN_EVENT: Flags = 1 << 44;
-/// The list that it stores is the keyspace event `sortstore`, and nothing else.
-pub const SORTS: Flags = 1 << 45;
+/// It removes a key before it stores a value there, which is no keyspace event of its own; a list
+/// that it stores so is `sortstore`.
+pub const REPLACES: Flags = 1 << 45;
 /// The removal of a key is the keyspace event `evicted`.
 pub const EVICTS: Flags = 1 << 46;
 /// The keyspace event of a key's deadline comes before the one of its value.

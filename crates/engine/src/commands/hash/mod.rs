@@ -3,6 +3,7 @@
 mod counter;
 mod deadline;
 mod field;
+pub mod import;
 mod rest;
 mod timed;
 mod whole;

@@ -43,7 +43,7 @@ const OTHERS_FOR_ONE: usize = 16;
 
 /// SORT key [BY pattern] [LIMIT offset count] [GET pattern ...] [ASC | DESC] [ALPHA] [STORE dst]
 pub static SORT: DataCommand = declare("sort", Group::Generic, AtLeast(2))
-    .flags(WRITE | DENYOOM | DANGEROUS | REACHES | SORTS)
+    .flags(WRITE | DENYOOM | DANGEROUS | REACHES | REPLACES)
     .keys(KEYS)
     .since("1.0.0")
     .complexity("O(N*log(N)) with N elements; all shards are locked if a pattern names keys.")
