@@ -14,7 +14,7 @@ use crate::metrics::errors::Errors;
 use crate::metrics::latency::LatencyEvents;
 use crate::metrics::rates::Rates;
 use crate::metrics::slowlog::Slowlog;
-use crate::metrics::timing::{SharesClock, Thresholds};
+use crate::metrics::timing::Thresholds;
 use crate::network::handover::WorkerHandle;
 use crate::network::listen::{Bound, Listeners};
 use crate::network::{while_busy, worker_thread};
@@ -83,7 +83,6 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
     let registry = commands::registry();
     let threads = startup.threads;
     let stats: Vec<_> = (0..threads).map(|_| Arc::new(Stats::new(registry.len()))).collect();
-    let shares_clock = SharesClock::of(&registry);
     let mut random = fastrand::Rng::new();
     let engine = leak(Engine::new(random::seed()?));
     let (watermarks, reclaimer) = (leak(Watermarks::default()), leak(Reclaimer::default()));
@@ -122,7 +121,6 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
         rates,
         evictor: leak(Evictor::new(watermarks, reclaimer)),
         rebinder: leak(Rebinder::default()),
-        shares_clock: leak(shares_clock),
         thresholds: leak(Thresholds::default()),
         slowlog: leak(Slowlog::default()),
         latency: leak(LatencyEvents::default()),

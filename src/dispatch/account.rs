@@ -46,16 +46,21 @@ impl Account {
         Account { timer, opened_ns: now_ns, ran, monitored: server.monitors.is_on() }
     }
 
+    /// Whether what runs is shown to somebody.
+    pub fn is_monitored(&self) -> bool {
+        self.monitored
+    }
+
     /// Whether it is open for so long that others should have their turn, as far as the last
     /// reading of the clock tells.
     pub fn is_long(&self) -> bool {
         self.timer.since_ns() - self.opened_ns > TURN_NS
     }
 
-    /// A request is about to run; `shares_clock` says whether it may share a reading of the clock.
-    #[inline]
-    pub fn before(&mut self, session: &mut Session, stats: &Stats, shares_clock: bool) -> Before {
-        let alone = self.timer.is_precise() || !shares_clock;
+    /// A request is about to run; one that `is_short` may share a reading of the clock.
+    #[inline(always)]
+    pub fn before(&mut self, session: &mut Session, stats: &Stats, is_short: bool) -> Before {
+        let alone = self.timer.is_precise() || !is_short;
         if alone && !self.ran.is_empty() {
             self.note_time(session, stats, None);
         }
@@ -64,7 +69,7 @@ impl Account {
     }
 
     /// A command runs: it is counted.
-    #[inline]
+    #[inline(always)]
     pub fn count(&mut self, stats: &Stats, id: u16) {
         stats.calls[id as usize].add(1);
         self.ran.push(id);
@@ -79,7 +84,7 @@ impl Account {
     }
 
     /// A request has run or was refused; `id` is its command, if it names one.
-    #[inline]
+    #[inline(always)]
     pub fn after<'a>(
         &mut self,
         session: &mut Session,
@@ -90,9 +95,7 @@ impl Account {
     ) {
         let has_run = self.ran.len() > before.ran;
         if session.out.errors() != before.errors {
-            let failed = id.map(|id| if has_run { Failed::Ran(id) } else { Failed::Rejected(id) });
-            let reply = &session.out.buf_mut()[before.start..];
-            session.server.errors.count(stats, failed, reply);
+            note_error(session, stats, before, id, has_run);
         }
         // A client that sends MONITOR watches from here on.
         self.monitored |= session.monitors;
@@ -126,4 +129,12 @@ impl Account {
             slow::note(session, slow, args);
         }
     }
+}
+
+/// Counts the error that a request was replied.
+#[cold]
+fn note_error(session: &mut Session, stats: &Stats, before: Before, id: Option<u16>, ran: bool) {
+    let failed = id.map(|id| if ran { Failed::Ran(id) } else { Failed::Rejected(id) });
+    let reply = &session.out.buf_mut()[before.start..];
+    session.server.errors.count(stats, failed, reply);
 }

@@ -42,13 +42,11 @@ impl Request {
         }
     }
 
-    /// Whether it may share a reading of the clock with others.
+    /// Whether it takes so little time that it may share a reading of the clock with others.
     #[inline]
-    pub fn shares_clock(&self, server: &Server) -> bool {
-        match self.what {
-            What::Command(id) => server.shares_clock.is(id, self.args.len()),
-            _ => true,
-        }
+    pub fn is_short(&self, server: &Server) -> bool {
+        let command = self.command().map(|id| server.registry.at(id).command);
+        command.is_none_or(|command| command.is_short(self.args.len()))
     }
 }
 
@@ -95,8 +93,12 @@ pub fn parse_batch(
     let (mut at, mut parts) = (from, false);
     while batch.len() < most && spans.len() < BATCH_ARGS && at < input.len() {
         let first = spans.len();
+        let (name, step) = match session.parser.parse_plain(input, at, spans, &limits) {
+            Some((name, end)) => (name, Ok(Step::Complete { end })),
+            None => (0, session.parser.parse(input, at, spans, &limits)),
+        };
         let is_large;
-        match session.parser.parse(input, at, spans, &limits) {
+        match step {
             Ok(Step::Complete { end }) => {
                 is_large = end - at >= LARGE_REQUEST;
                 if is_large && !batch.is_empty() {
@@ -121,19 +123,17 @@ pub fn parse_batch(
             continue;
         }
         let first_key = keys.len();
-        let what = look_up(session, Args::new(input, &spans[first..]), keys, &mut parts);
+        let (what, ends) =
+            look_up(session, name, Args::new(input, &spans[first..]), keys, &mut parts);
         batch.push(Request { what, args: first..spans.len(), keys: first_key..keys.len() });
-        if is_large {
-            break;
-        }
-        // What stands behind a command that waits is not even looked at before the wait ends.
-        if let What::Command(id) = what
-            && blocked::may_block(server.registry.at(id).command)
-        {
+        if is_large || ends {
             break;
         }
     }
     if keys.len() > 1 {
+        for key in keys.iter() {
+            server.engine.keyspace.prefetch_bucket(session.db, key.hash);
+        }
         let mut last = None;
         for key in keys.iter().filter(|key| last.replace(key.hash) != Some(key.hash)) {
             server.engine.keyspace.prefetch_entry(session.db, key.hash);
@@ -145,30 +145,47 @@ pub fn parse_batch(
     (at > from).then_some(at)
 }
 
-/// Finds a request's command, hashes its keys, and fetches their buckets; `parts` becomes true if
-/// its value has parts that are looked up.
-#[inline]
-fn look_up(session: &Session, args: Args<'_>, keys: &mut Vec<KeyAt>, parts: &mut bool) -> What {
+/// Finds a request's command, hashes its keys, and fetches their buckets; `name` is the command's,
+/// as [`Parser::parse_plain`] gave it, or zero. `parts` becomes true if the value has parts that are
+/// looked up. Returns also whether the batch ends here.
+#[inline(always)]
+fn look_up(
+    session: &Session,
+    name: u64,
+    args: Args<'_>,
+    keys: &mut Vec<KeyAt>,
+    parts: &mut bool,
+) -> (What, bool) {
     let server = session.server;
-    let first_key = keys.len();
-    match server.registry.resolve(args) {
-        Ok(Some(found)) if found.command.arity.accepts(args.len()) => {
-            // Arguments that name no keys are refused by the handler.
-            if server.engine.hash_keys(found, args, keys).is_err() {
-                keys.truncate(first_key);
-            }
-            *parts |= has_parts(found.command.group);
-            if found.keys != KeyShape::None {
-                for key in &keys[first_key..] {
-                    server.engine.keyspace.prefetch_bucket(session.db, key.hash);
-                }
-            }
-            What::Command(found.id)
-        }
-        Ok(Some(found)) => What::WrongArity(found.id),
-        Ok(None) => What::Unknown,
-        Err(container) => What::UnknownSubcommand(container),
+    let found = match server.registry.get_short(name) {
+        Some(found) => found,
+        None => match server.registry.resolve(args) {
+            Ok(Some(found)) => found,
+            Ok(None) => return (What::Unknown, false),
+            Err(container) => return (What::UnknownSubcommand(container), false),
+        },
+    };
+    if !found.command.arity.accepts(args.len()) {
+        return (What::WrongArity(found.id), false);
     }
+    let keyspace = &server.engine.keyspace;
+    if found.keys == KeyShape::First {
+        let hash = keyspace.hasher().hash(args.at(1));
+        keys.push(KeyAt { arg: 1, hash });
+        keyspace.prefetch_shard(hash);
+    } else if found.keys == KeyShape::Specs {
+        let first = keys.len();
+        // Arguments that name no keys are refused by the handler.
+        if server.engine.hash_keys(found, args, keys).is_err() {
+            keys.truncate(first);
+        }
+        for key in &keys[first..] {
+            keyspace.prefetch_shard(key.hash);
+        }
+    }
+    *parts |= has_parts(found.command.group);
+    // What stands behind a command that waits is not even looked at before the wait ends.
+    (What::Command(found.id), blocked::may_block(found.command))
 }
 
 /// Whether values of a group's type have parts: fields, members.
@@ -185,6 +202,7 @@ fn part_of<'a>(group: Group, args: Args<'a>) -> &'a [u8] {
 /// What pass 2 does for requests about such values besides: fetches the value that the key's entry
 /// points at, and in a large one the part's entry; for neighbours with one key, all of them
 /// together.
+#[inline(never)]
 fn fetch_fields<'a>(session: &Session, worker: &'a Worker, input: &'a [u8]) {
     let server = session.server;
     let keyspace = &server.engine.keyspace;

@@ -67,9 +67,9 @@ fn run_queue(context: &mut Context<'_>, view: &mut LockedShards, queue: Queue) -
     for Queued { id, args: owned, keys } in queue.requests {
         let args = owned.as_args();
         let mark = session.out.mark();
-        let shares_clock = server.shares_clock.is(id, args.len());
-        let before = account.before(session, &local.stats, shares_clock);
         let registered = server.registry.at(id);
+        let is_short = registered.command.is_short(args.len());
+        let before = account.before(session, &local.stats, is_short);
         let refused = match session.free_version == session.access.version() {
             true => None,
             false => rights::check_queued(session, local, registered, args).err(),

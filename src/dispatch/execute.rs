@@ -11,13 +11,14 @@ use crate::dispatch::worker::Worker;
 use crate::dispatch::{is_full, rights};
 use crate::durability;
 use crate::memory::evict::Room;
+use crate::server::Server;
 use crate::session::transaction::NOT_IN_MULTI;
 use crate::session::{Context, Quiet, Session, blocked, tracking, transaction};
-use redstart_engine::run::command::Runner;
+use redstart_engine::run::command::{DataRun, Runner};
 use redstart_engine::run::registry::Registered;
 use redstart_engine::spec::{IN_MULTI_AT_ONCE, NO_MULTI, REPLIES_ARE_PUSHED, RUNS_QUEUE};
 use redstart_engine::{Command, Error, KeyAt, Now, Prepared};
-use redstart_protocol::Args;
+use redstart_protocol::{Args, Mark};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// What became of a request.
@@ -45,10 +46,17 @@ pub fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<
     worker.local.no_touch = session.info.marks.load(Relaxed) & NO_TOUCH != 0;
     let mut batch = std::mem::take(&mut worker.batch);
     let mut account = Account::open(session, now_ns, std::mem::take(&mut worker.ran));
+    let mut clear = is_clear(session, &account);
     for (place, request) in batch.iter().enumerate() {
-        let mark = session.out.mark();
-        let before = account.before(session, &worker.local.stats, request.shares_clock(server));
-        let flow = execute(session, worker, request, source, &mut now, &mut account);
+        let plain = if clear { plain(server, request) } else { None };
+        let before = account.before(session, &worker.local.stats, request.is_short(server));
+        let mark = plain.is_none().then(|| session.out.mark());
+        let flow = match plain {
+            Some((registered, run)) => {
+                execute_plain(session, worker, registered, run, request, source, now, &mut account)
+            }
+            None => execute(session, worker, request, source, &mut now, &mut account),
+        };
         if flow != Flow::Done {
             match flow {
                 Flow::Crowded => wait_for_room(session, worker, &batch[place..], source),
@@ -62,17 +70,19 @@ pub fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<
         account.after(session, &local.stats, before, request.id(), || {
             arguments(spans, request, source)
         });
-        if session.quiet != Quiet::No {
-            let listens = session.out.errors() == before.errors && is_listening(session, request);
-            session.keep_quiet((!listens).then_some(mark));
+        if let Some(mark) = mark {
+            silence(session, request, before.errors, mark);
         }
         // A client that is closed because it does not read loses its last replies.
         if session.out.len() > UNCOUNTED && session.note_output() == Verdict::Closes {
             session.closing = true;
         }
-        if session.tracks {
-            let ran = request.command().map(|id| server.registry.at(id));
-            tracking::after_request(session, local, ran);
+        if mark.is_some() {
+            if session.tracks {
+                let ran = request.command().map(|id| server.registry.at(id));
+                tracking::after_request(session, local, ran);
+            }
+            clear = is_clear(session, &account);
         }
         if session.closing {
             break;
@@ -99,8 +109,68 @@ pub fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<
     take_out_garbage(worker, server);
 }
 
-/// Runs one request of the batch and writes its reply.
-#[inline]
+/// Takes back the reply of a request, which begins at `mark`, if CLIENT REPLY silences it.
+fn silence(session: &mut Session, request: &Request, errors_before: u32, mark: Mark) {
+    if session.quiet != Quiet::No {
+        let listens = session.out.errors() == errors_before && is_listening(session, request);
+        session.keep_quiet((!listens).then_some(mark));
+    }
+}
+
+/// Whether nothing stands between the client's requests and data commands: no gate is shut, and
+/// nobody wants to know of them. It is asked once for the plain requests of a batch that follow each
+/// other, all of which had arrived by then.
+fn is_clear(session: &Session, account: &Account) -> bool {
+    let server = session.server;
+    let of_server = !server.engine.keyspace.busy.is_set()
+        && !server.durability.refuses()
+        && !server.evictor.is_on()
+        && !server.pause.is_on();
+    let of_client = session.apart.is_none()
+        && session.free_version == session.access.version()
+        && session.queue.is_none()
+        && session.quiet == Quiet::No
+        && !session.listens()
+        && !session.tracks;
+    of_server && of_client && !account.is_monitored()
+}
+
+/// A request's command and what runs it, if it is a data command that never waits.
+#[inline(always)]
+fn plain(server: &'static Server, request: &Request) -> Option<(&'static Registered, DataRun)> {
+    let What::Command(id) = request.what else { return None };
+    let registered = server.registry.at(id);
+    Some((registered, registered.at_once?))
+}
+
+/// Runs a plain request, where [`is_clear`].
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+fn execute_plain(
+    session: &mut Session,
+    worker: &mut Worker,
+    registered: &Registered,
+    run: DataRun,
+    request: &Request,
+    source: Source<'_>,
+    now: Now,
+    account: &mut Account,
+) -> Flow {
+    account.count(&worker.local.stats, registered.id);
+    let args = arguments(&worker.spans, request, source);
+    let keys = &worker.keys[request.keys.clone()];
+    let prepared = Prepared { command: registered.command, run, args, keys, db: session.db };
+    session.server.engine.run(&mut worker.local, prepared, now, &mut session.out);
+    if worker.local.apart.is_some() {
+        session.apart = worker.local.apart.take();
+        account.uncount(&worker.local.stats, registered.id);
+        return Flow::Apart;
+    }
+    Flow::Done
+}
+
+/// Runs one request of the batch, whatever it is, and writes its reply.
+#[inline(never)]
 fn execute(
     session: &mut Session,
     worker: &mut Worker,

@@ -12,30 +12,11 @@
 //! ```
 
 use redstart_config::{Config, Setting};
-use redstart_engine::Registry;
-use redstart_engine::spec::{FAST, SHORT, SHORT_ARGS_MAX};
 use redstart_engine::stats::{Stats, bucket_of};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 
 /// While a threshold is below this, every command is measured alone, in nanoseconds.
 const PRECISE_NS: u64 = 1_000_000;
-
-/// Which commands may share a reading of the clock, by their ids.
-pub struct SharesClock(Box<[bool]>);
-
-impl SharesClock {
-    /// Looks through the registry.
-    pub fn of(registry: &Registry) -> SharesClock {
-        let short = registry.iter().map(|registered| registered.command.is(FAST | SHORT));
-        SharesClock(short.collect())
-    }
-
-    /// Whether a request with this many arguments may share a reading of the clock.
-    #[inline]
-    pub fn is(&self, id: u16, args: usize) -> bool {
-        args <= SHORT_ARGS_MAX && self.0[id as usize]
-    }
-}
 
 /// From which duration on a command is slow, and whether durations are counted at all.
 #[derive(Default)]

@@ -14,7 +14,7 @@ use crate::metrics::errors::Errors;
 use crate::metrics::latency::LatencyEvents;
 use crate::metrics::rates::{Rates, Sums};
 use crate::metrics::slowlog::Slowlog;
-use crate::metrics::timing::{SharesClock, Thresholds};
+use crate::metrics::timing::Thresholds;
 use crate::notify::invalidation::Tracking;
 use crate::notify::monitor::Monitors;
 use crate::notify::pubsub::PubSub;
@@ -77,8 +77,6 @@ pub struct Server {
     pub evictor: &'static Evictor,
     /// Changes the addresses that are listened at.
     pub rebinder: &'static Rebinder,
-    /// Which commands may share a reading of the clock.
-    pub shares_clock: &'static SharesClock,
     /// From which duration on a command is slow.
     pub thresholds: &'static Thresholds,
     /// The commands that were slow.

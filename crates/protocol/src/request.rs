@@ -138,7 +138,7 @@ impl Parser {
     ///
     /// # Panics
     /// If the input is 4 GiB or more, or `start` lies behind it.
-    #[inline]
+    #[inline(never)]
     pub fn parse(
         &mut self,
         input: &mut [u8],
@@ -160,6 +160,50 @@ impl Parser {
             self.suspend(start, at, missing, args, base);
         }
         self.resume(&mut input[start..], start, args, limits)
+    }
+
+    /// Parses the one request that begins at `input[start]` if it is whole and written as clients
+    /// write: at most nine arguments, the first of one to eight bytes, of which the last is no zero.
+    /// Its arguments' places are appended to `args`. Returns that first one's bytes, filled up with
+    /// zeros, and where the request ends. Without one, nothing has changed, and [`Parser::parse`]
+    /// has to tell why.
+    #[inline(always)]
+    pub fn parse_plain(
+        &self,
+        input: &[u8],
+        start: usize,
+        args: &mut Vec<Span>,
+        limits: &Limits,
+    ) -> Option<(u64, usize)> {
+        /// `*n\r\n$n\r\n`, with both digits left out.
+        const HEAD: u64 = u64::from_le_bytes(*b"*\0\r\n$\0\r\n");
+        const DIGITS: u64 = u64::from_le_bytes([0, 0xff, 0, 0, 0, 0xff, 0, 0]);
+        let &[head, name] = input.get(start..)?.as_chunks().0.first_chunk()?;
+        let head = u64::from_le_bytes(head);
+        let digit = |at: u32| usize::from((head >> (8 * at)) as u8).wrapping_sub(b'0'.into());
+        let (count, len) = (digit(1), digit(5));
+        let plain = head & !DIGITS == HEAD
+            && count.wrapping_sub(1) < 9
+            && len.wrapping_sub(1) < 8
+            && self.state == State::Idle
+            && input.len() < u32::MAX as usize;
+        if !plain {
+            return None;
+        }
+        let name = u64::from_le_bytes(name) & (u64::MAX >> (64 - 8 * len));
+        if name >> (8 * (len - 1)) == 0 {
+            // Its last byte is a zero, like what it is filled up with.
+            return None;
+        }
+        let base = args.len();
+        args.push(Span { start: start as u32 + 8, len: len as u32 });
+        let behind = start + 8 + len + 2;
+        let (missing, end) = read_bulks(input, behind, count - 1, limits, args);
+        if missing > 0 || end > input.len() {
+            args.truncate(base);
+            return None;
+        }
+        Some((name, end))
     }
 
     /// Keeps what the straight walk found.
@@ -350,25 +394,30 @@ fn read_bulks(
 /// the line. At least six bytes are there in whatever is whole: the shortest is `$0\r\n\r\n`.
 #[inline(always)]
 fn read_length(bytes: &[u8], at: usize, kind: u8) -> Option<(usize, usize)> {
-    let digit = |byte: u8| usize::from(byte.wrapping_sub(b'0'));
     let &[first, a, b, c, d, e] = bytes.get(at..)?.first_chunk()?;
-    if first != kind {
+    let (a, b) = (a.wrapping_sub(b'0'), b.wrapping_sub(b'0'));
+    /// What a carriage return is, as a digit.
+    const END: u8 = b'\r'.wrapping_sub(b'0');
+    if first != kind || a > 9 {
         return None;
     }
-    let (hundreds, tens, ones, width) = match (b, c, d, e) {
-        (b'\r', b'\n', _, _) => (0, 0, digit(a), 4),
-        (_, b'\r', b'\n', _) => (0, digit(a), digit(b), 5),
-        (_, _, b'\r', b'\n') => (digit(a), digit(b), digit(c), 6),
-        _ => return read_long_length(bytes, at + 1),
-    };
-    let leading_zero = a == b'0' && width > 4;
-    if hundreds > 9 || tens > 9 || ones > 9 || leading_zero {
-        return None;
+    if b <= 9 {
+        // A number of several digits has no leading zero.
+        let two = usize::from(a) * 10 + usize::from(b);
+        if (c, d) == (b'\r', b'\n') && a > 0 {
+            return Some((two, at + 5));
+        }
+        let third = c.wrapping_sub(b'0');
+        if third <= 9 && (d, e) == (b'\r', b'\n') && a > 0 {
+            return Some((two * 10 + usize::from(third), at + 6));
+        }
+        return read_long_length(bytes, at + 1);
     }
-    Some((hundreds * 100 + tens * 10 + ones, at + width))
+    ((b, c) == (END, b'\n')).then_some((usize::from(a), at + 4))
 }
 
 /// A number of four to nine digits at `bytes[at]`, and what begins behind its line.
+#[inline(never)]
 fn read_long_length(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
     let line = &bytes[at..];
     let digits = line.iter().take(10).take_while(|byte| byte.is_ascii_digit()).count();

@@ -29,6 +29,7 @@ fn feed(reads: &[&[u8]], kept_max: usize, limits: &Limits) -> Outcome {
         loop {
             let from = spans.len();
             let was_idle = parser.is_idle();
+            check_plain(&parser, &input, used, &spans, limits);
             match parser.parse(&mut input, used, &mut spans, limits) {
                 Ok(Step::Complete { end }) => {
                     assert!(end > used && end <= input.len() && parser.is_idle());
@@ -50,6 +51,45 @@ fn feed(reads: &[&[u8]], kept_max: usize, limits: &Limits) -> Outcome {
         }
     }
     Outcome { requests, end: Ok(input.len() - used) }
+}
+
+/// What is parsed as a plain request is what the whole parser finds, and its first word.
+fn check_plain(parser: &Parser, input: &[u8], start: usize, spans: &[Span], limits: &Limits) {
+    let (mut plain, mut all) = (spans.to_vec(), spans.to_vec());
+    let Some((name, end)) = parser.parse_plain(input, start, &mut plain, limits) else {
+        assert_eq!(plain, spans);
+        return;
+    };
+    assert!(parser.is_idle());
+    let step = Parser::default().parse(&mut input.to_vec(), start, &mut all, limits);
+    assert_eq!((step, &plain), (Ok(Step::Complete { end }), &all));
+    let first = &Args::new(input, &plain[spans.len()..])[0];
+    let mut word = [0; 8];
+    word[..first.len()].copy_from_slice(first);
+    assert!(name == u64::from_le_bytes(word) && first.last() != Some(&0), "{first:?}");
+}
+
+/// Well-formed requests that are plain, and some that are nearly.
+#[test]
+fn plain_requests_are_those_with_few_arguments_and_short_names() {
+    let is_plain = |stream: &[u8]| {
+        let mut spans = Vec::new();
+        let plain = Parser::default().parse_plain(stream, 0, &mut spans, &Limits::DEFAULT);
+        plain.is_some_and(|(_, end)| end == stream.len())
+    };
+    for (args, plain) in [
+        (vec!["GET", "k"], true),
+        (vec!["PFCOUNT8", "k"], true),
+        (vec!["SISMEMBER", "k", "m"], false),
+        (vec!["GET\0", "k"], false),
+        (vec!["G\0T", "k"], true),
+        (vec!["SET", "a", "b", "c", "d", "e", "f", "g", "h"], true),
+        (vec!["SET", "a", "b", "c", "d", "e", "f", "g", "h", "i"], false),
+    ] {
+        let stream = encode(&request(&args));
+        assert_eq!(is_plain(&stream), plain, "{args:?}");
+        (0..stream.len()).for_each(|end| assert!(!is_plain(&stream[..end]), "{args:?} {end}"));
+    }
 }
 
 fn whole(stream: &[u8], limits: &Limits) -> Outcome {

@@ -12,7 +12,6 @@
 
 use crate::host::Measuring;
 use redstart_engine::run::registry::Registered;
-use redstart_engine::spec::{FAST, SHORT, SHORT_ARGS_MAX};
 use redstart_engine::stats::{Times, bucket_of};
 
 /// One of so many short commands is measured. The number is odd: a script that calls a command for
@@ -52,8 +51,7 @@ impl CallTimer {
     /// Whether the command that is about to run is measured by the clock.
     #[inline]
     pub fn measures(&mut self, registered: &Registered, args: usize) -> bool {
-        let is_short = registered.command.is(FAST | SHORT) && args <= SHORT_ARGS_MAX;
-        if !is_short || self.measuring.precisely {
+        if !registered.command.is_short(args) || self.measuring.precisely {
             return true;
         }
         let sample = &mut self.samples[registered.id as usize];

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 /// One shard's part of one database.
 #[derive(Default)]
+#[repr(C)]
 pub struct Db {
     entries: TimedTable,
     /// The epoch of every entry that no running snapshot is owed.

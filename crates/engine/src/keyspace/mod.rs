@@ -42,6 +42,7 @@ use crate::keyspace::db::Db;
 use crate::keyspace::escalation::PATIENCE;
 use crate::keyspace::shard::Shard;
 use crate::keyspace::snapshot::pending::Buffers;
+use crate::storage::memory::prefetch;
 use crate::storage::table::prefetch_by_hint;
 use crate::sync::{Mutex, MutexGuard};
 use smallvec::SmallVec;
@@ -50,6 +51,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 /// How many bits of the hash below the shard's a hint is found by: exact up to 16 segments a
 /// shard, which is five million keys; beyond that some prefetches are in vain.
 const HINT_BITS: u32 = 4;
+
+/// Why a shard is not locked that is asked for.
+const UNDECLARED: &str = "a command reached for a key that it did not declare";
 
 /// What `Wait::ToTheEnd` means, where it is relied on.
 const PATIENT: &str = "a wait to the end does not give up";
@@ -135,9 +139,18 @@ impl Keyspace {
         &self.hasher
     }
 
-    /// First pass of a batch: fetch the key's home bucket; in database 0 by a hint, without the
-    /// lock.
-    #[inline]
+    /// First pass of a batch: fetch what leads to the key's home bucket.
+    #[inline(always)]
+    pub fn prefetch_shard(&self, hash: u64) {
+        let hint: *const AtomicUsize =
+            &self.hints[(hash >> (64 - SHARD_BITS - HINT_BITS)) as usize];
+        prefetch(hint.cast());
+        let shard: *const Padded = &self.shards[shard_of(hash)];
+        prefetch(shard.cast());
+    }
+
+    /// After it: fetch the bucket; in database 0 by a hint, without the lock.
+    #[inline(always)]
     pub fn prefetch_bucket(&self, db: usize, hash: u64) {
         if db == 0 {
             let hint = &self.hints[(hash >> (64 - SHARD_BITS - HINT_BITS)) as usize];
@@ -200,11 +213,19 @@ impl Keyspace {
         }
     }
 
+    /// Locks the shard of one hash if it is free.
+    #[inline(always)]
+    pub fn try_lock_one(&'static self, hash: u64) -> Option<LockedShards> {
+        let index = shard_of(hash);
+        let guard = self.shards[index].0.try_lock()?;
+        Some(LockedShards { keyspace: self, guards: Guards::One(index, guard) })
+    }
+
     /// Locks the shard of one hash, unless a script holds it for too long.
     ///
     /// # Errors
     /// [`Busy::error`], then.
-    #[inline]
+    #[inline(always)]
     pub fn lock_one_unless_busy(&'static self, hash: u64) -> Result<LockedShards, Error> {
         self.lock_shard_unless_busy(shard_of(hash))
     }
@@ -235,7 +256,7 @@ impl Keyspace {
     ) -> Option<LockedShards> {
         let first = hashes.next().map(shard_of);
         let guards = match (first, hashes.next().map(shard_of)) {
-            (None, _) => Guards::Several(Vec::new()),
+            (None, _) => Others::Several(Vec::new()).into(),
             (Some(index), None) => Guards::One(index, self.acquire(index, wait)?),
             (Some(first), Some(second)) => {
                 let mut indices: SmallVec<[usize; 32]> = SmallVec::new();
@@ -244,7 +265,7 @@ impl Keyspace {
                 indices.sort_unstable();
                 indices.dedup();
                 let pair = |index, guard| (index, guard);
-                Guards::Several(self.lock_ascending(indices.iter().copied(), wait, pair)?)
+                Others::Several(self.lock_ascending(indices.iter().copied(), wait, pair)?).into()
             }
         };
         Some(LockedShards { keyspace: self, guards })
@@ -265,7 +286,7 @@ impl Keyspace {
 
     fn all(&'static self, wait: Wait) -> Option<LockedShards> {
         let guards = self.lock_ascending(0..SHARDS, wait, |_, guard| guard)?;
-        Some(LockedShards { keyspace: self, guards: Guards::All(guards) })
+        Some(LockedShards { keyspace: self, guards: Others::All(guards).into() })
     }
 
     /// Locks shards that are given in ascending order; None when it gave up.
@@ -299,7 +320,7 @@ impl Keyspace {
     }
 
     /// Locks one shard while none is held; None when it gave up.
-    #[inline]
+    #[inline(always)]
     fn acquire(&'static self, index: usize, wait: Wait) -> Option<Guard> {
         let free = self.shards[index].0.try_lock();
         free.or_else(|| self.wait_in_order(index, true, wait).ok())
@@ -367,7 +388,7 @@ impl Keyspace {
     /// Locks the shard that is asked for, one at a time: for walks over the keyspace that need no
     /// single moment (SCAN, DBSIZE). See [`LockedShards::gave_up`].
     pub fn walk(&'static self) -> LockedShards {
-        LockedShards { keyspace: self, guards: Guards::Walking(Walk::default()) }
+        LockedShards { keyspace: self, guards: Others::Walking(Walk::default()).into() }
     }
 
     /// Locks one shard by its index.
@@ -381,7 +402,7 @@ impl Keyspace {
     ///
     /// # Errors
     /// As there.
-    #[inline]
+    #[inline(always)]
     pub fn lock_shard_unless_busy(&'static self, index: usize) -> Result<LockedShards, Error> {
         let guard = self.acquire(index, Wait::UntilBusy).ok_or_else(|| self.busy.error())?;
         Ok(LockedShards { keyspace: self, guards: Guards::One(index, guard) })
@@ -394,13 +415,25 @@ impl Keyspace {
     }
 }
 
+/// Nearly always one, which is small to hand on.
 enum Guards {
     One(usize, Guard),
+    Others(Box<Others>),
+}
+
+/// Other than one shard.
+enum Others {
     /// Ascending by index.
     Several(Vec<(usize, Guard)>),
     All(Vec<Guard>),
     /// One at a time, the last one asked for: never two, so never out of order.
     Walking(Walk),
+}
+
+impl From<Others> for Guards {
+    fn from(others: Others) -> Guards {
+        Guards::Others(Box::new(others))
+    }
 }
 
 /// A walk from shard to shard.
@@ -428,6 +461,11 @@ impl Walk {
     }
 }
 
+#[inline(never)]
+fn unlock_others(others: Box<Others>) {
+    drop(others);
+}
+
 /// Where a shard is among those that are locked; where it belongs, if it is not.
 fn find(guards: &[(usize, Guard)], index: usize) -> Result<usize, usize> {
     guards.binary_search_by_key(&index, |(index, _)| *index)
@@ -440,6 +478,15 @@ pub struct LockedShards {
 }
 
 impl LockedShards {
+    /// Unlocks them. It is what dropping does, but one shard takes no call.
+    #[inline(always)]
+    pub fn unlock(self) {
+        match self.guards {
+            Guards::One(_, guard) => drop(guard),
+            Guards::Others(others) => unlock_others(others),
+        }
+    }
+
     /// The keyspace that the shards are of.
     #[inline]
     pub fn keyspace(&self) -> &'static Keyspace {
@@ -449,7 +496,8 @@ impl LockedShards {
     /// Why a walk saw less than all, if it did: a script held a shard for too long. What was made
     /// of it is worth nothing.
     pub fn gave_up(&self) -> Option<Error> {
-        let Guards::Walking(walk) = &self.guards else { return None };
+        let Guards::Others(others) = &self.guards else { return None };
+        let Others::Walking(walk) = &**others else { return None };
         walk.gave_up.as_ref().map(|(_, error)| error.clone())
     }
 
@@ -458,9 +506,11 @@ impl LockedShards {
         let index = shard_of(hash);
         match &self.guards {
             Guards::One(only, _) => *only == index,
-            Guards::Several(guards) => find(guards, index).is_ok(),
-            Guards::All(_) => true,
-            Guards::Walking(_) => false,
+            Guards::Others(others) => match &**others {
+                Others::Several(guards) => find(guards, index).is_ok(),
+                Others::All(_) => true,
+                Others::Walking(_) => false,
+            },
         }
     }
 
@@ -471,15 +521,17 @@ impl LockedShards {
     /// When other scripts do the same, and they would wait for each other. The script must end and
     /// change nothing more.
     pub fn escalate(&mut self, indices: impl Iterator<Item = usize>) -> Result<(), Crossed> {
-        let none = Guards::Walking(Walk::default());
+        let none = Others::Several(Vec::new()).into();
         let mut guards = match std::mem::replace(&mut self.guards, none) {
             Guards::One(index, guard) => vec![(index, guard)],
-            Guards::Several(guards) => guards,
-            all @ Guards::All(_) => {
-                self.guards = all;
-                return Ok(());
-            }
-            Guards::Walking(_) => panic!("a walk from shard to shard changes nothing"),
+            Guards::Others(others) => match *others {
+                Others::Several(guards) => guards,
+                all @ Others::All(_) => {
+                    self.guards = all.into();
+                    return Ok(());
+                }
+                Others::Walking(_) => panic!("a walk from shard to shard changes nothing"),
+            },
         };
         let mut result = Ok(());
         for index in indices {
@@ -493,9 +545,9 @@ impl LockedShards {
             }
         }
         self.guards = if guards.len() == SHARDS {
-            Guards::All(guards.into_iter().map(|(_, guard)| guard).collect())
+            Others::All(guards.into_iter().map(|(_, guard)| guard).collect()).into()
         } else {
-            Guards::Several(guards)
+            Others::Several(guards).into()
         };
         result
     }
@@ -512,7 +564,7 @@ impl LockedShards {
     ///
     /// # Panics
     /// When that shard is not locked: the command did not declare the key.
-    #[inline]
+    #[inline(always)]
     pub fn shard(&mut self, hash: u64) -> &mut Shard {
         self.shard_at(shard_of(hash))
     }
@@ -525,12 +577,15 @@ impl LockedShards {
         let index = shard_of(hash);
         match &self.guards {
             Guards::One(only, guard) if *only == index => guard,
-            Guards::Several(guards) => match find(guards, index) {
-                Ok(place) => &guards[place].1,
-                Err(_) => panic!("a command reached for a key that it did not declare"),
+            Guards::One(..) => panic!("{UNDECLARED}"),
+            Guards::Others(others) => match &**others {
+                Others::Several(guards) => match find(guards, index) {
+                    Ok(place) => &guards[place].1,
+                    Err(_) => panic!("{UNDECLARED}"),
+                },
+                Others::All(guards) => &guards[index],
+                Others::Walking(_) => panic!("{UNDECLARED}"),
             },
-            Guards::All(guards) => &guards[index],
-            _ => panic!("a command reached for a key that it did not declare"),
         }
     }
 
@@ -543,24 +598,31 @@ impl LockedShards {
     /// Whether all shards are locked.
     #[inline]
     pub fn holds_all(&self) -> bool {
-        matches!(self.guards, Guards::All(_))
+        matches!(&self.guards, Guards::Others(others) if matches!(**others, Others::All(_)))
     }
 
     /// A shard by its index; panics as [`LockedShards::shard`] does.
-    #[inline]
+    #[inline(always)]
     pub fn shard_at(&mut self, index: usize) -> &mut Shard {
+        if !matches!(self.guards, Guards::One(only, _) if only == index) {
+            return self.shard_of_several(index);
+        }
         match &mut self.guards {
-            Guards::One(only, guard) => {
-                assert!(*only == index, "a command reached for a key that it did not declare");
-                guard
-            }
-            Guards::Several(guards) => {
-                let at = find(guards, index)
-                    .expect("a command reached for a key that it did not declare");
+            Guards::One(_, guard) => guard,
+            Guards::Others(_) => unreachable!("it was looked at above"),
+        }
+    }
+
+    #[inline(never)]
+    fn shard_of_several(&mut self, index: usize) -> &mut Shard {
+        let Guards::Others(others) = &mut self.guards else { panic!("{UNDECLARED}") };
+        match &mut **others {
+            Others::Several(guards) => {
+                let at = find(guards, index).expect(UNDECLARED);
                 &mut guards[at].1
             }
-            Guards::All(guards) => &mut guards[index],
-            Guards::Walking(walk) => walk.step(self.keyspace, index),
+            Others::All(guards) => &mut guards[index],
+            Others::Walking(walk) => walk.step(self.keyspace, index),
         }
     }
 

@@ -12,8 +12,10 @@ use crate::keyspace::waiters::Waiters;
 use crate::keyspace::watch::Watches;
 use std::sync::Arc;
 
-/// One shard: its part of every database.
+/// One shard: its part of every database. What leads to the buckets of database 0 is in one cache
+/// line with the lock: of this, of `Db` and of the tables the first field lies first.
 #[derive(Default)]
+#[repr(C)]
 pub struct Shard {
     first: Db,
     others: Vec<Option<Box<Db>>>,
@@ -29,7 +31,7 @@ pub struct Shard {
 
 impl Shard {
     /// The part of database `index`, if it was ever written to.
-    #[inline]
+    #[inline(always)]
     pub fn db(&self, index: usize) -> Option<&Db> {
         match index.checked_sub(1) {
             None => Some(&self.first),
@@ -38,9 +40,16 @@ impl Shard {
     }
 
     /// The part of database `index`, made if need be.
-    #[inline]
+    #[inline(always)]
     pub fn db_mut(&mut self, index: usize) -> &mut Db {
-        let Some(other) = index.checked_sub(1) else { return &mut self.first };
+        match index.checked_sub(1) {
+            None => &mut self.first,
+            Some(other) => self.other_mut(other),
+        }
+    }
+
+    #[inline(never)]
+    fn other_mut(&mut self, other: usize) -> &mut Db {
         if self.others.len() <= other {
             self.others.resize_with(other + 1, || None);
         }

@@ -23,7 +23,7 @@ pub struct Effects {
 
 impl Effects {
     /// Starts a unit, of which these classes of events are wanted.
-    #[inline]
+    #[inline(always)]
     pub fn begin(&mut self, listening: bool, events: Classes) {
         self.listening = listening;
         self.made = listening | (events != 0);
@@ -106,8 +106,14 @@ impl Effects {
     }
 
     /// Ends the unit: hands it to the sink, if there is anything in it.
-    #[inline]
+    #[inline(always)]
     pub fn commit(&mut self, sink: Option<&dyn Sink>) {
+        if self.made {
+            self.hand_over(sink);
+        }
+    }
+
+    fn hand_over(&mut self, sink: Option<&dyn Sink>) {
         if self.events_wanted() {
             self.events.finish();
         }

@@ -119,13 +119,23 @@ impl Engine {
     ///
     /// # Errors
     /// When a script holds it for too long.
-    #[inline]
+    #[inline(always)]
     pub fn lock(&'static self, command: &Command, keys: &[KeyAt]) -> Result<LockedShards, Error> {
         if let [key] = keys
             && !command.is(WHOLE_KEYSPACE | WALKS)
         {
-            self.keyspace.lock_one_unless_busy(key.hash)
-        } else if command.is(WHOLE_KEYSPACE) {
+            return self.keyspace.lock_one_unless_busy(key.hash);
+        }
+        self.lock_others(command, keys)
+    }
+
+    #[inline(never)]
+    fn lock_others(
+        &'static self,
+        command: &Command,
+        keys: &[KeyAt],
+    ) -> Result<LockedShards, Error> {
+        if command.is(WHOLE_KEYSPACE) {
             self.keyspace.lock_all_unless_busy()
         } else if command.is(WALKS) {
             Ok(self.keyspace.walk())
@@ -140,14 +150,14 @@ impl Engine {
     }
 
     /// Begins a unit of the effect stream; the shards that it needs are locked.
-    #[inline]
+    #[inline(always)]
     pub fn begin(&self, local: &mut WorkerState) {
         local.effects.begin(self.listening.load(Relaxed), self.events.load(Relaxed));
         local.changes.want_all(self.all_changes.load(Relaxed));
     }
 
     /// Ends a unit of the effect stream, with the shards still locked.
-    #[inline]
+    #[inline(always)]
     pub fn commit(&self, local: &mut WorkerState) {
         local.effects.commit(self.sink.get().map(|sink| &**sink));
     }

@@ -8,7 +8,7 @@ use crate::run::command::DataRun;
 use crate::run::engine::Engine;
 use crate::run::key_access::KeyAccess;
 use crate::run::worker_state::WorkerState;
-use crate::spec::{Command, KeyAt, TAKES_KEEPTTL, WALKS, WRITE};
+use crate::spec::{Command, KeyAt, TAKES_KEEPTTL, WALKS, WHOLE_KEYSPACE, WRITE};
 use redstart_protocol::{Args, Reply};
 
 /// A request whose command is known, whose arity is right and whose keys are hashed.
@@ -28,8 +28,29 @@ pub struct Prepared<'a> {
 
 impl Engine {
     /// Runs a request as a unit of its own.
-    #[inline]
+    #[inline(always)]
     pub fn run(
+        &'static self,
+        local: &mut WorkerState,
+        request: Prepared<'_>,
+        now: Now,
+        reply: &mut Reply,
+    ) {
+        if let [key] = request.keys
+            && !request.command.is(WHOLE_KEYSPACE | WALKS)
+            && let Some(mut view) = self.keyspace.try_lock_one(key.hash)
+        {
+            self.begin(local);
+            self.run_in(&mut view, local, request, now, reply);
+            self.commit(local);
+            return self.serve(view, local, now);
+        }
+        self.run_elsewhere(local, request, now, reply);
+    }
+
+    /// As [`Engine::run`], where that is more than one shard that is free.
+    #[inline(never)]
+    fn run_elsewhere(
         &'static self,
         local: &mut WorkerState,
         request: Prepared<'_>,
@@ -54,7 +75,7 @@ impl Engine {
     }
 
     /// Runs a request under locks that the caller has taken, as a part of the caller's unit.
-    #[inline]
+    #[inline(always)]
     pub fn run_in(
         &self,
         view: &mut LockedShards,
@@ -64,15 +85,7 @@ impl Engine {
         reply: &mut Reply,
     ) {
         if local.effects.events_wanted() {
-            let has = |words: &[&str]| {
-                let is = |arg: &[u8]| words.iter().any(|w| arg.eq_ignore_ascii_case(w.as_bytes()));
-                request.args.iter().skip(3).any(is)
-            };
-            // As an option's argument the word is refused, or overruled by what follows.
-            let keeps_ttl = request.command.is(TAKES_KEEPTTL)
-                && has(&["KEEPTTL"])
-                && !has(&["EX", "PX", "EXAT", "PXAT"]);
-            local.effects.events.begin(request.command, keeps_ttl);
+            begin_events(local, request);
         }
         local.writes = request.command.is(WRITE);
         local.changes_before = local.stats.changes.value();
@@ -90,4 +103,18 @@ impl Engine {
             error.write(call.reply);
         }
     }
+}
+
+/// Begins the events of a request.
+#[cold]
+fn begin_events(local: &mut WorkerState, request: Prepared<'_>) {
+    let has = |words: &[&str]| {
+        let is = |arg: &[u8]| words.iter().any(|w| arg.eq_ignore_ascii_case(w.as_bytes()));
+        request.args.iter().skip(3).any(is)
+    };
+    // As an option's argument the word is refused, or overruled by what follows.
+    let keeps_ttl = request.command.is(TAKES_KEEPTTL)
+        && has(&["KEEPTTL"])
+        && !has(&["EX", "PX", "EXAT", "PXAT"]);
+    local.effects.events.begin(request.command, keeps_ttl);
 }

@@ -61,8 +61,8 @@ impl<'a> KeyAccess<'a> {
     #[inline]
     pub fn find(&mut self, key: Key<'_>) -> Option<Slot> {
         let db = self.view.shard(key.hash).db(self.db)?;
-        let slot = db.table().find(key.hash, key.bytes)?;
-        let wake_ms = db.table().at(slot).wake_ms();
+        let (slot, entry) = db.table().get(key.hash, key.bytes)?;
+        let wake_ms = entry.wake_ms();
         if wake_ms != 0 && wake_ms <= self.now.mono_ms {
             return self.expire(key, slot);
         }

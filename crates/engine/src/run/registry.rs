@@ -4,7 +4,7 @@
 //! hashed and compared: up to sixteen bytes they are the whole name. Subcommands are found in their
 //! container.
 
-use crate::run::command::{Declared, Runner};
+use crate::run::command::{DataRun, Declared, Runner};
 use crate::spec::{Begin, Command, FAST, Find, KeySpec, NOT_KEY, WALKS, WHOLE_KEYSPACE};
 use redstart_protocol::Args;
 
@@ -32,6 +32,8 @@ pub struct Registered {
     pub keys: KeyShape,
     /// What runs it: copied here, so that a request follows one pointer less.
     pub runner: Runner,
+    /// What runs it if it is a data command that never waits.
+    pub at_once: Option<DataRun>,
     folded: Folded,
 }
 
@@ -69,6 +71,22 @@ pub struct Registry {
     commands: Vec<Registered>,
     /// Ids, by the hash of the name.
     buckets: Box<[u16]>,
+    /// The commands with short names that have no subcommands, by the hash of the name.
+    short: Box<[Short]>,
+}
+
+/// A command's name of up to eight bytes, in lower case and filled up with zeros; and its id. All
+/// zero where there is none.
+#[derive(Clone, Copy, Default)]
+struct Short {
+    name: u64,
+    id: u16,
+}
+
+/// Where a short name belongs in a table of `len` places, which is a power of two.
+#[inline(always)]
+fn short_start(name: u64, len: usize) -> usize {
+    (name.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & (len - 1)
 }
 
 const EMPTY: u16 = u16::MAX;
@@ -90,7 +108,8 @@ impl Registry {
         let is_top = |declared: &&Declared| {
             !subcommands.iter().any(|command| std::ptr::eq(*command, declared.command))
         };
-        let mut registry = Registry { commands: Vec::new(), buckets: Box::new([]) };
+        let mut registry =
+            Registry { commands: Vec::new(), buckets: Box::new([]), short: Box::new([]) };
         for declared in all.iter().filter(is_top) {
             registry.add(*declared, None);
         }
@@ -101,17 +120,57 @@ impl Registry {
         }
         let size = (registry.commands.len() * 4).next_power_of_two();
         registry.buckets = vec![EMPTY; size].into();
+        registry.short = vec![Short::default(); size].into();
         for id in 0..registry.commands.len() {
             registry.index(id);
+            registry.index_short(id);
         }
         registry
+    }
+
+    fn index_short(&mut self, id: usize) {
+        let Registered { command, container, .. } = self.commands[id];
+        let name = command.name.as_bytes();
+        if name.len() > 8 || container.is_some() || !command.subcommands.is_empty() {
+            return;
+        }
+        let mut bytes = [0; 8];
+        bytes[..name.len()].copy_from_slice(name);
+        let name = lower(u64::from_le_bytes(bytes));
+        let mut at = short_start(name, self.short.len());
+        while self.short[at].name != 0 {
+            at = (at + 1) & (self.short.len() - 1);
+        }
+        self.short[at] = Short { name, id: id as u16 };
+    }
+
+    /// The command without subcommands whose name, in any case, is that of a word: up to eight
+    /// bytes, filled up with zeros. None also where the name is another command's.
+    #[inline(always)]
+    pub fn get_short(&self, name: u64) -> Option<&Registered> {
+        let name = lower(name);
+        let mut at = short_start(name, self.short.len());
+        loop {
+            let found = self.short[at];
+            if found.name == name && name != 0 {
+                return Some(&self.commands[found.id as usize]);
+            }
+            if found.name == 0 {
+                return None;
+            }
+            at = (at + 1) & (self.short.len() - 1);
+        }
     }
 
     fn add(&mut self, declared: Declared, container: Option<&'static Command>) {
         let Declared { command, runner } = declared;
         let (id, keys) = (self.commands.len() as u16, key_shape(command.keys));
         let folded = Folded::of(command.name.as_bytes());
-        self.commands.push(Registered { command, container, id, keys, runner, folded });
+        let at_once = match runner {
+            Runner::Data(run, None) => Some(run),
+            _ => None,
+        };
+        self.commands.push(Registered { command, container, id, keys, runner, at_once, folded });
     }
 
     fn index(&mut self, id: usize) {
@@ -156,7 +215,7 @@ impl Registry {
 
     /// The command that a request means: where its name is a container's and there is a second
     /// argument, the subcommand. `Err` holds the container whose subcommand does not exist.
-    #[inline]
+    #[inline(never)]
     pub fn resolve(&self, args: Args<'_>) -> Result<Option<&Registered>, &'static Command> {
         let Some(found) = args.get(0).and_then(|name| self.get(name)) else { return Ok(None) };
         match args.get(1) {
@@ -249,7 +308,7 @@ impl Folded {
 }
 
 /// Eight bytes, the ASCII letters among them in lower case.
-#[inline]
+#[inline(always)]
 fn lower(bytes: u64) -> u64 {
     const EACH: u64 = 0x0101_0101_0101_0101;
     let low = bytes & (EACH * 0x7f);
@@ -273,6 +332,31 @@ mod tests {
                 let folded = lower(u64::from_le_bytes(bytes)).to_le_bytes();
                 assert_eq!(folded, bytes.map(|byte| byte.to_ascii_lowercase()));
             }
+        }
+    }
+
+    #[test]
+    fn short_names_are_found_by_their_words() {
+        let registry = Registry::new(crate::commands::all());
+        let word = |name: &str| {
+            let mut bytes = [0; 8];
+            bytes[..name.len()].copy_from_slice(name.as_bytes());
+            registry.get_short(u64::from_le_bytes(bytes)).map(|found| found.id)
+        };
+        let mut found = 0;
+        for registered in registry.iter().filter(|it| it.command.name.len() <= 8) {
+            let is_alone =
+                registered.container.is_none() && registered.command.subcommands.is_empty();
+            let expected = is_alone.then_some(registered.id);
+            for name in [registered.command.name.to_uppercase(), registered.command.name.into()] {
+                let same = registry.get(name.as_bytes()).is_some_and(|it| it.id == registered.id);
+                assert!(word(&name) == expected || !same, "{name}");
+            }
+            found += usize::from(is_alone);
+        }
+        assert!(found > 100, "{found}");
+        for name in ["", "g", "gett", "get1", "[et"] {
+            assert_eq!(word(name), None, "{name}");
         }
     }
 

@@ -26,14 +26,17 @@ impl Engine {
     }
 
     /// Unlocks a unit's shards, after clients that wait for keys that came to be in it were served.
-    #[inline]
+    #[inline(always)]
     pub fn serve(&'static self, view: LockedShards, local: &mut WorkerState, now: Now) {
-        if !local.ready.is_empty() {
+        if local.ready.is_empty() {
+            view.unlock();
+        } else {
             self.serve_ready(view, local, now);
         }
     }
 
     #[cold]
+    #[inline(never)]
     fn serve_ready(&'static self, mut view: LockedShards, local: &mut WorkerState, now: Now) {
         let mut served = Vec::new();
         // Serving a client may itself make a key that others wait for.

@@ -132,8 +132,19 @@ impl WorkerState {
     }
 
     /// Notes a use of an entry that stays as it is.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn note_use(&mut self, entry: &mut Entry, now: Now) {
+        if self.aging == Rule::Idle {
+            if !self.no_touch {
+                entry.touch(now.access_clock());
+            }
+        } else {
+            self.count_and_note(entry, now);
+        }
+    }
+
+    #[inline(never)]
+    fn count_and_note(&mut self, entry: &mut Entry, now: Now) {
         if self.aging != Rule::Modified && !self.no_touch {
             self.count_use();
             entry.touch(self.aging.used(entry.age(), now, &mut self.random));

@@ -223,6 +223,13 @@ impl Command {
     pub fn is(&self, flags: Flags) -> bool {
         self.flags & flags != 0
     }
+
+    /// Whether a request with this many arguments takes so little time that it need not be measured
+    /// by itself.
+    #[inline]
+    pub fn is_short(&self, args: usize) -> bool {
+        args <= SHORT_ARGS_MAX && self.is(FAST | SHORT)
+    }
 }
 
 /// A command's declaration and, beside it, what runs it. The type of a handler is known only to the

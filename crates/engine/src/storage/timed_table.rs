@@ -19,6 +19,7 @@ pub struct DueParts(u64);
 
 /// A table of entries with their deadlines.
 #[derive(Clone, Default)]
+#[repr(C)]
 pub struct TimedTable {
     table: Table,
     expires: Expires,

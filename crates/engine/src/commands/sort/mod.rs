@@ -326,11 +326,11 @@ fn sortable_len(entry: &Entry) -> Result<usize, Error> {
     }
 }
 
-/// The bytes that they take.
+/// The bytes that they take beside the entry.
 fn sortable(entry: &Entry) -> Result<usize, Error> {
     match entry.object() {
-        Some(object @ (ObjectRef::List(_) | ObjectRef::Set(_) | ObjectRef::SortedSet(_))) => {
-            Ok(object.allocated())
+        Some(ObjectRef::List(_) | ObjectRef::Set(_) | ObjectRef::SortedSet(_)) => {
+            Ok(entry.whole().map_or(0, Object::allocated))
         }
         _ => Err(Error::WRONG_TYPE),
     }

@@ -227,6 +227,19 @@ impl Entry {
         unsafe { std::slice::from_raw_parts(self.0.as_ptr().add(shape.key_at()), shape.key_len) }
     }
 
+    /// Whether this is the key.
+    #[inline(always)]
+    pub fn has_key(&self, key: &[u8]) -> bool {
+        let own = self.key();
+        // What is as long as most keys are is compared without a call.
+        match (own.first_chunk::<8>(), own.last_chunk::<8>()) {
+            (Some(first), Some(last)) if own.len() == key.len() && own.len() <= 16 => {
+                key.first_chunk() == Some(first) && key.last_chunk() == Some(last)
+            }
+            _ => own == key,
+        }
+    }
+
     /// The value of a string.
     ///
     /// # Panics
@@ -248,15 +261,23 @@ impl Entry {
         }
     }
 
+    /// The value that is more than a string and does not lie in the tail, if it is.
+    #[inline(always)]
+    pub fn whole(&self) -> Option<&Object> {
+        let shape = self.shape();
+        if shape.kind != KIND_OBJECT {
+            return None;
+        }
+        // SAFETY: the payload of a KIND_OBJECT block is an owned, valid `Object`.
+        Some(unsafe { &*(self.word(shape.payload_at()) as *const Object) })
+    }
+
     /// The value that is more than a string, if it is.
     #[inline]
     pub fn object(&self) -> Option<ObjectRef<'_>> {
         let shape = self.shape();
         match shape.kind {
-            // SAFETY: the payload of a KIND_OBJECT block is an owned, valid `Object`.
-            KIND_OBJECT => unsafe {
-                Some((*(self.word(shape.payload_at()) as *const Object)).view())
-            },
+            KIND_OBJECT => self.whole().map(Object::view),
             ..KIND_OBJECT => None,
             // SAFETY: the payload of a block with a tail is a word, and behind its key lie
             // `value_len` initialised bytes.
@@ -340,13 +361,14 @@ impl Entry {
     }
 
     /// The earliest deadline inside the value, in monotonic milliseconds; zero when there is none.
-    #[inline]
+    #[inline(always)]
     pub fn inner_deadline_ms(&self) -> u64 {
-        self.object().map_or(0, ObjectRef::next_deadline_ms)
+        // Neither strings nor what lies in the tail have any.
+        self.whole().map_or(0, Object::next_deadline_ms)
     }
 
     /// When the expiry of the entry or of a part of it is next due; zero for never.
-    #[inline]
+    #[inline(always)]
     pub fn wake_ms(&self) -> u64 {
         match (self.deadline_ms(), self.inner_deadline_ms()) {
             (0, inner) => inner,
@@ -521,13 +543,16 @@ impl Entry {
     }
 
     /// The bytes that this entry takes from the allocator, its payload included.
+    #[inline]
     pub fn allocated(&self) -> usize {
-        let own = size_class(self.shape().size());
-        if let Some(object) = self.object() {
-            return own + object.allocated();
-        }
-        match self.value() {
-            Value::Large(long) => own + long.allocated(),
+        let shape = self.shape();
+        let own = size_class(shape.size());
+        match (shape.kind, self.whole()) {
+            (_, Some(object)) => own + object.allocated(),
+            (KIND_LARGE, None) => match self.value() {
+                Value::Large(long) => own + long.allocated(),
+                _ => own,
+            },
             _ => own,
         }
     }

@@ -154,7 +154,7 @@ impl Entry {
         match self.shape().kind {
             KIND_LARGE => self.value().len() >= BULKY_MIN,
             KIND_OBJECT => {
-                self.object().is_some_and(|it| it.parts() > 1 && it.allocated() >= BULKY_MIN)
+                self.whole().is_some_and(|it| it.view().parts() > 1 && it.allocated() >= BULKY_MIN)
             }
             _ => false,
         }

@@ -26,6 +26,7 @@ use crate::hasher::{HOME_BITS, Hasher, PREFIX_BITS, home_of, prefix_of, tag_of};
 use crate::storage::entry::Entry;
 use crate::storage::memory::prefetch;
 use crate::storage::part::Part;
+use std::num::NonZeroU8;
 
 /// Entries in one bucket.
 const SLOTS: usize = 7;
@@ -92,7 +93,23 @@ impl Bucket {
 pub struct Slot {
     segment: u32,
     bucket: u16,
-    slot: u8,
+    /// Counted from one, so that no slot takes no more room than a slot.
+    nth: NonZeroU8,
+}
+
+const _: () = assert!(size_of::<Option<Slot>>() == 8);
+
+impl Slot {
+    #[inline(always)]
+    fn new(segment: usize, bucket: usize, slot: usize) -> Slot {
+        let nth = NonZeroU8::MIN.saturating_add(slot as u8);
+        Slot { segment: segment as u32, bucket: bucket as u16, nth }
+    }
+
+    #[inline(always)]
+    fn slot(self) -> usize {
+        usize::from(self.nth.get()) - 1
+    }
 }
 
 #[derive(Clone)]
@@ -119,27 +136,35 @@ impl Segment {
         (home_of(hash) * self.buckets.len()) >> HOME_BITS
     }
 
-    /// The first entry with the hash's tag on its probe path that `is` accepts.
-    #[inline]
-    fn find(&self, hash: u64, mut is: impl FnMut(&Entry) -> bool) -> Option<(usize, usize)> {
-        let mask = self.buckets.len() - 1;
-        let mut at = self.home(hash);
-        for _ in 0..=mask {
-            let bucket = &self.buckets[at];
+    /// The first entry with the hash's tag on its probe path that `is` accepts, and where it lies.
+    #[inline(always)]
+    fn find(
+        &self,
+        hash: u64,
+        mut is: impl FnMut(&Entry) -> bool,
+    ) -> Option<(usize, usize, &Entry)> {
+        let buckets: &[Bucket] = &self.buckets;
+        let mask = buckets.len() - 1;
+        let mut at = (home_of(hash) * buckets.len()) >> HOME_BITS;
+        let mut left = buckets.len();
+        loop {
+            let bucket = &buckets[at];
             let mut candidates = bucket.candidates(tag_of(hash));
             while candidates != 0 {
                 let slot = candidates.trailing_zeros() as usize / 8;
-                if bucket.entries[slot].as_ref().is_some_and(&mut is) {
-                    return Some((at, slot));
+                if let Some(entry) = &bucket.entries[slot]
+                    && is(entry)
+                {
+                    return Some((at, slot, entry));
                 }
                 candidates &= candidates - 1;
             }
-            if bucket.displaced() == 0 {
+            left -= 1;
+            if bucket.displaced() == 0 || left == 0 {
                 return None;
             }
             at = (at + 1) & mask;
         }
-        None
     }
 
     fn is_full(&self) -> bool {
@@ -209,6 +234,7 @@ pub fn prefetch_by_hint(hint: usize, hash: u64) {
 
 /// An extendible table of entries.
 #[derive(Clone, Default)]
+#[repr(C)]
 pub struct Table {
     /// Segment indices, a power of two of them; empty until the first insertion.
     directory: Vec<u32>,
@@ -253,7 +279,13 @@ impl Table {
     /// Where the key's entry lies.
     #[inline]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<Slot> {
-        self.find_where(hash, |entry| entry.key() == key)
+        self.find_where(hash, |entry| entry.has_key(key))
+    }
+
+    /// The key's entry, and where it lies.
+    #[inline(always)]
+    pub fn get(&self, hash: u64, key: &[u8]) -> Option<(Slot, &Entry)> {
+        self.get_where(hash, |entry| entry.has_key(key))
     }
 
     /// The number of entries.
@@ -283,8 +315,8 @@ impl Table {
     /// The slot that [`Table::nth`] looks at.
     pub fn nth_slot(&self, nth: usize) -> Option<Slot> {
         let slots = self.segments.first()?.buckets.len() * SLOTS;
-        let (segment, slot) = ((nth / slots) as u32, nth % slots);
-        Some(Slot { segment, bucket: (slot / SLOTS) as u16, slot: (slot % SLOTS) as u8 })
+        let (segment, slot) = (nth / slots, nth % slots);
+        Some(Slot::new(segment, slot / SLOTS, slot % SLOTS))
     }
 
     #[inline]
@@ -292,7 +324,7 @@ impl Table {
         self.directory.len().trailing_zeros()
     }
 
-    #[inline]
+    #[inline(always)]
     fn segment_index(&self, hash: u64) -> Option<usize> {
         if self.directory.is_empty() {
             return None;
@@ -351,27 +383,31 @@ impl Table {
     /// accepts. The expiry index keeps no more of a hash than these parts.
     #[inline]
     pub fn find_where(&self, hash: u64, is: impl FnMut(&Entry) -> bool) -> Option<Slot> {
+        self.get_where(hash, is).map(|(slot, _)| slot)
+    }
+
+    #[inline(always)]
+    fn get_where(&self, hash: u64, is: impl FnMut(&Entry) -> bool) -> Option<(Slot, &Entry)> {
         let segment = self.segment_index(hash)?;
-        let (bucket, slot) = self.segments[segment].find(hash, is)?;
-        Some(Slot { segment: segment as u32, bucket: bucket as u16, slot: slot as u8 })
+        let (bucket, slot, entry) = self.segments[segment].find(hash, is)?;
+        Some((Slot::new(segment, bucket, slot), entry))
     }
 
     /// The entry in a slot that `find` gave.
-    #[inline]
+    #[inline(always)]
     pub fn at(&self, slot: Slot) -> &Entry {
-        self.segments[slot.segment as usize].buckets[slot.bucket as usize].entries
-            [slot.slot as usize]
+        self.segments[slot.segment as usize].buckets[slot.bucket as usize].entries[slot.slot()]
             .as_ref()
             .expect("a slot that was found holds an entry until the table is changed")
     }
 
     /// The entry in a slot that `find` gave. The caller keeps its key.
-    #[inline]
+    #[inline(always)]
     pub fn at_mut(&mut self, slot: Slot) -> &mut Entry {
         self.segments[slot.segment as usize].buckets.own()[slot.bucket as usize].entries
-            [slot.slot as usize]
-            .as_mut()
-            .expect("a slot that was found holds an entry until the table is changed")
+            [slot.slot()]
+        .as_mut()
+        .expect("a slot that was found holds an entry until the table is changed")
     }
 
     /// The entries of segment `index`, fetched ahead; None when there is no such segment. A split
@@ -402,13 +438,13 @@ impl Table {
         };
         let (bucket, slot) = self.segments[segment].insert(hash, entry);
         self.len += 1;
-        Slot { segment: segment as u32, bucket: bucket as u16, slot: slot as u8 }
+        Slot::new(segment, bucket, slot)
     }
 
     /// Takes the entry out of a slot that `find` gave for the same hash.
     pub fn take(&mut self, hash: u64, slot: Slot) -> Entry {
         let entry = self.segments[slot.segment as usize]
-            .take(hash, slot.bucket as usize, slot.slot as usize)
+            .take(hash, slot.bucket as usize, slot.slot())
             .expect("a slot that was found holds an entry until the table is changed");
         self.len -= 1;
         // A small table is kept: keys that come and go, as locks do, cost it nothing.

@@ -92,6 +92,29 @@ impl Object {
         }
     }
 
+    /// The earliest deadline inside the value (of a hash's field, of a set's member), in monotonic
+    /// milliseconds; zero when there is none.
+    #[inline]
+    pub fn next_deadline_ms(&self) -> u64 {
+        match self {
+            Object::List(_) | Object::SortedSet(_) | Object::Stream(_) => 0,
+            Object::Hash(hash) => hash.next_deadline_ms(),
+            Object::Set(set) => set.next_deadline_ms(),
+        }
+    }
+
+    /// The bytes that the value takes from the allocator. Constant time.
+    #[inline]
+    pub fn allocated(&self) -> usize {
+        match self {
+            Object::List(list) => list.allocated(),
+            Object::Hash(hash) => hash.allocated(),
+            Object::SortedSet(set) => set.allocated(),
+            Object::Set(set) => set.view().allocated(),
+            Object::Stream(stream) => stream.allocated(),
+        }
+    }
+
     /// A copy to be read from end to end. Of a large value it shares the parts, which are copied
     /// one by one as either is changed.
     pub fn freeze(&mut self) -> Object {
@@ -173,17 +196,6 @@ impl ObjectRef<'_> {
         }
     }
 
-    /// The bytes that the value takes from the allocator. Constant time.
-    pub fn allocated(self) -> usize {
-        match self {
-            ObjectRef::List(list) => list.allocated(),
-            ObjectRef::Hash(hash) => hash.allocated(),
-            ObjectRef::SortedSet(set) => set.allocated(),
-            ObjectRef::Set(set) => set.allocated(),
-            ObjectRef::Stream(stream) => stream.allocated(),
-        }
-    }
-
     /// The number of parts, each of which has to be freed.
     pub fn parts(self) -> usize {
         match self {
@@ -192,16 +204,6 @@ impl ObjectRef<'_> {
             ObjectRef::SortedSet(set) => set.parts(),
             ObjectRef::Set(set) => set.parts(),
             ObjectRef::Stream(stream) => stream.parts(),
-        }
-    }
-
-    /// The earliest deadline inside the value (of a hash's field, of a set's member), in monotonic
-    /// milliseconds; zero when there is none.
-    pub fn next_deadline_ms(self) -> u64 {
-        match self {
-            ObjectRef::List(_) | ObjectRef::SortedSet(_) | ObjectRef::Stream(_) => 0,
-            ObjectRef::Hash(hash) => hash.next_deadline_ms(),
-            ObjectRef::Set(set) => set.next_deadline_ms(),
         }
     }
 

@@ -79,7 +79,7 @@ impl Members {
         self.pages.parts() + self.texts.table().len()
     }
 
-    /// See [`super::SetRef::next_deadline_ms`].
+    /// See [`super::Set::next_deadline_ms`].
     pub fn next_deadline_ms(&self) -> u64 {
         self.texts.expires().next_ms().unwrap_or(0)
     }

@@ -135,6 +135,16 @@ impl Set {
         }
     }
 
+    /// No member expires before this moment, in monotonic milliseconds; zero when none ever does.
+    #[inline]
+    pub fn next_deadline_ms(&self) -> u64 {
+        match &self.0 {
+            Form::Packed(_) | Form::Integers(_) => 0,
+            Form::Timed(hash) => hash.next_deadline_ms(),
+            Form::Large(members) => members.next_deadline_ms(),
+        }
+    }
+
     /// The number of members.
     pub fn len(&self) -> usize {
         self.view().len()

@@ -77,16 +77,6 @@ impl<'a> SetRef<'a> {
         }
     }
 
-    /// No member expires before this moment, in monotonic milliseconds; zero when none ever does.
-    #[inline]
-    pub fn next_deadline_ms(self) -> u64 {
-        match self {
-            SetRef::Packed(_) | SetRef::Integers(_) => 0,
-            SetRef::Timed(hash) => hash.next_deadline_ms(),
-            SetRef::Large(members) => members.next_deadline_ms(),
-        }
-    }
-
     /// The same set, copied.
     pub fn to_set(self) -> Set {
         Set(match self {
