@@ -16,6 +16,7 @@ mod server;
 mod session;
 mod start;
 mod system;
+mod tls;
 mod tools;
 
 use crate::system::log;

@@ -29,6 +29,7 @@ use crate::system::clock::Clock;
 use crate::system::heartbeats::Heartbeats;
 use crate::system::pace::Served;
 use crate::system::{allocator, log, process, random, supervisor};
+use crate::tls::Tls;
 use parking_lot::RwLock;
 use redstart_config::{Config, Setting};
 use redstart_engine::Engine;
@@ -53,6 +54,8 @@ pub fn serve(config: Config) -> io::Result<()> {
     let server = parts(config, &startup)?;
     settings::declare_users(server)?;
     server.durability.claim_as_configured()?;
+    let encryption = server.tls.make(&server.config.read()).map_err(io::Error::other)?;
+    server.tls.replace(encryption);
     let bound = Bound::new(&startup)?;
     process::write_pidfile(&server.config.read());
     let handlers: &'static Handlers = leak(commands::handlers(server.registry));
@@ -103,6 +106,7 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
         registry,
         clients,
         access: leak(Access::new(registry, clients)),
+        tls: leak(Tls::new(clock)),
         pubsub: leak(PubSub::default()),
         monitors: leak(Monitors::default()),
         leftover_watches: leak(Default::default()),

@@ -18,6 +18,8 @@ pub enum Refused {
     Channel,
     /// A name with a password.
     Login,
+    /// A user's name in a certificate.
+    Certificate,
 }
 
 /// Where it was refused.
@@ -39,6 +41,7 @@ impl Refused {
             Refused::Key => "key",
             Refused::Channel => "channel",
             Refused::Login => "auth",
+            Refused::Certificate => "tls-cert",
         }
     }
 }

@@ -45,7 +45,7 @@ pub struct Access {
     log_len_max: AtomicUsize,
     all_channels: AtomicBool,
     /// How often what was refused, by [`Refused`].
-    refused: [AtomicU64; 4],
+    refused: [AtomicU64; 5],
 }
 
 /// The users by their names.

@@ -11,6 +11,7 @@ use crate::dispatch;
 use crate::dispatch::worker;
 use crate::durability::Release;
 use crate::network::handover::Handover;
+use crate::network::handshake;
 use crate::network::large_writes::WriteTurn;
 use crate::network::socket::{Accepted, Socket};
 use crate::server::Server;
@@ -68,7 +69,7 @@ const END_PATIENCE: Duration = Duration::from_millis(5);
 
 impl Hangup for Mutex<Connection> {
     fn hang_up(&self) {
-        if let Some(connection) = self.try_lock_for(END_PATIENCE) {
+        if let Some(mut connection) = self.try_lock_for(END_PATIENCE) {
             connection.stream.end();
         }
     }
@@ -119,6 +120,10 @@ pub fn start(
 /// # Errors
 /// When the socket fails.
 async fn serve(server: &'static Server, connection: &Mutex<Connection>) -> io::Result<()> {
+    let opens = matches!(connection.lock().stream, Socket::Tls(_));
+    if opens {
+        handshake::open(server, connection).await?;
+    }
     loop {
         let turn = poll_fn(|cx| poll_turn(&mut connection.lock(), cx)).await?;
         if turn.ended {
@@ -267,19 +272,25 @@ fn admit(server: &Server, handover: Handover) -> io::Result<Option<(Socket, Arc<
         let _ = stream.write_all(text.as_bytes());
         Ok(None)
     };
-    if server.clients.admission.refuses(&addr) {
+    // Over TLS it is told why once it understands.
+    if server.clients.admission.refuses(&addr) && !matches!(stream, Accepted::Tls(_)) {
         return refuse(stream, DENIED);
     }
-    let laddr = match &stream {
-        Accepted::Tcp(stream) => Address::Tcp(stream.local_addr()?),
-        Accepted::Unix(_) => addr.clone(),
+    let laddr = match stream.tcp() {
+        Some(stream) => Address::Tcp(stream.local_addr()?),
+        None => addr.clone(),
     };
     let fd = std::os::fd::AsRawFd::as_raw_fd(&stream);
     let arrival = Arrival { addr, laddr, fd, now_ms: server.clock.now().mono_ms };
     let Some(info) = server.clients.add(arrival) else {
         return refuse(stream, "-ERR max number of clients reached\r\n");
     };
-    if let Accepted::Tcp(stream) = &stream {
+    let socket = set_up(server, stream).inspect_err(|_| server.clients.remove(info.id))?;
+    Ok(Some((socket, info)))
+}
+
+fn set_up(server: &Server, stream: Accepted) -> io::Result<Socket> {
+    if let Some(stream) = stream.tcp() {
         stream.set_nodelay(true)?;
         if let Some(idle) = server.clients.admission.keepalive() {
             let keepalive = socket2::TcpKeepalive::new()
@@ -288,10 +299,11 @@ fn admit(server: &Server, handover: Handover) -> io::Result<Option<(Socket, Arc<
             socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive)?;
         }
     }
-    Ok(Some((stream.register()?, info)))
+    stream.register(server.tls)
 }
 
-const DENIED: &str = "-DENIED Redis is running in protected mode because protected mode is \
+/// What a client is told that `protected-mode` refuses.
+pub const DENIED: &str = "-DENIED Redis is running in protected mode because protected mode is \
     enabled and no password is set for the default user. In this mode connections are only \
     accepted from the loopback interface. To connect from elsewhere, set a password with CONFIG \
     SET requirepass, bind only trusted interfaces, or set protected-mode to 'no'.\r\n";

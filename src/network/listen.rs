@@ -1,4 +1,5 @@
-//! Where clients connect: the addresses of `bind`, the unix socket, and how both follow CONFIG SET.
+//! Where clients connect: the addresses of `bind`, each with one port or two, the unix socket, and
+//! how both follow CONFIG SET.
 //!
 //! Listeners live on a thread of their own. A worker that runs CONFIG SET sends it a request
 //! (`server/rebinder.rs`) and waits, so that the reply is true: either the server listens at the
@@ -7,7 +8,7 @@
 use crate::clients::address::Address;
 use crate::network::handover::{Handover, WorkerHandle};
 use crate::network::socket::Accepted;
-use crate::server::settings::Startup;
+use crate::server::settings::{Place, Startup};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -21,12 +22,12 @@ use tokio::task::JoinHandle;
 /// The listeners of the server.
 pub struct Listeners {
     workers: Vec<Arc<WorkerHandle>>,
-    tcp: Vec<(SocketAddr, JoinHandle<()>)>,
+    tcp: Vec<(Place, JoinHandle<()>)>,
 }
 
 /// Addresses that are bound, before connections are accepted.
 pub struct Bound {
-    tcp: Vec<(SocketAddr, TcpListener)>,
+    tcp: Vec<(Place, TcpListener)>,
     unix: Option<(Arc<str>, UnixListener)>,
 }
 
@@ -41,7 +42,10 @@ impl Bound {
 
     /// Where clients reach the server, for people.
     pub fn places(&self) -> String {
-        let tcp = self.tcp.iter().map(|(addr, _)| addr.to_string());
+        let tcp = self
+            .tcp
+            .iter()
+            .map(|(place, _)| format!("{}{}", place.addr, if place.tls { " (TLS)" } else { "" }));
         let unix = self.unix.iter().map(|(path, _)| path.to_string());
         let places: Vec<String> = tcp.chain(unix).collect();
         if places.is_empty() { "no address".to_owned() } else { places.join(", ") }
@@ -63,10 +67,11 @@ impl Listeners {
         Ok(listeners)
     }
 
-    fn add(&mut self, bound: Vec<(SocketAddr, TcpListener)>) -> io::Result<()> {
-        for (addr, listener) in bound {
+    fn add(&mut self, bound: Vec<(Place, TcpListener)>) -> io::Result<()> {
+        for (place, listener) in bound {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            self.tcp.push((addr, tokio::spawn(accept(listener, self.workers.clone()))));
+            let accepting = accept(listener, place.tls, self.workers.clone());
+            self.tcp.push((place, tokio::spawn(accepting)));
         }
         Ok(())
     }
@@ -76,20 +81,19 @@ impl Listeners {
     /// # Errors
     /// When an address cannot be bound; it then listens where it did.
     pub async fn rebind(&mut self, settings: &Startup) -> io::Result<()> {
-        let wanted = settings.addresses();
-        let is_wanted = |addr: &SocketAddr| wanted.iter().any(|(wanted, _)| wanted == addr);
+        let wanted = settings.places();
         let (kept, old): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.tcp).into_iter().partition(|(addr, _)| is_wanted(addr));
+            std::mem::take(&mut self.tcp).into_iter().partition(|(place, _)| place.is_in(&wanted));
         self.tcp = kept;
         // An old address may block a new one: `*` blocks each single address.
         let mut closed = Vec::new();
-        for (addr, task) in old {
+        for (place, task) in old {
             task.abort();
             // The result says only that it was aborted.
             let _ = task.await;
-            closed.push((addr, false));
+            closed.push(Place { optional: false, ..place });
         }
-        let known: Vec<SocketAddr> = self.tcp.iter().map(|(addr, _)| *addr).collect();
+        let known: Vec<Place> = self.tcp.iter().map(|(place, _)| *place).collect();
         match bind(settings, &known).and_then(|bound| self.add(bound)) {
             Ok(()) => Ok(()),
             Err(error) => {
@@ -101,21 +105,22 @@ impl Listeners {
     }
 }
 
-fn bind(settings: &Startup, known: &[SocketAddr]) -> io::Result<Vec<(SocketAddr, TcpListener)>> {
-    bind_all(&settings.addresses(), settings.backlog, known)
+fn bind(settings: &Startup, known: &[Place]) -> io::Result<Vec<(Place, TcpListener)>> {
+    bind_all(&settings.places(), settings.backlog, known)
 }
 
-/// Binds addresses that are not known already; one of the optional ones may be missing.
+/// Binds places that are not known already; one of the optional ones may be missing.
 fn bind_all(
-    addresses: &[(SocketAddr, bool)],
+    places: &[Place],
     backlog: i32,
-    known: &[SocketAddr],
-) -> io::Result<Vec<(SocketAddr, TcpListener)>> {
+    known: &[Place],
+) -> io::Result<Vec<(Place, TcpListener)>> {
     let mut bound = Vec::new();
-    for (addr, optional) in addresses.iter().filter(|(addr, _)| !known.contains(addr)) {
-        match listen_at(*addr, backlog) {
-            Ok(listener) => bound.push((*addr, listener)),
-            Err(_) if *optional && !(bound.is_empty() && known.is_empty()) => {}
+    for place in places.iter().filter(|place| !place.is_in(known)) {
+        let addr = place.addr;
+        match listen_at(addr, backlog) {
+            Ok(listener) => bound.push((*place, listener)),
+            Err(_) if place.optional && !(bound.is_empty() && known.is_empty()) => {}
             Err(error) => {
                 let port = addr.port();
                 let remedy = match error.kind() {
@@ -167,12 +172,13 @@ fn unix(settings: &Startup) -> io::Result<Option<(Arc<str>, UnixListener)>> {
 }
 
 /// Gives every new connection to the least loaded worker.
-async fn accept(listener: tokio::net::TcpListener, workers: Vec<Arc<WorkerHandle>>) {
+async fn accept(listener: tokio::net::TcpListener, tls: bool, workers: Vec<Arc<WorkerHandle>>) {
+    let kind = if tls { Accepted::Tls } else { Accepted::Tcp };
     loop {
         match listener.accept().await {
             Ok((stream, addr)) => {
                 if let Ok(stream) = stream.into_std() {
-                    hand_over(&workers, Accepted::Tcp(stream), Address::Tcp(addr));
+                    hand_over(&workers, kind(stream), Address::Tcp(addr));
                 }
             }
             Err(_) => pause().await,

@@ -2,8 +2,10 @@
 
 pub mod connection;
 pub mod handover;
+mod handshake;
 mod large_writes;
 pub mod listen;
 pub mod socket;
+mod tls;
 pub mod while_busy;
 pub mod worker_thread;

@@ -1,5 +1,7 @@
-//! Connections of either kind: TCP and unix sockets.
+//! Connections of any kind: TCP, plain or with TLS, and unix sockets.
 
+use crate::network::tls::{TlsSocket, Way};
+use crate::tls::Tls;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::pin::Pin;
@@ -13,17 +15,32 @@ pub enum Accepted {
     Tcp(std::net::TcpStream),
     /// Over a unix socket.
     Unix(std::os::unix::net::UnixStream),
+    /// Over TCP, with TLS to come.
+    Tls(std::net::TcpStream),
 }
 
 impl Accepted {
     /// Registers the connection with this thread's runtime.
     ///
     /// # Errors
-    /// When the runtime cannot watch it.
-    pub fn register(self) -> io::Result<Socket> {
+    /// When the runtime cannot watch it, or it would be encrypted and there is nothing to do so by.
+    pub fn register(self, tls: &Tls) -> io::Result<Socket> {
         match self {
             Accepted::Tcp(stream) => TcpStream::from_std(stream).map(Socket::Tcp),
             Accepted::Unix(stream) => UnixStream::from_std(stream).map(Socket::Unix),
+            Accepted::Tls(stream) => {
+                let encryption = tls.current().ok_or(io::ErrorKind::Unsupported)?;
+                let socket = TlsSocket::new(TcpStream::from_std(stream)?, encryption)?;
+                Ok(Socket::Tls(Box::new(socket)))
+            }
+        }
+    }
+
+    /// The socket, if it is one of TCP.
+    pub fn tcp(&self) -> Option<&std::net::TcpStream> {
+        match self {
+            Accepted::Tcp(stream) | Accepted::Tls(stream) => Some(stream),
+            Accepted::Unix(_) => None,
         }
     }
 }
@@ -31,7 +48,7 @@ impl Accepted {
 impl AsRawFd for Accepted {
     fn as_raw_fd(&self) -> RawFd {
         match self {
-            Accepted::Tcp(stream) => stream.as_raw_fd(),
+            Accepted::Tcp(stream) | Accepted::Tls(stream) => stream.as_raw_fd(),
             Accepted::Unix(stream) => stream.as_raw_fd(),
         }
     }
@@ -42,6 +59,8 @@ impl io::Write for Accepted {
         match self {
             Accepted::Tcp(stream) => stream.write(bytes),
             Accepted::Unix(stream) => stream.write(bytes),
+            // A text that is not encrypted would be taken for a broken handshake.
+            Accepted::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -56,6 +75,8 @@ pub enum Socket {
     Tcp(TcpStream),
     /// Over a unix socket.
     Unix(UnixStream),
+    /// Over TCP with TLS.
+    Tls(Box<TlsSocket>),
 }
 
 impl Socket {
@@ -63,8 +84,13 @@ impl Socket {
     ///
     /// # Errors
     /// When there is nothing.
-    pub fn read_now(&self, into: &mut [u8]) -> io::Result<usize> {
-        Ok(rustix::io::read(self, into)?)
+    pub fn read_now(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let Socket::Tls(stream) = self else { return Ok(rustix::io::read(self, into)?) };
+        let mut buffer = ReadBuf::new(into);
+        match stream.read(&mut Way::Now, &mut buffer) {
+            Poll::Ready(read) => read.map(|()| buffer.filled().len()),
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
     }
 
     /// Waits until the socket takes something.
@@ -75,21 +101,31 @@ impl Socket {
         match self {
             Socket::Tcp(stream) => stream.poll_write_ready(cx),
             Socket::Unix(stream) => stream.poll_write_ready(cx),
+            Socket::Tls(stream) => stream.poll_writable(cx),
         }
     }
 
     /// Shuts the connection down, so that the client sees its end.
-    pub fn end(&self) {
+    pub fn end(&mut self) {
+        if let Socket::Tls(stream) = self {
+            return stream.end();
+        }
         // A client that has disconnected already is no error.
-        let _ = rustix::net::shutdown(self, rustix::net::Shutdown::Both);
+        let _ = rustix::net::shutdown(&*self, rustix::net::Shutdown::Both);
     }
 
     /// Writes as much as the socket takes, without waiting and without the runtime's knowledge.
     ///
     /// # Errors
     /// When it takes nothing.
-    pub fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(rustix::net::send(self, bytes, rustix::net::SendFlags::NOSIGNAL)?)
+    pub fn write_now(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Socket::Tls(stream) = self else {
+            return Ok(rustix::net::send(&*self, bytes, rustix::net::SendFlags::NOSIGNAL)?);
+        };
+        match stream.write(&mut Way::Now, std::iter::once(bytes)) {
+            Poll::Ready(written) => written,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
     }
 }
 
@@ -98,6 +134,7 @@ impl AsFd for Socket {
         match self {
             Socket::Tcp(stream) => stream.as_fd(),
             Socket::Unix(stream) => stream.as_fd(),
+            Socket::Tls(stream) => stream.as_fd(),
         }
     }
 }
@@ -112,6 +149,7 @@ impl AsyncRead for Socket {
         match self.get_mut() {
             Socket::Tcp(stream) => Pin::new(stream).poll_read(cx, into),
             Socket::Unix(stream) => Pin::new(stream).poll_read(cx, into),
+            Socket::Tls(stream) => stream.read(&mut Way::Task(cx), into),
         }
     }
 }
@@ -126,6 +164,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Socket::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Socket::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Socket::Tls(stream) => stream.write(&mut Way::Task(cx), std::iter::once(bytes)),
         }
     }
 
@@ -137,6 +176,9 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Socket::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
             Socket::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
+            Socket::Tls(stream) => {
+                stream.write(&mut Way::Task(cx), parts.iter().map(|part| &**part))
+            }
         }
     }
 
@@ -148,6 +190,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Socket::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Socket::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Socket::Tls(_) => Poll::Ready(Ok(())),
         }
     }
 
@@ -155,6 +198,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Socket::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Socket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Socket::Tls(stream) => stream.poll_shutdown(cx),
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::dispatch;
 use crate::dispatch::worker::Worker;
 use crate::network::connection::{self, Connection};
 use crate::network::handover::Handover;
+use crate::network::handshake;
 use crate::server::Server;
 use crate::session::handlers::Handlers;
 use parking_lot::Mutex;
@@ -122,6 +123,9 @@ pub fn serve(server: &'static Server) {
 
 /// Reads once, runs what is whole, and writes what the socket takes; the task does the rest.
 fn serve_one(connection: &mut Connection, worker: &mut Worker) {
+    if !handshake::is_over(connection) {
+        return;
+    }
     // Replies from before the worker was held up may have to wait for the log.
     let holds = connection.session.server.durability.holds_replies();
     if !connection.session.out.is_empty() && (holds || !write(connection, worker)) {

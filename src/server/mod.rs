@@ -22,6 +22,7 @@ use crate::server::rebinder::Rebinder;
 use crate::system::allocator;
 use crate::system::clock::Clock;
 use crate::system::heartbeats::Heartbeats;
+use crate::tls::Tls;
 use parking_lot::RwLock;
 use redstart_config::{Config, Setting};
 use redstart_engine::keyspace::watching::LeftoverWatches;
@@ -41,6 +42,8 @@ pub struct Server {
     pub clients: &'static Clients,
     /// Users.
     pub access: &'static Access,
+    /// What connections over TLS are encrypted with.
+    pub tls: &'static Tls,
     /// Channels.
     pub pubsub: &'static PubSub,
     /// Clients that sent MONITOR.

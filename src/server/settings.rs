@@ -1,7 +1,9 @@
 //! From configuration to what the code reads: once at start, and after every CONFIG SET.
 
 use crate::server::Server;
+use crate::system::log;
 use crate::system::process::reserve_descriptors;
+use crate::tls;
 use redstart_config::error::system_text;
 use redstart_config::{Changes, Config, SetError, Setting};
 use redstart_engine::aging::Rule;
@@ -16,6 +18,8 @@ use std::path::Path;
 pub struct Startup {
     /// The TCP port; zero is none.
     pub port: u16,
+    /// The port for TLS; zero is none.
+    pub tls_port: u16,
     /// Addresses to listen at, and whether each may be missing.
     pub bind: Vec<(IpAddr, bool)>,
     /// The path of the unix socket, if there is to be one.
@@ -26,6 +30,24 @@ pub struct Startup {
     pub backlog: i32,
     /// Workers.
     pub threads: usize,
+}
+
+/// A place to listen at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Where.
+    pub addr: SocketAddr,
+    /// Whether it may be missing.
+    pub optional: bool,
+    /// Whether clients speak TLS there.
+    pub tls: bool,
+}
+
+impl Place {
+    /// Whether it is one of these, be it needed or not.
+    pub fn is_in(&self, places: &[Place]) -> bool {
+        places.iter().any(|place| place.addr == self.addr && place.tls == self.tls)
+    }
 }
 
 impl Startup {
@@ -52,6 +74,7 @@ impl Startup {
         }
         Ok(Startup {
             port: config.integer(Setting::Port) as u16,
+            tls_port: config.integer(Setting::TlsPort) as u16,
             bind,
             unix_path: Some(config.text(Setting::Unixsocket))
                 .filter(|path| !path.is_empty())
@@ -64,11 +87,18 @@ impl Startup {
 }
 
 impl Startup {
-    /// The addresses to listen at, and whether each may be missing.
-    pub fn addresses(&self) -> Vec<(SocketAddr, bool)> {
-        let with_port =
-            |(ip, optional): &(IpAddr, bool)| (SocketAddr::new(*ip, self.port), *optional);
-        if self.port == 0 { Vec::new() } else { self.bind.iter().map(with_port).collect() }
+    /// The places to listen at.
+    pub fn places(&self) -> Vec<Place> {
+        let ports = [(self.port, false), (self.tls_port, true)];
+        let at = |(port, tls): (u16, bool)| {
+            let place = move |(ip, optional): &(IpAddr, bool)| Place {
+                addr: SocketAddr::new(*ip, port),
+                optional: *optional,
+                tls,
+            };
+            self.bind.iter().map(place)
+        };
+        ports.into_iter().filter(|(port, _)| *port != 0).flat_map(at).collect()
     }
 }
 
@@ -111,13 +141,28 @@ pub fn take_on(server: &'static Server, changes: &Changes) -> Result<(), SetErro
         let text = "Unable to turn on AOF. Check server logs.";
         return not_applied(Setting::Appendonly, text.into());
     }
-    if changes.contains(Setting::Port) || changes.contains(Setting::Bind) {
-        let name = if changes.contains(Setting::Port) { Setting::Port } else { Setting::Bind };
+    let encrypted_before = match tls::asked_for(changes) {
+        Some(setting) => match server.tls.make(&server.config.read()) {
+            Ok(made) => Some(server.tls.replace(made)),
+            Err(reason) => {
+                log::warning(reason);
+                let text = "Unable to update TLS configuration. Check server logs.";
+                return not_applied(setting, text.into());
+            }
+        },
+        None => None,
+    };
+    let places = [Setting::Port, Setting::TlsPort, Setting::Bind];
+    if let Some(name) = places.into_iter().find(|&setting| changes.contains(setting)) {
         let settings = Startup::of(&server.config.read());
-        if settings.and_then(|settings| server.rebinder.rebind(settings)).is_err() {
+        if let Err(error) = settings.and_then(|settings| server.rebinder.rebind(settings)) {
+            log::warning(error);
+            if let Some(before) = encrypted_before {
+                server.tls.replace(before);
+            }
             let text = match name {
-                Setting::Port => "Unable to listen on this port. Check server logs.",
-                _ => "Failed to bind to specified addresses.",
+                Setting::Bind => "Failed to bind to specified addresses.",
+                _ => "Unable to listen on this port. Check server logs.",
             };
             return not_applied(name, text.into());
         }

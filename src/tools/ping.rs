@@ -2,6 +2,7 @@
 //!
 //! This is the client's side, so the redis-protocol crate decodes the reply.
 
+use crate::tls::client::{self, Trust};
 use clap::Parser;
 use redis_protocol::resp2::decode::decode;
 use redis_protocol::resp2::types::OwnedFrame;
@@ -19,6 +20,7 @@ use std::time::Duration;
     no_binary_name = true,
     after_help = "Examples:\n  redstart ping\n  redstart ping --port 7000\n  \
                   redstart ping --socket /run/redstart.sock\n  \
+                  redstart ping --tls --host db.example --cacert ca.crt\n  \
                   REDISCLI_AUTH=SECRET redstart ping --host db.example"
 )]
 struct Arguments {
@@ -34,6 +36,24 @@ struct Arguments {
     /// The password to authenticate with.
     #[arg(long, short = 'a', env = "REDISCLI_AUTH", hide_env_values = true)]
     password: Option<String>,
+    /// Speak TLS.
+    #[arg(long, conflicts_with = "socket")]
+    tls: bool,
+    /// The authorities that the server's certificate may be signed by; without, the system's.
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    cacert: Option<PathBuf>,
+    /// The certificate to show.
+    #[arg(long, value_name = "FILE", requires_all = ["tls", "key"])]
+    cert: Option<PathBuf>,
+    /// Its key.
+    #[arg(long, value_name = "FILE", requires_all = ["tls", "cert"])]
+    key: Option<PathBuf>,
+    /// The name that the server's certificate has to have, instead of the host's.
+    #[arg(long, value_name = "NAME", requires = "tls")]
+    sni: Option<String>,
+    /// Believe any certificate.
+    #[arg(long, requires = "tls")]
+    insecure: bool,
     /// How long to wait, in milliseconds.
     #[arg(long, default_value_t = 1000)]
     timeout_ms: u64,
@@ -107,7 +127,7 @@ fn connect(arguments: &Arguments, timeout: Duration) -> Result<(String, Box<dyn 
         let connected = TcpStream::connect_timeout(&address, timeout).and_then(|stream| {
             stream.set_read_timeout(Some(timeout))?;
             stream.set_write_timeout(Some(timeout))?;
-            Ok(Box::new(stream))
+            encrypted(stream, arguments)
         });
         match connected {
             Ok(stream) => return Ok((address.to_string(), stream)),
@@ -117,6 +137,21 @@ fn connect(arguments: &Arguments, timeout: Duration) -> Result<(String, Box<dyn 
         }
     }
     Err(silence)
+}
+
+/// Puts TLS over the stream, where that is asked for.
+fn encrypted(stream: TcpStream, arguments: &Arguments) -> io::Result<Box<dyn Stream>> {
+    if !arguments.tls {
+        return Ok(Box::new(stream));
+    }
+    let trust = Trust {
+        authorities: arguments.cacert.clone(),
+        own: arguments.cert.clone().zip(arguments.key.clone()),
+        name: arguments.sni.clone(),
+        insecure: arguments.insecure,
+    };
+    let over = client::over(stream, &arguments.host, &trust).map_err(io::Error::other)?;
+    Ok(Box::new(over))
 }
 
 /// The reason in plain words.

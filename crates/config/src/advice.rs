@@ -31,7 +31,9 @@ const INSTEAD: &[(&str, &str)] = &[
     ("min-replicas-", "there is no replication"),
     ("repl", "there is no replication"),
     ("dual-channel-", "there is no replication"),
-    ("tls-", "put a proxy in front that speaks TLS (stunnel, HAProxy)"),
+    ("tls-client-", "there is no replication"),
+    ("tls-dh-params-file", "keys are exchanged on elliptic curves only"),
+    ("tls-auto-reload-interval", "set `tls-cert-file` again to read its files anew"),
 ];
 
 /// What to do instead of setting a parameter that has no effect, if there is anything to say.

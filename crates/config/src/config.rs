@@ -50,6 +50,11 @@ impl Changes {
         self.0.iter().filter(|change| change.differs).map(|change| change.setting)
     }
 
+    /// Whether this parameter was set, be it to what it was.
+    pub fn sets(&self, setting: Setting) -> bool {
+        self.0.iter().any(|change| change.setting == setting)
+    }
+
     /// Whether the value of this parameter changed.
     pub fn contains(&self, setting: Setting) -> bool {
         self.settings().any(|changed| changed == setting)

@@ -5,7 +5,7 @@
 //! It holds what Redis 7.0 to 8.6 and Valkey 9.1 know, and four of our own: `threads`,
 //! `redis-version`, `rdb-version` and `client-output-total-limit`. A parameter without effect is
 //! accepted, so that a redis.conf or valkey.conf as it is starts the server. One that promises what
-//! the server cannot do (TLS, a cluster) is refused unless it has its default.
+//! the server cannot do (replication, a cluster) is refused unless it has its default.
 
 use crate::check::{
     any, is_directory_name, is_file_name, is_host_name, is_locale, is_node_address, is_node_name,
@@ -21,7 +21,6 @@ const LONG: i128 = i64::MAX as i128;
 const ULONG: i128 = u64::MAX as i128;
 const MIB: i128 = 1 << 20;
 
-const NO_TLS: &str = "TLS is not supported";
 const NO_CLUSTER: &str = "cluster mode is not supported";
 const NO_REPLICATION: &str = "replication is not supported";
 const NO_LOG_FORMAT: &str = "the log has one format";
@@ -475,34 +474,30 @@ parameters! {
     TcpKeepalive = param("tcp-keepalive", "300", Integer(0, INT));
     Threads = param("threads", "1", Integer(1, 1024)).immutable();
     Timeout = param("timeout", "0", Integer(0, INT));
-    TlsAuthClients = param("tls-auth-clients", "yes", Choice(&["no", "yes", "optional"]))
-        .without_effect();
-    TlsAuthClientsUser = param("tls-auth-clients-user", "off", Choice(&["CN", "off", "~URI"]))
-        .without_effect();
+    TlsAuthClients = param("tls-auth-clients", "yes", Choice(&["no", "yes", "optional"]));
+    TlsAuthClientsUser = param("tls-auth-clients-user", "off", Choice(&["CN", "off", "~URI"]));
     TlsAutoReloadInterval = param("tls-auto-reload-interval", "0", Integer(0, INT))
         .without_effect();
-    TlsCaCertDir = param("tls-ca-cert-dir", "", Text(any)).without_effect();
-    TlsCaCertFile = param("tls-ca-cert-file", "", Text(any)).without_effect();
-    TlsCertFile = param("tls-cert-file", "", Text(any)).without_effect();
-    TlsCiphers = param("tls-ciphers", "", Text(any)).without_effect();
-    TlsCiphersuites = param("tls-ciphersuites", "", Text(any)).without_effect();
+    TlsCaCertDir = param("tls-ca-cert-dir", "", Text(any));
+    TlsCaCertFile = param("tls-ca-cert-file", "", Text(any));
+    TlsCertFile = param("tls-cert-file", "", Text(any));
+    TlsCiphers = param("tls-ciphers", "", Text(any));
+    TlsCiphersuites = param("tls-ciphersuites", "", Text(any));
     TlsClientCertFile = param("tls-client-cert-file", "", Text(any)).without_effect();
     TlsClientKeyFile = param("tls-client-key-file", "", Text(any)).without_effect();
     TlsClientKeyFilePass = param("tls-client-key-file-pass", "", Text(any))
         .sensitive().without_effect();
-    TlsCluster = param("tls-cluster", "no", YesNo).refused(NO_TLS);
+    TlsCluster = param("tls-cluster", "no", YesNo).refused(NO_CLUSTER);
     TlsDhParamsFile = param("tls-dh-params-file", "", Text(any)).without_effect();
-    TlsKeyFile = param("tls-key-file", "", Text(any)).without_effect();
-    TlsKeyFilePass = param("tls-key-file-pass", "", Text(any)).sensitive().without_effect();
-    TlsPort = param("tls-port", "0", Integer(0, 65_535)).refused(NO_TLS);
-    TlsPreferServerCiphers = param("tls-prefer-server-ciphers", "no", YesNo).without_effect();
-    TlsProtocols = param("tls-protocols", "", Text(any)).without_effect();
-    TlsReplication = param("tls-replication", "no", YesNo).refused(NO_TLS);
-    TlsSessionCacheSize = param("tls-session-cache-size", "20480", Integer(0, INT))
-        .without_effect();
-    TlsSessionCacheTimeout = param("tls-session-cache-timeout", "300", Integer(0, INT))
-        .without_effect();
-    TlsSessionCaching = param("tls-session-caching", "yes", YesNo).without_effect();
+    TlsKeyFile = param("tls-key-file", "", Text(any));
+    TlsKeyFilePass = param("tls-key-file-pass", "", Text(any)).sensitive();
+    TlsPort = param("tls-port", "0", Integer(0, 65_535));
+    TlsPreferServerCiphers = param("tls-prefer-server-ciphers", "no", YesNo);
+    TlsProtocols = param("tls-protocols", "", Text(any));
+    TlsReplication = param("tls-replication", "no", YesNo).refused(NO_REPLICATION);
+    TlsSessionCacheSize = param("tls-session-cache-size", "20480", Integer(0, INT));
+    TlsSessionCacheTimeout = param("tls-session-cache-timeout", "300", Integer(0, INT));
+    TlsSessionCaching = param("tls-session-caching", "yes", YesNo);
     TrackingTableMaxKeys = param("tracking-table-max-keys", "1000000", Integer(0, LONG));
     Unixsocket = param("unixsocket", "", Text(any)).immutable();
     Unixsocketgroup = param("unixsocketgroup", "", Text(any)).immutable().refused(NO_SOCKET_GROUP);

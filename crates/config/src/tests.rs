@@ -179,7 +179,7 @@ fn wrong_values_and_their_reasons() {
         ),
         ("Daemonize", "yes", "can't set immutable config"),
         ("dir", ".", "can't set protected config"),
-        ("tls-port", "1", "TLS is not supported"),
+        ("tls-replication", "yes", "replication is not supported"),
     ] {
         let known =
             if name == "Daemonize" { name } else { Setting::find(name.as_bytes()).unwrap().1 };

@@ -75,7 +75,7 @@ pub fn stats(lines: &mut Lines, facts: &Facts) {
     lines.put("acl_access_denied_cmd", access.refused(Refused::Command));
     lines.put("acl_access_denied_key", access.refused(Refused::Key));
     lines.put("acl_access_denied_channel", access.refused(Refused::Channel));
-    lines.zeros(&["acl_access_denied_tls_cert"]);
+    lines.put("acl_access_denied_tls_cert", access.refused(Refused::Certificate));
 }
 
 pub fn command_stats(lines: &mut Lines, facts: &Facts) {

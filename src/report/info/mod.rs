@@ -36,6 +36,7 @@ static SECTIONS: &[Section] = &[
     section("memory", "Memory", memory::memory),
     section("persistence", "Persistence", persistence),
     section("threads", "Threads", server::threads),
+    section("tls", "TLS", server::tls),
     section("stats", "Stats", counts::stats),
     section("replication", "Replication", server::replication),
     section("cpu", "CPU", server::cpu),
@@ -109,6 +110,10 @@ pub fn text<'a>(
     let mut lines = Lines(String::with_capacity(TEXT_BYTES));
     for section in SECTIONS {
         if all || default && section.default || named(section.name) {
+            // Redis has no such section.
+            if section.name == "tls" && server.tls.current().is_none() {
+                continue;
+            }
             if !lines.0.is_empty() {
                 lines.0 += "\r\n";
             }

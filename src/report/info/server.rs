@@ -32,7 +32,11 @@ pub fn server(lines: &mut Lines, facts: &Facts) {
     lines.put("process_id", std::process::id());
     lines.put("process_supervised", crate::system::supervisor::by(&config));
     lines.put("run_id", &server.run_id);
-    lines.put("tcp_port", config.integer(Setting::Port));
+    let port = match config.integer(Setting::Port) {
+        0 => config.integer(Setting::TlsPort),
+        port => port,
+    };
+    lines.put("tcp_port", port);
     lines.put("server_time_usec", crate::system::clock::wall_us());
     lines.put("uptime_in_seconds", uptime_s);
     lines.put("uptime_in_days", uptime_s / 86_400);
@@ -59,21 +63,35 @@ fn build_id() -> &'static str {
 /// What is listened at: addresses and a port, and a path.
 pub fn listeners(lines: &mut Lines, config: &Config) {
     let mut count = 0..;
-    let mut put = |text: String| {
+    let mut put = |text: Option<String>| {
         let name = format!("listener{}", count.next().unwrap_or(0));
-        lines.put(&name, text.replace(['\n', '\r'], "_"));
+        if let Some(text) = text {
+            lines.put(&name, text.replace(['\n', '\r'], "_"));
+        }
     };
-    let port = config.integer(Setting::Port);
-    if port != 0 {
+    let bound = |name: &str, port: i64| {
         let bound = config.addresses().map(|(address, may_be_missing)| {
             let mark = if may_be_missing { "-" } else { "" };
             format!(",bind={mark}{}", String::from_utf8_lossy(address))
         });
-        put(format!("name=tcp{},port={port}", bound.collect::<String>()));
-    }
+        (port != 0).then(|| format!("name={name}{},port={port}", bound.collect::<String>()))
+    };
+    put(bound("tcp", config.integer(Setting::Port)));
     let path = config.text(Setting::Unixsocket);
-    if !path.is_empty() {
-        put(format!("name=unix,bind={}", String::from_utf8_lossy(path)));
+    let unix = format!("name=unix,bind={}", String::from_utf8_lossy(path));
+    put((!path.is_empty()).then_some(unix));
+    put(bound("tls", config.integer(Setting::TlsPort)));
+}
+
+/// The certificates that connections are encrypted with, by Valkey's names.
+pub fn tls(lines: &mut Lines, facts: &Facts) {
+    let Some(encryption) = facts.server.tls.current() else { return };
+    let now_s = u64::try_from(facts.now.wall_ms / 1000).unwrap_or(0);
+    for (whose, validity) in [("server", &encryption.own), ("ca", &encryption.authority)] {
+        let left_s = validity.as_ref().map_or(0, |validity| validity.ends_s.saturating_sub(now_s));
+        let serial = validity.as_ref().map_or("none", |validity| &validity.serial);
+        lines.put(&format!("tls_{whose}_cert_serial"), serial);
+        lines.put(&format!("tls_{whose}_cert_expires_in_seconds"), left_s);
     }
 }
 
