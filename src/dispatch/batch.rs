@@ -5,7 +5,7 @@ use crate::server::Server;
 use crate::session::{Session, blocked};
 use bytes::Bytes;
 use redstart_engine::run::registry::KeyShape;
-use redstart_engine::spec::Group;
+use redstart_engine::spec::{FAST, Group};
 use redstart_engine::{Command, KeyAt};
 use redstart_protocol::{Args, Parser, Span, Step};
 use std::ops::Range;
@@ -193,10 +193,11 @@ fn has_parts(group: Group) -> bool {
     matches!(group, Group::Hash | Group::Set | Group::SortedSet)
 }
 
-/// The part that a request names. A score stands before the member of a sorted set.
-fn part_of<'a>(group: Group, args: Args<'a>) -> &'a [u8] {
-    let at = if group == Group::SortedSet && args.len() > 3 { args.len() - 1 } else { 2 };
-    args.get(at).unwrap_or_default()
+/// The part that a request looks up, if it looks up one: what does is fast. A score stands before
+/// the member of a sorted set.
+fn part_of<'a>(command: &Command, args: Args<'a>) -> Option<&'a [u8]> {
+    let at = if command.group == Group::SortedSet && args.len() > 3 { args.len() - 1 } else { 2 };
+    args.get(at).filter(|_| command.is(FAST))
 }
 
 /// What pass 2 does for requests about such values besides: fetches the value that the key's entry
@@ -206,35 +207,44 @@ fn part_of<'a>(group: Group, args: Args<'a>) -> &'a [u8] {
 fn fetch_fields<'a>(session: &Session, worker: &'a Worker, input: &'a [u8]) {
     let server = session.server;
     let keyspace = &server.engine.keyspace;
-    let each = |f: &mut dyn FnMut(u64, &'a [u8])| {
+    let each = |f: &mut dyn FnMut(u64, Option<&'a [u8]>)| {
         for request in &worker.batch {
             let What::Command(id) = request.what else { continue };
-            let group = server.registry.at(id).command.group;
-            if let (true, Some(key)) = (has_parts(group), worker.keys[request.keys.clone()].first())
+            let command = server.registry.at(id).command;
+            if let (true, Some(key)) =
+                (has_parts(command.group), worker.keys[request.keys.clone()].first())
             {
                 let args = Args::new(input, &worker.spans[request.args.clone()]);
-                f(key.hash, part_of(group, args));
+                f(key.hash, part_of(command, args));
             }
         }
     };
-    let (mut more, mut last, mut count) = (false, 0, 0);
+    let (mut more, mut last, mut count) = (false, None, 0);
     let mut fields: [&[u8]; BATCH_MAX] = [&[]; BATCH_MAX];
-    let mut fetch = |hash, fields: &[&[u8]]| match fields {
-        [] => {}
-        [field] => more |= keyspace.prefetch_value(session.db, hash, field),
-        fields => keyspace.prefetch_fields(session.db, hash, fields),
+    let mut fetch = |hash: Option<u64>, fields: &[&[u8]]| match (hash, fields) {
+        (None, _) => {}
+        (Some(hash), [] | [_]) => {
+            more |= keyspace.prefetch_value(session.db, hash, fields.first().copied());
+        }
+        (Some(hash), fields) => keyspace.prefetch_fields(session.db, hash, fields),
     };
     each(&mut |hash, field| {
-        if hash != last {
+        if last != Some(hash) {
             fetch(last, &fields[..count]);
-            (last, count) = (hash, 0);
+            (last, count) = (Some(hash), 0);
         }
-        fields[count] = field;
-        count += 1;
+        if let Some(field) = field {
+            fields[count] = field;
+            count += 1;
+        }
     });
     fetch(last, &fields[..count]);
     if more {
-        each(&mut |hash, field| keyspace.prefetch_field(session.db, hash, field));
+        each(&mut |hash, field| {
+            if let Some(field) = field {
+                keyspace.prefetch_field(session.db, hash, field);
+            }
+        });
     }
 }
 

@@ -164,7 +164,7 @@ impl Pair {
         }
         let view = set.view();
         if let Some(earliest) = model.values().copied().filter(|ms| *ms != 0).min() {
-            assert!((1..=earliest).contains(&view.next_deadline_ms()));
+            assert!((1..=earliest).contains(&set.next_deadline_ms()));
         }
         for member in 0..40 {
             let name = name(member, self.texts);

@@ -169,7 +169,7 @@ impl Keyspace {
     /// Third pass of a batch: fetch what of the value lies outside the entry, which is in the
     /// cache by now. Returns whether [`Keyspace::prefetch_field`] has more to fetch.
     #[inline]
-    pub fn prefetch_value(&self, db: usize, hash: u64, field: &[u8]) -> bool {
+    pub fn prefetch_value(&self, db: usize, hash: u64, field: Option<&[u8]>) -> bool {
         let mut more = false;
         self.glance(db, hash, |db| {
             db.table().each_candidate(hash, |entry| {
@@ -184,7 +184,7 @@ impl Keyspace {
     pub fn prefetch_field(&self, db: usize, hash: u64, field: &[u8]) {
         self.glance(db, hash, |db| {
             db.table().each_candidate(hash, |entry| {
-                if let Some(object) = entry.object() {
+                if let Some(object) = entry.whole() {
                     object.prefetch_field(field, &self.hasher);
                 }
             });
@@ -195,7 +195,7 @@ impl Keyspace {
     pub fn prefetch_fields(&self, db: usize, hash: u64, fields: &[&[u8]]) {
         self.glance(db, hash, |db| {
             db.table().each_candidate(hash, |entry| {
-                if let Some(object) = entry.object() {
+                if let Some(object) = entry.whole() {
                     object.prefetch_all(fields, &self.hasher);
                 }
             });

@@ -557,10 +557,10 @@ impl Entry {
         }
     }
 
-    /// See [`ObjectRef::prefetch`].
+    /// See [`Object::prefetch`].
     #[inline]
-    pub fn prefetch_value(&self, field: &[u8], hasher: &Hasher) -> bool {
-        self.object().is_some_and(|object| object.prefetch(field, hasher))
+    pub fn prefetch_value(&self, field: Option<&[u8]>, hasher: &Hasher) -> bool {
+        self.whole().is_some_and(|object| object.prefetch(field, hasher))
     }
 
     /// The hash of the key.

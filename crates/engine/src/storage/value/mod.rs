@@ -115,6 +115,42 @@ impl Object {
         }
     }
 
+    /// Asks the processor to fetch a small value, or where a field of a large one begins to be
+    /// searched, if one is looked for. Returns whether [`Object::prefetch_field`] has more to fetch
+    /// once that has come.
+    #[inline]
+    pub fn prefetch(&self, field: Option<&[u8]>, hasher: &Hasher) -> bool {
+        match self {
+            Object::List(_) | Object::Stream(_) => false,
+            Object::Hash(hash) => hash.prefetch(field, hasher),
+            Object::SortedSet(set) => set.prefetch(field, hasher),
+            Object::Set(set) => set.prefetch(field, hasher),
+        }
+    }
+
+    /// Asks the processor to fetch a field of a large value.
+    #[inline]
+    pub fn prefetch_field(&self, field: &[u8], hasher: &Hasher) {
+        match self {
+            Object::List(_) | Object::Stream(_) => {}
+            Object::Hash(hash) => hash.prefetch_field(field, hasher),
+            Object::SortedSet(set) => set.prefetch_all(&[field], hasher),
+            Object::Set(set) => set.prefetch_all(&[field], hasher),
+        }
+    }
+
+    /// Both for several fields of one value.
+    pub fn prefetch_all(&self, fields: &[&[u8]], hasher: &Hasher) {
+        match self {
+            Object::SortedSet(set) => return set.prefetch_all(fields, hasher),
+            Object::Set(set) => return set.prefetch_all(fields, hasher),
+            _ => {}
+        }
+        if fields.iter().fold(false, |more, field| self.prefetch(Some(field), hasher) | more) {
+            fields.iter().for_each(|field| self.prefetch_field(field, hasher));
+        }
+    }
+
     /// A copy to be read from end to end. Of a large value it shares the parts, which are copied
     /// one by one as either is changed.
     pub fn freeze(&mut self) -> Object {
@@ -215,41 +251,6 @@ impl ObjectRef<'_> {
             ObjectRef::SortedSet(set) => Object::SortedSet(set.clone()),
             ObjectRef::Set(set) => Object::Set(set.to_set()),
             ObjectRef::Stream(stream) => Object::Stream(stream.clone()),
-        }
-    }
-
-    /// Asks the processor to fetch where a field's value begins to be searched. Returns whether
-    /// [`ObjectRef::prefetch_field`] has more to fetch once that has come.
-    #[inline]
-    pub fn prefetch(self, field: &[u8], hasher: &Hasher) -> bool {
-        match self {
-            ObjectRef::List(_) | ObjectRef::Stream(_) => false,
-            ObjectRef::Hash(hash) => hash.prefetch(field, hasher),
-            ObjectRef::SortedSet(set) => set.prefetch(field, hasher),
-            ObjectRef::Set(set) => set.prefetch(field, hasher),
-        }
-    }
-
-    /// Asks the processor to fetch a field of a large value.
-    #[inline]
-    pub fn prefetch_field(self, field: &[u8], hasher: &Hasher) {
-        match self {
-            ObjectRef::List(_) | ObjectRef::Stream(_) => {}
-            ObjectRef::Hash(hash) => hash.prefetch_field(field, hasher),
-            ObjectRef::SortedSet(set) => set.prefetch_all(&[field], hasher),
-            ObjectRef::Set(set) => set.prefetch_all(&[field], hasher),
-        }
-    }
-
-    /// Both for several fields of one value.
-    pub fn prefetch_all(self, fields: &[&[u8]], hasher: &Hasher) {
-        match self {
-            ObjectRef::SortedSet(set) => return set.prefetch_all(fields, hasher),
-            ObjectRef::Set(set) => return set.prefetch_all(fields, hasher),
-            _ => {}
-        }
-        if fields.iter().fold(false, |more, field| self.prefetch(field, hasher) | more) {
-            fields.iter().for_each(|field| self.prefetch_field(field, hasher));
         }
     }
 }

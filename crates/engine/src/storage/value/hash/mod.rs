@@ -159,12 +159,16 @@ impl Hash {
 
     /// See [`crate::storage::value::Object::prefetch`].
     #[inline]
-    pub fn prefetch(&self, field: &[u8], hasher: &Hasher) -> bool {
-        match self.packed() {
-            Ok(packed) => packed.prefetch(),
-            Err(large) => large.prefetch(field, hasher),
+    pub fn prefetch(&self, field: Option<&[u8]>, hasher: &Hasher) -> bool {
+        match (self.packed(), field) {
+            (Ok(packed), _) => packed.prefetch(),
+            (Err(large), Some(field)) => {
+                large.prefetch(field, hasher);
+                return true;
+            }
+            (Err(_), None) => {}
         }
-        self.packed().is_err()
+        false
     }
 
     /// See [`crate::storage::value::Object::prefetch_field`].

@@ -145,6 +145,24 @@ impl Set {
         }
     }
 
+    /// See [`crate::storage::value::Object::prefetch`].
+    #[inline]
+    pub fn prefetch(&self, text: Option<&[u8]>, hasher: &Hasher) -> bool {
+        if let (Form::Large(members), Some(text)) = (&self.0, text) {
+            members.prefetch(text, hasher);
+            return true;
+        }
+        false
+    }
+
+    /// See [`crate::storage::value::Object::prefetch_all`].
+    #[inline]
+    pub fn prefetch_all(&self, texts: &[&[u8]], hasher: &Hasher) {
+        if let Form::Large(members) = &self.0 {
+            members.prefetch_all(texts, hasher);
+        }
+    }
+
     /// The number of members.
     pub fn len(&self) -> usize {
         self.view().len()

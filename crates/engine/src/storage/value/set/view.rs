@@ -244,22 +244,4 @@ impl<'a> SetRef<'a> {
             left -= 1;
         });
     }
-
-    /// See [`crate::storage::value::ObjectRef::prefetch`].
-    #[inline]
-    pub fn prefetch(self, text: &[u8], hasher: &Hasher) -> bool {
-        if let SetRef::Large(members) = self {
-            members.prefetch(text, hasher);
-            return true;
-        }
-        false
-    }
-
-    /// See [`crate::storage::value::ObjectRef::prefetch_all`].
-    #[inline]
-    pub fn prefetch_all(self, texts: &[&[u8]], hasher: &Hasher) {
-        if let SetRef::Large(members) = self {
-            members.prefetch_all(texts, hasher);
-        }
-    }
 }

@@ -137,22 +137,21 @@ impl SortedSet {
         }
     }
 
-    /// See [`crate::storage::value::ObjectRef::prefetch`].
+    /// See [`crate::storage::value::Object::prefetch`].
     #[inline]
-    pub fn prefetch(&self, member: &[u8], hasher: &Hasher) -> bool {
-        match &self.0 {
-            Form::Packed(packed) => {
-                packed.prefetch();
-                false
-            }
-            Form::Large(large) => {
+    pub fn prefetch(&self, member: Option<&[u8]>, hasher: &Hasher) -> bool {
+        match (&self.0, member) {
+            (Form::Packed(packed), _) => packed.prefetch(),
+            (Form::Large(large), Some(member)) => {
                 large.prefetch(member, hasher);
-                true
+                return true;
             }
+            (Form::Large(_), None) => {}
         }
+        false
     }
 
-    /// See [`crate::storage::value::ObjectRef::prefetch_all`].
+    /// See [`crate::storage::value::Object::prefetch_all`].
     #[inline]
     pub fn prefetch_all(&self, members: &[&[u8]], hasher: &Hasher) {
         match &self.0 {
