@@ -37,6 +37,7 @@ mod libraries;
 pub mod library;
 mod loaded;
 mod memory;
+mod number;
 mod pace;
 mod pattern;
 mod register;

@@ -29,9 +29,6 @@ const COMPILED_MAX: usize = 4096;
 /// Scripts that are found by what EVALSHA says, in places by its first digits.
 const RECENT: usize = 64;
 
-/// Beyond so much memory, the text that patterns were last matched with goes when a script ends.
-const HELD_MAX: usize = 16 << 20;
-
 /// After so many evictions of scripts a worker drops what it has compiled of them.
 const SWEPT: u64 = 64;
 
@@ -47,7 +44,7 @@ pub type Compiled = Rc<(Arc<Script>, Function)>;
 type Recent = ([u8; 40], Compiled);
 
 /// What the prelude returns: see there.
-type Prelude = (Function, Table, Vec<String>, Vec<String>, Function);
+type Prelude = (Function, Table, Vec<String>, Vec<String>);
 
 /// A worker's Lua state.
 pub struct Runtime {
@@ -71,8 +68,6 @@ pub struct Runtime {
     compiler: Rc<ScriptCompiler>,
     globals: Table,
     runner: Function,
-    /// Lets go of the text that patterns were last matched with.
-    release: Function,
     shapes: Shapes,
 }
 
@@ -120,7 +115,7 @@ impl Runtime {
         table.set("step", watchdog.stepper(&lua)?)?;
         let prelude = lua.load(include_str!("lua/prelude.luau")).set_name("=prelude");
         let made = prelude.call((table, globals.clone()))?;
-        let (runner, environment, absent, replaced, release): Prelude = made;
+        let (runner, environment, absent, replaced): Prelude = made;
         compiler.set_up(absent, replaced);
         let shapes = Shapes::new(&lua, scratch, &runner)?;
         // Luau looks names up while it loads a script, in the state's own globals, and only in
@@ -148,7 +143,6 @@ impl Runtime {
             compiler,
             globals,
             runner,
-            release,
             shapes,
         })
     }
@@ -290,10 +284,7 @@ impl Runtime {
     /// Lets go of what a script that took much memory has left, and notes what is taken.
     pub(crate) fn tidy(&self) {
         let used = self.lua.used_memory();
-        // Either can only fail for want of memory, and then the next script will say so.
-        if used > HELD_MAX {
-            let _ = self.release.call::<()>(());
-        }
+        // It can only fail for want of memory, and then the next script will say so.
         if used > MEMORY_MAX / 2 {
             let _ = self.lua.gc_collect();
         }

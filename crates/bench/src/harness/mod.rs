@@ -16,6 +16,7 @@ mod load;
 mod log;
 mod memory;
 mod outcome;
+mod patterns;
 mod plan;
 mod precedence;
 mod publish;
@@ -74,6 +75,7 @@ fn run(plan: &Plan) -> Outcome<bool> {
             Group::Hashes | Group::Lists | Group::Sets | Group::SortedSets => {}
             Group::Streams | Group::Bitmaps => {}
             Group::Scripts => sections.push(scripts::run(plan, &cores)),
+            Group::Patterns => sections.push(patterns::run(plan, &cores)),
             Group::Publish => sections.push(publish::run(plan, &cores)),
             Group::Memory => sections.push(memory::run(plan, &cores)),
             Group::Stall => sections.push(stall::run(plan, &cores)),

@@ -28,6 +28,8 @@ pub enum Group {
     Bitmaps,
     /// A lock's release by script, also with two workers
     Scripts,
+    /// find, match, gmatch and gsub in scripts
+    Patterns,
     /// PUBLISH to a hundred subscribers
     Publish,
     /// Resident bytes per key

@@ -116,7 +116,7 @@ impl Arguments<'_> {
 
     /// Argument `at` as a string; a number is written as one.
     pub fn text(&self, at: usize) -> Result<Text<'_>, Fault> {
-        let written = |n| Text::Written(super::number::general(n, 14).into_bytes());
+        let written = |n| Text::Written(crate::number::general(n, 14).into_bytes());
         match self.values.get(at - 1) {
             Some(Value::String(text)) => Ok(Text::Given(text.as_bytes())),
             Some(Value::Integer(n)) => Ok(written(*n as f64)),

@@ -2,9 +2,10 @@
 //! holds the settings; `cjson_decode.rs` decodes.
 
 use super::argument::{Arguments, Fault, add, array_extent, type_name};
-use super::{cjson_decode, number};
+use super::cjson_decode;
 use crate::convert::as_number;
 use crate::memory::MEMORY_MAX;
+use crate::number;
 use crate::pace::{ITEM, Pace};
 use mlua::{Lua, Table, Value};
 use std::cell::RefCell;

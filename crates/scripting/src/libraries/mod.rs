@@ -6,8 +6,8 @@ use crate::digest::{Digester, hex};
 use crate::failure::Failure;
 use crate::host::{Host, Level, Parts};
 use crate::pace::Pace;
-use crate::pattern;
 use crate::register::{Registrar, register};
+use crate::{number, pattern};
 use mlua::{BString, Compiler, Either, Lua, MultiValue, Table, Value};
 use redstart_protocol::Protocol;
 use std::cell::RefCell;
@@ -18,7 +18,6 @@ mod bit;
 mod cjson;
 mod cjson_decode;
 mod cmsgpack;
-pub mod number;
 mod structure;
 mod text;
 

@@ -1,4 +1,4 @@
-//! A pattern's text, compiled to items; and how many ways it may have to match a text.
+//! A pattern's text, compiled to items.
 
 use crate::pace::Pace;
 use std::collections::HashMap;
@@ -9,13 +9,6 @@ pub const CAPTURES_MAX: usize = 32;
 const LENGTH_MAX: usize = 16 << 20;
 /// Sets between brackets at most.
 const SETS_MAX: usize = 1 << 16;
-/// Ways to match that C may try, a few milliseconds of them: each byte of a text once, or several
-/// times.
-const WAYS_MAX: [f64; 2] = [1e6, 2e5];
-/// C reads a set between brackets anew for each byte that it looks at: so much of its text costs
-/// as much as all else about that byte.
-const BRACKETS: f64 = 4.0;
-
 /// A set of bytes.
 pub type Set = [bool; 256];
 
@@ -31,8 +24,12 @@ pub enum Item {
     One(SetAt),
     /// As many bytes of a set as there are, and at least so many: `*` and `+`.
     Many(SetAt, u8),
+    /// The same, where what follows cannot match with fewer of them than there are.
+    All(SetAt, u8),
     /// As few bytes of a set as will do: `-`.
     Few(SetAt),
+    /// The same, where this byte has to follow.
+    Until(SetAt, u8),
     /// A byte of a set or none: `?`.
     Maybe(SetAt),
     /// A capture begins.
@@ -61,10 +58,10 @@ pub struct Pattern {
     pub captures: usize,
     /// Whether it matches where the text begins only: `^`.
     pub anchored: bool,
-    /// The length of text up to which C matches it within milliseconds.
-    pub native_max: f64,
     /// The bytes that a match can begin with, where they are few enough to look for.
     pub first: Option<Set>,
+    /// The set of all bytes, if it is among them.
+    pub any: Option<SetAt>,
 }
 
 /// What is wrong with a pattern, or an end of the script.
@@ -122,9 +119,6 @@ struct Compiler<'a> {
     captures: usize,
     open: Vec<u8>,
     closed: [bool; CAPTURES_MAX],
-    brackets_max: usize,
-    /// Whether C takes something in it for what it is not.
-    is_odd: bool,
 }
 
 impl Pattern {
@@ -148,8 +142,6 @@ impl Pattern {
             captures: 0,
             open: Vec::new(),
             closed: [false; CAPTURES_MAX],
-            brackets_max: 0,
-            is_odd: false,
         };
         while compiler.at < text.len() {
             pace.spend(crate::pace::ITEM)?;
@@ -158,17 +150,11 @@ impl Pattern {
         if !compiler.open.is_empty() {
             return Err(Wrong::Malformed("unfinished capture"));
         }
-        let Compiler { items, sets, captures, brackets_max, is_odd, .. } = compiler;
+        let Compiler { mut items, sets, captures, .. } = compiler;
+        know_ends(&mut items, &sets, pace)?;
         let first = first_of(&items, &sets);
-        let mut pattern = Pattern { items, sets, captures, anchored, native_max: 0.0, first };
-        let exponent = pattern.exponent();
-        let ways = WAYS_MAX[usize::from(exponent > 1.0)] / (1.0 + brackets_max as f64 / BRACKETS);
-        pattern.native_max = match exponent {
-            _ if is_odd => -1.0,
-            0.0 => f64::INFINITY,
-            _ => ways.powf(1.0 / exponent).floor(),
-        };
-        Ok(pattern)
+        let any = sets.iter().position(|set| !set.contains(&false)).map(|at| at as SetAt);
+        Ok(Pattern { items, sets, captures, anchored, first, any })
     }
 
     /// A text that is searched for as it is.
@@ -182,7 +168,7 @@ impl Pattern {
         let items: Vec<_> = text.iter().map(|byte| Item::Byte(*byte)).collect();
         let first = first_of(&items, &[]);
         let (sets, captures, anchored) = (Vec::new(), 0, false);
-        Ok(Pattern { items, sets, captures, anchored, native_max: 0.0, first })
+        Ok(Pattern { items, sets, captures, anchored, first, any: None })
     }
 
     /// The bytes that it stands for, where it stands for one text only.
@@ -190,54 +176,48 @@ impl Pattern {
         let byte = |item: &Item| if let Item::Byte(byte) = item { Some(*byte) } else { None };
         if self.anchored { None } else { self.items.iter().map(byte).collect() }
     }
+}
 
-    /// Whether a match is found sooner here than by C: where most bytes need no more than a look,
-    /// because no match begins with them.
-    pub fn is_sought(&self) -> bool {
-        !self.anchored && self.first.is_some()
-    }
-
-    /// To match a text of length n takes C no more than n to the power of this ways.
-    ///
-    /// Each place of the text is a beginning. From there on, a repetition that nothing follows
-    /// succeeds as it is; one behind which no byte of its own may come has one end; any other may
-    /// have to be tried with each of n ends.
-    fn exponent(&self) -> f64 {
-        let mut exponent = 0.0f64;
-        for (at, item) in self.items.iter().enumerate().rev() {
-            let rest = &self.items[at + 1..];
-            exponent = match *item {
-                Item::Many(set, _) | Item::Few(set) => match self.follows(rest, set) {
-                    None => exponent,
-                    Some(false) => exponent.max(1.0),
-                    Some(true) => exponent + 1.0,
-                },
-                Item::Balanced(..) => exponent.max(1.0),
-                Item::Maybe(_) => exponent + 0.1,
-                Item::Again(_) => exponent + 0.3,
-                _ => exponent,
-            };
-        }
-        if self.anchored { exponent } else { exponent + 1.0 }
-    }
-
-    /// Whether what follows a repetition can begin within a set; `None` where nothing follows.
-    fn follows(&self, rest: &[Item], set: SetAt) -> Option<bool> {
-        let set = &self.sets[set as usize];
-        for item in rest {
-            return Some(match *item {
-                Item::Open(_) | Item::Place(_) | Item::Close(_) => continue,
-                Item::Byte(byte) | Item::Balanced(byte, _) => set[usize::from(byte)],
-                Item::One(other) | Item::Many(other, 1..) => {
-                    let other = &self.sets[other as usize];
-                    (0..256).any(|code| set[code] && other[code])
+/// Of repetitions makes known where alone they can end.
+fn know_ends(items: &mut [Item], sets: &[Set], pace: &Pace) -> mlua::Result<()> {
+    for at in 0..items.len() {
+        let (item, rest) = (items[at], &items[at + 1..]);
+        items[at] = match item {
+            Item::Many(set, least) => {
+                let bytes = &sets[set as usize];
+                pace.spend(bytes.len())?;
+                if can_follow(rest, bytes, sets) { item } else { Item::All(set, least) }
+            }
+            Item::Few(set) => {
+                let takes =
+                    |item: &&Item| !matches!(item, Item::Open(_) | Item::Place(_) | Item::Close(_));
+                match rest.iter().find(takes) {
+                    Some(Item::Byte(byte)) => Item::Until(set, *byte),
+                    _ => item,
                 }
-                Item::Last => false,
-                _ => true,
-            });
-        }
-        None
+            }
+            _ => item,
+        };
     }
+    Ok(())
+}
+
+/// Whether what follows a repetition may match where a byte of its set is. Nothing matches
+/// wherever the repetition ends, and so needs no other end.
+fn can_follow(rest: &[Item], set: &Set, sets: &[Set]) -> bool {
+    for item in rest {
+        return match *item {
+            Item::Open(_) | Item::Place(_) | Item::Close(_) => continue,
+            Item::Byte(byte) | Item::Balanced(byte, _) => set[usize::from(byte)],
+            Item::One(other) | Item::Many(other, 1..) | Item::All(other, 1..) => {
+                let other = &sets[other as usize];
+                (0..256).any(|code| set[code] && other[code])
+            }
+            Item::Last => false,
+            _ => true,
+        };
+    }
+    false
 }
 
 /// The bytes that a match can begin with; `None` where it can be empty, or begin with most bytes.
@@ -246,7 +226,7 @@ fn first_of(items: &[Item], sets: &[Set]) -> Option<Set> {
         return match *item {
             Item::Open(_) | Item::Place(_) => continue,
             Item::Byte(byte) | Item::Balanced(byte, _) => Some(single(byte)),
-            Item::One(set) | Item::Many(set, 1..) => Some(sets[set as usize]),
+            Item::One(set) | Item::Many(set, 1..) | Item::All(set, 1..) => Some(sets[set as usize]),
             _ => None,
         };
     }
@@ -340,7 +320,6 @@ impl Compiler<'_> {
                 let letter =
                     self.peek(1).ok_or(Wrong::Malformed("malformed pattern (ends with '%')"))?;
                 self.at += 2;
-                self.note_odd(letter);
                 let byte = (!letter.is_ascii_alphabetic()).then_some(letter);
                 (byte, self.place(from, || class(letter)))
             }
@@ -368,11 +347,6 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    /// `%g` is a class of later versions, and so of Luau.
-    fn note_odd(&mut self, letter: u8) {
-        self.is_odd |= letter | 0x20 == b'g';
-    }
-
     /// The set between brackets, the first of which is here.
     fn bracketed(&mut self) -> Result<SetAt, Wrong> {
         let from = self.at;
@@ -391,7 +365,6 @@ impl Compiler<'_> {
             match (letter, self.peek(1), self.peek(2)) {
                 (b'%', behind, _) => {
                     let behind = behind.ok_or(NO_BRACKET)?;
-                    self.note_odd(behind);
                     let class = class(behind);
                     for code in 0..256 {
                         set[code] |= class[code];
@@ -409,7 +382,6 @@ impl Compiler<'_> {
             }
         }
         self.at += 1;
-        self.brackets_max = self.brackets_max.max(self.at - from);
         if inverted {
             set.iter_mut().for_each(|is_in| *is_in = !*is_in);
         }

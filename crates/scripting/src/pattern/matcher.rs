@@ -2,7 +2,9 @@
 //! on a stack: what is matched costs no stack of the worker's thread.
 
 use super::items::{CAPTURES_MAX, Item, Pattern, SetAt};
+use super::known::Compiled;
 use crate::pace::Pace;
+use memchr::memchr;
 use memchr::memmem::Finder;
 
 /// Steps after which their number is told to the pace.
@@ -11,6 +13,8 @@ const STEPS: u32 = 1 << 13;
 const STEP: usize = 8;
 /// A text is searched for another one in pieces of so many bytes.
 const WINDOW: usize = 1 << 18;
+/// A text is searched for by its first byte until that was found so often in vain.
+const FIRST_MAX: usize = 4;
 /// Where a capture of a place ends.
 pub const PLACE: u32 = u32::MAX;
 
@@ -31,10 +35,20 @@ enum Left {
     Less { item: usize, at: usize, least: usize },
     /// A repetition can take the byte here, too.
     More { item: usize, set: SetAt, at: usize },
+    /// The same, up to this byte.
+    Until { item: usize, set: SetAt, byte: u8, at: usize },
     /// An item can be left out.
     Without { item: usize, at: usize },
     /// No way: a capture was another one before.
     Undo { capture: usize, was: Capture },
+}
+
+/// What a match works in. One is as good as another.
+#[derive(Default)]
+pub struct Room {
+    left: Vec<Left>,
+    /// The captures of the last match.
+    pub captures: [Capture; CAPTURES_MAX],
 }
 
 /// Matches one pattern with one text.
@@ -43,22 +57,21 @@ pub struct Matcher<'a> {
     text: &'a [u8],
     pace: &'a Pace,
     literal: Option<&'a Finder<'static>>,
-    left: Vec<Left>,
+    room: &'a mut Room,
     steps: u32,
-    /// The captures of the last match.
-    pub captures: [Capture; CAPTURES_MAX],
 }
 
 impl<'a> Matcher<'a> {
-    /// A matcher of a text with a pattern, of which `literal` finds the only text that it matches.
+    /// A matcher of a text with a pattern.
+    #[inline]
     pub fn new(
-        pattern: &'a Pattern,
-        literal: Option<&'a Finder<'static>>,
+        compiled: &'a Compiled,
         text: &'a [u8],
         pace: &'a Pace,
+        room: &'a mut Room,
     ) -> Matcher<'a> {
-        let (left, captures) = (Vec::new(), [Capture::default(); CAPTURES_MAX]);
-        Matcher { pattern, text, pace, literal, left, steps: 0, captures }
+        let Compiled { pattern, literal } = compiled;
+        Matcher { pattern, text, pace, literal: literal.as_ref(), room, steps: 0 }
     }
 
     /// The first match at or behind an offset: where it begins and ends.
@@ -101,18 +114,29 @@ impl<'a> Matcher<'a> {
 
     fn seek_literal(&mut self, mut at: usize) -> mlua::Result<Option<(usize, usize)>> {
         let Some(finder) = self.literal else { return Ok(None) };
-        let len = finder.needle().len();
+        let needle = finder.needle();
+        let len = needle.len();
+        // Where it is near, or its first byte is rare, looking for that is quicker.
+        let mut by_first = if len == 1 { usize::MAX } else { FIRST_MAX };
         while at + len <= self.text.len() {
             let end = self.text.len().min(at + len + WINDOW);
-            if let Some(found) = finder.find(&self.text[at..end]) {
-                self.pace.spend(found / crate::pace::COPIED)?;
-                return Ok(Some((at + found, at + found + len)));
-            }
-            self.pace.spend((end - at) / crate::pace::COPIED + 1)?;
-            // A match that begins before this ends would have been found.
-            at = end + 1 - len.max(1);
-            if end == self.text.len() {
-                break;
+            let window = &self.text[at..end];
+            let found = match needle.first() {
+                Some(first) if by_first > 0 => memchr(*first, window),
+                _ => finder.find(window),
+            };
+            self.pace.spend(found.unwrap_or(window.len()) / crate::pace::COPIED + 1)?;
+            match found {
+                Some(found) if by_first == 0 || window[found..].starts_with(needle) => {
+                    return Ok(Some((at + found, at + found + len)));
+                }
+                Some(found) => {
+                    by_first -= 1;
+                    at += found + 1;
+                }
+                None if end == self.text.len() => break,
+                // A match that begins before this ends would have been found.
+                None => at = end + 1 - len.max(1),
             }
         }
         Ok(None)
@@ -126,6 +150,9 @@ impl<'a> Matcher<'a> {
 
     /// Where a row of bytes of a set ends that begins at an offset.
     fn scan(&self, set: SetAt, mut at: usize) -> mlua::Result<usize> {
+        if Some(set) == self.pattern.any {
+            return Ok(self.text.len());
+        }
         let set = &self.pattern.sets[set as usize];
         loop {
             let end = self.text.len().min(at + WINDOW);
@@ -138,6 +165,24 @@ impl<'a> Matcher<'a> {
                 return Ok(at);
             }
         }
+    }
+
+    /// Where a byte stands, at or behind an offset, up to which all are of a set.
+    fn find_within(&self, set: SetAt, byte: u8, mut at: usize) -> mlua::Result<Option<usize>> {
+        let is_any = Some(set) == self.pattern.any;
+        let set = &self.pattern.sets[set as usize];
+        while at < self.text.len() {
+            let end = self.text.len().min(at + WINDOW);
+            let window = &self.text[at..end];
+            let stops = |other: &u8| *other == byte || !set[usize::from(*other)];
+            let found = if is_any { memchr(byte, window) } else { window.iter().position(stops) };
+            self.pace.spend(found.unwrap_or(window.len()))?;
+            match found {
+                Some(found) => return Ok((window[found] == byte).then_some(at + found)),
+                None => at = end,
+            }
+        }
+        Ok(None)
     }
 
     /// Where what begins at an offset with one byte, and balances with another, ends.
@@ -168,14 +213,17 @@ impl<'a> Matcher<'a> {
     /// Changes a capture, and remembers what it was.
     fn capture(&mut self, capture: u8, change: impl FnOnce(&mut Capture)) {
         let capture = usize::from(capture);
-        let was = self.captures[capture];
-        self.left.push(Left::Undo { capture, was });
-        change(&mut self.captures[capture]);
+        let Room { left, captures } = &mut *self.room;
+        // Where no other way is left, nobody will ask for what it was.
+        if !left.is_empty() {
+            left.push(Left::Undo { capture, was: captures[capture] });
+        }
+        change(&mut captures[capture]);
     }
 
     /// Whether the text of a capture stands at an offset: where it ends then.
     fn again(&self, capture: u8, at: usize) -> mlua::Result<Option<usize>> {
-        let Capture { start, end } = self.captures[usize::from(capture)];
+        let Capture { start, end } = self.room.captures[usize::from(capture)];
         // A capture of a place is no text.
         let Some(wanted) = self.text.get(start as usize..end as usize) else { return Ok(None) };
         self.pace.spend(wanted.len() / crate::pace::COPIED)?;
@@ -184,7 +232,7 @@ impl<'a> Matcher<'a> {
 
     /// Whether the pattern matches what begins at an offset: where the match ends.
     fn run(&mut self, start: usize) -> mlua::Result<Option<usize>> {
-        self.left.clear();
+        self.room.left.clear();
         let (mut at, mut place) = (start, 0);
         loop {
             self.count_step()?;
@@ -219,18 +267,29 @@ impl<'a> Matcher<'a> {
             Item::Many(set, least) => {
                 let (end, least) = (self.scan(set, at)?, at + usize::from(least));
                 if end > least {
-                    self.left.push(Left::Less { item: place + 1, at: end, least });
+                    self.room.left.push(Left::Less { item: place + 1, at: end, least });
                 }
                 (end >= least).then_some(end)
             }
+            Item::All(set, least) => {
+                let end = self.scan(set, at)?;
+                (end >= at + usize::from(least)).then_some(end)
+            }
             Item::Few(set) => {
-                self.left.push(Left::More { item: place + 1, set, at });
+                self.room.left.push(Left::More { item: place + 1, set, at });
                 Some(at)
+            }
+            Item::Until(set, byte) => {
+                let end = self.find_within(set, byte, at)?;
+                if let Some(at) = end {
+                    self.room.left.push(Left::Until { item: place + 1, set, byte, at });
+                }
+                end
             }
             Item::Maybe(set) => {
                 let is_in = self.is_in(set, at);
                 if is_in {
-                    self.left.push(Left::Without { item: place + 1, at });
+                    self.room.left.push(Left::Without { item: place + 1, at });
                 }
                 Some(at + usize::from(is_in))
             }
@@ -257,23 +316,31 @@ impl<'a> Matcher<'a> {
     /// The last way that is left: an item and an offset.
     #[inline]
     fn other_way(&mut self) -> mlua::Result<Option<(usize, usize)>> {
-        while let Some(left) = self.left.pop() {
+        while let Some(left) = self.room.left.pop() {
             self.count_step()?;
             match left {
                 Left::Less { item, at, least } => {
                     let at = at - 1;
                     if at > least {
-                        self.left.push(Left::Less { item, at, least });
+                        self.room.left.push(Left::Less { item, at, least });
                     }
                     return Ok(Some((item, at)));
                 }
                 Left::More { item, set, at } if self.is_in(set, at) => {
-                    self.left.push(Left::More { item, set, at: at + 1 });
+                    self.room.left.push(Left::More { item, set, at: at + 1 });
                     return Ok(Some((item, at + 1)));
                 }
                 Left::More { .. } => {}
+                Left::Until { item, set, byte, at } => {
+                    if self.is_in(set, at)
+                        && let Some(at) = self.find_within(set, byte, at + 1)?
+                    {
+                        self.room.left.push(Left::Until { item, set, byte, at });
+                        return Ok(Some((item, at)));
+                    }
+                }
                 Left::Without { item, at } => return Ok(Some((item, at))),
-                Left::Undo { capture, was } => self.captures[capture] = was,
+                Left::Undo { capture, was } => self.room.captures[capture] = was,
             }
         }
         Ok(None)
