@@ -4,7 +4,7 @@ CARGO ?= cargo
 PORT ?= 6379
 FUZZ_SECONDS ?= 60
 
-.PHONY: help run build test check bench fuzz compat crash model histories jobs setup docs
+.PHONY: help run build test check bench fuzz compat crash model histories leases jobs setup docs
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -52,6 +52,13 @@ model: ## Try a million interleavings of each check of the locks and of clients 
 histories: ## Check 2,000 histories for linearizability, and a million acquisitions of locks
 	REDSTART_HISTORIES=2000 $(CARGO) test --test linearizability
 	REDSTART_ACQUISITIONS=1000000 $(CARGO) test --test lock_safety
+
+leases: ## A million histories each of leases and of locks with fences, 500 kills, a stampede
+	REDSTART_LEASE_HISTORIES=1000000 $(CARGO) test -p redstart-engine --test lease_histories
+	REDSTART_LOCK_HISTORIES=1000000 $(CARGO) test -p redstart-engine --test lock_histories
+	REDSTART_FENCE_KILLS=500 $(CARGO) test --test fences
+	REDSTART_STAMPEDE_CLIENTS=1000 REDSTART_STAMPEDE_SECONDS=30 \
+		$(CARGO) test --test stampede -- --nocapture
 
 jobs: ## A million jobs through a stream's group of consumers, one in twenty of whom is killed
 	REDSTART_JOBS=1000000 $(CARGO) test --test consumer_groups

@@ -379,6 +379,14 @@ const NEWER: Counted = &[
     ("XGROUP CREATE n g 0", 1),
     ("XNACK n g FAIL IDS 1 1-1", 0),
     ("XNACK n g FAIL IDS 1 1-1 FORCE", 1),
+    ("LEASE.PUT lease 0123456789abcdef v", 0),
+    ("LOCK.ACQUIRE lock me TTL 100000", 1),
+    ("LOCK.ACQUIRE lock you TTL 100000", 0),
+    ("LOCK.RENEW lock me TTL 100000", 1),
+    ("LOCK.RENEW lock you TTL 100000", 0),
+    ("LOCK.FENCE lock 1", 1),
+    ("LOCK.RELEASE lock you", 0),
+    ("LOCK.RELEASE lock me", 1),
 ];
 
 /// Writing commands that have a test of their own here, or none because they are refused.

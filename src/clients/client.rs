@@ -13,6 +13,7 @@ use crate::system::log;
 use atomic_waker::AtomicWaker;
 use bytes::Bytes;
 use parking_lot::Mutex;
+use redstart_engine::keyspace::leases::Holder;
 use redstart_engine::keyspace::waiters::{Waiter, Wake};
 use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering,
@@ -102,6 +103,8 @@ pub struct ClientInfo {
     kept_bytes: [AtomicUsize; 4],
     /// What it waits in, if its command does.
     pub waiter: Mutex<Option<Arc<Waiter>>>,
+    /// The leases that it holds, once it has held one.
+    pub leases: OnceLock<Arc<Holder>>,
     /// Whether it waits for the end of a pause.
     pub postponed: AtomicBool,
     /// How it tracks the keys that it keeps copies of.
@@ -147,6 +150,10 @@ impl Wake for ClientInfo {
     fn wake(&self) {
         self.waker.wake();
     }
+
+    fn holder(&self) -> Option<Arc<Holder>> {
+        Some(self.leases.get_or_init(Arc::default).clone())
+    }
 }
 
 impl ClientInfo {
@@ -180,6 +187,7 @@ impl ClientInfo {
             watched: AtomicUsize::new(0),
             kept_bytes: Default::default(),
             waiter: Mutex::default(),
+            leases: OnceLock::new(),
             postponed: AtomicBool::new(false),
             tracking: Mutex::default(),
             output_limits,

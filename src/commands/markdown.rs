@@ -11,7 +11,8 @@ const HEAD: &str = "\
 
 Made of the commands' declarations by
 `make docs`; do not edit.
-The version is the Redis version that a command came with.
+The version is the Redis version that a command came with; for the group `cache`, which no Redis
+has, Redstart's.
 ";
 
 /// The page: a table for each group.

@@ -125,6 +125,7 @@ impl Load<'_> {
             let added = self.replay.add_library(text, false);
             added.map_err(|why| reader.fault(0, &format!("a library of functions: {why}")))?;
         }
+        parts.engine.keyspace.restore_locks(reader.locks().clone());
         Ok(reader.counts())
     }
 

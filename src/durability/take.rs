@@ -9,6 +9,7 @@ use crate::system::pace::{Backlog, Pace, Served};
 use parking_lot::{Mutex, MutexGuard};
 use redstart_config::Setting;
 use redstart_engine::Now;
+use redstart_engine::keyspace::locks::SavedLocks;
 use redstart_engine::keyspace::snapshot::Snapshot;
 use redstart_persistence::record::Times;
 use redstart_persistence::snapshot::{self, Counts, Header, Packing, Writer, encoder};
@@ -84,7 +85,8 @@ impl Durability {
             });
         let (name, packing) = (name(&moment), packing(parts));
         let file = begin_file(storage, &name, &moment, begun, packing);
-        let with_libraries = file.and_then(|writer| write_libraries(writer, &libraries));
+        let locks = parts.engine.keyspace.save_locks();
+        let with_libraries = file.and_then(|writer| write_apart(writer, &libraries, &locks));
         let writer = match with_libraries {
             Ok(writer) => writer,
             Err(error) => {
@@ -144,9 +146,14 @@ fn begin_file<'s>(
     Writer::with_packing(storage, name, &header, begun, packing)
 }
 
-/// Writes the libraries of functions.
-fn write_libraries<'s>(mut writer: Writer<'s>, libraries: &[Arc<[u8]>]) -> io::Result<Writer<'s>> {
-    match writer.write_libraries(libraries.iter().map(|text| &text[..])) {
+/// Writes what are no entries: the libraries of functions, and what is known of locks.
+fn write_apart<'s>(
+    mut writer: Writer<'s>,
+    libraries: &[Arc<[u8]>],
+    locks: &SavedLocks,
+) -> io::Result<Writer<'s>> {
+    let written = writer.write_libraries(libraries.iter().map(|text| &text[..]));
+    match written.and_then(|()| writer.write_locks(locks)) {
         Ok(()) => Ok(writer),
         Err(error) => {
             writer.abandon();

@@ -425,8 +425,12 @@ impl Evictor {
     /// Draws a key of a shard.
     fn draw(&self, engine: &'static Engine, at: usize, rank: Rank, now: Now) -> Option<Candidate> {
         let volatile_only = self.volatile_only.load(Relaxed);
+        // Freed after the unlock.
+        let _stale;
         let mut locked = engine.keyspace.lock_shard_unless_busy(at).ok()?;
         let shard = locked.shard_at(at);
+        // Values whose time is over go first.
+        _stale = shard.leases.take_stale();
         let fits = |db: &&(usize, &Db)| {
             !db.1.table().is_empty() && (!volatile_only || db.1.expires().volatile() > 0)
         };

@@ -325,6 +325,11 @@ impl Session {
             self.give_up(*apart);
         }
         self.discard();
+        // Nothing is granted to a client that does not wait.
+        self.blocked = None;
+        if let Some(holder) = self.info.leases.get() {
+            self.server.engine.keyspace.end_leases(holder);
+        }
         self.stop_monitoring();
         self.stop_tracking();
         if self.listens() {

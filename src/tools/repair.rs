@@ -188,6 +188,7 @@ fn repair_snapshot(directory: &Directory, name: &str) -> Result<String, ReadErro
             }
         };
         writer.write_libraries(reader.libraries().iter().map(|text| &text[..]))?;
+        writer.write_locks(reader.locks())?;
         Ok((wrong, reached_end))
     };
     let (wrong, reached_end) = match copy() {

@@ -49,6 +49,10 @@ fn filled(version: u32) -> Driver {
         driver.line("SADD set a b 17");
         driver.line("SADD numbers 1 2 3");
     }
+    if version > 16 {
+        driver.line("SET lock owner PXAT 4102444800000");
+        driver.line("LOCK.FENCE lock 1234567890123");
+    }
     if version > 8 {
         driver.line("ZADD sorted 1 a 2.5 b");
         driver.line("SET idle v");
@@ -71,6 +75,7 @@ fn every_released_format_is_still_read() {
         let header = Header { writer: "golden".into(), wall_ms: driver.now.wall_ms, sequence: 0 };
         let mut writer = Writer::create(&storage, "golden", &header, times).unwrap();
         writer.write_libraries([LIBRARY].into_iter()).unwrap();
+        writer.write_locks(&driver.engine.keyspace.save_locks()).unwrap();
         write_all(snapshot, writer, |_, _| Ok(())).unwrap();
         let bytes = storage.bytes("golden").expect("it was written");
         std::io::Write::write_all(&mut create(file(VERSION)), &bytes).unwrap();
@@ -83,6 +88,9 @@ fn every_released_format_is_still_read() {
         while reader.next_section().unwrap().is_some() {}
         assert_eq!(reader.libraries(), &[LIBRARY][..usize::from(version > 1)]);
         assert_eq!(state(&loaded), state(&filled(version)), "format {version}");
+        loaded.engine.keyspace.restore_locks(reader.locks().clone());
+        let fence = loaded.line("LOCK.INFO lock").contains("fence\r\n:1234567890123\r\n");
+        assert_eq!(fence, version > 16, "format {version}");
         for (key, idle_s) in [("idle", 70), ("idle-for-now", 70), ("text", 0)] {
             let is_known = version > 8;
             let there = loaded.line(&format!("OBJECT IDLETIME {key}"));

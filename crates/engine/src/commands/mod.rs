@@ -3,6 +3,7 @@
 
 pub mod arguments;
 pub mod bitmap;
+pub mod cache;
 pub mod expiry;
 pub mod geo;
 pub mod hash;
@@ -39,11 +40,12 @@ pub fn all() -> impl Iterator<Item = Declared> {
         set::COMMANDS,
         sorted_set::COMMANDS,
         stream::COMMANDS,
+        cache::COMMANDS,
         stream::group::COMMANDS,
         stream::info::COMMANDS,
     ];
     let data = families.into_iter().flatten().map(|command| Declared::from(*command));
-    let waiting = [list::WAITING, sorted_set::WAITING, stream::WAITING];
+    let waiting = [list::WAITING, sorted_set::WAITING, stream::WAITING, cache::WAITING];
     let waiting = waiting.into_iter().flatten().map(|command| Declared::from(*command));
     let containers = [&object::OBJECT, &stream::group::XGROUP, &stream::info::XINFO];
     data.chain(waiting).chain(containers.map(Declared::session))

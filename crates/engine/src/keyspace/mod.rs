@@ -24,6 +24,8 @@ pub mod db;
 mod escalation;
 pub mod garbage;
 pub mod ghosts;
+pub mod leases;
+pub mod locks;
 pub mod restore;
 pub mod shard;
 pub mod snapshot;
@@ -40,6 +42,7 @@ use crate::Error;
 use crate::hasher::{Hasher, SHARD_BITS, SHARDS, shard_of};
 use crate::keyspace::db::Db;
 use crate::keyspace::escalation::PATIENCE;
+use crate::keyspace::locks::Fences;
 use crate::keyspace::shard::Shard;
 use crate::keyspace::snapshot::pending::Buffers;
 use crate::storage::memory::prefetch;
@@ -96,6 +99,8 @@ pub struct Keyspace {
     buffers: Buffers,
     /// Whether a script holds shards for so long that clients do not wait for them.
     pub busy: Busy,
+    /// The last fence of a lock.
+    pub fences: Fences,
 }
 
 impl Keyspace {
@@ -110,6 +115,7 @@ impl Keyspace {
             expiry_paused: AtomicBool::new(false),
             buffers: Buffers::default(),
             busy: Busy::default(),
+            fences: Fences::default(),
         }
     }
 

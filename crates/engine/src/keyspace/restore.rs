@@ -26,8 +26,9 @@ impl Keyspace {
         for index in 0..SHARDS {
             let shard = view.shard_at(index);
             let parts: Vec<Db> = (0..shard.db_limit()).filter_map(|db| shard.take_db(db)).collect();
+            let known = (std::mem::take(&mut shard.leases), std::mem::take(&mut shard.locks));
             view.publish(index);
-            drop(parts);
+            drop((parts, known));
         }
     }
 

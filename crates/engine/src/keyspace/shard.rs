@@ -6,10 +6,13 @@
 
 use crate::keyspace::db::Db;
 use crate::keyspace::ghosts::Ghosts;
+use crate::keyspace::leases::{Leases, Place};
+use crate::keyspace::locks::{Lock, Locks};
 use crate::keyspace::snapshot::pending::{Queue, SnapshotItem};
 use crate::keyspace::tracking::{Changes, Tracked};
-use crate::keyspace::waiters::Waiters;
+use crate::keyspace::waiters::{Ready, Waiters};
 use crate::keyspace::watch::Watches;
+use crate::storage::entry::Entry;
 use std::sync::Arc;
 
 /// One shard: its part of every database. What leads to the buckets of database 0 is in one cache
@@ -27,6 +30,10 @@ pub struct Shard {
     pub waiters: Waiters,
     /// The keys of this shard that were evicted lately.
     pub ghosts: Ghosts,
+    /// Who computes the values of which keys of this shard.
+    pub leases: Leases,
+    /// The locks of this shard that have fences.
+    pub locks: Locks,
 }
 
 impl Shard {
@@ -75,9 +82,11 @@ impl Shard {
         self.tracked.touch(key, by_request, changes);
     }
 
-    /// The earliest noted deadline of all databases.
+    /// The earliest noted deadline of all databases, leases and locks.
     pub fn next_ms(&self) -> u64 {
-        self.dbs().filter_map(|(_, db)| db.expires().next_ms()).min().unwrap_or(u64::MAX)
+        let keys = self.dbs().filter_map(|(_, db)| db.expires().next_ms());
+        let others = [self.leases.next_ms(), self.locks.next_ms()].into_iter().flatten();
+        keys.chain(others).min().unwrap_or(u64::MAX)
     }
 
     /// One more than the highest index of a database that exists here.
@@ -95,6 +104,46 @@ impl Shard {
         let part = part.filter(|part| !part.table().is_empty())?;
         self.watches.touch_table(index, part.table(), 0);
         Some(part)
+    }
+
+    /// The time of a key is over: its value is kept if it may still be given for a while. Returns
+    /// it if not, else until when it is kept.
+    #[inline]
+    pub(crate) fn keep_stale(
+        &mut self,
+        db: usize,
+        hash: u64,
+        entry: Entry,
+        now_ms: u64,
+    ) -> Result<u64, Entry> {
+        if self.leases.is_empty() {
+            return Err(entry);
+        }
+        let key: Box<[u8]> = entry.key().into();
+        self.leases.keep(Place { db, hash, key: &key }, entry, now_ms)
+    }
+
+    /// Ends leases whose time is over, and tells who waits for one. Returns values to be dropped.
+    pub(crate) fn expire_leases(&mut self, now_ms: u64, ready: &mut Vec<Ready>) -> Vec<Entry> {
+        let waiters = &self.waiters;
+        self.leases.expire(now_ms, |db, hash, key| waiters.note_gone(db, hash, key, ready))
+    }
+
+    /// Whether a lock is held, as far as its key tells.
+    pub(crate) fn holds(&self, lock: &Lock) -> bool {
+        let table = self.db(lock.db).map(Db::table);
+        let entry = table.and_then(|table| Some(table.at(table.find(lock.hash, &lock.name)?)));
+        entry.is_some_and(|entry| lock.is_held_in(entry))
+    }
+
+    /// Forgets locks that are not held any more.
+    pub(crate) fn expire_locks(&mut self, now_ms: u64) {
+        let mut locks = std::mem::take(&mut self.locks);
+        locks.expire(now_ms, |place| {
+            let table = self.db(place.db)?.table();
+            Some(table.at(table.find(place.hash, place.key)?))
+        });
+        self.locks = locks;
     }
 
     /// Exchanges two databases. A key that comes past its deadline breaks no watch.

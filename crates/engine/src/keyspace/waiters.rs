@@ -7,6 +7,7 @@
 //! the order of arrival. A shard without waiters pays one branch.
 
 use crate::clock::Now;
+use crate::keyspace::leases::Holder;
 use crate::spec::{Command, KeyAt};
 use crate::sync::{AtomicU8, Mutex, Ordering};
 use bytes::Bytes;
@@ -18,7 +19,6 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// What a command that found nothing waits for.
-#[derive(Clone, Debug)]
 pub struct Wait {
     /// The keys, among the declared ones.
     pub keys: Range<usize>,
@@ -30,12 +30,15 @@ pub struct Wait {
     pub resumed: Option<OwnedArgs>,
     /// Whether it ends when one of the keys is gone, or holds something else.
     pub heeds_loss: bool,
+    /// Writes the reply when the time is up.
+    pub late: Late,
 }
 
 impl Wait {
     /// For any of these keys, for so many milliseconds.
     pub fn new(keys: Range<usize>, timeout_ms: u64) -> Wait {
-        Wait { keys, timeout_ms, least: 1, resumed: None, heeds_loss: false }
+        let late = Box::new(Reply::null_array);
+        Wait { keys, timeout_ms, least: 1, resumed: None, heeds_loss: false, late }
     }
 }
 
@@ -43,6 +46,11 @@ impl Wait {
 pub trait Wake: Send + Sync {
     /// Wakes it: the wait has ended, and the answer lies in the waiter.
     fn wake(&self);
+
+    /// Where the client's leases are noted, if they end with it.
+    fn holder(&self) -> Option<Arc<Holder>> {
+        None
+    }
 }
 
 /// Writes the reply to a wait whose time is up.
@@ -106,12 +114,11 @@ impl Waiter {
     /// A client that waits for `timeout_ms` milliseconds (zero is for ever) for what it `asked`.
     pub(crate) fn of(
         asked: Asked,
-        timeout_ms: u64,
+        (timeout_ms, late): (u64, Late),
         now: Now,
         protocol: Protocol,
         client: Arc<dyn Wake>,
     ) -> Waiter {
-        let late = Box::new(Reply::null_array);
         let waiter = Waiter::without_keys(timeout_ms, now, protocol, client, late);
         Waiter { asked: Some(asked), ..waiter }
     }
@@ -186,6 +193,11 @@ impl Waiter {
     /// Whether it ended because its time was up.
     pub fn is_late(&self) -> bool {
         self.state.load(Ordering::Acquire) == LATE
+    }
+
+    /// Where its client's leases are noted.
+    pub(crate) fn holder(&self) -> Option<Arc<Holder>> {
+        self.client.holder()
     }
 
     /// Whether it ends when one of its keys is gone.
@@ -338,6 +350,19 @@ impl Waiters {
     pub(crate) fn heed(&self, db: usize, key: &[u8]) -> bool {
         let line = self.0.as_ref().and_then(|queues| queues.get(&(db, key.into())));
         line.is_some_and(|line| line.heeding > 0)
+    }
+
+    /// Whether a client waits to be the next that has what is gone.
+    pub(crate) fn has_heirs(&self, db: usize, key: &[u8]) -> bool {
+        self.heirs(db, key) > 0
+    }
+
+    /// How many clients wait to be the next that have what is gone.
+    pub(crate) fn heirs(&self, db: usize, key: &[u8]) -> usize {
+        let Some(queues) = &self.0 else { return 0 };
+        let Some(line) = queues.get(&(db, key.into())) else { return 0 };
+        let is_heir = |waiter: &&Arc<Waiter>| waiter.heeds_loss() && waiter.is_waiting();
+        line.queue.values().filter(is_heir).count()
     }
 
     /// A key is gone.

@@ -32,10 +32,16 @@ impl Engine {
             }
         };
         self.begin(local);
+        local.granted = None;
         local.may_wait = true;
         self.run_in(&mut view, local, request, now, reply);
         local.may_wait = false;
         self.commit(local);
+        if let Some(granted) = local.granted.take() {
+            granted.bind(&mut view, client().holder());
+            self.serve(view, local, now);
+            return None;
+        }
         let waiter = local.wait.take().map(|wait| {
             let asked = Asked {
                 number: self.next_waiter(),
@@ -49,7 +55,8 @@ impl Engine {
                 serve: Box::new(serve),
             };
             let protocol = reply.protocol();
-            let waiter = Arc::new(Waiter::of(asked, wait.timeout_ms, now, protocol, client()));
+            let late = (wait.timeout_ms, wait.late);
+            let waiter = Arc::new(Waiter::of(asked, late, now, protocol, client()));
             register(&mut view, local, &waiter);
             waiter
         });

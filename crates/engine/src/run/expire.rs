@@ -54,7 +54,8 @@ impl Engine {
                         shard.touch(db, entry.key(), false, &mut local.changes);
                         shard.waiters.note_gone(db, hash, entry.key(), &mut local.ready);
                         local.effects.push_expired(db, entry.key());
-                        removed.push(entry);
+                        let kept = shard.keep_stale(db, hash, entry, now.mono_ms);
+                        removed.extend(kept.err());
                         expired_keys += 1;
                         count += 1;
                     }
@@ -71,6 +72,8 @@ impl Engine {
             }
         }
         self.commit(local);
+        removed.extend(view.shard_at(index).expire_leases(now.mono_ms, &mut local.ready));
+        view.shard_at(index).expire_locks(now.mono_ms);
         view.publish(index);
         self.serve(view, local, now);
         local.stats.expired_actively(expired_keys, expired_parts as u64);

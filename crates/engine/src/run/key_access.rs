@@ -88,7 +88,7 @@ impl<'a> KeyAccess<'a> {
         match db.expire_at(hash, slot, now_ms, hasher, usize::MAX) {
             Some(Due::Entry(entry)) => {
                 self.local.stats.expired_keys.add(1);
-                self.local.discard(entry);
+                self.part_from(key, entry);
                 let waiters = &self.view.shard(hash).waiters;
                 waiters.note_gone(self.db, hash, key.bytes, &mut self.local.ready);
                 self.local.effects.push_expired(self.db, key.bytes);
@@ -208,7 +208,11 @@ impl<'a> KeyAccess<'a> {
 
     #[inline]
     fn note_change(&mut self, hash: u64, key: &[u8], by_request: bool) {
-        self.view.shard(hash).touch(self.db, key, by_request, &mut self.local.changes);
+        let shard = self.view.shard(hash);
+        shard.touch(self.db, key, by_request, &mut self.local.changes);
+        if by_request && !shard.leases.is_empty() {
+            self.void_lease(Key { bytes: key, hash });
+        }
     }
 
     /// Counts a hit or a miss.
@@ -248,6 +252,12 @@ impl<'a> KeyAccess<'a> {
         let shard = self.view.shard(key.hash);
         self.local.stats.changes.add(1);
         shard.touch(self.db, key.bytes, true, &mut self.local.changes);
+        let shard = if shard.leases.is_empty() {
+            shard
+        } else {
+            self.void_lease(key);
+            self.view.shard(key.hash)
+        };
         shard.waiters.note(self.db, key.hash, key.bytes, &mut self.local.ready);
         let age = match slot {
             Some(_) => self.local.aging.fresh(self.now),
@@ -530,6 +540,7 @@ impl<'a> KeyAccess<'a> {
 
     /// Two databases were exchanged: keys of either that clients wait for may be there now.
     pub fn note_exchanged(&mut self, a: usize, b: usize) {
+        self.forget_leases(|db| db == a || db == b);
         for index in 0..SHARDS {
             let waiters = &self.view.shard_at(index).waiters;
             [a, b].iter().for_each(|db| waiters.note_db(*db, &mut self.local.ready));
@@ -541,8 +552,9 @@ impl<'a> KeyAccess<'a> {
         self.local.discard(Entry::new(b"", value, 0));
     }
 
-    /// Databases were emptied: all copies that clients keep are stale.
-    pub fn note_flushed(&mut self) {
+    /// One database was emptied, or all: all copies that clients keep are stale.
+    pub fn note_flushed(&mut self, only: Option<usize>) {
+        self.forget_leases(|db| only.is_none_or(|only| only == db));
         for index in 0..SHARDS {
             let shard = self.view.shard_at(index);
             shard.tracked.clear(&mut self.local.changes);

@@ -4,6 +4,7 @@
 //!   command, registry       what runs a command, and the table that finds it
 //!   call, key_access        what a handler works with
 //!   sorted_sets, streams    how it reaches one type of value
+//!   leases                  how it reaches what is known of a key beside its value
 //!   scan                    walks over the keys of all shards
 //!   worker_state            what a worker keeps from one run to the next
 //!   effect(s), event(s)     what was done: for the log, and for listeners
@@ -25,6 +26,7 @@ pub mod execute;
 pub mod expire;
 pub mod fieldset;
 pub mod key_access;
+pub mod leases;
 pub mod registry;
 pub mod scan;
 pub mod serve;

@@ -107,6 +107,7 @@ impl Engine {
         self.begin(local);
         // What ran last is another command: what made the key, or one behind it in its unit.
         local.writes = asked.command.is(WRITE);
+        local.granted = None;
         local.aging = self.options.aging();
         local.changes_before = local.stats.changes.value();
         let mut call = Call {
@@ -124,6 +125,9 @@ impl Engine {
             Served::Given
         });
         self.commit(local);
+        if let Some(granted) = local.granted.take() {
+            granted.bind(view, waiter.holder());
+        }
         let given = served == Served::Given;
         if given {
             view.shard(ready.hash).waiters.leave(asked.db, &ready.key, asked.number);

@@ -4,6 +4,7 @@ use crate::aging::Rule;
 use crate::clock::Now;
 use crate::keyspace::garbage::Garbage;
 use crate::keyspace::ghosts::{Recalled, Way};
+use crate::keyspace::leases::Granted;
 use crate::keyspace::shard::Shard;
 use crate::keyspace::tracking::Changes;
 use crate::keyspace::waiters::{Ready, Wait};
@@ -32,6 +33,8 @@ pub struct WorkerState {
     pub(crate) may_wait: bool,
     /// What the request waits for, if it has found nothing.
     pub(crate) wait: Option<Wait>,
+    /// The lease that the request that ran last was granted.
+    pub(crate) granted: Option<Granted>,
     /// What the request that runs has made before.
     pub offered: Option<Box<Apart>>,
     /// What the request is going to make, before it runs again.
@@ -104,6 +107,7 @@ impl WorkerState {
             ready: Vec::new(),
             may_wait: false,
             wait: None,
+            granted: None,
             offered: None,
             apart: None,
             fieldset: None,

@@ -69,6 +69,8 @@ fn group_category(command: &Command, container: Option<&Command>) -> Option<&'st
         // SORT is about the types that it sorts.
         "generic" if command.is(REACHES) => None,
         "generic" => Some("@keyspace"),
+        // Leases and locks are about strings.
+        "cache" => Some("@string"),
         "sorted-set" => Some("@sortedset"),
         "transactions" => Some("@transaction"),
         name => CATEGORIES.iter().find(|category| &category[1..] == name).copied(),

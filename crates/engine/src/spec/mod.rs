@@ -49,6 +49,7 @@ impl Arity {
 #[allow(missing_docs)]
 pub enum Group {
     Bitmap,
+    Cache,
     Cluster,
     Connection,
     Generic,
@@ -71,6 +72,7 @@ impl Group {
     pub fn name(self) -> &'static str {
         match self {
             Group::Bitmap => "bitmap",
+            Group::Cache => "cache",
             Group::Cluster => "cluster",
             Group::Connection => "connection",
             Group::Generic => "generic",

@@ -1,12 +1,13 @@
 //! The fixed numbers of the format, and what header and trailer hold.
 
+use crate::codec::Blob;
 use serde::{Deserialize, Serialize};
 
 /// The first bytes of every snapshot.
 pub const MAGIC: &[u8; 8] = b"REDSTART";
 /// The versions that are read, the last of which is written. Each two differ by two bits at least:
 /// no checksum covers them, and a flipped bit must not make one of another.
-pub const VERSIONS: [u32; 5] = [1, 2, 4, 8, 16];
+pub const VERSIONS: [u32; 6] = [1, 2, 4, 8, 16, 32];
 /// The version that is written.
 pub const VERSION: u32 = VERSIONS[VERSIONS.len() - 1];
 
@@ -28,6 +29,9 @@ pub const BEGUN: u8 = 5;
 /// Its last bytes.
 pub const ENDED: u8 = 6;
 
+/// The kind of a section about locks with fences; since version 32.
+pub const LOCKS: u8 = 7;
+
 /// This bit of a kind says that the payload is packed; since version 8. Header and trailer never
 /// are.
 pub const PACKED: u8 = 0x80;
@@ -43,6 +47,19 @@ pub struct Header {
     pub wall_ms: i64,
     /// The last record of the log whose effect it holds; zero without a log.
     pub sequence: u64,
+}
+
+/// A lock as it is saved: database, name, owner, fence.
+pub type Lock<'a> = (u32, Blob<'a>, Blob<'a>, u64);
+
+/// The payload of a section about locks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Locks<'a> {
+    /// The last fence that was drawn.
+    pub last_fence: u64,
+    /// The locks that were held.
+    #[serde(borrow)]
+    pub held: Vec<Lock<'a>>,
 }
 
 /// What a snapshot holds.

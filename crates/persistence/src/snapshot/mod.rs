@@ -6,10 +6,10 @@
 //! ```
 //!
 //! The first section is the header, the last one the trailer; one between them may hold libraries
-//! of functions, the others hold `count` entries each. A checksum covers its section's number,
-//! kind, count, length and payload; the trailer counts sections, entries and bytes; nothing follows
-//! it. So a file that is cut, or differs by a bit anywhere, or has its sections in another order,
-//! is not read as a snapshot.
+//! of functions, one the fences of locks; the others hold `count` entries each. A checksum covers
+//! its section's number, kind, count, length and payload; the trailer counts sections, entries and
+//! bytes; nothing follows it. So a file that is cut, or differs by a bit anywhere, or has its
+//! sections in another order, is not read as a snapshot.
 //!
 //! The payload of a section may be packed (`pack`), which its kind says.
 //!

@@ -1,8 +1,8 @@
 //! Reading a snapshot, strictly.
 
 use super::format::{
-    BEGUN, Counts, ENDED, ENTRIES, FRAME, HEADER, Header, LIBRARIES, MAGIC, PACKED, PACKS_SINCE,
-    START, TRAILER, VERSIONS, seal,
+    BEGUN, Counts, ENDED, ENTRIES, FRAME, HEADER, Header, LIBRARIES, LOCKS, Locks, MAGIC, PACKED,
+    PACKS_SINCE, START, TRAILER, VERSIONS, seal,
 };
 use super::pack::unpack;
 use crate::checksum::checksum;
@@ -10,6 +10,7 @@ use crate::codec::{self, Blob};
 use crate::fault::{Fault, ReadError};
 use crate::record::{self, Builder};
 use crate::storage::Storage;
+use redstart_engine::keyspace::locks::{Lock, SavedLocks};
 use redstart_engine::storage::entry::Entry;
 use std::io::Read;
 
@@ -24,6 +25,7 @@ pub struct Reader {
     header: Header,
     counts: Counts,
     libraries: Vec<Vec<u8>>,
+    locks: SavedLocks,
     /// What has been read of an entry that has yet to end.
     begun: Option<Section>,
     /// The kind of the section that was read last, and whose checksum was not right.
@@ -73,7 +75,7 @@ impl Reader {
     pub fn open(storage: &dyn Storage, name: &str) -> Result<Reader, ReadError> {
         let (input, len) = storage.open(name)?;
         let (file, header, counts) = (name.to_owned(), Header::default(), Counts::default());
-        let (libraries, begun) = (Vec::new(), None);
+        let (libraries, locks, begun) = (Vec::new(), SavedLocks::default(), None);
         let (at, version, wrong, has_skipped, in_doubt) = (0, 0, None, false, false);
         let mut reader = Reader {
             file,
@@ -84,6 +86,7 @@ impl Reader {
             header,
             counts,
             libraries,
+            locks,
             begun,
             wrong,
             has_skipped,
@@ -122,6 +125,11 @@ impl Reader {
         &self.libraries
     }
 
+    /// What was saved of locks, once all has been read.
+    pub fn locks(&self) -> &SavedLocks {
+        &self.locks
+    }
+
     /// The file's length in bytes.
     pub fn len(&self) -> u64 {
         self.len
@@ -140,7 +148,7 @@ impl Reader {
         self.counts.bytes = self.at;
         self.begun = None;
         self.has_skipped = true;
-        self.in_doubt = !matches!(kind & !PACKED, ENTRIES | LIBRARIES | ENDED);
+        self.in_doubt = !matches!(kind & !PACKED, ENTRIES | LIBRARIES | LOCKS | ENDED);
         true
     }
 
@@ -177,6 +185,10 @@ impl Reader {
                     let texts: Vec<Blob<'_>> = codec::decode_all(&section.payload)
                         .map_err(|what| self.fault(section.offset, &what))?;
                     self.libraries.extend(texts.iter().map(|text| text.0.to_vec()));
+                }
+                LOCKS if section.count == 0 => {
+                    self.locks = locks_in(&section.payload)
+                        .map_err(|what| self.fault(section.offset, &what))?;
                 }
                 TRAILER => {
                     self.check_trailer(&section, before)?;
@@ -254,6 +266,19 @@ impl Reader {
     pub fn fault(&self, offset: u64, what: &str) -> Fault {
         Fault { file: self.file.clone(), offset, what: what.to_owned() }
     }
+}
+
+/// Reads a section about locks.
+fn locks_in(payload: &[u8]) -> Result<SavedLocks, String> {
+    let Locks { last_fence, held }: Locks<'_> = codec::decode_all(payload)?;
+    let held = held.into_iter().map(|(db, name, owner, fence)| Lock {
+        db: db as usize,
+        hash: 0,
+        name: name.0.into(),
+        owner: owner.0.into(),
+        fence,
+    });
+    Ok(SavedLocks { last_fence, held: held.collect() })
 }
 
 /// Reads the entries of a section, each with its database.

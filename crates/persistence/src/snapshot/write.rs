@@ -1,8 +1,8 @@
 //! Writing a snapshot.
 
 use super::format::{
-    BEGUN, Counts, ENDED, ENTRIES, FRAME, HEADER, Header, LIBRARIES, MAGIC, PACKED, START, TRAILER,
-    VERSION, seal,
+    BEGUN, Counts, ENDED, ENTRIES, FRAME, HEADER, Header, LIBRARIES, LOCKS, Locks, MAGIC, PACKED,
+    START, TRAILER, VERSION, seal,
 };
 use super::pack::{Packer, Packing};
 use crate::checksum::checksum;
@@ -12,6 +12,7 @@ use crate::record::{self, Times};
 use crate::storage::{Storage, Stream};
 use parking_lot::Mutex;
 use redstart_engine::keyspace::garbage::Garbage;
+use redstart_engine::keyspace::locks::SavedLocks;
 use redstart_engine::keyspace::snapshot::{Encode, Snapshot, SnapshotItem};
 use redstart_engine::storage::entry::Entry;
 use std::io;
@@ -238,7 +239,7 @@ impl<'s> Writer<'s> {
 
     /// Writes the section whose frame lies at `at` in the buffer.
     fn write_section(&mut self, mut kind: u8, at: usize) -> io::Result<()> {
-        let is_content = matches!(kind, ENTRIES | LIBRARIES | BEGUN | ENDED);
+        let is_content = matches!(kind, ENTRIES | LIBRARIES | LOCKS | BEGUN | ENDED);
         if is_content && self.packer.pack(&mut self.section, FRAME) {
             kind |= PACKED;
         }
@@ -273,6 +274,24 @@ impl<'s> Writer<'s> {
         }
         codec::encode(&texts, &mut self.section);
         self.write_section(LIBRARIES, 0)
+    }
+
+    /// Writes what is known of locks, behind the entries taken so far.
+    ///
+    /// # Errors
+    /// When the storage fails; the snapshot is then to be given up.
+    pub fn write_locks(&mut self, saved: &SavedLocks) -> io::Result<()> {
+        if self.count > 0 {
+            self.write_section(ENTRIES, 0)?;
+        }
+        if saved.last_fence == 0 {
+            return Ok(());
+        }
+        let held = saved.held.iter();
+        let held = held.map(|it| (it.db as u32, Blob(&it.name), Blob(&it.owner), it.fence));
+        let locks = Locks { last_fence: saved.last_fence, held: held.collect() };
+        codec::encode(&locks, &mut self.section);
+        self.write_section(LOCKS, 0)
     }
 
     /// How many entries have been taken.

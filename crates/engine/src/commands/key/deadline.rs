@@ -119,6 +119,7 @@ fn expire(call: &mut Call<'_>, unit: ExpiryUnit) -> Result<(), Error> {
                 call.space.emit(|| [&b"PEXPIREAT"[..], key.bytes, at.as_bytes()]);
             }
         }
+        None if now.has_come(at_ms) && !call.space.has(key) => call.space.void_absent(key),
         None => {}
     }
     call.reply.integer(i64::from(slot.is_some()));

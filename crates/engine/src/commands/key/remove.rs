@@ -41,7 +41,10 @@ fn del(call: &mut Call<'_>) -> Result<(), Error> {
     let mut effect: Vec<&[u8]> = Vec::new();
     let mut removed = 0;
     for key in call.keys() {
-        let Some(slot) = call.space.find(key) else { continue };
+        let Some(slot) = call.space.find(key) else {
+            call.space.void_absent(key);
+            continue;
+        };
         call.space.remove(key, slot);
         removed += 1;
         if call.space.listened_to() {

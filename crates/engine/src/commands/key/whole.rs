@@ -213,7 +213,7 @@ fn flush(call: &mut Call<'_>, extent: Extent) -> Result<(), Error> {
         }
         call.space.view().publish(index);
     }
-    call.space.note_flushed();
+    call.space.note_flushed((extent == Extent::Selected).then_some(selected));
     if removed > 0 {
         call.emit_as_is();
     }

@@ -13,6 +13,7 @@ mod store;
 mod subsequence;
 
 use crate::run::command::DataCommand;
+pub(crate) use store::store;
 
 /// The commands of the family.
 pub static COMMANDS: &[&DataCommand] = &[

@@ -89,8 +89,9 @@ pub static GETDEL: DataCommand = declare("getdel", Group::String, Exactly(2))
     .run(|call| {
         get(call)?;
         let key = call.key(0);
-        if let Some(slot) = call.space.find(key) {
-            delete(call, key, slot);
+        match call.space.find(key) {
+            Some(slot) => delete(call, key, slot),
+            None => call.space.void_absent(key),
         }
         Ok(())
     });
