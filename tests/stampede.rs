@@ -33,7 +33,7 @@ struct Counts {
     at_once: AtomicU64,
     /// Computations whose value was not wanted any more.
     void: AtomicU64,
-    /// How long each read took.
+    /// How long those took that did not compute.
     waits: Mutex<Vec<Duration>>,
 }
 
@@ -54,8 +54,8 @@ impl Counts {
     }
 }
 
-/// How a client gets the value.
-type Read = fn(&mut Client, &Counts);
+/// How a client gets the value. Returns whether it has computed it.
+type Read = fn(&mut Client, &Counts) -> bool;
 
 fn number(name: &str, usual: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
@@ -66,37 +66,40 @@ fn call(client: &mut Client, words: &[&str]) -> Value {
 }
 
 /// A plain cache: whoever misses computes.
-fn cache_aside(client: &mut Client, counts: &Counts) {
-    if call(client, &["GET", "hot"]) == Value::Nil {
+fn cache_aside(client: &mut Client, counts: &Counts) -> bool {
+    let misses = call(client, &["GET", "hot"]) == Value::Nil;
+    if misses {
         let value = counts.compute().to_string();
         call(client, &["SET", "hot", &value, "PX", &TTL_MS.to_string()]);
     }
+    misses
 }
 
 /// With a lease; whoever comes meanwhile waits.
-fn lease(client: &mut Client, counts: &Counts) {
-    compute_or_read(client, counts, &["LEASE.GET", "hot", "WAIT", "20000"]);
+fn lease(client: &mut Client, counts: &Counts) -> bool {
+    compute_or_read(client, counts, &["LEASE.GET", "hot", "WAIT", "20000"])
 }
 
 /// With a lease, taken before the value's time is over; whoever comes meanwhile has the old value.
-fn early_lease(client: &mut Client, counts: &Counts) {
+fn early_lease(client: &mut Client, counts: &Counts) -> bool {
     let words = ["LEASE.GET", "hot", "EARLY", "100", "STALE", "WAIT", "20000"];
-    compute_or_read(client, counts, &words);
+    compute_or_read(client, counts, &words)
 }
 
-fn compute_or_read(client: &mut Client, counts: &Counts, words: &[&str]) {
+fn compute_or_read(client: &mut Client, counts: &Counts, words: &[&str]) -> bool {
     let Value::Items(_, fields) = call(client, words) else { panic!("an array") };
     let [state, value, token, _] = &fields[..] else { panic!("four fields") };
     let is = |name: &[u8]| *state == Value::Bulk(name.to_vec());
     assert!(!is(b"busy"), "nobody computes for so long");
     assert_eq!(*value == Value::Nil, is(b"miss"));
-    let Value::Bulk(token) = token else { return };
+    let Value::Bulk(token) = token else { return false };
     let (token, ttl) = (String::from_utf8_lossy(token).into_owned(), TTL_MS.to_string());
     let value = counts.compute().to_string();
     let put = ["LEASE.PUT", "hot", &token, &value, "PX", &ttl, "GRACE", "5000"];
     if call(client, &put) == Value::Int(0) {
         counts.void.fetch_add(1, SeqCst);
     }
+    true
 }
 
 /// Many clients read for a while.
@@ -115,13 +118,10 @@ fn run(read: Read) -> Counts {
                 let mut waits = Vec::new();
                 while Instant::now() < end {
                     let begun = Instant::now();
-                    let before = counts.computations.load(SeqCst);
-                    read(&mut client, counts);
-                    counts.reads.fetch_add(1, SeqCst);
-                    // A reader that computes has itself to wait for.
-                    if counts.computations.load(SeqCst) == before {
+                    if !read(&mut client, counts) {
                         waits.push(begun.elapsed());
                     }
+                    counts.reads.fetch_add(1, SeqCst);
                     thread::sleep(REST);
                 }
                 counts.waits.lock().expect("no client has failed").extend(waits);

@@ -229,6 +229,21 @@ fn nothing_is_left_of_what_is_over() {
 }
 
 #[test]
+fn a_connection_ends_a_bounded_number_of_leases() {
+    let mut world = world();
+    for n in 0..10_010 {
+        token(&mut world, 0, &format!("k{n}"));
+    }
+    assert_eq!(world.leases_of(0), 10_000);
+    world.die(0);
+    world.tick();
+    assert_eq!(get(&mut world, 1, "k9999").state, "miss");
+    assert_eq!(get(&mut world, 1, "k10000").state, "busy");
+    world.advance(10_000);
+    assert_eq!(get(&mut world, 1, "k10000").state, "miss");
+}
+
+#[test]
 fn other_types_and_arguments_are_refused() {
     let mut world = world();
     world.run(0, "RPUSH list x");

@@ -238,9 +238,12 @@ impl Leases {
     pub(crate) fn bind(&mut self, place: Place<'_>, token: u64, holder: Arc<Holder>) {
         let record = self.0.as_mut().and_then(|inner| inner.record_mut(place));
         let held = record.and_then(|record| record.held.as_mut());
-        if let Some(held) = held.filter(|held| held.token == token) {
+        let Some(held) = held.filter(|held| held.token == token) else { return };
+        let mut noted = holder.0.lock();
+        if noted.len() < BOUND_MAX {
             let Place { db, hash, key } = place;
-            holder.0.lock().insert(token, (db, hash, key.into()));
+            noted.insert(token, (db, hash, key.into()));
+            drop(noted);
             held.holder = Some(holder);
         }
     }
@@ -388,6 +391,10 @@ impl Leases {
         dropped
     }
 }
+
+/// Leases that end with one connection: those beyond end by their time, so that nobody has to wait
+/// for the end of a million of them.
+const BOUND_MAX: usize = 10_000;
 
 /// When a lease is over that was ended: before any moment of a request.
 const ENDED_MS: u64 = 1;
