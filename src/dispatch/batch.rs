@@ -145,9 +145,9 @@ pub fn parse_batch(
     (at > from).then_some(at)
 }
 
-/// Finds a request's command, hashes its keys, and fetches their buckets; `name` is the command's,
-/// as [`Parser::parse_plain`] gave it, or zero. `parts` becomes true if the value has parts that are
-/// looked up. Returns also whether the batch ends here.
+/// Finds a request's command, hashes its keys, and fetches what leads to their buckets; `name` is
+/// the command's, as [`Parser::parse_plain`] gave it, or zero. `parts` becomes true if the value
+/// has parts that are looked up. Returns also whether the batch ends here.
 #[inline(always)]
 fn look_up(
     session: &Session,

@@ -58,11 +58,7 @@ pub fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<
             None => execute(session, worker, request, source, &mut now, &mut account),
         };
         if flow != Flow::Done {
-            match flow {
-                Flow::Crowded => wait_for_room(session, worker, &batch[place..], source),
-                _ => put_back(session, worker, &batch[place..], source),
-            }
-            session.postponed = flow == Flow::Postponed;
+            wait_for(flow, session, worker, &batch[place..], source);
             batch.truncate(place);
             break;
         }
@@ -109,6 +105,22 @@ pub fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<
     take_out_garbage(worker, server);
 }
 
+/// Lets the requests of a batch wait from the first one on that did not run.
+#[cold]
+fn wait_for(
+    flow: Flow,
+    session: &mut Session,
+    worker: &Worker,
+    rest: &[Request],
+    source: Source<'_>,
+) {
+    match flow {
+        Flow::Crowded => wait_for_room(session, worker, rest, source),
+        _ => put_back(session, worker, rest, source),
+    }
+    session.postponed = flow == Flow::Postponed;
+}
+
 /// Takes back the reply of a request, which begins at `mark`, if CLIENT REPLY silences it.
 fn silence(session: &mut Session, request: &Request, errors_before: u32, mark: Mark) {
     if session.quiet != Quiet::No {
@@ -118,8 +130,8 @@ fn silence(session: &mut Session, request: &Request, errors_before: u32, mark: M
 }
 
 /// Whether nothing stands between the client's requests and data commands: no gate is shut, and
-/// nobody wants to know of them. It is asked once for the plain requests of a batch that follow each
-/// other, all of which had arrived by then.
+/// nobody wants to know of them. It is asked once for the plain requests of a batch that follow
+/// each other, all of which had arrived by then.
 fn is_clear(session: &Session, account: &Account) -> bool {
     let server = session.server;
     let of_server = !server.engine.keyspace.busy.is_set()

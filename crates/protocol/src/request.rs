@@ -163,10 +163,10 @@ impl Parser {
     }
 
     /// Parses the one request that begins at `input[start]` if it is whole and written as clients
-    /// write: at most nine arguments, the first of one to eight bytes, of which the last is no zero.
-    /// Its arguments' places are appended to `args`. Returns that first one's bytes, filled up with
-    /// zeros, and where the request ends. Without one, nothing has changed, and [`Parser::parse`]
-    /// has to tell why.
+    /// write: at most nine arguments, the first of one to eight bytes, of which the last is not
+    /// zero. Its arguments' places are appended to `args`. Returns that first one's bytes, filled
+    /// up with zeros, and where the request ends. Without one, nothing has changed, and
+    /// [`Parser::parse`] has to tell why.
     #[inline(always)]
     pub fn parse_plain(
         &self,

@@ -336,31 +336,6 @@ mod tests {
     }
 
     #[test]
-    fn short_names_are_found_by_their_words() {
-        let registry = Registry::new(crate::commands::all());
-        let word = |name: &str| {
-            let mut bytes = [0; 8];
-            bytes[..name.len()].copy_from_slice(name.as_bytes());
-            registry.get_short(u64::from_le_bytes(bytes)).map(|found| found.id)
-        };
-        let mut found = 0;
-        for registered in registry.iter().filter(|it| it.command.name.len() <= 8) {
-            let is_alone =
-                registered.container.is_none() && registered.command.subcommands.is_empty();
-            let expected = is_alone.then_some(registered.id);
-            for name in [registered.command.name.to_uppercase(), registered.command.name.into()] {
-                let same = registry.get(name.as_bytes()).is_some_and(|it| it.id == registered.id);
-                assert!(word(&name) == expected || !same, "{name}");
-            }
-            found += usize::from(is_alone);
-        }
-        assert!(found > 100, "{found}");
-        for name in ["", "g", "gett", "get1", "[et"] {
-            assert_eq!(word(name), None, "{name}");
-        }
-    }
-
-    #[test]
     fn names_up_to_sixteen_bytes_are_told_apart_by_their_words() {
         let words: Vec<Vec<u8>> = (0..=16)
             .flat_map(|len: usize| {

@@ -227,19 +227,6 @@ impl Entry {
         unsafe { std::slice::from_raw_parts(self.0.as_ptr().add(shape.key_at()), shape.key_len) }
     }
 
-    /// Whether this is the key.
-    #[inline(always)]
-    pub fn has_key(&self, key: &[u8]) -> bool {
-        let own = self.key();
-        // What is as long as most keys are is compared without a call.
-        match (own.first_chunk::<8>(), own.last_chunk::<8>()) {
-            (Some(first), Some(last)) if own.len() == key.len() && own.len() <= 16 => {
-                key.first_chunk() == Some(first) && key.last_chunk() == Some(last)
-            }
-            _ => own == key,
-        }
-    }
-
     /// The value of a string.
     ///
     /// # Panics

@@ -143,6 +143,19 @@ impl Entry {
         self.flags() & RAW != 0 || self.key().len() + bytes.len() > EMBSTR_MAX
     }
 
+    /// Whether this is the key.
+    #[inline(always)]
+    pub fn has_key(&self, key: &[u8]) -> bool {
+        let own = self.key();
+        // What is as long as most keys are is compared without a call.
+        match (own.first_chunk::<8>(), own.last_chunk::<8>()) {
+            (Some(first), Some(last)) if own.len() == key.len() && own.len() <= 16 => {
+                key.first_chunk() == Some(first) && key.last_chunk() == Some(last)
+            }
+            _ => own == key,
+        }
+    }
+
     /// Whether dropping this entry is worth a thread of its own.
     pub fn is_heavy(&self) -> bool {
         self.object().map_or_else(|| self.is_cut(), |object| object.parts() >= 64)

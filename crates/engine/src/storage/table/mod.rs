@@ -131,7 +131,7 @@ impl Segment {
 
     /// The home bucket: the upper bits of the six, so that a small segment's bucket covers a
     /// contiguous range of the largest one's.
-    #[inline]
+    #[inline(always)]
     fn home(&self, hash: u64) -> usize {
         (home_of(hash) * self.buckets.len()) >> HOME_BITS
     }
@@ -145,8 +145,7 @@ impl Segment {
     ) -> Option<(usize, usize, &Entry)> {
         let buckets: &[Bucket] = &self.buckets;
         let mask = buckets.len() - 1;
-        let mut at = (home_of(hash) * buckets.len()) >> HOME_BITS;
-        let mut left = buckets.len();
+        let (mut at, mut left) = (self.home(hash), buckets.len());
         loop {
             let bucket = &buckets[at];
             let mut candidates = bucket.candidates(tag_of(hash));
