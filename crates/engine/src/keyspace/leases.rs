@@ -36,7 +36,7 @@ pub struct Place<'a> {
     pub key: &'a [u8],
 }
 
-/// A lease that a request was granted, to be bound to its client's connection.
+/// A lease that a request was granted, and that may end with its client's connection.
 #[derive(Debug)]
 pub struct Granted {
     /// The database.
@@ -64,7 +64,7 @@ impl Keyspace {
     /// Ends the leases of a client whose connection has ended: who waits for one of the keys is
     /// served by the next tick.
     pub fn end_leases(&'static self, holder: &Holder) {
-        for (db, hash, key, token) in holder.take() {
+        for Granted { db, hash, key, token } in holder.take() {
             let mut view = self.lock([hash].into_iter());
             if view.shard(hash).leases.end(Place { db, hash, key: &key }, token) {
                 view.publish_earlier(LockedShards::index_of(hash), ENDED_MS);
@@ -76,13 +76,12 @@ impl Keyspace {
 /// The leases that one client holds, so that they end with its connection. A token stands here as
 /// long as its lease is in a shard.
 #[derive(Default)]
-pub struct Holder(Mutex<HashMap<u64, (usize, u64, Box<[u8]>)>>);
+pub struct Holder(Mutex<HashMap<u64, Granted>>);
 
 impl Holder {
-    /// Takes out all leases: database, hash and key of each, and its token.
-    pub(crate) fn take(&self) -> Vec<(usize, u64, Box<[u8]>, u64)> {
-        let held = std::mem::take(&mut *self.0.lock());
-        held.into_iter().map(|(token, (db, hash, key))| (db, hash, key, token)).collect()
+    /// Takes out all leases.
+    pub(crate) fn take(&self) -> Vec<Granted> {
+        std::mem::take(&mut *self.0.lock()).into_values().collect()
     }
 
     /// How many there are.
@@ -242,7 +241,7 @@ impl Leases {
         let mut noted = holder.0.lock();
         if noted.len() < BOUND_MAX {
             let Place { db, hash, key } = place;
-            noted.insert(token, (db, hash, key.into()));
+            noted.insert(token, Granted { db, hash, key: key.into(), token });
             drop(noted);
             held.holder = Some(holder);
         }
@@ -436,7 +435,8 @@ mod tests {
         assert_eq!(holder.len(), 3);
         assert!(leases.release(Place { key: b"a", ..K }, 1, at(50)));
         leases.void(Place { key: b"b", ..K });
-        assert_eq!(holder.take(), [(0, 7, b"c".as_slice().into(), 3)]);
+        let left: Vec<u64> = holder.take().iter().map(|granted| granted.token).collect();
+        assert_eq!(left, [3]);
         assert!(leases.end(Place { key: b"c", ..K }, 3));
         assert!(!leases.is_held(Place { key: b"c", ..K }, at(2)));
         leases.expire(2, |_, _, _| ());
