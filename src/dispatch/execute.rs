@@ -48,7 +48,8 @@ pub fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<
     let mut account = Account::open(session, now_ns, std::mem::take(&mut worker.ran));
     let mut clear = is_clear(session, &account);
     for (place, request) in batch.iter().enumerate() {
-        let plain = if clear { plain(server, request) } else { None };
+        let clear_now = clear && is_still_clear(session);
+        let plain = if clear_now { plain(server, request) } else { None };
         let before = account.before(session, &worker.local.stats, request.is_short(server));
         let mark = plain.is_none().then(|| session.out.mark());
         let flow = match plain {
@@ -131,20 +132,25 @@ fn silence(session: &mut Session, request: &Request, errors_before: u32, mark: M
 
 /// Whether nothing stands between the client's requests and data commands: no gate is shut, and
 /// nobody wants to know of them. It is asked once for the plain requests of a batch that follow
-/// each other, all of which had arrived by then.
+/// each other; what they must not miss is in [`is_still_clear`].
 fn is_clear(session: &Session, account: &Account) -> bool {
     let server = session.server;
     let of_server = !server.engine.keyspace.busy.is_set()
         && !server.durability.refuses()
-        && !server.evictor.is_on()
-        && !server.pause.is_on();
+        && !server.evictor.is_on();
     let of_client = session.apart.is_none()
-        && session.free_version == session.access.version()
         && session.queue.is_none()
         && session.quiet == Quiet::No
         && !session.listens()
         && !session.tracks;
     of_server && of_client && !account.is_monitored()
+}
+
+/// Whether nobody has changed the users, or paused commands: once that was replied to, nothing runs
+/// by the old rules. It is asked for each request.
+#[inline(always)]
+fn is_still_clear(session: &Session) -> bool {
+    session.free_version == session.access.version() && !session.server.pause.is_on()
 }
 
 /// A request's command and what runs it, if it is a data command that never waits.
@@ -155,7 +161,7 @@ fn plain(server: &'static Server, request: &Request) -> Option<(&'static Registe
     Some((registered, registered.at_once?))
 }
 
-/// Runs a plain request, where [`is_clear`].
+/// Runs a plain request, where [`is_clear`] and [`is_still_clear`].
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
 fn execute_plain(

@@ -1,10 +1,14 @@
 //! Requests on their way from bytes to handlers, a batch at a time.
 //!
 //! ```text
-//! pass 1   parse, look the command up, check arity, hash the keys, fetch their buckets
-//! pass 2   match tags, fetch the entries, and of hashes the fields
+//! pass 1   parse, look the command up, check arity, hash the keys, fetch what leads to them
+//! pass 2   fetch their buckets; then match tags, fetch the entries, and of hashes the fields
 //! pass 3   execute in order: gates, locks, handler, reply
 //! ```
+//!
+//! What nearly every request is has a short way through each pass, and all others the exact one:
+//! written as clients write (`Parser::parse_plain`), named by one word (`Registry::get_short`), a
+//! data command with no gate in its way (`execute::is_clear`).
 //!
 //! By pass 3 everything that the batch touches is in the cache or on its way. A request is one of
 //! a batch even when it is alone. The batch ends early where the rest could depend on what runs.
