@@ -13,12 +13,14 @@
 //! iterator, by which the locks are taken, too.
 
 pub mod file;
+pub mod guesses;
 pub mod log;
 pub mod pattern;
 pub mod selector;
 pub mod user;
 
 use crate::access::file::Users;
+use crate::access::guesses::Guesses;
 use crate::access::log::{Entry, Log, Refused};
 use crate::access::selector::{Denied, Reason};
 use crate::access::user::{Reading, User, is_name, join_selectors};
@@ -44,6 +46,8 @@ pub struct Access {
     log: Mutex<Log>,
     log_len_max: AtomicUsize,
     all_channels: AtomicBool,
+    /// The addresses from which logins have failed.
+    pub guesses: Guesses,
     /// How often what was refused, by [`Refused`].
     refused: [AtomicU64; 5],
 }
@@ -75,6 +79,7 @@ impl Access {
             log: Mutex::default(),
             log_len_max: AtomicUsize::new(0),
             all_channels: AtomicBool::new(false),
+            guesses: Guesses::default(),
             refused: Default::default(),
         };
         access.publish(&access.users.lock());
@@ -86,6 +91,7 @@ impl Access {
         self.log_len_max.store(config.count(Setting::AcllogMaxLen), Ordering::Relaxed);
         let all_channels = config.choice(Setting::AclPubsubDefault) == "allchannels";
         self.all_channels.store(all_channels, Ordering::Relaxed);
+        self.guesses.configure(config);
     }
 
     /// Counts up with every change of a user; never zero.
@@ -259,6 +265,7 @@ impl Access {
     /// Sets the counters that INFO shows back to zero.
     pub fn reset_stats(&self) {
         self.refused.iter().for_each(|counter| counter.store(0, Ordering::Relaxed));
+        self.guesses.reset_stats();
     }
 
     /// Counts and notes what was refused.

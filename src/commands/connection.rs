@@ -1,6 +1,7 @@
 //! PING, ECHO, SELECT, HELLO, AUTH, QUIT, RESET: what a client says about its connection.
 
 use crate::access::DEFAULT;
+use crate::access::guesses::LONGEST;
 use crate::access::log::{Place, Refused};
 use crate::commands::declare::{SessionCommand, is};
 use crate::dispatch::rights::{self, What};
@@ -215,10 +216,20 @@ fn authenticate(
             let place = if queues { Place::Transaction } else { Place::Request };
             let what = What { refused: Refused::Login, place, object: word.to_vec() };
             rights::note(session.server, &session.info, what, user);
+            slow_down(session);
             let text = "WRONGPASS invalid username-password pair or user is disabled.";
             Err(Error::text(text))
         }
     }
+}
+
+/// Lets the reply to a login that has failed wait, if there were many. Who does not read such
+/// replies, and goes on to guess, is not listened to any more.
+fn slow_down(session: &mut Session) {
+    let now_ms = session.server.clock.now().mono_ms;
+    let wait = session.access.guesses.failed(&session.info.addr, now_ms);
+    session.wait = session.wait.max(wait);
+    session.closing |= wait >= LONGEST;
 }
 
 /// QUIT

@@ -89,6 +89,8 @@ struct Turn {
     pauses: bool,
     /// A request waits for room in memory.
     lacks_room: bool,
+    /// How long the replies wait first.
+    wait: Duration,
 }
 
 /// Takes a connection on: a task of its own serves it until it ends, and then calls `on_end` with
@@ -128,6 +130,9 @@ async fn serve(server: &'static Server, connection: &Mutex<Connection>) -> io::R
         let turn = poll_fn(|cx| poll_turn(&mut connection.lock(), cx)).await?;
         if turn.ended {
             return Ok(());
+        }
+        if !turn.wait.is_zero() {
+            tokio::time::sleep(turn.wait).await;
         }
         if turn.writes {
             // Every connection that is ready is read before the first reply is written; but many
@@ -238,7 +243,8 @@ fn poll_turn(connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Resu
     let is_large = session.out.len() > KEEP_BYTES;
     let lacks_room = std::mem::take(&mut session.lacks_room);
     let closes = session.closing;
-    Poll::Ready(Ok(Turn { ended: !lives, writes, is_large, closes, pauses, lacks_room }))
+    let wait = std::mem::take(&mut session.wait);
+    Poll::Ready(Ok(Turn { ended: !lives, writes, is_large, closes, pauses, lacks_room, wait }))
 }
 
 /// Removes the client from the list of clients and calls `on_end`, however its task ends.

@@ -128,6 +128,7 @@ fn serve_one(connection: &mut Connection, worker: &mut Worker) {
     }
     // Replies from before the worker was held up may have to wait for the log.
     let holds = connection.session.server.durability.holds_replies();
+    let holds = holds || !connection.session.wait.is_zero();
     if !connection.session.out.is_empty() && (holds || !write(connection, worker)) {
         return;
     }
@@ -145,6 +146,10 @@ fn serve_one(connection: &mut Connection, worker: &mut Worker) {
     }
     worker.turns.resume();
     dispatch::run_kept(session, worker);
+    if !session.wait.is_zero() {
+        // It is the task that waits.
+        return session.info.wake();
+    }
     let (closes, waits) = (session.closing, session.input_waits);
     let all = write(connection, worker);
     if all && closes {

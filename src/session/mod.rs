@@ -31,6 +31,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::task::{self, Poll};
+use std::time::Duration;
 
 /// Output that a client may leave unread before it has authenticated, in bytes.
 pub const UNAUTHENTICATED_UNREAD: usize = 1024;
@@ -78,6 +79,9 @@ pub struct Session {
     pub wanted: usize,
     /// Whether the connection ends once the output is written.
     pub closing: bool,
+    /// How long the replies in `out` wait before they are written: one refuses a login, and there
+    /// were many such.
+    pub wait: Duration,
     /// Which replies CLIENT REPLY silences.
     pub quiet: Quiet,
     /// The last record of the log that the replies in `out` depend on; zero for none.
@@ -171,6 +175,7 @@ impl Session {
             parser: Parser::default(),
             wanted: 0,
             closing: false,
+            wait: Duration::ZERO,
             quiet: Quiet::No,
             log_mark: 0,
             queue: None,

@@ -10,4 +10,5 @@ mod support;
 
 mod decisions;
 mod files;
+mod guesses;
 mod taken_away;

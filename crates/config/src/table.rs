@@ -2,10 +2,11 @@
 //! whether it has an effect. The reader of redis.conf, the command line, CONFIG GET and CONFIG SET
 //! all stand on this table.
 //!
-//! It holds what Redis 7.0 to 8.6 and Valkey 9.1 know, and four of our own: `threads`,
-//! `redis-version`, `rdb-version` and `client-output-total-limit`. A parameter without effect is
-//! accepted, so that a redis.conf or valkey.conf as it is starts the server. One that promises what
-//! the server cannot do (replication, a cluster) is refused unless it has its default.
+//! It holds what Redis 7.0 to 8.6 and Valkey 9.1 know, and five of our own: `threads`,
+//! `redis-version`, `rdb-version`, `client-output-total-limit` and `auth-failure-burst`. A
+//! parameter without effect is accepted, so that a redis.conf or valkey.conf as it is starts the
+//! server. One that promises what the server cannot do (replication, a cluster) is refused unless
+//! it has its default.
 
 use crate::check::{
     any, is_directory_name, is_file_name, is_host_name, is_locale, is_node_address, is_node_name,
@@ -185,6 +186,7 @@ parameters! {
     Appendfilename = param("appendfilename", "appendonly.aof", Text(is_file_name)).immutable();
     Appendfsync = param("appendfsync", "everysec", Choice(&["everysec", "always", "no"]));
     Appendonly = param("appendonly", "no", YesNo);
+    AuthFailureBurst = param("auth-failure-burst", "100", Integer(0, INT));
     AutoAofRewriteMinSize = param("auto-aof-rewrite-min-size", "67108864", Memory(0, LONG));
     AutoAofRewritePercentage = param("auto-aof-rewrite-percentage", "100", Integer(0, INT));
     AvailabilityZone = param("availability-zone", "", Text(any)).without_effect();

@@ -76,6 +76,7 @@ pub fn stats(lines: &mut Lines, facts: &Facts) {
     lines.put("acl_access_denied_key", access.refused(Refused::Key));
     lines.put("acl_access_denied_channel", access.refused(Refused::Channel));
     lines.put("acl_access_denied_tls_cert", access.refused(Refused::Certificate));
+    lines.put("auth_failures_slowed", access.guesses.slowed());
 }
 
 pub fn command_stats(lines: &mut Lines, facts: &Facts) {
