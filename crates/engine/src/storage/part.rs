@@ -31,6 +31,11 @@ impl<T: Default + Clone> Part<T> {
         Part::Shared(shared)
     }
 
+    /// Whether another copy shares it now: a change would copy it.
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Part::Shared(shared) if Arc::strong_count(shared) > 1)
+    }
+
     /// The part, to be changed: copied first if it is shared.
     #[inline]
     pub fn own(&mut self) -> &mut T {
@@ -93,7 +98,9 @@ mod tests {
     fn a_change_of_a_shared_part_changes_a_copy() {
         let mut part = Part::Own(vec![1, 2]);
         let kept = part.share();
+        assert!(part.is_shared());
         part.own().push(3);
+        assert!(!part.is_shared() && !kept.is_shared());
         assert_eq!((&part[..], &kept[..]), (&[1, 2, 3][..], &[1, 2][..]));
     }
 

@@ -97,6 +97,11 @@ impl<T: Numbered> Dense<T> {
         self.chunks.iter().flat_map(|chunk| chunk.iter())
     }
 
+    /// Whether a copy shares the chunks, as far as the last one shows it.
+    pub fn is_shared(&self) -> bool {
+        self.chunks.last().is_some_and(Part::is_shared)
+    }
+
     /// A copy that shares the chunks.
     pub fn freeze(&mut self) -> Dense<T> {
         Dense {

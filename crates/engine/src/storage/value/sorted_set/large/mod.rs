@@ -464,7 +464,9 @@ impl Large {
                 self.tree.drop_page(page);
             }
         }
-        self.tree.settle(64 * STEPS);
+        // Pages all over are given back: where a copy shares them, each would be copied first.
+        let many = if self.tree.pages.is_shared() { 1 } else { 64 };
+        self.tree.settle(many * STEPS);
     }
 
     /// Members in the order of their hashes, from `cursor` on, until about `count` were seen.
