@@ -114,7 +114,7 @@ fn files_compressed_as_a_whole_are_read() {
         fs::copy(&file, &dump).expect("the directory is ours");
         let (said, whole) = run(&["check".as_ref(), &dump]);
         let len = fs::metadata(&plain).expect("it is there").len();
-        let wanted_said = format!("a whole RDB 80 file of 23 keys and 1 libraries, {len} bytes");
+        let wanted_said = format!("a whole RDB 80 file of 23 keys and 1 library, {len} bytes");
         assert!(whole && said.contains(&wanted_said), "{said}");
         let server = redstart(&directory, &[]);
         assert_eq!(contents(&mut server.client()), wanted, "{codec}");

@@ -6,6 +6,7 @@ use super::file::{builder, place};
 use super::for_load;
 use super::repair::repair;
 use crate::durability::{Directory, can_replay, read_manifest};
+use crate::system::log::counted;
 use crate::system::progress::{Audience, Progress};
 use clap::Parser;
 use redstart_engine::Engine;
@@ -136,18 +137,20 @@ fn check_redis(
     }
     let (units, commands) = check_commands(&mut input, progress, before)?;
     let bytes = input.len();
-    let behind = format!("{units} units of {commands} commands");
+    let behind =
+        format!("{} of {}", counted(units as u64, "unit"), counted(commands as u64, "command"));
     let Some(about) = about else {
         return Ok(format!("a whole append-only file of {behind}, {bytes} bytes"));
     };
     let About { version, entries, libraries, .. } = about;
     let remarks = remarks(&about);
+    let keys = counted(entries, "key");
     Ok(match units {
         0 => {
-            let what = format!("a whole {version} file of {entries} keys");
-            format!("{what} and {libraries} libraries, {bytes} bytes{remarks}")
+            let what = format!("a whole {version} file of {keys}");
+            format!("{what} and {}, {bytes} bytes{remarks}", libraries_of(libraries as u64))
         }
-        _ => format!("a whole {version} of {entries} keys and {behind}, {bytes} bytes{remarks}"),
+        _ => format!("a whole {version} of {keys} and {behind}, {bytes} bytes{remarks}"),
     })
 }
 
@@ -218,13 +221,18 @@ fn check_snapshot(
     progress.bytes.store(reader.len(), Relaxed);
     let (counts, header) = (reader.counts(), reader.header());
     Ok(format!(
-        "a whole snapshot of {} keys and {} libraries, {} bytes, by Redstart {}, up to record {}",
-        counts.entries,
-        reader.libraries().len(),
+        "a whole snapshot of {} and {}, {} bytes, by Redstart {}, up to record {}",
+        counted(counts.entries, "key"),
+        libraries_of(reader.libraries().len() as u64),
         reader.len(),
         header.writer,
         header.sequence
     ))
+}
+
+/// How many libraries there are.
+fn libraries_of(count: u64) -> String {
+    if count == 1 { "1 library".into() } else { format!("{count} libraries") }
 }
 
 fn check_segment(

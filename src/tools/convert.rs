@@ -4,6 +4,7 @@ use super::duplicate_keys::DuplicateKeys;
 use super::file::{builder, claim, place};
 use super::for_load::{Unloadable, place_of};
 use crate::durability::{Claim, Directory, check_regular, looks_like_rdb, remedy};
+use crate::system::log::counted;
 use crate::system::progress::{Audience, Progress};
 use clap::Parser;
 use redstart_engine::Engine;
@@ -156,7 +157,8 @@ impl Conversion<'_> {
             return Err(error);
         }
         let counts = self.written(writer.finish())?;
-        let what = format!("a snapshot of {} keys, {} bytes", counts.entries, counts.bytes);
+        let what =
+            format!("a snapshot of {}, {} bytes", counted(counts.entries, "key"), counts.bytes);
         Ok(match left_out.is_empty() {
             true => what,
             false => format!("{what}; left out: {left_out}"),
@@ -196,7 +198,7 @@ impl Conversion<'_> {
             return Err(error);
         }
         let bytes = self.written(writer.finish())?;
-        let keys = progress.keys.load(Relaxed);
-        Ok(format!("{version} of {keys} keys, {bytes} bytes"))
+        let keys = counted(progress.keys.load(Relaxed), "key");
+        Ok(format!("{version} of {keys}, {bytes} bytes"))
     }
 }

@@ -8,6 +8,7 @@
 use super::check::check;
 use super::file::{builder, place};
 use crate::durability::{Directory, can_replay, read_manifest};
+use crate::system::log::counted;
 use crate::system::progress::Progress;
 use redstart_engine::Engine;
 use redstart_engine::driver::Driver;
@@ -103,10 +104,11 @@ pub fn list(
         loading.load(&directory, &name, progress)?;
     }
     let Loading { found, keys, commands, .. } = loading;
+    let (keys, commands) = (counted(keys, "key"), counted(commands, "command"));
     Ok(match found.is_empty() {
-        true => (format!("all {keys} keys and {commands} commands load"), true),
+        true => (format!("all of {keys} and {commands} load"), true),
         false => {
-            let of = format!("{} of {keys} keys and {commands} commands", found.count());
+            let of = format!("{} of {keys} and {commands}", found.count());
             (format!("{of} will not load: {found}"), false)
         }
     })
