@@ -48,10 +48,11 @@ const LAST_PATIENCE: Duration = Duration::from_secs(10);
 /// while a script holds the worker up, and for a moment a thread that kills the client. So it is
 /// nearly always free.
 pub struct Connection {
+    /// What is kept of the client. It is dropped before the socket: a client that sees the end of
+    /// its connection listens to nothing any more.
+    pub session: Session,
     /// The socket.
     pub stream: Socket,
-    /// What is kept of the client.
-    pub session: Session,
     /// How much of its output is written, in bytes.
     pub written: usize,
 }
