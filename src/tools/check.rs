@@ -148,7 +148,7 @@ fn check_redis(
     Ok(match units {
         0 => {
             let what = format!("a whole {version} file of {keys}");
-            format!("{what} and {}, {bytes} bytes{remarks}", libraries_of(libraries as u64))
+            format!("{what} and {}, {bytes} bytes{remarks}", libraries_of(libraries))
         }
         _ => format!("a whole {version} of {keys} and {behind}, {bytes} bytes{remarks}"),
     })
