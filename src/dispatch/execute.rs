@@ -158,7 +158,10 @@ fn is_still_clear(session: &Session) -> bool {
 fn plain(server: &'static Server, request: &Request) -> Option<(&'static Registered, DataRun)> {
     let What::Command(id) = request.what else { return None };
     let registered = server.registry.at(id);
-    Some((registered, registered.at_once?))
+    match registered.runner {
+        Runner::Data(run, None) => Some((registered, run)),
+        _ => None,
+    }
 }
 
 /// Runs a plain request, where [`is_clear`] and [`is_still_clear`].

@@ -128,7 +128,7 @@ fn with_entry<R>(context: &mut Context<'_>, key: &[u8], f: impl FnOnce(&Entry) -
     let (db, now_ms) = (context.session.db, context.now.mono_ms);
     with_view(context, |view| {
         let db = view.shard(hash).db(db)?;
-        let entry = db.table().at(db.table().find(hash, key)?);
+        let entry = db.table().get(hash, key)?.1;
         let expired = (1..=now_ms).contains(&entry.deadline_ms());
         (!expired).then(|| f(entry))
     })

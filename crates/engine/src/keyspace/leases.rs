@@ -201,18 +201,19 @@ impl Leases {
         self.0.as_ref()?.due.first().map(|(at_ms, ..)| *at_ms)
     }
 
+    fn held(&self, place: Place<'_>, now: Now) -> Option<&Held> {
+        let held = self.0.as_ref()?.record(place)?.held.as_ref();
+        held.filter(|held| held.until_ms > now.mono_ms)
+    }
+
     /// Whether a lease of the key is held.
     pub fn is_held(&self, place: Place<'_>, now: Now) -> bool {
-        let record = self.0.as_ref().and_then(|inner| inner.record(place));
-        let held = record.and_then(|record| record.held.as_ref());
-        held.is_some_and(|held| held.until_ms > now.mono_ms)
+        self.held(place, now).is_some()
     }
 
     /// Whether a lease of the key is held by this token.
     pub fn is_held_by(&self, place: Place<'_>, token: u64, now: Now) -> bool {
-        let record = self.0.as_ref().and_then(|inner| inner.record(place));
-        let held = record.and_then(|record| record.held.as_ref());
-        held.is_some_and(|held| held.until_ms > now.mono_ms && held.token == token)
+        self.held(place, now).is_some_and(|held| held.token == token)
     }
 
     /// The stale value of the key, if there is one and it may still be given.

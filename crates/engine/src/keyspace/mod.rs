@@ -145,11 +145,15 @@ impl Keyspace {
         &self.hasher
     }
 
+    #[inline(always)]
+    fn hint_of(&self, hash: u64) -> &AtomicUsize {
+        &self.hints[(hash >> (64 - SHARD_BITS - HINT_BITS)) as usize]
+    }
+
     /// First pass of a batch: fetch what leads to the key's home bucket.
     #[inline(always)]
     pub fn prefetch_shard(&self, hash: u64) {
-        let hint: *const AtomicUsize =
-            &self.hints[(hash >> (64 - SHARD_BITS - HINT_BITS)) as usize];
+        let hint: *const AtomicUsize = self.hint_of(hash);
         prefetch(hint.cast());
         let shard: *const Padded = &self.shards[shard_of(hash)];
         prefetch(shard.cast());
@@ -159,8 +163,7 @@ impl Keyspace {
     #[inline(always)]
     pub fn prefetch_bucket(&self, db: usize, hash: u64) {
         if db == 0 {
-            let hint = &self.hints[(hash >> (64 - SHARD_BITS - HINT_BITS)) as usize];
-            prefetch_by_hint(hint.load(Relaxed), hash);
+            prefetch_by_hint(self.hint_of(hash).load(Relaxed), hash);
         } else {
             self.glance(db, hash, |db| db.table().prefetch_bucket(hash));
         }
@@ -231,7 +234,7 @@ impl Keyspace {
     ///
     /// # Errors
     /// [`Busy::error`], then.
-    #[inline(always)]
+    #[inline]
     pub fn lock_one_unless_busy(&'static self, hash: u64) -> Result<LockedShards, Error> {
         self.lock_shard_unless_busy(shard_of(hash))
     }
@@ -326,7 +329,7 @@ impl Keyspace {
     }
 
     /// Locks one shard while none is held; None when it gave up.
-    #[inline(always)]
+    #[inline]
     fn acquire(&'static self, index: usize, wait: Wait) -> Option<Guard> {
         let free = self.shards[index].0.try_lock();
         free.or_else(|| self.wait_in_order(index, true, wait).ok())
@@ -408,7 +411,7 @@ impl Keyspace {
     ///
     /// # Errors
     /// As there.
-    #[inline(always)]
+    #[inline]
     pub fn lock_shard_unless_busy(&'static self, index: usize) -> Result<LockedShards, Error> {
         let guard = self.acquire(index, Wait::UntilBusy).ok_or_else(|| self.busy.error())?;
         Ok(LockedShards { keyspace: self, guards: Guards::One(index, guard) })

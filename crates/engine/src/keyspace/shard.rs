@@ -132,7 +132,7 @@ impl Shard {
     /// Whether a lock is held, as far as its key tells.
     pub(crate) fn holds(&self, lock: &Lock) -> bool {
         let table = self.db(lock.db).map(Db::table);
-        let entry = table.and_then(|table| Some(table.at(table.find(lock.hash, &lock.name)?)));
+        let entry = table.and_then(|table| Some(table.get(lock.hash, &lock.name)?.1));
         entry.is_some_and(|entry| lock.is_held_in(entry))
     }
 
@@ -141,7 +141,7 @@ impl Shard {
         let mut locks = std::mem::take(&mut self.locks);
         locks.expire(now_ms, |place| {
             let table = self.db(place.db)?.table();
-            Some(table.at(table.find(place.hash, place.key)?))
+            Some(table.get(place.hash, place.key)?.1)
         });
         self.locks = locks;
     }

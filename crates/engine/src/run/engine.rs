@@ -119,23 +119,13 @@ impl Engine {
     ///
     /// # Errors
     /// When a script holds it for too long.
-    #[inline(always)]
+    #[inline]
     pub fn lock(&'static self, command: &Command, keys: &[KeyAt]) -> Result<LockedShards, Error> {
         if let [key] = keys
             && !command.is(WHOLE_KEYSPACE | WALKS)
         {
-            return self.keyspace.lock_one_unless_busy(key.hash);
-        }
-        self.lock_others(command, keys)
-    }
-
-    #[inline(never)]
-    fn lock_others(
-        &'static self,
-        command: &Command,
-        keys: &[KeyAt],
-    ) -> Result<LockedShards, Error> {
-        if command.is(WHOLE_KEYSPACE) {
+            self.keyspace.lock_one_unless_busy(key.hash)
+        } else if command.is(WHOLE_KEYSPACE) {
             self.keyspace.lock_all_unless_busy()
         } else if command.is(WALKS) {
             Ok(self.keyspace.walk())

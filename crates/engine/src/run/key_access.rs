@@ -116,7 +116,7 @@ impl<'a> KeyAccess<'a> {
     /// The entry of a key that was looked up before, so that what was due of it is gone.
     pub fn peek(&self, key: Key<'_>) -> Option<&Entry> {
         let db = self.view.shard_ref(key.hash).db(self.db)?;
-        Some(db.table().at(db.table().find(key.hash, key.bytes)?))
+        Some(db.table().get(key.hash, key.bytes)?.1)
     }
 
     /// Fetches for reading: counts a hit or a miss and notes the access.

@@ -4,7 +4,7 @@
 //! hashed and compared: up to sixteen bytes they are the whole name. Subcommands are found in their
 //! container.
 
-use crate::run::command::{DataRun, Declared, Runner};
+use crate::run::command::{Declared, Runner};
 use crate::spec::{Begin, Command, FAST, Find, KeySpec, NOT_KEY, WALKS, WHOLE_KEYSPACE};
 use redstart_protocol::Args;
 
@@ -32,8 +32,6 @@ pub struct Registered {
     pub keys: KeyShape,
     /// What runs it: copied here, so that a request follows one pointer less.
     pub runner: Runner,
-    /// What runs it if it is a data command that never waits.
-    pub at_once: Option<DataRun>,
     folded: Folded,
 }
 
@@ -166,11 +164,7 @@ impl Registry {
         let Declared { command, runner } = declared;
         let (id, keys) = (self.commands.len() as u16, key_shape(command.keys));
         let folded = Folded::of(command.name.as_bytes());
-        let at_once = match runner {
-            Runner::Data(run, None) => Some(run),
-            _ => None,
-        };
-        self.commands.push(Registered { command, container, id, keys, runner, at_once, folded });
+        self.commands.push(Registered { command, container, id, keys, runner, folded });
     }
 
     fn index(&mut self, id: usize) {

@@ -138,20 +138,8 @@ impl WorkerState {
     /// Notes a use of an entry that stays as it is.
     #[inline(always)]
     pub(crate) fn note_use(&mut self, entry: &mut Entry, now: Now) {
-        if self.aging == Rule::Idle {
-            if !self.no_touch {
-                entry.touch(now.access_clock());
-            }
-        } else {
-            self.count_and_note(entry, now);
-        }
-    }
-
-    #[inline(never)]
-    fn count_and_note(&mut self, entry: &mut Entry, now: Now) {
         if self.aging != Rule::Modified && !self.no_touch {
-            self.count_use();
-            entry.touch(self.aging.used(entry.age(), now, &mut self.random));
+            self.count_and_touch(entry, now);
         }
     }
 
@@ -159,9 +147,22 @@ impl WorkerState {
     #[inline]
     pub(crate) fn note_change(&mut self, entry: &mut Entry, now: Now) {
         if self.aging == Rule::Modified || !self.no_touch {
-            self.count_use();
-            entry.touch(self.aging.used(entry.age(), now, &mut self.random));
+            self.count_and_touch(entry, now);
         }
+    }
+
+    #[inline(always)]
+    fn count_and_touch(&mut self, entry: &mut Entry, now: Now) {
+        match self.aging {
+            Rule::Idle => entry.touch(now.access_clock()),
+            _ => self.count_and_touch_by_rule(entry, now),
+        }
+    }
+
+    #[inline(never)]
+    fn count_and_touch_by_rule(&mut self, entry: &mut Entry, now: Now) {
+        self.count_use();
+        entry.touch(self.aging.used(entry.age(), now, &mut self.random));
     }
 
     #[inline]

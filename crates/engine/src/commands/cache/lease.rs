@@ -11,7 +11,7 @@
 //! What is known of a lease, and what voids its token, is in `keyspace/leases.rs`. In the effect
 //! stream LEASE.PUT is a SET; the others change nothing that is kept.
 
-use super::arguments::{duration_ms, wait_ms};
+use super::arguments::{duration_ms, left_ms, wait_ms};
 use crate::commands::expiry::ExpiryUnit;
 use crate::commands::string::store;
 use crate::commands::value::write_value;
@@ -27,9 +27,8 @@ use redstart_protocol::Reply;
 
 /// How long a lease is held that was asked for without a time.
 const LEASE_MS: u64 = 10_000;
-/// The time that is left of a value whose time is over, of one that has none, and of none.
+/// The time that is left of a value whose time is over, and of none.
 const OVER: i64 = 0;
-const ENDLESS: i64 = -1;
 const NOTHING: i64 = -2;
 
 /// LEASE.GET key [LEASE ms] [EARLY ms] [STALE] [WAIT ms]
@@ -220,10 +219,7 @@ fn answer(call: &mut Call<'_>, outcome: Outcome, options: &Options) -> Result<()
         Outcome::Hit(slot) | Outcome::Refresh(slot) => {
             let entry = space.entry(key, slot);
             write_value(reply, entry.string()?);
-            match entry.deadline_ms() {
-                0 => ENDLESS,
-                deadline_ms => i64::try_from(deadline_ms - now.mono_ms).unwrap_or(i64::MAX),
-            }
+            left_ms(entry.deadline_ms(), now)
         }
         Outcome::RefreshStale | Outcome::Stale => {
             let value = space.leases(key).stale(place, now).map(Entry::string).transpose()?;

@@ -6,7 +6,7 @@
 //!
 //! In the effect stream LOCK.ACQUIRE is a SET and a LOCK.FENCE.
 
-use super::arguments::wait_ms;
+use super::arguments::{left_ms, wait_ms};
 use crate::commands::arguments::count;
 use crate::commands::expiry::ExpiryUnit;
 use crate::commands::scan::Filter;
@@ -212,10 +212,7 @@ fn info(call: &mut Call<'_>) -> Result<(), Error> {
         None => reply.null(),
     }
     reply.bulk(b"ttl");
-    reply.integer(match deadline_ms {
-        0 => -1,
-        deadline_ms => i64::try_from(deadline_ms - now.mono_ms).unwrap_or(i64::MAX),
-    });
+    reply.integer(left_ms(deadline_ms, now));
     reply.bulk(b"waiting");
     reply.integer(waiting as i64);
     Ok(())
@@ -242,8 +239,7 @@ fn list(call: &mut Call<'_>) -> Result<(), Error> {
         let shard = call.space.view().shard_at(index);
         let locks = shard.locks.iter().filter(|lock| lock.db == db && filter.passes(&lock.name));
         let with_time = locks.filter_map(|lock| {
-            let table = shard.db(db)?.table();
-            let entry = table.at(table.find(lock.hash, &lock.name)?);
+            let (_, entry) = shard.db(db)?.table().get(lock.hash, &lock.name)?;
             let is_over = (1..=now.mono_ms).contains(&entry.deadline_ms());
             (!is_over && lock.is_held_in(entry)).then(|| (lock.clone(), entry.deadline_ms()))
         });
@@ -256,10 +252,7 @@ fn list(call: &mut Call<'_>) -> Result<(), Error> {
         call.reply.bulk(&lock.name);
         call.reply.bulk(&lock.owner);
         call.reply.integer(lock.fence as i64);
-        call.reply.integer(match deadline_ms {
-            0 => -1,
-            deadline_ms => i64::try_from(deadline_ms - now.mono_ms).unwrap_or(i64::MAX),
-        });
+        call.reply.integer(left_ms(deadline_ms, now));
     }
     Ok(())
 }

@@ -534,9 +534,9 @@ impl Entry {
     pub fn allocated(&self) -> usize {
         let shape = self.shape();
         let own = size_class(shape.size());
-        match (shape.kind, self.whole()) {
-            (_, Some(object)) => own + object.allocated(),
-            (KIND_LARGE, None) => match self.value() {
+        match shape.kind {
+            KIND_OBJECT => own + self.whole().map_or(0, Object::allocated),
+            KIND_LARGE => match self.value() {
                 Value::Large(long) => own + long.allocated(),
                 _ => own,
             },
