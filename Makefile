@@ -4,13 +4,16 @@ CARGO ?= cargo
 PORT ?= 6379
 FUZZ_SECONDS ?= 60
 
-.PHONY: help run build test check bench fuzz compat crash model histories leases jobs setup docs
+.PHONY: help run build wheel test check bench fuzz compat crash model histories leases jobs setup docs
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 build: ## Build the optimised binary
 	$(CARGO) build --release
+
+wheel: build ## Build dist/*.whl: the Python package with the server in it
+	python3 python/backend.py --program target/release/redstart --into dist
 
 run: build ## Serve on 127.0.0.1:6379, with data in snapshots/
 	./target/release/redstart --port $(PORT) --bind 127.0.0.1 --dir snapshots

@@ -1,0 +1,112 @@
+"""A backend of dogpile.cache on leases: of all processes one creates a value.
+
+    region = make_region().configure(
+        "redstart.leases",
+        expiration_time=60,
+        arguments={"url": "redis://127.0.0.1:6379", "redis_expiration_time": 3600},
+    )
+
+It is dogpile's own Redis backend, with two differences. Its mutex is a lease of the value's key, so
+that there is no lock key beside it, waiters do not poll, and a creator that dies frees it. And what
+a creator returns is stored only if nobody else has written or deleted the key meanwhile.
+
+    lease                  seconds that a creator has, 10 by default: more than the slowest takes
+    wait                   seconds to wait for another process's creator, 10 by default
+    redis_expiration_time  seconds after which the server forgets a value, a day by default: more
+                           than the region's expiration_time. Values that have no end have no lease
+
+What `async_creation_runner` creates in a thread of its own is stored whatever happened meanwhile.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from dogpile.cache.api import CacheMutex
+from dogpile.cache.backends.redis import RedisBackend
+
+from redstart.cache import lease
+from redstart.cache.lease import AS_BYTES, Settings, Wait
+
+_DAY = 86_400
+
+
+class LeaseBackend(RedisBackend):
+    """dogpile's Redis backend with leases as its mutexes."""
+
+    def __init__(self, arguments: Mapping[str, Any]) -> None:
+        given = {"redis_expiration_time": _DAY, **arguments}
+        seconds = {name: given.pop(name) for name in ("lease", "wait") if name in given}
+        if not given["redis_expiration_time"]:
+            raise ValueError(
+                "`redis_expiration_time` is more than 0: a value without an end has no lease"
+            )
+        # dogpile says that a value is to be renewed: however long it has left, the lease is wanted.
+        self.settings = Settings(ttl=given["redis_expiration_time"], early=1, **seconds)
+        # The tokens of mutexes that are held, by thread and key.
+        self.tokens: dict[tuple[int, Any], bytes] = {}
+        super().__init__(given)
+
+    def get_mutex(self, key: Any) -> LeaseMutex:
+        """The mutex of a key: its lease."""
+        return LeaseMutex(self, key)
+
+    def set_serialized(self, key: Any, value: Any) -> None:
+        """Stores a value: by its lease, if this thread holds that."""
+        self.writer_client.execute_command(*self._store(key, value))
+
+    def set_serialized_multi(self, mapping: Mapping[Any, Any]) -> None:
+        """Stores values: each by its lease, if this thread holds that."""
+        pipe = self.writer_client.pipeline(transaction=False)
+        for key, value in mapping.items():
+            pipe.execute_command(*self._store(key, value))
+        pipe.execute()
+
+    def _store(self, key: Any, value: Any) -> list[Any]:
+        token = self.tokens.get((threading.get_ident(), key))
+        if token is not None:
+            return lease.put_request(key, token, value, self.settings)
+        return ["SET", key, value, "PX", lease.milliseconds(self.settings.ttl or _DAY)]
+
+
+class LeaseMutex(CacheMutex):
+    """The lease of a key, as dogpile wants a mutex."""
+
+    def __init__(self, backend: LeaseBackend, key: Any) -> None:
+        self._backend, self._key = backend, key
+        self._place: tuple[int, Any] | None = None
+
+    def acquire(self, wait: bool = True) -> bool:
+        """Takes the lease. While another process creates the value: waits for it if there is none,
+        and leaves the work to that process if there is one."""
+        client = self._backend.writer_client
+        settings = self._backend.settings
+        waiting = Wait(self._key, settings, client.connection_pool)
+        if not wait:
+            words = [*waiting.request(), "WAIT", 0]
+            _, _, token, _ = client.execute_command(*words, **AS_BYTES)
+            return self._hold(token)
+        answer = None
+        while answer is None:
+            answer = waiting.answer(client.execute_command(*waiting.request(), **AS_BYTES))
+        self._hold(answer.token)
+        return True
+
+    def _hold(self, token: bytes | None) -> bool:
+        if token is not None:
+            self._place = (threading.get_ident(), self._key)
+            self._backend.tokens[self._place] = token
+        return token is not None
+
+    def release(self) -> None:
+        """Gives the lease back; what was stored by it stays."""
+        if self._place is not None:
+            token = self._backend.tokens.pop(self._place)
+            self._place = None
+            self._backend.writer_client.execute_command(*lease.drop_request(self._key, token))
+
+    def locked(self) -> bool:
+        """Whether this mutex holds the lease."""
+        return self._place is not None
