@@ -64,6 +64,12 @@ pub fn serve(config: Config) -> io::Result<()> {
     log_start(server);
     server.engine.keyspace.busy.watch(move || while_busy::serve(server));
     server.reclaimer.start(Served(server.stats))?;
+    #[cfg(target_os = "linux")]
+    {
+        use crate::system::huge_pages;
+        let body = || huge_pages::run(Served(server.stats));
+        std::thread::Builder::new().name("huge-pages".into()).spawn(body)?;
+    }
     server.durability.start()?;
     server.durability.follow_config()?;
     let ready = Arc::new(Barrier::new(startup.threads + 1));

@@ -124,7 +124,8 @@ async fn tick(server: &'static Server, index: usize, workers: usize) {
         server.heartbeats.beat(index);
         if index == 0 {
             server.evictor.note_resident(process::resident_bytes);
-            allocator::follow_data();
+            #[cfg(target_os = "linux")]
+            crate::system::huge_pages::follow_data();
         }
         if server.evictor.is_bloated() {
             collects_ns = collect(server, collects_ns);

@@ -139,10 +139,9 @@ pub fn collect() {
 /// What is worth more: speed, or few resident bytes beside those that are handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Thrift {
-    /// Memory comes in huge pages, where the system has them, once there is some data; it goes back
-    /// after a second.
+    /// What is full becomes huge pages (`huge_pages.rs`); memory goes back after a second.
     Fast,
-    /// Memory comes in small pages, goes back at once, and threads share what they have.
+    /// Pages stay small, go back at once, and threads share what they have.
     Small,
 }
 
@@ -152,42 +151,6 @@ const PURGE_DELAY: mi_option_t = 15;
 /// the page back if it has at most so many of that size. Others find a page's free blocks only
 /// while nobody has it.
 const PAGE_MAX_RECLAIM: mi_option_t = 41;
-
-/// Bytes handed out from which on memory comes in huge pages, if it is to: each thread touches some
-/// of many sizes, and an idle server would have six times as much as it uses.
-const HUGE_PAGES_FROM: usize = 4 << 20;
-
-/// Whether memory is to come in huge pages when there is more of it.
-static AWAITS_DATA: AtomicBool = AtomicBool::new(false);
-
-/// Run by the system before anything of Rust's, whose first blocks would come in huge pages.
-// SAFETY: the section holds functions of this type; this one needs nothing that is made later.
-#[cfg(target_os = "linux")]
-#[unsafe(link_section = ".init_array")]
-#[used]
-static BEGIN_SMALL: extern "C" fn() = {
-    extern "C" fn begin_small() {
-        allow_huge_pages(false);
-    }
-    begin_small
-};
-
-/// Has memory come in huge pages from now on, if it is to and there is enough data. Called by
-/// every tick.
-pub fn follow_data() {
-    if AWAITS_DATA.load(Relaxed) && allocated() >= HUGE_PAGES_FROM {
-        AWAITS_DATA.store(false, Relaxed);
-        allow_huge_pages(true);
-    }
-}
-
-fn allow_huge_pages(allowed: bool) {
-    // A system that cannot do so has no huge pages either.
-    #[cfg(target_os = "linux")]
-    let _ = rustix::thread::disable_transparent_huge_pages(!allowed);
-    #[cfg(not(target_os = "linux"))]
-    let _ = allowed;
-}
 
 /// Sets how memory comes and goes from now on.
 pub fn set_thrift(thrift: Thrift) {
@@ -200,9 +163,8 @@ pub fn set_thrift(thrift: Thrift) {
         mi_option_set(PURGE_DELAY, delay_ms);
         mi_option_set(PAGE_MAX_RECLAIM, pages);
     }
-    let waits = thrift == Thrift::Fast && allocated() < HUGE_PAGES_FROM;
-    AWAITS_DATA.store(waits, Relaxed);
-    allow_huge_pages(thrift == Thrift::Fast && !waits);
+    #[cfg(target_os = "linux")]
+    super::huge_pages::set_wanted(thrift == Thrift::Fast);
 }
 
 /// A block of every size up to 8 KiB. mimalloc gives each thread pages of its own for each size,

@@ -4,6 +4,8 @@
 pub mod allocator;
 pub mod clock;
 pub mod heartbeats;
+#[cfg(target_os = "linux")]
+pub mod huge_pages;
 pub mod log;
 pub mod pace;
 pub mod process;

@@ -37,7 +37,7 @@ pub struct Served(pub &'static [Arc<Stats>]);
 
 impl Served {
     /// Bytes of requests so far.
-    fn bytes(self) -> u64 {
+    pub fn bytes(self) -> u64 {
         self.0.iter().map(|stats| stats.net_input_bytes.value()).sum()
     }
 }

@@ -75,10 +75,17 @@ impl Driver {
 
     /// Runs one command and returns the reply's bytes.
     pub fn call(&mut self, args: &[&[u8]]) -> Vec<u8> {
+        self.call_before_drop(args, || {})
+    }
+
+    /// Runs one command, calls `after`, and only then drops the large values that it removed.
+    /// Returns the reply's bytes.
+    pub fn call_before_drop(&mut self, args: &[&[u8]], after: impl FnOnce()) -> Vec<u8> {
         let mut reply = Reply::new(self.protocol);
         if let Err(error) = self.run(args, &mut reply) {
             error.write(&mut reply);
         }
+        after();
         self.local.garbage.clear();
         reply.to_vec()
     }
