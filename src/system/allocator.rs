@@ -236,9 +236,12 @@ unsafe impl GlobalAlloc for Mimalloc {
         // SAFETY: the caller has checked that the size, rounded up, is no overflow.
         let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
         let (size, align) = (layout.size(), layout.align());
+        // mimalloc leaves a block where it is while half of it is used: then the rest would be lost.
+        let gets_smaller = new_size < size && size_class(new_size) < size_class(size);
         // SAFETY: the caller's block came from one of the functions here, with this layout.
         let grown = unsafe {
             match (is_huge(layout), is_huge(new_layout)) {
+                (false, false) if gets_smaller => return self.replace(block, layout, new_layout),
                 (false, false) if align <= PLAIN_ALIGN => mi_realloc(block.cast(), new_size).cast(),
                 (false, false) => mi_realloc_aligned(block.cast(), new_size, align).cast(),
                 (true, true) => huge::remap(block, size, new_size),
@@ -253,7 +256,7 @@ unsafe impl GlobalAlloc for Mimalloc {
 }
 
 impl Mimalloc {
-    /// Copies a block that becomes a mapping, or no longer is one.
+    /// Copies a block into one of another size or kind.
     ///
     /// # Safety
     /// As of `realloc`.
