@@ -192,7 +192,7 @@ impl Reader {
                 }
                 TRAILER => {
                     self.check_trailer(&section, before)?;
-                    self.counts = before;
+                    self.counts = Counts { bytes: self.at, ..before };
                     return Ok(None);
                 }
                 _ => return Err(self.fault(start, "a section of an unknown kind").into()),

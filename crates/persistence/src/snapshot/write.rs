@@ -299,7 +299,8 @@ impl<'s> Writer<'s> {
         self.counts.entries + u64::from(self.count)
     }
 
-    /// Ends the snapshot: when this returns, it has its name and is safe.
+    /// Ends the snapshot: when this returns, it has its name and is safe. The bytes of what is
+    /// returned are the whole file's.
     ///
     /// # Errors
     /// When the storage fails: then there is no such snapshot, and an older one of that name is
@@ -323,10 +324,10 @@ impl<'s> Writer<'s> {
         if self.count > 0 {
             self.write_section(ENTRIES, 0)?;
         }
-        let counts = self.counts;
-        codec::encode(&counts, &mut self.section);
+        let before = self.counts;
+        codec::encode(&before, &mut self.section);
         self.write_section(TRAILER, 0)?;
-        Ok(counts)
+        Ok(Counts { bytes: self.counts.bytes, ..before })
     }
 
     /// Gives the snapshot up.
