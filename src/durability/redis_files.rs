@@ -54,8 +54,8 @@ fn read_rdb(
     let (mut entries, mut counted) = (Vec::with_capacity(BATCH), reader.at());
     // Where each of the entries lies in the file.
     let mut places = Vec::with_capacity(BATCH);
+    let mut now = clock.now();
     loop {
-        let now = clock.now();
         let builder = Builder { options, hasher, now };
         let found = reader.next(builder)?;
         let ended = found.is_none();
@@ -83,6 +83,7 @@ fn read_rdb(
                 .map_err(|found| reader.fault(places[found.place], twice(found.db, &found.key)))?;
             places.clear();
             counted = reader.at();
+            now = clock.now();
         }
         if ended {
             log_about(&reader);

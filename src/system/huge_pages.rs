@@ -39,7 +39,7 @@ const FROM: usize = 4 << 20;
 const CHANGE: usize = HUGE;
 /// Between two looks through the heap.
 const PAUSE: Duration = Duration::from_millis(100);
-/// While clients are served, the thread rests so many times longer than it works.
+/// While others are at work, the thread rests so many times longer than it works.
 const REST: u32 = 10;
 /// After so long a part that became huge is looked at again: parts of it may have been given back.
 const REVIEW: Duration = Duration::from_secs(60);
@@ -161,10 +161,12 @@ impl Heap {
         Ok(entries.chunks_exact(ENTRY).filter(is_missing).count() <= MISSING_MAX)
     }
 
-    /// Makes a huge page of a part, and rests if clients are being served. Returns whether it is
-    /// one now.
+    /// Makes a huge page of a part, and rests if clients are being served or data is being loaded.
+    /// Returns whether it is one now.
     fn collapse(&mut self, start: usize) -> io::Result<bool> {
-        let (began, served) = (Instant::now(), self.served.bytes());
+        let began = Instant::now();
+        let busy = || (self.served.bytes(), allocated() / SMALL);
+        let before = busy();
         // Where the system gives huge pages unasked, others may be given some now. So be it.
         allow(true);
         let result = touch_and_free().and_then(|()| collapse(start));
@@ -178,8 +180,9 @@ impl Heap {
             }
             result => result?,
         }
+        let is_busy = busy() != before;
         self.huge.insert(start);
-        if self.served.bytes() != served {
+        if is_busy {
             std::thread::sleep(began.elapsed() * REST);
         }
         Ok(true)

@@ -43,9 +43,12 @@ impl Keyspace {
         let mut entries = entries.drain(..);
         while entries.len() > 0 {
             let batch = BATCH.min(entries.len());
-            for (hash, (db, entry)) in hashes.iter_mut().zip(&entries.as_slice()[..batch]) {
+            for (hash, (_, entry)) in hashes.iter_mut().zip(&entries.as_slice()[..batch]) {
                 *hash = hasher.hash(entry.key());
-                self.prefetch_bucket(*db, *hash);
+                self.prefetch_shard(*hash);
+            }
+            for (&hash, (db, _)) in hashes.iter().zip(&entries.as_slice()[..batch]) {
+                self.prefetch_bucket(*db, hash);
             }
             for &hash in &hashes[..batch] {
                 let place = count - entries.len();
