@@ -236,7 +236,7 @@ unsafe impl GlobalAlloc for Mimalloc {
         // SAFETY: the caller has checked that the size, rounded up, is no overflow.
         let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
         let (size, align) = (layout.size(), layout.align());
-        // mimalloc leaves a block where it is while half of it is used: then the rest would be lost.
+        // mimalloc leaves a block where it is while half of it is used: the rest would be lost.
         let gets_smaller = new_size < size && size_class(new_size) < size_class(size);
         // SAFETY: the caller's block came from one of the functions here, with this layout.
         let grown = unsafe {

@@ -3,8 +3,8 @@
 //! Random reads of much data wait for the page table's entries more than for the data, unless pages
 //! are huge. But whoever first touches a huge page waits until it is zeroed: .3 ms, and 7 to 30 ms
 //! where a hypervisor has to find the memory; and a huge page of which a part is used is resident
-//! as a whole, for each thread and each kind of block. So workers touch small pages only: the heap is
-//! resident as far as it is used, and grows by a microsecond at a time. What has become full is
+//! as a whole, for each thread and each kind of block. So workers touch small pages only: the heap
+//! is resident as far as it is used, and grows by a microsecond at a time. What has become full is
 //! copied into a huge page later, here. The system picks that page itself: the one that was freed
 //! last, and this thread has just touched and freed one, so that the copy, for which others may
 //! wait, is short.

@@ -60,6 +60,7 @@ impl From<Args> for Plan {
         let mut groups = args.only;
         if groups.is_empty() {
             groups = Group::value_variants().to_vec();
+            groups.retain(|group| *group != Group::Scale);
         }
         groups.sort_unstable();
         groups.dedup();

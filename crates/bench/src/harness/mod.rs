@@ -22,6 +22,7 @@ mod precedence;
 mod publish;
 mod release;
 mod report;
+mod scale;
 mod scripts;
 mod server;
 mod sets;
@@ -80,6 +81,7 @@ fn run(plan: &Plan) -> Outcome<bool> {
             Group::Memory => sections.push(memory::run(plan, &cores)),
             Group::Stall => sections.push(stall::run(plan, &cores)),
             Group::Hits => sections.push(hits::run(plan, &cores)),
+            Group::Scale => sections.push(scale::run(plan, &cores)),
             Group::Expiry => sections.push(expiry::run(plan, &cores)),
             Group::Workers => sections.push(workers::run(plan, &cores)),
             Group::Big => sections.push(big::run(plan, &cores)),

@@ -48,6 +48,8 @@ pub enum Group {
     Snapshot,
     /// How many requests of a cache are hits, at equal bytes
     Hits,
+    /// 1, 2, 4 ... workers on as many cores; only if it is named
+    Scale,
 }
 
 impl Group {

@@ -3,7 +3,7 @@
 use super::chart;
 use super::client::Client;
 use super::outcome::Outcome;
-use super::plan::{Plan, REDSTART};
+use super::plan::{Group, Plan, REDSTART};
 use super::server::{Cores, Pin, Server};
 use std::fmt::Write;
 use std::fs;
@@ -150,7 +150,7 @@ pub fn page(plan: &Plan, facts: &str, sections: &[Section]) -> String {
     let (opening, sections) = chart::opening(sections);
     let mut out = format!(
         "# Benchmarks\n\n\
-         Written by `make bench` (`crates/bench`), all of it by one run; edits do not survive the \
+         Written by `make {}` (`crates/bench`), all of it by one run; edits do not survive the \
          next one.{}\n\n\
          {opening}{facts}\n\
          ## Method\n\n\
@@ -169,6 +169,7 @@ pub fn page(plan: &Plan, facts: &str, sections: &[Section]) -> String {
          the load is busier than the server, the throughput is the load's limit and not the \
          server's. Ratios compare with redis-server in the same run: for throughput more is \
          better, for CPU less.\n",
+        if plan.groups == [Group::Scale] { "scale" } else { "bench" },
         if plan.quick { " **A quick run: a first impression, not a record.**" } else { "" },
         plan.connections,
         short(plan.timing.measured.as_secs_f64()),

@@ -41,6 +41,8 @@ const GUARD: &str = r#"read -r _; kill -KILL "$1"; rm -r "$2""#;
 pub enum Pin {
     /// The server on one core, the load on another.
     Apart,
+    /// The server on the first so many cores.
+    First(usize),
     /// Both wherever the scheduler puts them.
     Free,
 }
@@ -64,6 +66,20 @@ impl Cores {
     /// The server's and the load's.
     pub fn used(&self) -> [usize; 2] {
         [self.server, self.load]
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.numbers().count()
+    }
+
+    /// Moves this thread to the `nth` of them.
+    pub fn move_to(&self, nth: usize) -> Outcome<()> {
+        move_to(self.numbers().nth(nth).unwrap_or(self.load))
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = usize> {
+        (0..CpuSet::MAX_CPU).filter(|&core| self.allowed.is_set(core))
     }
 
     /// Whether the server and the load must share one core: figures then mean little.
@@ -126,6 +142,11 @@ impl Server {
                 .map_err(|error| Failure(format!("{program}: {error}; is it built?")))?;
         match pin {
             Pin::Apart => move_to(cores.server)?,
+            Pin::First(count) => {
+                let mut set = CpuSet::new();
+                cores.numbers().take(count).for_each(|core| set.set(core));
+                sched_setaffinity(None, &set)?;
+            }
             Pin::Free => sched_setaffinity(None, &cores.allowed)?,
         }
         let mut command = Command::new(&program);
@@ -139,7 +160,7 @@ impl Server {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
-        if pin == Pin::Apart {
+        if pin != Pin::Free {
             move_to(cores.load)?;
         }
         let mut child =

@@ -117,7 +117,7 @@ impl Strips {
 }
 
 /// Each key of `dataset` once.
-fn strip(action: Action, dataset: Dataset, order: Order) -> Strip {
+pub fn strip(action: Action, dataset: Dataset, order: Order) -> Strip {
     let mut indices: Vec<usize> = (0..dataset.keys).collect();
     if order == Order::Shuffled {
         fastrand::Rng::with_seed(action.seed()).shuffle(&mut indices);
