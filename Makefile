@@ -4,7 +4,7 @@ CARGO ?= cargo
 PORT ?= 6379
 FUZZ_SECONDS ?= 60
 
-.PHONY: help run build wheel test check bench scale steps fuzz compat crash model histories leases jobs setup docs
+.PHONY: help run build wheel test check bench hits scale steps fuzz compat crash model histories leases jobs setup docs
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -38,6 +38,9 @@ docs: ## Write docs/commands.md and docs/parameters.md anew, from the declaratio
 
 bench: build ## Measure against redis-server, and write docs/benchmarks.md
 	$(CARGO) run --release -p redstart-bench -- --write docs/benchmarks.md
+
+hits: build ## Measure how many requests of a cache are hits, and write docs/hits.md
+	$(CARGO) run --release -p redstart-bench -- --only hits --write docs/hits.md
 
 scale: build ## Measure 1, 2, 4 ... workers on as many cores, and write docs/scale.md
 	$(CARGO) run --release -p redstart-bench -- --only scale --write docs/scale.md

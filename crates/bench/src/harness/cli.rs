@@ -12,7 +12,7 @@ pub struct Args {
     /// Smaller data, one round, half-second measurements: about a minute, for a first impression
     #[arg(long)]
     quick: bool,
-    /// Groups to run; all of them if not given
+    /// Groups to run; all but `hits` and `scale` if not given
     #[arg(long, value_delimiter = ',', value_name = "GROUP,...")]
     only: Vec<Group>,
     /// Interleaved rounds of the throughput groups; their medians are reported [default: 3]
@@ -60,7 +60,7 @@ impl From<Args> for Plan {
         let mut groups = args.only;
         if groups.is_empty() {
             groups = Group::value_variants().to_vec();
-            groups.retain(|group| *group != Group::Scale);
+            groups.retain(|group| !group.has_own_page());
         }
         groups.sort_unstable();
         groups.dedup();

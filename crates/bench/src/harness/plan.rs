@@ -46,13 +46,18 @@ pub enum Group {
     Log,
     /// A snapshot under full write load, and loading it
     Snapshot,
-    /// How many requests of a cache are hits, at equal bytes
+    /// How many requests of a cache are hits, at equal bytes; only if it is named
     Hits,
     /// 1, 2, 4 ... workers on as many cores; only if it is named
     Scale,
 }
 
 impl Group {
+    /// Whether it takes so long, or so many cores, that it is run for itself.
+    pub fn has_own_page(&self) -> bool {
+        matches!(self, Group::Hits | Group::Scale)
+    }
+
     /// Whether it is a part of the throughput tables.
     pub fn is_throughput(&self) -> bool {
         use Group::{Bitmaps, Commands, Hashes, Large, Lists, Scripts, Sets, SortedSets};

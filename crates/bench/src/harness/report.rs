@@ -169,7 +169,11 @@ pub fn page(plan: &Plan, facts: &str, sections: &[Section]) -> String {
          the load is busier than the server, the throughput is the load's limit and not the \
          server's. Ratios compare with redis-server in the same run: for throughput more is \
          better, for CPU less.\n",
-        if plan.groups == [Group::Scale] { "scale" } else { "bench" },
+        match plan.groups[..] {
+            [Group::Scale] => "scale",
+            [Group::Hits] => "hits",
+            _ => "bench",
+        },
         if plan.quick { " **A quick run: a first impression, not a record.**" } else { "" },
         plan.connections,
         short(plan.timing.measured.as_secs_f64()),
