@@ -4,7 +4,7 @@ CARGO ?= cargo
 PORT ?= 6379
 FUZZ_SECONDS ?= 60
 
-.PHONY: help run build wheel test check bench hits scale steps fuzz compat crash model histories leases jobs setup docs
+.PHONY: help run build wheel test check bench hits scale steps fuzz compat crash model histories leases jobs setup docs examples stampede
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -14,6 +14,12 @@ build: ## Build the optimised binary
 
 wheel: build ## Build dist/*.whl: the Python package with the server in it
 	python3 python/backend.py --program target/release/redstart --into dist
+
+examples: build ## Run the programs of docs/caching.md; each asserts what it tells
+	REDSTART_BIN=$(CURDIR)/target/release/redstart tests/clients/run examples
+
+stampede: build ## What a stampede costs: writes the table and the picture of docs/caching.md anew
+	REDSTART_BIN=$(CURDIR)/target/release/redstart tests/clients/run stampede
 
 run: build ## Serve on 127.0.0.1:6379, with data in snapshots/
 	./target/release/redstart --port $(PORT) --bind 127.0.0.1 --dir snapshots

@@ -58,6 +58,19 @@ def test_dogpile_gives_the_old_value_while_one_creates(region):
     assert second.get("k", ignore_expiration=True) == 2
 
 
+def test_dogpile_does_not_renew_what_another_has_renewed(region):
+    one, other = region().backend, region().backend
+    one.set_serialized("k", b"old")
+    assert other.get_serialized("k") == b"old"
+    one.set_serialized("k", b"new")
+    mutex = other.get_mutex("k")
+    assert not mutex.acquire(False) and not mutex.locked()
+    assert other.get_serialized_multi(["none", "k"])[1] == b"new" and mutex.acquire(False)
+    assert one.get_serialized("k") == b"new" and not one.get_mutex("k").acquire(False)
+    mutex.release()
+    assert one.get_mutex("k").acquire(False)
+
+
 def test_dogpile_does_not_store_what_is_out_of_date(region):
     one, other = region(), region()
 
@@ -151,7 +164,7 @@ def test_django_with_asyncio(cache, r):
         assert found == [1] * 20 and await cache.aget("k") == 1
         assert await cache.aget_or_set("other", lambda: "plain") == "plain"
         assert await cache.aget_or_set("never", creator, timeout=0) == 2
-        await cache._async_leases().client.aclose()
+        await cache.aclose()
 
     asyncio.run(work())
     assert not r.exists(":1:never")

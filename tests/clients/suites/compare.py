@@ -46,6 +46,22 @@ def outcomes(report):
     return found
 
 
+def certify(folder):
+    """Makes an authority in a folder, and certificates of a server and of two clients."""
+    folder.mkdir(parents=True)
+    (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+
+    def openssl(*words):
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+
+    key = ["-newkey", "rsa:2048", "-nodes", "-keyout"]
+    openssl("req", "-x509", *key, "ca.key", "-subj", "/CN=an authority", "-out", "ca.crt")
+    for name, subject in (("redis", "localhost"), ("client", "client"), ("test_user", "test_user")):
+        openssl("req", *key, f"{name}.key", "-subj", f"/CN={subject}", "-out", "request")
+        openssl("x509", "-req", "-in", "request", "-CA", "ca.crt", "-CAkey", "ca.key",
+                "-CAcreateserial", "-extfile", "names", "-out", f"{name}.crt")
+
+
 class Suite:
     def __init__(self, name, settings, tools):
         self.name, self.settings = name, settings
@@ -58,6 +74,8 @@ class Suite:
             packed.extractall(self.folder, filter="data")
         self.sources = next(self.folder.iterdir())
         self.port = self.settings.get("port", 6379)
+        if "certificates" in settings:
+            certify(self.sources / settings["certificates"])
         stand_ins = here / "stand_ins" / name
         if stand_ins.exists():
             shutil.copytree(stand_ins, self.sources, dirs_exist_ok=True)
@@ -73,7 +91,7 @@ class Suite:
         shim.write_text("#!/bin/sh\nexec " + shlex.join(binary[:1]) + ' "$@" '
                         + shlex.join(binary[1:]) + "\n")
         shim.chmod(0o755)
-        fill = {"port": str(self.port), "directory": str(self.folder)}
+        fill = {"port": str(self.port), "directory": str(self.folder), "sources": str(self.sources)}
         environment = {
             **os.environ, "PATH": f"{shims}:{os.environ['PATH']}",
             "SUITES_SERVER": str(here.parent / "python"), "REDSTART_BIN": str(shim),
@@ -82,7 +100,7 @@ class Suite:
             environment[key] = value.format_map(fill)
         server = None
         if self.settings.get("starts_server", True):
-            options = self.settings.get("server", [])
+            options = [word.format_map(fill) for word in self.settings.get("server", [])]
             server = Server(*options, binary=str(shim), port=self.port)
         command = [self.python, "-m", "pytest", "-q", "-o", f"cache_dir={self.folder}/cache"]
         # Other tracebacks cost seconds each where a library reconnects in deep stacks.

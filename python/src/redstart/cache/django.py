@@ -64,6 +64,13 @@ class LeaseCache(RedisCache):
         name = self.make_and_validate_key(key, version=version)
         return await self._async_leases().get_or_compute(name, lambda: _call(default), ttl=seconds)
 
+    async def aclose(self, **kwargs: Any) -> None:
+        """Closes the connections of this loop: for programs that end it. Django calls `close`."""
+        leases = self._async_caches.pop(asyncio.get_running_loop(), None)
+        if leases is not None:
+            await leases.finish()
+            await leases.client.aclose()
+
     def _seconds(self, timeout: Any) -> float | None:
         """How long a value is good: not at all where that is 0, for ever where it is None."""
         if timeout is DEFAULT_TIMEOUT:

@@ -45,6 +45,8 @@ class LeaseBackend(RedisBackend):
             )
         # dogpile says that a value is to be renewed: however long it has left, the lease is wanted.
         self.settings = Settings(ttl=given["redis_expiration_time"], early=1, **seconds)
+        # What this thread has read last: what it wants to renew, if it does.
+        self.seen = threading.local()
         # The tokens of mutexes that are held, by thread and key.
         self.tokens: dict[tuple[int, Any], bytes] = {}
         super().__init__(given)
@@ -52,6 +54,18 @@ class LeaseBackend(RedisBackend):
     def get_mutex(self, key: Any) -> LeaseMutex:
         """The mutex of a key: its lease."""
         return LeaseMutex(self, key)
+
+    def get_serialized(self, key: Any) -> Any:
+        """The value of a key, as bytes."""
+        value = super().get_serialized(key)
+        self.seen.values = {key: value}
+        return value
+
+    def get_serialized_multi(self, keys: Any) -> Any:
+        """The values of keys, as bytes."""
+        values = super().get_serialized_multi(keys)
+        self.seen.values = dict(zip(keys, values, strict=False))
+        return values
 
     def set_serialized(self, key: Any, value: Any) -> None:
         """Stores a value: by its lease, if this thread holds that."""
@@ -86,19 +100,22 @@ class LeaseMutex(CacheMutex):
         waiting = Wait(self._key, settings, client.connection_pool)
         if not wait:
             words = [*waiting.request(), "WAIT", 0]
-            _, _, token, _ = client.execute_command(*words, **AS_BYTES)
-            return self._hold(token)
+            _, value, token, _ = client.execute_command(*words, **AS_BYTES)
+            self._hold(token)
+            # Another process may have renewed the value since this one has read it.
+            if value != getattr(self._backend.seen, "values", {}).get(self._key):
+                self.release()
+            return self.locked()
         answer = None
         while answer is None:
             answer = waiting.answer(client.execute_command(*waiting.request(), **AS_BYTES))
         self._hold(answer.token)
         return True
 
-    def _hold(self, token: bytes | None) -> bool:
+    def _hold(self, token: bytes | None) -> None:
         if token is not None:
             self._place = (threading.get_ident(), self._key)
             self._backend.tokens[self._place] = token
-        return token is not None
 
     def release(self) -> None:
         """Gives the lease back; what was stored by it stays."""

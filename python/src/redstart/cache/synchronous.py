@@ -31,7 +31,9 @@ class Cache:
              programs writes to the server: whoever can write a pickle runs code where it is read
     others   as in `redstart.cache.lease.Settings`: ttl, early, grace, lease, wait, background
 
-    The caller that computes gets what the others get: the value as the codec has stored it.
+    The caller that computes gets what the others get: the value as the codec has stored it. A
+    caller that waits has a connection meanwhile, and redis-py's pool has a hundred by default: with
+    more threads give `max_connections`, or a `redis.BlockingConnectionPool`.
     """
 
     def __init__(
@@ -94,6 +96,13 @@ class Cache:
         wanted = dataclasses.replace(self.settings, **settings)
         return lambda function: Cached(self, function, key, wanted)
 
+    def finish(self) -> None:
+        """Waits for what is being renewed in the background."""
+        with self._lock:
+            pool, self._refreshers = self._refreshers, None
+        if pool is not None:
+            pool.shutdown()
+
     def _send(self, words: list[Any]) -> Any:
         return self.client.execute_command(*words, **AS_BYTES)
 
@@ -134,7 +143,7 @@ class Cache:
                 self._refreshers = concurrent.futures.ThreadPoolExecutor(
                     _REFRESHERS, "redstart-refresh"
                 )
-        self._refreshers.submit(contextvars.copy_context().run, work)
+            self._refreshers.submit(contextvars.copy_context().run, work)
 
 
 class Cached(Generic[P, R]):
