@@ -2,9 +2,10 @@
 
 CARGO ?= cargo
 PORT ?= 6379
+HTTP_PORT ?= 8379
 FUZZ_SECONDS ?= 60
 
-.PHONY: help run build wheel test check bench hits scale steps fuzz compat crash model histories leases jobs setup docs examples stampede
+.PHONY: help run build wheel test check bench hits scale steps fuzz compat crash model histories leases jobs setup docs examples stampede browser
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -21,8 +22,8 @@ examples: build ## Run the programs of docs/caching.md; each asserts what it tel
 stampede: build ## What a stampede costs: writes the table and the picture of docs/caching.md anew
 	REDSTART_BIN=$(CURDIR)/target/release/redstart tests/clients/run stampede
 
-run: build ## Serve on 127.0.0.1:6379, with data in snapshots/
-	./target/release/redstart --port $(PORT) --bind 127.0.0.1 --dir snapshots
+run: build ## Serve on 127.0.0.1:6379, data in snapshots/, the dashboard on 127.0.0.1:8379
+	./target/release/redstart --port $(PORT) --bind 127.0.0.1 --http-port $(HTTP_PORT) --dir snapshots
 
 setup: ## Install what the tests need (Redis and Valkey as oracles, a Python environment)
 	tests/setup
@@ -83,6 +84,10 @@ jobs: ## A million jobs through a stream's group of consumers, one in twenty of 
 
 crash: ## Kill servers a thousand times, cut power, fail each system call: what is still known?
 	REDSTART_CRASH_ROUNDS=1000 $(CARGO) test --test crash -- --test-threads 2
+
+browser: ## Use the dashboard in headless Chromium, and check it with axe-core
+	$(CARGO) build
+	REDSTART_BIN=$(CURDIR)/target/debug/redstart tests/browser/run
 
 compat: build ## Ten million random commands against each oracle, then the client tests
 	$(CARGO) run --profile quick -p redstart-differential -- --commands 10000000 \

@@ -7,6 +7,7 @@ mod clients;
 mod commands;
 mod dispatch;
 mod durability;
+mod frontends;
 mod memory;
 mod metrics;
 mod network;

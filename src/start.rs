@@ -7,6 +7,7 @@ use crate::clients::pause::Pause;
 use crate::commands;
 use crate::dispatch::replay::Replayer;
 use crate::durability::{Durability, Ending, FinalSave, Parts};
+use crate::frontends::http;
 use crate::memory::evict::Evictor;
 use crate::memory::reclaim::Reclaimer;
 use crate::memory::watermarks::Watermarks;
@@ -16,7 +17,8 @@ use crate::metrics::rates::Rates;
 use crate::metrics::slowlog::Slowlog;
 use crate::metrics::timing::Thresholds;
 use crate::network::handover::WorkerHandle;
-use crate::network::listen::{Bound, Listeners};
+use crate::network::listen::{Bound, Listeners, hand_over};
+use crate::network::socket::Accepted;
 use crate::network::{while_busy, worker_thread};
 use crate::notify::invalidation::Tracking;
 use crate::notify::monitor::Monitors;
@@ -57,6 +59,7 @@ pub fn serve(config: Config) -> io::Result<()> {
     let encryption = server.tls.make(&server.config.read()).map_err(io::Error::other)?;
     server.tls.replace(encryption);
     let bound = Bound::new(&startup)?;
+    let http = http::Bound::new(&server.config.read())?;
     process::write_pidfile(&server.config.read());
     let handlers: &'static Handlers = leak(commands::handlers(server.registry));
     settings::apply_once(&server.config.read(), &server.engine.options);
@@ -78,6 +81,7 @@ pub fn serve(config: Config) -> io::Result<()> {
         .collect::<io::Result<Vec<_>>>()?;
     ready.wait();
     server.watermarks.note_startup(allocator::allocated());
+    http::start(server, http, clients_of(&workers))?;
     let places = bound.places();
     let accept = move || start_accepting(server, bound, workers);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -85,6 +89,12 @@ pub fn serve(config: Config) -> io::Result<()> {
     process::remove_pidfile();
     log::flush();
     ended
+}
+
+/// Makes clients of the workers whose sockets are no connections from elsewhere.
+fn clients_of(workers: &[Arc<WorkerHandle>]) -> http::Connect {
+    let workers = workers.to_vec();
+    Box::new(move |stream, addr| hand_over(&workers, Accepted::Unix(stream), addr))
 }
 
 /// Makes the parts of the server. They live as long as the process: no reference to one is counted.

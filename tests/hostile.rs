@@ -6,6 +6,9 @@
 #[allow(dead_code, reason = "each test binary uses a part")]
 mod support;
 
+#[path = "hostile/http.rs"]
+mod http;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;

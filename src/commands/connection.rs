@@ -60,7 +60,7 @@ static ECHO: SessionCommand = declare("echo", Group::Connection, Arity::Exactly(
 
 /// SELECT index
 static SELECT: SessionCommand = declare("select", Group::Connection, Arity::Exactly(2))
-    .flags(LOADING | STALE | FAST)
+    .flags(LOADING | STALE | FAST | CONVERSES)
     .since("1.0.0")
     .complexity("O(1)")
     .summary("Selects the database that the connection's commands work in.")
@@ -79,7 +79,7 @@ fn select(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
 
 /// HELLO [protover [AUTH username password] [SETNAME clientname]]
 static HELLO: SessionCommand = declare("hello", Group::Connection, Arity::AtLeast(1))
-    .flags(ALWAYS)
+    .flags(ALWAYS | CONVERSES)
     .since("6.0.0")
     .complexity("O(1)")
     .summary("Negotiates the protocol, and may authenticate and name the connection.")
@@ -165,7 +165,7 @@ fn greet(session: &mut Session) {
 
 /// AUTH [username] password
 static AUTH: SessionCommand = declare("auth", Group::Connection, Arity::AtLeast(2))
-    .flags(ALWAYS)
+    .flags(ALWAYS | CONVERSES)
     .since("1.0.0")
     .complexity("O(N) with a password of N bytes.")
     .summary("Says who the client is.")
@@ -234,7 +234,7 @@ fn slow_down(session: &mut Session) {
 
 /// QUIT
 static QUIT: SessionCommand = declare("quit", Group::Connection, Arity::AtLeast(1))
-    .flags(ALWAYS | UNSEEN | WHILE_SUBSCRIBED | IN_MULTI_AT_ONCE)
+    .flags(ALWAYS | UNSEEN | WHILE_SUBSCRIBED | IN_MULTI_AT_ONCE | CONVERSES)
     .since("1.0.0")
     .complexity("O(1)")
     .summary("Closes the connection.")
@@ -246,7 +246,7 @@ static QUIT: SessionCommand = declare("quit", Group::Connection, Arity::AtLeast(
 
 /// RESET
 static RESET: SessionCommand = declare("reset", Group::Connection, Arity::Exactly(1))
-    .flags(ALWAYS | WHILE_SUBSCRIBED | IN_MULTI_AT_ONCE)
+    .flags(ALWAYS | WHILE_SUBSCRIBED | IN_MULTI_AT_ONCE | CONVERSES)
     .since("6.2.0")
     .complexity("O(1)")
     .summary("Brings the connection back to the state that a new one is in.")
@@ -272,6 +272,6 @@ mod tests {
         assert_eq!(places(&AUTH, "auth me secret"), [1, 2]);
         assert_eq!(places(&HELLO, "hello 3 auth me secret setname x"), [3, 4]);
         assert_eq!(places(&HELLO, "hello 3 setname auth auth me secret"), [5, 6]);
-        assert_eq!(places(&HELLO, "hello 3 setname x"), []);
+        assert_eq!(places(&HELLO, "hello 3 setname x"), [0usize; 0]);
     }
 }

@@ -25,7 +25,8 @@ pub static COMMANDS: &[&SessionCommand] = &[
     &HELP,
 ];
 
-const LISTEN: Flags = PUBSUB | NOSCRIPT | LOADING | STALE | WHILE_SUBSCRIBED | REPLIES_ARE_PUSHED;
+const LISTEN: Flags =
+    PUBSUB | NOSCRIPT | LOADING | STALE | WHILE_SUBSCRIBED | REPLIES_ARE_PUSHED | CONVERSES;
 
 const KEY_ONE: &[KeySpec] = &[KeySpec::at(1, NOT_KEY)];
 const KEY_LIST: &[KeySpec] = &[KeySpec::from(1, 1, NOT_KEY)];

@@ -42,7 +42,7 @@ static INFO: SessionCommand = declare("info", Group::Server, Arity::AtLeast(1))
 
 /// MONITOR
 static MONITOR: SessionCommand = declare("monitor", Group::Server, Arity::Exactly(1))
-    .flags(ADMIN | NOSCRIPT | LOADING | STALE)
+    .flags(ADMIN | NOSCRIPT | LOADING | STALE | CONVERSES)
     .since("1.0.0")
     .complexity("O(1), and some for each command that anybody runs.")
     .summary("Shows the connection every command that the server runs.")

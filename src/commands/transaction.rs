@@ -11,7 +11,7 @@ pub static COMMANDS: &[&SessionCommand] = &[&MULTI, &EXEC, &DISCARD, &WATCH, &UN
 
 /// MULTI
 static MULTI: SessionCommand = declare("multi", Group::Transactions, Arity::Exactly(1))
-    .flags(NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | IN_MULTI_AT_ONCE)
+    .flags(NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | IN_MULTI_AT_ONCE | CONVERSES)
     .since("1.2.0")
     .complexity("O(1)")
     .summary("Begins a transaction: what follows is queued until EXEC.")
@@ -27,7 +27,7 @@ static MULTI: SessionCommand = declare("multi", Group::Transactions, Arity::Exac
 
 /// EXEC
 static EXEC: SessionCommand = declare("exec", Group::Transactions, Arity::Exactly(1))
-    .flags(NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG | RUNS_QUEUE | IN_MULTI_AT_ONCE)
+    .flags(NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG | RUNS_QUEUE | IN_MULTI_AT_ONCE | CONVERSES)
     .since("1.2.0")
     .complexity("Depends on commands in the transaction")
     .summary("Runs what was queued since MULTI, unless a watched key has changed.")
@@ -35,7 +35,7 @@ static EXEC: SessionCommand = declare("exec", Group::Transactions, Arity::Exactl
 
 /// DISCARD
 static DISCARD: SessionCommand = declare("discard", Group::Transactions, Arity::Exactly(1))
-    .flags(NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | IN_MULTI_AT_ONCE)
+    .flags(NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | IN_MULTI_AT_ONCE | CONVERSES)
     .since("2.0.0")
     .complexity("O(N), when N is the number of queued commands")
     .summary("Leaves the transaction and forgets what was queued and watched.")
@@ -50,7 +50,7 @@ static DISCARD: SessionCommand = declare("discard", Group::Transactions, Arity::
 
 /// WATCH key [key ...]
 static WATCH: SessionCommand = declare("watch", Group::Transactions, Arity::AtLeast(2))
-    .flags(NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | IN_MULTI_AT_ONCE)
+    .flags(NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | IN_MULTI_AT_ONCE | CONVERSES)
     .keys(&[KeySpec::from(1, 1, RO)])
     .since("2.2.0")
     .complexity("O(1) for every key.")
@@ -69,7 +69,7 @@ static WATCH: SessionCommand = declare("watch", Group::Transactions, Arity::AtLe
 
 /// UNWATCH
 static UNWATCH: SessionCommand = declare("unwatch", Group::Transactions, Arity::Exactly(1))
-    .flags(NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY)
+    .flags(NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | CONVERSES)
     .since("2.2.0")
     .complexity("O(1)")
     .summary("Forgets all watched keys.")

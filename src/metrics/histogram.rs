@@ -29,13 +29,18 @@ impl Histogram {
         self.counts.iter().position(reached).map_or(0, longest_of)
     }
 
+    /// How many calls took less than so many nanoseconds, a power of two.
+    pub fn below(&self, limit_ns: u64) -> u64 {
+        let within = |(bucket, _): &(usize, &u64)| longest_of(*bucket) < limit_ns;
+        self.counts.iter().enumerate().take_while(within).map(|(_, count)| count).sum()
+    }
+
     /// For each power of two from 1024 ns on: the microseconds, as Redis rounds them, and how many
     /// calls took at most so long. Powers that add no call are left out.
     pub fn cumulative(&self) -> Vec<(u64, u64)> {
         let (mut steps, mut previous, mut limit_ns) = (Vec::new(), 0, 1024_u64);
         while previous < self.calls {
-            let within = |(bucket, _): &(usize, &u64)| longest_of(*bucket) < limit_ns;
-            let sum = self.counts.iter().enumerate().take_while(within).map(|(_, n)| n).sum();
+            let sum = self.below(limit_ns);
             if sum > previous {
                 steps.push(((limit_ns + limit_ns / 128 - 1) / 1000, sum));
                 previous = sum;

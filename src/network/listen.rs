@@ -208,7 +208,8 @@ async fn pause() {
     tokio::time::sleep(Duration::from_millis(10)).await;
 }
 
-fn hand_over(workers: &[Arc<WorkerHandle>], stream: Accepted, addr: Address) {
+/// Gives a connection to the least loaded worker.
+pub fn hand_over(workers: &[Arc<WorkerHandle>], stream: Accepted, addr: Address) {
     let least = workers.iter().min_by_key(|worker| worker.load.load(Relaxed));
     let worker = least.expect("there is at least one worker");
     worker.load.fetch_add(1, Relaxed);

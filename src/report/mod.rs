@@ -1,5 +1,8 @@
 //! What the server says of itself.
 
 pub mod client_line;
+pub mod history;
 pub mod info;
+pub mod prometheus;
+pub mod sampler;
 pub mod usage;

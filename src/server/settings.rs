@@ -32,6 +32,32 @@ pub struct Startup {
     pub threads: usize,
 }
 
+/// The addresses that a setting names, and whether each may be missing.
+///
+/// # Errors
+/// When one is none that may not be missing.
+pub fn resolve<'a>(
+    addresses: impl Iterator<Item = (&'a [u8], bool)>,
+) -> std::io::Result<Vec<(IpAddr, bool)>> {
+    let mut found = Vec::new();
+    for (address, optional) in addresses {
+        let text = String::from_utf8_lossy(address);
+        match &*text {
+            "*" => found.push((IpAddr::V4(Ipv4Addr::UNSPECIFIED), optional)),
+            "::*" => found.push((IpAddr::V6(Ipv6Addr::UNSPECIFIED), optional)),
+            name => match (name, 0).to_socket_addrs() {
+                Ok(first) => found.extend(first.take(1).map(|first| (first.ip(), optional))),
+                Err(_) if optional => {}
+                Err(error) => {
+                    let text = format!("could not resolve the bind address {name}: {error}");
+                    return Err(std::io::Error::new(error.kind(), text));
+                }
+            },
+        }
+    }
+    Ok(found)
+}
+
 /// A place to listen at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -56,22 +82,7 @@ impl Startup {
     /// # Errors
     /// When an address of the bind list is none.
     pub fn of(config: &Config) -> std::io::Result<Startup> {
-        let mut bind = Vec::new();
-        for (address, optional) in config.addresses() {
-            let text = String::from_utf8_lossy(address);
-            match &*text {
-                "*" => bind.push((IpAddr::V4(Ipv4Addr::UNSPECIFIED), optional)),
-                "::*" => bind.push((IpAddr::V6(Ipv6Addr::UNSPECIFIED), optional)),
-                name => match (name, 0).to_socket_addrs() {
-                    Ok(found) => bind.extend(found.take(1).map(|found| (found.ip(), optional))),
-                    Err(_) if optional => {}
-                    Err(error) => {
-                        let text = format!("could not resolve the bind address {name}: {error}");
-                        return Err(std::io::Error::new(error.kind(), text));
-                    }
-                },
-            }
-        }
+        let bind = resolve(config.addresses())?;
         Ok(Startup {
             port: config.integer(Setting::Port) as u16,
             tls_port: config.integer(Setting::TlsPort) as u16,

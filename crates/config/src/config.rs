@@ -171,9 +171,18 @@ impl Config {
 
     /// The addresses to listen at, and whether each may be missing.
     pub fn addresses(&self) -> impl Iterator<Item = (&[u8], bool)> {
-        let words = match self.value(Setting::Bind) {
+        self.addresses_of(Setting::Bind)
+    }
+
+    /// The addresses to listen at for HTTP, and whether each may be missing.
+    pub fn http_addresses(&self) -> impl Iterator<Item = (&[u8], bool)> {
+        self.addresses_of(Setting::HttpBind)
+    }
+
+    fn addresses_of(&self, setting: Setting) -> impl Iterator<Item = (&[u8], bool)> {
+        let words = match self.value(setting) {
             Value::Words(words) => words.as_slice(),
-            _ => wrong_kind(Setting::Bind),
+            _ => wrong_kind(setting),
         };
         words.iter().map(|word| match word.strip_prefix(b"-") {
             Some(address) => (address, true),

@@ -45,6 +45,15 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The words that it is one of, or made of; none where there are too many.
+    pub fn choices(self) -> &'static [&'static str] {
+        match self {
+            Self::YesNo => &["yes", "no"],
+            Self::Choice(names) | Self::Flags(names) => names,
+            _ => &[],
+        }
+    }
+
     /// Whether the value is a list of words.
     pub fn is_list(self) -> bool {
         matches!(

@@ -27,6 +27,7 @@ pub mod file;
 pub mod kind;
 pub mod list;
 pub mod load;
+pub mod meaning;
 pub mod parse;
 pub mod rewrite;
 pub mod scalar;

@@ -2,11 +2,11 @@
 //! whether it has an effect. The reader of redis.conf, the command line, CONFIG GET and CONFIG SET
 //! all stand on this table.
 //!
-//! It holds what Redis 7.0 to 8.6 and Valkey 9.1 know, and five of our own: `threads`,
-//! `redis-version`, `rdb-version`, `client-output-total-limit` and `auth-failure-burst`. A
-//! parameter without effect is accepted, so that a redis.conf or valkey.conf as it is starts the
-//! server. One that promises what the server cannot do (replication, a cluster) is refused unless
-//! it has its default.
+//! It holds what Redis 7.0 to 8.6 and Valkey 9.1 know, and eight of our own: `threads`,
+//! `redis-version`, `rdb-version`, `client-output-total-limit`, `auth-failure-burst`, `http-port`,
+//! `http-bind` and `http-hosts`. A parameter without effect is accepted, so that a redis.conf or
+//! valkey.conf as it is starts the server. One that promises what the server cannot do
+//! (replication, a cluster) is refused unless it has its default.
 
 use crate::check::{
     any, is_directory_name, is_file_name, is_host_name, is_locale, is_node_address, is_node_name,
@@ -303,6 +303,9 @@ parameters! {
     HashSeed = param("hash-seed", "", Text(any)).immutable().without_effect();
     HideUserDataFromLog = param("hide-user-data-from-log", "no", YesNo).without_effect();
     HllSparseMaxBytes = param("hll-sparse-max-bytes", "3000", Memory(0, LONG));
+    HttpBind = param("http-bind", "127.0.0.1 -::1", Addresses).immutable();
+    HttpHosts = param("http-hosts", "", Text(any)).immutable();
+    HttpPort = param("http-port", "0", Integer(0, 65_535)).immutable();
     Hz = param("hz", "10", Hertz).without_effect();
     IgnoreWarnings = param("ignore-warnings", "", Text(any)).without_effect();
     ImportMode = param("import-mode", "no", YesNo).without_effect();

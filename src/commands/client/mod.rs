@@ -178,7 +178,7 @@ static REPLY: SessionCommand = CONTAINER
     .sub(
         "reply",
         Arity::Exactly(3),
-        OWN,
+        OWN | CONVERSES,
         "Turns the replies on, off, or off for the next command.",
         "<ON | OFF | SKIP>",
     )

@@ -12,7 +12,7 @@ use redstart_protocol::{Args, parse_i64};
 /// CLIENT TRACKING <ON | OFF> [REDIRECT client-id] [PREFIX prefix ...] [BCAST] [OPTIN] [OPTOUT]
 /// [NOLOOP]
 pub static TRACKING: SessionCommand = declare("tracking", Group::Connection, Arity::AtLeast(3))
-    .flags(OWN)
+    .flags(OWN | CONVERSES)
     .since("6.0.0")
     .complexity("O(1). Some options may introduce additional complexity.")
     .summary("Sends the connection which of the keys that it has read become stale.")
@@ -121,7 +121,7 @@ pub static CACHING: SessionCommand = CONTAINER
     .sub(
         "caching",
         Arity::Exactly(3),
-        OWN,
+        OWN | CONVERSES,
         "Says whether the connection keeps what the next command reads.",
         "<YES | NO>",
     )

@@ -10,7 +10,8 @@ mod server;
 use crate::report::usage::Usage;
 use crate::server::Server;
 use crate::session::Context;
-use redstart_engine::Error;
+use redstart_engine::keyspace::LockedShards;
+use redstart_engine::{Error, Now};
 use std::fmt::Write;
 
 /// A section: its name, its title, whether it is printed by default, and what is in it.
@@ -52,7 +53,7 @@ static SECTIONS: &[Section] = &[
 /// What the sections are made of.
 struct Facts {
     server: &'static Server,
-    now: redstart_engine::Now,
+    now: Now,
     usage: Usage,
 }
 
@@ -100,13 +101,24 @@ pub fn text<'a>(
     context: &mut Context<'_>,
     names: impl Iterator<Item = &'a [u8]>,
 ) -> Result<String, Error> {
+    sections(context.session.server, context.now, context.held.as_deref_mut(), names)
+}
+
+/// The same, for whoever asks; a transaction holds all shards.
+///
+/// # Errors
+/// When a script holds what it looks at for too long.
+pub fn sections<'a>(
+    server: &'static Server,
+    now: Now,
+    held: Option<&mut LockedShards>,
+    names: impl Iterator<Item = &'a [u8]>,
+) -> Result<String, Error> {
     let names: Vec<Vec<u8>> = names.map(<[u8]>::to_ascii_lowercase).collect();
     let named = |name: &str| names.iter().any(|given| given == name.as_bytes());
     let default = names.is_empty() || named("default");
     let all = named("all") || named("everything");
-    let server = context.session.server;
-    let facts =
-        Facts { server, now: context.now, usage: Usage::of(server, context.held.as_deref_mut())? };
+    let facts = Facts { server, now, usage: Usage::of(server, held)? };
     let mut lines = Lines(String::with_capacity(TEXT_BYTES));
     for section in SECTIONS {
         if all || default && section.default || named(section.name) {

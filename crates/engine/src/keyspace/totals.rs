@@ -34,6 +34,10 @@ pub struct Totals {
     pub watched_keys: usize,
     /// Keys that clients wait for.
     pub awaited_keys: usize,
+    /// Locks with a fence; those whose keys are gone count until they are looked at.
+    pub locks: usize,
+    /// Keys with a lease, or with what is known for the next one.
+    pub leases: usize,
 }
 
 impl Totals {
@@ -55,6 +59,8 @@ impl Totals {
             let shard = view.shard_at(shard);
             totals.watched_keys += shard.watches.len();
             totals.awaited_keys += shard.waiters.keys();
+            totals.locks += shard.locks.iter().count();
+            totals.leases += shard.leases.len();
             for (index, db) in shard.dbs() {
                 if totals.dbs.len() <= index {
                     totals.dbs.resize(index + 1, DbTotals::default());

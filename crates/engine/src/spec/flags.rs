@@ -98,6 +98,9 @@ pub const PUBLISHES: Flags = 1 << 48;
 pub const LISTENS: Flags = 1 << 49;
 /// All its arguments are patterns of channels that the client wants to listen to.
 pub const LISTENS_BY_PATTERN: Flags = 1 << 50;
+/// It changes what the connection is, or what is sent over it: of no use where connections are
+/// shared or hidden, as over HTTP.
+pub const CONVERSES: Flags = 1 << 51;
 
 /// The flags that COMMAND INFO lists, in its order.
 pub const FLAG_NAMES: &[(Flags, &str)] = &[

@@ -1,0 +1,3 @@
+//! Ways to the server beside RESP on a socket of its own.
+
+pub mod http;
