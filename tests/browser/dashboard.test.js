@@ -55,7 +55,7 @@ async function fill(port) {
     `HSET evil:hash ${quoted(HOSTILE)} ${quoted(HOSTILE)}`, 'SET bytes:a "\\xff\\xfe"',
     'SET "bytes:\\xff" x', 'SET json:a "{\\"a\\":[1,2]}"', 'RPUSH list:long '
     + Array.from({ length: 250 }, (_, n) => n).join(' '),
-    'XGROUP CREATE stream:5 workers 0', 'LOCK.ACQUIRE lock:job worker-1 TTL 60000',
+    'XGROUP CREATE stream:5 workers 0', 'LOCK.ACQUIRE lock:job worker-1 TTL 600000',
     'CONFIG SET slowlog-log-slower-than 1000', 'DEBUG SLEEP 0.01',
     'CONFIG SET latency-monitor-threshold 5', 'DEBUG SLEEP 0.01');
   await send(port, lines);
@@ -63,6 +63,11 @@ async function fill(port) {
 
 async function open(options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  // While the page is written: its files from a folder instead of from the binary.
+  if (process.env.PAGE) {
+    await context.route(/\.(js|css)$/, (route) => route.fulfill({
+      path: path.join(process.env.PAGE, new URL(route.request().url()).pathname) }));
+  }
   const page = await context.newPage();
   page.errors = [];
   page.on('pageerror', (error) => page.errors.push(String(error)));
@@ -76,7 +81,7 @@ async function open(options = {}) {
 
 async function go(page, name) {
   await page.goto(`${page.base ?? web}/#${name}`);
-  await page.waitForSelector('main section h2, main form.login');
+  await page.waitForSelector('main .screen h2, main form.login');
 }
 
 async function shoot(page, name) {
@@ -163,7 +168,7 @@ test('keys are found, shown by type, changed and deleted', async () => {
   const pick = async (name) => {
     await look(name);
     await page.locator('button.link', { hasText: name }).first().click();
-    await page.waitForSelector('.detail h3');
+    await page.locator('.detail h3', { hasText: name }).waitFor();
   };
   for (const name of ['string:0', 'hash:1', 'list:2', 'set:3', 'zset:4', 'stream:5', 'json:a', 'bytes:']) {
     await pick(name);
@@ -203,8 +208,9 @@ test('script in keys and values is text', async () => {
   await page.getByLabel('Command').fill('HGETALL evil:hash');
   await page.keyboard.press('Enter');
   await page.locator('.terminal pre', { hasText: 'onerror' }).waitFor();
-  await send(server.port, [`CLIENT SETNAME ${'x'.repeat(20)}<b>`, 'CONFIG SET slowlog-log-slower-than 0',
-    `ECHO ${quoted(HOSTILE)}`, 'CONFIG SET slowlog-log-slower-than 10000']);
+  await send(server.port, ['CONFIG SET slowlog-log-slower-than 0']);
+  await send(server.port, [`CLIENT SETNAME ${'x'.repeat(20)}<b>`, `LPUSH evil:list ${quoted(HOSTILE)}`]);
+  await send(server.port, ['CONFIG SET slowlog-log-slower-than 10000']);
   await go(page, 'slow');
   await page.locator('td code', { hasText: 'onerror' }).first().waitFor();
   assert.equal(await page.evaluate(() => window.hurt), undefined);
@@ -279,9 +285,10 @@ test('a client is killed, a parameter set, a lock released, a snapshot saved', a
 
 test('with a password one logs in and out, and a user sees what it may', async () => {
   const port = await freePort();
-  const other = await startServer(['--http-port', String(port), '--user', 'default off',
-    '--user', 'ann on >pw ~* +@all', '--user', 'bob on >pw ~a:* +get +scan +ping']).catch(() => null);
-  if (!other) return;
+  const other = await startServer(['--http-port', String(port)]);
+  await send(other.port, ['ACL SETUSER ann on >pw ~* +@all',
+    'ACL SETUSER bob on >pw ~a:* +get +scan +ping']);
+  await send(other.port, ['CONFIG SET requirepass secret']);
   const page = await open();
   page.base = `http://127.0.0.1:${port}`;
   await go(page, 'overview');
@@ -303,4 +310,18 @@ test('with a password one logs in and out, and a user sees what it may', async (
   await page.getByRole('button', { name: 'Log out bob' }).waitFor();
   await page.waitForFunction(() => /INFO/.test(document.querySelector('#state').textContent));
   await other.stop();
+});
+
+test('a picture for the README', { skip: !process.env.PICTURE }, async () => {
+  const page = await open({ viewport: { width: 1280, height: 1010 }, deviceScaleFactor: 1 });
+  await go(page, 'overview');
+  for (let second = 0; second < 75; second++) {
+    const wave = 1500 + 1000 * Math.sin(second / 9) + 300 * Math.sin(second / 2);
+    await send(server.port, Array.from({ length: Math.round(wave) }, (_, n) => n % 5 === 0
+      ? `SET page:${second}:${n} ${'x'.repeat(200)} EX ${10 + n % 40}`
+      : `GET page:${Math.max(0, second - n % 30)}:${5 * (n % 600)}`));
+    await sleep(950);
+  }
+  await page.screenshot({ path: process.env.PICTURE });
+  await page.context().close();
 });

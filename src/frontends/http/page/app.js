@@ -46,7 +46,7 @@ function show() {
     else link.removeAttribute('aria-current');
     if (current) link.scrollIntoView({ block: 'nearest', inline: 'nearest' });
   }
-  const root = h('section', { 'aria-labelledby': 'title' }, h('h2', { id: 'title' }, title));
+  const root = h('div', { class: 'screen' }, h('h2', {}, title));
   main.replaceChildren(root);
   document.title = `${title} · Redstart`;
   shownScreen = make(root) ?? {};
@@ -60,7 +60,8 @@ async function beat() {
     lastFacts = await server.facts('overview');
     state.textContent = lastFacts.loading ? 'Data is being loaded' : '';
     document.getElementById('server').textContent = `${lastFacts.version} · port ${
-      lastFacts.port} · up ${span(lastFacts.uptime_s)} · ${number(lastFacts.now.keys)} keys`;
+      lastFacts.port} · ${lastFacts.workers} worker${lastFacts.workers === 1 ? '' : 's'} · up ${
+      span(lastFacts.uptime_s)} · ${number(lastFacts.now.keys)} keys`;
     fillDatabases(lastFacts);
     await shownScreen?.tick?.(lastFacts);
   } catch (error) {

@@ -86,7 +86,12 @@ export function heatMap(title, formatNs) {
     const most = Math.max(1, ...counts.map((column) => Math.max(...column)));
     const style = getComputedStyle(document.documentElement);
     const context = canvas.getContext('2d');
-    const { width, height } = canvas;
+    const ratio = window.devicePixelRatio || 1;
+    const width = Math.max(300, canvas.clientWidth);
+    const height = 320;
+    canvas.width = width * ratio;
+    canvas.height = height * ratio;
+    context.scale(ratio, ratio);
     const left = 90;
     const wide = (width - left) / Math.max(1, counts.length);
     const tall = height / rows;
@@ -116,8 +121,8 @@ export function heatMap(title, formatNs) {
   canvas.addEventListener('pointermove', (event) => {
     if (!last) return;
     const box = canvas.getBoundingClientRect();
-    const x = (event.clientX - box.left) * canvas.width / box.width - last.left;
-    const y = (event.clientY - box.top) * canvas.height / box.height;
+    const x = event.clientX - box.left - last.left;
+    const y = event.clientY - box.top;
     const at = Math.floor(x / last.wide);
     const row = last.low + last.rows - 1 - Math.floor(y / last.tall);
     if (!last.counts[at] || last.belowNs[row] === undefined) return;

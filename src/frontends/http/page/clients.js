@@ -10,7 +10,7 @@ const FLAGS = { N: 'none', b: 'waits in a command', x: 'in MULTI', P: 'listens',
   t: 'tracks keys', e: 'is not evicted', T: 'touches no key' };
 
 export default function clients(root) {
-  const filter = h('input', { type: 'search', placeholder: 'address, name, user or command' });
+  const filter = h('input', { type: 'search', size: 30, placeholder: 'address, name, user or command' });
   const order = h('select', {}, COLUMNS.map(([name, text]) => h('option', { value: name }, text)));
   const place = h('div');
   const said = h('p', { class: 'faint', role: 'status' });
@@ -57,7 +57,7 @@ export default function clients(root) {
     ]);
     const numbers = ['db', 'tot-mem', 'age', 'idle'];
     place.replaceChildren(table('Clients', [...COLUMNS.map(([name, text]) =>
-      numbers.includes(name) ? [text, 'number'] : text), ''], rows, 'No client fits'));
+      numbers.includes(name) ? [text, 'number'] : text), 'Action'], rows, 'No client fits'));
   }
   read().catch((error) => notice(error.message, true));
   let beats = 0;

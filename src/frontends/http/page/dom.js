@@ -153,8 +153,7 @@ export function cut(value, length = 120) {
 
 /** The pairs of a map, an array of pairs, or a flat array. */
 export function pairs(reply) {
-  if (reply && reply.map) return reply.map;
-  if (!Array.isArray(reply)) return [];
+  if (!Array.isArray(reply)) return reply?.map ?? [];
   if (reply.every(Array.isArray)) return reply;
   const result = [];
   for (let at = 0; at + 1 < reply.length; at += 2) result.push([reply[at], reply[at + 1]]);

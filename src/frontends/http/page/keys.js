@@ -46,10 +46,15 @@ export default function keys(root) {
     button('New key', () => showNew()));
   root.append(form, progress, said, h('div', { class: 'split' }, h('div', {}, list, more), detail));
 
-  function begin() {
+  async function begin() {
     found = [];
     cursor = '0';
+    said.textContent = 'Looking…';
     draw();
+    // A key of exactly that name comes first.
+    const first = prefix.value ? await describe([prefix.value]).catch(() => []) : [];
+    const fits = (one) => one.type !== 'none' && (!type.value || one.type === type.value);
+    found = first.filter(fits);
     walk();
   }
 
@@ -67,7 +72,8 @@ export default function keys(root) {
       do {
         const [next, names] = await command('SCAN', cursor, ...matching, 'COUNT', count, ...typed);
         if (walking !== own) break;
-        found.push(...await describe(names));
+        const known = (name) => found[0] && name === found[0].name;
+        found.push(...await describe(names.filter((name) => !known(name))));
         cursor = next;
         progress.hidden = false;
         progress.value = cursor === '0' ? 1 : Number(cursor) / END;
@@ -88,7 +94,7 @@ export default function keys(root) {
   }
 
   function draw() {
-    list.replaceChildren(table('Keys', ['Key', 'Type', ['Time to live', 'number'],
+    list.replaceChildren(table('Keys found', ['Key', 'Type', ['Time to live', 'number'],
       ['Size', 'number']], found.map((one) => [
       button(cut(one.name, 80) || '(empty)', () => open(one.name), { class: 'link', title: cut(one.name, 1000) }),
       h('span', { class: `type ${one.type}` }, one.type), ttl(one.ms), bytes(one.size)]),

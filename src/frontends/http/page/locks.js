@@ -22,7 +22,7 @@ export default function locks(root) {
     if (facts) said.textContent = `${number(facts.now.locks)} locks in all databases, ${
       number(facts.now.leases)} keys with a lease.`;
     place.replaceChildren(table('Locks of this database',
-      ['Name', 'Owner', ['Fence', 'number'], ['Time left', 'number'], ['Waiting', 'number'], ''],
+      ['Name', 'Owner', ['Fence', 'number'], ['Time left', 'number'], ['Waiting', 'number'], 'Action'],
       all.map(([name, owner, fence, ms], at) => [cut(name, 60), cut(owner, 60), String(fence.integer ?? fence),
         ttl(ms), number(waiters[at]), button('Release', async () => {
           if (!confirm(`Take the lock ${cut(name)} from ${cut(owner)}?`)) return;

@@ -1,6 +1,6 @@
 // How the server does: now, over the last minutes, the last hour and the last day.
 
-import { h, bytes, number, percent, span } from './dom.js';
+import { h, bytes, number, percent } from './dom.js';
 import { chart } from './charts.js';
 import { facts } from './server.js';
 
@@ -105,8 +105,7 @@ export default function overview(root) {
         tile('Resident', bytes(states.resident_bytes), memory ? `peak ${bytes(memory.peak)}` : null),
         tile('Keys', number(states.keys), `${number(states.volatile)} with a deadline`),
         tile('Clients', number(states.clients), `${number(states.blocked)} waiting`),
-        tile('Expiry late by', `${states.expiry_lag_ms} ms`),
-        tile('Up', span(now.uptime_s), `${now.workers} worker${now.workers === 1 ? '' : 's'}`));
+        tile('Expiry late by', `${states.expiry_lag_ms} ms`));
       if (range === 'minutes' && past && now.at_s > past.at_s.at(-1)) {
         past.at_s.push(now.at_s);
         for (const [name, column] of Object.entries(past.columns)) {

@@ -28,7 +28,8 @@ export default function persistence(root) {
           ['Progress', bar('Loading', Number(p.loading_loaded_perc) / 100)],
           ['Still', span(Number(p.loading_eta_seconds))]]) : null,
         list('Snapshot', [
-          ['The last one', `${moment(saved)}, ${span(Math.max(0, now - saved))} ago`],
+          ['The last one', p.rdb_saves === '0' ? 'none since the start'
+            : `${moment(saved)}, ${span(Math.max(0, now - saved))} ago`],
           ['It went', well(p.rdb_last_bgsave_status)],
           p.rdb_last_bgsave_time_sec !== '-1' ? ['It took', span(Number(p.rdb_last_bgsave_time_sec))] : null,
           ['Changes since', number(Number(p.rdb_changes_since_last_save))],

@@ -4,7 +4,7 @@ import { h, button, field, number, table, trying } from './dom.js';
 import { command, facts } from './server.js';
 
 export default function settings(root) {
-  const filter = h('input', { type: 'search', placeholder: 'name or meaning' });
+  const filter = h('input', { type: 'search', size: 24, placeholder: 'name or meaning' });
   const which = h('select', {}, [['honoured', 'that have an effect'], ['set', 'that were set'],
     ['changed', 'that differ from their default'], ['all', 'all']]
     .map(([value, text]) => h('option', { value }, text)));
@@ -37,7 +37,7 @@ export default function settings(root) {
         one.immutable || one.effect !== 'honoured'
           ? h('span', {}, one.value || '–', one.effect === 'honoured' ? h('small', {}, ' at the start only') : null)
           : editor(one),
-        one.default || '–', one.meaning])));
+        one.default || '–', one.meaning.replaceAll('`', '')])));
   }
 
   function editor(one) {
@@ -45,7 +45,7 @@ export default function settings(root) {
     const input = one.choices.length && one.choices.includes(one.value)
       ? h('select', { 'aria-label': label }, one.choices.filter((name) => !name.startsWith('~'))
         .map((name) => h('option', {}, name)))
-      : h('input', { 'aria-label': label, size: 14, type: one.secret ? 'password' : 'text',
+      : h('input', { 'aria-label': label, size: 9, type: one.secret ? 'password' : 'text',
         autocomplete: one.secret ? 'new-password' : 'off', placeholder: one.secret ? 'not shown' : '' });
     input.value = one.value;
     return h('form', { class: 'cell', onsubmit: async (event) => {

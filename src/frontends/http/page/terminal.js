@@ -5,6 +5,8 @@ import { command, place } from './server.js';
 
 let docs = null;
 const past = [];
+const HINT = 'Type a command. Tab completes its name, the arrows bring back earlier ones; help COMMAND tells '
+  + 'what it does.';
 
 /** Words as redis-cli splits them: quoted ones may hold blanks and \x... */
 export function words(line) {
@@ -52,13 +54,13 @@ export function printed(reply, indent = '') {
   if (reply.error) return `(error) ${reply.error}`;
   if (reply.integer) return `(integer) ${reply.integer}`;
   if (reply.double) return `(double) ${reply.double}`;
-  if (reply.map) {
+  if (!Array.isArray(reply) && reply.map) {
     return reply.map.length ? reply.map.map(([key, value], at) => {
       const head = `${at + 1}# ${printed(key, indent)} => `;
       return `${at ? indent : ''}${head}${printed(value, `${indent}${' '.repeat(4)}`)}`;
     }).join('\n') : '(empty hash)';
   }
-  const list = members(reply.push ?? reply);
+  const list = Array.isArray(reply) ? reply : reply.push ?? members(reply);
   const sign = reply.set ? '~' : ')';
   return list.length ? list.map((one, at) => {
     const head = `${at + 1}${sign} `;
@@ -97,7 +99,7 @@ export default function terminal(root) {
   const input = h('input', { class: 'prompt', autocomplete: 'off', autocapitalize: 'off',
     spellcheck: 'false', 'aria-label': 'Command', 'aria-describedby': 'help' });
   const help = h('p', { id: 'help', class: 'help', role: 'status' },
-    'Type a command. Tab completes its name, the arrows bring back earlier ones.');
+    HINT);
   let at = past.length;
 
   const print = (text, className) => {
@@ -145,7 +147,8 @@ export default function terminal(root) {
 
   function hint() {
     const name = find(input.value);
-    help.textContent = name ? `${name.toUpperCase()} ${docs.get(name).syntax} — ${docs.get(name).summary}` : '';
+    help.textContent = name ? `${name.toUpperCase()} ${docs.get(name).syntax} — ${docs.get(name).summary}`
+      : input.value === '' ? HINT : '';
   }
 
   function complete() {

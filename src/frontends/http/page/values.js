@@ -122,10 +122,10 @@ const VIEWS = {
 
   async hash({ body, name, act }) {
     const length = await command('HLEN', name);
-    body.append(h('p', { class: 'faint' }, `${number(length)} fields`),
+    body.append(h('p', { class: 'faint' }, `Fields: ${number(length)}`),
       adder('Set field', [['Field', 14], ['Value', 24]],
         (key, value) => act(['HSET', name, key, value], 'Set')));
-    await paged(body, 'Fields', ['Field', 'Value', ''], async (cursor) => {
+    await paged(body, 'Fields', ['Field', 'Value', 'Action'], async (cursor) => {
       const [next, flat] = await command('HSCAN', name, cursor ?? '0', 'COUNT', PAGE);
       return { next: next === '0' ? null : next, rows: pairs(flat).map(([key, value]) => [
         cut(key), editable(value, cut(key, 30), (text) => act(['HSET', name, key, text], 'Saved')),
@@ -135,7 +135,7 @@ const VIEWS = {
 
   async list({ body, name, act }) {
     const length = await command('LLEN', name);
-    body.append(h('p', { class: 'faint' }, `${number(length)} elements`),
+    body.append(h('p', { class: 'faint' }, `Elements: ${number(length)}`),
       adder('Add at the tail', [['Element', 24]], (value) => act(['RPUSH', name, value], 'Added')),
       h('div', { class: 'row' },
         button('Take the first', () => act(['LPOP', name], 'Taken')),
@@ -151,9 +151,9 @@ const VIEWS = {
 
   async set({ body, name, act }) {
     const length = await command('SCARD', name);
-    body.append(h('p', { class: 'faint' }, `${number(length)} members`),
+    body.append(h('p', { class: 'faint' }, `Members: ${number(length)}`),
       adder('Add', [['Member', 24]], (value) => act(['SADD', name, value], 'Added')));
-    await paged(body, 'Members', ['Member', ''], async (cursor) => {
+    await paged(body, 'Members', ['Member', 'Action'], async (cursor) => {
       const [next, got] = await command('SSCAN', name, cursor ?? '0', 'COUNT', PAGE);
       return { next: next === '0' ? null : next, rows: members(got).map((value) => [
         cut(value), remover(cut(value, 30), () => act(['SREM', name, value], 'Removed'))]) };
@@ -162,10 +162,10 @@ const VIEWS = {
 
   async zset({ body, name, act }) {
     const length = await command('ZCARD', name);
-    body.append(h('p', { class: 'faint' }, `${number(length)} members, by score`),
+    body.append(h('p', { class: 'faint' }, `Members: ${number(length)}, by score`),
       adder('Set score', [['Member', 24], ['Score', 8]],
         (member, score) => act(['ZADD', name, score, member], 'Set')));
-    await paged(body, 'Members', ['Member', ['Score', 'number'], ''], async (from) => {
+    await paged(body, 'Members', ['Member', ['Score', 'number'], 'Action'], async (from) => {
       const first = from ?? 0;
       const got = pairs(await command('ZRANGE', name, first, first + PAGE - 1, 'WITHSCORES'));
       return { next: got.length < PAGE ? null : first + PAGE, rows: got.map(([member, score]) => [
@@ -183,14 +183,14 @@ const VIEWS = {
       return ['name', 'consumers', 'pending', 'lag', 'last-delivered-id']
         .map((key) => cut(facts.get(key)));
     });
-    body.append(h('p', { class: 'faint' }, `${number(length)} entries, the newest first`),
+    body.append(h('p', { class: 'faint' }, `Entries: ${number(length)}, the newest first`),
       adder('Add entry', [['Field', 12], ['Value', 20]],
         (key, value) => act(['XADD', name, '*', key, value], 'Added')));
     if (rows.length) {
       body.append(table('Groups', ['Group', ['Consumers', 'number'], ['Pending', 'number'],
         ['Lag', 'number'], 'Last id'], rows));
     }
-    await paged(body, 'Entries', ['Id', 'Fields', ''], async (before) => {
+    await paged(body, 'Entries', ['Id', 'Fields', 'Action'], async (before) => {
       const got = await command('XREVRANGE', name, before ? `(${before}` : '+', '-', 'COUNT', PAGE);
       return { next: got.length < PAGE ? null : got.at(-1)[0], rows: got.map(([id, fields]) => [
         id, h('span', { class: 'value' },
