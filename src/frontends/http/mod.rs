@@ -129,6 +129,7 @@ pub fn start(server: &'static Server, bound: Bound, connect: Connect) -> Result<
     let app: &'static App = Box::leak(Box::new(app));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .thread_name("http-helper")
         .max_blocking_threads(HELPERS)
         .build()?;
     let body = move || {
