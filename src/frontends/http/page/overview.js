@@ -68,9 +68,12 @@ export default function overview(root) {
     const put = (name, columns, text) => charts[name].draw(t, columns, text);
     const operations = rate(c.commands);
     put('commands', [operations], number(latest(operations)));
+    // Without reads the ratio stays what it was.
+    let known = 0;
     const ratio = cutTo(c.hits).map((hits, at) => {
       const all = hits + c.misses[at];
-      return all ? hits / all : 0;
+      if (all) known = hits / all;
+      return known;
     });
     const asked = latest(cutTo(c.hits)) + latest(cutTo(c.misses));
     put('hits', [ratio], asked ? percent(latest(ratio)) : 'no reads');
