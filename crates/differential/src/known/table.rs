@@ -283,6 +283,20 @@ pub const TABLE: &[Known] = &[
     ),
     stays(
         &[REDIS_7],
+        "a command that waits, in a script: Redis 7.0 refuses it",
+        Sign::Reply(|command, oracle, _| {
+            let waits = ["bzpopmin", "bzpopmax", "bzmpop", "blpop", "brpop", "blmpop", "blmove"];
+            has(command, &waits)
+                && says(oracle, b"ERR This Redis command is not allowed from script")
+        }),
+    ),
+    stays(
+        &[REDIS_7],
+        "LPOS: Redis 7.0 looks where the rank is the least number, newer servers refuse that",
+        Sign::NotSent(|command, _| command.is("LPOS") && has(command, &["-9223372036854775808"])),
+    ),
+    stays(
+        &[REDIS_7],
         "a command that waits, in a read-only script: Redis 7.0 asks first if scripts may have it",
         Sign::Reply(|_, oracle, subject| {
             says(oracle, b"ERR This Redis command is not allowed from script")
@@ -434,7 +448,9 @@ const WORDS: [(&str, &str); 5] = [
 /// The same error of a script from Valkey, as an error or as a text.
 fn is_said_by_valkey(oracle: &[u8], subject: &[u8]) -> bool {
     let text = |frame: &[u8]| match decode(frame) {
-        Ok(Reply::Error(text) | Reply::Bulk(text)) => String::from_utf8(text).ok(),
+        Ok(Reply::Error(text) | Reply::Bulk(text)) => {
+            Some(String::from_utf8_lossy(&text).into_owned())
+        }
         _ => None,
     };
     let said = text(subject).map(in_valkeys_words);
@@ -568,4 +584,18 @@ pub(super) fn some(steps: &[Step], words: &[&str]) -> bool {
         Step::Send(command) => words.iter().all(|word| has(command, &[*word])),
         Step::Sleep(_) => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_a_script_is_valkeys_whatever_bytes_it_quotes() {
+        let valkey = b"-NOGROUP No such key '\xff' script: on @user_script:1.\r\n";
+        let redis = b"-NOGROUP No such key '\xff' script: 3c44, on @user_script:1.\r\n";
+        let other = b"-NOGROUP No such key 'k' script: 3c44, on @user_script:1.\r\n";
+        assert!(is_said_by_valkey(valkey, redis));
+        assert!(!is_said_by_valkey(valkey, other));
+    }
 }
