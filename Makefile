@@ -84,6 +84,8 @@ jobs: ## A million jobs through a stream's group of consumers, one in twenty of 
 
 crash: ## Kill servers a thousand times, cut power, fail each system call: what is still known?
 	REDSTART_CRASH_ROUNDS=1000 $(CARGO) test --test crash -- --test-threads 2
+	REDSTART_CRASH_ENCRYPTED=1 REDSTART_CRASH_ROUNDS=300 \
+		$(CARGO) test --test crash -- --test-threads 2
 
 browser: ## Use the dashboard in headless Chromium, and check it with axe-core
 	$(CARGO) build

@@ -6,6 +6,7 @@ use crate::clients::Clients;
 use crate::clients::pause::Pause;
 use crate::commands;
 use crate::dispatch::replay::Replayer;
+use crate::durability::keyring::Keyring;
 use crate::durability::{Durability, Ending, FinalSave, Parts};
 use crate::frontends::http;
 use crate::memory::evict::Evictor;
@@ -55,6 +56,7 @@ pub fn serve(config: Config) -> io::Result<()> {
     log::start()?;
     let server = parts(config, &startup)?;
     settings::declare_users(server)?;
+    server.durability.take_keys()?;
     server.durability.claim_as_configured()?;
     let encryption = server.tls.make(&server.config.read()).map_err(io::Error::other)?;
     server.tls.replace(encryption);
@@ -115,6 +117,7 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
         stats,
         rates,
         libraries: &scripts.functions,
+        keyring: leak(Keyring::default()),
         flushall_id: registry.get(b"flushall").expect("FLUSHALL is a command").id,
     });
     Ok(leak(Server {
@@ -239,7 +242,9 @@ fn log_start(server: &Server) {
         (false, true) => "as a log",
         (false, false) => "only when SAVE or BGSAVE asks for it",
     };
-    log::notice(format_args!("Data is kept in {folder}, {kept}"));
+    let key = server.durability.key();
+    let how = key.map_or(String::new(), |key| format!(", encrypted with the key {key}"));
+    log::notice(format_args!("Data is kept in {folder}, {kept}{how}"));
 }
 
 /// Binds other addresses when CONFIG SET asks for them.

@@ -4,10 +4,13 @@
 //!
 //! The short form runs with the other tests; `REDSTART_CRASH_ROUNDS=1000` (`make crash`) is the
 //! long one. `REDSTART_CRASH_SEED` changes what chance decides, and `REDSTART_BIN` tests another
-//! binary than the one that was built with the tests.
+//! binary than the one that was built with the tests. `REDSTART_CRASH_ENCRYPTED=1` has all files
+//! encrypted.
 
 #[path = "crash/disk.rs"]
 mod disk;
+#[path = "crash/encrypted.rs"]
+mod encrypted;
 #[path = "crash/ends.rs"]
 mod ends;
 #[path = "crash/faults.rs"]
@@ -27,7 +30,7 @@ mod sweep;
 #[path = "crash/writer.rs"]
 mod writer;
 
-use process::{Process, binary, scratch};
+use process::{Process, binary, is_encrypted, key_arguments, scratch};
 use std::thread;
 use std::time::Duration;
 use support::resp::Value;
@@ -44,6 +47,9 @@ fn is_long() -> bool {
 fn check() -> std::process::Command {
     let mut program = std::process::Command::new(binary());
     program.arg("check");
+    if is_encrypted() {
+        program.args(key_arguments());
+    }
     program
 }
 
@@ -199,12 +205,19 @@ fn snapshots_under_transfers_have_the_exact_sum() {
     std::fs::remove_dir_all(&directory).expect("the directory is ours");
 }
 
-/// A torn end is cut off with a warning; damage in the middle names the file and the place.
+/// A torn end is cut off with a warning; damage in the middle names the file and the place. Both
+/// hold of encrypted files.
 #[test]
 fn damaged_logs_are_refused_and_torn_ones_cut() {
-    let directory = scratch("damage");
-    let args = ["--appendonly", "yes", "--save", ""];
-    let mut server = Process::start(&directory, &args);
+    let (args, key) = (["--appendonly", "yes", "--save", ""], key_arguments());
+    let key = [&key[0][..], &key[1]];
+    damage_logs("damage", &args, &[]);
+    damage_logs("damage-encrypted", &[&args[..], &key].concat(), &key);
+}
+
+fn damage_logs(name: &str, args: &[&str], key: &[&str]) {
+    let directory = scratch(name);
+    let mut server = Process::start(&directory, args);
     server.wait_until_ready();
     let mut client = server.client();
     for n in 0..50 {
@@ -213,12 +226,13 @@ fn damaged_logs_are_refused_and_torn_ones_cut() {
     server.kill();
     let segment = directory.join("appendonlydir/appendonly.00000000000000000001.log");
     let whole = std::fs::read(&segment).expect("the segment is there");
-    let check = |file: &std::path::Path| self::check().arg(file).output().expect("it runs");
+    let check =
+        |file: &std::path::Path| self::check().args(key).arg(file).output().expect("it runs");
     assert!(check(&segment).status.success());
 
     std::fs::write(&segment, &whole[..whole.len() - 3]).expect("it is ours");
     assert!(!check(&segment).status.success());
-    let mut server = Process::start(&directory, &args);
+    let mut server = Process::start(&directory, args);
     server.wait_until_ready();
     let length = server.client().call(&["RPUSH", "list", "element-49"]);
     assert!(matches!(length, Ok(Value::Int(50))), "{length:?}");
@@ -228,7 +242,7 @@ fn damaged_logs_are_refused_and_torn_ones_cut() {
     let mut damaged = whole.clone();
     damaged[whole.len() / 2] ^= 4;
     std::fs::write(&segment, &damaged).expect("it is ours");
-    let mut server = Process::start(&directory, &args);
+    let mut server = Process::start(&directory, args);
     assert!(!server.wait().success());
     let output = server.output();
     assert!(output.contains("appendonly.00000000000000000001.log, at byte"), "{output}");

@@ -14,7 +14,7 @@
 use super::Durability;
 use super::disk::claim::{Claim, NotClaimed, lock_name};
 use super::disk::directory::Directory;
-use super::parts::{Parts, log_directory, path};
+use super::parts::{Parts, log_path, path};
 use crate::system::log;
 use parking_lot::Mutex;
 use redstart_config::{Config, Setting};
@@ -85,7 +85,7 @@ fn wanted(parts: &Parts) -> (Vec<Wanted>, String) {
     let mut wanted = vec![of(&dir, names::dump(&text(Setting::Dbfilename)))];
     if config.is(Setting::Appendonly) {
         let prefix = names::prefix(&text(Setting::Appendfilename)).to_owned();
-        let directory = log_directory(&config);
+        let directory = Directory::new(log_path(&config));
         // Where it cannot be made, nothing can be locked, which is said then.
         let _ = directory.make();
         wanted.push(of(directory.path(), prefix));

@@ -149,13 +149,12 @@ impl Load<'_> {
                 return Err(Fault { file: name, offset: 0, what }.into());
             }
             let mut reader = SegmentReader::open(storage, &name, first)?;
-            self.loading.progress.total_bytes.fetch_add(reader.len(), Relaxed);
-            if let End::Torn(fault) = self.segment(&mut reader, end.next, &name)? {
+            self.loading.progress.total_bytes.fetch_add(reader.file_len(), Relaxed);
+            if let End::Torn(fault, bytes) = self.segment(&mut reader, end.next, &name)? {
                 let is_last = at + 1 == plan.segments.len();
                 if !is_last || !self.may_cut() {
                     return Err(fault.into());
                 }
-                let bytes = reader.len() - reader.offset();
                 log::warning(format_args!(
                     "{fault}. The log ends there: {bytes} bytes are cut off"
                 ));

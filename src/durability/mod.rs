@@ -18,6 +18,7 @@
 //!   status       the state of the jobs, and INFO
 //!   parts        the parts of the server that all this works on
 //!   disk         files
+//!   keyring      what they are encrypted with
 //! ```
 //!
 //! One snapshot is taken at a time. Durability knows neither clients nor sessions: it is made with
@@ -29,6 +30,7 @@ mod encode;
 mod folder;
 mod gate;
 mod jobs;
+pub mod keyring;
 mod load;
 mod parts;
 mod recover;
@@ -61,6 +63,7 @@ use parking_lot::Mutex;
 use redstart_config::Setting;
 use redstart_engine::{Command, Error};
 use redstart_persistence::log::Log;
+use redstart_persistence::storage::encrypted::KeyId;
 use status::Status;
 use std::io;
 use std::sync::Arc;
@@ -137,6 +140,24 @@ impl Durability {
             self.turn_off();
             Ok(())
         }
+    }
+
+    /// The key that files are encrypted with, if they are.
+    pub fn key(&self) -> Option<KeyId> {
+        self.parts.keyring.written_with()
+    }
+
+    /// Reads the keys that the settings name. Where files are written otherwise from now on, the log
+    /// is rewritten: what the old key was for goes with it.
+    ///
+    /// # Errors
+    /// What is wrong with the key file; the keys from before count on.
+    pub fn take_keys(&self) -> io::Result<()> {
+        let changed = self.parts.keyring.follow(&self.parts.config.read())?;
+        if changed && self.is_logging() {
+            self.schedule_rewrite();
+        }
+        Ok(())
     }
 
     /// Does what is due, every tenth of a second: save points, scheduled jobs, the log's growth.

@@ -1,6 +1,7 @@
 //! What durability works on: the parts of the server that it is given when it is made.
 
 use super::disk::directory::Directory;
+use super::keyring::Keyring;
 use crate::metrics::rates::Rates;
 use crate::system::clock::{Clock, wall_us};
 use parking_lot::RwLock;
@@ -9,7 +10,7 @@ use redstart_engine::Engine;
 use redstart_engine::stats::Stats;
 use redstart_persistence::names;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The parts of the server that durability works on.
@@ -27,6 +28,8 @@ pub struct Parts {
     pub rates: &'static Rates,
     /// Libraries of functions, which are saved with the keys.
     pub libraries: &'static dyn Libraries,
+    /// What files are encrypted with.
+    pub keyring: &'static Keyring,
     /// FLUSHALL's id among the commands.
     pub flushall_id: u16,
 }
@@ -74,21 +77,26 @@ impl Parts {
     pub fn dump_place(&self) -> (Directory, String) {
         let config = self.config.read();
         let name = String::from_utf8_lossy(config.text(Setting::Dbfilename));
-        (Directory::new(path(config.text(Setting::Dir))), names::dump(&name))
+        (self.directory(&path(config.text(Setting::Dir))), names::dump(&name))
     }
 
     /// Where the log is kept, and what the names of its files begin with.
     pub fn log_place(&self) -> (Directory, String) {
         let config = self.config.read();
         let name = String::from_utf8_lossy(config.text(Setting::Appendfilename));
-        (log_directory(&config), names::prefix(&name).to_owned())
+        (self.directory(&log_path(&config)), names::prefix(&name).to_owned())
+    }
+
+    /// A directory, with the keys of its files.
+    pub fn directory(&self, path: &Path) -> Directory {
+        Directory::with_keys(path, self.keyring.current())
     }
 }
 
-/// The directory of the log, ours and Redis's.
-pub fn log_directory(config: &Config) -> Directory {
+/// Where the log is, ours and Redis's.
+pub fn log_path(config: &Config) -> PathBuf {
     let name = path(config.text(Setting::Appenddirname));
-    Directory::new(path(config.text(Setting::Dir)).join(name))
+    path(config.text(Setting::Dir)).join(name)
 }
 
 /// A path as a setting spells it.

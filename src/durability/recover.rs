@@ -2,6 +2,7 @@
 //! it if there is a log, else the snapshot, else what Redis left.
 
 use super::Durability;
+use super::disk::directory::Directory;
 use super::gate::IS_LOADING;
 use super::load::{Expired, Load, LogEnd};
 use super::redis_files::{self, Files};
@@ -10,7 +11,7 @@ use crate::system::log;
 use crate::system::progress::Audience;
 use redstart_config::Setting;
 use redstart_engine::keyspace::totals::Totals;
-use redstart_persistence::log::{SegmentReader, Start};
+use redstart_persistence::log::{End, SegmentReader, Start};
 use redstart_persistence::names::{self, Plan};
 use redstart_persistence::storage::Storage;
 use redstart_persistence::{Fault, ReadError};
@@ -69,18 +70,19 @@ impl Durability {
         directory.make()?;
         let plan = Plan::of(&prefix, &directory.list()?);
         if is_unbegun(&directory, &prefix, &plan)? {
-            let files = redis_files::find_files(&self.parts.config.read())?;
+            let files = redis_files::find_files(&self.parts)?;
             self.load_snapshot(load, files)?;
             self.write_first_base()?;
         } else {
             let ours = plan.names(&prefix).filter_map(|name| directory.modified(&name)).max();
             // Files that are not read may have faults.
-            if let Ok(Some(files)) = redis_files::find_files(&self.parts.config.read()) {
+            if let Ok(Some(files)) = redis_files::find_files(&self.parts) {
                 warn_if_newer("the log", ours, files.newest());
             }
             let end = load.log(&directory, &prefix, &plan)?;
             load.replay.finish();
             self.resume_log(&directory, &prefix, &plan, end)?;
+            self.encrypt_anew(&directory, plan.names(&prefix))?;
         }
         self.listen();
         Ok(())
@@ -116,7 +118,7 @@ impl Durability {
     /// Opens the log behind what was read.
     fn resume_log(
         &self,
-        storage: &dyn Storage,
+        storage: &Directory,
         prefix: &str,
         plan: &Plan,
         end: LogEnd,
@@ -126,6 +128,10 @@ impl Durability {
         match end.segment {
             Some(segment) if segment.next == end.next => {
                 self.log.reopen(storage, &segment.name, segment.len, last)?;
+                // It goes on as it was begun: with a key from before, or with none.
+                if !storage.is_current(&segment.name)? {
+                    self.log.rotate(&Start { storage, prefix })?;
+                }
             }
             // The base is ahead of every segment: a new one has to follow it.
             _ => {
@@ -134,6 +140,22 @@ impl Durability {
             }
         }
         plan.superfluous.iter().try_for_each(|name| storage.remove(name))
+    }
+
+    /// Has the log rewritten where one of its files is not encrypted as it would be now.
+    fn encrypt_anew(
+        &self,
+        directory: &Directory,
+        mut names: impl Iterator<Item = String>,
+    ) -> io::Result<()> {
+        if names
+            .try_fold(true, |all, name| Ok::<_, io::Error>(all & directory.is_current(&name)?))?
+        {
+            return Ok(());
+        }
+        log::notice("The log is rewritten, with the key that files are encrypted with now");
+        self.schedule_rewrite();
+        Ok(())
     }
 
     /// Forgets everything, and loads it again. No other command may run meanwhile.
@@ -208,7 +230,8 @@ fn is_unbegun(storage: &dyn Storage, prefix: &str, plan: &Plan) -> Result<bool, 
     }
     for &first in &plan.segments {
         let file = names::segment(prefix, first);
-        if !SegmentReader::open(storage, &file, first)?.is_empty() {
+        let mut reader = SegmentReader::open(storage, &file, first)?;
+        if !matches!(reader.next_record(&mut Vec::new())?, Err(End::Whole)) {
             let what = "there are records, but no base before them; move the file away to start \
                         from the snapshot";
             return Err(Fault { file, offset: 0, what: what.to_owned() }.into());

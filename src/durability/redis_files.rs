@@ -3,10 +3,10 @@
 
 use super::disk::directory::Directory;
 use super::load::{Expired, Load};
-use super::parts::{log_directory, path};
+use super::parts::{Parts, log_path, path};
 use super::replay::{self, Source};
 use crate::system::log;
-use redstart_config::{Config, Setting};
+use redstart_config::Setting;
 use redstart_engine::driver::Driver;
 use redstart_persistence::aof::{self, Next, Role, Words, manifest_line};
 use redstart_persistence::fault::twice;
@@ -114,9 +114,10 @@ pub struct Files {
 
 /// Finds Redis's append-only files: by the manifest, or the single file of servers before 7. The
 /// single file is read, too, where Redis 7 had written a manifest of it, but not moved it yet.
-pub fn find_files(config: &Config) -> Result<Option<Files>, ReadError> {
+pub fn find_files(parts: &Parts) -> Result<Option<Files>, ReadError> {
+    let config = parts.config.read();
     let name = String::from_utf8_lossy(config.text(Setting::Appendfilename)).into_owned();
-    let directory = log_directory(config);
+    let directory = parts.directory(&log_path(&config));
     let manifest = format!("{name}.manifest");
     let names = match if_there(directory.open(&manifest))? {
         Some((source, len)) => read_manifest(&manifest, source, len)?,
@@ -124,7 +125,7 @@ pub fn find_files(config: &Config) -> Result<Option<Files>, ReadError> {
     };
     let unmoved = names == [&name[..]] && if_there(directory.open(&name))?.is_none();
     if names.is_empty() || unmoved {
-        let directory = Directory::new(path(config.text(Setting::Dir)));
+        let directory = parts.directory(&path(config.text(Setting::Dir)));
         if if_there(directory.open(&name))?.is_some() {
             return Ok(Some(Files { directory, names: vec![name] }));
         }

@@ -178,6 +178,12 @@ pub fn take_on(server: &'static Server, changes: &Changes) -> Result<(), SetErro
             return not_applied(name, text.into());
         }
     }
+    let keys = [Setting::EncryptionKeyFile, Setting::EncryptionPlainFiles];
+    if let Some(setting) = keys.into_iter().find(|&setting| changes.sets(setting))
+        && let Err(error) = server.durability.take_keys()
+    {
+        return not_applied(setting, error.to_string().into());
+    }
     if changes.contains(Setting::Requirepass) {
         server.access.set_default_password(server.config.read().text(Setting::Requirepass));
     }

@@ -2,7 +2,7 @@
 //! It reads Redstart's files and Redis's.
 
 use super::duplicate_keys::DuplicateKeys;
-use super::file::{builder, place};
+use super::file::{builder, keys, place};
 use super::for_load;
 use super::repair::repair;
 use crate::durability::{Directory, can_replay, read_manifest};
@@ -17,10 +17,12 @@ use redstart_persistence::log::{End, SegmentReader, decode as decode_record};
 use redstart_persistence::rdb::{self, About, Found, Input, envelope, is_rdb};
 use redstart_persistence::snapshot::{MAGIC, Reader, decode};
 use redstart_persistence::storage::Storage;
+use redstart_persistence::storage::encrypted::Keys;
 use redstart_persistence::{Fault, ReadError};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Verifies snapshots, segments of the log, RDB files, append-only files and their manifests;
@@ -39,6 +41,9 @@ struct Arguments {
     /// With --for-load: how many databases the server has.
     #[arg(long, default_value = "16")]
     databases: usize,
+    /// The file with the keys of encrypted files.
+    #[arg(long, value_name = "FILE")]
+    encryption_key_file: Option<PathBuf>,
     /// The files.
     #[arg(required = true)]
     files: Vec<PathBuf>,
@@ -50,6 +55,13 @@ pub fn run(arguments: &[String]) -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
     };
+    let keys = match keys(arguments.encryption_key_file.as_deref()) {
+        Ok(keys) => keys,
+        Err(error) => {
+            eprintln!("redstart check: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let mut code = ExitCode::SUCCESS;
     for file in &arguments.files {
         let progress = Progress::default();
@@ -57,11 +69,11 @@ pub fn run(arguments: &[String]) -> ExitCode {
         let mut tell = |line: &str| println!("{shown}: {line}");
         let checked = progress.watch("Checking", Audience::Terminal, || {
             if arguments.for_load {
-                for_load::list(file, databases, &progress, &mut tell)
+                for_load::list(file, &keys, databases, &progress, &mut tell)
             } else if arguments.repair {
-                repair(file, &progress).map(|done| (done, true))
+                repair(file, &keys, &progress).map(|done| (done, true))
             } else {
-                check(file, &progress).map(|found| (found, true))
+                check(file, &keys, &progress).map(|found| (found, true))
             }
         });
         match checked {
@@ -81,37 +93,49 @@ pub fn run(arguments: &[String]) -> ExitCode {
 }
 
 /// Reads a file from its beginning to its end; returns what it holds.
-pub fn check(file: &Path, progress: &Progress) -> Result<String, ReadError> {
-    let (directory, name) = place(file)?;
+pub fn check(file: &Path, keys: &Arc<Keys>, progress: &Progress) -> Result<String, ReadError> {
+    let (directory, name) = place(file, keys)?;
+    let found = check_at(file, &directory, &name, keys, progress)?;
+    let key = directory.key_of(&name)?.map(|key| format!(", encrypted with the key {key}"));
+    Ok(found + &key.unwrap_or_default())
+}
+
+fn check_at(
+    file: &Path,
+    directory: &Directory,
+    name: &str,
+    keys: &Arc<Keys>,
+    progress: &Progress,
+) -> Result<String, ReadError> {
     if name.ends_with(".manifest") {
-        let (source, len) = directory.open(&name)?;
-        let names = read_manifest(&name, source, len)?;
+        let (source, len) = directory.open(name)?;
+        let names = read_manifest(name, source, len)?;
         for part in &names {
-            check(&file.with_file_name(part), progress)?;
+            check(&file.with_file_name(part), keys, progress)?;
         }
         return Ok(format!("a manifest of {} whole files", names.len()));
     }
     let number = name.strip_suffix(".log").and_then(|name| name.rsplit('.').next()?.parse().ok());
     if let Some(first) = number {
-        return check_segment(&directory, &name, first, progress);
+        return check_segment(directory, name, first, progress);
     }
-    let (source, len) = directory.open(&name)?;
+    let (source, len) = directory.open(name)?;
     let mut beginning = Vec::new();
     source.take(16).read_to_end(&mut beginning)?;
     if beginning.starts_with(MAGIC) {
         progress.total_bytes.store(len, Relaxed);
-        return check_snapshot(&directory, &name, progress);
+        return check_snapshot(directory, name, progress);
     }
     // A log of Redis's is empty until something is written to it.
     let unwritten = len == 0 && name.ends_with(".aof");
     if unwritten || is_rdb(&beginning) || matches!(beginning.first(), Some(b'*' | b'#')) {
-        let input = envelope::open(&directory, &name)?;
+        let input = envelope::open(directory, name)?;
         // The files of a manifest count one behind the other.
         let before = progress.total_bytes.fetch_add(input.len(), Relaxed);
         return check_redis(input, progress, before);
     }
     let what = "it is no file that Redstart knows".to_owned();
-    Err(Fault { file: name, offset: 0, what }.into())
+    Err(Fault { file: name.to_owned(), offset: 0, what }.into())
 }
 
 /// Reads an RDB file and the commands behind it, or commands alone.
@@ -242,7 +266,7 @@ fn check_segment(
     progress: &Progress,
 ) -> Result<String, ReadError> {
     let mut reader = SegmentReader::open(directory, name, first)?;
-    progress.total_bytes.store(reader.len(), Relaxed);
+    progress.total_bytes.store(reader.file_len(), Relaxed);
     let (mut payload, mut effects) = (Vec::new(), 0);
     loop {
         let offset = reader.offset();
@@ -257,9 +281,10 @@ fn check_segment(
                 progress.bytes.store(reader.offset(), Relaxed);
             }
             Err(End::Whole) => break,
-            Err(End::Torn(fault)) => return Err(fault.into()),
+            Err(End::Torn(fault, _)) => return Err(fault.into()),
         }
     }
+    progress.bytes.store(reader.file_len(), Relaxed);
     let records = reader.next_sequence() - first;
     Ok(format!("a whole segment of {records} records from {first} on, {effects} commands"))
 }
@@ -276,7 +301,7 @@ mod tests {
     /// What progress shows at the end of a check that succeeds: bytes, of how many.
     fn shown(file: &Path) -> (u64, u64) {
         let progress = Progress::default();
-        let found = check(file, &progress);
+        let found = check(file, &Arc::default(), &progress);
         assert!(found.is_ok(), "{}: {found:?}", file.display());
         (progress.bytes.load(Relaxed), progress.total_bytes.load(Relaxed))
     }
@@ -299,7 +324,8 @@ mod tests {
                 writer.entry(db, &Entry::new(b"k", NewValue::Str(b"v"), 0));
             }
             writer.finish().expect("it can be written");
-            let found = check(&path.join("twice"), &Progress::default()).map_err(|e| e.to_string());
+            let found = check(&path.join("twice"), &Arc::default(), &Progress::default());
+            let found = found.map_err(|error| error.to_string());
             let fault = "the key \"k\" occurs twice in database 0";
             assert_eq!(found.is_ok(), whole, "{found:?}");
             assert!(whole || found.is_err_and(|error| error.ends_with(fault)));

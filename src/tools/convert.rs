@@ -1,21 +1,25 @@
-//! `redstart convert IN OUT`: makes a snapshot of an RDB file, and an RDB file of a snapshot.
+//! `redstart convert IN OUT`: makes a snapshot of an RDB file, and an RDB file of a snapshot; with
+//! `--same`, a file of Redstart's that is encrypted otherwise.
 
 use super::duplicate_keys::DuplicateKeys;
-use super::file::{builder, claim, place};
+use super::file::{builder, claim, keys, place};
 use super::for_load::{Unloadable, place_of};
 use crate::durability::{Claim, Directory, check_regular, looks_like_rdb, remedy};
 use crate::system::log::counted;
 use crate::system::progress::{Audience, Progress};
 use clap::Parser;
 use redstart_engine::Engine;
-use redstart_persistence::ReadError;
+use redstart_persistence::log::MAGIC as LOG_MAGIC;
 use redstart_persistence::rdb::{self, Compression, Found, Version, envelope};
-use redstart_persistence::snapshot::{self, Header};
+use redstart_persistence::snapshot::{self, Header, MAGIC};
+use redstart_persistence::storage::{Output, Storage, Stream};
+use redstart_persistence::{ReadError, names};
 use std::fs::Metadata;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Makes a snapshot of an RDB file, and an RDB file of a snapshot.
@@ -29,6 +33,17 @@ struct Arguments {
     /// Leave out keys of an RDB file whose types do not exist here, and list them.
     #[arg(long)]
     skip_unsupported: bool,
+    /// The file with the keys of encrypted files. What is written of Redstart's is encrypted with
+    /// the first of them; RDB files never are.
+    #[arg(long, value_name = "FILE")]
+    encryption_key_file: Option<PathBuf>,
+    /// What is written is not encrypted.
+    #[arg(long)]
+    plain: bool,
+    /// Write the same snapshot or segment of the log once more: encrypted with the first key, or no
+    /// longer (--plain).
+    #[arg(long)]
+    same: bool,
     /// The file to read.
     input: PathBuf,
     /// The file to write.
@@ -77,15 +92,21 @@ fn check_replaceable(input: &Path, output: &Path) -> io::Result<()> {
 
 /// Converts a file; returns what was written.
 fn convert(arguments: &Arguments) -> Result<String, ReadError> {
-    let (from, input) = place(&arguments.input)?;
-    let (to, output) = place(&arguments.output)?;
+    let keys = keys(arguments.encryption_key_file.as_deref())?;
+    let (from, input) = place(&arguments.input, &keys)?;
+    let is_rdb = looks_like_rdb(&from, &input)?;
+    let is_encrypted = !arguments.plain && (is_rdb || arguments.same);
+    let written = if is_encrypted { keys } else { Arc::default() };
+    let (to, output) = place(&arguments.output, &written)?;
     check_replaceable(&arguments.input, &arguments.output)?;
     let progress = Progress::default();
     let path = &arguments.output;
     let claim = claim(&to, &output, path, "redstart convert")?;
     let conversion = Conversion { from: &from, input: &input, to: &to, output: &output, path };
     let converted = progress.watch("Converting", Audience::Terminal, || {
-        if looks_like_rdb(&from, &input)? {
+        if arguments.same {
+            conversion.once_more(&progress)
+        } else if is_rdb {
             conversion.to_snapshot(arguments.skip_unsupported, &progress)
         } else {
             conversion.to_rdb(arguments.rdb_version, &progress)
@@ -165,6 +186,45 @@ impl Conversion<'_> {
         })
     }
 
+    /// Copies a file as it is, but for how it is encrypted.
+    fn once_more(&self, progress: &Progress) -> Result<String, ReadError> {
+        let (mut source, len) = self.from.open(self.input)?;
+        progress.total_bytes.store(len, Relaxed);
+        let mut piece = Vec::new();
+        source.by_ref().take(PIECE).read_to_end(&mut piece)?;
+        let is_segment = piece.starts_with(LOG_MAGIC);
+        if !is_segment && !piece.starts_with(MAGIC) {
+            let what = "only Redstart's snapshots and segments of its log are written once more";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, what).into());
+        }
+        let unfinished = names::unfinished(self.output, self.to.process());
+        let mut target = match is_segment {
+            true => Target::Growing(self.written(self.to.create(&unfinished))?),
+            false => Target::Stream(self.written(self.to.create_stream(&unfinished))?),
+        };
+        let mut copy = || -> Result<(), ReadError> {
+            while !piece.is_empty() {
+                self.written(target.write(&piece))?;
+                progress.bytes.fetch_add(piece.len() as u64, Relaxed);
+                piece.clear();
+                source.by_ref().take(PIECE).read_to_end(&mut piece)?;
+            }
+            self.written(target.finish())?;
+            self.to.rename(&unfinished, self.output)?;
+            Ok(self.to.sync_directory()?)
+        };
+        if let Err(error) = copy() {
+            let _ = self.to.remove(&unfinished);
+            return Err(error);
+        }
+        progress.bytes.store(len, Relaxed);
+        let what = if is_segment { "a segment of the log" } else { "a snapshot" };
+        Ok(match self.to.key_of(self.output)? {
+            Some(key) => format!("{what}, encrypted with the key {key}"),
+            None => format!("{what}, not encrypted"),
+        })
+    }
+
     fn to_rdb(&self, version: Version, progress: &Progress) -> Result<String, ReadError> {
         let engine = Engine::new([0; 2]);
         let builder = builder(&engine);
@@ -200,5 +260,30 @@ impl Conversion<'_> {
         let bytes = self.written(writer.finish())?;
         let keys = counted(progress.keys.load(Relaxed), "key");
         Ok(format!("{version} of {keys}, {bytes} bytes"))
+    }
+}
+
+/// Bytes that are copied at a time.
+const PIECE: u64 = 1 << 20;
+
+/// A file that is written once more, in the way in which its kind is written.
+enum Target {
+    Growing(Arc<dyn Output>),
+    Stream(Box<dyn Stream>),
+}
+
+impl Target {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Target::Growing(output) => output.write(bytes),
+            Target::Stream(stream) => stream.write(bytes),
+        }
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        match self {
+            Target::Growing(output) => output.sync(),
+            Target::Stream(stream) => stream.finish(),
+        }
     }
 }

@@ -1,18 +1,29 @@
 //! What `check` and `convert` share: files as they are named on the command line, who may write
 //! them, and what builds their values.
 
-use crate::durability::{Claim, Directory, NotClaimed, lock_name};
+use crate::durability::{Claim, Directory, NotClaimed, keyring, lock_name};
 use redstart_engine::{Engine, Now};
 use redstart_persistence::record::Builder;
+use redstart_persistence::storage::encrypted::Keys;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+
+/// The keys of a key file. A tool reads files that are not encrypted, too: it is told which.
+///
+/// # Errors
+/// When it cannot be read or holds no keys.
+pub fn keys(file: Option<&Path>) -> io::Result<Arc<Keys>> {
+    let keys = file.map_or(Ok(Vec::new()), keyring::read)?;
+    Ok(Arc::new(Keys { keys, takes_plain: true }))
+}
 
 /// A file's directory and its name.
 ///
 /// # Errors
 /// When the path ends in no name, as `..` does.
-pub fn place(file: &Path) -> io::Result<(Directory, String)> {
-    let directory = Directory::new(file.parent().unwrap_or("".as_ref()));
+pub fn place(file: &Path, keys: &Arc<Keys>) -> io::Result<(Directory, String)> {
+    let directory = Directory::with_keys(file.parent().unwrap_or("".as_ref()), keys.clone());
     let Some(name) = file.file_name() else {
         let text = format!("{} is not the name of a file", file.display());
         return Err(io::Error::new(io::ErrorKind::InvalidFilename, text));

@@ -21,10 +21,12 @@ use redstart_persistence::rdb::{self, Found, Input, envelope};
 use redstart_persistence::record::Builder;
 use redstart_persistence::snapshot::MAGIC;
 use redstart_persistence::storage::Storage;
+use redstart_persistence::storage::encrypted::Keys;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// What will not load, by kind.
@@ -79,11 +81,12 @@ struct Loading<'a> {
 /// What is damaged, and what nothing can be read behind.
 pub fn list(
     file: &Path,
+    keys: &Arc<Keys>,
     databases: usize,
     progress: &Progress,
     tell: &mut dyn FnMut(&str),
 ) -> Result<(String, bool), ReadError> {
-    let (directory, name) = place(file)?;
+    let (directory, name) = place(file, keys)?;
     let engine: &'static Engine = Box::leak(Box::new(Engine::new([0; 2])));
     let builder = builder(engine);
     let driver = Driver::of(engine, 0, builder.now.replaying(), COMMANDS);
@@ -99,7 +102,7 @@ pub fn list(
         directory.open(&name)?.0.take(16).read_to_end(&mut beginning)?;
         // What Redstart wrote, it loads if it is whole.
         if beginning.starts_with(MAGIC) || name.ends_with(".log") {
-            return check(file, progress).map(|what| (what, true));
+            return check(file, keys, progress).map(|what| (what, true));
         }
         loading.load(&directory, &name, progress)?;
     }
@@ -237,7 +240,7 @@ mod tests {
         std::fs::write(&path, bytes).expect("it can be written");
         let mut lines = Vec::new();
         let mut tell = |line: &str| lines.push(line.to_owned());
-        let listed = list(&path, 16, &Progress::default(), &mut tell);
+        let listed = list(&path, &Arc::default(), 16, &Progress::default(), &mut tell);
         let (report, loads) = listed.map_err(|error| error.to_string()).expect("it is whole");
         std::fs::remove_file(&path).expect("it is ours");
         assert!(!loads);

@@ -24,9 +24,11 @@ use redstart_persistence::log::{End, SegmentReader, decode as decode_record};
 use redstart_persistence::names::{self, Plan};
 use redstart_persistence::snapshot::{Header, MAGIC, Reader, Writer, decode};
 use redstart_persistence::storage::Storage;
+use redstart_persistence::storage::encrypted::Keys;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Who this process is, for others that want the files.
 const ABOUT: &str = "redstart check --repair";
@@ -45,8 +47,8 @@ enum Kind {
 ///
 /// # Errors
 /// When it is in use, no file of ours, or cannot be read or written. It is as it was then.
-pub fn repair(file: &Path, progress: &Progress) -> Result<String, ReadError> {
-    let (directory, name) = place(file)?;
+pub fn repair(file: &Path, keys: &Arc<Keys>, progress: &Progress) -> Result<String, ReadError> {
+    let (directory, name) = place(file, keys)?;
     let (owner, kind) = match kind(&directory, &name)? {
         Kind::Foreign => {
             let text = format!(
@@ -60,7 +62,7 @@ pub fn repair(file: &Path, progress: &Progress) -> Result<String, ReadError> {
         Kind::Snapshot(prefix) => (prefix.clone().unwrap_or(name.clone()), Kind::Snapshot(prefix)),
     };
     let claim = claim(&directory, &owner, file, ABOUT)?;
-    let repaired = match check(file, progress) {
+    let repaired = match check(file, keys, progress) {
         Ok(found) => Ok(found),
         Err(ReadError::Io(error)) => Err(error.into()),
         Err(ReadError::Fault(fault)) => match kind {
@@ -115,10 +117,9 @@ fn repair_segment(
     let next = match whole {
         Some((bytes, next)) => {
             let copy = copy_beside(&place)?;
-            let file = OpenOptions::new().write(true).open(&place)?;
-            let lost = file.metadata()?.len().saturating_sub(bytes);
-            file.set_len(bytes)?;
-            file.sync_all()?;
+            let before = fs::metadata(&place)?.len();
+            directory.append(name, bytes)?.sync()?;
+            let lost = before.saturating_sub(fs::metadata(&place)?.len());
             let count = counted(next - first, "record");
             done.push(format!(
                 "It is cut there, behind {count}: what its last {lost} bytes were is lost, from \
@@ -153,7 +154,9 @@ fn whole_records(mut reader: SegmentReader) -> Result<(u64, u64), ReadError> {
         let at = (reader.offset(), reader.next_sequence());
         match reader.next_record(&mut payload) {
             Ok(Ok(_)) if decode_record(&payload).is_ok() => {}
-            Ok(Ok(_) | Err(End::Whole | End::Torn(_))) | Err(ReadError::Fault(_)) => return Ok(at),
+            Ok(Ok(_) | Err(End::Whole | End::Torn(..))) | Err(ReadError::Fault(_)) => {
+                return Ok(at);
+            }
             Err(error) => return Err(error),
         }
     }
@@ -284,11 +287,12 @@ mod tests {
     }
 
     fn repaired(file: &Path) -> String {
-        repair(file, &Progress::default()).unwrap_or_else(|error| panic!("{error}"))
+        repair(file, &Arc::default(), &Progress::default())
+            .unwrap_or_else(|error| panic!("{error}"))
     }
 
     fn refused(file: &Path) -> String {
-        repair(file, &Progress::default()).expect_err("it is refused").to_string()
+        repair(file, &Arc::default(), &Progress::default()).expect_err("it is refused").to_string()
     }
 
     fn beside(file: &Path, ending: &str) -> PathBuf {

@@ -6,6 +6,7 @@ use crate::support::server::free_port;
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,23 @@ pub fn scratch(name: &str) -> PathBuf {
     let _ = std::fs::remove_dir_all(&directory);
     std::fs::create_dir_all(&directory).expect("the directory for temporary files is there");
     directory
+}
+
+/// Whether files are encrypted in this run (`REDSTART_CRASH_ENCRYPTED`).
+pub fn is_encrypted() -> bool {
+    std::env::var_os("REDSTART_CRASH_ENCRYPTED").is_some()
+}
+
+/// What names the key to a server or a tool.
+pub fn key_arguments() -> [String; 2] {
+    static FILE: OnceLock<PathBuf> = OnceLock::new();
+    let file = FILE.get_or_init(|| {
+        let file = format!("redstart-crash-{}.key", std::process::id());
+        let file = std::env::temp_dir().join(file);
+        std::fs::write(&file, "0123456789abcdef".repeat(4)).expect("the directory is there");
+        file
+    });
+    ["--encryption-key-file".to_owned(), file.to_string_lossy().into_owned()]
 }
 
 /// A server process.
@@ -47,6 +65,9 @@ impl Process {
         let output = directory.join("output.txt");
         let log = OpenOptions::new().create(true).append(true).open(&output);
         let log = log.expect("the directory is ours");
+        if is_encrypted() {
+            program.args(key_arguments());
+        }
         let child = program
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
             .args(args)

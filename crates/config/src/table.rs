@@ -2,11 +2,12 @@
 //! whether it has an effect. The reader of redis.conf, the command line, CONFIG GET and CONFIG SET
 //! all stand on this table.
 //!
-//! It holds what Redis 7.0 to 8.6 and Valkey 9.1 know, and eight of our own: `threads`,
+//! It holds what Redis 7.0 to 8.6 and Valkey 9.1 know, and eleven of our own: `threads`,
 //! `redis-version`, `rdb-version`, `client-output-total-limit`, `auth-failure-burst`, `http-port`,
-//! `http-bind` and `http-hosts`. A parameter without effect is accepted, so that a redis.conf or
-//! valkey.conf as it is starts the server. One that promises what the server cannot do
-//! (replication, a cluster) is refused unless it has its default.
+//! `http-bind`, `http-hosts`, `encryption-key-file`, `encryption-plain-files` and `sandbox`. A
+//! parameter without effect is accepted, so that a redis.conf or valkey.conf as it is starts the
+//! server. One that promises what the server cannot do (replication, a cluster) is refused unless
+//! it has its default.
 
 use crate::check::{
     any, is_directory_name, is_file_name, is_host_name, is_locale, is_node_address, is_node_name,
@@ -294,6 +295,8 @@ parameters! {
     EnableProtectedConfigs = param("enable-protected-configs", "no", Choice(&[
         "no", "yes", "local",
     ])).immutable();
+    EncryptionKeyFile = param("encryption-key-file", "", Text(any));
+    EncryptionPlainFiles = param("encryption-plain-files", "no", YesNo);
     ExtendedRedisCompatibility = param("extended-redis-compatibility", "no", YesNo)
         .without_effect();
     HashMaxListpackEntries = param("hash-max-listpack-entries", "512", Integer(0, LONG))

@@ -1,5 +1,6 @@
 //! What is wrong with a file, and where.
 
+use crate::storage::Cut;
 use std::fmt;
 use std::io;
 
@@ -19,6 +20,8 @@ impl fmt::Display for Fault {
         write!(f, "{}, at byte {}: {}", self.file, self.offset, self.what)
     }
 }
+
+impl std::error::Error for Fault {}
 
 /// The most bytes of a key that a fault shows.
 const KEY_SHOWN: usize = 64;
@@ -43,8 +46,15 @@ pub enum ReadError {
 }
 
 impl From<io::Error> for ReadError {
+    /// A storage that looks into its files finds faults itself.
     fn from(error: io::Error) -> ReadError {
-        ReadError::Io(error)
+        match error.downcast::<Fault>() {
+            Ok(fault) => ReadError::Fault(fault),
+            Err(error) => match error.downcast::<Cut>() {
+                Ok(cut) => ReadError::Fault(cut.fault),
+                Err(error) => ReadError::Io(error),
+            },
+        }
     }
 }
 

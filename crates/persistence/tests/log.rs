@@ -47,8 +47,10 @@ fn read(storage: &dyn Storage) -> Result<u64, ReadError> {
                     }
                 }
                 Err(End::Whole) => break,
-                Err(End::Torn(fault)) if at + 1 < plan.segments.len() => return Err(fault.into()),
-                Err(End::Torn(_)) => break,
+                Err(End::Torn(fault, _)) if at + 1 < plan.segments.len() => {
+                    return Err(fault.into());
+                }
+                Err(End::Torn(..)) => break,
             }
         }
         next = reader.next_sequence();

@@ -1,6 +1,8 @@
-//! A storage: the files of one directory.
+//! A storage: the files of one directory, encrypted if there are keys.
 
 use super::uncached::{Reading, Writing};
+use crate::durability::keyring::RANDOM;
+use redstart_persistence::storage::encrypted::{Encrypted, KeyId, Keys};
 use redstart_persistence::storage::{Output, Storage, Stream};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -10,13 +12,39 @@ use std::time::SystemTime;
 
 /// A directory of the file system.
 #[derive(Clone, Debug)]
-pub struct Directory(PathBuf);
+pub struct Directory(Encrypted<Folder>);
+
+/// The files as they lie in it.
+#[derive(Clone, Debug)]
+struct Folder(PathBuf);
 
 impl Directory {
     /// The directory at `path`; an empty path is the working directory.
     pub fn new(path: impl AsRef<Path>) -> Directory {
+        Directory::with_keys(path, Arc::default())
+    }
+
+    /// The directory at `path`, with the keys of its files.
+    pub fn with_keys(path: impl AsRef<Path>, keys: Arc<Keys>) -> Directory {
         let path = path.as_ref();
-        Directory(if path.as_os_str().is_empty() { ".".into() } else { path.to_owned() })
+        let folder = if path.as_os_str().is_empty() { ".".into() } else { path.to_owned() };
+        Directory(Encrypted::new(Folder(folder), keys, RANDOM))
+    }
+
+    /// The key that a file is encrypted with, if it is.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn key_of(&self, name: &str) -> io::Result<Option<KeyId>> {
+        self.0.key_of(name)
+    }
+
+    /// Whether a file is encrypted as one that is written now.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn is_current(&self, name: &str) -> io::Result<bool> {
+        self.0.is_current(name)
     }
 
     /// Makes the directory if it is not there, and syncs its name.
@@ -24,15 +52,16 @@ impl Directory {
     /// # Errors
     /// When it cannot be made.
     pub fn make(&self) -> io::Result<()> {
-        match fs::create_dir(&self.0) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.0.is_dir() => Ok(()),
+        let path = self.path();
+        match fs::create_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let text = format!("{} cannot be used: it is not a folder", self.0.display());
+                let text = format!("{} cannot be used: it is not a folder", path.display());
                 Err(io::Error::new(io::ErrorKind::NotADirectory, text))
             }
-            Err(error) => self.named("", Err(error)),
+            Err(error) => self.0.inner().named("", Err(error)),
             Ok(()) => {
-                let parent = Directory::new(self.0.parent().unwrap_or("".as_ref()));
+                let parent = Directory::new(path.parent().unwrap_or("".as_ref()));
                 parent.sync_directory()
             }
         }
@@ -40,17 +69,19 @@ impl Directory {
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.0
-    }
-
-    fn place(&self, name: &str) -> PathBuf {
-        // Without a name, the directory: no separator behind it.
-        if name.is_empty() { self.0.clone() } else { self.0.join(name) }
+        &self.0.inner().0
     }
 
     /// When a file was last changed, if it is there.
     pub fn modified(&self, name: &str) -> Option<SystemTime> {
-        fs::metadata(self.place(name)).and_then(|about| about.modified()).ok()
+        fs::metadata(self.path().join(name)).and_then(|about| about.modified()).ok()
+    }
+}
+
+impl Folder {
+    fn place(&self, name: &str) -> PathBuf {
+        // Without a name, the directory: no separator behind it.
+        if name.is_empty() { self.0.clone() } else { self.0.join(name) }
     }
 
     /// Adds the path to an error, which the system's text lacks.
@@ -88,6 +119,44 @@ pub fn remedy(kind: io::ErrorKind) -> &'static str {
 struct Opened(File);
 
 impl Storage for Directory {
+    fn create(&self, name: &str) -> io::Result<Arc<dyn Output>> {
+        self.0.create(name)
+    }
+
+    fn create_stream(&self, name: &str) -> io::Result<Box<dyn Stream>> {
+        self.0.create_stream(name)
+    }
+
+    fn append(&self, name: &str, len: u64) -> io::Result<Arc<dyn Output>> {
+        self.0.append(name, len)
+    }
+
+    fn open(&self, name: &str) -> io::Result<(Box<dyn Read + Send>, u64)> {
+        self.0.open(name)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.0.rename(from, to)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.0.remove(name)
+    }
+
+    fn process(&self) -> u32 {
+        self.0.process()
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        self.0.sync_directory()
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.0.list()
+    }
+}
+
+impl Storage for Folder {
     fn create(&self, name: &str) -> io::Result<Arc<dyn Output>> {
         let _ = fs::remove_file(self.place(name));
         let made = OpenOptions::new().append(true).create_new(true).open(self.place(name));

@@ -18,5 +18,5 @@ mod record;
 mod write;
 
 pub use read::{End, SegmentReader};
-pub use record::{START, Words, decode};
+pub use record::{MAGIC, START, Words, decode};
 pub use write::{Failed, Log, Start, State};

@@ -3,13 +3,14 @@
 use super::record::{FRAME, START, segment_start};
 use crate::checksum::checksum;
 use crate::fault::{Fault, ReadError};
-use crate::storage::Storage;
-use std::io::{BufReader, Read};
+use crate::storage::{Cut, Storage};
+use std::io::{self, BufReader, Read, Take};
 
 /// A segment that is being read.
 pub struct SegmentReader {
     file: String,
-    input: BufReader<Box<dyn Read + Send>>,
+    input: BufReader<Take<Box<dyn Read + Send>>>,
+    /// No fewer bytes than there are to be read.
     len: u64,
     /// Where the next record begins.
     at: u64,
@@ -22,8 +23,8 @@ pub struct SegmentReader {
 pub enum End {
     /// With its last record.
     Whole,
-    /// With a record that is cut or wrong; no whole one follows.
-    Torn(Fault),
+    /// With a record that is cut or wrong, in the last so many bytes; no whole one follows.
+    Torn(Fault, u64),
 }
 
 impl SegmentReader {
@@ -32,18 +33,21 @@ impl SegmentReader {
     /// # Errors
     /// When it cannot be read or is not that segment.
     pub fn open(storage: &dyn Storage, name: &str, first: u64) -> Result<Self, ReadError> {
-        let (mut input, len) = storage.open(name)?;
-        let fault = |what: &str| Fault { file: name.to_owned(), offset: 0, what: what.to_owned() };
-        if len < START as u64 {
-            return Err(fault("it is too short for a segment of the log").into());
-        }
+        let (input, len) = storage.open(name)?;
+        let input = BufReader::with_capacity(256 * 1024, input.take(len));
+        let (file, at, sequence) = (name.to_owned(), START as u64, first);
+        let mut reader = SegmentReader { file, input, len, at, sequence };
         let mut start = [0; START];
-        input.read_exact(&mut start)?;
+        let fault = |what: &str| Fault { file: name.to_owned(), offset: 0, what: what.to_owned() };
+        match reader.fill(&mut start)? {
+            (_, Some(cut)) => return Err(cut.fault.into()),
+            (START, None) => {}
+            _ => return Err(fault("it is too short for a segment of the log").into()),
+        }
         if start != segment_start(first) {
             return Err(fault("it is not the segment of the log that its name tells").into());
         }
-        let input = BufReader::with_capacity(256 * 1024, input);
-        Ok(SegmentReader { file: name.to_owned(), input, len, at: START as u64, sequence: first })
+        Ok(reader)
     }
 
     /// Where the next record begins.
@@ -56,14 +60,9 @@ impl SegmentReader {
         self.sequence
     }
 
-    /// The file's length in bytes.
-    pub fn len(&self) -> u64 {
+    /// The file's length in bytes, or somewhat more than there are to be read.
+    pub fn file_len(&self) -> u64 {
         self.len
-    }
-
-    /// Whether there is no record, read or not.
-    pub fn is_empty(&self) -> bool {
-        self.len == START as u64
     }
 
     /// Reads the next record's payload into `payload`; returns its sequence number, or how the
@@ -72,28 +71,29 @@ impl SegmentReader {
     /// # Errors
     /// When the storage fails, or a record is wrong and another one follows.
     pub fn next_record(&mut self, payload: &mut Vec<u8>) -> Result<Result<u64, End>, ReadError> {
-        let left = self.len - self.at;
-        if left == 0 {
-            return Ok(Err(End::Whole));
-        }
         let mut frame = [0; FRAME];
-        if left < FRAME as u64 {
-            let mut rest = vec![0; left as usize];
-            self.input.read_exact(&mut rest)?;
-            return self.judge(rest, "a record is cut");
+        match self.fill(&mut frame)? {
+            (0, None) => return Ok(Err(End::Whole)),
+            (0, Some(cut)) => return Ok(Err(End::Torn(cut.fault, cut.bytes))),
+            (FRAME, _) => {}
+            (seen, cut) => return self.judge(frame[..seen].to_vec(), cut, "a record is cut"),
         }
-        self.input.read_exact(&mut frame)?;
         let (len, sequence, sum) = split(&frame);
-        if sequence != self.sequence || u64::from(len) > left - FRAME as u64 {
+        let left = (self.len - self.at).saturating_sub(FRAME as u64);
+        if sequence != self.sequence || u64::from(len) > left {
             let what = if sequence == self.sequence { "a record is cut" } else { "no record" };
-            return self.judge(frame.to_vec(), what);
+            return self.judge(frame.to_vec(), None, what);
         }
         payload.clear();
         payload.resize(len as usize, 0);
-        self.input.read_exact(payload)?;
-        if checksum(&frame[..12], payload) != sum {
-            let seen = [&frame[..], payload].concat();
-            return self.judge(seen, "a record's checksum is not right");
+        let (seen, cut) = self.fill(payload)?;
+        let what = match seen {
+            _ if seen < payload.len() => "a record is cut",
+            _ => "a record's checksum is not right",
+        };
+        if seen < payload.len() || checksum(&frame[..12], payload) != sum {
+            let seen = [&frame[..], &payload[..seen]].concat();
+            return self.judge(seen, cut, what);
         }
         self.at += (FRAME + payload.len()) as u64;
         self.sequence += 1;
@@ -102,9 +102,18 @@ impl SegmentReader {
 
     /// Decides whether a wrong record is a torn end or damage: damage, if any record that could
     /// follow is found whole behind it.
-    fn judge(&mut self, mut rest: Vec<u8>, what: &str) -> Result<Result<u64, End>, ReadError> {
+    fn judge(
+        &mut self,
+        mut rest: Vec<u8>,
+        mut cut: Option<Cut>,
+        what: &str,
+    ) -> Result<Result<u64, End>, ReadError> {
         let fault = Fault { file: self.file.clone(), offset: self.at, what: what.to_owned() };
-        self.input.read_to_end(&mut rest)?;
+        if cut.is_none()
+            && let Err(error) = self.input.read_to_end(&mut rest)
+        {
+            cut = Some(cut_of(error)?);
+        }
         let most = self.sequence.saturating_add((rest.len() / FRAME) as u64);
         for at in 1..rest.len() {
             let Some((frame, behind)) = rest[at..].split_first_chunk::<FRAME>() else { break };
@@ -117,8 +126,32 @@ impl SegmentReader {
                 return Err(fault.into());
             }
         }
-        Ok(Err(End::Torn(fault)))
+        let bytes = rest.len() as u64 + cut.map_or(0, |cut| cut.bytes);
+        Ok(Err(End::Torn(fault, bytes)))
     }
+
+    /// Reads until `to` is full or the file ends; returns how much that was, and why there is no
+    /// more, where the storage knows.
+    fn fill(&mut self, to: &mut [u8]) -> Result<(usize, Option<Cut>), ReadError> {
+        let mut seen = 0;
+        while seen < to.len() {
+            match self.input.read(&mut to[seen..]) {
+                Ok(0) => break,
+                Ok(more) => seen += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Ok((seen, Some(cut_of(error)?))),
+            }
+        }
+        Ok((seen, None))
+    }
+}
+
+/// The cut that an error is about.
+///
+/// # Errors
+/// Any other error.
+fn cut_of(error: io::Error) -> Result<Cut, ReadError> {
+    Ok(error.downcast::<Cut>()?)
 }
 
 /// Length, sequence number and checksum of a record.

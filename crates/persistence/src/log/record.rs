@@ -4,7 +4,8 @@ use crate::checksum::checksum;
 use crate::codec::{self, Blob};
 use redstart_engine::run::effect::Effect;
 
-const MAGIC: &[u8; 8] = b"REDSTLOG";
+/// The first bytes of every segment.
+pub const MAGIC: &[u8; 8] = b"REDSTLOG";
 const VERSION: u32 = 1;
 /// Bytes before a segment's first record.
 pub const START: usize = 8 + 4 + 8 + 8;

@@ -3,8 +3,11 @@
 //! A file's bytes are safe from a power cut once [`Output::sync`] returned, and its name once
 //! [`Storage::sync_directory`] did. Safe from a killed process they are once written.
 
+pub mod encrypted;
 pub mod memory;
 
+use crate::fault::Fault;
+use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 
@@ -20,7 +23,7 @@ pub trait Storage: Send + Sync {
     fn append(&self, name: &str, len: u64) -> io::Result<Arc<dyn Output>>;
 
     /// Opens a file that is read once from its beginning to its end. Returns its length in bytes,
-    /// too.
+    /// too; of one that [`Storage::create`] made it may be less than that.
     fn open(&self, name: &str) -> io::Result<(Box<dyn Read + Send>, u64)>;
 
     /// Gives a file another name, in place of any other file.
@@ -60,3 +63,20 @@ pub trait Stream: Send {
     /// Makes all bytes safe. After a failure it is unknown which of them are.
     fn finish(&mut self) -> io::Result<()>;
 }
+
+/// Why a file that grew ends where it does, as an error of who reads it: its last write was cut.
+#[derive(Debug)]
+pub struct Cut {
+    /// Where, and what is there.
+    pub fault: Fault,
+    /// Bytes that are there of the write.
+    pub bytes: u64,
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fault.fmt(f)
+    }
+}
+
+impl std::error::Error for Cut {}
