@@ -31,7 +31,7 @@ use crate::session::handlers::Handlers;
 use crate::system::clock::Clock;
 use crate::system::heartbeats::Heartbeats;
 use crate::system::pace::Served;
-use crate::system::{allocator, log, process, random, supervisor};
+use crate::system::{allocator, log, process, random, sandbox, supervisor};
 use crate::tls::Tls;
 use parking_lot::RwLock;
 use redstart_config::{Config, Setting};
@@ -53,6 +53,8 @@ const LOADING_PATIENCE: Duration = Duration::from_millis(100);
 /// When another server has the folder, an address cannot be bound or a thread cannot be started.
 pub fn serve(config: Config) -> io::Result<()> {
     let startup = Startup::of(&config)?;
+    // Before there is a second thread.
+    sandbox::enter(&config)?;
     log::start()?;
     let server = parts(config, &startup)?;
     settings::declare_users(server)?;
@@ -101,7 +103,11 @@ fn clients_of(workers: &[Arc<WorkerHandle>]) -> http::Connect {
 
 /// Makes the parts of the server. They live as long as the process: no reference to one is counted.
 fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
-    let registry = commands::registry();
+    let mut registry = commands::registry();
+    for rename in config.renames() {
+        let renamed = registry.rename(&rename.from, &rename.to);
+        renamed.map_err(|reason| io::Error::other(rename.refused(reason)))?;
+    }
     let threads = startup.threads;
     let stats: Vec<_> = (0..threads).map(|_| Arc::new(Stats::new(registry.len()))).collect();
     let mut random = fastrand::Rng::new();
@@ -110,6 +116,9 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
     let (clock, config) = (leak(Clock::start()), leak(RwLock::new(config)));
     let (registry, clients) = (leak(registry), leak(Clients::default()));
     let (stats, rates, scripts) = (leak(stats), leak(Rates::default()), leak(Store::default()));
+    let renames = registry.renames().iter();
+    let renames = renames.map(|(name, id)| (name.into(), registry.at(id).command.name));
+    engine.options.set_renames(renames.collect());
     let durability = Durability::new(Parts {
         engine,
         clock,

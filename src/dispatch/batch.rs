@@ -60,7 +60,7 @@ pub enum What {
     /// A name that is no command's.
     Unknown,
     /// A container without such a subcommand.
-    UnknownSubcommand(&'static Command),
+    UnknownSubcommand,
     /// A breach of the protocol, and where in the input it begins.
     Breach(redstart_protocol::ProtocolError, usize),
 }
@@ -162,7 +162,7 @@ fn look_up(
         None => match server.registry.resolve(args) {
             Ok(Some(found)) => found,
             Ok(None) => return (What::Unknown, false),
-            Err(container) => return (What::UnknownSubcommand(container), false),
+            Err(_) => return (What::UnknownSubcommand, false),
         },
     };
     if !found.command.arity.accepts(args.len()) {

@@ -397,7 +397,9 @@ fn refuse(session: &mut Session, what: What, args: Args<'_>) {
             return;
         }
         What::WrongArity(id) => Error::wrong_arity(&registry.at(id).full_name()),
-        What::UnknownSubcommand(container) => Error::unknown_subcommand(container.name, &args[1]),
+        What::UnknownSubcommand => {
+            Error::unknown_subcommand(&String::from_utf8_lossy(&args[0]), &args[1])
+        }
         What::Unknown | What::Command(_) => Error::unknown_command(args.iter()),
     };
     error.write(&mut session.out);

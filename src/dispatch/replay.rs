@@ -115,8 +115,8 @@ impl Scripts {
     fn run(&mut self, words: &[&[u8]], db: usize, now: Now) -> Result<(), String> {
         let owned = OwnedArgs::from_slices(words);
         let Session { server, handlers, .. } = self.session;
-        let registered = match server.registry.resolve(owned.as_args()) {
-            Ok(Some(found)) if found.command.arity.accepts(words.len()) => found,
+        let registered = match server.registry.resolve_declared(owned.as_args()) {
+            Some(found) if found.command.arity.accepts(words.len()) => found,
             _ => return Err("its arguments are not right".to_owned()),
         };
         self.session.db = db;

@@ -58,7 +58,9 @@ impl Durability {
     /// Logs a request that changed something other than keys.
     pub fn log_request(&self, args: Args<'_>) {
         if self.is_logging() {
-            let args = args.iter().map(Bytes::copy_from_slice).collect();
+            let name = self.parts.engine.options.declared_name(args.at(0));
+            let args = std::iter::once(name).chain(args.from(1).iter());
+            let args = args.map(Bytes::copy_from_slice).collect();
             Appender(self.log.clone()).append(&[Effect { db: 0, args }]);
         }
     }

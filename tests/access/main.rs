@@ -8,7 +8,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod databases;
 mod decisions;
 mod files;
 mod guesses;
+mod new_commands;
+mod renames;
 mod taken_away;
+
+/// The server that is tested.
+const REDSTART: &str = env!("CARGO_BIN_EXE_redstart");

@@ -28,10 +28,15 @@ pub struct Server {
 impl Server {
     /// Starts `program --port N ARGS...` and waits until it answers.
     pub fn start(program: &Path, args: &[&str]) -> Result<Server, String> {
+        Server::start_with(program, &[], args)
+    }
+
+    /// As [`Server::start`], with words before the port, such as a file of settings.
+    pub fn start_with(program: &Path, first: &[&str], args: &[&str]) -> Result<Server, String> {
         let mut last = String::new();
         // Another process may take the port between its choice and its use.
         for _ in 0..3 {
-            match Server::start_once(program, args) {
+            match Server::start_once(program, first, args) {
                 Ok(server) => return Ok(server),
                 Err(error) => last = error,
             }
@@ -39,7 +44,7 @@ impl Server {
         Err(last)
     }
 
-    fn start_once(program: &Path, args: &[&str]) -> Result<Server, String> {
+    fn start_once(program: &Path, first: &[&str], args: &[&str]) -> Result<Server, String> {
         static DIRECTORIES: AtomicU32 = AtomicU32::new(0);
         let number = DIRECTORIES.fetch_add(1, Ordering::Relaxed);
         let directory =
@@ -47,6 +52,7 @@ impl Server {
         std::fs::create_dir_all(&directory).map_err(|error| error.to_string())?;
         let port = free_port();
         let child = Command::new(program)
+            .args(first)
             .args(["--port", &port.to_string()])
             .args(args)
             .current_dir(&directory)

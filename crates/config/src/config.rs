@@ -1,7 +1,7 @@
 //! The current value of every parameter, looked up by [`Setting`] and changed by CONFIG SET, all or
 //! nothing.
 
-use crate::error::{Reason, SetError};
+use crate::error::{LoadError, Place, Reason, SetError};
 use crate::table::{Effect, Setting, TABLE};
 use crate::value::{OutputLimit, Value};
 use redstart_engine::glob::{self, Case};
@@ -19,6 +19,26 @@ pub struct Config {
     file: Option<PathBuf>,
     /// The users that are declared: the name, then the rules.
     users: Vec<Vec<Vec<u8>>>,
+    /// What commands are to be called otherwise, in this order.
+    renames: Vec<Rename>,
+}
+
+/// A command that is to be called otherwise, or nothing at all.
+#[derive(Clone, Debug)]
+pub struct Rename {
+    /// What it is called.
+    pub from: Vec<u8>,
+    /// What it is to be called; nothing where it is not to be there.
+    pub to: Vec<u8>,
+    /// Where that is said.
+    pub place: Place,
+}
+
+impl Rename {
+    /// Why the server does not start with it.
+    pub fn refused(&self, reason: &'static str) -> LoadError {
+        LoadError { place: Some(self.place.clone()), reason: reason.into() }
+    }
 }
 
 /// Where the client is that changes a parameter.
@@ -72,19 +92,36 @@ impl Config {
     pub fn new() -> Self {
         let current: Vec<Value> = TABLE.iter().map(|(setting, _)| default(*setting)).collect();
         let touched = vec![false; current.len()];
-        Self { defaults: current.clone(), current, touched, file: None, users: Vec::new() }
+        Self {
+            defaults: current.clone(),
+            current,
+            touched,
+            file: None,
+            users: vec![],
+            renames: vec![],
+        }
     }
 
     /// What this was before anything was read.
     pub(crate) fn at_first(&self) -> Self {
         let (current, defaults) = (self.defaults.clone(), self.defaults.clone());
         let touched = vec![false; self.touched.len()];
-        Self { current, defaults, touched, file: None, users: Vec::new() }
+        Self { current, defaults, touched, file: None, users: vec![], renames: vec![] }
     }
 
     /// The file that the server was started with, absolute.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
+    }
+
+    /// What commands are to be called otherwise, in this order.
+    pub fn renames(&self) -> &[Rename] {
+        &self.renames
+    }
+
+    /// Adds what a command is to be called.
+    pub(crate) fn add_rename(&mut self, rename: Rename) {
+        self.renames.push(rename);
     }
 
     /// The users that the file and the arguments declare: each a name and its rules.

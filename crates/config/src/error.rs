@@ -90,6 +90,8 @@ impl fmt::Display for LoadError {
     }
 }
 
+impl std::error::Error for LoadError {}
+
 /// The system's text for an error, without Rust's addition of its number.
 pub fn system_text(error: &std::io::Error) -> Reason {
     let text = error.to_string();

@@ -4,7 +4,7 @@
 //! reads other files at its place; with wildcards, all that match, which may be none. The first
 //! line that cannot be honoured ends the start, with its place and the reason.
 
-use crate::config::Config;
+use crate::config::{Config, Rename};
 use crate::error::{LoadError, Place, Reason, Source, system_text};
 use crate::table::Setting;
 use redstart_engine::glob::{self, Case};
@@ -73,22 +73,27 @@ fn read(config: &mut Config, source: &Source, text: &[u8], depth: usize) -> Resu
         if line.is_empty() || line.starts_with(b"#") {
             continue;
         }
-        let place = |reason| {
+        let here = || {
             let text = String::from_utf8_lossy(line).into_owned();
-            let place = Place { source: source.clone(), line: position + 1, text };
-            LoadError { place: Some(place), reason }
+            Place { source: source.clone(), line: position + 1, text }
         };
+        let place = |reason| LoadError { place: Some(here()), reason };
         match split_words(line) {
             None => return Err(place("Unbalanced quotes in configuration line".into())),
             Some(words) => {
-                directive(config, words, depth).map_err(|fault| fault.at(place))?;
+                directive(config, words, depth, &here).map_err(|fault| fault.at(place))?;
             }
         }
     }
     Ok(())
 }
 
-fn directive(config: &mut Config, mut words: Vec<Vec<u8>>, depth: usize) -> Result<(), Fault> {
+fn directive(
+    config: &mut Config,
+    mut words: Vec<Vec<u8>>,
+    depth: usize,
+    here: &dyn Fn() -> Place,
+) -> Result<(), Fault> {
     let arguments = words.split_off(1);
     let name = words[0].to_ascii_lowercase();
     if let Some((setting, _)) = Setting::find(&name) {
@@ -101,8 +106,9 @@ fn directive(config: &mut Config, mut words: Vec<Vec<u8>>, depth: usize) -> Resu
             b"list-max-ziplist-entries" | b"list-max-ziplist-value" | b"lua-replicate-commands",
             [_],
         ) => Ok(()),
-        (b"rename-command", [_, _]) => {
-            Err("rename-command is not supported: restrict users instead".into())
+        (b"rename-command", [from, to]) => {
+            config.add_rename(Rename { from: from.clone(), to: to.clone(), place: here() });
+            Ok(())
         }
         (b"user", [name, ..]) => {
             let shown = String::from_utf8_lossy(name).into_owned();

@@ -34,7 +34,7 @@ pub mod scalar;
 pub mod table;
 pub mod value;
 
-pub use config::{Caller, Changes, Config};
+pub use config::{Caller, Changes, Config, Rename};
 pub use error::SetError;
 pub use table::Setting;
 pub use value::OutputLimit;

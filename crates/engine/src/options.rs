@@ -1,6 +1,7 @@
 //! Settings that handlers need, set by CONFIG and read without a lock.
 
 use crate::aging::Rule;
+use std::sync::OnceLock;
 use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU16, AtomicU64, AtomicUsize, Ordering::Relaxed,
 };
@@ -22,6 +23,9 @@ pub struct StreamKeep {
     /// How many messages.
     pub most: u64,
 }
+
+/// What clients call a command, and how it is declared.
+pub type Rename = (Box<[u8]>, &'static str);
 
 /// The engine's settings. Relaxed loads: a change is seen by the requests that follow.
 #[derive(Debug)]
@@ -46,6 +50,8 @@ pub struct Options {
     expires_actively: AtomicBool,
     aging: AtomicU64,
     keeps_ages: AtomicBool,
+    /// What clients call commands, and how these are declared.
+    renames: OnceLock<Vec<Rename>>,
 }
 
 impl Default for Options {
@@ -71,6 +77,7 @@ impl Default for Options {
             expires_actively: AtomicBool::new(true),
             aging: AtomicU64::new(Rule::Idle.pack()),
             keeps_ages: AtomicBool::new(false),
+            renames: OnceLock::new(),
         }
     }
 }
@@ -96,6 +103,19 @@ impl Options {
     /// Sets whether snapshots keep ages.
     pub fn set_keeps_ages(&self, keeps: bool) {
         self.keeps_ages.store(keeps, Relaxed);
+    }
+
+    /// Sets what clients call commands otherwise than they are declared, before the first request.
+    pub fn set_renames(&self, renames: Vec<Rename>) {
+        // They are set once.
+        let _ = self.renames.set(renames);
+    }
+
+    /// What a client calls a command, as the log has to call it.
+    pub fn declared_name<'a>(&self, called: &'a [u8]) -> &'a [u8] {
+        let renames = self.renames.get().map_or(&[][..], |renames| renames);
+        let known = renames.iter().find(|(name, _)| called.eq_ignore_ascii_case(name));
+        known.map_or(called, |(_, declared)| declared.as_bytes())
     }
 
     /// The number of databases.

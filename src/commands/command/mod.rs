@@ -7,10 +7,10 @@ mod tips;
 
 use crate::commands::declare::{SessionCommand, declare_help, help, is};
 use crate::session::Context;
-use redstart_engine::Error;
 use redstart_engine::glob::{Case, matches};
 use redstart_engine::run::registry::Registered;
 use redstart_engine::spec::{self, *};
+use redstart_engine::{Error, Registry};
 use redstart_protocol::Args;
 
 /// The commands of this file.
@@ -41,15 +41,15 @@ static COMMAND: SessionCommand = spec::declare("command", Group::Server, AtLeast
 
 fn all(context: &mut Context<'_>) {
     let session = &mut *context.session;
-    session.out.array(top(session.server.registry.iter()).count());
-    for command in top(session.server.registry.iter()) {
+    session.out.array(top(session.server.registry).count());
+    for command in top(session.server.registry) {
         info::write(&mut session.out, command);
     }
 }
 
 /// Those that are not subcommands.
-fn top<'a>(commands: impl Iterator<Item = &'a Registered>) -> impl Iterator<Item = &'a Registered> {
-    commands.filter(|registered| registered.container.is_none())
+fn top(registry: &Registry) -> impl Iterator<Item = &Registered> {
+    registry.visible_all().filter(|registered| registered.container.is_none())
 }
 
 /// COMMAND COUNT
@@ -60,7 +60,7 @@ static COUNT: SessionCommand = declare("count", Group::Server, Arity::Exactly(2)
     .summary("Returns how many commands there are.")
     .run(|context, _| {
         let session = &mut *context.session;
-        session.out.integer(top(session.server.registry.iter()).count() as i64);
+        session.out.integer(top(session.server.registry).count() as i64);
         Ok(())
     });
 
@@ -77,7 +77,7 @@ fn list(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     let session = &mut *context.session;
     let registry = &session.server.registry;
     let names: Vec<String> = match args.len() {
-        2 => registry.iter().map(Registered::full_name).collect(),
+        2 => registry.visible_all().map(Registered::full_name).collect(),
         5 if is(&args[2], "filterby") => {
             let value = &args[4];
             let chosen: &dyn Fn(&Registered) -> bool = match &args[3] {
@@ -91,7 +91,7 @@ fn list(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
                 },
                 _ => return Err(Error::SYNTAX),
             };
-            registry.iter().filter(|one| chosen(one)).map(Registered::full_name).collect()
+            registry.visible_all().filter(|one| chosen(one)).map(Registered::full_name).collect()
         }
         _ => return Err(Error::SYNTAX),
     };
@@ -115,7 +115,7 @@ static INFO: SessionCommand = declare("info", Group::Server, Arity::AtLeast(2))
         let session = &mut *context.session;
         session.out.array(args.len() - 2);
         for name in args.iter().skip(2) {
-            match session.server.registry.get_full(name) {
+            match session.server.registry.visible_full(name) {
                 Some(command) => info::write(&mut session.out, command),
                 None => session.out.null(),
             }
@@ -134,8 +134,8 @@ static DOCS: SessionCommand = declare("docs", Group::Server, Arity::AtLeast(2))
         let session = &mut *context.session;
         let registry = &session.server.registry;
         let chosen: Vec<&Registered> = match args.len() {
-            2 => top(registry.iter()).collect(),
-            _ => args.iter().skip(2).filter_map(|name| registry.get_full(name)).collect(),
+            2 => top(registry).collect(),
+            _ => args.iter().skip(2).filter_map(|name| registry.visible_full(name)).collect(),
         };
         session.out.map(chosen.len());
         for registered in chosen {

@@ -75,8 +75,9 @@ impl<'a> Call<'a> {
     /// Emits this request as its own effect: it does the same again when it is replayed.
     #[inline]
     pub fn emit_as_is(&mut self) {
-        let args = self.args;
-        self.space.emit(|| args.iter());
+        let (args, options) = (self.args, self.options);
+        let name = || std::iter::once(options.declared_name(args.at(0)));
+        self.space.emit(|| name().chain(args.from(1).iter()));
     }
 }
 

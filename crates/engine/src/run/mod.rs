@@ -28,6 +28,7 @@ pub mod fieldset;
 pub mod key_access;
 pub mod leases;
 pub mod registry;
+pub mod renames;
 pub mod scan;
 pub mod serve;
 pub mod sorted_sets;

@@ -5,6 +5,7 @@
 //! container.
 
 use crate::run::command::{Declared, Runner};
+use crate::run::renames::Renames;
 use crate::spec::{Begin, Command, FAST, Find, KeySpec, NOT_KEY, WALKS, WHOLE_KEYSPACE};
 use redstart_protocol::Args;
 
@@ -71,6 +72,8 @@ pub struct Registry {
     buckets: Box<[u16]>,
     /// The commands with short names that have no subcommands, by the hash of the name.
     short: Box<[Short]>,
+    /// The names that clients use in place of the declared ones.
+    renames: Renames,
 }
 
 /// A command's name of up to eight bytes, in lower case and filled up with zeros; and its id. All
@@ -106,8 +109,12 @@ impl Registry {
         let is_top = |declared: &&Declared| {
             !subcommands.iter().any(|command| std::ptr::eq(*command, declared.command))
         };
-        let mut registry =
-            Registry { commands: Vec::new(), buckets: Box::new([]), short: Box::new([]) };
+        let mut registry = Registry {
+            commands: vec![],
+            buckets: [].into(),
+            short: [].into(),
+            renames: <_>::default(),
+        };
         for declared in all.iter().filter(is_top) {
             registry.add(*declared, None);
         }
@@ -118,17 +125,25 @@ impl Registry {
         }
         let size = (registry.commands.len() * 4).next_power_of_two();
         registry.buckets = vec![EMPTY; size].into();
-        registry.short = vec![Short::default(); size].into();
-        for id in 0..registry.commands.len() {
-            registry.index(id);
-            registry.index_short(id);
-        }
+        (0..registry.commands.len()).for_each(|id| registry.index(id));
+        registry.index_names();
         registry
     }
 
-    fn index_short(&mut self, id: usize) {
-        let Registered { command, container, .. } = self.commands[id];
-        let name = command.name.as_bytes();
+    /// Makes the table of short names anew, of those that clients use.
+    pub(super) fn index_names(&mut self) {
+        self.short = vec![Short::default(); self.buckets.len()].into();
+        for id in 0..self.commands.len() as u16 {
+            if !self.renames.hides(id) {
+                self.index_short(id, self.commands[id as usize].command.name.as_bytes());
+            }
+        }
+        let renamed: Vec<_> = self.renames.iter().map(|(name, id)| (name.to_vec(), id)).collect();
+        renamed.iter().for_each(|(name, id)| self.index_short(*id, name));
+    }
+
+    fn index_short(&mut self, id: u16, name: &[u8]) {
+        let Registered { command, container, .. } = self.commands[id as usize];
         if name.len() > 8 || container.is_some() || !command.subcommands.is_empty() {
             return;
         }
@@ -139,7 +154,7 @@ impl Registry {
         while self.short[at].name != 0 {
             at = (at + 1) & (self.short.len() - 1);
         }
-        self.short[at] = Short { name, id: id as u16 };
+        self.short[at] = Short { name, id };
     }
 
     /// The command without subcommands whose name, in any case, is that of a word: up to eight
@@ -211,7 +226,7 @@ impl Registry {
     /// argument, the subcommand. `Err` holds the container whose subcommand does not exist.
     #[inline(never)]
     pub fn resolve(&self, args: Args<'_>) -> Result<Option<&Registered>, &'static Command> {
-        let Some(found) = args.get(0).and_then(|name| self.get(name)) else { return Ok(None) };
+        let Some(found) = args.get(0).and_then(|name| self.visible(name)) else { return Ok(None) };
         match args.get(1) {
             Some(name) if !found.command.subcommands.is_empty() => {
                 self.lookup(Some(found.command), name).map(Some).ok_or(found.command)
@@ -229,6 +244,21 @@ impl Registry {
                 self.lookup(Some(container), &name[at + 1..])
             }
         }
+    }
+
+    /// The subcommand of a container.
+    pub fn subcommand(&self, container: &'static Command, name: &[u8]) -> Option<&Registered> {
+        self.lookup(Some(container), name)
+    }
+
+    /// The names that clients use in place of the declared ones.
+    #[inline]
+    pub fn renames(&self) -> &Renames {
+        &self.renames
+    }
+
+    pub(super) fn renames_mut(&mut self) -> &mut Renames {
+        &mut self.renames
     }
 
     /// The command of an id.
