@@ -10,6 +10,8 @@ const LOOKED_THROUGH: usize = 10;
 /// What was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
+    /// A database.
+    Database,
     /// A command.
     Command,
     /// A key.
@@ -37,6 +39,7 @@ impl Refused {
     /// The word of ACL LOG.
     pub fn name(self) -> &'static str {
         match self {
+            Refused::Database => "database",
             Refused::Command => "command",
             Refused::Key => "key",
             Refused::Channel => "channel",

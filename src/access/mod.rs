@@ -12,6 +12,7 @@
 //! the request up in its user's selectors. The keys that are checked are those of the declaration's
 //! iterator, by which the locks are taken, too.
 
+pub mod databases;
 pub mod file;
 pub mod guesses;
 pub mod log;
@@ -297,6 +298,7 @@ impl Denied {
     /// What ACL LOG calls it.
     pub fn refused(self) -> Refused {
         match self {
+            Denied::Database(_) => Refused::Database,
             Denied::Command => Refused::Command,
             Denied::Key(_) => Refused::Key,
             Denied::Channel(_) => Refused::Channel,
@@ -306,6 +308,7 @@ impl Denied {
     /// The words for it, without naming keys and channels, as clients get them.
     pub fn text(self, user: &User, command: &str) -> Vec<u8> {
         match self {
+            Denied::Database(_) => b"No permissions to access database".to_vec(),
             Denied::Command => command_denied(user, command),
             Denied::Key(_) => b"No permissions to access a key".to_vec(),
             Denied::Channel(_) => b"No permissions to access a channel".to_vec(),
@@ -315,6 +318,10 @@ impl Denied {
     /// The words for it, with the key or the channel, as ACL DRYRUN has them.
     pub fn full_text(self, user: &User, command: &str, object: &[u8]) -> Vec<u8> {
         let thing: &[u8] = match self {
+            Denied::Database(_) => {
+                let middle = b" has no permissions to access database ";
+                return [b"User ", &user.name[..], middle, object].concat();
+            }
             Denied::Command => return command_denied(user, command),
             Denied::Key(_) => b"' key",
             Denied::Channel(_) => b"' channel",
@@ -327,13 +334,14 @@ impl Denied {
     pub fn argument(self) -> Option<usize> {
         match self {
             Denied::Command => None,
-            Denied::Key(at) | Denied::Channel(at) => Some(at),
+            Denied::Database(at) | Denied::Key(at) | Denied::Channel(at) => Some(at),
         }
     }
 
     /// Why EXEC leaves out what was allowed when it was queued.
     pub fn reason_in_exec(self) -> &'static str {
         match self {
+            Denied::Database(_) => "no permission",
             Denied::Command => "no permission to execute the command or subcommand",
             Denied::Key(_) => "no permission to touch the specified keys",
             Denied::Channel(_) => {

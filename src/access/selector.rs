@@ -5,6 +5,7 @@
 //! patterns are [`Pattern`]s. The rules about commands are kept as text, too, in the order in which
 //! they were given, because that is what ACL LIST shows and ACL files hold.
 
+use crate::access::databases::{Databases, Where};
 use crate::access::pattern::Pattern;
 use redstart_engine::Registry;
 use redstart_engine::run::registry::Registered;
@@ -20,7 +21,7 @@ pub const WRITE_KEYS: u8 = 2;
 /// Why a rule is refused.
 pub type Reason = &'static str;
 
-const SYNTAX: Reason = "Syntax error";
+pub const SYNTAX: Reason = "Syntax error";
 pub const UNKNOWN: Reason = "Unknown command or category name in ACL";
 const AFTER_ALL_KEYS: Reason = "Adding a pattern after the * pattern (or the 'allkeys' flag) is \
     not valid and does not have any effect. Try 'resetkeys' to start with an empty list of \
@@ -33,6 +34,8 @@ const OF_SUBCOMMAND: Reason = "Allowing first-arg of a subcommand is not support
 /// What is refused of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Denied {
+    /// The database that this argument names; of the first, the one that is selected.
+    Database(usize),
     /// The command.
     Command,
     /// The key at this argument.
@@ -64,6 +67,8 @@ pub struct Selector {
     rules: Vec<String>,
     keys: Vec<Keys>,
     channels: Vec<Pattern>,
+    /// None where all are allowed.
+    databases: Option<Databases>,
 }
 
 impl Selector {
@@ -74,7 +79,7 @@ impl Selector {
 
     /// Whether it allows everything.
     pub fn is_unlimited(&self) -> bool {
-        self.all_commands && self.all_keys && self.all_channels
+        self.all_commands && self.all_keys && self.all_channels && self.databases.is_none()
     }
 
     /// Whether it allows all channels.
@@ -100,6 +105,11 @@ impl Selector {
             _ if is("resetchannels") => self.set_channels(false),
             _ if is("allcommands") || is("+@all") => self.set_commands(true),
             _ if is("nocommands") || is("-@all") => self.set_commands(false),
+            _ if is("alldbs") => self.databases = None,
+            _ if is("resetdbs") => self.databases = Some(Databases::new(None, registry)?),
+            [d, b, b'=', list @ ..] if [*d, *b].eq_ignore_ascii_case(b"db") => {
+                self.databases = Some(Databases::new(Some(list), registry)?);
+            }
             [b'~', pattern @ ..] => self.add_keys(READ | WRITE_KEYS, pattern)?,
             [b'%', rest @ ..] => {
                 let (allows, pattern) = permissions(rest).ok_or(match self.all_keys {
@@ -288,6 +298,16 @@ impl Selector {
         self.channels.iter().map(shown).collect::<Vec<_>>().join(&b' ')
     }
 
+    /// The databases, as ACL GETUSER shows them.
+    pub fn database_rules(&self) -> String {
+        self.databases.as_ref().map_or("alldbs".to_owned(), Databases::list)
+    }
+
+    /// Whether not all databases are allowed.
+    pub fn limits_databases(&self) -> bool {
+        self.databases.is_some()
+    }
+
     /// All rules in one line, by which an ACL file makes the same selector.
     pub fn describe(&self) -> Vec<u8> {
         let mut parts: Vec<Cow<'_, [u8]>> = Vec::new();
@@ -296,6 +316,7 @@ impl Selector {
             parts.push(b"resetchannels"[..].into());
         }
         parts.push(self.channel_rules().into());
+        parts.extend(self.databases.iter().map(|all| all.rule().into_bytes().into()));
         parts.push(self.command_rules().into_bytes().into());
         parts.retain(|part| !part.is_empty());
         parts.join(&b' ')
@@ -306,8 +327,16 @@ impl Selector {
     /// # Errors
     /// What of it is not.
     #[inline]
-    pub fn check(&self, registered: &Registered, args: Args<'_>) -> Result<(), Denied> {
+    pub fn check(
+        &self,
+        registered: &Registered,
+        args: Args<'_>,
+        place: Where,
+    ) -> Result<(), Denied> {
         let command = registered.command;
+        if let Some(databases) = &self.databases {
+            databases.check(registered, args, place)?;
+        }
         if !self.all_commands && !command.is(NO_AUTH) && !self.allows(registered, args) {
             return Err(Denied::Command);
         }

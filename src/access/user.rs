@@ -1,6 +1,7 @@
 //! A user: who it is, its passwords, and what its selectors allow. It is compiled when its rules
 //! change and never changed afterwards: sessions share it.
 
+use crate::access::databases::Where;
 use crate::access::selector::{Denied, Reason, Selector, has_blanks};
 use redstart_engine::Registry;
 use redstart_engine::run::registry::Registered;
@@ -171,13 +172,18 @@ impl User {
     ///
     /// # Errors
     /// What of it is not allowed, where that is least far from being so.
-    pub fn check(&self, registered: &Registered, args: Args<'_>) -> Result<(), Denied> {
-        let mut worst = match self.root.check(registered, args) {
+    pub fn check(
+        &self,
+        registered: &Registered,
+        args: Args<'_>,
+        place: Where,
+    ) -> Result<(), Denied> {
+        let mut worst = match self.root.check(registered, args, place) {
             Ok(()) => return Ok(()),
             Err(denied) => denied,
         };
         for selector in &self.selectors {
-            match selector.check(registered, args) {
+            match selector.check(registered, args, place) {
                 Ok(()) => return Ok(()),
                 Err(denied) => worst = worst.max(denied),
             }
@@ -186,9 +192,9 @@ impl User {
     }
 
     /// Whether a selector that allows a request allows to read every key, too.
-    pub fn reads_all_keys(&self, registered: &Registered, args: Args<'_>) -> bool {
-        self.all_selectors()
-            .any(|selector| selector.reads_all_keys() && selector.check(registered, args).is_ok())
+    pub fn reads_all_keys(&self, registered: &Registered, args: Args<'_>, place: Where) -> bool {
+        let allows = |selector: &Selector| selector.check(registered, args, place).is_ok();
+        self.all_selectors().any(|selector| selector.reads_all_keys() && allows(selector))
     }
 
     /// The words of ACL GETUSER for what it is.

@@ -60,6 +60,7 @@ static ECHO: SessionCommand = declare("echo", Group::Connection, Arity::Exactly(
 
 /// SELECT index
 static SELECT: SessionCommand = declare("select", Group::Connection, Arity::Exactly(2))
+    .databases(Databases::At(&[1]))
     .flags(LOADING | STALE | FAST | CONVERSES)
     .since("1.0.0")
     .complexity("O(1)")

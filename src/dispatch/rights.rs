@@ -4,6 +4,7 @@
 //! each call of a script. A client whose user may do everything is asked once for each version of
 //! the users.
 
+use crate::access::databases::Where;
 use crate::access::log::{Entry, Place, Refused};
 use crate::access::selector::Denied;
 use crate::access::user::User;
@@ -80,12 +81,28 @@ pub fn check_user(
     args: Args<'_>,
     place: Place,
 ) -> Result<(), Denied> {
+    check_user_in(session, session.db, local, registered, args, place)
+}
+
+/// As [`check_user`], in a database that a script has selected.
+///
+/// # Errors
+/// As there.
+pub fn check_user_in(
+    session: &Session,
+    db: usize,
+    local: &mut WorkerState,
+    registered: &Registered,
+    args: Args<'_>,
+    place: Place,
+) -> Result<(), Denied> {
     let user = &session.user;
     local.denies_reach = false;
     if user.is_unlimited() {
         return Ok(());
     }
-    let checked = user.check(registered, args);
+    let at = at(session.server, db);
+    let checked = user.check(registered, args, at);
     if let Err(denied) = checked {
         if place != Place::Script {
             session.info.last_command.store(registered.id, Relaxed);
@@ -95,16 +112,22 @@ pub fn check_user(
         note(session.server, &session.info, what, &user.name);
     } else {
         local.denies_reach =
-            registered.command.is(REACHES) && !user.reads_all_keys(registered, args);
+            registered.command.is(REACHES) && !user.reads_all_keys(registered, args, at);
     }
     checked
+}
+
+/// Where a request runs whose client has selected a database.
+pub fn at(server: &Server, db: usize) -> Where {
+    Where { db, count: server.engine.options.databases() }
 }
 
 /// Ends the wait of a client in a command that its user may no longer run.
 pub fn end_wait(server: &Server, client: &ClientInfo, waiter: &Waiter, user: &User) {
     let Some((command, args)) = waiter.request() else { return };
     let Some(registered) = server.registry.get(command.name.as_bytes()) else { return };
-    let Err(denied) = user.check(registered, args.as_args()) else { return };
+    let at = at(server, client.db.load(Relaxed));
+    let Err(denied) = user.check(registered, args.as_args(), at) else { return };
     let text = denied.text(user, command.name);
     let text = String::from_utf8_lossy(&text);
     if blocked::fail(waiter, &format!("NOPERM {text}")) {

@@ -158,17 +158,19 @@ impl Host for ScriptHost {
         &self,
         registered: &Registered,
         args: Args<'_>,
+        db: usize,
         local: &mut WorkerState,
     ) -> Option<Error> {
         let session = &*self.session.borrow();
-        let checked = rights::check_user(session, local, registered, args, Place::Script);
+        let checked = rights::check_user_in(session, db, local, registered, args, Place::Script);
         let denied = checked.err()?;
         let text = denied.text(&session.user, &registered.full_name());
         Some(Error::bytes([b"ERR ACL failure in script: ", &text[..]].concat()))
     }
 
-    fn allows_call(&self, registered: &Registered, args: Args<'_>) -> bool {
-        self.session.borrow().user.check(registered, args).is_ok()
+    fn allows_call(&self, registered: &Registered, args: Args<'_>, db: usize) -> bool {
+        let at = rights::at(self.server, db);
+        self.session.borrow().user.check(registered, args, at).is_ok()
     }
 
     fn is_monitored(&self) -> bool {

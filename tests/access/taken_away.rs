@@ -1,5 +1,6 @@
 //! Rights that are taken away: from then on nothing of them is left, whatever the client is doing.
 
+use crate::REDSTART;
 use crate::support::client::{Client, Failure};
 use crate::support::resp::Value;
 use crate::support::server::Server;
@@ -157,7 +158,10 @@ fn once_setuser_has_answered_no_request_is_allowed() {
 
 #[test]
 fn passwords_are_shown_to_nobody() {
-    let server = start();
+    let log = std::env::temp_dir().join(format!("redstart-shown-{}.log", std::process::id()));
+    let place = log.to_string_lossy().into_owned();
+    let args = ["--save", "", "--loglevel", "debug", "--logfile", &place];
+    let server = Server::start(Path::new(REDSTART), &args).expect("redstart starts");
     let (mut admin, mut watches) = (connect(&server), connect(&server));
     call(&mut admin, "CONFIG SET slowlog-log-slower-than 0");
     assert_eq!(call(&mut watches, "MONITOR"), ok());
@@ -168,6 +172,12 @@ fn passwords_are_shown_to_nobody() {
     call(&mut admin, "MULTI");
     call(&mut admin, "ACL SETUSER u >secret3");
     call(&mut admin, "EXEC");
+    call(&mut admin, "CONFIG SET requirepass secret4");
+    call(&mut admin, "CONFIG SET timeout 0 tls-key-file-pass secret5");
+    call(&mut admin, "AUTH secret4");
+    call(&mut admin, "HELLO 2 AUTH default secret6");
+    call(&mut admin, "ACL SETUSER u >secret7 )secret8");
+    call(&mut admin, "CONFIG SET requirepass secret9 no-such-parameter 1");
     call(&mut admin, "ECHO end");
     let mut seen = String::new();
     while !seen.contains("end") {
@@ -178,6 +188,8 @@ fn passwords_are_shown_to_nobody() {
         format!("{:?}", call(&mut admin, "SLOWLOG GET 100")),
         format!("{:?}", call(&mut admin, "ACL LOG")),
         format!("{:?}", call(&mut admin, "CLIENT LIST")),
+        std::fs::read_to_string(&log).expect("it was written"),
     ];
+    std::fs::remove_file(&log).expect("it is ours");
     assert!(shown.iter().all(|text| !text.contains("secret")), "{shown:?}");
 }

@@ -217,7 +217,10 @@ impl State {
             Ok(Some(found)) if !found.command.arity.accepts(args.len()) => {
                 Err(failure(CHECK_ARITY))
             }
-            Ok(Some(found)) => Ok(!self.limits.checks_rights || self.host.allows_call(found, args)),
+            Ok(Some(found)) => {
+                let unchecked = !self.limits.checks_rights;
+                Ok(unchecked || self.host.allows_call(found, args, self.db))
+            }
             _ => Err(failure(CHECK_UNKNOWN)),
         }
     }
@@ -275,7 +278,7 @@ impl State {
             && let Some(local) = &mut self.local
         {
             let args = Args::new(&self.bytes, &self.spans);
-            if let Some(error) = self.host.refuses_call(registered, args, local) {
+            if let Some(error) = self.host.refuses_call(registered, args, self.db, local) {
                 return Err(Cow::Owned(error.as_bytes().to_vec()));
             }
         }

@@ -80,19 +80,20 @@ pub trait Host {
         None
     }
 
-    /// The error for a call that the client's user may not make. Asked where
+    /// The error for a call in this database that the client's user may not make. Asked where
     /// [`crate::Caller::checks_rights`] says so.
     fn refuses_call(
         &self,
         _registered: &Registered,
         _args: Args<'_>,
+        _db: usize,
         _local: &mut WorkerState,
     ) -> Option<Error> {
         None
     }
 
     /// Whether the client's user may make a call; nobody is told that it was asked.
-    fn allows_call(&self, _registered: &Registered, _args: Args<'_>) -> bool {
+    fn allows_call(&self, _registered: &Registered, _args: Args<'_>, _db: usize) -> bool {
         true
     }
 

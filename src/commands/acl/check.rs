@@ -3,6 +3,7 @@
 use super::{CONTAINER, GUARDED};
 use crate::access::log::Entry;
 use crate::commands::declare::{SessionCommand, is};
+use crate::dispatch::rights;
 use crate::session::Context;
 use redstart_engine::Error;
 use redstart_engine::spec::*;
@@ -31,7 +32,7 @@ fn dry_run(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     if !found.command.arity.accepts(request.len()) {
         return Err(Error::wrong_arity(&found.full_name()));
     }
-    match user.check(found, request) {
+    match user.check(found, request, rights::at(session.server, session.db)) {
         Ok(()) => session.out.ok(),
         Err(denied) => {
             let object = denied.argument().map_or(&b""[..], |at| request.at(at));

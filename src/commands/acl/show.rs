@@ -39,7 +39,9 @@ pub static GETUSER: SessionCommand = CONTAINER
             out.null();
             return Ok(());
         };
-        out.map(6);
+        // A field that Redis has not is there only where there is something to tell.
+        let databases = user.all_selectors().any(Selector::limits_databases);
+        out.map(6 + usize::from(databases));
         out.bulk(b"flags");
         let flags = user.flags();
         out.set(flags.len());
@@ -48,21 +50,25 @@ pub static GETUSER: SessionCommand = CONTAINER
         let hashes: Vec<String> = user.hashes().collect();
         out.array(hashes.len());
         hashes.iter().for_each(|hash| out.bulk(hash.as_bytes()));
-        show(out, user.root());
+        show(out, user.root(), databases);
         out.bulk(b"selectors");
         out.array(user.selectors().len());
         for selector in user.selectors() {
-            out.map(3);
-            show(out, selector);
+            out.map(3 + usize::from(databases));
+            show(out, selector, databases);
         }
         Ok(())
     });
 
-fn show(out: &mut Reply, selector: &Selector) {
+fn show(out: &mut Reply, selector: &Selector, databases: bool) {
     out.bulk(b"commands");
     out.bulk(selector.command_rules().as_bytes());
     out.bulk(b"keys");
     out.bulk(&selector.key_rules());
     out.bulk(b"channels");
     out.bulk(&selector.channel_rules());
+    if databases {
+        out.bulk(b"databases");
+        out.bulk(selector.database_rules().as_bytes());
+    }
 }

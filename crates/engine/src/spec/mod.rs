@@ -126,12 +126,27 @@ pub struct Command {
     pub keys: &'static [KeySpec],
     /// What is done with a [`VARIABLE`] key.
     pub access_of: Option<AccessOf>,
+    /// Which databases it is about beside the one that is selected.
+    pub databases: Databases,
     /// What a person reads about it.
     pub doc: Doc,
     /// Which of its arguments are shown to nobody: passwords, mostly.
     pub secrets: Option<Secrets>,
     /// The subcommands, if it is a container.
     pub subcommands: &'static [&'static Command],
+}
+
+/// Which databases a command is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Databases {
+    /// The one that is selected, if any.
+    Selected,
+    /// Also those whose numbers are these arguments.
+    At(&'static [usize]),
+    /// Also the one whose number stands behind this word, from this argument on.
+    Behind(&'static str, usize),
+    /// All.
+    All,
 }
 
 /// What is shown in the place of an argument that is a secret.
@@ -147,6 +162,7 @@ pub const fn declare(name: &'static str, group: Group, arity: Arity) -> Command 
         flags: 0,
         keys: &[],
         access_of: None,
+        databases: Databases::Selected,
         doc,
         secrets: None,
         subcommands: &[],
@@ -167,6 +183,11 @@ impl Command {
     /// Says what is done with a [`VARIABLE`] key.
     pub const fn access_of(self, access_of: AccessOf) -> Command {
         Command { access_of: Some(access_of), ..self }
+    }
+
+    /// Says which databases it is about beside the one that is selected.
+    pub const fn databases(self, databases: Databases) -> Command {
+        Command { databases, ..self }
     }
 
     /// Says which Redis version brought it.
@@ -192,6 +213,23 @@ impl Command {
     /// Says which arguments are passwords.
     pub const fn secrets(self, secrets: Secrets) -> Command {
         Command { secrets: Some(secrets), ..self }
+    }
+
+    /// The arguments of a request that name databases.
+    pub fn databases_named(&self, args: Args<'_>) -> impl Iterator<Item = usize> {
+        let databases = self.databases;
+        (1..args.len()).filter(move |at| match databases {
+            Databases::At(places) => places.contains(at),
+            Databases::Behind(word, from) => {
+                *at > from && args.at(at - 1).eq_ignore_ascii_case(word.as_bytes())
+            }
+            Databases::Selected | Databases::All => false,
+        })
+    }
+
+    /// Whether it has arguments that are keys.
+    pub fn has_keys(&self) -> bool {
+        self.keys.iter().any(|spec| spec.access & NOT_KEY == 0)
     }
 
     /// Makes it a container.

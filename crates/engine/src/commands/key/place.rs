@@ -81,6 +81,7 @@ fn in_db<R>(space: &mut KeyAccess<'_>, db: usize, f: impl FnOnce(&mut KeyAccess<
 
 /// COPY source destination [DB destination-db] [REPLACE]
 pub static COPY: DataCommand = declare("copy", Group::Generic, AtLeast(3))
+    .databases(Databases::Behind("DB", 3))
     .flags(WRITE | DENYOOM)
     .keys(&[KeySpec::at(1, RO | ACCESS), KeySpec::at(2, OW | UPDATE)])
     .since("6.2.0")
@@ -138,6 +139,7 @@ fn copy(call: &mut Call<'_>) -> Result<(), Error> {
 
 /// MOVE key db
 pub static MOVE: DataCommand = declare("move", Group::Generic, Exactly(3))
+    .databases(Databases::At(&[2]))
     .flags(WRITE | FAST)
     .keys(&[KeySpec::at(1, RW | ACCESS | UPDATE)])
     .since("1.0.0")

@@ -176,6 +176,7 @@ pub static FLUSHDB: DataCommand = declare("flushdb", Group::Server, AtLeast(1))
 
 /// FLUSHALL [ASYNC | SYNC]
 pub static FLUSHALL: DataCommand = declare("flushall", Group::Server, AtLeast(1))
+    .databases(Databases::All)
     .flags(WRITE | DANGEROUS | WHOLE_KEYSPACE)
     .since("1.0.0")
     .complexity("O(N) with N keys in all, which are freed after the reply is made.")
@@ -223,6 +224,7 @@ fn flush(call: &mut Call<'_>, extent: Extent) -> Result<(), Error> {
 
 /// SWAPDB index1 index2
 pub static SWAPDB: DataCommand = declare("swapdb", Group::Server, Exactly(3))
+    .databases(Databases::At(&[1, 2]))
     .flags(WRITE | FAST | DANGEROUS | WHOLE_KEYSPACE)
     .since("4.0.0")
     .complexity("O(N) with N clients that watch or wait for keys of the two databases.")
