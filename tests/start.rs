@@ -4,6 +4,8 @@
 #[allow(dead_code, reason = "each test binary uses a part")]
 #[path = "crash/process.rs"]
 mod process;
+#[path = "start/sandbox.rs"]
+mod sandbox;
 #[allow(dead_code, reason = "each test binary uses a part")]
 mod support;
 

@@ -11,4 +11,5 @@ pub mod pace;
 pub mod process;
 pub mod progress;
 pub mod random;
+pub mod sandbox;
 pub mod supervisor;

@@ -442,6 +442,7 @@ parameters! {
     Replicaof = param("replicaof", "", Primary)
         .alias("slaveof").immutable().refused(NO_REPLICATION);
     Requirepass = param("requirepass", "", Text(any)).sensitive();
+    Sandbox = param("sandbox", "no", YesNo).immutable();
     SanitizeDumpPayload = param("sanitize-dump-payload", "no", Choice(&["no", "yes", "clients"]))
         .without_effect();
     Save = param("save", "3600 1 300 100 60 10000", Save);

@@ -48,6 +48,7 @@ pub fn server(lines: &mut Lines, facts: &Facts) {
     lines.put("io_threads_active", u8::from(server.stats.len() > 1));
     listeners(lines, &config);
     lines.put("threads", server.stats.len());
+    lines.put("sandbox", crate::system::sandbox::state());
 }
 
 /// Tells one build from another: a number made of the program's size and age.
