@@ -5,7 +5,7 @@ PORT ?= 6379
 HTTP_PORT ?= 8379
 FUZZ_SECONDS ?= 60
 
-.PHONY: help run build wheel test check bench hits scale steps fuzz compat crash model histories leases jobs setup docs examples stampede browser
+.PHONY: help run build wheel test check bench hits scale steps fuzz compat crash model histories leases handshakes jobs setup docs examples stampede browser
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -78,6 +78,10 @@ leases: ## A million histories each of leases and of locks with fences, 500 kill
 	REDSTART_FENCE_KILLS=500 $(CARGO) test --test fences
 	REDSTART_STAMPEDE_CLIENTS=1000 REDSTART_STAMPEDE_SECONDS=30 \
 		$(CARGO) test --test stampede -- --nocapture
+
+handshakes: ## 5,000 handshakes over TLS that do not go on: what they take, and who is served
+	ulimit -n 20000 && REDSTART_HALF_OPEN=5000 \
+		$(CARGO) test --test tls handshakes_that_do_not_go_on -- --nocapture
 
 jobs: ## A million jobs through a stream's group of consumers, one in twenty of whom is killed
 	REDSTART_JOBS=1000000 $(CARGO) test --test consumer_groups

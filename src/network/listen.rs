@@ -11,9 +11,8 @@ use crate::network::socket::Accepted;
 use crate::server::settings::{Place, Startup};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixListener;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -162,13 +161,23 @@ fn unix(settings: &Startup) -> io::Result<Option<(Arc<str>, UnixListener)>> {
     }
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
-    socket.bind(&SockAddr::unix(path)?).map_err(named)?;
-    if settings.unix_mode != 0 {
-        let mode = std::fs::Permissions::from_mode(settings.unix_mode);
-        std::fs::set_permissions(Path::new(path), mode).map_err(named)?;
-    }
+    bind_with_mode(&socket, &SockAddr::unix(path)?, settings.unix_mode).map_err(named)?;
     socket.listen(settings.backlog).map_err(named)?;
     Ok(Some((path.as_str().into(), socket.into())))
+}
+
+/// Makes the socket's file with its permissions; zero leaves them to the system. They are never
+/// others, and no other file can get them that somebody puts in its place.
+fn bind_with_mode(socket: &socket2::Socket, at: &socket2::SockAddr, mode: u32) -> io::Result<()> {
+    use rustix::fs::Mode;
+    if mode == 0 {
+        return socket.bind(at);
+    }
+    let all = Mode::RWXU | Mode::RWXG | Mode::RWXO;
+    let before = rustix::process::umask(all - Mode::from_raw_mode(mode as _));
+    let bound = socket.bind(at);
+    rustix::process::umask(before);
+    bound
 }
 
 /// Gives every new connection to the least loaded worker.
