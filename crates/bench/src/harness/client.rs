@@ -25,6 +25,11 @@ impl Client {
         Ok(Self { socket, received: Vec::new() })
     }
 
+    /// Has replies waited for up to so long.
+    pub fn wait_up_to(&self, patience: Duration) -> Outcome<()> {
+        Ok(self.socket.set_read_timeout(Some(patience))?)
+    }
+
     /// Sends one command and waits for its reply.
     pub fn ask(&mut self, args: &[&[u8]]) -> Outcome<OwnedFrame> {
         let mut request = Vec::new();

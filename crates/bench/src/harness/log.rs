@@ -85,13 +85,13 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
     Section { title: "Log".into(), text, complete }
 }
 
-fn logging(spec: &ServerSpec, policy: &str) -> ServerSpec {
+pub fn logging(spec: &ServerSpec, policy: &str) -> ServerSpec {
     let rewriting = ["--auto-aof-rewrite-percentage", "0"];
     let log = ["--appendonly", "yes", "--appendfsync", policy];
     spec.with(&[log.as_slice(), &rewriting].concat())
 }
 
-fn measure(
+pub fn measure(
     plan: &Plan,
     spec: &ServerSpec,
     cores: &Cores,

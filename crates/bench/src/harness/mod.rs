@@ -5,6 +5,7 @@ mod bitmaps;
 mod chart;
 mod cli;
 mod client;
+mod encryption;
 mod exact;
 mod expiry;
 mod hashes;
@@ -34,6 +35,7 @@ mod streams;
 mod strings;
 mod strip;
 mod throughput;
+mod tls;
 mod traces;
 mod workers;
 mod workload;
@@ -87,6 +89,8 @@ fn run(plan: &Plan) -> Outcome<bool> {
             Group::Big => sections.push(big::run(plan, &cores)),
             Group::Log => sections.push(log::run(plan, &cores)),
             Group::Snapshot => sections.push(snapshot::run(plan, &cores)),
+            Group::Tls => sections.push(tls::run(plan, &cores)),
+            Group::Encryption => sections.push(encryption::run(plan, &cores)),
         }
     }
     let page = report::page(plan, &facts, &sections);

@@ -50,6 +50,10 @@ pub enum Group {
     Hits,
     /// 1, 2, 4 ... workers on as many cores; only if it is named
     Scale,
+    /// GET and SET over TLS, and handshakes
+    Tls,
+    /// What encrypted files cost: SET with the log, and SAVE
+    Encryption,
 }
 
 impl Group {

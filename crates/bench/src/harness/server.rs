@@ -297,7 +297,7 @@ pub fn thread_cpu() -> Duration {
 }
 
 /// A port that no process listens on now.
-fn free_port() -> Outcome<u16> {
+pub fn free_port() -> Outcome<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
