@@ -147,8 +147,8 @@ impl Durability {
         self.parts.keyring.written_with()
     }
 
-    /// Reads the keys that the settings name. Where files are written otherwise from now on, the log
-    /// is rewritten: what the old key was for goes with it.
+    /// Reads the keys that the settings name. Where files are written otherwise from now on, the
+    /// log is rewritten: what the old key was for goes with it.
     ///
     /// # Errors
     /// What is wrong with the key file; the keys from before count on.

@@ -113,6 +113,11 @@ impl Startup {
     }
 }
 
+/// What CONFIG SET of these changes is which files are written.
+const FILES: [Setting; 4] = [Setting::Dir, Setting::Dbfilename, Setting::Appendonly, Setting::Save];
+/// And of these what they are encrypted with.
+const KEYS: [Setting; 2] = [Setting::EncryptionKeyFile, Setting::EncryptionPlainFiles];
+
 /// Applies what a CONFIG SET changed and what may fail.
 ///
 /// # Errors
@@ -140,8 +145,7 @@ pub fn take_on(server: &'static Server, changes: &Changes) -> Result<(), SetErro
             return not_applied(Setting::Dir, system_text(&error));
         }
     }
-    let files = [Setting::Dir, Setting::Dbfilename, Setting::Appendonly, Setting::Save];
-    if let Some(setting) = files.into_iter().find(|&setting| changes.contains(setting))
+    if let Some(setting) = FILES.into_iter().find(|&setting| changes.contains(setting))
         && let Err(error) = server.durability.claim_as_configured()
     {
         // The folder from before; if it is gone, there is no other to go back to.
@@ -178,8 +182,7 @@ pub fn take_on(server: &'static Server, changes: &Changes) -> Result<(), SetErro
             return not_applied(name, text.into());
         }
     }
-    let keys = [Setting::EncryptionKeyFile, Setting::EncryptionPlainFiles];
-    if let Some(setting) = keys.into_iter().find(|&setting| changes.sets(setting))
+    if let Some(setting) = KEYS.into_iter().find(|&setting| changes.sets(setting))
         && let Err(error) = server.durability.take_keys()
     {
         return not_applied(setting, error.to_string().into());

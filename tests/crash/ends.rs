@@ -49,8 +49,9 @@ fn who_loads_ends_at_once_and_well() {
     // Loading runs the script again, which never ends.
     let log = "*3\r\n$4\r\nEVAL\r\n$17\r\nwhile true do end\r\n$1\r\n0\r\n";
     fs::write(directory.join("appendonly.aof"), log).expect("the directory is ours");
+    let args = ["--appendonly", "yes", "--encryption-plain-files", "yes"];
     for name in ["-TERM", "-INT"] {
-        let mut server = Process::start(&directory, &["--appendonly", "yes"]);
+        let mut server = Process::start(&directory, &args);
         until("it loads", || {
             let client = Client::connect(server.port());
             let answer = client.and_then(|mut client| client.call(&["PING"]));

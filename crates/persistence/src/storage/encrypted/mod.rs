@@ -3,22 +3,22 @@
 //!
 //! ```text
 //! file    "REDSTENC" | version u32 | kind u32 | key's name 8 | file's id 16 | nonce 12 | tag 16
-//!         block ...                                                          (all little endian)
+//!         block ...                                                         (all little endian)
 //! block   length u32 | nonce 12 | tag 16 | content, encrypted | tag 16
 //! ```
 //!
 //! AES-256-GCM. Each file has keys of its own, made of the key file's key and the file's id, which
-//! is drawn by chance: one for heads, one for contents. Both tags of a block are made of its length,
-//! its number, its position, the kind of the file, and the tag of the block before it. So a block
-//! that is changed, moved, left out or brought from another file is not authentic, and a file that
-//! has one is not read.
+//! is drawn by chance: one for heads, one for contents. Both tags of a block are made of its
+//! length, its number, its position, the kind of the file, and the tag of the block before. So a
+//! block that is changed, moved, left out or brought from another file is not authentic, and a file
+//! that has one is not read.
 //!
 //! A file that is written once (a snapshot) ends with a block that says so: one that is cut is not
 //! read, either. A file that grows (a segment of the log) may be cut anywhere: the process may have
 //! ended while it was written. As the head of a block has a tag of its own, a block that is cut is
-//! told from one whose length was changed: the first ends the file ([`Cut`]), the second is a fault.
-//! What was never told apart from an older state of itself is a whole folder that was put back, or a
-//! log that was cut behind a block: against that only a place helps that nobody else writes to.
+//! told from one whose length was changed: the first ends the file ([`Cut`](super::Cut)), the
+//! second is a fault. An older state of a whole folder is not told from the present one, nor a log
+//! that was cut behind a block: against that only a place helps that nobody else writes to.
 //!
 //! Nonces count up from one that is drawn by chance whenever a file is begun or opened again, so
 //! that what is written in place of something that was cut off has others.

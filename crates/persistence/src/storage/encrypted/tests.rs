@@ -238,8 +238,8 @@ fn a_log_that_is_damaged_is_refused() {
     }
 }
 
-/// A write that fails leaves a part of itself, which is cut off. What comes in its place must not be
-/// encrypted with a nonce that was used before.
+/// A write that fails leaves a part of itself, which is cut off. What comes in its place must not
+/// be encrypted with a nonce that was used before.
 #[test]
 fn what_replaces_a_failed_write_has_other_nonces() {
     let memory = Memory::default();
