@@ -62,7 +62,7 @@ pub struct Encrypted<S> {
 /// How a file lies in the storage below.
 enum Found {
     Plain(Box<dyn Read + Send>),
-    Encrypted(Start, Opening),
+    Encrypted(Start, Box<Opening>),
 }
 
 impl<S: Storage> Encrypted<S> {
@@ -122,7 +122,8 @@ impl<S: Storage> Encrypted<S> {
             return Err(fault("its first bytes are not what was written there"));
         }
         let len = content_len(start.kind, len);
-        Ok((Found::Encrypted(start, Opening::new(name, input, &start, key)), len))
+        let opening = Opening::new(name, input, &start, key);
+        Ok((Found::Encrypted(start, Box::new(opening)), len))
     }
 
     /// The key that a file says it is encrypted with.
@@ -163,7 +164,7 @@ impl<S: Storage> Storage for Encrypted<S> {
     fn append(&self, name: &str, len: u64) -> io::Result<Arc<dyn Output>> {
         let (start, mut opening) = match self.find(name)?.0 {
             Found::Plain(_) => return self.inner.append(name, len),
-            Found::Encrypted(start, opening) => (start, opening),
+            Found::Encrypted(start, opening) => (start, *opening),
         };
         while opening.place.position < len {
             if start.kind != block::Kind::Growing || !opening.next_block()? {
@@ -190,7 +191,7 @@ impl<S: Storage> Storage for Encrypted<S> {
         let (found, len) = self.find(name)?;
         Ok(match found {
             Found::Plain(input) => (input, len),
-            Found::Encrypted(_, opening) => (Box::new(opening), len),
+            Found::Encrypted(_, opening) => (opening, len),
         })
     }
 
