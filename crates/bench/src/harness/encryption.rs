@@ -81,7 +81,7 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
     let save = format!("SAVE of {}M keys, s", plan.snapshot_keys as f64 / 1e6);
     let set = format!("SET p{PIPELINE}, everysec, CPU us/op");
     for (what, rounds, most) in [(set, set_us, LOG_MAX), (save, save_s, SAVE_MAX)] {
-        let [plain, encrypted] = rounds.map(|rounds| median(rounds.into_iter()));
+        let [plain, encrypted] = rounds.map(median);
         let shown = |figure: Option<f64>| figure.map(short).unwrap_or_default();
         let cost = encrypted.zip(plain).and_then(|(encrypted, plain)| ratio(encrypted, plain));
         let verdict = cost.map(|cost| met(cost <= most)).unwrap_or_default();

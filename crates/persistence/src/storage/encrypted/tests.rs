@@ -188,7 +188,9 @@ fn a_log_that_is_cut_ends_there_and_goes_on() {
     let places = blocks(&whole);
     assert_eq!((places.len(), places.last()), (6, Some(&whole.len())));
     let interesting = |len: &usize| {
-        *len < 400 || places.iter().any(|place| place.abs_diff(*len) < 60) || len % 997 == 0
+        *len < 400
+            || places.iter().any(|place| place.abs_diff(*len) < 60)
+            || len.is_multiple_of(997)
     };
     for len in (0..whole.len()).filter(interesting) {
         memory.put(&name, &whole[..len]);
