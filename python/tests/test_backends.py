@@ -58,6 +58,20 @@ def test_dogpile_gives_the_old_value_while_one_creates(region):
     assert second.get("k", ignore_expiration=True) == 2
 
 
+def test_dogpile_in_the_threads_of_one_region(region):
+    creator, one = Creator(), region(0.6)
+    assert at_once(10, lambda: one.get_or_create("k", creator)) == [1] * 10
+    time.sleep(0.7)
+    creator.seconds = 0.5
+    thread = threading.Thread(target=one.get_or_create, args=("k", creator))
+    thread.start()
+    while creator.calls < 2:
+        time.sleep(0.001)
+    assert one.get_or_create("k", creator) == 1 and creator.calls == 2
+    thread.join()
+    assert not one.backend.tokens
+
+
 def test_dogpile_does_not_renew_what_another_has_renewed(region):
     one, other = region().backend, region().backend
     one.set_serialized("k", b"old")

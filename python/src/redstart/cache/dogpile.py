@@ -43,8 +43,7 @@ class LeaseBackend(RedisBackend):
             raise ValueError(
                 "`redis_expiration_time` is more than 0: a value without an end has no lease"
             )
-        # dogpile says that a value is to be renewed: however long it has left, the lease is wanted.
-        self.settings = Settings(ttl=given["redis_expiration_time"], early=1, **seconds)
+        self.settings = Settings(ttl=given["redis_expiration_time"], **seconds)
         # What this thread has read last: what it wants to renew, if it does.
         self.seen = threading.local()
         # The tokens of mutexes that are held, by thread and key.
@@ -86,44 +85,55 @@ class LeaseBackend(RedisBackend):
 
 
 class LeaseMutex(CacheMutex):
-    """The lease of a key, as dogpile wants a mutex."""
+    """The lease of a key, as dogpile wants a mutex. Threads share it, as they share a lock."""
 
     def __init__(self, backend: LeaseBackend, key: Any) -> None:
         self._backend, self._key = backend, key
-        self._place: tuple[int, Any] | None = None
+        # The threads that found a value when they had waited: they hold nothing.
+        self._empty_handed: set[int] = set()
 
     def acquire(self, wait: bool = True) -> bool:
-        """Takes the lease. While another process creates the value: waits for it if there is none,
-        and leaves the work to that process if there is one."""
+        """Takes the lease. While another creates the value: waits for it if there is none, and leaves
+        the work to the other if there is one."""
         client = self._backend.writer_client
         settings = self._backend.settings
         waiting = Wait(self._key, settings, client.connection_pool)
+        # However new the value is: dogpile has seen that it is to be renewed.
+        always = ["EARLY", 2 * lease.milliseconds(settings.ttl or _DAY)]
         if not wait:
-            words = [*waiting.request(), "WAIT", 0]
+            words = [*waiting.request(), *always, "WAIT", 0]
             _, value, token, _ = client.execute_command(*words, **AS_BYTES)
-            self._hold(token)
-            # Another process may have renewed the value since this one has read it.
+            if token is None:
+                return False
+            self._backend.tokens[threading.get_ident(), self._key] = token
+            # Another process may have renewed the value since this thread has read it.
             if value != getattr(self._backend.seen, "values", {}).get(self._key):
                 self.release()
-            return self.locked()
+                return False
+            return True
         answer = None
         while answer is None:
-            answer = waiting.answer(client.execute_command(*waiting.request(), **AS_BYTES))
-        self._hold(answer.token)
+            answer = waiting.answer(client.execute_command(*waiting.request(), *always, **AS_BYTES))
+        if answer.token is None:
+            self._empty_handed.add(threading.get_ident())
+        else:
+            self._backend.tokens[threading.get_ident(), self._key] = answer.token
         return True
-
-    def _hold(self, token: bytes | None) -> None:
-        if token is not None:
-            self._place = (threading.get_ident(), self._key)
-            self._backend.tokens[self._place] = token
 
     def release(self) -> None:
         """Gives the lease back; what was stored by it stays."""
-        if self._place is not None:
-            token = self._backend.tokens.pop(self._place)
-            self._place = None
+        tokens, thread = self._backend.tokens, threading.get_ident()
+        token = tokens.pop((thread, self._key), None)
+        if token is None and thread in self._empty_handed:
+            self._empty_handed.discard(thread)
+            return
+        if token is None:
+            # The thread of an `async_creation_runner`, to which the holder has passed the mutex.
+            holders = [place for place in list(tokens) if place[1] == self._key]
+            token = tokens.pop(holders[0], None) if holders else None
+        if token is not None:
             self._backend.writer_client.execute_command(*lease.drop_request(self._key, token))
 
     def locked(self) -> bool:
-        """Whether this mutex holds the lease."""
-        return self._place is not None
+        """Whether a thread of this process holds the lease."""
+        return any(key == self._key for _, key in list(self._backend.tokens))
