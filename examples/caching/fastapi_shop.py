@@ -51,6 +51,7 @@ def make(url=None, database=None):
         worker = asyncio.create_task(store_views(r, database))
         yield
         worker.cancel()
+        await asyncio.gather(worker, return_exceptions=True)
         await cache.finish()
         await r.aclose()
 
