@@ -387,6 +387,14 @@ const NEWER: Counted = &[
     ("LOCK.FENCE lock 1", 1),
     ("LOCK.RELEASE lock you", 0),
     ("LOCK.RELEASE lock me", 1),
+    ("SET t1 v", 1),
+    ("SET t2 v", 1),
+    ("TAG.ADD t1 a b a", 2),
+    ("TAG.ADD t2 a", 1),
+    ("TAG.ADD t2 a", 0),
+    ("TAG.ADD t3 a", 0),
+    ("TAG.DROP a c", 2),
+    ("TAG.DROP a", 0),
 ];
 
 /// Writing commands that have a test of their own here, or none because they are refused.

@@ -17,6 +17,7 @@ mod markdown;
 mod memory;
 mod module;
 mod persistence;
+mod prefix;
 mod pubsub;
 mod replication;
 mod scripting;
@@ -46,6 +47,7 @@ fn all() -> impl Iterator<Item = &'static SessionCommand> {
         module::COMMANDS,
         pubsub::COMMANDS,
         persistence::COMMANDS,
+        prefix::COMMANDS,
         replication::COMMANDS,
         scripting::COMMANDS,
         server::COMMANDS,

@@ -42,8 +42,8 @@ pub fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<
     worker.turns.batch(now_ns);
     let mut now = server.clock.moment(now_ns);
     session.info.active_ms.store(now.mono_ms, Relaxed);
-    worker.local.denies_reach = false;
-    worker.local.no_touch = session.info.marks.load(Relaxed) & NO_TOUCH != 0;
+    let no_touch = session.info.marks.load(Relaxed) & NO_TOUCH != 0;
+    worker.local.begin_batch(&server.engine.keyspace, no_touch);
     let mut batch = std::mem::take(&mut worker.batch);
     let mut account = Account::open(session, now_ns, std::mem::take(&mut worker.ran));
     let mut clear = is_clear(session, &account);

@@ -128,6 +128,7 @@ impl CommandTimer {
         self.since_ns = now_ns;
         let share_ns = elapsed_ns / ran.len().max(1) as u64;
         let bucket = self.tracks.then(|| bucket_of(share_ns));
+        stats.note_time_of_prefix(ran.len(), share_ns);
         for run in ran.chunk_by(|a, b| a == b) {
             stats.times[run[0] as usize].add(run.len() as u64, share_ns, bucket);
         }

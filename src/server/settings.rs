@@ -7,6 +7,7 @@ use crate::tls;
 use redstart_config::error::system_text;
 use redstart_config::{Changes, Config, SetError, Setting};
 use redstart_engine::aging::Rule;
+use redstart_engine::keyspace::prefixes;
 use redstart_engine::options::{Options, StreamKeep, StreamLimits};
 use redstart_engine::run::event_classes::{KEYEVENT, KEYSPACE};
 use std::borrow::Cow;
@@ -260,6 +261,8 @@ pub fn apply(config: &Config, server: &Server) {
     // Without K and E nothing is published.
     let (events, published) = (config.events(), KEYSPACE | KEYEVENT);
     engine.set_events(if events & published == 0 { 0 } else { events });
+    let rule = prefixes::Rule::parse(config.text(Setting::StatsPrefixes)).unwrap_or_default();
+    engine.keyspace.prefixes.set_rule(rule);
     let options = &engine.options;
     options.set_aging(aging(config, options.aging()));
     options.set_keeps_ages(goes_by_ages(config));

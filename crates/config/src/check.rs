@@ -3,6 +3,7 @@
 
 use crate::error::Reason;
 use crate::scalar::strict_integer;
+use redstart_engine::keyspace::prefixes;
 use std::net::IpAddr;
 
 /// Accepts every text.
@@ -114,4 +115,9 @@ pub fn is_version(_: &'static str, text: &[u8]) -> Result<(), Reason> {
     } else {
         Err("argument must be a version of three numbers, like 8.6.3".into())
     }
+}
+
+/// What the prefix of a key is, for statistics.
+pub fn is_prefix_rule(_: &'static str, text: &[u8]) -> Result<(), Reason> {
+    prefixes::Rule::parse(text).map(drop).ok_or(prefixes::NO_RULE.into())
 }

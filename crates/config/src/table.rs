@@ -2,16 +2,16 @@
 //! whether it has an effect. The reader of redis.conf, the command line, CONFIG GET and CONFIG SET
 //! all stand on this table.
 //!
-//! It holds what Redis 7.0 to 8.6 and Valkey 9.1 know, and eleven of our own: `threads`,
+//! It holds what Redis 7.0 to 8.6 and Valkey 9.1 know, and twelve of our own: `threads`,
 //! `redis-version`, `rdb-version`, `client-output-total-limit`, `auth-failure-burst`, `http-port`,
-//! `http-bind`, `http-hosts`, `encryption-key-file`, `encryption-plain-files` and `sandbox`. A
-//! parameter without effect is accepted, so that a redis.conf or valkey.conf as it is starts the
-//! server. One that promises what the server cannot do (replication, a cluster) is refused unless
-//! it has its default.
+//! `http-bind`, `http-hosts`, `encryption-key-file`, `encryption-plain-files`, `sandbox` and
+//! `stats-prefixes`. A parameter without effect is accepted, so that a redis.conf or valkey.conf as
+//! it is starts the server. One that promises what the server cannot do (replication, a cluster) is
+//! refused unless it has its default.
 
 use crate::check::{
     any, is_directory_name, is_file_name, is_host_name, is_locale, is_node_address, is_node_name,
-    is_title, is_version,
+    is_prefix_rule, is_title, is_version,
 };
 use crate::kind::Kind;
 
@@ -467,6 +467,7 @@ parameters! {
     SlowlogMaxLen = param("slowlog-max-len", "128", Integer(0, LONG))
         .alias("commandlog-slow-execution-max-len");
     SocketMarkId = param("socket-mark-id", "0", Integer(0, UINT)).immutable().without_effect();
+    StatsPrefixes = param("stats-prefixes", "", Text(is_prefix_rule));
     StopWritesOnBgsaveError = param("stop-writes-on-bgsave-error", "yes", YesNo);
     StreamIdmpDuration = param("stream-idmp-duration", "100", Integer(1, 86_400));
     StreamIdmpMaxsize = param("stream-idmp-maxsize", "100", Integer(1, 10_000));

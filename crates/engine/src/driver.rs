@@ -60,7 +60,17 @@ impl Driver {
     pub fn advance(&mut self, ms: u64) {
         self.now = Now::new(self.now.mono_ms + ms, self.now.wall_ms + ms as i64);
         while self.engine.expire(&mut self.local, 0, 1, self.now) {}
+        while self.engine.free_dropped(&mut self.local, self.now) {}
         self.local.garbage.clear();
+    }
+
+    /// Walks over all keys for statistics by prefix, once.
+    pub fn count_prefixes(&mut self) {
+        let walks = self.engine.keyspace.prefixes.walks();
+        // A walk is published when the next one begins.
+        while self.engine.count_prefixes(&mut self.local, self.now).is_some()
+            && self.engine.keyspace.prefixes.walks() < walks + 2
+        {}
     }
 
     /// The counters.

@@ -48,6 +48,8 @@ pub struct Stats {
     /// How long the search for what has expired took, in nanoseconds.
     pub expiry_ns: Counter,
     pub evicted_keys: Counter,
+    /// Keys that were freed because a tag of theirs was dropped.
+    pub dropped_keys: Counter,
     pub errors: Counter,
     /// Error replies, those inside transactions included.
     pub error_replies: Counter,
@@ -63,6 +65,56 @@ pub struct Stats {
     pub calls: Box<[Counter]>,
     /// What else is known of the calls of each command.
     pub times: Box<[Times]>,
+    /// What is counted by the prefixes of keys, once it is.
+    prefixes: OnceLock<Box<[PrefixCounts]>>,
+    /// The prefix that was counted last.
+    pub last_prefix: Counter,
+}
+
+/// What is counted of the keys with one prefix.
+#[derive(Debug, Default)]
+pub struct PrefixCounts {
+    /// Lookups that found a key.
+    pub hits: Counter,
+    /// Those that found none, by the cause.
+    pub misses: [Counter; CAUSES],
+    /// Bytes of arguments of commands that write.
+    pub bytes_in: Counter,
+    /// Bytes of replies.
+    pub bytes_out: Counter,
+    latency: OnceLock<Box<[Counter]>>,
+}
+
+/// The most prefixes.
+pub const PREFIXES_MAX: usize = 512;
+/// How many causes of misses are told apart.
+pub const CAUSES: usize = 5;
+/// Buckets of durations for a prefix: four for each doubling, in nanoseconds.
+pub const PREFIX_BUCKETS: usize = 4 * 40;
+
+/// The bucket of a duration, for a prefix.
+fn prefix_bucket_of(ns: u64) -> usize {
+    let power = ns.max(4).ilog2();
+    ((power as usize * 4) | (ns.max(4) >> (power - 2) & 3) as usize).min(PREFIX_BUCKETS - 1)
+}
+
+/// The longest duration of such a bucket, in nanoseconds.
+pub fn longest_of_prefix(bucket: usize) -> u64 {
+    let (power, step) = (bucket / 4, bucket as u64 % 4);
+    ((4 + step + 1) << power.saturating_sub(2)) - 1
+}
+
+impl PrefixCounts {
+    /// Adds the counts of durations to `sums`, which has [`PREFIX_BUCKETS`] places.
+    pub fn sum_into(&self, sums: &mut [u64]) {
+        let counts = self.latency.get().map_or(&[][..], |counts| counts);
+        sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count.value());
+    }
+
+    fn reset(&self) {
+        let named = [&self.hits, &self.bytes_in, &self.bytes_out].into_iter().chain(&self.misses);
+        named.chain(self.latency.get().into_iter().flatten()).for_each(Counter::reset);
+    }
 }
 
 /// How the calls of one command went.
@@ -138,6 +190,7 @@ impl Stats {
             expired_subkeys_active: Counter::default(),
             expiry_ns: Counter::default(),
             evicted_keys: Counter::default(),
+            dropped_keys: Counter::default(),
             errors: Counter::default(),
             error_replies: Counter::default(),
             net_input_bytes: Counter::default(),
@@ -147,6 +200,8 @@ impl Stats {
             changes: Counter::default(),
             calls: (0..commands).map(|_| Counter::default()).collect(),
             times: (0..commands).map(|_| Times::default()).collect(),
+            prefixes: OnceLock::new(),
+            last_prefix: Counter::default(),
         }
     }
 
@@ -177,6 +232,34 @@ impl Stats {
         self.calls.iter().map(Counter::value).sum()
     }
 
+    /// What is counted by prefix, made if need be. Only the owner may call this.
+    #[inline]
+    pub fn by_prefix(&self) -> &[PrefixCounts] {
+        self.prefixes.get_or_init(|| (0..PREFIXES_MAX).map(|_| PrefixCounts::default()).collect())
+    }
+
+    /// What is counted by prefix; nothing before the first count.
+    pub fn prefixes(&self) -> &[PrefixCounts] {
+        self.prefixes.get().map_or(&[], |counts| counts)
+    }
+
+    /// Prefixes have other numbers from now on.
+    pub fn reset_prefixes(&self) {
+        self.prefixes().iter().for_each(PrefixCounts::reset);
+        self.last_prefix.reset();
+    }
+
+    /// Commands took so long, in nanoseconds each: it is noted for the prefix of the last one's
+    /// key, if that is counted.
+    #[inline]
+    pub fn note_time_of_prefix(&self, calls: usize, ns: u64) {
+        if let Some(prefixes) = self.prefixes.get() {
+            let make = || (0..PREFIX_BUCKETS).map(|_| Counter::default()).collect();
+            let counts = &prefixes[self.last_prefix.value() as usize % PREFIXES_MAX];
+            counts.latency.get_or_init(make)[prefix_bucket_of(ns)].add(calls as u64);
+        }
+    }
+
     /// Sets what CONFIG RESETSTAT resets back to zero.
     pub fn reset(&self) {
         let named = [
@@ -188,6 +271,7 @@ impl Stats {
             &self.expired_subkeys_active,
             &self.expiry_ns,
             &self.evicted_keys,
+            &self.dropped_keys,
             &self.errors,
             &self.error_replies,
             &self.net_input_bytes,
@@ -197,6 +281,7 @@ impl Stats {
         ];
         named.into_iter().chain(&self.calls).for_each(Counter::reset);
         self.times.iter().for_each(Times::reset);
+        self.prefixes().iter().for_each(PrefixCounts::reset);
     }
 }
 

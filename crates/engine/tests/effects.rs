@@ -41,6 +41,11 @@ const TEMPLATES: &[&str] = &[
     "lock.renew K a|b TTL M",
     "lock.release K a|b",
     "lock.fence K 7",
+    "tag.add K|H|L a|b|c b|d",
+    "tag.add K a|b|c",
+    "tag.add T|Z b|c",
+    "tag.drop a|b|c|d",
+    "tag.drop a|b c",
     "setbit K O 0|1",
     "bitfield K SET u8|i16 O I INCRBY i5 O I",
     "bitfield K OVERFLOW SAT|FAIL INCRBY u4 O I",
@@ -286,6 +291,8 @@ fn word(word: &str, random: &mut fastrand::Rng, wall_ms: i64) -> Vec<u8> {
                 "K" => return vec![b'k', random.u8(b'0'..b'8')],
                 "H" => return vec![b'h', random.u8(b'0'..b'4')],
                 "L" => return vec![b'l', random.u8(b'0'..b'4')],
+                "T" => return vec![b't', random.u8(b'0'..b'4')],
+                "Z" => return vec![b'z', random.u8(b'0'..b'4')],
                 "A" => return vec![b'a', random.u8(b'0'..b'8')],
                 "E" => return id(random),
                 "I" => return random.i64(-100..100).to_string().into_bytes(),
@@ -352,15 +359,17 @@ fn contents(entry: &Entry) -> Vec<u8> {
 
 type State = BTreeMap<(usize, Vec<u8>), (Vec<u8>, u64)>;
 
-/// All keys with value and deadline.
+/// All keys with value, tags and deadline.
 fn state(driver: &Driver) -> State {
     let mut state = State::new();
     let mut view = driver.engine.keyspace.lock_all();
     for index in 0..redstart_engine::hasher::SHARDS {
         for (db, part) in view.shard_at(index).dbs() {
-            for entry in part.table().iter() {
+            for entry in part.table().iter().filter(|entry| !entry.is_dropped()) {
                 let key = (db, entry.key().to_vec());
-                state.insert(key, (contents(entry), entry.deadline_ms()));
+                let mut value = contents(entry);
+                entry.tags().iter().for_each(|tag| value.extend([b" #", tag.name()].concat()));
+                state.insert(key, (value, entry.deadline_ms()));
             }
         }
     }
@@ -513,6 +522,9 @@ static CASES: &[(&[&str], &[&str])] = &[
     (&["RPUSH l a b", "BRPOP l 0"], &["RPOP l"]),
     (&["RPUSH l a b", "BLMPOP 0 1 l RIGHT COUNT 2"], &["RPOP l 2"]),
     (&["RPUSH l 2 1", "SORT l STORE l"], &["DEL l", "RPUSH l 1 2"]),
+    (&["RPUSH l 2 1", "TAG.ADD l a", "SORT l STORE l"], &["DEL l", "RPUSH l 1 2", "TAG.ADD l a"]),
+    (&["SET k v", "TAG.ADD k a b", "TAG.DROP c b"], &["TAG.DROP b"]),
+    (&["SET k v", "TAG.ADD k a", "TAG.ADD k a"], &[]),
     (&["RPUSH l 2 1", "SORT l BY w_* STORE m"], &["RPUSH m 1 2"]),
     (&["SET m v", "SORT l STORE m"], &["DEL m"]),
     (&["SET k v", "DELIFEQ k w"], &[]),

@@ -1,5 +1,10 @@
 //! LEASE.GET, LEASE.PUT and LEASE.DROP: who computes, who waits, and what voids a token.
 
+mod common;
+#[path = "cache/prefixes.rs"]
+mod prefixes;
+#[path = "cache/tags.rs"]
+mod tags;
 mod waiting;
 
 use waiting::World;

@@ -53,6 +53,10 @@ fn filled(version: u32) -> Driver {
         driver.line("SET lock owner PXAT 4102444800000");
         driver.line("LOCK.FENCE lock 1234567890123");
     }
+    if version > 32 {
+        driver.line("SET tagged v");
+        driver.line("TAG.ADD tagged a b");
+    }
     if version > 8 {
         driver.line("ZADD sorted 1 a 2.5 b");
         driver.line("SET idle v");
@@ -91,6 +95,11 @@ fn every_released_format_is_still_read() {
         loaded.engine.keyspace.restore_locks(reader.locks().clone());
         let fence = loaded.line("LOCK.INFO lock").contains("fence\r\n:1234567890123\r\n");
         assert_eq!(fence, version > 16, "format {version}");
+        let tags = loaded.line("TAG.OF tagged");
+        let dropped = loaded.line("TAG.DROP b") + &loaded.line("EXISTS tagged");
+        let (known, gone) = ("*2\r\n$1\r\na\r\n$1\r\nb\r\n", ":1\r\n:0\r\n");
+        let is_known = version > 32;
+        assert_eq!(tags == known && dropped == gone, is_known, "format {version}: {tags}");
         for (key, idle_s) in [("idle", 70), ("idle-for-now", 70), ("text", 0)] {
             let is_known = version > 8;
             let there = loaded.line(&format!("OBJECT IDLETIME {key}"));

@@ -129,7 +129,7 @@ fn with_entry<R>(context: &mut Context<'_>, key: &[u8], f: impl FnOnce(&Entry) -
     with_view(context, |view| {
         let db = view.shard(hash).db(db)?;
         let entry = db.table().get(hash, key)?.1;
-        let expired = (1..=now_ms).contains(&entry.deadline_ms());
+        let expired = (1..=now_ms).contains(&entry.deadline_ms()) || entry.is_dropped();
         (!expired).then(|| f(entry))
     })
 }
@@ -157,7 +157,7 @@ pub fn digest_all(context: &mut Context<'_>) {
         let mut sum = Digest::default();
         for shard in 0..SHARDS {
             for (index, db) in view.shard_at(shard).dbs() {
-                let live = |e: &&Entry| !(1..=now_ms).contains(&e.deadline_ms());
+                let live = |e: &&Entry| !(1..=now_ms).contains(&e.deadline_ms()) && !e.is_dropped();
                 for entry in db.table().iter().filter(live) {
                     let index = (index as u64).to_le_bytes();
                     sum.add(Digest::of(&[&index, entry.key(), &digest(entry).bytes()]));

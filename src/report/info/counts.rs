@@ -4,7 +4,9 @@ use super::{Facts, Lines};
 use crate::access::log::Refused;
 use crate::metrics::histogram::Histogram;
 use crate::notify::pubsub::Kind;
+use crate::report::prefixes;
 use redstart_config::Setting;
+use redstart_engine::keyspace::prefixes::CAUSE_NAMES;
 use redstart_engine::keyspace::totals::DbTotals;
 use redstart_engine::stats::{Counter, Stats};
 use std::sync::atomic::Ordering::Relaxed;
@@ -36,6 +38,7 @@ pub fn stats(lines: &mut Lines, facts: &Facts) {
     lines.zeros(&["expired_time_cap_reached_count"]);
     lines.put("expire_cycle_cpu_milliseconds", sum(|stats| &stats.expiry_ns) / 1_000_000);
     lines.put("evicted_keys", sum(|stats| &stats.evicted_keys));
+    lines.put("tag_dropped_keys", sum(|stats| &stats.dropped_keys));
     lines.put("evicted_clients", clients.evicted.load(Relaxed));
     lines.put("evicted_scripts", facts.server.scripts.evicted.load(Relaxed));
     let (over_now_ms, over_ms) = facts.server.watermarks.over_ms(facts.now.mono_ms);
@@ -143,5 +146,28 @@ pub fn keyspace(lines: &mut Lines, facts: &Facts) {
         let value =
             format_args!("keys={keys},expires={volatile},avg_ttl={ttl_ms},subexpiry={timed}");
         lines.put(&format!("db{index}"), value);
+    }
+}
+
+pub fn prefixes(lines: &mut Lines, facts: &Facts) {
+    let keyspace = &facts.server.engine.keyspace;
+    lines.put("prefixes_walks", keyspace.prefixes.walks());
+    for prefix in prefixes::all(keyspace, facts.server.stats) {
+        let mut value = format!(
+            "keys={},bytes={},hits={},misses={},hit_rate={:.4},bytes_in={},bytes_out={}",
+            prefix.content.keys,
+            prefix.content.bytes,
+            prefix.hits,
+            prefix.missed(),
+            prefix.hit_rate(),
+            prefix.bytes_in,
+            prefix.bytes_out,
+        );
+        for (name, count) in CAUSE_NAMES.iter().zip(prefix.misses) {
+            value += &format!(",misses_{name}={count}");
+        }
+        let (p50, p99) = (prefix.percentile_us(50.0), prefix.percentile_us(99.0));
+        value += &format!(",p50_usec={p50:.1},p99_usec={p99:.1}");
+        lines.put_named(&format!("prefix_{}", String::from_utf8_lossy(&prefix.name)), value);
     }
 }

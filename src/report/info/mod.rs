@@ -48,6 +48,7 @@ static SECTIONS: &[Section] = &[
     Section { default: false, ..section("latencystats", "Latencystats", counts::latency_stats) },
     section("cluster", "Cluster", |lines, _| lines.put("cluster_enabled", 0)),
     section("keyspace", "Keyspace", counts::keyspace),
+    Section { default: false, ..section("prefixes", "Prefixes", counts::prefixes) },
 ];
 
 /// What the sections are made of.
@@ -122,8 +123,11 @@ pub fn sections<'a>(
     let mut lines = Lines(String::with_capacity(TEXT_BYTES));
     for section in SECTIONS {
         if all || default && section.default || named(section.name) {
-            // Redis has no such section.
-            if section.name == "tls" && server.tls.current().is_none() {
+            // Redis has no such sections.
+            let prefixes = &server.engine.keyspace.prefixes;
+            if section.name == "tls" && server.tls.current().is_none()
+                || section.name == "prefixes" && !prefixes.is_on()
+            {
                 continue;
             }
             if !lines.0.is_empty() {

@@ -219,7 +219,8 @@ impl Leases {
     /// The stale value of the key, if there is one and it may still be given.
     pub fn stale(&self, place: Place<'_>, now: Now) -> Option<&Entry> {
         let stale = self.0.as_ref()?.record(place)?.stale.as_ref()?;
-        (stale.until_ms > now.mono_ms).then_some(&stale.entry)
+        let lives = stale.until_ms > now.mono_ms && !stale.entry.is_dropped();
+        lives.then_some(&stale.entry)
     }
 
     /// Gives the lease of a key to a token, in place of one whose time is over.

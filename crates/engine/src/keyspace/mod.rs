@@ -27,9 +27,11 @@ pub mod ghosts;
 pub mod leases;
 mod locked;
 pub mod locks;
+pub mod prefixes;
 pub mod restore;
 pub mod shard;
 pub mod snapshot;
+pub mod tags;
 pub mod totals;
 pub mod tracking;
 pub mod waiters;
@@ -46,8 +48,10 @@ use crate::keyspace::db::Db;
 use crate::keyspace::escalation::PATIENCE;
 use crate::keyspace::locked::{Guards, Others, Walk};
 use crate::keyspace::locks::Fences;
+use crate::keyspace::prefixes::Prefixes;
 use crate::keyspace::shard::Shard;
 use crate::keyspace::snapshot::pending::Buffers;
+use crate::keyspace::tags::Tags;
 use crate::storage::memory::prefetch;
 use crate::storage::table::prefetch_by_hint;
 use crate::sync::{Mutex, MutexGuard};
@@ -101,6 +105,10 @@ pub struct Keyspace {
     pub busy: Busy,
     /// The last fence of a lock.
     pub fences: Fences,
+    /// The tags of keys.
+    pub tags: Tags,
+    /// Statistics by prefix.
+    pub prefixes: Prefixes,
 }
 
 impl Keyspace {
@@ -116,6 +124,8 @@ impl Keyspace {
             buffers: Buffers::default(),
             busy: Busy::default(),
             fences: Fences::default(),
+            tags: Tags::default(),
+            prefixes: Prefixes::default(),
         }
     }
 

@@ -4,6 +4,8 @@ use crate::hasher::{SHARDS, shard_of};
 use crate::keyspace::Keyspace;
 use crate::keyspace::db::Db;
 use crate::storage::entry::Entry;
+use crate::storage::tags::{Tag, TagList};
+use std::sync::Arc;
 
 /// Entries whose buckets are fetched ahead together.
 const BATCH: usize = 64;
@@ -30,6 +32,18 @@ impl Keyspace {
             view.publish(index);
             drop((parts, known));
         }
+        self.tags.forget_dbs(|_| true);
+    }
+
+    /// Replaces the tags of a saved entry, which are its own, by those that others share.
+    fn resolve_tags(&self, db: usize, hash: u64, entry: &mut Entry) {
+        let shared = |tag: &Arc<Tag>| {
+            self.fences.raise(tag.generation());
+            let name = (tag.name(), self.hasher().hash(tag.name()));
+            self.tags.of_name(db, name, shard_of(hash), || tag.generation())
+        };
+        let tags: TagList = entry.tags().iter().map(shared).collect();
+        entry.set_tags(tags);
     }
 
     /// Puts saved entries in, each with its database, and empties `entries`.
@@ -52,7 +66,10 @@ impl Keyspace {
             }
             for &hash in &hashes[..batch] {
                 let place = count - entries.len();
-                let Some((db, entry)) = entries.next() else { break };
+                let Some((db, mut entry)) = entries.next() else { break };
+                if entry.is_tagged() {
+                    self.resolve_tags(db, hash, &mut entry);
+                }
                 let wake_ms = entry.wake_ms();
                 let mut view = self.lock_shard(shard_of(hash));
                 let part = view.shard(hash).db_mut(db);

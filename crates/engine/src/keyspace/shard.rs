@@ -8,6 +8,7 @@ use crate::keyspace::db::Db;
 use crate::keyspace::ghosts::Ghosts;
 use crate::keyspace::leases::{Leases, Place};
 use crate::keyspace::locks::{Lock, Locks};
+use crate::keyspace::prefixes::Gone;
 use crate::keyspace::snapshot::pending::{Queue, SnapshotItem};
 use crate::keyspace::tracking::{Changes, Tracked};
 use crate::keyspace::waiters::{Ready, Waiters};
@@ -34,6 +35,8 @@ pub struct Shard {
     pub leases: Leases,
     /// The locks of this shard that have fences.
     pub locks: Locks,
+    /// How keys of this shard went, while that is counted.
+    pub gone: Gone,
 }
 
 impl Shard {
@@ -116,7 +119,7 @@ impl Shard {
         entry: Entry,
         now_ms: u64,
     ) -> Result<u64, Entry> {
-        if self.leases.is_empty() {
+        if self.leases.is_empty() || entry.is_dropped() {
             return Err(entry);
         }
         let key: Box<[u8]> = entry.key().into();

@@ -85,11 +85,15 @@ impl Watches {
 
     /// All keys of a table go, or come; an entry past its deadline does not count.
     pub fn touch_table(&self, db: usize, table: &Table, now_ms: u64) {
+        self.touch_where(db, table, |it| it.deadline_ms() == 0 || it.deadline_ms() > now_ms);
+    }
+
+    /// The keys of a table go, or come, whose entries `is` accepts.
+    pub fn touch_where(&self, db: usize, table: &Table, is: impl Fn(&Entry) -> bool) {
         let Some(keys) = &self.0 else { return };
-        let lives = |entry: &Entry| entry.deadline_ms() == 0 || entry.deadline_ms() > now_ms;
         for ((of, key), watched) in keys.iter() {
             let found = (*of == db).then(|| table.find(watched.hash, key)).flatten();
-            if found.is_some_and(|slot| lives(table.at(slot))) {
+            if found.is_some_and(|slot| is(table.at(slot))) {
                 watched.by.iter().for_each(|watch| watch.0.store(true, Relaxed));
             }
         }

@@ -16,8 +16,11 @@ use crate::keyspace::Keyspace;
 use crate::keyspace::garbage::Garbage;
 use crate::keyspace::watching::{ClientWatches, LeftoverWatches};
 use crate::run::call::Call;
+use crate::run::key_access::KeyAccess;
 use crate::spec::Key;
+use crate::storage::table::Slot;
 use crate::storage::value::Object;
+use crate::storage::value::sorted_set::SortedSet;
 use redstart_protocol::{Reply, Rest};
 
 /// How often it is tried to make a value apart.
@@ -87,6 +90,30 @@ impl Rest for Shed {
 
     fn shed(&mut self) -> bool {
         self.0.shed()
+    }
+}
+
+impl KeyAccess<'_> {
+    /// A copy of a value that was found and is no string, to be read from end to end; see
+    /// [`Object::freeze`].
+    pub fn freeze(&mut self, key: Key<'_>) -> Option<Object> {
+        let slot = self.find(key)?;
+        self.db(key).table_mut().at_mut(slot).object_mut().map(Object::freeze)
+    }
+
+    /// As [`KeyAccess::freeze`], of a sorted set; the copy is read by ranks.
+    pub fn freeze_ranked(&mut self, key: Key<'_>) -> Option<SortedSet> {
+        let slot = self.find(key)?;
+        match self.db(key).table_mut().at_mut(slot).object_mut()? {
+            Object::SortedSet(set) => Some(set.freeze_ranked()),
+            _ => None,
+        }
+    }
+
+    /// A copy of the value in a slot, to be put elsewhere; none of a short one, which is copied as
+    /// it lies. See [`Object::copy`].
+    pub fn copy_of(&mut self, key: Key<'_>, slot: Slot) -> Option<Object> {
+        self.db(key).table_mut().at_mut(slot).object_mut().map(Object::copy)
     }
 }
 

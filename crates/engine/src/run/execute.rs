@@ -84,6 +84,22 @@ impl Engine {
         now: Now,
         reply: &mut Reply,
     ) {
+        match local.prefixes {
+            None => self.run_uncounted(view, local, request, now, reply),
+            Some(_) => self.run_counted(view, local, request, now, reply),
+        }
+    }
+
+    /// As [`Engine::run_in`], whatever is counted.
+    #[inline(always)]
+    pub(crate) fn run_uncounted(
+        &self,
+        view: &mut LockedShards,
+        local: &mut WorkerState,
+        request: Prepared<'_>,
+        now: Now,
+        reply: &mut Reply,
+    ) {
         if local.effects.events_wanted() {
             begin_events(local, request);
         }

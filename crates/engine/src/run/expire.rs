@@ -5,6 +5,7 @@ use crate::hasher::SHARDS;
 use crate::keyspace::LockedShards;
 use crate::keyspace::db::Due;
 use crate::keyspace::garbage::Garbage;
+use crate::keyspace::prefixes::Cause;
 use crate::run::engine::Engine;
 use crate::run::key_access::KeyAccess;
 use crate::run::worker_state::WorkerState;
@@ -53,6 +54,9 @@ impl Engine {
                         let (shard, hash) = (view.shard_at(index), hasher.hash(entry.key()));
                         shard.touch(db, entry.key(), false, &mut local.changes);
                         shard.waiters.note_gone(db, hash, entry.key(), &mut local.ready);
+                        if local.prefixes.is_some() {
+                            shard.gone.note(hash, Cause::Expired);
+                        }
                         local.effects.push_expired(db, entry.key());
                         let kept = shard.keep_stale(db, hash, entry, now.mono_ms);
                         removed.extend(kept.err());

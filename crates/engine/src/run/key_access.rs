@@ -7,6 +7,7 @@ use crate::hasher::{Hasher, SHARDS, shard_of};
 use crate::keyspace::LockedShards;
 use crate::keyspace::db::{Db, Due};
 use crate::keyspace::garbage::Garbage;
+use crate::keyspace::prefixes::Cause;
 use crate::options::Options;
 use crate::run::event_classes::{Classes, MISSED, NEW, OVERWRITTEN, TYPE_CHANGED};
 use crate::run::worker_state::WorkerState;
@@ -14,7 +15,6 @@ use crate::spec::Key;
 use crate::storage::entry::{Entry, NewValue, Value};
 use crate::storage::table::Slot;
 use crate::storage::value::hash::{Hash, Limits};
-use crate::storage::value::sorted_set::SortedSet;
 use crate::storage::value::{Object, ObjectRef, Type};
 
 /// The hash in an entry.
@@ -53,7 +53,7 @@ impl<'a> KeyAccess<'a> {
     }
 
     #[inline]
-    fn db(&mut self, key: Key<'_>) -> &mut Db {
+    pub(super) fn db(&mut self, key: Key<'_>) -> &mut Db {
         self.view.shard(key.hash).db_mut(self.db)
     }
 
@@ -62,11 +62,20 @@ impl<'a> KeyAccess<'a> {
     pub fn find(&mut self, key: Key<'_>) -> Option<Slot> {
         let db = self.view.shard(key.hash).db(self.db)?;
         let (slot, entry) = db.table().get(key.hash, key.bytes)?;
-        let wake_ms = entry.wake_ms();
-        if wake_ms != 0 && wake_ms <= self.now.mono_ms {
-            return self.expire(key, slot);
+        if entry.is_in_doubt(self.now.mono_ms) {
+            return self.look_closer(key, slot);
         }
         Some(slot)
+    }
+
+    /// Where a key's entry is that has tags, or of which something is due.
+    #[inline(never)]
+    fn look_closer(&mut self, key: Key<'_>, slot: Slot) -> Option<Slot> {
+        if self.tags().any_dropped() && self.is_dropped(key, slot) {
+            return None;
+        }
+        let is_due = (1..=self.now.mono_ms).contains(&self.entry(key, slot).wake_ms());
+        if is_due { self.expire(key, slot) } else { Some(slot) }
     }
 
     /// Whether there is an entry, be it past its deadline.
@@ -88,6 +97,7 @@ impl<'a> KeyAccess<'a> {
         match db.expire_at(hash, slot, now_ms, hasher, usize::MAX) {
             Some(Due::Entry(entry)) => {
                 self.local.stats.expired_keys.add(1);
+                self.note_cause(hash, Cause::Expired);
                 self.part_from(key, entry);
                 let waiters = &self.view.shard(hash).waiters;
                 waiters.note_gone(self.db, hash, key.bytes, &mut self.local.ready);
@@ -325,28 +335,6 @@ impl<'a> KeyAccess<'a> {
         Some(self.entry(key, slot).kind())
     }
 
-    /// A copy of a value that was found and is no string, to be read from end to end; see
-    /// [`Object::freeze`].
-    pub fn freeze(&mut self, key: Key<'_>) -> Option<Object> {
-        let slot = self.find(key)?;
-        self.db(key).table_mut().at_mut(slot).object_mut().map(Object::freeze)
-    }
-
-    /// As [`KeyAccess::freeze`], of a sorted set; the copy is read by ranks.
-    pub fn freeze_ranked(&mut self, key: Key<'_>) -> Option<SortedSet> {
-        let slot = self.find(key)?;
-        match self.db(key).table_mut().at_mut(slot).object_mut()? {
-            Object::SortedSet(set) => Some(set.freeze_ranked()),
-            _ => None,
-        }
-    }
-
-    /// A copy of the value in a slot, to be put elsewhere; none of a short one, which is copied as
-    /// it lies. See [`Object::copy`].
-    pub fn copy_of(&mut self, key: Key<'_>, slot: Slot) -> Option<Object> {
-        self.db(key).table_mut().at_mut(slot).object_mut().map(Object::copy)
-    }
-
     /// Changes an entry in place; its deadline must stay.
     #[inline]
     pub fn modify<R>(&mut self, key: Key<'_>, slot: Slot, f: impl FnOnce(&mut Entry) -> R) -> R {
@@ -494,6 +482,7 @@ impl<'a> KeyAccess<'a> {
     pub fn remove(&mut self, key: Key<'_>, slot: Slot) {
         let hasher = self.view.keyspace().hasher();
         self.touch_watches(key);
+        self.note_cause(key.hash, Cause::Deleted);
         let shard = self.view.shard(key.hash);
         shard.waiters.note_gone(self.db, key.hash, key.bytes, &mut self.local.ready);
         if let Some(entry) = shard.db_mut(self.db).remove(key.hash, slot, hasher) {
@@ -508,6 +497,7 @@ impl<'a> KeyAccess<'a> {
     pub fn take(&mut self, key: Key<'_>, slot: Slot) -> Entry {
         let hasher = self.view.keyspace().hasher();
         self.touch_watches(key);
+        self.note_cause(key.hash, Cause::Deleted);
         let shard = self.view.shard(key.hash);
         shard.waiters.note_gone(self.db, key.hash, key.bytes, &mut self.local.ready);
         shard.db_mut(self.db).take(key.hash, slot, hasher)
@@ -540,6 +530,7 @@ impl<'a> KeyAccess<'a> {
 
     /// Two databases were exchanged: keys of either that clients wait for may be there now.
     pub fn note_exchanged(&mut self, a: usize, b: usize) {
+        self.tags().swap_dbs(a, b);
         self.forget_leases(|db| db == a || db == b);
         for index in 0..SHARDS {
             let waiters = &self.view.shard_at(index).waiters;
@@ -555,6 +546,7 @@ impl<'a> KeyAccess<'a> {
     /// One database was emptied, or all: all copies that clients keep are stale.
     pub fn note_flushed(&mut self, only: Option<usize>) {
         self.forget_leases(|db| only.is_none_or(|only| only == db));
+        self.tags().forget_dbs(|db| only.is_none_or(|only| only == db));
         for index in 0..SHARDS {
             let shard = self.view.shard_at(index);
             shard.tracked.clear(&mut self.local.changes);

@@ -83,7 +83,7 @@ impl KeyAccess<'_> {
     }
 
     /// The number of keys in the selected database, those included that have expired within the
-    /// last moments.
+    /// last moments, or were dropped with a tag and not freed yet.
     pub fn db_size(&mut self) -> usize {
         let db = self.db;
         let len = |index| self.view.shard_at(index).db(db).map_or(0, |db| db.table().len());
@@ -126,7 +126,7 @@ impl KeyAccess<'_> {
     }
 }
 
-/// Whether the entry is not past its deadline.
+/// Whether the entry is not past its deadline, nor dropped with a tag.
 fn is_live(entry: &Entry, now_ms: u64) -> bool {
-    entry.deadline_ms() == 0 || entry.deadline_ms() > now_ms
+    (entry.deadline_ms() == 0 || entry.deadline_ms() > now_ms) && !entry.is_dropped()
 }

@@ -5,6 +5,7 @@ use crate::clock::Now;
 use crate::keyspace::garbage::Garbage;
 use crate::keyspace::ghosts::{Recalled, Way};
 use crate::keyspace::leases::Granted;
+use crate::keyspace::prefixes::Known;
 use crate::keyspace::shard::Shard;
 use crate::keyspace::tracking::Changes;
 use crate::keyspace::waiters::{Ready, Wait};
@@ -12,6 +13,8 @@ use crate::run::apart::Apart;
 use crate::run::effects::Effects;
 use crate::run::events::Event;
 use crate::run::fieldset::Fieldset;
+use crate::run::prefixes::CountingAt;
+use crate::run::tags::FreeingAt;
 use crate::stats::Stats;
 use crate::storage::entry::Entry;
 use std::collections::VecDeque;
@@ -55,6 +58,13 @@ pub struct WorkerState {
     pub in_script: bool,
     /// Whether the client may not have keys looked up that the command does not name.
     pub denies_reach: bool,
+    /// What this worker knows of prefixes, while runs are counted by them; and of which rule.
+    pub(crate) prefixes: Option<Box<Known>>,
+    pub(crate) prefixes_version: u64,
+    /// Where it counts what there is of each prefix.
+    pub(crate) counting: Option<CountingAt>,
+    /// Where this worker frees keys of dropped tags.
+    pub(crate) freeing: Option<FreeingAt>,
     /// What this worker knows of newcomers.
     pub newcomers: Newcomers,
 }
@@ -118,6 +128,10 @@ impl WorkerState {
             lacks_room: false,
             in_script: false,
             denies_reach: false,
+            prefixes: None,
+            prefixes_version: 0,
+            counting: None,
+            freeing: None,
             newcomers: Newcomers::default(),
         }
     }

@@ -69,7 +69,8 @@ fn group_category(command: &Command, container: Option<&Command>) -> Option<&'st
         // SORT is about the types that it sorts.
         "generic" if command.is(REACHES) => None,
         "generic" => Some("@keyspace"),
-        // Leases and locks are about strings.
+        // Tags are of keys of all types; leases and locks are about strings.
+        "cache" if command.is(WHOLE_KEYSPACE) => Some("@keyspace"),
         "cache" => Some("@string"),
         "sorted-set" => Some("@sortedset"),
         "transactions" => Some("@transaction"),

@@ -7,6 +7,7 @@
 //!   expires       which entry expires next
 //! entry         key, value, age and deadline in one block
 //!   value         what is more than a string: lists, hashes, sets
+//! tags          what keys remember of the tags that they have
 //! bits, sketch  what bitmaps and HyperLogLogs do to the bytes of a string
 //! wide          loops over many bytes, for what instructions the processor has
 //! part, memory  shared parts of large values; the allocator's size classes, the prefetch
@@ -24,6 +25,7 @@ pub mod memory;
 pub mod part;
 pub mod sketch;
 pub mod table;
+pub mod tags;
 pub mod timed_table;
 pub mod value;
 mod wide;

@@ -1,4 +1,5 @@
-//! An entry as bytes: database, key, deadline as wall time, value. One file beside this one knows
+//! An entry as bytes: database, key, deadline as wall time, value; behind it its tags, if a bit of
+//! the database says so (since version 64 of snapshots). One file beside this one knows
 //! one type of value; a new type adds a file and a line in each of the two enums.
 //!
 //! What is written and what is read are mirror images: one borrows the keyspace's structures, the
@@ -18,9 +19,14 @@ use crate::codec::{self, Blob};
 use redstart_engine::Now;
 use redstart_engine::aging::{Kept, Rule};
 use redstart_engine::storage::entry::{Entry, NewValue, Value};
+use redstart_engine::storage::tags::{Tag, TagList};
 use redstart_engine::storage::value::{Object, ObjectRef};
 use serde::{Deserialize, Serialize};
 use std::io;
+use std::sync::Arc;
+
+/// This bit of the database says that tags follow: to each its generation.
+const HAS_TAGS: u32 = 1 << 31;
 
 /// How the times of entries are written.
 #[derive(Clone, Copy, Debug)]
@@ -136,6 +142,13 @@ enum ValueIn<'a> {
 /// Appends an entry to `to`.
 pub fn encode(db: usize, entry: &Entry, times: Times, to: &mut Vec<u8>) {
     with_out(db, entry, times, |out| codec::encode(out, to));
+    if entry.is_tagged() {
+        codec::encode(&tags_of(entry), to);
+    }
+}
+
+fn tags_of(entry: &Entry) -> Vec<(Blob<'_>, u64)> {
+    entry.tags().iter().map(|tag| (Blob(tag.name()), tag.generation())).collect()
 }
 
 /// As [`encode`]; the bytes are passed to `to`, some at a time.
@@ -148,7 +161,8 @@ pub fn encode_through(
     times: Times,
     to: &mut dyn FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<()> {
-    with_out(db, entry, times, |out| codec::encode_through(out, to))
+    with_out(db, entry, times, |out| codec::encode_through(out, to))?;
+    if entry.is_tagged() { codec::encode_through(&tags_of(entry), to) } else { Ok(()) }
 }
 
 fn with_out<R>(db: usize, entry: &Entry, times: Times, f: impl FnOnce(&Out<'_>) -> R) -> R {
@@ -169,7 +183,9 @@ fn with_out<R>(db: usize, entry: &Entry, times: Times, f: impl FnOnce(&Out<'_>) 
             }
         },
     };
-    f(&Out { db: db as u32, key: Blob(entry.key()), dates: Dates::of(entry, times), value })
+    let tagged = if entry.is_tagged() { HAS_TAGS } else { 0 };
+    let db = db as u32 | tagged;
+    f(&Out { db, key: Blob(entry.key()), dates: Dates::of(entry, times), value })
 }
 
 /// Reads an entry from the beginning of `from`: its database, itself, and the bytes it took.
@@ -177,7 +193,7 @@ fn with_out<R>(db: usize, entry: &Entry, times: Times, f: impl FnOnce(&Out<'_>) 
 /// # Errors
 /// What is wrong with it.
 pub fn decode(from: &[u8], builder: Builder<'_>) -> Result<(usize, Entry, usize), String> {
-    let (record, used): (In<'_>, usize) = codec::decode(from)?;
+    let (record, mut used): (In<'_>, usize) = codec::decode(from)?;
     let object = |object| NewValue::Object(Box::new(object));
     let value = match record.value {
         ValueIn::Text(Blob(bytes)) => NewValue::Str(bytes),
@@ -193,5 +209,12 @@ pub fn decode(from: &[u8], builder: Builder<'_>) -> Result<(usize, Entry, usize)
     let mut entry = Entry::new(record.key.0, value, deadline_ms);
     let aging = builder.options.aging();
     entry.touch(aging.known(dates.idle_s(), dates.frequency(), builder.now));
-    Ok((record.db as usize, entry, used))
+    if record.db & HAS_TAGS != 0 {
+        let (tags, more): (Vec<(Blob<'_>, u64)>, usize) = codec::decode(&from[used..])?;
+        used += more;
+        // Whoever puts the entry in finds those that other keys have.
+        let tag = |(name, generation): (Blob<'_>, u64)| Arc::new(Tag::new(name.0, 0, generation));
+        entry.set_tags(tags.into_iter().map(tag).collect::<TagList>());
+    }
+    Ok(((record.db & !HAS_TAGS) as usize, entry, used))
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub const MAGIC: &[u8; 8] = b"REDSTART";
 /// The versions that are read, the last of which is written. Each two differ by two bits at least:
 /// no checksum covers them, and a flipped bit must not make one of another.
-pub const VERSIONS: [u32; 6] = [1, 2, 4, 8, 16, 32];
+pub const VERSIONS: [u32; 7] = [1, 2, 4, 8, 16, 32, 64];
 /// The version that is written.
 pub const VERSION: u32 = VERSIONS[VERSIONS.len() - 1];
 

@@ -258,6 +258,8 @@ fn put(call: &mut Call<'_>) -> Result<(), Error> {
     }
     let (key, now) = (call.key(0), call.now());
     let (token, place) = (token(call, 2), call.space.place_of(key));
+    // A key that was dropped with a tag has no lease, either.
+    call.space.find(key);
     if !call.space.leases(key).release(place, token, now) {
         call.reply.integer(0);
         return Ok(());

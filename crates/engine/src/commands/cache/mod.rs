@@ -1,9 +1,10 @@
 //! What caches need beside values: leases, so that one client computes a value and not all at once,
-//! and locks with fences.
+//! locks with fences, and tags, with which keys are dropped together.
 
 mod arguments;
 mod lease;
 mod lock;
+mod tag;
 
 use crate::run::command::{BlockingCommand, DataCommand};
 
@@ -16,6 +17,10 @@ pub static COMMANDS: &[&DataCommand] = &[
     &lock::LOCK_LIST,
     &lock::LOCK_RELEASE,
     &lock::LOCK_RENEW,
+    &tag::TAG_ADD,
+    &tag::TAG_DROP,
+    &tag::TAG_INFO,
+    &tag::TAG_OF,
 ];
 
 /// Those that may wait.

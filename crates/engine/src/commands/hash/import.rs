@@ -42,9 +42,10 @@ pub fn import(call: &mut Call<'_>) -> Result<(), Error> {
         call.space.note_overwrite(key, slot, Type::Hash);
         call.space.emit(|| [&b"DEL"[..], key.bytes]);
     }
-    call.space.put(key, slot, NewValue::Object(Box::new(Object::Hash(hash))), 0);
+    let slot = call.space.put(key, slot, NewValue::Object(Box::new(Object::Hash(hash))), 0);
     call.space.count_changes(fieldset.fields().len());
     call.space.emit(|| [&b"HSET"[..], key.bytes].into_iter().chain(texts()));
+    call.space.emit_tags(key, slot);
     call.reply.ok();
     Ok(())
 }

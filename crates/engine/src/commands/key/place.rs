@@ -67,6 +67,7 @@ fn relocate(space: &mut KeyAccess<'_>, from: Key<'_>, db: usize, to: Key<'_>) {
     let deadline_ms = entry.deadline_ms();
     let mut entry = entry.renamed(to.bytes, deadline_ms);
     space.note_moved(&mut entry);
+    space.retag(&mut entry, db, to);
     in_db(space, db, |space| space.place(to, entry));
     space.count_changes(1);
 }
@@ -122,6 +123,8 @@ fn copy(call: &mut Call<'_>) -> Result<(), Error> {
         let value = object.unwrap_or_else(|| entry.clone_value());
         let mut copied = Entry::new(to.bytes, value, entry.deadline_ms());
         copied.touch(age);
+        copied.set_tags(entry.tags().into());
+        space.retag(&mut copied, db, to);
         in_db(space, db, |space| space.place(to, copied));
         space.count_changes(1);
     }

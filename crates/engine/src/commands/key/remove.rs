@@ -1,6 +1,7 @@
 //! Keys are removed, whatever their values are.
 
 use crate::error::Error;
+use crate::keyspace::prefixes::Cause;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
 use crate::spec::*;
@@ -33,6 +34,8 @@ pub static EVICT: DataCommand = declare("evict", Group::Generic, Exactly(2))
     .syntax("key")
     .run(|call| {
         del(call)?;
+        let key = call.key(0);
+        call.space.note_cause(key.hash, Cause::Evicted);
         call.space.count_changes(0);
         Ok(())
     });

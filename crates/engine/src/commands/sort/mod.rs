@@ -400,6 +400,9 @@ fn put(call: &mut Call<'_>, target: Key<'_>, list: List) {
             let len = list.len();
             call.space.note_overwrite(target, slot, Type::List);
             put_list(&mut call.space, target, slot, list);
+            if let Some(slot) = call.space.find(target) {
+                call.space.emit_tags(target, slot);
+            }
             call.space.count_changes(len);
         }
     }

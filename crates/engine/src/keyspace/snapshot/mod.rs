@@ -54,6 +54,7 @@ impl Keyspace {
         let queue = Arc::new(Queue::new(encode, self.buffers()));
         let mut view = self.lock_all();
         let result = at_flip();
+        queue.set_drops(self.tags.drops());
         let entries = (0..SHARDS).map(|index| view.shard_at(index).owe(index, &queue)).sum();
         let walk = Walk { keyspace: self, queue, next: Arc::default(), shard: None };
         (Snapshot { walk, entries }, result)

@@ -9,7 +9,7 @@ use crate::storage::table::Table;
 use crate::storage::timed_table::TimedTable;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// Writers of different shards seldom want the same buffer.
 const STRIPES: usize = 16;
@@ -50,10 +50,16 @@ impl Saving {
         Saving { db, segment: 0, stripe: shard % STRIPES, queue: queue.clone() }
     }
 
+    /// Whether a key was gone at the flip, with a tag that was dropped.
+    #[inline]
+    fn is_gone(&self, entry: &Entry) -> bool {
+        entry.is_tagged() && entry.is_dropped_by(self.queue.drops.load(Relaxed))
+    }
+
     /// Keeps an entry that is about to change or go, if the snapshot has yet to save it.
     #[cold]
     pub fn keep(&self, entry: &mut Entry, epoch: bool) {
-        if entry.epoch() == epoch {
+        if entry.epoch() == epoch || self.is_gone(entry) {
             return;
         }
         if entry.is_bulky() {
@@ -69,7 +75,7 @@ impl Saving {
     /// queue.
     #[cold]
     pub fn keep_owned(&self, mut entry: Entry, epoch: bool) -> Option<Entry> {
-        if entry.epoch() != epoch && entry.is_bulky() {
+        if entry.epoch() != epoch && entry.is_bulky() && !self.is_gone(&entry) {
             self.queue.keep(self.db, entry, Of::Snapshot);
             return None;
         }
@@ -93,7 +99,9 @@ impl Saving {
     ) -> bool {
         let Some(entries) = table.segment_mut(self.segment) else { return false };
         for entry in entries.filter(|entry| entry.epoch() != epoch) {
-            if entry.is_bulky() {
+            if self.is_gone(entry) {
+                // Only its memory was left at the flip.
+            } else if entry.is_bulky() {
                 // Encoded after the unlock: shared it costs next to nothing to keep.
                 self.queue.keep(self.db, entry.freeze(), Of::Both);
             } else {
@@ -201,6 +209,8 @@ pub struct Queue {
     entries: Mutex<Vec<Kept>>,
     parts: Mutex<Vec<EmptiedPart>>,
     buffers: &'static Buffers,
+    /// How many drops of tags there had been at the flip.
+    drops: AtomicU64,
 }
 
 impl Queue {
@@ -208,7 +218,12 @@ impl Queue {
     pub fn new(encode: Encode, buffers: &'static Buffers) -> Queue {
         let stripes = (0..STRIPES).map(|_| Mutex::new(buffers.take())).collect();
         let (entries, parts) = (Mutex::default(), Mutex::default());
-        Queue { encode, stripes, entries, parts, buffers }
+        Queue { encode, stripes, entries, parts, buffers, drops: AtomicU64::new(0) }
+    }
+
+    /// Sets how many drops of tags there have been, at the flip.
+    pub fn set_drops(&self, drops: u64) {
+        self.drops.store(drops, Relaxed);
     }
 
     fn encode(&self, stripe: usize, db: usize, entry: &Entry) {

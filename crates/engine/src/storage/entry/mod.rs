@@ -20,7 +20,9 @@
 //! length in it was checked when the block was made, and a payload is owned.
 #![allow(unsafe_code)]
 
+mod growth;
 pub mod long;
+mod tags;
 mod tail;
 mod value;
 
@@ -30,7 +32,7 @@ use crate::storage::memory::{prefetch, size_class};
 use crate::storage::value::list::{Meta, Run};
 use crate::storage::value::{Object, ObjectRef};
 pub use long::Long;
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 use tail::Tail;
 use value::own_if_large;
@@ -60,6 +62,8 @@ const WIDE: u8 = 2;
 const RAW: u8 = 4;
 /// The entry's side of the last snapshot's flip (`keyspace/snapshot`).
 const EPOCH: u8 = 8;
+/// The key has tags: the last word of the block leads to them (`tags.rs`).
+const TAGGED: u8 = 16;
 
 const _: () = assert!(size_of::<Object>() == 24 && align_of::<Object>() == WORD);
 
@@ -103,7 +107,7 @@ impl Shape {
         self.key_at() - self.payload_len()
     }
     fn size(&self) -> usize {
-        self.key_at() + self.key_len + self.value_len
+        self.key_at() + self.key_len + self.value_len + self.tags_len()
     }
     fn layout(&self) -> Layout {
         Layout::from_size_align(self.size(), WORD).expect("a key is at most 512 MB long")
@@ -316,8 +320,10 @@ impl Entry {
     /// The same value under another key, with another deadline. Nothing large is copied.
     pub fn renamed(self, key: &[u8], deadline_ms: u64) -> Entry {
         let age = self.age();
+        let tags = self.tags().into();
         let mut renamed = self.rekeyed(key, deadline_ms);
         renamed.touch(age);
+        renamed.set_tags(tags);
         renamed
     }
 
@@ -325,8 +331,9 @@ impl Entry {
         if self.shape().kind != KIND_OBJECT {
             return Entry::new(key, self.clone_value(), deadline_ms);
         }
-        let old = std::mem::ManuallyDrop::new(self);
+        let mut old = std::mem::ManuallyDrop::new(self);
         let shape = old.shape();
+        old.drop_tags(&shape);
         // SAFETY: `old` is not dropped, so the payload that is taken over here has one owner,
         // and its block is freed once, with the layout that its header describes.
         let object = unsafe {
@@ -352,6 +359,15 @@ impl Entry {
     pub fn inner_deadline_ms(&self) -> u64 {
         // Neither strings nor what lies in the tail have any.
         self.whole().map_or(0, Object::next_deadline_ms)
+    }
+
+    /// Whether a look at the key has to ask for more: something of it is due, or it has tags.
+    #[inline(always)]
+    pub fn is_in_doubt(&self, now_ms: u64) -> bool {
+        if self.flags() & (EXPIRES | TAGGED) == 0 {
+            return (1..=now_ms).contains(&self.inner_deadline_ms());
+        }
+        self.is_tagged() || (1..=now_ms).contains(&self.wake_ms())
     }
 
     /// When the expiry of the entry or of a part of it is next due; zero for never.
@@ -445,6 +461,7 @@ impl Entry {
         }
         let mut new = Entry::new(self.key(), value, deadline_ms);
         new.touch(self.age());
+        self.share_tags(&mut new);
         Some(std::mem::replace(self, new))
     }
 
@@ -489,51 +506,12 @@ impl Entry {
         Some(unsafe { &mut **(self.word(shape.key_at() - WORD) as *mut *mut Long) })
     }
 
-    /// Makes an inline string `len` bytes long, at most [`INLINE_MAX`]; what is new is zero.
-    fn grow_inline(&mut self, len: usize) -> &mut [u8] {
-        let old = self.shape();
-        assert!(old.kind == KIND_INLINE && (old.value_len..=INLINE_MAX).contains(&len));
-        let new = Shape { value_len: len, flags: old.flags | RAW, ..old };
-        self.lengthen(new);
-        // SAFETY: the value is the block's end, and all of its `len` bytes are initialised.
-        unsafe {
-            let at = self.0.as_ptr().add(new.key_at() + new.key_len);
-            std::slice::from_raw_parts_mut(at, len)
-        }
-    }
-
-    /// Makes the room for the elements in the tail larger by at least `more` bytes, which are zero.
-    fn grow_tail(&mut self, more: usize) {
-        let old = self.shape();
-        assert!(old.kind >= KIND_TAIL);
-        let mut new = Shape { value_len: old.value_len + more, ..old };
-        new.value_len += tail::spare_room(new.size());
-        self.lengthen(new);
-    }
-
-    /// Lengthens what lies at the end of the block by zeros; `new` differs in flags at most, and
-    /// is not longer than a header can say.
-    fn lengthen(&mut self, new: Shape) {
-        let (old, age) = (self.shape(), self.age());
-        assert!((old.value_len..=u16::MAX.into()).contains(&new.value_len));
-        // SAFETY: the block was allocated with the old shape's layout, and the new size is not
-        // zero; it is larger by at most 64 KiB, so no overflow either.
-        let block = unsafe { realloc(self.0.as_ptr(), old.layout(), new.size()) };
-        let Some(block) = NonNull::new(block) else { handle_alloc_error(new.layout()) };
-        self.0 = block;
-        self.write_header(new);
-        self.touch(age);
-        // SAFETY: the new bytes lie between the old size and the new one.
-        unsafe {
-            std::ptr::write_bytes(block.as_ptr().add(old.size()), 0, new.size() - old.size());
-        }
-    }
-
     /// The bytes that this entry takes from the allocator, its payload included.
     #[inline]
     pub fn allocated(&self) -> usize {
         let shape = self.shape();
-        let own = size_class(shape.size());
+        let tags = if shape.tags_len() > 0 { self.tags_allocated(&shape) } else { 0 };
+        let own = size_class(shape.size()) + tags;
         match shape.kind {
             KIND_OBJECT => own + self.whole().map_or(0, Object::allocated),
             KIND_LARGE => match self.value() {
@@ -568,6 +546,7 @@ impl Clone for Entry {
     fn clone(&self) -> Entry {
         let mut copy = Entry::new(self.key(), self.clone_value(), self.deadline_ms());
         copy.touch(self.age());
+        self.share_tags(&mut copy);
         copy
     }
 }
@@ -575,6 +554,9 @@ impl Clone for Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         let shape = self.shape();
+        if shape.tags_len() > 0 {
+            self.drop_tags(&shape);
+        }
         // SAFETY: the header describes the layout that the block was allocated with, and a
         // KIND_LARGE or KIND_OBJECT payload is owned by this entry alone.
         unsafe {

@@ -123,6 +123,7 @@ impl Entry {
         let mut new = Entry::new(self.key(), value, self.deadline_ms());
         new.touch(self.age());
         new.set_epoch(self.epoch());
+        self.share_tags(&mut new);
         *self = new;
     }
 

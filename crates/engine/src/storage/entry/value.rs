@@ -177,7 +177,9 @@ impl Entry {
     pub fn freeze(&mut self) -> Entry {
         let Some(object) = self.object_mut() else { return self.clone() };
         let object = NewValue::Object(Box::new(object.freeze()));
-        Entry::new(self.key(), object, self.deadline_ms())
+        let mut frozen = Entry::new(self.key(), object, self.deadline_ms());
+        self.share_tags(&mut frozen);
+        frozen
     }
 
     /// Whether the value is a string in parts.
@@ -208,6 +210,7 @@ impl Entry {
             let value = if text.is_empty() { NewValue::Long(long) } else { NewValue::Raw(&text) };
             let mut new = Entry::new(self.key(), value, self.deadline_ms());
             new.touch(self.age());
+            self.share_tags(&mut new);
             *self = new;
         }
         len
