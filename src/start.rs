@@ -66,7 +66,7 @@ pub fn serve(config: Config) -> io::Result<()> {
     let http = http::Bound::new(&server.config.read())?;
     process::write_pidfile(&server.config.read());
     let handlers: &'static Handlers = leak(commands::handlers(server.registry));
-    settings::apply_once(&server.config.read(), &server.engine.options);
+    settings::apply_once(&server.config.read(), server.engine);
     server.apply_config();
     log_start(server);
     server.engine.keyspace.busy.watch(move || while_busy::serve(server));

@@ -1,5 +1,7 @@
 //! Limits of memory: which keys go when it is short, and which clients when they do not read.
 
+#[path = "limits/quotas.rs"]
+mod quotas;
 #[allow(dead_code, reason = "each test binary uses a part")]
 mod support;
 

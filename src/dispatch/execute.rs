@@ -137,7 +137,7 @@ fn is_clear(session: &Session, account: &Account) -> bool {
     let server = session.server;
     let of_server = !server.engine.keyspace.busy.is_set()
         && !server.durability.refuses()
-        && !server.evictor.is_on();
+        && !server.evictor.is_asked();
     let of_client = session.apart.is_none()
         && session.queue.is_none()
         && session.quiet == Quiet::No
@@ -245,7 +245,7 @@ fn execute_once(
     if let Err(error) = gate(session, registered) {
         return reject(session, worker, registered.command, error);
     }
-    if server.evictor.is_on() {
+    if server.evictor.is_asked() {
         match memory_gate(session, worker, request, source, registered, *now) {
             Room::Enough => {}
             Room::Later => return Flow::Crowded,

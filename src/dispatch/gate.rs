@@ -65,7 +65,18 @@ pub fn memory_gate(
     }
     let bytes = arguments(&worker.spans, request, source).iter().map(<[u8]>::len).sum();
     let log_bytes = server.durability.log_buffer();
-    let room = server.evictor.make_room(server.engine, &mut worker.local, bytes, log_bytes, now);
+    let (engine, evictor) = (server.engine, server.evictor);
+    let mut room = match evictor.is_on() {
+        true => evictor.make_room(engine, &mut worker.local, bytes, log_bytes, now),
+        false => Room::Enough,
+    };
+    let args = arguments(&worker.spans, request, source);
+    for key in &worker.keys[request.keys.clone()] {
+        if room == Room::Enough && command.is(WRITE | MAY_REPLICATE) {
+            let key = (session.db, &args[key.arg as usize]);
+            room = evictor.make_room_in_quota(engine, &mut worker.local, key, bytes, now);
+        }
+    }
     // The calls of a script are refused one by one.
     worker.local.lacks_room = room == Room::None;
     if needs || room == Room::Later { room } else { Room::Enough }

@@ -77,7 +77,7 @@ pub fn with<R>(
         };
         host.stand_for(session);
         let mut caller = Caller {
-            lacks_room: session.server.evictor.is_on() && local.lacks_room,
+            lacks_room: session.server.evictor.is_asked() && local.lacks_room,
             tracks_reads: session.notes_reads(),
             checks_rights: !session.user.is_unlimited(),
             local,

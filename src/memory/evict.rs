@@ -23,6 +23,7 @@ use redstart_engine::aging::Rule;
 use redstart_engine::commands::key::EVICT;
 use redstart_engine::hasher::{SHARDS, shard_of};
 use redstart_engine::keyspace::db::Db;
+use redstart_engine::keyspace::quotas::{Of, Policy, Quotas, Rank};
 use redstart_engine::storage::entry::Entry;
 use redstart_engine::{Engine, KeyAt, Now, Prepared, WorkerState};
 use redstart_protocol::{OwnedArgs, Protocol, Reply};
@@ -60,26 +61,10 @@ const LEAVING_PART: usize = 16;
 /// Slots looked at in a shard for a key that fits.
 const SLOTS_MAX: usize = 32;
 
-/// Which key goes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-enum Rank {
-    /// None goes.
-    Never,
-    /// The key that was not used or changed for longest, or is used least.
-    Stale,
-    /// Any.
-    Random,
-    /// The key that expires next.
-    Deadline,
-}
-
-impl Rank {
-    /// The rank that was stored as a number.
-    fn of(stored: u8) -> Rank {
-        let ranks = [Rank::Stale, Rank::Random, Rank::Deadline];
-        ranks.into_iter().find(|rank| *rank as u8 == stored).unwrap_or(Rank::Never)
-    }
+/// The rank that was stored as a number.
+fn rank_of(stored: u8) -> Rank {
+    let ranks = [Rank::Stale, Rank::Random, Rank::Deadline];
+    ranks.into_iter().find(|rank| *rank as u8 == stored).unwrap_or(Rank::Never)
 }
 
 /// Whether there is room for a request.
@@ -101,6 +86,7 @@ pub struct Evictor {
     limit: AtomicUsize,
     /// A [`Rank`].
     rank: AtomicU8,
+    has_quotas: AtomicBool,
     /// Whether only keys with a deadline may go.
     volatile_only: AtomicBool,
     /// Keys that one is chosen from (`maxmemory-samples`).
@@ -175,6 +161,7 @@ impl Evictor {
             reclaimer,
             limit: AtomicUsize::new(0),
             rank: AtomicU8::new(Rank::Never as u8),
+            has_quotas: AtomicBool::new(false),
             volatile_only: AtomicBool::new(false),
             samples: AtomicUsize::new(0),
             used: AtomicUsize::new(0),
@@ -191,14 +178,10 @@ impl Evictor {
     /// Follows the configuration.
     pub fn configure(&self, config: &Config) {
         let policy = config.choice(Setting::MaxmemoryPolicy);
-        let rank = match policy.split_once('-') {
-            Some((_, "lru" | "lfu" | "lrm" | "tinylfu")) => Rank::Stale,
-            Some((_, "random")) => Rank::Random,
-            Some((_, "ttl")) => Rank::Deadline,
-            _ => Rank::Never,
-        };
-        self.rank.store(rank as u8, Relaxed);
-        self.volatile_only.store(policy.starts_with("volatile"), Relaxed);
+        let policy = Policy::of_name(policy);
+        self.rank.store(policy.rank as u8, Relaxed);
+        self.volatile_only.store(policy.volatile_only, Relaxed);
+        self.has_quotas.store(!config.quotas().is_empty(), Relaxed);
         self.samples.store(config.count(Setting::MaxmemorySamples), Relaxed);
         self.popularity.reset(config.count(Setting::Threads));
         let limit = config.count(Setting::Maxmemory);
@@ -214,7 +197,13 @@ impl Evictor {
     }
 
     fn rank(&self) -> Rank {
-        Rank::of(self.rank.load(Relaxed))
+        rank_of(self.rank.load(Relaxed))
+    }
+
+    /// Whether requests that need memory have to ask for room.
+    #[inline]
+    pub fn is_asked(&self) -> bool {
+        self.is_on() || self.has_quotas.load(Relaxed)
     }
 
     /// Whether there is a limit.
@@ -353,7 +342,8 @@ impl Evictor {
     ) -> bool {
         let waits = self.stuck.load(Relaxed)
             && now.mono_ms < self.taken_ms.load(Relaxed).saturating_add(STUCK_MS);
-        if !self.is_on() || self.rank() == Rank::Never || waits {
+        let search = Search::of_all(self, engine);
+        if !self.is_on() || search.rank == Rank::Never || waits {
             return false;
         }
         self.make_room(engine, local, 0, log_bytes, now);
@@ -369,7 +359,7 @@ impl Evictor {
         pool: &mut Pool,
         now: Now,
     ) -> Option<usize> {
-        let drawn = self.choose(engine, pool, now);
+        let drawn = self.choose(engine, pool, &Search::of_all(self, engine), now);
         let (gone, way) = if let Rule::Popularity { .. } = engine.options.aging() {
             let only = (self.volatile_only.load(Relaxed), now);
             let (gone, way) = self.popularity.judge(engine, local, pool, drawn, only)?;
@@ -381,28 +371,59 @@ impl Evictor {
         if let Some(way) = way {
             self.popularity.remember(engine, &gone, hash, way);
         }
-        let Candidate { db, key, .. } = gone;
-        let args = OwnedArgs::from_slices(&[b"EVICT", &key]);
-        let shard = shard_of(hash);
-        let before = bytes_of(engine, shard);
-        let prepared = Prepared {
-            command: &EVICT.spec,
-            run: EVICT.run,
-            args: args.as_args(),
-            keys: &[KeyAt { arg: 1, hash }],
-            db,
+        Some(remove(engine, local, gone, hash, now))
+    }
+
+    /// Makes room for a key in its quota, where a request of so many bytes writes it.
+    pub fn make_room_in_quota(
+        &self,
+        engine: &'static Engine,
+        local: &mut WorkerState,
+        (db, key): (usize, &[u8]),
+        bytes: usize,
+        now: Now,
+    ) -> Room {
+        let Some(quotas) = engine.keyspace.quotas() else { return Room::Enough };
+        let Some(index) = quotas.of_key(db, key) else { return Room::Enough };
+        let quota = quotas.at(index);
+        let more = (bytes + ENTRY_BYTES) as u64;
+        let hasher = engine.keyspace.hasher();
+        let is_short = || {
+            quota.lacks_bytes(more) || quota.lacks_keys() && !has(engine, db, key, hasher.hash(key))
         };
-        let before_it = local.changes.stale.len();
-        engine.run(local, prepared, now, &mut Reply::new(Protocol::Resp2));
-        // No client has asked for this change.
-        local.changes.stale[before_it..].iter_mut().for_each(|stale| stale.by_request = false);
-        Some(before.saturating_sub(bytes_of(engine, shard)))
+        let search = Search::of_quota(engine, quotas, index);
+        let (mut evicted, mut pool) = (0, Pool::default());
+        while is_short() {
+            if evicted == KEYS_MAX {
+                return Room::Later;
+            }
+            let found = match quota.is_stuck(now.mono_ms) {
+                true => None,
+                false => self.choose(engine, &mut pool, &search, now),
+            };
+            let Some(gone) = found else {
+                quota.note_stuck(now.mono_ms + STUCK_MS);
+                quota.refused.fetch_add(1, Relaxed);
+                return Room::None;
+            };
+            let hash = hasher.hash(&gone.key);
+            remove(engine, local, gone, hash, now);
+            quota.evicted.fetch_add(1, Relaxed);
+            local.stats.evicted_keys.add(1);
+            evicted += 1;
+        }
+        Room::Enough
     }
 
     /// The best of a few keys and of those in the pool.
-    fn choose(&self, engine: &'static Engine, pool: &mut Pool, now: Now) -> Option<Candidate> {
-        let rank = self.rank();
-        let wanted = match rank {
+    fn choose(
+        &self,
+        engine: &'static Engine,
+        pool: &mut Pool,
+        search: &Search<'_>,
+        now: Now,
+    ) -> Option<Candidate> {
+        let wanted = match search.rank {
             Rank::Never => return None,
             // The first is as good as any other.
             Rank::Random => 1,
@@ -410,7 +431,7 @@ impl Evictor {
         };
         let (mut drawn, mut at) = (0, fastrand::usize(..SHARDS));
         for _ in 0..SHARDS {
-            if let Some(candidate) = self.draw(engine, at, rank, now) {
+            if let Some(candidate) = draw(engine, at, search, now) {
                 drawn += 1;
                 pool.offer(candidate);
             }
@@ -421,40 +442,127 @@ impl Evictor {
         }
         pool.take()
     }
+}
 
-    /// Draws a key of a shard.
-    fn draw(&self, engine: &'static Engine, at: usize, rank: Rank, now: Now) -> Option<Candidate> {
-        let volatile_only = self.volatile_only.load(Relaxed);
-        // Freed after the unlock.
-        let _stale;
-        let mut locked = engine.keyspace.lock_shard_unless_busy(at).ok()?;
-        let shard = locked.shard_at(at);
-        // Values whose time is over go first.
-        _stale = shard.leases.take_stale();
-        let fits = |db: &&(usize, &Db)| {
-            !db.1.table().is_empty() && (!volatile_only || db.1.expires().volatile() > 0)
+/// Draws a key of a shard.
+fn draw(engine: &'static Engine, at: usize, search: &Search<'_>, now: Now) -> Option<Candidate> {
+    let volatile_only = search.volatile_only;
+    // Freed after the unlock.
+    let _stale;
+    let mut locked = engine.keyspace.lock_shard_unless_busy(at).ok()?;
+    let shard = locked.shard_at(at);
+    // Values whose time is over go first.
+    _stale = shard.leases.take_stale();
+    let fits = |&(index, db): &(usize, &Db)| {
+        !db.table().is_empty()
+            && (!volatile_only || db.expires().volatile() > 0)
+            && search.db.is_none_or(|only| only == index)
+    };
+    let dbs = shard.dbs().filter(fits).count();
+    let (index, db) = shard.dbs().filter(fits).nth(fastrand::usize(..dbs.max(1)))?;
+    let (_, slots) = db.table().capacity();
+    let start = fastrand::usize(..slots);
+    let looked = if volatile_only { slots } else { SLOTS_MAX.min(slots) };
+    let aging = engine.options.aging();
+    let may_go = |entry: &&Entry| {
+        search.rank_of(index, entry) != Rank::Never && !aging.is_newcomer(entry.age())
+    };
+    let drawn = (0..looked).filter_map(|n| db.table().nth((start + n) % slots)).find(may_go);
+    let entry = match drawn {
+        Some(entry) => entry,
+        None => db.table().iter().find(may_go)?,
+    };
+    let drawn = Candidate::of(index, entry, aging, now);
+    Some(match search.rank_of(index, entry) {
+        Rank::Stale => drawn,
+        Rank::Deadline => Candidate { score: u64::MAX - entry.deadline_ms(), ..drawn },
+        Rank::Random | Rank::Never => Candidate { score: 0, ..drawn },
+    })
+}
+
+/// Removes a key for the sake of memory. Returns the bytes that its shard has lost.
+fn remove(
+    engine: &'static Engine,
+    local: &mut WorkerState,
+    gone: Candidate,
+    hash: u64,
+    now: Now,
+) -> usize {
+    let Candidate { db, key, .. } = gone;
+    let args = OwnedArgs::from_slices(&[b"EVICT", &key]);
+    let shard = shard_of(hash);
+    let before = bytes_of(engine, shard);
+    let prepared = Prepared {
+        command: &EVICT.spec,
+        run: EVICT.run,
+        args: args.as_args(),
+        keys: &[KeyAt { arg: 1, hash }],
+        db,
+    };
+    let before_it = local.changes.stale.len();
+    engine.run(local, prepared, now, &mut Reply::new(Protocol::Resp2));
+    // No client has asked for this change.
+    local.changes.stale[before_it..].iter_mut().for_each(|stale| stale.by_request = false);
+    before.saturating_sub(bytes_of(engine, shard))
+}
+
+/// Which keys may go, and which of them first.
+struct Search<'a> {
+    rank: Rank,
+    volatile_only: bool,
+    /// What is said of keys without a quota.
+    policy: Policy,
+    quotas: Option<&'a Quotas>,
+    /// The quota, or the database, whose keys alone are meant.
+    only: Option<usize>,
+    db: Option<usize>,
+}
+
+impl Search<'_> {
+    /// All keys, as far as no quota of theirs keeps them.
+    fn of_all(evictor: &Evictor, engine: &'static Engine) -> Search<'static> {
+        let volatile_only = evictor.volatile_only.load(Relaxed);
+        let policy = Policy { name: "", rank: evictor.rank(), volatile_only };
+        let quotas = engine.keyspace.quotas();
+        let rank = match policy.rank {
+            // What quotas let go makes room for the others.
+            Rank::Never if quotas.is_some_and(Quotas::any_evicts) => Rank::Stale,
+            rank => rank,
         };
-        let dbs = shard.dbs().filter(|db| fits(&db)).count();
-        let (index, db) = shard.dbs().filter(|db| fits(&db)).nth(fastrand::usize(..dbs.max(1)))?;
-        let (_, slots) = db.table().capacity();
-        let start = fastrand::usize(..slots);
-        let looked = if volatile_only { slots } else { SLOTS_MAX.min(slots) };
-        let aging = engine.options.aging();
-        let may_go = |entry: &&Entry| {
-            (!volatile_only || entry.deadline_ms() != 0) && !aging.is_newcomer(entry.age())
-        };
-        let drawn = (0..looked).filter_map(|n| db.table().nth((start + n) % slots)).find(may_go);
-        let entry = match drawn {
-            Some(entry) => entry,
-            None => db.table().iter().find(may_go)?,
-        };
-        let drawn = Candidate::of(index, entry, aging, now);
-        Some(match rank {
-            Rank::Stale => drawn,
-            Rank::Deadline => Candidate { score: u64::MAX - entry.deadline_ms(), ..drawn },
-            Rank::Random | Rank::Never => Candidate { score: 0, ..drawn },
-        })
+        let volatile_only = volatile_only && quotas.is_none();
+        Search { rank, volatile_only, policy, quotas, only: None, db: None }
     }
+
+    /// The keys of a quota.
+    fn of_quota(engine: &'static Engine, quotas: &'static Quotas, index: usize) -> Search<'static> {
+        let quota = quotas.at(index);
+        let policy = quota.policy;
+        let db = match quota.of {
+            Of::Db(db) => Some(db),
+            Of::Prefix(_) => None,
+        };
+        let quotas = engine.keyspace.quotas();
+        let Policy { rank, volatile_only, .. } = policy;
+        Search { rank, volatile_only, policy, quotas, only: Some(index), db }
+    }
+
+    /// By what an entry may go.
+    #[inline]
+    fn rank_of(&self, db: usize, entry: &Entry) -> Rank {
+        let quota = self.quotas.and_then(|quotas| quotas.of_key(db, entry.key()));
+        let policy = match (quota, self.only) {
+            (quota, Some(only)) if quota != Some(only) => return Rank::Never,
+            (Some(quota), _) => self.quotas.map_or(self.policy, |all| all.at(quota).policy),
+            (None, _) => self.policy,
+        };
+        if policy.admits(entry) { policy.rank } else { Rank::Never }
+    }
+}
+
+/// Whether a key is there.
+fn has(engine: &'static Engine, db: usize, key: &[u8], hash: u64) -> bool {
+    let Ok(mut view) = engine.keyspace.lock_one_unless_busy(hash) else { return true };
+    view.shard(hash).db(db).is_some_and(|part| part.table().find(hash, key).is_some())
 }
 
 /// The bytes that a shard's data takes.

@@ -26,6 +26,8 @@ use crate::memory::evict::{Candidate, Pool};
 use redstart_engine::aging::Rule;
 use redstart_engine::hasher::{SHARDS, shard_of};
 use redstart_engine::keyspace::ghosts::Way;
+use redstart_engine::keyspace::quotas::Rank;
+use redstart_engine::storage::entry::Entry;
 use redstart_engine::{Engine, Now, WorkerState};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
@@ -172,6 +174,14 @@ impl Popularity {
     }
 }
 
+/// Whether a quota keeps a key whatever memory there is.
+fn keeps(engine: &'static Engine, db: usize, entry: &Entry) -> bool {
+    engine.keyspace.quotas().is_some_and(|quotas| {
+        let quota = quotas.of_key(db, entry.key());
+        quota.is_some_and(|quota| quotas.at(quota).policy.rank == Rank::Never)
+    })
+}
+
 /// The newcomer with this hash, if it is still there: it is none any more.
 fn settle_newcomer(
     engine: &'static Engine,
@@ -190,7 +200,8 @@ fn settle_newcomer(
         let newcomer = db.modify(slot, |entry| {
             let is_newcomer = aging.is_newcomer(entry.age());
             entry.touch(Rule::settled(entry.age()));
-            (is_newcomer && (!volatile_only || entry.deadline_ms() != 0))
+            let is_kept = keeps(engine, index, entry);
+            (is_newcomer && !is_kept && (!volatile_only || entry.deadline_ms() != 0))
                 .then(|| Candidate::of(index, entry, aging, now))
         });
         if newcomer.is_some() {

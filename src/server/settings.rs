@@ -6,9 +6,11 @@ use crate::system::process::reserve_descriptors;
 use crate::tls;
 use redstart_config::error::system_text;
 use redstart_config::{Changes, Config, SetError, Setting};
+use redstart_engine::Engine;
 use redstart_engine::aging::Rule;
 use redstart_engine::keyspace::prefixes;
-use redstart_engine::options::{Options, StreamKeep, StreamLimits};
+use redstart_engine::keyspace::quotas::Quotas;
+use redstart_engine::options::{StreamKeep, StreamLimits};
 use redstart_engine::run::event_classes::{KEYEVENT, KEYSPACE};
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -220,8 +222,12 @@ const USERS_TWICE: &str = "Users are declared both in the configuration and in a
     them in one of both";
 
 /// Copies what is fixed at start to the engine.
-pub fn apply_once(config: &Config, options: &Options) {
-    options.set_databases(config.count(Setting::Databases));
+pub fn apply_once(config: &Config, engine: &'static Engine) {
+    engine.options.set_databases(config.count(Setting::Databases));
+    let quotas = config.quotas();
+    if !quotas.is_empty() {
+        engine.keyspace.set_quotas(Quotas::new(quotas));
+    }
 }
 
 /// What the ages of entries mean, which eviction goes by.

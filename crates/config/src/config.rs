@@ -2,9 +2,11 @@
 //! nothing.
 
 use crate::error::{LoadError, Place, Reason, SetError};
+use crate::quota;
 use crate::table::{Effect, Setting, TABLE};
 use crate::value::{OutputLimit, Value};
 use redstart_engine::glob::{self, Case};
+use redstart_engine::keyspace::quotas::Quota;
 use redstart_engine::run::event_classes::Classes;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,8 @@ pub struct Config {
     users: Vec<Vec<Vec<u8>>>,
     /// What commands are to be called otherwise, in this order.
     renames: Vec<Rename>,
+    /// The quotas, as they were read.
+    quotas: Vec<Vec<Vec<u8>>>,
 }
 
 /// A command that is to be called otherwise, or nothing at all.
@@ -99,6 +103,7 @@ impl Config {
             file: None,
             users: vec![],
             renames: vec![],
+            quotas: vec![],
         }
     }
 
@@ -106,7 +111,15 @@ impl Config {
     pub(crate) fn at_first(&self) -> Self {
         let (current, defaults) = (self.defaults.clone(), self.defaults.clone());
         let touched = vec![false; self.touched.len()];
-        Self { current, defaults, touched, file: None, users: vec![], renames: vec![] }
+        Self {
+            current,
+            defaults,
+            touched,
+            file: None,
+            users: vec![],
+            renames: vec![],
+            quotas: vec![],
+        }
     }
 
     /// The file that the server was started with, absolute.
@@ -127,6 +140,18 @@ impl Config {
     /// The users that the file and the arguments declare: each a name and its rules.
     pub fn users(&self) -> &[Vec<Vec<u8>>] {
         &self.users
+    }
+
+    /// The quotas.
+    pub fn quotas(&self) -> Vec<Quota> {
+        self.quotas.iter().filter_map(|words| quota::parse(words).ok()).collect()
+    }
+
+    /// Adds a quota.
+    pub(crate) fn add_quota(&mut self, words: Vec<Vec<u8>>) -> Result<(), Reason> {
+        quota::check(&self.quotas, &words)?;
+        self.quotas.push(words);
+        Ok(())
     }
 
     /// Adds a user; false if there is one of the same name.

@@ -119,6 +119,7 @@ fn directive(
                 }
             }
         }
+        (b"quota", [_, ..]) => Ok(config.add_quota(arguments)?),
         (b"loadmodule", [_, ..]) => Err("modules are not supported".into()),
         (b"sentinel", [_, ..]) => Err("sentinel directive while not in sentinel mode".into()),
         (name, [_, ..]) if name.contains(&b'.') => Err("modules are not supported".into()),

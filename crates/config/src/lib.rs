@@ -29,6 +29,7 @@ pub mod list;
 pub mod load;
 pub mod meaning;
 pub mod parse;
+pub mod quota;
 pub mod rewrite;
 pub mod scalar;
 pub mod table;

@@ -7,6 +7,7 @@ use crate::notify::pubsub::Kind;
 use crate::report::prefixes;
 use redstart_config::Setting;
 use redstart_engine::keyspace::prefixes::CAUSE_NAMES;
+use redstart_engine::keyspace::quotas::Of;
 use redstart_engine::keyspace::totals::DbTotals;
 use redstart_engine::stats::{Counter, Stats};
 use std::sync::atomic::Ordering::Relaxed;
@@ -169,5 +170,30 @@ pub fn prefixes(lines: &mut Lines, facts: &Facts) {
         let (p50, p99) = (prefix.percentile_us(50.0), prefix.percentile_us(99.0));
         value += &format!(",p50_usec={p50:.1},p99_usec={p99:.1}");
         lines.put_named(&format!("prefix_{}", String::from_utf8_lossy(&prefix.name)), value);
+    }
+}
+
+pub fn quotas(lines: &mut Lines, facts: &Facts) {
+    let quotas = facts.server.engine.keyspace.quotas();
+    for (nth, quota) in quotas.into_iter().flat_map(|quotas| quotas.iter()).enumerate() {
+        let most = |most: u64| if most == u64::MAX { "none".to_owned() } else { most.to_string() };
+        let of = match &quota.of {
+            Of::Db(db) => format!("db={db}"),
+            Of::Prefix(prefix) => {
+                let prefix = String::from_utf8_lossy(prefix);
+                format!("prefix={}", prefix.replace([',', '=', '\n', '\r'], "_"))
+            }
+        };
+        let value = format!(
+            "{of},bytes={},bytes_max={},keys={},keys_max={},policy={},evicted={},refused={}",
+            quota.bytes(),
+            most(quota.bytes_max),
+            quota.keys(),
+            most(quota.keys_max),
+            quota.policy.name,
+            quota.evicted.load(Relaxed),
+            quota.refused.load(Relaxed),
+        );
+        lines.put(&format!("quota{nth}"), value);
     }
 }

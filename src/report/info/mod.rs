@@ -48,6 +48,7 @@ static SECTIONS: &[Section] = &[
     Section { default: false, ..section("latencystats", "Latencystats", counts::latency_stats) },
     section("cluster", "Cluster", |lines, _| lines.put("cluster_enabled", 0)),
     section("keyspace", "Keyspace", counts::keyspace),
+    section("quotas", "Quotas", counts::quotas),
     Section { default: false, ..section("prefixes", "Prefixes", counts::prefixes) },
 ];
 
@@ -127,6 +128,7 @@ pub fn sections<'a>(
             let prefixes = &server.engine.keyspace.prefixes;
             if section.name == "tls" && server.tls.current().is_none()
                 || section.name == "prefixes" && !prefixes.is_on()
+                || section.name == "quotas" && server.engine.keyspace.quotas().is_none()
             {
                 continue;
             }

@@ -4,6 +4,7 @@
 //! save an entry gets it first.
 
 use crate::hasher::Hasher;
+use crate::keyspace::quotas::{Counts, Quotas};
 use crate::keyspace::snapshot::pending::{Queue, Saving, SnapshotItem};
 use crate::storage::entry::{Entry, NewValue};
 use crate::storage::expires::Expires;
@@ -21,6 +22,8 @@ pub struct Db {
     epoch: bool,
     /// What the running snapshot is owed; None while there is none, or once it has all.
     saving: Option<Saving>,
+    /// What it has of each quota, if there are any.
+    counts: Option<Box<Counts>>,
 }
 
 /// What has been removed because its time had come.
@@ -41,6 +44,45 @@ pub enum Due {
 }
 
 impl Db {
+    /// An empty part of a database, which counts what it has of quotas.
+    pub(crate) fn of_quotas(quotas: Option<&'static Quotas>, db: usize) -> Db {
+        let counts = quotas.map(|quotas| Box::new(Counts::new(quotas, db)));
+        Db { counts, ..Db::default() }
+    }
+
+    /// The part was taken away from its database.
+    pub(crate) fn leave_quotas(&self) {
+        self.counts.iter().for_each(|counts| counts.leave());
+    }
+
+    /// The part came to a database.
+    pub(crate) fn join_quotas(&mut self, db: usize) {
+        self.counts.iter_mut().for_each(|counts| counts.join(db));
+    }
+
+    /// The bytes of an entry that is about to change; nothing where nobody asks.
+    #[inline]
+    fn counted(&self, slot: Slot) -> usize {
+        if self.counts.is_some() { self.table().at(slot).allocated() } else { 0 }
+    }
+
+    /// Counts an entry that has changed.
+    #[inline]
+    fn recount(&mut self, slot: Slot, before: usize) {
+        if let Some(counts) = &mut self.counts {
+            let entry = self.entries.table().at(slot);
+            counts.add(entry.key(), entry.allocated() as i64 - before as i64, 0);
+        }
+    }
+
+    /// Counts an entry that was taken out.
+    #[inline]
+    fn discount(&mut self, entry: &Entry) {
+        if let Some(counts) = &mut self.counts {
+            counts.add(entry.key(), -(entry.allocated() as i64), -1);
+        }
+    }
+
     /// The table of the entries.
     #[inline]
     pub fn table(&self) -> &Table {
@@ -74,6 +116,9 @@ impl Db {
     /// Puts a new entry in; its key is not there yet.
     #[inline]
     pub fn insert(&mut self, hash: u64, entry: Entry, hasher: &Hasher) -> Slot {
+        if let Some(counts) = &mut self.counts {
+            counts.add(entry.key(), entry.allocated() as i64, 1);
+        }
         self.entries.insert(hash, entry, self.epoch, hasher)
     }
 
@@ -93,7 +138,9 @@ impl Db {
         if !hands_over {
             self.keep(slot);
         }
+        let before = self.counted(slot);
         let old = self.entries.replace(hash, slot, value, deadline_ms, self.epoch, hasher);
+        self.recount(slot, before);
         if hands_over { old.and_then(|old| self.hand_over_old(old)) } else { old }
     }
 
@@ -101,7 +148,10 @@ impl Db {
     #[inline]
     pub fn modify<R>(&mut self, slot: Slot, f: impl FnOnce(&mut Entry) -> R) -> R {
         self.keep(slot);
-        self.entries.modify(slot, self.epoch, f)
+        let before = self.counted(slot);
+        let result = self.entries.modify(slot, self.epoch, f);
+        self.recount(slot, before);
+        result
     }
 
     /// As [`Db::modify`], for a value that may have deadlines inside.
@@ -114,27 +164,35 @@ impl Db {
         f: impl FnOnce(&mut Entry) -> R,
     ) -> R {
         self.keep(slot);
-        self.entries.modify_timed(hash, slot, self.epoch, hasher, f)
+        let before = self.counted(slot);
+        let result = self.entries.modify_timed(hash, slot, self.epoch, hasher, f);
+        self.recount(slot, before);
+        result
     }
 
     /// Changes an entry's deadline; zero takes it away.
     #[inline]
     pub fn set_deadline(&mut self, hash: u64, slot: Slot, deadline_ms: u64, hasher: &Hasher) {
         self.keep(slot);
+        let before = self.counted(slot);
         self.entries.set_deadline(hash, slot, deadline_ms, self.epoch, hasher);
+        self.recount(slot, before);
     }
 
     /// Takes an entry out.
     #[inline]
     pub fn take(&mut self, hash: u64, slot: Slot, hasher: &Hasher) -> Entry {
         self.keep(slot);
-        self.entries.take(hash, slot, hasher)
+        let entry = self.entries.take(hash, slot, hasher);
+        self.discount(&entry);
+        entry
     }
 
     /// Removes an entry. Returns it, to be dropped, unless a snapshot has it now.
     #[inline]
     pub fn remove(&mut self, hash: u64, slot: Slot, hasher: &Hasher) -> Option<Entry> {
         let entry = self.entries.take(hash, slot, hasher);
+        self.discount(&entry);
         self.hand_over_old(entry)
     }
 

@@ -28,6 +28,7 @@ pub mod leases;
 mod locked;
 pub mod locks;
 pub mod prefixes;
+pub mod quotas;
 pub mod restore;
 pub mod shard;
 pub mod snapshot;
@@ -49,6 +50,7 @@ use crate::keyspace::escalation::PATIENCE;
 use crate::keyspace::locked::{Guards, Others, Walk};
 use crate::keyspace::locks::Fences;
 use crate::keyspace::prefixes::Prefixes;
+use crate::keyspace::quotas::Quotas;
 use crate::keyspace::shard::Shard;
 use crate::keyspace::snapshot::pending::Buffers;
 use crate::keyspace::tags::Tags;
@@ -56,6 +58,7 @@ use crate::storage::memory::prefetch;
 use crate::storage::table::prefetch_by_hint;
 use crate::sync::{Mutex, MutexGuard};
 use smallvec::SmallVec;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// How many bits of the hash below the shard's a hint is found by: exact up to 16 segments a
@@ -109,6 +112,7 @@ pub struct Keyspace {
     pub tags: Tags,
     /// Statistics by prefix.
     pub prefixes: Prefixes,
+    quotas: OnceLock<Quotas>,
 }
 
 impl Keyspace {
@@ -126,6 +130,7 @@ impl Keyspace {
             fences: Fences::default(),
             tags: Tags::default(),
             prefixes: Prefixes::default(),
+            quotas: OnceLock::new(),
         }
     }
 
@@ -138,6 +143,18 @@ impl Keyspace {
     /// Whether expired entries are left where they are.
     pub(crate) fn is_expiry_paused(&self) -> bool {
         self.expiry_paused.load(Relaxed)
+    }
+
+    /// Sets the quotas, once, before any key is there.
+    pub fn set_quotas(&'static self, quotas: Quotas) {
+        let quotas = self.quotas.get_or_init(|| quotas);
+        let mut view = self.lock_all();
+        (0..SHARDS).for_each(|index| view.shard_at(index).set_quotas(quotas));
+    }
+
+    /// The quotas, if there are any.
+    pub fn quotas(&self) -> Option<&Quotas> {
+        self.quotas.get()
     }
 
     /// The bytes that are kept for a running snapshot and wait to be saved.

@@ -9,6 +9,7 @@ use crate::keyspace::ghosts::Ghosts;
 use crate::keyspace::leases::{Leases, Place};
 use crate::keyspace::locks::{Lock, Locks};
 use crate::keyspace::prefixes::Gone;
+use crate::keyspace::quotas::Quotas;
 use crate::keyspace::snapshot::pending::{Queue, SnapshotItem};
 use crate::keyspace::tracking::{Changes, Tracked};
 use crate::keyspace::waiters::{Ready, Waiters};
@@ -37,6 +38,7 @@ pub struct Shard {
     pub locks: Locks,
     /// How keys of this shard went, while that is counted.
     pub gone: Gone,
+    quotas: Option<&'static Quotas>,
 }
 
 impl Shard {
@@ -63,7 +65,15 @@ impl Shard {
         if self.others.len() <= other {
             self.others.resize_with(other + 1, || None);
         }
-        self.others[other].get_or_insert_default()
+        let quotas = self.quotas;
+        self.others[other].get_or_insert_with(|| Box::new(Db::of_quotas(quotas, other + 1)))
+    }
+
+    /// Counts keys and bytes by quotas from now on; nothing is there yet.
+    pub(crate) fn set_quotas(&mut self, quotas: &'static Quotas) {
+        assert!(self.others.is_empty() && self.first.table().is_empty(), "no key is there yet");
+        self.quotas = Some(quotas);
+        self.first = Db::of_quotas(self.quotas, 0);
     }
 
     /// Every database's part, with its index.
@@ -100,11 +110,15 @@ impl Shard {
     /// Takes a database's part away, if there is anything in it.
     pub fn take_db(&mut self, index: usize) -> Option<Db> {
         let part = match index.checked_sub(1) {
-            None => Some(std::mem::take(&mut self.first)),
+            None => {
+                let empty = Db::of_quotas(self.quotas, 0);
+                Some(std::mem::replace(&mut self.first, empty))
+            }
             Some(other) => self.others.get_mut(other)?.take().map(|part| *part),
         };
         // An empty part owes a snapshot nothing that the snapshot's queue does not have.
         let part = part.filter(|part| !part.table().is_empty())?;
+        part.leave_quotas();
         self.watches.touch_table(index, part.table(), 0);
         Some(part)
     }
@@ -156,6 +170,7 @@ impl Shard {
             if let Some(part) = part {
                 self.watches.touch_table(index, part.table(), now_ms);
                 *self.db_mut(index) = part;
+                self.db_mut(index).join_quotas(index);
             }
         }
     }
