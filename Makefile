@@ -3,6 +3,7 @@
 CARGO ?= cargo
 PORT ?= 6379
 HTTP_PORT ?= 8379
+MEMCACHED_PORT ?= 11211
 FUZZ_SECONDS ?= 60
 
 .PHONY: help run build wheel test check bench hits scale steps fuzz compat crash model histories leases handshakes jobs setup docs examples stampede browser
@@ -22,8 +23,13 @@ examples: build ## Run the programs of docs/caching.md; each asserts what it tel
 stampede: build ## What a stampede costs: writes the table and the picture of docs/caching.md anew
 	REDSTART_BIN=$(CURDIR)/target/release/redstart tests/clients/run stampede
 
-run: build ## Serve on 127.0.0.1:6379, data in snapshots/, the dashboard on 127.0.0.1:8379
-	./target/release/redstart --port $(PORT) --bind 127.0.0.1 --http-port $(HTTP_PORT) --dir snapshots
+run: build ## Serve on 127.0.0.1:6379, the dashboard on 8379, memcached's clients on 11211 if that is free
+	@port=$(MEMCACHED_PORT); \
+	if bash -c "exec 3<>/dev/tcp/127.0.0.1/$$port" 2>/dev/null; then \
+		echo "Port $$port is taken, so memcached's clients are not served (make run MEMCACHED_PORT=11212)"; port=0; \
+	fi; \
+	exec ./target/release/redstart --port $(PORT) --memcached-port $$port --bind 127.0.0.1 \
+		--http-port $(HTTP_PORT) --dir snapshots
 
 setup: ## Install what the tests need (Redis and Valkey as oracles, a Python environment)
 	tests/setup

@@ -98,7 +98,7 @@ pub fn serve(config: Config) -> io::Result<()> {
 /// Makes clients of the workers whose sockets are no connections from elsewhere.
 fn clients_of(workers: &[Arc<WorkerHandle>]) -> http::Connect {
     let workers = workers.to_vec();
-    Box::new(move |stream, addr| hand_over(&workers, Accepted::Unix(stream), addr))
+    Box::new(move |stream, addr| hand_over(&workers, Accepted::Unix(stream), addr, false))
 }
 
 /// Makes the parts of the server. They live as long as the process: no reference to one is counted.

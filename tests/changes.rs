@@ -395,6 +395,9 @@ const NEWER: Counted = &[
     ("TAG.ADD t3 a", 0),
     ("TAG.DROP a c", 2),
     ("TAG.DROP a", 0),
+    ("SET noted v", 1),
+    ("MEMCACHED.NOTE noted 5 0", 1),
+    ("MEMCACHED.NOTE none 5 0", 0),
 ];
 
 /// Writing commands that have a test of their own here, or none because they are refused.

@@ -3,6 +3,7 @@
 //! reads. Each is answered clearly and closed or simply waited for; memory stays bounded, and
 //! everyone else is served meanwhile.
 
+mod memcached;
 #[allow(dead_code, reason = "each test binary uses a part")]
 mod support;
 

@@ -198,7 +198,7 @@ const NO_PASSWORD: &str = "ERR AUTH <password> called without any password confi
 
 /// Checks a user's password; what the client was before a wrong one, it stays. `word` is the
 /// command as the client wrote it, which ACL LOG shows.
-fn authenticate(
+pub fn authenticate(
     session: &mut Session,
     user: &[u8],
     password: &[u8],

@@ -25,6 +25,7 @@ mod server;
 mod slowlog;
 mod transaction;
 
+pub use crate::commands::connection::authenticate;
 use crate::commands::declare::SessionCommand;
 use crate::session::handlers::Handlers;
 use redstart_engine::run::command::Declared;

@@ -5,6 +5,7 @@
 
 use crate::dispatch::batch::Request;
 use redstart_engine::{KeyAt, WorkerState};
+use redstart_protocol::memcached::Requests;
 use redstart_protocol::{Reply, Span};
 use std::cell::RefCell;
 
@@ -26,6 +27,8 @@ pub struct Worker {
     pub keys: Vec<KeyAt>,
     /// Requests of the batch that runs.
     pub batch: Vec<Request>,
+    /// The same, of a batch in memcached's protocol.
+    pub foreign: Requests,
     /// Commands of the batch that ran and whose time is not noted yet.
     pub ran: Vec<u16>,
     /// Output buffers that no connection needs now.
@@ -43,6 +46,7 @@ impl Worker {
             spans: Vec::new(),
             keys: Vec::new(),
             batch: Vec::new(),
+            foreign: Requests::default(),
             ran: Vec::new(),
             spare: Vec::new(),
             turns: ReadTurns::default(),

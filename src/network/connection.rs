@@ -7,9 +7,9 @@
 use crate::clients::address::Address;
 use crate::clients::client::{Arrival, ClientInfo, Hangup};
 use crate::clients::input_limits::UNAUTHENTICATED_READ;
-use crate::dispatch;
 use crate::dispatch::worker;
 use crate::durability::Release;
+use crate::frontends;
 use crate::network::handover::Handover;
 use crate::network::handshake;
 use crate::network::large_writes::WriteTurn;
@@ -102,11 +102,13 @@ pub fn start(
     handover: Handover,
     on_end: impl FnOnce(u64) + Send + 'static,
 ) -> Option<(u64, Arc<Mutex<Connection>>)> {
+    let memcached = handover.memcached;
     // A connection that broke meanwhile needs no reply.
     let (stream, info) = admit(server, handover).ok().flatten()?;
     let id = info.id;
     let leave = Leave { server, id, on_end: Some(on_end) };
-    let session = Session::new(server, handlers, info.clone());
+    let mut session = Session::new(server, handlers, info.clone());
+    session.memcached = memcached.then(Box::default);
     let connection = Arc::new(Mutex::new(Connection { stream, session, written: 0 }));
     let hangup = Arc::downgrade(&connection);
     info.belongs_to(hangup);
@@ -273,8 +275,13 @@ impl<F: FnOnce(u64)> Drop for Leave<F> {
 
 /// Sets the socket up, or refuses the client.
 fn admit(server: &Server, handover: Handover) -> io::Result<Option<(Socket, Arc<ClientInfo>)>> {
-    let Handover { stream, addr } = handover;
+    let Handover { stream, addr, memcached } = handover;
     let refuse = |mut stream: Accepted, text: &str| {
+        // Memcached's errors begin with another word than Redis's dash.
+        let text = match text.strip_prefix('-') {
+            Some(text) if memcached => format!("SERVER_ERROR {text}"),
+            _ => text.to_owned(),
+        };
         // A client that does not even take this has disconnected already.
         let _ = stream.write_all(text.as_bytes());
         Ok(None)
@@ -329,7 +336,7 @@ fn poll_requests(
         && worker::with(|worker| session.poll_wait(cx, &worker.local.stats)).is_ready()
     {
         if session.input_waits {
-            worker::with(|worker| dispatch::run_kept(session, worker));
+            worker::with(|worker| frontends::run_kept(session, worker));
         }
         return Poll::Ready(Ok(true));
     }
@@ -348,7 +355,7 @@ fn poll_requests(
         }
         worker::with(|worker| {
             worker.turns.resume();
-            dispatch::run_kept(session, worker);
+            frontends::run_kept(session, worker);
         });
         return Poll::Ready(Ok(true));
     }
@@ -369,7 +376,7 @@ fn poll_requests(
         worker::with(|worker| {
             worker.local.stats.read(read);
             worker.turns.read(session.info.id);
-            dispatch::run_kept(session, worker);
+            frontends::run_kept(session, worker);
         });
     }
     Poll::Ready(Ok(read > 0 && input_fits(session)))
@@ -424,7 +431,7 @@ fn poll_shared(
             worker.turns.read(session.info.id);
             input[..kept].copy_from_slice(&session.input);
             session.input.clear();
-            dispatch::run_shared(session, worker, &mut input[..kept + read]);
+            frontends::run_shared(session, worker, &mut input[..kept + read]);
         }
         worker.input = input;
         polled.map_ok(|()| read > 0 && (session.authenticated || input_fits(session)))

@@ -12,6 +12,8 @@ pub struct Handover {
     pub stream: Accepted,
     /// Where the client is.
     pub addr: Address,
+    /// Whether it speaks memcached's protocol.
+    pub memcached: bool,
 }
 
 /// What the accepting thread knows of a worker.

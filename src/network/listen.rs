@@ -8,7 +8,7 @@
 use crate::clients::address::Address;
 use crate::network::handover::{Handover, WorkerHandle};
 use crate::network::socket::Accepted;
-use crate::server::settings::{Place, Startup};
+use crate::server::settings::{Place, Startup, Talk};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::FileTypeExt;
@@ -41,10 +41,7 @@ impl Bound {
 
     /// Where clients reach the server, for people.
     pub fn places(&self) -> String {
-        let tcp = self
-            .tcp
-            .iter()
-            .map(|(place, _)| format!("{}{}", place.addr, if place.tls { " (TLS)" } else { "" }));
+        let tcp = self.tcp.iter().map(|(place, _)| format!("{}{}", place.addr, spoken(place.talk)));
         let unix = self.unix.iter().map(|(path, _)| path.to_string());
         let places: Vec<String> = tcp.chain(unix).collect();
         if places.is_empty() { "no address".to_owned() } else { places.join(", ") }
@@ -69,7 +66,7 @@ impl Listeners {
     fn add(&mut self, bound: Vec<(Place, TcpListener)>) -> io::Result<()> {
         for (place, listener) in bound {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            let accepting = accept(listener, place.tls, self.workers.clone());
+            let accepting = accept(listener, place.talk, self.workers.clone());
             self.tcp.push((place, tokio::spawn(accepting)));
         }
         Ok(())
@@ -180,14 +177,24 @@ fn bind_with_mode(socket: &socket2::Socket, at: &socket2::SockAddr, mode: u32) -
     bound
 }
 
+/// What is spoken at a place, behind its address.
+fn spoken(talk: Talk) -> &'static str {
+    match talk {
+        Talk::Plain => "",
+        Talk::Tls => " (TLS)",
+        Talk::Memcached => " (memcached)",
+    }
+}
+
 /// Gives every new connection to the least loaded worker.
-async fn accept(listener: tokio::net::TcpListener, tls: bool, workers: Vec<Arc<WorkerHandle>>) {
-    let kind = if tls { Accepted::Tls } else { Accepted::Tcp };
+async fn accept(listener: tokio::net::TcpListener, talk: Talk, workers: Vec<Arc<WorkerHandle>>) {
+    let kind = if talk == Talk::Tls { Accepted::Tls } else { Accepted::Tcp };
+    let memcached = talk == Talk::Memcached;
     loop {
         match listener.accept().await {
             Ok((stream, addr)) => {
                 if let Ok(stream) = stream.into_std() {
-                    hand_over(&workers, kind(stream), Address::Tcp(addr));
+                    hand_over(&workers, kind(stream), Address::Tcp(addr), memcached);
                 }
             }
             Err(_) => pause().await,
@@ -204,7 +211,8 @@ async fn accept_unix(
         match listener.accept().await {
             Ok((stream, _)) => {
                 if let Ok(stream) = stream.into_std() {
-                    hand_over(&workers, Accepted::Unix(stream), Address::Unix(path.clone()));
+                    let addr = Address::Unix(path.clone());
+                    hand_over(&workers, Accepted::Unix(stream), addr, false);
                 }
             }
             Err(_) => pause().await,
@@ -218,10 +226,10 @@ async fn pause() {
 }
 
 /// Gives a connection to the least loaded worker.
-pub fn hand_over(workers: &[Arc<WorkerHandle>], stream: Accepted, addr: Address) {
+pub fn hand_over(workers: &[Arc<WorkerHandle>], stream: Accepted, addr: Address, memcached: bool) {
     let least = workers.iter().min_by_key(|worker| worker.load.load(Relaxed));
     let worker = least.expect("there is at least one worker");
     worker.load.fetch_add(1, Relaxed);
     // A worker ends only with the process.
-    let _ = worker.queue.send(Handover { stream, addr });
+    let _ = worker.queue.send(Handover { stream, addr, memcached });
 }

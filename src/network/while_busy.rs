@@ -14,8 +14,8 @@
 //! The connection whose request holds the worker up is locked, and so passed over. [`serve`] never
 //! waits: not for a socket, and not for a shard.
 
-use crate::dispatch;
 use crate::dispatch::worker::Worker;
+use crate::frontends;
 use crate::network::connection::{self, Connection};
 use crate::network::handover::Handover;
 use crate::network::handshake;
@@ -145,7 +145,7 @@ fn serve_one(connection: &mut Connection, worker: &mut Worker) {
         session.input.extend_from_slice(&bytes[..read]);
     }
     worker.turns.resume();
-    dispatch::run_kept(session, worker);
+    frontends::run_kept(session, worker);
     if !session.wait.is_zero() {
         // It is the task that waits.
         return session.info.wake();

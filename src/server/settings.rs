@@ -23,6 +23,8 @@ pub struct Startup {
     pub port: u16,
     /// The port for TLS; zero is none.
     pub tls_port: u16,
+    /// The port for memcached's clients; zero is none.
+    pub memcached_port: u16,
     /// Addresses to listen at, and whether each may be missing.
     pub bind: Vec<(IpAddr, bool)>,
     /// The path of the unix socket, if there is to be one.
@@ -61,6 +63,17 @@ pub fn resolve<'a>(
     Ok(found)
 }
 
+/// What clients speak at a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Talk {
+    /// Redis's protocol.
+    Plain,
+    /// The same, over TLS.
+    Tls,
+    /// Memcached's protocol.
+    Memcached,
+}
+
 /// A place to listen at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -68,14 +81,14 @@ pub struct Place {
     pub addr: SocketAddr,
     /// Whether it may be missing.
     pub optional: bool,
-    /// Whether clients speak TLS there.
-    pub tls: bool,
+    /// What clients speak there.
+    pub talk: Talk,
 }
 
 impl Place {
     /// Whether it is one of these, be it needed or not.
     pub fn is_in(&self, places: &[Place]) -> bool {
-        places.iter().any(|place| place.addr == self.addr && place.tls == self.tls)
+        places.iter().any(|place| place.addr == self.addr && place.talk == self.talk)
     }
 }
 
@@ -89,6 +102,7 @@ impl Startup {
         Ok(Startup {
             port: config.integer(Setting::Port) as u16,
             tls_port: config.integer(Setting::TlsPort) as u16,
+            memcached_port: config.integer(Setting::MemcachedPort) as u16,
             bind,
             unix_path: Some(config.text(Setting::Unixsocket))
                 .filter(|path| !path.is_empty())
@@ -103,12 +117,16 @@ impl Startup {
 impl Startup {
     /// The places to listen at.
     pub fn places(&self) -> Vec<Place> {
-        let ports = [(self.port, false), (self.tls_port, true)];
-        let at = |(port, tls): (u16, bool)| {
+        let ports = [
+            (self.port, Talk::Plain),
+            (self.tls_port, Talk::Tls),
+            (self.memcached_port, Talk::Memcached),
+        ];
+        let at = |(port, talk): (u16, Talk)| {
             let place = move |(ip, optional): &(IpAddr, bool)| Place {
                 addr: SocketAddr::new(*ip, port),
                 optional: *optional,
-                tls,
+                talk,
             };
             self.bind.iter().map(place)
         };
@@ -170,7 +188,7 @@ pub fn take_on(server: &'static Server, changes: &Changes) -> Result<(), SetErro
         },
         None => None,
     };
-    let places = [Setting::Port, Setting::TlsPort, Setting::Bind];
+    let places = [Setting::Port, Setting::TlsPort, Setting::MemcachedPort, Setting::Bind];
     if let Some(name) = places.into_iter().find(|&setting| changes.contains(setting)) {
         let settings = Startup::of(&server.config.read());
         if let Err(error) = settings.and_then(|settings| server.rebinder.rebind(settings)) {
@@ -285,6 +303,7 @@ pub fn apply(config: &Config, server: &Server) {
     options.set_set_integers_max(config.count(Setting::SetMaxIntsetEntries));
     options.set_set_packed_members_max(config.count(Setting::SetMaxListpackEntries));
     options.set_set_packed_bytes_max(config.count(Setting::SetMaxListpackValue));
+    options.set_memcached_item_bytes_max(config.count(Setting::MemcachedItemSizeMax));
     options.set_stream_limits(StreamLimits {
         bytes: config.count(Setting::StreamNodeMaxBytes),
         entries: config.count(Setting::StreamNodeMaxEntries),

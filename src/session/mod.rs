@@ -26,6 +26,7 @@ use redstart_engine::keyspace::watching::ClientWatches;
 use redstart_engine::run::apart::Apart;
 use redstart_engine::stats::Stats;
 use redstart_engine::{Error, Now, WorkerState};
+use redstart_protocol::memcached::Decoder;
 use redstart_protocol::{Limits, Mark, Parser, Protocol, Reply};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -75,6 +76,8 @@ pub struct Session {
     pub lacks_room: bool,
     /// Where the parser stands in `input`.
     pub parser: Parser,
+    /// What decodes the requests of a client of the memcached port.
+    pub memcached: Option<Box<Decoder>>,
     /// How many more bytes the request in `input` wants at least.
     pub wanted: usize,
     /// Whether the connection ends once the output is written.
@@ -173,6 +176,7 @@ impl Session {
             crowded: false,
             lacks_room: false,
             parser: Parser::default(),
+            memcached: None,
             wanted: 0,
             closing: false,
             wait: Duration::ZERO,

@@ -4,7 +4,7 @@
 //! ```text
 //! read, written   dir; the folders of the file of settings, aclfile, pidfile and unix socket
 //! read            the folders of TLS's files and of the key file; /proc/self, /proc/meminfo
-//! ports           port, tls-port and http-port, to listen at; none to connect to
+//! ports           port, tls-port, memcached-port and http-port, to listen at; none to connect to
 //! never           a program that is run, a device, a socket outside, a signal to another process
 //! ```
 //!
@@ -131,7 +131,7 @@ fn restrict(config: &Config) -> Result<Sandbox, landlock::RulesetError> {
             ruleset = ruleset.add_rule(PathBeneath::new(path, access))?;
         }
     }
-    let ports = [Setting::Port, Setting::TlsPort, Setting::HttpPort];
+    let ports = [Setting::Port, Setting::TlsPort, Setting::MemcachedPort, Setting::HttpPort];
     let ports = ports.map(|setting| config.integer(setting) as u16);
     for port in ports.into_iter().filter(|port| *port != 0) {
         ruleset = ruleset.add_rule(NetPort::new(port, AccessNet::BindTcp))?;

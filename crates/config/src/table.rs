@@ -2,12 +2,13 @@
 //! whether it has an effect. The reader of redis.conf, the command line, CONFIG GET and CONFIG SET
 //! all stand on this table.
 //!
-//! It holds what Redis 7.0 to 8.6 and Valkey 9.1 know, and twelve of our own: `threads`,
+//! It holds what Redis 7.0 to 8.6 and Valkey 9.1 know, and some of our own: `threads`,
 //! `redis-version`, `rdb-version`, `client-output-total-limit`, `auth-failure-burst`, `http-port`,
-//! `http-bind`, `http-hosts`, `encryption-key-file`, `encryption-plain-files`, `sandbox` and
-//! `stats-prefixes`. A parameter without effect is accepted, so that a redis.conf or valkey.conf as
-//! it is starts the server. One that promises what the server cannot do (replication, a cluster) is
-//! refused unless it has its default.
+//! `http-bind`, `http-hosts`, `encryption-key-file`, `encryption-plain-files`, `sandbox`,
+//! `stats-prefixes`, `quota`, `memcached-port` and `memcached-item-size-max`. A
+//! parameter without effect is accepted, so that a redis.conf or valkey.conf as it is starts the
+//! server. One that promises what the server cannot do (replication, a cluster) is refused unless
+//! it has its default.
 
 use crate::check::{
     any, is_directory_name, is_file_name, is_host_name, is_locale, is_node_address, is_node_name,
@@ -367,6 +368,8 @@ parameters! {
         "volatile-tinylfu", "allkeys-tinylfu",
     ]));
     MaxmemorySamples = param("maxmemory-samples", "5", Integer(1, 64));
+    MemcachedItemSizeMax = param("memcached-item-size-max", "1mb", Memory(1024, 512 * MIB));
+    MemcachedPort = param("memcached-port", "0", Integer(0, 65_535));
     MinReplicasMaxLag = param("min-replicas-max-lag", "10", Integer(0, INT))
         .alias("min-slaves-max-lag").without_effect();
     MinReplicasToWrite = param("min-replicas-to-write", "0", Integer(0, INT))

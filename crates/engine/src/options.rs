@@ -45,6 +45,7 @@ pub struct Options {
     set_packed_members_max: AtomicUsize,
     set_packed_bytes_max: AtomicUsize,
     sketch_sparse_bytes_max: AtomicUsize,
+    memcached_item_bytes_max: AtomicUsize,
     rdb_version: AtomicU16,
     compresses: AtomicBool,
     expires_actively: AtomicBool,
@@ -72,6 +73,7 @@ impl Default for Options {
             set_packed_members_max: AtomicUsize::new(128),
             set_packed_bytes_max: AtomicUsize::new(64),
             sketch_sparse_bytes_max: AtomicUsize::new(3000),
+            memcached_item_bytes_max: AtomicUsize::new(1 << 20),
             rdb_version: AtomicU16::new(10),
             compresses: AtomicBool::new(true),
             expires_actively: AtomicBool::new(true),
@@ -257,6 +259,16 @@ impl Options {
     /// Sets the longest sparse HyperLogLog.
     pub fn set_sketch_sparse_bytes_max(&self, bytes: usize) {
         self.sketch_sparse_bytes_max.store(bytes, Relaxed);
+    }
+
+    /// The largest item of the memcached port in bytes (`memcached-item-size-max`).
+    pub fn memcached_item_bytes_max(&self) -> usize {
+        self.memcached_item_bytes_max.load(Relaxed)
+    }
+
+    /// Sets the largest item of the memcached port.
+    pub fn set_memcached_item_bytes_max(&self, bytes: usize) {
+        self.memcached_item_bytes_max.store(bytes, Relaxed);
     }
 
     /// The version of Redis's or Valkey's format that DUMP writes (`rdb-version`).

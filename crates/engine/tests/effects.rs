@@ -46,6 +46,7 @@ const TEMPLATES: &[&str] = &[
     "tag.add T|Z b|c",
     "tag.drop a|b|c|d",
     "tag.drop a|b c",
+    "memcached.note K 0|7 0|1|3",
     "setbit K O 0|1",
     "bitfield K SET u8|i16 O I INCRBY i5 O I",
     "bitfield K OVERFLOW SAT|FAIL INCRBY u4 O I",

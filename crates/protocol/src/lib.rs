@@ -7,6 +7,7 @@ mod args;
 mod array;
 mod error;
 mod inline;
+pub mod memcached;
 mod number;
 mod reply;
 mod request;

@@ -148,6 +148,13 @@ impl Reply {
     /// else copied.
     pub fn bulk_pieces(&mut self, len: usize, pieces: impl Iterator<Item = Bytes>) {
         self.header(b'$', len);
+        self.raw_pieces(len, pieces);
+        self.buf.extend_from_slice(b"\r\n");
+    }
+
+    /// Bytes that come in pieces and are `len` together, by reference from [`SHARED_MIN`] bytes on,
+    /// else copied.
+    pub fn raw_pieces(&mut self, len: usize, pieces: impl Iterator<Item = Bytes>) {
         for bytes in pieces {
             if len < SHARED_MIN {
                 self.buf.extend_from_slice(&bytes);
@@ -155,7 +162,6 @@ impl Reply {
             }
             self.chunk(bytes);
         }
-        self.buf.extend_from_slice(b"\r\n");
     }
 
     fn chunk(&mut self, bytes: Bytes) {

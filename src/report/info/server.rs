@@ -82,6 +82,10 @@ pub fn listeners(lines: &mut Lines, config: &Config) {
     let unix = format!("name=unix,bind={}", String::from_utf8_lossy(path));
     put((!path.is_empty()).then_some(unix));
     put(bound("tls", config.integer(Setting::TlsPort)));
+    let memcached = config.integer(Setting::MemcachedPort);
+    if memcached != 0 {
+        put(bound("memcached", memcached));
+    }
 }
 
 /// The certificates that connections are encrypted with, by Valkey's names.

@@ -11,6 +11,7 @@ pub mod help;
 pub mod hyperloglog;
 pub mod key;
 pub mod list;
+pub mod memcached;
 pub mod object;
 pub mod parts;
 pub(crate) mod runs;
@@ -41,6 +42,7 @@ pub fn all() -> impl Iterator<Item = Declared> {
         sorted_set::COMMANDS,
         stream::COMMANDS,
         cache::COMMANDS,
+        memcached::COMMANDS,
         stream::group::COMMANDS,
         stream::info::COMMANDS,
     ];

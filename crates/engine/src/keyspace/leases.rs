@@ -13,11 +13,13 @@
 //!                             grace: for how long the value is kept after its time
 //!                             stale: such a value, until when
 //!   due      (moment, record) leases and stale values whose time will be over, in their order
+//!   versions what clients of the memcached port were told of a value's version (`versions.rs`)
 //! ```
 //!
 //! Deliberately absent: leases on disk. After a restart all tokens are void, and so they should be.
 
 use crate::clock::Now;
+use crate::keyspace::versions::Versions;
 use crate::keyspace::{Keyspace, LockedShards};
 use crate::storage::entry::Entry;
 use crate::sync::Mutex;
@@ -144,6 +146,7 @@ struct Inner {
     /// When a lease or a stale value is over, the record's id and its hash.
     due: BTreeSet<(u64, u64, u64)>,
     last_id: u64,
+    versions: Versions,
 }
 
 /// The leases of a shard.
@@ -204,6 +207,16 @@ impl Leases {
     fn held(&self, place: Place<'_>, now: Now) -> Option<&Held> {
         let held = self.0.as_ref()?.record(place)?.held.as_ref();
         held.filter(|held| held.until_ms > now.mono_ms)
+    }
+
+    /// The version of a key's value that a client was told, if it is still the same value.
+    pub(crate) fn version(&self, place: Place<'_>) -> Option<u64> {
+        self.0.as_ref()?.versions.get(place)
+    }
+
+    /// A client is told that the value of a key, as long as it stays, is this version.
+    pub(crate) fn set_version(&mut self, place: Place<'_>, version: u64) {
+        self.0.get_or_insert_default().versions.set(place, version);
     }
 
     /// Whether a lease of the key is held.
@@ -295,6 +308,10 @@ impl Leases {
         now_ms: u64,
     ) -> Result<u64, Entry> {
         let Some(inner) = &mut self.0 else { return Err(entry) };
+        if inner.versions.forget(place) {
+            self.tidy();
+        }
+        let Some(inner) = &mut self.0 else { return Err(entry) };
         let Some(record) = inner.record_mut(place) else { return Err(entry) };
         let grace_ms = std::mem::take(&mut record.grace_ms);
         let until_ms = entry.deadline_ms().saturating_add(grace_ms);
@@ -320,12 +337,14 @@ impl Leases {
     fn forget(&mut self, place: Place<'_>) -> Option<Entry> {
         let inner = self.0.as_mut()?;
         let record = inner.take(place.hash, |record| record.is(place));
+        inner.versions.forget(place);
         self.tidy();
         record?.stale.map(|stale| stale.entry)
     }
 
     fn tidy(&mut self) {
-        if self.0.as_ref().is_some_and(|inner| inner.records.is_empty()) {
+        let is_empty = |inner: &Inner| inner.records.is_empty() && inner.versions.is_empty();
+        if self.0.as_deref().is_some_and(is_empty) {
             self.0 = None;
         }
     }
@@ -341,6 +360,7 @@ impl Leases {
             let record = inner.take(hash, |record| record.id == id);
             dropped.extend(record.and_then(|record| record.stale).map(|stale| stale.entry));
         }
+        inner.versions.forget_dbs(is_gone);
         self.tidy();
         dropped
     }

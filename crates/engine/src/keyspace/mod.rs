@@ -35,6 +35,7 @@ pub mod snapshot;
 pub mod tags;
 pub mod totals;
 pub mod tracking;
+pub mod versions;
 pub mod waiters;
 pub mod watch;
 pub mod watching;
@@ -54,6 +55,7 @@ use crate::keyspace::quotas::Quotas;
 use crate::keyspace::shard::Shard;
 use crate::keyspace::snapshot::pending::Buffers;
 use crate::keyspace::tags::Tags;
+use crate::keyspace::versions::VersionCounter;
 use crate::storage::memory::prefetch;
 use crate::storage::table::prefetch_by_hint;
 use crate::sync::{Mutex, MutexGuard};
@@ -113,6 +115,8 @@ pub struct Keyspace {
     /// Statistics by prefix.
     pub prefixes: Prefixes,
     quotas: OnceLock<Quotas>,
+    /// The counter of the versions of values.
+    pub versions: VersionCounter,
 }
 
 impl Keyspace {
@@ -131,6 +135,7 @@ impl Keyspace {
             tags: Tags::default(),
             prefixes: Prefixes::default(),
             quotas: OnceLock::new(),
+            versions: VersionCounter::default(),
         }
     }
 

@@ -66,6 +66,12 @@ impl Events {
         self.command = name;
     }
 
+    /// The command has an event of its own, with this name.
+    pub(crate) fn own(&mut self, name: &'static str) {
+        self.command = name;
+        self.flags |= OWN_EVENT;
+    }
+
     fn is(&self, flag: Flags) -> bool {
         self.flags & flag != 0
     }

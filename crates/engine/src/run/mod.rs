@@ -28,6 +28,7 @@ pub mod expire;
 pub mod fieldset;
 pub mod key_access;
 pub mod leases;
+pub mod memcached;
 pub mod prefixes;
 pub mod registry;
 pub mod renames;

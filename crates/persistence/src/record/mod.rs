@@ -18,7 +18,8 @@ pub use set::limits as set_limits;
 use crate::codec::{self, Blob};
 use redstart_engine::Now;
 use redstart_engine::aging::{Kept, Rule};
-use redstart_engine::storage::entry::{Entry, NewValue, Value};
+use redstart_engine::storage::entry::note::with;
+use redstart_engine::storage::entry::{Entry, NewValue, Note, Value};
 use redstart_engine::storage::tags::{Tag, TagList};
 use redstart_engine::storage::value::{Object, ObjectRef};
 use serde::{Deserialize, Serialize};
@@ -111,6 +112,8 @@ enum ValueOut<'a> {
     SortedSet(sorted_set::Out<'a>),
     Set(set::Out<'a>),
     Stream(stream::Out<'a>),
+    /// A text with what clients of the memcached port know of it.
+    Noted(u32, u8, Blob<'a>),
 }
 
 #[derive(Deserialize)]
@@ -137,6 +140,7 @@ enum ValueIn<'a> {
     Set(set::In<'a>),
     #[serde(borrow)]
     Stream(stream::In<'a>),
+    Noted(u32, u8, #[serde(borrow)] Blob<'a>),
 }
 
 /// Appends an entry to `to`.
@@ -176,16 +180,25 @@ fn with_out<R>(db: usize, entry: &Entry, times: Times, f: impl FnOnce(&Out<'_>) 
         Some(ObjectRef::Stream(stream)) => ValueOut::Stream(stream::Out(stream)),
         None => match entry.value() {
             Value::Int(n) => ValueOut::Integer(n),
-            Value::Inline(bytes) => ValueOut::Text(Blob(bytes)),
+            Value::Inline(bytes) => text(entry, bytes),
             Value::Large(long) => {
                 joined = long.joined();
-                ValueOut::Text(Blob(&joined))
+                text(entry, &joined)
             }
         },
     };
     let tagged = if entry.is_tagged() { HAS_TAGS } else { 0 };
     let db = db as u32 | tagged;
     f(&Out { db, key: Blob(entry.key()), dates: Dates::of(entry, times), value })
+}
+
+/// A string that is no number, with its note if it has one.
+fn text<'a>(entry: &Entry, bytes: &'a [u8]) -> ValueOut<'a> {
+    let note = entry.note();
+    match note.is_empty() {
+        true => ValueOut::Text(Blob(bytes)),
+        false => ValueOut::Noted(note.flags, note.marks(), Blob(bytes)),
+    }
 }
 
 /// Reads an entry from the beginning of `from`: its database, itself, and the bytes it took.
@@ -203,6 +216,7 @@ pub fn decode(from: &[u8], builder: Builder<'_>) -> Result<(usize, Entry, usize)
         ValueIn::SortedSet(set) => object(Object::SortedSet(set.build(builder)?)),
         ValueIn::Set(set) => object(Object::Set(set.build(builder)?)),
         ValueIn::Stream(stream) => object(Object::Stream(stream.build(builder)?)),
+        ValueIn::Noted(flags, marks, Blob(bytes)) => with(Note::new(flags, marks), bytes),
     };
     let dates = record.dates;
     let deadline_ms = dates.at_ms().map_or(0, |at_ms| builder.now.deadline(at_ms));

@@ -13,7 +13,8 @@
 //! payload; a longer string is a payload pointing at a reference-counted [`Long`]; a value that is
 //! more than a string is a payload of an [`Object`]. A short list or set has its elements behind
 //! the key, as a string has its bytes, and what is known of them as an 8-byte payload; `value` is
-//! the room for them then (`tail.rs`). The same size is overwritten in place.
+//! the room for them then (`tail.rs`). A string with a note has it behind the key, or behind the
+//! bytes that lie there, and `value` counts it (`note.rs`). The same size is overwritten in place.
 //!
 //! This file holds `unsafe`: the block is raw memory. The invariants, kept by this file alone:
 //! the header describes the block's layout exactly (`Layout` is recomputed from it to free), every
@@ -22,6 +23,7 @@
 
 mod growth;
 pub mod long;
+pub mod note;
 mod tags;
 mod tail;
 mod value;
@@ -32,6 +34,8 @@ use crate::storage::memory::{prefetch, size_class};
 use crate::storage::value::list::{Meta, Run};
 use crate::storage::value::{Object, ObjectRef};
 pub use long::Long;
+use note::NOTE_BYTES;
+pub use note::Note;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 use tail::Tail;
@@ -50,10 +54,12 @@ const WORD: usize = 8;
 const KIND_INLINE: u8 = 0;
 const KIND_INT: u8 = 1;
 const KIND_LARGE: u8 = 2;
+/// An inline string with a note behind it.
+const KIND_NOTED: u8 = 3;
 /// From here on it is no string.
-const KIND_OBJECT: u8 = 3;
+const KIND_OBJECT: u8 = 4;
 /// From here on it is in the tail of the entry; see [`Tail`].
-const KIND_TAIL: u8 = 4;
+const KIND_TAIL: u8 = 5;
 
 const EXPIRES: u8 = 1;
 const WIDE: u8 = 2;
@@ -64,6 +70,8 @@ const RAW: u8 = 4;
 const EPOCH: u8 = 8;
 /// The key has tags: the last word of the block leads to them (`tags.rs`).
 const TAGGED: u8 = 16;
+/// A client of the memcached port has read the value.
+const FETCHED: u8 = 32;
 
 const _: () = assert!(size_of::<Object>() == 24 && align_of::<Object>() == WORD);
 
@@ -97,7 +105,7 @@ impl Shape {
     }
     fn payload_len(&self) -> usize {
         match self.kind {
-            KIND_INLINE => 0,
+            KIND_INLINE | KIND_NOTED => 0,
             KIND_OBJECT => size_of::<Object>(),
             _ => WORD,
         }
@@ -123,6 +131,8 @@ impl Entry {
             NewValue::Raw(bytes) => (KIND_INLINE, RAW, bytes.len()),
             NewValue::Int(_) => (KIND_INT, 0, 0),
             NewValue::Shared(_) | NewValue::Long(_) => (KIND_LARGE, 0, 0),
+            NewValue::Noted(_, bytes) => (KIND_NOTED, 0, bytes.len() + NOTE_BYTES),
+            NewValue::NotedLong(..) => (KIND_LARGE, 0, NOTE_BYTES),
             NewValue::Object(object) => match tail::short(object) {
                 Some((tail, run)) => (KIND_TAIL + tail as u8, 0, run.used()),
                 None => (KIND_OBJECT, 0, 0),
@@ -160,10 +170,16 @@ impl Entry {
                 }
                 NewValue::Int(n) => entry.word(shape.key_at() - WORD).write(n as u64),
                 NewValue::Shared(_) => unreachable!("a shared string is a long one by now"),
-                NewValue::Long(long) => {
-                    let payload = Box::into_raw(Box::new(long));
-                    (entry.word(shape.key_at() - WORD) as *mut *mut Long).write(payload);
+                NewValue::Noted(note, bytes) => {
+                    let at = key_at.add(key.len());
+                    std::ptr::copy_nonoverlapping(bytes.as_ptr(), at, bytes.len());
+                    entry.write_note(shape, note);
                 }
+                NewValue::NotedLong(note, long) => {
+                    entry.write_long(shape, long);
+                    entry.write_note(shape, note);
+                }
+                NewValue::Long(long) => entry.write_long(shape, long),
                 NewValue::Object(object) if kind == KIND_OBJECT => {
                     (entry.word(shape.payload_at()) as *mut Object).write(*object);
                 }
@@ -183,6 +199,14 @@ impl Entry {
         header[2..4].copy_from_slice(&(shape.value_len as u16).to_le_bytes());
         // SAFETY: every block is at least HEADER bytes.
         unsafe { std::ptr::copy_nonoverlapping(header.as_ptr(), self.0.as_ptr(), HEADER) };
+    }
+
+    /// # Safety
+    /// The block has a payload of a word, which owns nothing yet.
+    unsafe fn write_long(&mut self, shape: Shape, long: Long) {
+        let payload = Box::into_raw(Box::new(long));
+        // SAFETY: the caller's promise.
+        unsafe { (self.word(shape.key_at() - WORD) as *mut *mut Long).write(payload) };
     }
 
     #[inline]
@@ -247,6 +271,7 @@ impl Entry {
                     Value::Inline(std::slice::from_raw_parts(at, shape.value_len))
                 }
                 KIND_INT => Value::Int(self.word(shape.key_at() - WORD).read() as i64),
+                KIND_NOTED => Value::Inline(self.noted_bytes(shape)),
                 _ => Value::Large(&**(self.word(shape.key_at() - WORD) as *const *const Long)),
             }
         }
@@ -448,7 +473,13 @@ impl Entry {
                     }
                     return None;
                 }
-                NewValue::Str(bytes) if shape.kind == KIND_LARGE => {
+                NewValue::Noted(note, bytes)
+                    if shape.kind == KIND_NOTED && bytes.len() + NOTE_BYTES == shape.value_len =>
+                {
+                    self.overwrite_noted(shape, note, bytes);
+                    return None;
+                }
+                NewValue::Str(bytes) if shape.kind == KIND_LARGE && shape.value_len == 0 => {
                     if let Some(large) = self.large_mut()
                         && large.len() == bytes.len()
                     {

@@ -1,7 +1,8 @@
 //! A value on its way into an entry, a value as it is read there, and how a string is written to.
 
 use super::long::Long;
-use super::{EMBSTR_MAX, Entry, INLINE_MAX, KIND_INLINE, KIND_LARGE, KIND_OBJECT, RAW};
+use super::note::{long_with, with};
+use super::{EMBSTR_MAX, Entry, INLINE_MAX, KIND_INLINE, KIND_LARGE, KIND_OBJECT, Note, RAW};
 use crate::storage::bits::ones;
 use crate::storage::value::{Object, ObjectRef, Type};
 use bytes::Bytes;
@@ -23,6 +24,10 @@ pub enum NewValue<'a> {
     Shared(Bytes),
     /// The same, as an entry has it.
     Long(Long),
+    /// A string with a note.
+    Noted(Note, &'a [u8]),
+    /// A long string with a note.
+    NotedLong(Note, Long),
     /// A value that is more than a string.
     Object(Box<Object>),
 }
@@ -102,6 +107,9 @@ pub fn own_if_large(value: NewValue<'_>) -> NewValue<'_> {
             NewValue::Long(Long::from(Bytes::copy_from_slice(bytes)))
         }
         NewValue::Shared(bytes) => NewValue::Long(Long::from(bytes)),
+        NewValue::Noted(note, bytes) if bytes.len() > INLINE_MAX => {
+            NewValue::NotedLong(note, Long::from(Bytes::copy_from_slice(bytes)))
+        }
         other => other,
     }
 }
@@ -118,7 +126,8 @@ impl Entry {
             Some(object) => NewValue::Object(Box::new(object.to_object())),
             None => match self.value() {
                 Value::Int(n) => NewValue::Int(n),
-                Value::Large(long) => NewValue::Long(long.clone()),
+                Value::Large(long) => long_with(self.note(), long.clone()),
+                Value::Inline(bytes) if !self.note().is_empty() => with(self.note(), bytes),
                 // What has not been an `embstr` under one name is none under another.
                 Value::Inline(bytes) if self.is_raw(bytes) => NewValue::Raw(bytes),
                 Value::Inline(bytes) => NewValue::Str(bytes),
@@ -207,7 +216,12 @@ impl Entry {
             let mut long = Long::from(Bytes::from(self.value().to_vec()));
             long.write_at(at, bytes);
             let text = if len <= INLINE_MAX { long.to_vec() } else { Vec::new() };
-            let value = if text.is_empty() { NewValue::Long(long) } else { NewValue::Raw(&text) };
+            let note = self.note();
+            let value = match text.is_empty() {
+                true => long_with(note, long),
+                false if note.is_empty() => NewValue::Raw(&text),
+                false => with(note, &text),
+            };
             let mut new = Entry::new(self.key(), value, self.deadline_ms());
             new.touch(self.age());
             self.share_tags(&mut new);
