@@ -386,15 +386,6 @@ impl Entry {
         self.whole().map_or(0, Object::next_deadline_ms)
     }
 
-    /// Whether a look at the key has to ask for more: something of it is due, or it has tags.
-    #[inline(always)]
-    pub fn is_in_doubt(&self, now_ms: u64) -> bool {
-        if self.flags() & (EXPIRES | TAGGED) == 0 {
-            return (1..=now_ms).contains(&self.inner_deadline_ms());
-        }
-        self.is_tagged() || (1..=now_ms).contains(&self.wake_ms())
-    }
-
     /// When the expiry of the entry or of a part of it is next due; zero for never.
     #[inline(always)]
     pub fn wake_ms(&self) -> u64 {

@@ -5,7 +5,7 @@
 //! the pointer, which is owned.
 #![allow(unsafe_code)]
 
-use super::{Entry, Shape, TAGGED, WORD};
+use super::{EXPIRES, Entry, Shape, TAGGED, WORD};
 use crate::storage::memory::size_class;
 use crate::storage::tags::{Tag, TagList, is_any_dropped};
 use std::alloc::{handle_alloc_error, realloc};
@@ -25,6 +25,15 @@ impl Entry {
     #[inline(always)]
     pub fn is_tagged(&self) -> bool {
         self.flags() & TAGGED != 0
+    }
+
+    /// Whether a look at the key has to ask for more: something of it is due, or it has tags.
+    #[inline(always)]
+    pub fn is_in_doubt(&self, now_ms: u64) -> bool {
+        if self.flags() & (EXPIRES | TAGGED) == 0 {
+            return (1..=now_ms).contains(&self.inner_deadline_ms());
+        }
+        self.is_tagged() || (1..=now_ms).contains(&self.wake_ms())
     }
 
     /// Where the pointer lies, if there is one.
