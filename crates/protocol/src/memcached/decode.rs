@@ -333,9 +333,12 @@ fn others(input: &[u8], request: Request, spans: &[Span]) -> Request {
         b"lru_crawler" => Verb::Refused("CLIENT_ERROR lru crawler disabled"),
         b"watch" => Verb::Refused("CLIENT_ERROR watch commands not allowed"),
         b"slabs" => Verb::Refused("CLIENT_ERROR slab reassignment disabled"),
-        b"cache_memlimit" => {
-            Verb::Refused("MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust")
-        }
+        // Accepted, as clients' tests want it, and without effect: `maxmemory` is the limit.
+        b"cache_memlimit" => match unsigned(word(1)) {
+            Some(8..) => return Request { verb: Verb::Verbosity, quiet, ..request },
+            Some(_) => Verb::Refused("MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m"),
+            None => Verb::Refused(words::ERROR),
+        },
         _ => Verb::Refused(words::ERROR),
     };
     Request { verb, ..request }

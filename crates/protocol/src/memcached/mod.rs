@@ -82,7 +82,7 @@ pub enum Verb {
     Version,
     /// `stats`.
     Stats,
-    /// `verbosity`: without effect.
+    /// `verbosity`, `cache_memlimit`: without effect.
     Verbosity,
     /// `quit`.
     Quit,
