@@ -34,7 +34,9 @@ fn endless_lines_and_other_protocols_end_the_connection() {
 
 #[test]
 fn a_password_is_asked_for_and_little_is_taken_before() {
-    let served = serve(&["--requirepass", "secret"]);
+    let served = serve(&[]);
+    let mut client = connect(&served.server);
+    call(&mut client, "CONFIG SET requirepass secret");
     let mut talk = Talk::to(served.port);
     talk.send(b"get k\r\n");
     assert_eq!(talk.until(b"\r\n"), "CLIENT_ERROR unauthenticated");
@@ -50,8 +52,7 @@ fn a_password_is_asked_for_and_little_is_taken_before() {
     let answer = until_closed(served.port, &large);
     assert!(answer.starts_with(b"CLIENT_ERROR unauthenticated\r\n"));
     // Users have their rights here, too.
-    let mut client = connect(&served.server);
-    call(&mut client, "AUTH secret");
+    call(&mut client, "AUTH default secret");
     call(&mut client, "ACL SETUSER reader on >pw ~a* +get +mget");
     let mut talk = Talk::to(served.port);
     talk.send(b"set auth 0 0 9\r\nreader pw\r\n");
