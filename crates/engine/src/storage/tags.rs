@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// The shards that one bit stands for.
-pub const GROUP: usize = SHARDS / u64::BITS as usize;
+pub const GROUP: usize = SHARDS.div_ceil(u64::BITS as usize);
 
 /// One generation of a tag.
 #[derive(Debug)]
