@@ -50,7 +50,7 @@ pub struct Access {
     /// The addresses from which logins have failed.
     pub guesses: Guesses,
     /// How often what was refused, by [`Refused`].
-    refused: [AtomicU64; 5],
+    refused: [AtomicU64; Refused::Certificate as usize + 1],
 }
 
 /// The users by their names.
