@@ -25,8 +25,8 @@ pub fn decode(text: &mut [u8]) -> Option<usize> {
     let (last, mut len) = (text.len() - padding, 0);
     for at in (0..text.len()).step_by(4) {
         let mut bits = 0;
-        for place in at..at + 4 {
-            bits = bits << 6 | if place < last { value_of(text[place])? } else { 0 };
+        for (place, letter) in text[at..at + 4].iter().enumerate() {
+            bits = bits << 6 | if at + place < last { value_of(*letter)? } else { 0 };
         }
         let bytes = bits.to_be_bytes();
         let count = if at + 4 > last { 3 - padding } else { 3 };
