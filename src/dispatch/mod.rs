@@ -64,13 +64,7 @@ pub fn run_shared(session: &mut Session, worker: &mut Worker, input: &mut [u8]) 
             break;
         }
     }
-    session.input.extend_from_slice(&input[used..]);
-    if session.input.is_empty() {
-        session.input_waits = false;
-        session.wanted = 0;
-        session.input = BytesMut::new();
-    }
-    session.info.set_input(session.input.len());
+    session.keep_input(&input[used..]);
 }
 
 /// Runs the requests in the session's own input.

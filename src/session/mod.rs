@@ -279,6 +279,18 @@ impl Session {
         self.info.names.lock().name.clear();
     }
 
+    /// Keeps input that has not run. The buffer is given back once nothing is left.
+    #[inline]
+    pub fn keep_input(&mut self, rest: &[u8]) {
+        self.input.extend_from_slice(rest);
+        if self.input.is_empty() {
+            self.input_waits = false;
+            self.wanted = 0;
+            self.input = BytesMut::new();
+        }
+        self.info.set_input(self.input.len());
+    }
+
     /// Whether no further request runs for now.
     #[inline]
     pub fn is_waiting(&self) -> bool {

@@ -2,19 +2,7 @@
 
 use super::{Talk, serve};
 use crate::support::talk::{call, connect};
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
-
-/// Sends raw bytes and returns all that comes back until the server closes.
-fn until_closed(port: u16, bytes: &[u8]) -> Vec<u8> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("connects");
-    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout is settable");
-    let _ = stream.write_all(bytes);
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    answer
-}
+use crate::until_closed;
 
 #[test]
 fn endless_lines_and_other_protocols_end_the_connection() {

@@ -25,7 +25,7 @@ mod stats;
 use crate::dispatch::batch::Source;
 use crate::dispatch::worker::Worker;
 use crate::session::Session;
-use bytes::{Buf, BytesMut};
+use bytes::Buf;
 
 /// Output beyond which no further request runs before it is written, in bytes.
 const OUTPUT_FLUSH: usize = 256 * 1024;
@@ -46,13 +46,7 @@ pub fn run_shared(session: &mut Session, worker: &mut Worker, input: &mut [u8]) 
             break;
         }
     }
-    session.input.extend_from_slice(&input[used..]);
-    if session.input.is_empty() {
-        session.input_waits = false;
-        session.wanted = 0;
-        session.input = BytesMut::new();
-    }
-    session.info.set_input(session.input.len());
+    session.keep_input(&input[used..]);
 }
 
 /// As [`crate::dispatch::run_kept`].

@@ -90,6 +90,14 @@ impl Engine {
         }
     }
 
+    /// Notes what a command's run goes by.
+    #[inline(always)]
+    pub(crate) fn begin_command(&self, local: &mut WorkerState, command: &Command) {
+        local.writes = command.is(WRITE);
+        local.changes_before = local.stats.changes.value();
+        local.aging = self.options.aging();
+    }
+
     /// As [`Engine::run_in`], whatever is counted.
     #[inline(always)]
     pub(crate) fn run_uncounted(
@@ -103,9 +111,7 @@ impl Engine {
         if local.effects.events_wanted() {
             begin_events(local, request);
         }
-        local.writes = request.command.is(WRITE);
-        local.changes_before = local.stats.changes.value();
-        local.aging = self.options.aging();
+        self.begin_command(local, request.command);
         let mut call = Call {
             command: request.command,
             args: request.args,

@@ -8,7 +8,7 @@ use crate::run::call::Call;
 use crate::run::engine::Engine;
 use crate::run::key_access::KeyAccess;
 use crate::run::worker_state::WorkerState;
-use crate::spec::{Command, Key, KeyAt, WRITE};
+use crate::spec::{Command, Key, KeyAt};
 use crate::storage::entry::Note;
 use crate::storage::table::Slot;
 use redstart_protocol::{Args, Reply};
@@ -47,9 +47,7 @@ impl Engine {
         if local.effects.events_wanted() {
             local.effects.events.begin(request.command, false);
         }
-        local.writes = request.command.is(WRITE);
-        local.changes_before = local.stats.changes.value();
-        local.aging = self.options.aging();
+        self.begin_command(local, request.command);
         let mut call = Call {
             command: request.command,
             args: request.args,
