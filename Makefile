@@ -49,8 +49,10 @@ docs: ## Write docs/commands.md and docs/parameters.md anew, from the declaratio
 	REDSTART_WRITE_DOCS=1 $(CARGO) test --bin redstart commands_md
 	REDSTART_WRITE_DOCS=1 $(CARGO) test -p redstart-config parameters_without_effect
 
-bench: build ## Measure against redis-server, and write docs/benchmarks.md
-	$(CARGO) run --release -p redstart-bench -- --write docs/benchmarks.md
+bench: build setup ## Measure against Valkey 9.1 and Redis 7.0 (50 quiet minutes), and write docs/benchmarks.md
+	$(CARGO) run --release -p redstart-bench -- --rounds 2 --seconds 1 --write docs/benchmarks.md \
+		--redis target/oracles/bin/valkey-server-9 \
+		--other 'redis-server=redis-server --port {port} --save "" --appendonly no'
 
 hits: build ## Measure how many requests of a cache are hits, and write docs/hits.md
 	$(CARGO) run --release -p redstart-bench -- --only hits --write docs/hits.md

@@ -11,9 +11,12 @@ const SHOWN: [&str; 6] = ["GET p1", "SET p1", "GET p16", "SET p16", "GET p64", "
 /// The length of the longest bar.
 const WIDTH: f64 = 50.0;
 
-/// The chart, as Markdown: a workload's name, and what redis-server and Redstart did of it, in
+/// The chart, as Markdown: a workload's name, and what the peer and Redstart did of it, in
 /// thousand operations a second.
-pub fn chart<'a>(lines: impl IntoIterator<Item = (&'a str, Option<f64>, Option<f64>)>) -> String {
+pub fn chart<'a>(
+    peer: &str,
+    lines: impl IntoIterator<Item = (&'a str, Option<f64>, Option<f64>)>,
+) -> String {
     let shown: Vec<(&str, f64, f64)> = lines
         .into_iter()
         .filter(|(name, ..)| SHOWN.contains(name))
@@ -27,7 +30,7 @@ pub fn chart<'a>(lines: impl IntoIterator<Item = (&'a str, Option<f64>, Option<f
         and p64 send that many requests at once:\n\n```text\n"
         .to_string();
     for (name, theirs, ours) in &shown {
-        for (name, server, kops) in [(*name, "redis-server", theirs), ("", "redstart", ours)] {
+        for (name, server, kops) in [(*name, peer, theirs), ("", "redstart", ours)] {
             let bar = "#".repeat(((kops / most * WIDTH).round() as usize).max(1));
             out += &format!("{name:<8} {server:<13} {bar} {kops:.0}\n");
         }
@@ -40,7 +43,7 @@ pub fn chart<'a>(lines: impl IntoIterator<Item = (&'a str, Option<f64>, Option<f
             ratio(*ours, *theirs).map(short)
         };
         if let (Some(get), Some(set)) = (of("GET"), of("SET")) {
-            out += &format!("- {depth}: {get} times redis-server's GETs, {set} times its SETs.\n");
+            out += &format!("- {depth}: {get} times {peer}'s GETs, {set} times its SETs.\n");
         }
     }
     out + "\nWithout pipelining the system's network code takes most of the time on either side. \
@@ -79,7 +82,7 @@ mod tests {
             ("GET p64", Some(110.0), Some(440.0)),
             ("SET p64", None, Some(400.0)),
         ];
-        let chart = chart(lines);
+        let chart = chart("redis-server", lines);
         let bar = |length: usize| "#".repeat(length);
         let expected = [
             format!("GET p1   redis-server  {} 100", bar(11)),
@@ -94,7 +97,7 @@ mod tests {
         let said = "- p1: 1.10 times redis-server's GETs, 1.20 times its SETs.";
         assert!(chart.contains(said), "{chart}");
         assert!(!chart.contains("- p64"), "{chart}");
-        assert!(!super::chart([]).contains("text"));
+        assert!(!super::chart("redis-server", []).contains("text"));
     }
 
     #[test]

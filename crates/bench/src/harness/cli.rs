@@ -31,7 +31,7 @@ pub struct Args {
     /// Another command line for Redstart, with {port} and perhaps {threads} in it
     #[arg(long, value_name = "COMMAND")]
     redstart_command: Option<String>,
-    /// The redis-server binary
+    /// The binary of the peer that ratios compare with: redis-server or valkey-server
     #[arg(long, value_name = "PATH", default_value = "redis-server")]
     redis: String,
     /// A further server to compare, with {port} in its command line
@@ -42,18 +42,24 @@ pub struct Args {
     write: Option<PathBuf>,
 }
 
+/// What the program is called, whatever its file is.
+fn peer_name(program: &str) -> &'static str {
+    let file = program.rsplit('/').next().unwrap_or(program);
+    if file.starts_with("valkey") { "valkey-server" } else { "redis-server" }
+}
+
 impl From<Args> for Plan {
     fn from(args: Args) -> Self {
         let words = |text: &[&str]| text.iter().map(ToString::to_string).collect::<Vec<_>>();
         let mut redis = words(&["--port", "{port}", "--save", "", "--appendonly", "no"]);
-        redis.insert(0, args.redis);
+        redis.insert(0, args.redis.clone());
         let mut redstart = words(&["--port", "{port}", "--threads", "{threads}", "--save", ""]);
         redstart.insert(0, args.redstart);
         if let Some(command) = &args.redstart_command {
             redstart = split_words(command);
         }
         let mut servers = vec![
-            ServerSpec { name: "redis-server".into(), command: redis, keeps_memory: false },
+            ServerSpec { name: peer_name(&args.redis).into(), command: redis, keeps_memory: false },
             ServerSpec { name: "redstart".into(), command: redstart, keeps_memory: false },
         ];
         servers.extend(args.other);
@@ -119,7 +125,7 @@ fn split_words(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::plan::{REDIS, REDSTART};
+    use super::super::plan::{PEER, REDSTART};
     use super::*;
 
     #[test]
@@ -136,7 +142,7 @@ mod tests {
         assert_eq!((plan.rounds, plan.fills.len()), (1, 1));
         let names: Vec<_> = plan.servers.iter().map(|server| server.name.as_str()).collect();
         assert_eq!(names, ["redis-server", "redstart", "x"]);
-        assert!(plan.servers[REDSTART].takes_threads() && !plan.servers[REDIS].takes_threads());
+        assert!(plan.servers[REDSTART].takes_threads() && !plan.servers[PEER].takes_threads());
         assert!(Args::try_parse_from(["bench", "--other", "x=y"]).is_err());
         assert!(Args::try_parse_from(["bench", "--rounds", "0"]).is_err());
     }

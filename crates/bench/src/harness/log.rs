@@ -7,7 +7,7 @@
 use super::load::{self, Laps, Stream};
 use super::outcome::{Failure, Outcome, progress};
 use super::plan::Timing;
-use super::plan::{Plan, REDIS, REDSTART, ServerSpec};
+use super::plan::{PEER, Plan, REDSTART, ServerSpec};
 use super::report::{Section, Table, met, ratio, short};
 use super::server::{Cores, Pin, Server};
 use super::strip::Strip;
@@ -57,7 +57,7 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
         for (at, spec) in plan.servers.iter().enumerate() {
             let mut cells = vec![format!("{policy} p{pipeline}"), spec.name.clone()];
             if let Some(figures) = medians[at] {
-                let gain = medians[REDIS].and_then(|theirs| ratio(figures.kops, theirs.kops));
+                let gain = medians[PEER].and_then(|theirs| ratio(figures.kops, theirs.kops));
                 cells.extend([short(figures.kops), gain.map(short).unwrap_or_default()]);
                 let judged = at == REDSTART;
                 let verdict = gain.map(|gain| met(gain >= bar)).unwrap_or_default();

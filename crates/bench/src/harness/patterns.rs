@@ -5,7 +5,7 @@
 
 use super::client::Client;
 use super::outcome::{Failure, Outcome, progress};
-use super::plan::{Plan, REDIS, REDSTART};
+use super::plan::{PEER, Plan, REDSTART};
 use super::report::{Section, Table, met, ratio, short};
 use super::server::{Cores, Pin, Server};
 use redis_protocol::resp2::types::OwnedFrame;
@@ -133,15 +133,16 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
         progress(format_args!("  {failure}"));
     }
     let text = format!(
-        "CPU time of a script that matches, over redis-server's. `gsub` puts in a text, the match \
+        "CPU time of a script that matches, over {}'s. `gsub` puts in a text, the match \
          between two letters, and what a function returns. Bar: {RATIO_MAX}.\n\n{}",
+        plan.peer(),
         table.markdown()
     );
     Section { title: "Patterns in scripts".into(), text, complete: filled.is_ok() }
 }
 
 fn fill(plan: &Plan, cores: &Cores, table: &mut Table) -> Outcome<()> {
-    let mut runners = [Runner::start(plan, cores, REDIS)?, Runner::start(plan, cores, REDSTART)?];
+    let mut runners = [Runner::start(plan, cores, PEER)?, Runner::start(plan, cores, REDSTART)?];
     let runs = if plan.quick { RUNS_QUICK } else { RUNS };
     for (name, pattern, captures) in PATTERNS {
         progress(format_args!("patterns: {name}"));

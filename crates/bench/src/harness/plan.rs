@@ -56,6 +56,13 @@ pub enum Group {
     Encryption,
 }
 
+impl Plan {
+    /// The server that ratios compare with.
+    pub fn peer(&self) -> &str {
+        &self.servers[PEER].name
+    }
+}
+
 impl Group {
     /// Whether it takes so long, or so many cores, that it is run for itself.
     pub fn has_own_page(&self) -> bool {
@@ -78,7 +85,7 @@ pub struct Plan {
     pub rounds: usize,
     pub timing: Timing,
     pub connections: usize,
-    /// redis-server first, then Redstart, then the others.
+    /// The peer first, then Redstart, then the others.
     pub servers: Vec<ServerSpec>,
     pub write: Option<PathBuf>,
     /// Keys of each memory fill.
@@ -94,8 +101,8 @@ pub struct Plan {
     pub snapshot_keys: usize,
 }
 
-/// The place of redis-server in `Plan::servers`.
-pub const REDIS: usize = 0;
+/// The place of the server that ratios compare with in `Plan::servers`.
+pub const PEER: usize = 0;
 /// The place of Redstart.
 pub const REDSTART: usize = 1;
 

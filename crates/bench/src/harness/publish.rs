@@ -6,7 +6,7 @@
 //! many a second there are.
 
 use super::outcome::{Failure, Outcome, progress};
-use super::plan::{Plan, REDIS, REDSTART, ServerSpec};
+use super::plan::{PEER, Plan, REDSTART, ServerSpec};
 use super::report::{Section, Table, median, met, ratio, short};
 use super::server::{Cores, Pin, Server, thread_cpu};
 use super::strip::render;
@@ -64,8 +64,8 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
         };
         for (at, spec) in plan.servers.iter().enumerate() {
             let (rate, cpu) = (of(at, |f| f.published_per_second), of(at, |f| f.cpu_us));
-            let rate_ratio = ratio(rate, of(REDIS, |f| f.published_per_second)).unwrap_or(0.0);
-            let cpu_ratio = ratio(cpu, of(REDIS, |f| f.cpu_us)).unwrap_or(f64::NAN);
+            let rate_ratio = ratio(rate, of(PEER, |f| f.published_per_second)).unwrap_or(0.0);
+            let cpu_ratio = ratio(cpu, of(PEER, |f| f.cpu_us)).unwrap_or(f64::NAN);
             let mut cells = vec![format!("PUBLISH p{pipeline}"), spec.name.clone()];
             cells.extend([rate, rate_ratio, cpu, cpu_ratio].map(short));
             cells.push(format!("{:.0} %", of(at, |f| f.load_busy) * 100.0));

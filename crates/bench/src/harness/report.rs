@@ -167,8 +167,8 @@ pub fn page(plan: &Plan, facts: &str, sections: &[Section]) -> String {
          that does not depend on which side was the limit. Latency is a batch's, from before its \
          write to after its last reply. *Busy* is the share of its core that a side used: where \
          the load is busier than the server, the throughput is the load's limit and not the \
-         server's. Ratios compare with redis-server in the same run: for throughput more is \
-         better, for CPU less.\n",
+         server's. Ratios compare with {} in the same run: for throughput more is better, for CPU \
+         less; so do the bars.\n",
         match plan.groups[..] {
             [Group::Scale] => "scale",
             [Group::Hits] => "hits",
@@ -177,6 +177,7 @@ pub fn page(plan: &Plan, facts: &str, sections: &[Section]) -> String {
         if plan.quick { " **A quick run: a first impression, not a record.**" } else { "" },
         plan.connections,
         short(plan.timing.measured.as_secs_f64()),
+        plan.peer(),
     );
     for section in sections {
         let _ = write!(out, "\n## {}\n\n{}", section.title, section.text);

@@ -15,7 +15,7 @@ use super::histogram::Histogram;
 use super::load::{self, Laps, Stream};
 use super::outcome::{Failure, Outcome, progress};
 use super::plan::Timing;
-use super::plan::{Plan, REDIS, REDSTART, ServerSpec};
+use super::plan::{PEER, Plan, REDSTART, ServerSpec};
 use super::precedence::Precedence;
 use super::report::{Section, Table, median, met, ratio, short};
 use super::server::{Cores, Pin, Server};
@@ -65,7 +65,7 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
     let mut again = vec![plan.rounds; plan.servers.len()];
     for round in 1..=plan.rounds {
         for (at, spec) in plan.servers.iter().enumerate() {
-            let other = (at == REDIS).then(|| &plan.servers[REDSTART]);
+            let other = (at == PEER).then(|| &plan.servers[REDSTART]);
             loop {
                 progress(format_args!("snapshot {round}/{}: {}", plan.rounds, spec.name));
                 match measure(plan, spec, other, cores, &strip) {
@@ -89,10 +89,11 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
         "{}M keys, overwritten by {LOADERS} connections at pipeline {PIPELINE} while a snapshot is \
          taken; server and snapshot share a core. The probe reads one key at a time. {} Loading is \
          from the start of the process to its first PONG, from the same file, on one core; the \
-         last line is redis-server's own file. Rounds that were made again because the host took \
+         last line is {}'s own file. Rounds that were made again because the host took \
          more than {} % of the cores meanwhile, a server each: {}.\n\n{}",
         plan.snapshot_keys as f64 / 1e6,
         precedence.note(),
+        plan.peer(),
         STOLEN_MAX * 100.0,
         repeated.join(", "),
         table(plan, &rounds).markdown()
@@ -117,19 +118,19 @@ fn table(plan: &Plan, rounds: &[Vec<Figures>]) -> Table {
         (
             "probe p99.9 meanwhile, ms",
             |figures| figures.p999_ms,
-            Some((format!("<= {PROBE_MAX} of redis-server's"), |_, ratio| ratio <= PROBE_MAX)),
+            Some((format!("<= {PROBE_MAX} of {}'s", plan.peer()), |_, ratio| ratio <= PROBE_MAX)),
         ),
         (
             "probe maximum meanwhile, ms",
             |figures| figures.max_ms,
-            Some((format!("<= {PROBE_MAX} of redis-server's"), |_, ratio| ratio <= PROBE_MAX)),
+            Some((format!("<= {PROBE_MAX} of {}'s", plan.peer()), |_, ratio| ratio <= PROBE_MAX)),
         ),
         ("thousand SETs a second meanwhile", |figures| figures.kops, None),
         ("taken by the host meanwhile, %", |figures| figures.stolen * 100.0, None),
         (
             "snapshot, s",
             |figures| figures.wall_s,
-            Some((format!("<= {TIME_MAX} of redis-server's"), |_, ratio| ratio <= TIME_MAX)),
+            Some((format!("<= {TIME_MAX} of {}'s", plan.peer()), |_, ratio| ratio <= TIME_MAX)),
         ),
         (
             "extra memory, % of the data",
@@ -145,13 +146,13 @@ fn table(plan: &Plan, rounds: &[Vec<Figures>]) -> Table {
     ];
     for (what, field, bar) in lines {
         let of = |at: usize| match what == RDB_LINE && at == REDSTART {
-            true => median(rounds[REDIS].iter().map(|figures| figures.other_load_s)),
+            true => median(rounds[PEER].iter().map(|figures| figures.other_load_s)),
             false => median(rounds[at].iter().map(field)),
         };
         let mut cells = vec![what.to_string()];
         cells.extend((0..plan.servers.len()).map(|at| of(at).map_or("-".into(), short)));
         let compared = of(REDSTART)
-            .zip(of(REDIS))
+            .zip(of(PEER))
             .and_then(|(ours, theirs)| Some((ours, ratio(ours, theirs)?)));
         if let Some((ours, ratio)) = compared {
             cells.push(short(ratio));

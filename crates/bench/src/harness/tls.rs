@@ -8,7 +8,7 @@
 //! The certificate is made anew for each run: ECDSA on P-256, as most are.
 
 use super::outcome::{Failure, Outcome, progress};
-use super::plan::{Plan, REDIS, REDSTART, ServerSpec};
+use super::plan::{PEER, Plan, REDSTART, ServerSpec};
 use super::report::{Section, Table, median, met, ratio, short};
 use super::server::{Cores, Pin, Server, free_port};
 use super::strip::render;
@@ -163,8 +163,8 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
          a certificate on P-256. CPU time of the server in microseconds, for an operation and for \
          a handshake with one PING. The ratio is that to {}.\n\n{}",
         plan.connections,
-        plan.servers[valkey.unwrap_or(REDIS)].name,
-        table(plan, &rounds, valkey.unwrap_or(REDIS)).markdown()
+        plan.servers[valkey.unwrap_or(PEER)].name,
+        table(plan, &rounds, valkey.unwrap_or(PEER)).markdown()
     );
     Section { title: "TLS".into(), text, complete }
 }

@@ -97,10 +97,8 @@ pub struct Workload {
     pub dataset: Dataset,
     pub action: Action,
     pub pipeline: usize,
-    /// CPU per operation over redis-server's: the most that is asked for.
+    /// CPU per operation over the peer's: the most that is asked for.
     pub cpu_ratio_max: f64,
-    /// Throughput over redis-server's, where the load is not the limit: the least.
-    pub throughput_ratio_min: Option<f64>,
 }
 
 /// Strips that were rendered, kept for the next server and the next round.
