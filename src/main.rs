@@ -1,6 +1,5 @@
-//! `redstart`: reads its settings and serves. `redstart ping` asks a server whether it does,
-//! `redstart check` files whether they are whole; `redstart convert` makes Redis's of ours and
-//! back.
+//! `redstart`: reads its settings and serves, or runs one of its subcommands (`tools`): `redstart
+//! ping` asks a server whether it serves, `redstart check` files whether they are whole, and so on.
 
 mod access;
 mod clients;
@@ -38,14 +37,8 @@ fn main() -> ExitCode {
     system::allocator::set_thrift(system::allocator::Thrift::Small);
     let lossy = |argument: OsString| argument.to_string_lossy().into_owned();
     let arguments: Vec<String> = std::env::args_os().skip(1).map(lossy).collect();
-    if arguments.first().is_some_and(|first| first == "ping") {
-        return tools::ping::run(&arguments[1..]);
-    }
-    if arguments.first().is_some_and(|first| first == "check") {
-        return tools::check::run(&arguments[1..]);
-    }
-    if arguments.first().is_some_and(|first| first == "convert") {
-        return tools::convert::run(&arguments[1..]);
+    if let Some(tool) = arguments.first().and_then(|first| tools::find(first)) {
+        return (tool.run)(&arguments[1..]);
     }
     let config = redstart_config::load::from_arguments(std::env::args_os().skip(1));
     let served = prepare(&config).and_then(|()| start::serve(config));

@@ -8,7 +8,7 @@ use super::repair::repair;
 use crate::durability::{Directory, can_replay, read_manifest};
 use crate::system::log::counted;
 use crate::system::progress::{Audience, Progress};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use redstart_engine::Engine;
 use redstart_engine::driver::Driver;
 use redstart_persistence::aof::{self, Next};
@@ -47,6 +47,11 @@ struct Arguments {
     /// The files.
     #[arg(required = true)]
     files: Vec<PathBuf>,
+}
+
+/// What clap knows of the subcommand.
+pub fn declared() -> clap::Command {
+    Arguments::command()
 }
 
 /// Runs the subcommand.

@@ -7,7 +7,7 @@ use super::for_load::{Unloadable, place_of};
 use crate::durability::{Claim, Directory, check_regular, looks_like_rdb, remedy};
 use crate::system::log::counted;
 use crate::system::progress::{Audience, Progress};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use redstart_engine::Engine;
 use redstart_persistence::log::MAGIC as LOG_MAGIC;
 use redstart_persistence::rdb::{self, Compression, Found, Version, envelope};
@@ -56,6 +56,11 @@ fn written_version(text: &str) -> Result<Version, String> {
         let all = Version::WRITTEN.map(|version| version.number().to_string()).join(", ");
         format!("none of {all}")
     })
+}
+
+/// What clap knows of the subcommand.
+pub fn declared() -> clap::Command {
+    Arguments::command()
 }
 
 /// Runs the subcommand.

@@ -3,9 +3,10 @@
 //! This is the client's side, so the redis-protocol crate decodes the reply.
 
 use crate::tls::client::{self, Trust};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use redis_protocol::resp2::decode::decode;
 use redis_protocol::resp2::types::OwnedFrame;
+use redstart_config::environment;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
@@ -33,7 +34,8 @@ struct Arguments {
     /// The unix socket it serves, instead of host and port.
     #[arg(long, short, value_name = "PATH", conflicts_with_all = ["host", "port"])]
     socket: Option<PathBuf>,
-    /// The password to authenticate with.
+    /// The password to authenticate with; without it, REDSTART_PASSWORD or the line of the file
+    /// that REDSTART_PASSWORD_FILE names.
     #[arg(long, short = 'a', env = "REDISCLI_AUTH", hide_env_values = true)]
     password: Option<String>,
     /// Speak TLS.
@@ -70,6 +72,11 @@ struct Silence {
     reason: String,
 }
 
+/// What clap knows of the subcommand.
+pub fn declared() -> clap::Command {
+    Arguments::command()
+}
+
 /// Runs the subcommand.
 pub fn run(arguments: &[String]) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
@@ -92,8 +99,16 @@ pub fn run(arguments: &[String]) -> ExitCode {
 fn ask(arguments: &Arguments) -> Result<String, Silence> {
     let timeout = Duration::from_millis(arguments.timeout_ms.max(1));
     let (place, mut stream) = connect(arguments, timeout)?;
-    let password = arguments.password.as_ref().map(|password| [&b"AUTH"[..], password.as_bytes()]);
-    let authenticated = password.map_or(Ok(()), |args| expect(&mut stream, &args, "OK"));
+    let given = arguments.password.as_ref().map(|password| password.clone().into_bytes());
+    let password = match given {
+        Some(password) => Ok(Some(password)),
+        None => environment::password(),
+    };
+    let password = password.map_err(|reason| Silence { place: place.clone(), reason })?;
+    let authenticated = match &password {
+        Some(password) => expect(&mut stream, &[b"AUTH", password], "OK"),
+        None => Ok(()),
+    };
     match authenticated.and_then(|()| expect(&mut stream, &[b"PING"], "PONG")) {
         Ok(()) => Ok(place),
         Err(error) => Err(Silence { place, reason: plain(&error, timeout) }),

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //!   load, rewrite
-//!     arguments
+//!     arguments, environment
 //!       file                reads lines into a Config
 //!         advice            what to do instead of setting what has no effect
 //!         config            the current values
@@ -22,6 +22,7 @@ pub mod advice;
 pub mod arguments;
 pub mod check;
 pub mod config;
+pub mod environment;
 pub mod error;
 pub mod file;
 pub mod kind;

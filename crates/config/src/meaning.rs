@@ -19,6 +19,15 @@ pub fn of(setting: Setting) -> String {
     }
 }
 
+/// The default of a parameter as redis.conf has it; in words where it depends on the machine.
+pub fn default(setting: Setting) -> &'static str {
+    match setting {
+        Setting::Threads => "one for each core",
+        Setting::Dir => "the folder that the server is started in",
+        _ => setting.param().default,
+    }
+}
+
 /// One line for each; an empty one where there is none.
 fn honoured(setting: Setting) -> &'static str {
     MEANINGS.iter().find(|(known, _)| *known == setting).map_or("", |(_, text)| text)
