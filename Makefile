@@ -6,16 +6,26 @@ HTTP_PORT ?= 8379
 MEMCACHED_PORT ?= 11211
 FUZZ_SECONDS ?= 60
 
-.PHONY: help run build wheel test check bench hits scale steps fuzz compat crash model histories leases handshakes jobs setup docs examples stampede browser
+.PHONY: help run build wheel test check bench hits scale steps fuzz compat crash model histories leases handshakes jobs setup docs examples stampede browser \
+	dist dist-test site chart
 
 help: ## List the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 build: ## Build the optimised binary
 	$(CARGO) build --release
 
 wheel: build ## Build dist/*.whl: the Python package with the server in it
 	python3 python/backend.py --program target/release/redstart --into dist
+
+dist: ## Build every package into dist/: tarball, deb, image, wheel, npm (docs/packages.md)
+	CARGO="$(CARGO)" packaging/dist
+
+dist-test: ## Install what `make dist` made, each in a place of its own, and run it
+	CARGO="$(CARGO)" tests/packages/run
+
+site: ## Build the documents as a site into target/site, by mdBook
+	CARGO="$(CARGO)" tests/site
 
 examples: build ## Run the programs of docs/caching.md; each asserts what it tells
 	REDSTART_BIN=$(CURDIR)/target/release/redstart tests/clients/run examples
@@ -44,8 +54,9 @@ check: ## Format, lints, licences, tidiness
 	then $(CARGO) deny --offline check bans licenses sources; \
 	else echo "cargo-deny is not installed: licences not checked (cargo install cargo-deny)"; fi
 	tests/tidy && tests/tidy-fails
+	tests/links
 
-docs: ## Write docs/commands.md and docs/parameters.md anew, from the declarations
+docs: ## Write docs/commands.md, docs/parameters.md and a table of docs/compatibility.md anew
 	REDSTART_WRITE_DOCS=1 $(CARGO) test --bin redstart commands_md
 	REDSTART_WRITE_DOCS=1 $(CARGO) test -p redstart-config parameters_without_effect
 
@@ -53,6 +64,10 @@ bench: build setup ## Measure against Valkey 9.1 and Redis 7.0 (50 quiet minutes
 	$(CARGO) run --release -p redstart-bench -- --rounds 2 --seconds 1 --write docs/benchmarks.md \
 		--redis target/oracles/bin/valkey-server-9 \
 		--other 'redis-server=redis-server --port {port} --save "" --appendonly no'
+	python3 crates/bench/chart.py
+
+chart: ## Draw docs/benchmarks.svg from docs/benchmarks.md
+	python3 crates/bench/chart.py
 
 hits: build ## Measure how many requests of a cache are hits, and write docs/hits.md
 	$(CARGO) run --release -p redstart-bench -- --only hits --write docs/hits.md

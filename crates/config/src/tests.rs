@@ -367,9 +367,33 @@ fn the_parameters_without_effect_are_listed() {
 
 /// docs/parameters.md, as it has to be.
 fn listed() -> String {
-    let mut text = "# Parameters\n\nAccepted so that a configuration made for Redis starts the \
-        server, and without effect; who sets one is told so, with what to do instead:\n\n"
+    let mut text = "# Parameters\n\nMade of their declarations by `make docs`; do not edit. They \
+        are lines of a redis.conf, and `--name value` on the command line; `CONFIG GET` tells what \
+        they are, and `CONFIG SET` sets those that can change while the server runs.\n\n\
+        | parameter | default | while it runs | what it means |\n| --- | --- | --- | --- |\n"
         .to_owned();
+    for (setting, param) in TABLE {
+        if param.effect == Effect::Honoured && !param.hidden {
+            let default = match crate::meaning::default(*setting) {
+                "" => String::new(),
+                same if same == param.default => format!("`{same}`"),
+                words => words.to_owned(),
+            };
+            let changes = match (param.immutable, param.protected) {
+                (true, _) => "fixed",
+                (false, true) => "protected",
+                (false, false) => "changes",
+            };
+            let meaning = crate::meaning::of(*setting);
+            text += &format!("| `{}` | {default} | {changes} | {meaning} |\n", param.name);
+        }
+    }
+    text += "\n*Protected* parameters change only as `enable-protected-configs` allows. Lines of \
+        the configuration that are no parameters: `include FILE`, `user NAME RULE ...`, \
+        `rename-command NAME OTHER`, and `quota` ([Caches and locks](caches-and-locks.md)).\n\n\
+        ## Without effect\n\n\
+        Accepted so that a configuration made for Redis starts the \
+        server, and without effect; who sets one is told so, with what to do instead:\n\n";
     for (setting, param) in TABLE {
         if let Some(line) = crate::advice::without_effect(*setting) {
             let advice = line.split_once(": ").map_or("", |(_, advice)| advice);
@@ -383,6 +407,5 @@ fn listed() -> String {
             text += &format!("- `{}`: {reason}\n", param.name);
         }
     }
-    text + "\nEvery other parameter that CONFIG GET shows takes effect, at once where CONFIG SET \
-        takes it.\n"
+    text
 }

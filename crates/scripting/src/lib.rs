@@ -23,7 +23,7 @@
 //! only what it is done with within milliseconds. What is left is what Luau does in one step, such
 //! as joining two texts: a millisecond for a megabyte.
 //!
-//! What stays different from Lua 5.1 is listed in the README.
+//! What stays different from Lua 5.1 is listed in `docs/scripts.md`.
 
 mod call;
 mod compile;
