@@ -88,6 +88,9 @@ def platform_tag(program: pathlib.Path) -> str:
     needs = elf.needs_of(program)
     if needs.machine == "unknown":
         raise SystemExit(f"{program} is for a machine that has no name here")
+    if not needs.libraries:
+        # Linked statically, it runs beside every C library. A wheel may have several tags.
+        return f"manylinux_2_17_{needs.machine}.musllinux_1_1_{needs.machine}"
     if unexpected := needs.libraries - EXPECTED:
         raise SystemExit(f"{program} needs what a system may lack: {', '.join(sorted(unexpected))}")
     if "libc.so.6" not in needs.libraries:
@@ -115,9 +118,11 @@ def _files(
     for licence in ("LICENSE-APACHE", "LICENSE-MIT"):
         yield f"{info}/licenses/{licence}", (ROOT / licence).read_bytes()
     yield f"{info}/entry_points.txt", _entry_points(project).encode()
+    kind, _, platforms = tag.rpartition("-")
+    tags = "".join(f"Tag: {kind}-{platform}\n" for platform in platforms.split("."))
     yield (
         f"{info}/WHEEL",
-        f"Wheel-Version: 1.0\nGenerator: redstart\nRoot-Is-Purelib: false\nTag: {tag}\n".encode(),
+        f"Wheel-Version: 1.0\nGenerator: redstart\nRoot-Is-Purelib: false\n{tags}".encode(),
     )
     yield f"{info}/METADATA", _metadata(project, version).encode()
 
