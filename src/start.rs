@@ -18,13 +18,14 @@ use crate::metrics::rates::Rates;
 use crate::metrics::slowlog::Slowlog;
 use crate::metrics::timing::Thresholds;
 use crate::network::handover::WorkerHandle;
-use crate::network::listen::{Bound, Listeners, hand_over};
+use crate::network::listen::{Bound, Listeners, hand_over, hand_over_master};
 use crate::network::socket::Accepted;
 use crate::network::{while_busy, worker_thread};
 use crate::notify::invalidation::Tracking;
 use crate::notify::monitor::Monitors;
 use crate::notify::pubsub::PubSub;
-use crate::replication::Replication;
+use crate::replication::link::{self, Link, Wiring};
+use crate::replication::{MasterAddress, Replication};
 use crate::server::Server;
 use crate::server::rebinder::{self, Rebinder};
 use crate::server::settings::{self, Startup};
@@ -88,9 +89,13 @@ pub fn serve(config: Config) -> io::Result<()> {
     server.watermarks.note_startup(allocator::allocated());
     http::start(server, http, clients_of(&workers))?;
     let places = bound.places();
+    if let Some((host, port)) = server.config.read().primary() {
+        server.link.announce(MasterAddress { host, port });
+    }
+    let wiring = wiring(server, handlers, &workers);
     let accept = move || start_accepting(server, bound, workers);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ended = runtime.block_on(load_and_serve(server, handlers, &places, accept));
+    let ended = runtime.block_on(load_and_serve(server, handlers, &places, accept, wiring));
     process::remove_pidfile();
     log::flush();
     ended
@@ -100,6 +105,21 @@ pub fn serve(config: Config) -> io::Result<()> {
 fn clients_of(workers: &[Arc<WorkerHandle>]) -> http::Connect {
     let workers = workers.to_vec();
     Box::new(move |stream, addr| hand_over(&workers, Accepted::Unix(stream), addr, false))
+}
+
+/// What the link to a master needs of workers and scripts.
+fn wiring(
+    server: &'static Server,
+    handlers: &'static Handlers,
+    workers: &[Arc<WorkerHandle>],
+) -> Wiring {
+    let workers = workers.to_vec();
+    Wiring {
+        connect: Box::new(move |stream, addr, master| {
+            hand_over_master(&workers, stream, addr, master);
+        }),
+        replay: Box::new(move || Box::new(Replayer::new(server, handlers))),
+    }
 }
 
 /// Makes the parts of the server. They live as long as the process: no reference to one is counted.
@@ -120,7 +140,7 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
     let renames = registry.renames().iter();
     let renames = renames.map(|(name, id)| (name.into(), registry.at(id).command.name));
     engine.options.set_renames(renames.collect());
-    let durability = Durability::new(Parts {
+    let durability = leak(Durability::new(Parts {
         engine,
         clock,
         config,
@@ -129,7 +149,10 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
         libraries: &scripts.functions,
         keyring: leak(Keyring::default()),
         flushall_id: registry.get(b"flushall").expect("FLUSHALL is a command").id,
-    });
+    }));
+    let (replication, heartbeats) = (leak(Replication::new()), leak(Heartbeats::new(threads)));
+    let link = link::Parts { engine, clock, config, durability, replication, heartbeats };
+    let link = leak(Link::new(link));
     Ok(leak(Server {
         engine,
         registry,
@@ -143,7 +166,7 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
         scripts,
         stats,
         loads: leak((0..threads).map(|_| Arc::default()).collect::<Vec<_>>()),
-        heartbeats: leak(Heartbeats::new(threads)),
+        heartbeats,
         clock,
         config,
         reclaimer,
@@ -157,8 +180,9 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
         thresholds: leak(Thresholds::default()),
         slowlog: leak(Slowlog::default()),
         latency: leak(LatencyEvents::default()),
-        durability: leak(durability),
-        replication: leak(Replication::new()),
+        durability,
+        replication,
+        link,
         pause: leak(Pause::default()),
         stop: Notify::new(),
     }))
@@ -171,6 +195,7 @@ async fn load_and_serve(
     handlers: &'static Handlers,
     places: &str,
     accept: impl FnOnce() -> io::Result<()>,
+    wiring: Wiring,
 ) -> io::Result<()> {
     let mut signals = Signals::listen()?;
     let load = move || server.durability.load(&mut Replayer::new(server, handlers));
@@ -188,6 +213,7 @@ async fn load_and_serve(
             }
         }
     }
+    server.link.start(wiring);
     accept.map_or(Ok(()), |accept| accept())?;
     let workers = log::counted(server.stats.len() as u64, "worker");
     log::notice(format_args!("Ready to accept connections at {places} with {workers}"));

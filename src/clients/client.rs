@@ -26,6 +26,8 @@ pub const NO_EVICT: u8 = 1;
 pub const NO_TOUCH: u8 = 2;
 /// A mark: the client is shown all commands (MONITOR).
 pub const MONITORS: u8 = 4;
+/// A mark: it is the server that this one follows.
+pub const MASTER: u8 = 8;
 
 /// What something small takes in a list or a map beside its bytes, roughly.
 pub const NODE_BYTES: usize = 64;
@@ -57,6 +59,8 @@ pub struct Arrival {
     pub fd: i32,
     /// When it connected, in monotonic milliseconds.
     pub now_ms: u64,
+    /// The marks that it begins with.
+    pub marks: u8,
 }
 
 /// What others may know of a client.
@@ -87,7 +91,7 @@ pub struct ClientInfo {
     pub output_bytes: AtomicUsize,
     /// Those of them that no value shares.
     own_output_bytes: AtomicUsize,
-    /// [`NO_EVICT`], [`NO_TOUCH`], [`MONITORS`].
+    /// [`NO_EVICT`], [`NO_TOUCH`], [`MONITORS`], [`MASTER`].
     pub marks: AtomicU8,
     /// What the client said of itself.
     pub names: Mutex<Names>,
@@ -164,7 +168,7 @@ impl ClientInfo {
         output_limits: Arc<OutputLimits>,
         held: Arc<Held>,
     ) -> ClientInfo {
-        let Arrival { addr, laddr, fd, now_ms } = arrival;
+        let Arrival { addr, laddr, fd, now_ms, marks } = arrival;
         ClientInfo {
             id,
             addr,
@@ -179,7 +183,7 @@ impl ClientInfo {
             input_bytes: AtomicUsize::new(0),
             output_bytes: AtomicUsize::new(0),
             own_output_bytes: AtomicUsize::new(0),
-            marks: AtomicU8::new(0),
+            marks: AtomicU8::new(marks),
             names: Mutex::new(Names { user: b"default".to_vec(), ..Names::default() }),
             outbox: Outbox::default(),
             listening: Default::default(),
@@ -203,7 +207,8 @@ impl ClientInfo {
     /// Stands for a client where commands run without one.
     pub fn nobody() -> Arc<ClientInfo> {
         let nowhere = Address::Unix("".into());
-        let arrival = Arrival { addr: nowhere.clone(), laddr: nowhere, fd: -1, now_ms: 0 };
+        let arrival =
+            Arrival { addr: nowhere.clone(), laddr: nowhere, fd: -1, now_ms: 0, marks: 0 };
         Arc::new(ClientInfo::new(0, arrival, Arc::default(), Arc::default()))
     }
 
@@ -371,6 +376,9 @@ impl ClientInfo {
 
     /// What the client uses its connection for.
     pub fn kind(&self) -> ClientKind {
+        if self.marks.load(Ordering::Relaxed) & MASTER != 0 {
+            return ClientKind::Master;
+        }
         let listens = self.listening.iter().any(|count| count.load(Ordering::Relaxed) > 0);
         if listens { ClientKind::PubSub } else { ClientKind::Normal }
     }
@@ -387,6 +395,7 @@ impl ClientInfo {
         let tracking = self.tracking.lock();
         let letters = [
             ('O', marks & MONITORS != 0),
+            ('M', marks & MASTER != 0),
             ('P', self.kind() == ClientKind::PubSub),
             ('x', self.queued.load(Ordering::Relaxed) >= 0),
             ('b', self.is_blocked()),

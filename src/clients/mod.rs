@@ -15,7 +15,7 @@ pub mod pause;
 pub mod tracking_mode;
 
 use crate::clients::admission::Admission;
-use crate::clients::client::{Arrival, ClientInfo, NO_EVICT};
+use crate::clients::client::{Arrival, ClientInfo, MASTER, NO_EVICT};
 use crate::clients::held::Held;
 use crate::clients::input_limits::InputLimits;
 use crate::clients::output_limits::OutputLimits;
@@ -76,7 +76,7 @@ impl Clients {
     /// Adds a client, unless there are too many.
     pub fn add(&self, arrival: Arrival) -> Option<Arc<ClientInfo>> {
         let mut list = self.list.lock();
-        if list.len() >= self.admission.clients_max() {
+        if arrival.marks & MASTER == 0 && list.len() >= self.admission.clients_max() {
             self.rejected.fetch_add(1, Ordering::Relaxed);
             return None;
         }
@@ -171,14 +171,14 @@ impl Clients {
     }
 
     /// Closes the clients that take most until all together take no more than `maxmemory-clients`.
-    /// Clients with CLIENT NO-EVICT stay, and do not count.
+    /// Clients with CLIENT NO-EVICT stay, and do not count; neither does a master.
     fn evict(&self) {
         let bytes_max = self.bytes_max.load(Ordering::Relaxed);
         if bytes_max == 0 {
             return;
         }
         let mut evictable = self.all();
-        evictable.retain(|client| client.marks.load(Ordering::Relaxed) & NO_EVICT == 0);
+        evictable.retain(|client| client.marks.load(Ordering::Relaxed) & (NO_EVICT | MASTER) == 0);
         let mut sized: Vec<_> = evictable.iter().map(|client| (client.memory(), client)).collect();
         let mut sum: usize = sized.iter().map(|(bytes, _)| bytes).sum();
         if sum <= bytes_max {
@@ -212,7 +212,9 @@ mod tests {
         clients.configure(&Config::new());
         let add = || {
             let (addr, laddr) = (nowhere.clone(), nowhere.clone());
-            clients.add(Arrival { addr, laddr, fd: -1, now_ms: 0 }).expect("there is room")
+            clients
+                .add(Arrival { addr, laddr, fd: -1, now_ms: 0, marks: 0 })
+                .expect("there is room")
         };
         let (one, two) = (add(), add());
         assert!(clients.len() == 2 && clients.find(two.id).is_some());

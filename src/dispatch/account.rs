@@ -95,7 +95,7 @@ impl Account {
     ) {
         let has_run = self.ran.len() > before.ran;
         if session.out.errors() != before.errors {
-            note_error(session, stats, before, id, has_run);
+            note_error(session, stats, before, id, has_run, args());
         }
         // A client that sends MONITOR watches from here on.
         self.monitored |= session.monitors;
@@ -133,8 +133,19 @@ impl Account {
 
 /// Counts the error that a request was replied.
 #[cold]
-fn note_error(session: &mut Session, stats: &Stats, before: Before, id: Option<u16>, ran: bool) {
+fn note_error(
+    session: &mut Session,
+    stats: &Stats,
+    before: Before,
+    id: Option<u16>,
+    ran: bool,
+    args: Args<'_>,
+) {
     let failed = id.map(|id| if ran { Failed::Ran(id) } else { Failed::Rejected(id) });
     let reply = &session.out.buf_mut()[before.start..];
     session.server.errors.count(stats, failed, reply);
+    if let Some(master) = &session.master {
+        let name = args.iter().next().unwrap_or(b"a broken request");
+        master.failed(name, reply, session.server.replication.offset());
+    }
 }

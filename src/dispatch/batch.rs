@@ -149,7 +149,7 @@ pub fn parse_batch(
 /// the command's, as [`Parser::parse_plain`] gave it, or zero. `parts` becomes true if the value
 /// has parts that are looked up. Returns also whether the batch ends here.
 #[inline(always)]
-fn look_up(
+pub fn look_up(
     session: &Session,
     name: u64,
     args: Args<'_>,

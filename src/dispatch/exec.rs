@@ -7,6 +7,7 @@ use crate::clients::output_limits::Verdict;
 use crate::dispatch::account::Account;
 use crate::dispatch::execute::run_one;
 use crate::dispatch::rights;
+use crate::server::Server;
 use crate::session::transaction::{self, Queue, Queued};
 use crate::session::{Context, Session};
 use redstart_engine::Error;
@@ -31,6 +32,7 @@ pub fn exec(context: &mut Context<'_>) -> Result<(), Error> {
     }
     let mut view = match lock(context.session, &queue) {
         Ok(view) => view,
+        Err(_) if context.local.insists => lock_at_last(context.session, &queue),
         Err(busy) => return Err(transaction::abort(context.session, &busy)),
     };
     let watches = std::mem::take(&mut context.session.watches);
@@ -95,6 +97,17 @@ fn run_queue(context: &mut Context<'_>, view: &mut LockedShards, queue: Queue) -
     account.close(session, &local.stats, || Some(last.as_args()));
     large.push(last);
     large
+}
+
+/// The locks of everything that is queued, however long a script holds them.
+#[cold]
+fn lock_at_last(session: &Session, queue: &Queue) -> LockedShards {
+    let Server { engine, registry, .. } = session.server;
+    if queue.requests.iter().any(|queued| registry.at(queued.id).needs_all_shards()) {
+        return engine.keyspace.lock_all();
+    }
+    let queued = queue.requests.iter().flat_map(|queued| queued.keys.iter().map(|key| key.hash));
+    engine.keyspace.lock(queued.chain(session.watches.hashes()))
 }
 
 /// The locks of everything that is queued and watched.

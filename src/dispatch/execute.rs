@@ -40,8 +40,7 @@ pub fn execute_batch(session: &mut Session, worker: &mut Worker, source: Source<
     let server = session.server;
     let now_ns = server.clock.mono_ns();
     worker.turns.batch(now_ns);
-    let mut now = server.clock.moment(now_ns);
-    session.info.active_ms.store(now.mono_ms, Relaxed);
+    let mut now = session.begin_batch(server.clock.moment(now_ns));
     let no_touch = session.info.marks.load(Relaxed) & NO_TOUCH != 0;
     worker.local.begin_batch(&server.engine.keyspace, no_touch);
     let mut batch = std::mem::take(&mut worker.batch);
@@ -137,13 +136,14 @@ fn is_clear(session: &Session, account: &Account) -> bool {
     let server = session.server;
     let of_server = !server.engine.keyspace.busy.is_set()
         && !server.durability.refuses()
-        && !server.evictor.is_asked();
+        && !server.evictor.is_asked()
+        && !server.replication.is_replica();
     let of_client = session.apart.is_none()
         && session.queue.is_none()
         && session.quiet == Quiet::No
         && !session.listens()
         && !session.tracks;
-    of_server && of_client && !account.is_monitored()
+    (of_server || session.master.is_some()) && of_client && !account.is_monitored()
 }
 
 /// Whether nobody has changed the users, or paused commands: once that was replied to, nothing runs
@@ -245,7 +245,7 @@ fn execute_once(
     if let Err(error) = gate(session, registered) {
         return reject(session, worker, registered.command, error);
     }
-    if server.evictor.is_asked() {
+    if server.evictor.is_asked() && session.master.is_none() {
         match memory_gate(session, worker, request, source, registered, *now) {
             Room::Enough => {}
             Room::Later => return Flow::Crowded,
@@ -332,7 +332,7 @@ fn run_session_command(
     if !in_transaction {
         tracking::note_session(context.session, registered.command, args, keys);
         // The handler may have taken long.
-        context.now = context.session.server.clock.now();
+        context.now = context.session.moment(context.session.server.clock.now());
     }
 }
 

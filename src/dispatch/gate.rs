@@ -22,6 +22,9 @@ use redstart_scripting::{shebang, unhex};
 #[inline]
 pub fn gate(session: &Session, registered: &Registered) -> Result<(), Error> {
     let (server, command) = (session.server, registered.command);
+    if session.master.is_some() {
+        return Ok(());
+    }
     if session.listens()
         && session.out.protocol() == Protocol::Resp2
         && !command.is(WHILE_SUBSCRIBED)
@@ -39,6 +42,11 @@ pub fn gate(session: &Session, registered: &Registered) -> Result<(), Error> {
             let writes = command.is(RUNS_QUEUE) && session.queues_any(WRITE);
             server.durability.disk_error().filter(|_| writes)
         })
+    {
+        return Err(error);
+    }
+    if server.replication.is_replica()
+        && let Some(error) = server.link.refusal(command, || session.queues_any(WRITE))
     {
         return Err(error);
     }
@@ -60,7 +68,7 @@ pub fn memory_gate(
     let needs = command.is(DENYOOM) || command.is(RUNS_QUEUE) && session.queues_any(DENYOOM);
     let may_need = command.is(RUNS_QUEUE) || command.group == Group::Scripting;
     // A pause keeps every key.
-    if !needs && !may_need || server.pause.is_on() {
+    if !needs && !may_need || server.pause.is_on() || server.link.keeps_all() {
         return Room::Enough;
     }
     let bytes = arguments(&worker.spans, request, source).iter().map(<[u8]>::len).sum();

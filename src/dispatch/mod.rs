@@ -19,6 +19,7 @@ pub mod batch;
 pub mod exec;
 pub mod execute;
 pub mod gate;
+pub mod master;
 pub mod replay;
 pub mod rights;
 pub mod script_host;

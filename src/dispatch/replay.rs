@@ -12,10 +12,11 @@ use crate::dispatch::script_host;
 use crate::durability::{Libraries, Replay};
 use crate::server::Server;
 use crate::session::handlers::Handlers;
-use crate::session::{Context, Session};
+use crate::session::{Context, Session, tracking};
 use crate::system::log;
+use redstart_engine::run::command::Runner;
 use redstart_engine::stats::Stats;
-use redstart_engine::{Error, Now, WorkerState};
+use redstart_engine::{Error, Now, Prepared, WorkerState};
 use redstart_protocol::OwnedArgs;
 use redstart_scripting::library::Catalogue;
 use redstart_scripting::{Existing, Loader};
@@ -82,6 +83,12 @@ impl Replay for Replayer {
         self.scripts.get_or_insert_with(|| Scripts::new(server, handlers)).run(words, db, now)
     }
 
+    fn empty(&mut self) {
+        let (server, handlers) = (self.server, self.handlers);
+        self.loader = None;
+        self.scripts.get_or_insert_with(|| Scripts::new(server, handlers)).flush();
+    }
+
     fn finish(&mut self) {
         match self.loader.take() {
             Some(loader) => loader.publish(),
@@ -110,6 +117,24 @@ impl Scripts {
         session.trust();
         let stats = Arc::new(Stats::new(server.registry.len()));
         Scripts { session, local: WorkerState::new(stats, fastrand::u64(..)) }
+    }
+
+    /// Runs FLUSHALL. What it removes is freed here: before there is more to hold.
+    fn flush(&mut self) {
+        let Scripts { session, local } = self;
+        let Session { server, out, .. } = session;
+        let owned = OwnedArgs::from_slices(&[&b"FLUSHALL"[..]]);
+        let registered = server.registry.resolve_declared(owned.as_args());
+        let registered = registered.expect("FLUSHALL is a command");
+        let Runner::Data(run, _) = registered.runner else { return };
+        let (command, now) = (registered.command, server.clock.now());
+        let prepared = Prepared { command, run, args: owned.as_args(), keys: &[], db: 0 };
+        server.engine.run(local, prepared, now, out);
+        out.clear();
+        local.garbage.clear();
+        tracking::settle(server, local, None);
+        // Events were not asked for: the keys of a replica go by its master.
+        drop(local.take_events());
     }
 
     fn run(&mut self, words: &[&[u8]], db: usize, now: Now) -> Result<(), String> {

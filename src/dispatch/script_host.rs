@@ -151,7 +151,8 @@ impl Host for ScriptHost {
 
     fn refuses_writes(&self) -> Option<Error> {
         let durability = self.server.durability;
-        if durability.refuses() { durability.disk_error() } else { None }
+        let failing = if durability.refuses() { durability.disk_error() } else { None };
+        failing.or_else(|| self.server.link.refuses_writes())
     }
 
     fn refuses_call(

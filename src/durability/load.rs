@@ -78,6 +78,9 @@ pub struct Load<'a> {
     pub loading: &'a Loading,
     /// Takes what the engine cannot do.
     pub replay: &'a mut dyn Replay,
+    /// Keys that were passed over because their types do not exist here; None where they are a
+    /// fault.
+    pub foreign: Option<u64>,
 }
 
 impl Load<'_> {

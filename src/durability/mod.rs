@@ -14,6 +14,7 @@
 //!   recover      what is loaded at the start, and in which order
 //!   load         how our files are loaded
 //!   redis_files  how Redis's files are loaded
+//!   receive      what a master sends: received into a file, and loaded
 //!   replay       what is left to the server: scripts and libraries of functions
 //!   status       the state of the jobs, and INFO
 //!   parts        the parts of the server that all this works on
@@ -33,6 +34,7 @@ mod jobs;
 pub mod keyring;
 mod load;
 mod parts;
+mod receive;
 mod recover;
 mod redis_files;
 mod replay;
@@ -48,6 +50,7 @@ pub use disk::directory::{Directory, check_regular, remedy};
 pub use gate::STILL_LOADING;
 pub use jobs::IfRewriting;
 pub use parts::{Libraries, Parts};
+pub use receive::Loaded;
 pub use recover::Reload;
 pub use redis_files::{looks_like_rdb, read_manifest};
 pub use replay::{Replay, can_replay};

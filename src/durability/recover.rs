@@ -39,7 +39,7 @@ impl Durability {
         let logs = self.parts.config.read().is(Setting::Appendonly);
         let began = Instant::now();
         self.loading.began_ms.store(self.parts.now_ms(), Relaxed);
-        let mut load = Load { parts: &self.parts, loading: &self.loading, replay };
+        let mut load = Load { parts: &self.parts, loading: &self.loading, replay, foreign: None };
         let loaded = self.loading.progress.watch("Loading", Audience::Log, || {
             if logs { self.load_log(&mut load) } else { self.load_snapshot(&mut load, None) }
         });
@@ -176,7 +176,7 @@ impl Durability {
         let engine = self.parts.engine;
         engine.set_listening(false);
         engine.keyspace.clear();
-        let mut load = Load { parts: &self.parts, loading: &self.loading, replay };
+        let mut load = Load { parts: &self.parts, loading: &self.loading, replay, foreign: None };
         let result = if what == Reload::Log {
             let plan = Plan::of(&prefix, &directory.list()?);
             load.log(&directory, &prefix, &plan).map(|end| {

@@ -9,8 +9,8 @@ use crate::system::log;
 use redstart_config::Setting;
 use redstart_engine::driver::Driver;
 use redstart_persistence::aof::{self, Next, Role, Words, manifest_line};
-use redstart_persistence::fault::twice;
-use redstart_persistence::rdb::{Found, Input, Reader, envelope, is_rdb};
+use redstart_persistence::fault::{shown, twice};
+use redstart_persistence::rdb::{About, Found, Input, Reader, envelope, is_rdb};
 use redstart_persistence::record::Builder;
 use redstart_persistence::storage::Storage;
 use redstart_persistence::{Fault, ReadError};
@@ -27,9 +27,29 @@ pub fn load_rdb(load: &mut Load<'_>, storage: &dyn Storage, name: &str) -> Resul
         Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         opened => opened?,
     };
-    let input = read_rdb(load, input, Expired::Drop)?;
+    read_whole(load, input, Expired::Drop).map(drop)
+}
+
+/// Loads an RDB file that a master has sent; returns the database that is selected where the stream
+/// behind it begins, if the file says so.
+pub fn load_stream(
+    load: &mut Load<'_>,
+    storage: &dyn Storage,
+    name: &str,
+) -> Result<Option<usize>, ReadError> {
+    let input = open(load, storage, name)?;
+    read_whole(load, input, Expired::Keep).map(|about| about.stream_db)
+}
+
+/// Reads an RDB file behind which nothing may follow.
+fn read_whole(
+    load: &mut Load<'_>,
+    input: Input<'static>,
+    expired: Expired,
+) -> Result<About, ReadError> {
+    let (input, about) = read_rdb(load, input, expired)?;
     if input.is_empty() {
-        Ok(())
+        Ok(about)
     } else {
         Err(input.fault(input.at(), "there are bytes behind its end"))
     }
@@ -47,10 +67,10 @@ fn read_rdb(
     load: &mut Load<'_>,
     input: Input<'static>,
     expired: Expired,
-) -> Result<Input<'static>, ReadError> {
+) -> Result<(Input<'static>, About), ReadError> {
     let (engine, clock, loading) = (load.parts.engine, load.parts.clock, load.loading);
     let (options, hasher) = (&engine.options, engine.keyspace.hasher());
-    let mut reader = Reader::new(input)?;
+    let mut reader = Reader::new(input)?.passes_over_foreign(load.foreign.is_some());
     let (mut entries, mut counted) = (Vec::with_capacity(BATCH), reader.at());
     // Where each of the entries lies in the file.
     let mut places = Vec::with_capacity(BATCH);
@@ -72,8 +92,8 @@ fn read_rdb(
                     loading.expired.fetch_add(1, Relaxed);
                 }
             }
-            // A reader that does not pass over foreign values refuses them.
-            Some(Found::Foreign(..)) | None => {}
+            Some(Found::Foreign(db, key, what)) => pass_over(load, db, &key, &what),
+            None => {}
         }
         if ended || entries.len() >= BATCH {
             loading.progress.keys.fetch_add(entries.len() as u64, Relaxed);
@@ -87,8 +107,22 @@ fn read_rdb(
         }
         if ended {
             log_about(&reader);
-            return Ok(reader.into_input());
+            let about = reader.about().clone();
+            return Ok((reader.into_input(), about));
         }
+    }
+}
+
+/// Foreign keys that are logged one by one.
+const FOREIGN_LOGGED: u64 = 10;
+
+/// Leaves out a key whose type does not exist here.
+fn pass_over(load: &mut Load<'_>, db: usize, key: &[u8], what: &str) {
+    let count = load.foreign.map_or(1, |count| count + 1);
+    load.foreign = Some(count);
+    if count <= FOREIGN_LOGGED {
+        let key = shown(key);
+        log::warning(format_args!("The key {key} of database {db} is left out: {what}"));
     }
 }
 
@@ -233,7 +267,7 @@ impl Files {
     ) -> Result<Option<Torn>, ReadError> {
         let mut input = open(load, &self.directory, name)?;
         if let Some(b'R' | b'V') = input.peek()? {
-            input = read_rdb(load, input, Expired::Keep)?;
+            (input, _) = read_rdb(load, input, Expired::Keep)?;
         }
         // Each file begins in the first database.
         driver.db = 0;

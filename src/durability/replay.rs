@@ -31,6 +31,10 @@ pub trait Replay {
     /// Why nothing could be run. A script that ended with an error did so the first time, too.
     fn run_script(&mut self, words: &[&[u8]], db: usize, now: Now) -> Result<(), String>;
 
+    /// Drops all keys and libraries, as FLUSHALL does: whoever watches a key or keeps a copy of one
+    /// learns of it.
+    fn empty(&mut self);
+
     /// Everything has been loaded: the libraries added so far become the server's.
     fn finish(&mut self);
 }

@@ -12,6 +12,7 @@ use crate::session::Session;
 #[inline]
 pub fn run_shared(session: &mut Session, worker: &mut Worker, input: &mut [u8]) {
     match session.memcached {
+        None if session.master.is_some() => dispatch::master::run_shared(session, worker, input),
         None => dispatch::run_shared(session, worker, input),
         Some(_) => memcached::run_shared(session, worker, input),
     }
@@ -21,6 +22,7 @@ pub fn run_shared(session: &mut Session, worker: &mut Worker, input: &mut [u8]) 
 #[inline]
 pub fn run_kept(session: &mut Session, worker: &mut Worker) {
     match session.memcached {
+        None if session.master.is_some() => dispatch::master::run_kept(session, worker),
         None => dispatch::run_kept(session, worker),
         Some(_) => memcached::run_kept(session, worker),
     }

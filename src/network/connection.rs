@@ -5,7 +5,7 @@
 //! request that is not whole yet is kept by the connection. So an idle connection holds no buffer.
 
 use crate::clients::address::Address;
-use crate::clients::client::{Arrival, ClientInfo, Hangup};
+use crate::clients::client::{Arrival, ClientInfo, Hangup, MASTER};
 use crate::clients::input_limits::UNAUTHENTICATED_READ;
 use crate::dispatch::worker;
 use crate::durability::Release;
@@ -99,16 +99,19 @@ struct Turn {
 pub fn start(
     server: &'static Server,
     handlers: &'static Handlers,
-    handover: Handover,
+    mut handover: Handover,
     on_end: impl FnOnce(u64) + Send + 'static,
 ) -> Option<(u64, Arc<Mutex<Connection>>)> {
-    let memcached = handover.memcached;
+    let (memcached, master) = (handover.memcached, handover.master.take());
     // A connection that broke meanwhile needs no reply.
-    let (stream, info) = admit(server, handover).ok().flatten()?;
+    let (stream, info) = admit(server, handover, master.is_some()).ok().flatten()?;
     let id = info.id;
     let leave = Leave { server, id, on_end: Some(on_end) };
     let mut session = Session::new(server, handlers, info.clone());
     session.memcached = memcached.then(Box::default);
+    if let Some(master) = master {
+        session.follow(master);
+    }
     let connection = Arc::new(Mutex::new(Connection { stream, session, written: 0 }));
     let hangup = Arc::downgrade(&connection);
     info.belongs_to(hangup);
@@ -274,8 +277,12 @@ impl<F: FnOnce(u64)> Drop for Leave<F> {
 }
 
 /// Sets the socket up, or refuses the client.
-fn admit(server: &Server, handover: Handover) -> io::Result<Option<(Socket, Arc<ClientInfo>)>> {
-    let Handover { stream, addr, memcached } = handover;
+fn admit(
+    server: &Server,
+    handover: Handover,
+    is_master: bool,
+) -> io::Result<Option<(Socket, Arc<ClientInfo>)>> {
+    let Handover { stream, addr, memcached, .. } = handover;
     let refuse = |mut stream: Accepted, text: &str| {
         // Memcached's errors begin with another word than Redis's dash.
         let text = match text.strip_prefix('-') {
@@ -287,7 +294,8 @@ fn admit(server: &Server, handover: Handover) -> io::Result<Option<(Socket, Arc<
         Ok(None)
     };
     // Over TLS it is told why once it understands.
-    if server.clients.admission.refuses(&addr) && !matches!(stream, Accepted::Tls(_)) {
+    let refuses = !is_master && server.clients.admission.refuses(&addr);
+    if refuses && !matches!(stream, Accepted::Tls(_)) {
         return refuse(stream, DENIED);
     }
     let laddr = match stream.tcp() {
@@ -295,7 +303,9 @@ fn admit(server: &Server, handover: Handover) -> io::Result<Option<(Socket, Arc<
         None => addr.clone(),
     };
     let fd = std::os::fd::AsRawFd::as_raw_fd(&stream);
-    let arrival = Arrival { addr, laddr, fd, now_ms: server.clock.now().mono_ms };
+    let now_ms = server.clock.now().mono_ms;
+    let marks = if is_master { MASTER } else { 0 };
+    let arrival = Arrival { addr, laddr, fd, now_ms, marks };
     let Some(info) = server.clients.add(arrival) else {
         return refuse(stream, "-ERR max number of clients reached\r\n");
     };

@@ -2,6 +2,7 @@
 
 use crate::clients::address::Address;
 use crate::network::socket::Accepted;
+use crate::replication::link::stream::Master;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use tokio::sync::mpsc;
@@ -14,6 +15,8 @@ pub struct Handover {
     pub addr: Address,
     /// Whether it speaks memcached's protocol.
     pub memcached: bool,
+    /// Whether its requests are those of this server's master.
+    pub master: Option<Box<Master>>,
 }
 
 /// What the accepting thread knows of a worker.

@@ -8,6 +8,8 @@
 use crate::clients::address::Address;
 use crate::network::handover::{Handover, WorkerHandle};
 use crate::network::socket::Accepted;
+use crate::replication::link::stream::Master;
+use crate::replication::link::wire::Plug;
 use crate::server::settings::{Place, Startup, Talk};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -225,11 +227,32 @@ async fn pause() {
     tokio::time::sleep(Duration::from_millis(10)).await;
 }
 
+/// Gives the connection to this server's master to the least loaded worker.
+pub fn hand_over_master(
+    workers: &[Arc<WorkerHandle>],
+    plug: Plug,
+    addr: Address,
+    master: Box<Master>,
+) {
+    let stream = match plug {
+        Plug::Tcp(stream) => Accepted::Tcp(stream),
+        Plug::Unix(stream) => Accepted::Unix(stream),
+    };
+    let (memcached, master) = (false, Some(master));
+    let worker = least_loaded(workers);
+    worker.load.fetch_add(1, Relaxed);
+    let _ = worker.queue.send(Handover { stream, addr, memcached, master });
+}
+
+fn least_loaded(workers: &[Arc<WorkerHandle>]) -> &WorkerHandle {
+    let least = workers.iter().min_by_key(|worker| worker.load.load(Relaxed));
+    least.expect("there is at least one worker")
+}
+
 /// Gives a connection to the least loaded worker.
 pub fn hand_over(workers: &[Arc<WorkerHandle>], stream: Accepted, addr: Address, memcached: bool) {
-    let least = workers.iter().min_by_key(|worker| worker.load.load(Relaxed));
-    let worker = least.expect("there is at least one worker");
+    let worker = least_loaded(workers);
     worker.load.fetch_add(1, Relaxed);
     // A worker ends only with the process.
-    let _ = worker.queue.send(Handover { stream, addr, memcached });
+    let _ = worker.queue.send(Handover { stream, addr, memcached, master: None });
 }

@@ -133,7 +133,8 @@ fn serve_one(connection: &mut Connection, worker: &mut Worker) {
         return;
     }
     let Connection { stream, session, .. } = &mut *connection;
-    if session.is_waiting() || session.closing {
+    // What a master sends would wait for what this thread holds.
+    if session.is_waiting() || session.closing || session.master.is_some() {
         return;
     }
     // What was read before goes first: much of it is taken in pieces.

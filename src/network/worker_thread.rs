@@ -184,9 +184,12 @@ async fn tick(server: &'static Server, index: usize, workers: usize) {
             let began_ns = server.clock.mono_ns();
             let now = server.clock.moment(began_ns);
             let more = worker::with(|worker| {
-                let mut more = server.engine.expire(&mut worker.local, index, workers, now);
+                // A replica's keys go when its master says so.
+                let follows = server.replication.is_replica();
+                let mut more =
+                    !follows && server.engine.expire(&mut worker.local, index, workers, now);
                 worker.local.stats.expiry_ns.add(server.clock.mono_ns() - began_ns);
-                let evicts = index == 0 && !server.pause.is_on();
+                let evicts = index == 0 && !server.pause.is_on() && !server.link.keeps_all();
                 let log_bytes = server.durability.log_buffer();
                 let Server { engine, evictor, .. } = server;
                 more |= evicts && evictor.shrink(engine, &mut worker.local, log_bytes, now);

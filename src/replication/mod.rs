@@ -8,6 +8,7 @@
 //! ```text
 //!   mod      the role, the identity of the stream, its offset
 //!   stream   the bytes of the stream: what replicas have yet to get, and the backlog
+//!   link     the master, if there is one
 //!   feed     effects as words of the stream
 //!   words    what the words are, so that old servers understand them
 //! ```
@@ -25,6 +26,7 @@
 //! others pass over: `REPLCONF capa` and a text whose beginning is [`words::WRAPPED`].
 
 mod id;
+pub mod link;
 pub mod words;
 
 pub use id::{Id, Ids};
@@ -60,6 +62,7 @@ pub struct Replication {
     ids: Mutex<Ids>,
     /// Held while what came from a master is applied and passed on.
     applying: Mutex<()>,
+    offset: std::sync::atomic::AtomicU64,
 }
 
 impl Replication {
@@ -70,6 +73,7 @@ impl Replication {
             master: Mutex::default(),
             ids: Mutex::new(Ids::new()),
             applying: Mutex::default(),
+            offset: Default::default(),
         }
     }
 
@@ -96,7 +100,7 @@ impl Replication {
 
     /// How many bytes of the stream there were: made here, or, by a replica, applied.
     pub fn offset(&self) -> u64 {
-        todo!()
+        self.offset.load(Relaxed)
     }
 
     /// Becomes the replica of another server: from now on the stream is the master's. The id and
@@ -121,15 +125,14 @@ impl Replication {
     /// The link has loaded a full sync: the stream is another one, and is at `offset`. There is a
     /// backlog from now on; replicas of this server are disconnected, and begin anew.
     pub fn adopt(&self, id: Id, offset: u64) {
-        let _ = (id, offset);
-        todo!()
+        self.ids.lock().id = id;
+        self.offset.store(offset, Relaxed);
     }
 
     /// The master goes on with the stream under a new id (`+CONTINUE id`): the old one counts up to
     /// here. Replicas of this server are disconnected, so that they learn of it.
     pub fn continue_as(&self, id: Id) {
-        let _ = id;
-        todo!()
+        self.ids.lock().shift_to(id, self.offset());
     }
 
     /// Held by the link from before it applies something of the stream until it has passed it on:
@@ -142,7 +145,6 @@ impl Replication {
     /// count. They are whole commands, and a transaction (MULTI ... EXEC) comes as a whole. The
     /// caller holds [`Replication::applying`].
     pub fn pass_on(&self, bytes: &[u8]) {
-        let _ = bytes;
-        todo!()
+        self.offset.fetch_add(bytes.len() as u64, Relaxed);
     }
 }

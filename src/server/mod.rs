@@ -19,6 +19,7 @@ use crate::notify::invalidation::Tracking;
 use crate::notify::monitor::Monitors;
 use crate::notify::pubsub::PubSub;
 use crate::replication::Replication;
+use crate::replication::link::Link;
 use crate::server::rebinder::Rebinder;
 use crate::system::allocator;
 use crate::system::clock::Clock;
@@ -91,6 +92,8 @@ pub struct Server {
     pub durability: &'static Durability,
     /// This server as a master of others, and as a replica of one.
     pub replication: &'static Replication,
+    /// The link to a master.
+    pub link: &'static Link,
     /// The pause of commands, if there is one.
     pub pause: &'static Pause,
     /// Somebody asked the server to stop.

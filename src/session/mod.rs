@@ -15,6 +15,7 @@ use crate::access::user::User;
 use crate::clients::client::{ClientInfo, KeptFor, is_plain};
 use crate::clients::held::UNCOUNTED;
 use crate::clients::output_limits::Verdict;
+use crate::replication::link::stream::Master;
 use crate::server::Server;
 use crate::session::blocked::Blocked;
 use crate::session::fieldsets::Fieldsets;
@@ -78,6 +79,9 @@ pub struct Session {
     pub parser: Parser,
     /// What decodes the requests of a client of the memcached port.
     pub memcached: Option<Box<Decoder>>,
+    /// What else there is of a session whose requests are those of this server's master: they pass
+    /// all gates, and nothing is replied to them.
+    pub master: Option<Box<Master>>,
     /// How many more bytes the request in `input` wants at least.
     pub wanted: usize,
     /// Whether the connection ends once the output is written.
@@ -177,6 +181,7 @@ impl Session {
             lacks_room: false,
             parser: Parser::default(),
             memcached: None,
+            master: None,
             wanted: 0,
             closing: false,
             wait: Duration::ZERO,
@@ -225,6 +230,20 @@ impl Session {
             self.info.close_for_output(bytes);
         }
         if self.info.is_ended() { Verdict::Closes } else { verdict }
+    }
+
+    /// Requests run now; returns [`Session::moment`].
+    #[inline]
+    pub fn begin_batch(&self, present: Now) -> Now {
+        self.info.active_ms.store(present.mono_ms, Relaxed);
+        self.moment(present)
+    }
+
+    /// The moment at which its requests run: for those of a master, one at which nothing has
+    /// expired.
+    #[inline]
+    pub fn moment(&self, present: Now) -> Now {
+        if self.master.is_some() { present.replaying() } else { present }
     }
 
     /// Selects a database.

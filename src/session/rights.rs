@@ -3,6 +3,7 @@
 use crate::access::selector::{Name, allows_channel};
 use crate::access::user::User;
 use crate::notify::pubsub::Kind;
+use crate::replication::link::stream::Master;
 use crate::session::Session;
 use std::sync::Arc;
 
@@ -21,6 +22,17 @@ impl Session {
         self.become_user(self.access.unlimited());
     }
 
+    /// What is sent here is what this server's master does.
+    pub fn follow(&mut self, mut master: Box<Master>) {
+        self.trust();
+        self.out.allow_rest(false);
+        self.select(master.db());
+        master.belongs_to(self.info.clone());
+        self.input.extend_from_slice(&std::mem::take(&mut master.first));
+        self.input_waits = !self.input.is_empty();
+        self.master = Some(master);
+    }
+
     /// The client is again who it was when it connected.
     pub fn forget_user(&mut self) {
         let default = self.access.default_user();
@@ -34,6 +46,11 @@ impl Session {
     pub fn follow_user(&mut self) {
         let version = self.access.version();
         if self.user_version == version {
+            return;
+        }
+        if self.master.is_some() {
+            // It may do everything, as no user of this server's.
+            self.user_version = version;
             return;
         }
         match self.access.find(&self.user.name).filter(|user| user.id == self.user.id) {

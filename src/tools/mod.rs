@@ -1,4 +1,4 @@
-//! The subcommands of the command line, such as `redstart check`. None of them needs a server.
+//! The subcommands of the command line, such as `redstart check`. None of them is a server.
 
 pub mod check;
 pub mod command_line;
@@ -6,6 +6,7 @@ pub mod convert;
 mod duplicate_keys;
 mod file;
 mod for_load;
+pub mod migrate;
 pub mod ping;
 mod repair;
 
@@ -26,6 +27,7 @@ pub static TOOLS: &[Tool] = &[
     Tool { name: "ping", run: ping::run, declared: ping::declared },
     Tool { name: "check", run: check::run, declared: check::declared },
     Tool { name: "convert", run: convert::run, declared: convert::declared },
+    Tool { name: "migrate", run: migrate::run, declared: migrate::declared },
     Tool {
         name: "completions",
         run: command_line::complete,

@@ -27,11 +27,10 @@ const INSTEAD: &[(&str, &str)] = &[
     ("commandlog-large-", "slow commands are noted (SLOWLOG), large ones are not"),
     ("cluster-", "there is no cluster"),
     ("slot-migration-", "there is no cluster"),
-    ("master", "there is no replication"),
     ("min-replicas-", "there is no replication"),
     ("repl", "there is no replication"),
     ("dual-channel-", "there is no replication"),
-    ("tls-client-", "there is no replication"),
+    ("tls-client-", "the key must be readable without a password"),
     ("tls-dh-params-file", "keys are exchanged on elliptic curves only"),
     ("tls-auto-reload-interval", "set `tls-cert-file` again to read its files anew"),
 ];

@@ -260,6 +260,25 @@ impl Config {
         }
     }
 
+    /// The host and the port of the master that is followed, if one is.
+    pub fn primary(&self) -> Option<(String, u16)> {
+        let Value::Words(words) = self.value(Setting::Replicaof) else {
+            wrong_kind(Setting::Replicaof)
+        };
+        let [host, port] = &words[..] else { return None };
+        let port = std::str::from_utf8(port).ok()?.parse().ok()?;
+        Some((String::from_utf8_lossy(host).into_owned(), port))
+    }
+
+    /// Sets the master that is followed, if one is.
+    pub fn set_primary(&mut self, primary: Option<(&str, u16)>) {
+        let words = primary.map_or(Vec::new(), |(host, port)| {
+            vec![host.as_bytes().to_vec(), port.to_string().into_bytes()]
+        });
+        self.current[Setting::Replicaof as usize] = Value::Words(words);
+        self.touched[Setting::Replicaof as usize] = true;
+    }
+
     /// The limits of normal clients, replicas and subscribers.
     pub fn output_limits(&self) -> [OutputLimit; 3] {
         match self.value(Setting::ClientOutputBufferLimit) {

@@ -60,6 +60,8 @@ fn text(old: &[u8], config: &Config, users: &[Vec<u8>]) -> Vec<u8> {
                 written.insert(setting);
                 lines.push(line.to_vec());
             }
+            // No master has no line: other servers would not read it.
+            Some((Setting::Replicaof, _)) if config.primary().is_none() => {}
             Some((setting, name)) if written.insert(setting) => {
                 lines.push(directive(config, setting, name));
             }

@@ -7,8 +7,8 @@
 //! `http-bind`, `http-hosts`, `encryption-key-file`, `encryption-plain-files`, `sandbox`,
 //! `stats-prefixes`, `quota`, `memcached-port` and `memcached-item-size-max`. A
 //! parameter without effect is accepted, so that a redis.conf or valkey.conf as it is starts the
-//! server. One that promises what the server cannot do (replication, a cluster) is refused unless
-//! it has its default.
+//! server. One that promises what the server cannot do (a cluster) is refused unless it has its
+//! default.
 
 use crate::check::{
     any, is_directory_name, is_file_name, is_host_name, is_locale, is_node_address, is_node_name,
@@ -25,7 +25,6 @@ const ULONG: i128 = u64::MAX as i128;
 const MIB: i128 = 1 << 20;
 
 const NO_CLUSTER: &str = "cluster mode is not supported";
-const NO_REPLICATION: &str = "replication is not supported";
 const NO_LOG_FORMAT: &str = "the log has one format";
 const NO_MPTCP: &str = "multipath TCP is not supported";
 const NO_RDMA: &str = "RDMA is not supported";
@@ -350,9 +349,9 @@ parameters! {
     LuaEnableDeprecatedApi = param("lua-enable-deprecated-api", "no", YesNo)
         .hidden().immutable().without_effect();
     Masterauth = param("masterauth", "", Text(any))
-        .alias("primaryauth").sensitive().without_effect();
+        .alias("primaryauth").sensitive();
     Masteruser = param("masteruser", "", Text(any))
-        .alias("primaryuser").sensitive().without_effect();
+        .alias("primaryuser").sensitive();
     MaxNewConnectionsPerCycle = param("max-new-connections-per-cycle", "10", Integer(1, 1000))
         .without_effect();
     MaxNewTlsConnectionsPerCycle = param("max-new-tls-connections-per-cycle", "1", Integer(1, 1000))
@@ -422,28 +421,28 @@ parameters! {
     ReplMptcp = param("repl-mptcp", "no", YesNo).immutable().without_effect();
     ReplPingReplicaPeriod = param("repl-ping-replica-period", "10", Integer(1, INT))
         .alias("repl-ping-slave-period").without_effect();
-    ReplTimeout = param("repl-timeout", "60", Integer(1, INT)).without_effect();
+    ReplTimeout = param("repl-timeout", "60", Integer(1, INT));
     ReplicaAnnounceIp = param("replica-announce-ip", "", Text(any))
-        .alias("slave-announce-ip").without_effect();
+        .alias("slave-announce-ip");
     ReplicaAnnouncePort = param("replica-announce-port", "0", Integer(0, 65_535))
-        .alias("slave-announce-port").without_effect();
-    ReplicaAnnounced = param("replica-announced", "yes", YesNo).without_effect();
+        .alias("slave-announce-port");
+    ReplicaAnnounced = param("replica-announced", "yes", YesNo);
     ReplicaFullSyncBufferLimit = param("replica-full-sync-buffer-limit", "0", Memory(0, LONG))
         .without_effect();
     ReplicaIgnoreDiskWriteErrors = param("replica-ignore-disk-write-errors", "no", YesNo)
         .without_effect();
     ReplicaIgnoreMaxmemory = param("replica-ignore-maxmemory", "yes", YesNo)
-        .alias("slave-ignore-maxmemory").without_effect();
+        .alias("slave-ignore-maxmemory");
     ReplicaLazyFlush = param("replica-lazy-flush", "no", YesNo)
         .alias("slave-lazy-flush").without_effect();
     ReplicaPriority = param("replica-priority", "100", Integer(0, INT))
-        .alias("slave-priority").without_effect();
+        .alias("slave-priority");
     ReplicaReadOnly = param("replica-read-only", "yes", YesNo)
-        .alias("slave-read-only").without_effect();
+        .alias("slave-read-only");
     ReplicaServeStaleData = param("replica-serve-stale-data", "yes", YesNo)
-        .alias("slave-serve-stale-data").without_effect();
+        .alias("slave-serve-stale-data");
     Replicaof = param("replicaof", "", Primary)
-        .alias("slaveof").immutable().refused(NO_REPLICATION);
+        .alias("slaveof").immutable();
     Requirepass = param("requirepass", "", Text(any)).sensitive();
     Sandbox = param("sandbox", "no", YesNo).immutable();
     SanitizeDumpPayload = param("sanitize-dump-payload", "no", Choice(&["no", "yes", "clients"]))
@@ -496,8 +495,8 @@ parameters! {
     TlsCertFile = param("tls-cert-file", "", Text(any));
     TlsCiphers = param("tls-ciphers", "", Text(any));
     TlsCiphersuites = param("tls-ciphersuites", "", Text(any));
-    TlsClientCertFile = param("tls-client-cert-file", "", Text(any)).without_effect();
-    TlsClientKeyFile = param("tls-client-key-file", "", Text(any)).without_effect();
+    TlsClientCertFile = param("tls-client-cert-file", "", Text(any));
+    TlsClientKeyFile = param("tls-client-key-file", "", Text(any));
     TlsClientKeyFilePass = param("tls-client-key-file-pass", "", Text(any))
         .sensitive().without_effect();
     TlsCluster = param("tls-cluster", "no", YesNo).refused(NO_CLUSTER);
@@ -507,7 +506,7 @@ parameters! {
     TlsPort = param("tls-port", "0", Integer(0, 65_535));
     TlsPreferServerCiphers = param("tls-prefer-server-ciphers", "no", YesNo);
     TlsProtocols = param("tls-protocols", "", Text(any));
-    TlsReplication = param("tls-replication", "no", YesNo).refused(NO_REPLICATION);
+    TlsReplication = param("tls-replication", "no", YesNo);
     TlsSessionCacheSize = param("tls-session-cache-size", "20480", Integer(0, INT));
     TlsSessionCacheTimeout = param("tls-session-cache-timeout", "300", Integer(0, INT));
     TlsSessionCaching = param("tls-session-caching", "yes", YesNo);

@@ -179,7 +179,6 @@ fn wrong_values_and_their_reasons() {
         ),
         ("Daemonize", "yes", "can't set immutable config"),
         ("dir", ".", "can't set protected config"),
-        ("tls-replication", "yes", "replication is not supported"),
     ] {
         let known =
             if name == "Daemonize" { name } else { Setting::find(name.as_bytes()).unwrap().1 };
@@ -302,7 +301,6 @@ fn lines_that_end_the_start() {
         ("appenddirname a/b", "appenddirname can't be a path, just a dirname"),
         ("dir no-such-directory", "No such file or directory"),
         ("replicaof a b", "Invalid master port"),
-        ("replicaof 127.0.0.1 6379", "replication is not supported"),
         ("cluster-enabled yes", "cluster mode is not supported"),
         ("sentinel monitor x", "sentinel directive while not in sentinel mode"),
         ("user", bad),

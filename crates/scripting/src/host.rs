@@ -75,7 +75,7 @@ pub trait Host {
     /// What the command replies instead.
     fn session_command(&self, id: u16, args: Args<'_>, unit: Unit<'_>) -> Result<(), Error>;
 
-    /// The error for a script that wants to write while the disk fails.
+    /// The error for a script that wants to write while the disk fails, or on a replica.
     fn refuses_writes(&self) -> Option<Error> {
         None
     }

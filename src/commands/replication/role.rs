@@ -8,9 +8,19 @@ pub static ROLE: SessionCommand = declare("role", Group::Server, Arity::Exactly(
     .flags(NOSCRIPT | LOADING | STALE | FAST | DANGEROUS | ADMIN_CATEGORY)
     .since("2.8.12")
     .complexity("O(1)")
-    .summary("Returns that the server is a master, its offset and its replicas: none.")
+    .summary("Returns whether the server is a master or a replica, its offset and the others.")
     .run(|context, _| {
+        let server = context.session.server;
         let out = &mut context.session.out;
+        if let Some(master) = server.replication.master_address() {
+            out.array(5);
+            out.bulk(b"slave");
+            out.bulk(master.host.as_bytes());
+            out.integer(i64::from(master.port));
+            out.bulk(server.link.status().phase.name().as_bytes());
+            out.integer(server.replication.offset() as i64);
+            return Ok(());
+        }
         out.array(3);
         out.bulk(b"master");
         out.integer(0);

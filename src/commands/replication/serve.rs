@@ -31,6 +31,10 @@ const SAID_OF_ITSELF: [&str; 9] = [
 ];
 
 fn replconf(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
+    if let Some(master) = &mut context.session.master {
+        master.asks |= args.get(1).is_some_and(|option| is(option, "getack"));
+        return Ok(());
+    }
     if args.len().is_multiple_of(2) {
         return Err(Error::SYNTAX);
     }

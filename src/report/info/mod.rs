@@ -5,6 +5,7 @@
 
 mod counts;
 mod memory;
+mod replica;
 mod server;
 
 use crate::report::usage::Usage;

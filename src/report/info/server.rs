@@ -1,5 +1,6 @@
 //! The sections about the server itself: what it is, its clients and threads, its time.
 
+use super::replica::replica;
 use super::{Facts, Lines};
 use crate::clients::client::ClientInfo;
 use crate::clients::pause::PauseMode;
@@ -158,7 +159,10 @@ pub fn threads(lines: &mut Lines, facts: &Facts) {
 }
 
 pub fn replication(lines: &mut Lines, facts: &Facts) {
-    lines.put("role", "master");
+    match facts.server.replication.is_replica() {
+        true => replica(lines, facts.server, facts.now.mono_ms),
+        false => lines.put("role", "master"),
+    }
     lines.put("connected_slaves", 0);
     lines.put("master_failover_state", "no-failover");
     lines.put("master_replid", &facts.server.run_id);

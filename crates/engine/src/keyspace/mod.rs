@@ -104,6 +104,8 @@ pub struct Keyspace {
     hasher: Hasher,
     escalation: Escalation,
     expiry_paused: AtomicBool,
+    /// Whether a master says when keys are gone whose time has come.
+    expiry_follows: AtomicBool,
     /// What writers encode old values into for a snapshot.
     buffers: Buffers,
     /// Whether a script holds shards for so long that clients do not wait for them.
@@ -129,6 +131,7 @@ impl Keyspace {
             hasher: Hasher::new(seed),
             escalation: Escalation::default(),
             expiry_paused: AtomicBool::new(false),
+            expiry_follows: AtomicBool::new(false),
             buffers: Buffers::default(),
             busy: Busy::default(),
             fences: Fences::default(),
@@ -148,6 +151,18 @@ impl Keyspace {
     /// Whether expired entries are left where they are.
     pub(crate) fn is_expiry_paused(&self) -> bool {
         self.expiry_paused.load(Relaxed)
+    }
+
+    /// Sets whether a master says when keys are gone whose time has come, as a replica's does.
+    /// Until then such a key stays, though a read does not see it; fields and members that expire
+    /// by themselves stay and are seen.
+    pub fn set_expiry_follows(&self, follows: bool) {
+        self.expiry_follows.store(follows, Relaxed);
+    }
+
+    /// Whether a master says when keys are gone whose time has come.
+    pub(crate) fn expiry_follows(&self) -> bool {
+        self.expiry_follows.load(Relaxed)
     }
 
     /// Sets the quotas, once, before any key is there.

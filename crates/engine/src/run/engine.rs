@@ -134,6 +134,15 @@ impl Engine {
         }
     }
 
+    /// Locks what a request needs, however long a script holds it.
+    #[cold]
+    pub fn lock_at_last(&'static self, command: &Command, keys: &[KeyAt]) -> LockedShards {
+        match command.is(WHOLE_KEYSPACE | WALKS) {
+            true => self.keyspace.lock_all(),
+            false => self.keyspace.lock(keys.iter().map(|key| key.hash)),
+        }
+    }
+
     /// The next waiter's place in its queues; the shards of its keys are locked.
     pub(crate) fn next_waiter(&self) -> u64 {
         self.waiters.fetch_add(1, Relaxed) + 1

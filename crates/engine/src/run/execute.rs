@@ -59,6 +59,7 @@ impl Engine {
     ) {
         let mut view = match self.lock(request.command, request.keys) {
             Ok(view) => view,
+            Err(_) if local.insists => self.lock_at_last(request.command, request.keys),
             Err(busy) => return busy.write(reply),
         };
         let mark = request.command.is(WALKS).then(|| reply.mark());

@@ -85,14 +85,19 @@ impl<'a> KeyAccess<'a> {
     }
 
     /// Removes what is due of an entry, so that no command sees it. Returns where the rest is.
-    /// While expiry is paused, a read leaves an entry where it is and does not see it.
+    /// While expiry is paused or follows a master, a read leaves an entry where it is and does not
+    /// see it.
     #[cold]
     fn expire(&mut self, key: Key<'_>, slot: Slot) -> Option<Slot> {
         let (hash, hasher, now_ms) = (key.hash, self.view.keyspace().hasher(), self.now.mono_ms);
-        let keeps = self.view.keyspace().is_expiry_paused() && !self.local.writes;
+        let follows = self.view.keyspace().expiry_follows() && !self.local.writes;
+        let keeps = follows || self.view.keyspace().is_expiry_paused() && !self.local.writes;
         let db = self.view.shard(key.hash).db_mut(self.db);
         if keeps && (1..=now_ms).contains(&db.table().at(slot).deadline_ms()) {
             return None;
+        }
+        if follows {
+            return Some(slot);
         }
         match db.expire_at(hash, slot, now_ms, hasher, usize::MAX) {
             Some(Due::Entry(entry)) => {

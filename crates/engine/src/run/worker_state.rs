@@ -58,6 +58,9 @@ pub struct WorkerState {
     pub in_script: bool,
     /// Whether the client may not have keys looked up that the command does not name.
     pub denies_reach: bool,
+    /// Whether the request waits for its shards however long a script holds them: what a master has
+    /// sent must run.
+    pub insists: bool,
     /// What this worker knows of prefixes, while runs are counted by them; and of which rule.
     pub(crate) prefixes: Option<Box<Known>>,
     pub(crate) prefixes_version: u64,
@@ -128,6 +131,7 @@ impl WorkerState {
             lacks_room: false,
             in_script: false,
             denies_reach: false,
+            insists: false,
             prefixes: None,
             prefixes_version: 0,
             counting: None,

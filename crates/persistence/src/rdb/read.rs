@@ -28,6 +28,8 @@ pub struct About {
     pub version: Version,
     /// The name and version of the server that wrote it, if the file says so.
     pub writer: Option<String>,
+    /// The database that is selected in the stream of the server that wrote it, if it says so.
+    pub stream_db: Option<usize>,
     /// Keys so far.
     pub entries: u64,
     /// Libraries of functions so far.
@@ -42,7 +44,7 @@ impl About {
     fn new(version: Version) -> About {
         let (entries, libraries, empty) = (0, 0, 0);
         let passed_over = BTreeMap::new();
-        About { version, writer: None, entries, libraries, empty, passed_over }
+        About { version, writer: None, stream_db: None, entries, libraries, empty, passed_over }
     }
 
     fn pass_over(&mut self, what: String) {
@@ -214,6 +216,12 @@ impl<'a> Reader<'a> {
                     b"redis-ver" => "Redis",
                     b"valkey-ver" => "Valkey",
                     b"redstart-ver" => "Redstart",
+                    b"repl-stream-db" => {
+                        let db = std::str::from_utf8(&text).ok().and_then(|db| db.parse().ok());
+                        let most = builder.options.databases();
+                        self.about.stream_db = db.filter(|db| *db < most);
+                        return Ok(None);
+                    }
                     _ => return Ok(None),
                 };
                 self.about.writer = Some(format!("{server} {}", String::from_utf8_lossy(&text)));
