@@ -170,7 +170,11 @@ impl Attempt {
         let answer = handshake::ask(&mut wire, from)?;
         match answer {
             Answer::Continues { id } => self.go_on(link, id, from)?,
-            Answer::Full { id, offset } => self.sync(link, wiring, &mut wire, id, offset)?,
+            Answer::Full { id, offset, db } => {
+                let databases = link.parts.engine.options.databases();
+                let db = db.filter(|db| *db < databases);
+                self.sync(link, wiring, &mut wire, Begin { id, offset, db })?;
+            }
         }
         self.apply(link, wiring, wire, patience)
     }
@@ -209,9 +213,9 @@ impl Attempt {
         link: &'static Link,
         wiring: &Wiring,
         wire: &mut Wire,
-        id: Id,
-        offset: u64,
+        begin: Begin,
     ) -> io::Result<()> {
+        let Begin { id, offset, db } = begin;
         self.enter(link, Phase::Sync);
         log::notice(format_args!("Full resync from master: {}:{offset}", id.escape_ascii()));
         let durability = link.parts.durability;
@@ -239,7 +243,7 @@ impl Attempt {
         let Loaded { stream_db, keys, foreign } = loaded.map_err(io::Error::other)?;
         link.parts.replication.adopt(id, offset);
         let mut state = link.state.lock();
-        (state.is_whole, state.db) = (true, stream_db.unwrap_or(0));
+        (state.is_whole, state.db) = (true, stream_db.or(db).unwrap_or(0));
         state.failed = Failed { count: foreign, behind: (foreign > 0).then_some(offset) };
         state.status.syncs[0] += 1;
         let keys = log::counted(keys, "key");
@@ -307,6 +311,14 @@ impl Attempt {
         }
         Ok(())
     }
+}
+
+/// Where the stream behind a data set begins.
+struct Begin {
+    id: Id,
+    offset: u64,
+    /// The database that is selected there, if the master has said so.
+    db: Option<usize>,
 }
 
 /// What the configuration says about the link.

@@ -40,6 +40,8 @@ pub enum Answer {
         id: Id,
         /// Where it begins.
         offset: u64,
+        /// The database that is selected there, if the master says so: one of ours does.
+        db: Option<usize>,
     },
     /// The stream goes on where it broke off.
     Continues {
@@ -112,7 +114,12 @@ fn understand(line: &[u8]) -> Option<Answer> {
             let id = id(words.next()?)?;
             let offset = std::str::from_utf8(words.next()?).ok()?.parse().ok()?;
             // An offset counts bytes in an i64 everywhere else.
-            (offset <= i64::MAX as u64).then_some(Answer::Full { id, offset })
+            let is_sound = offset <= i64::MAX as u64;
+            let db = match words.next() {
+                None => None,
+                Some(word) => Some(std::str::from_utf8(word).ok()?.parse().ok()?),
+            };
+            is_sound.then_some(Answer::Full { id, offset, db })
         }
         b"+CONTINUE" => match words.next() {
             None => Some(Answer::Continues { id: None }),
@@ -136,7 +143,12 @@ mod tests {
         let id = [b'a'; 40];
         let name = "a".repeat(40);
         let read = |text: String| understand(text.as_bytes());
-        assert_eq!(read(format!("+FULLRESYNC {name} 7")), Some(Answer::Full { id, offset: 7 }));
+        assert_eq!(
+            read(format!("+FULLRESYNC {name} 7")),
+            Some(Answer::Full { id, offset: 7, db: None })
+        );
+        let ours = Some(Answer::Full { id, offset: 7, db: Some(3) });
+        assert_eq!(read(format!("+FULLRESYNC {name} 7 3")), ours);
         assert_eq!(read("+CONTINUE".into()), Some(Answer::Continues { id: None }));
         assert_eq!(read(format!("+CONTINUE {name}")), Some(Answer::Continues { id: Some(id) }));
         for wrong in [
@@ -145,6 +157,7 @@ mod tests {
             "+FULLRESYNC".into(),
             format!("+FULLRESYNC {name}"),
             format!("+FULLRESYNC {name} -1"),
+            format!("+FULLRESYNC {name} 7 x"),
             format!("+FULLRESYNC {name} {}", u64::MAX),
             format!("+FULLRESYNC {name}b 7"),
             "+CONTINUE abc".into(),
