@@ -1,5 +1,5 @@
-//! A change of the server's role that a client has asked for. It waits for what a worker applies of a
-//! master's stream, which may need any shard: so a transaction, which holds shards, has it done
+//! A change of the server's role that a client has asked for. It waits for what a worker applies of
+//! a master's stream, which may need any shard: so a transaction, which holds shards, has it done
 //! behind its unlock. Its reply leaves after that.
 
 use crate::replication::MasterAddress;
