@@ -333,7 +333,10 @@ struct Settings {
 impl Settings {
     fn of(config: &Config) -> Settings {
         let tls = config.is(Setting::TlsReplication);
-        let port = config.integer(if tls { Setting::TlsPort } else { Setting::Port });
+        let port = match config.integer(Setting::TlsPort) {
+            1.. if tls => config.integer(Setting::TlsPort),
+            _ => config.integer(Setting::Port),
+        };
         let announced = config.integer(Setting::ReplicaAnnouncePort);
         let about = Introduction {
             user: config.text(Setting::Masteruser).to_vec(),
