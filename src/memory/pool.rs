@@ -1,5 +1,5 @@
-//! The keys that may be evicted next: the best of those that were looked at, and the places that are
-//! looked at next.
+//! The keys that may be evicted next: the best of those that were looked at, and the places that
+//! are looked at next.
 
 use redstart_engine::Now;
 use redstart_engine::aging::Rule;

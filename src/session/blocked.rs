@@ -40,8 +40,8 @@ pub fn may_block(command: &Command, args: Args<'_>) -> bool {
     command.is(BLOCKING) && (!command.is(WAITS_IF_ASKED) || is_asked_to_wait(args))
 }
 
-/// Whether one of the arguments asks to wait. One that is there for another reason does no harm: the
-/// request is taken for one that may wait.
+/// Whether one of the arguments asks to wait. One that is there for another reason does no harm:
+/// the request is taken for one that may wait.
 fn is_asked_to_wait(args: Args<'_>) -> bool {
     args.iter()
         .skip(1)

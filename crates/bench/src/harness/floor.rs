@@ -78,8 +78,8 @@ pub fn run(plan: &Plan, cores: &Cores) -> Section {
     }
     let text = format!(
         "CPU us per operation of a server that parses and stores nothing (`floor`), of {} (`peer`) \
-         and of Redstart. *Over the floor* is Redstart's over the floor's; *added* is what Redstart \
-         adds to the floor over what the peer adds.\n\n{}",
+         and of Redstart. *Over the floor* is Redstart's over the floor's; *added* is what \
+         Redstart adds to the floor over what the peer adds.\n\n{}",
         plan.peer(),
         table.markdown()
     );

@@ -223,8 +223,8 @@ impl Keyspace {
         self.glance(db, hash, |db| db.table().prefetch_entry(hash));
     }
 
-    /// Fetches what is asked of the first few entries that lie near a hash in database 0; see `Table::near`. Their
-    /// bucket is in the cache by now.
+    /// Fetches what is asked of the first few entries that lie near a hash in database 0; see
+    /// `Table::near`. Their bucket is in the cache by now.
     pub fn prefetch_near(&self, hash: u64, count: usize) {
         self.glance(0, hash, |db| db.table().near(hash).take(count).for_each(Entry::prefetch_head));
     }
