@@ -389,6 +389,11 @@ impl Selector {
         }
     }
 
+    /// Whether it allows to read a key.
+    pub fn reads(&self, key: &[u8]) -> bool {
+        self.all_keys || self.allows_key(key, ACCESS)
+    }
+
     /// Whether it allows to read every key.
     pub fn reads_all_keys(&self) -> bool {
         let reads = |keys: &Keys| keys.allows & READ != 0 && keys.pattern.is_any();

@@ -5,9 +5,11 @@ use crate::access::databases::Where;
 use crate::access::selector::{Denied, Reason, Selector, has_blanks};
 use redstart_engine::Registry;
 use redstart_engine::run::registry::Registered;
+use redstart_engine::run::worker_state::Reach;
 use redstart_protocol::{Args, split_words};
 use redstart_scripting::hex;
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 const NO_PASSWORD: Reason = "The password you are trying to remove from the user does not exist";
 const NO_HASH: Reason = "The password hash must be exactly 64 characters and contain only \
@@ -43,6 +45,20 @@ pub struct Reading {
     pub registry: &'static Registry,
     /// Whether new users may use all channels (`acl-pubsub-default`).
     pub all_channels: bool,
+}
+
+/// What a user may read by some of its selectors.
+struct Readable {
+    user: Arc<User>,
+    /// Their places among all.
+    selectors: Vec<usize>,
+}
+
+impl Reach for Readable {
+    fn reads(&self, key: &[u8]) -> bool {
+        let all = self.user.all_selectors().enumerate();
+        all.filter(|(at, _)| self.selectors.contains(at)).any(|(_, selector)| selector.reads(key))
+    }
 }
 
 impl User {
@@ -191,10 +207,21 @@ impl User {
         Err(worst)
     }
 
-    /// Whether a selector that allows a request allows to read every key, too.
-    pub fn reads_all_keys(&self, registered: &Registered, args: Args<'_>, place: Where) -> bool {
+    /// Which keys the selectors that allow a request allow to read; None where all.
+    pub fn reach(
+        self: &Arc<User>,
+        registered: &Registered,
+        args: Args<'_>,
+        place: Where,
+    ) -> Option<Arc<dyn Reach>> {
         let allows = |selector: &Selector| selector.check(registered, args, place).is_ok();
-        self.all_selectors().any(|selector| selector.reads_all_keys() && allows(selector))
+        let allowing = self.all_selectors().enumerate().filter(|(_, selector)| allows(selector));
+        let (mut selectors, mut reads_all) = (Vec::new(), false);
+        for (at, selector) in allowing {
+            selectors.push(at);
+            reads_all |= selector.reads_all_keys();
+        }
+        (!reads_all).then(|| Arc::new(Readable { user: self.clone(), selectors }) as Arc<dyn Reach>)
     }
 
     /// The words of ACL GETUSER for what it is.

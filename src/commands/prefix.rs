@@ -13,7 +13,7 @@ pub static COMMANDS: &[&SessionCommand] = &[&PREFIX_STATS];
 
 /// PREFIX.STATS [prefix]
 static PREFIX_STATS: SessionCommand = declare("prefix.stats", Group::Cache, Arity::AtLeast(1))
-    .flags(READONLY | LOADING | STALE | DANGEROUS | NONDETERMINISTIC)
+    .flags(READONLY | LOADING | STALE | DANGEROUS | NONDETERMINISTIC | LISTS_KEYS)
     .since("0.1.0")
     .complexity("O(N) with N prefixes.")
     .summary("Tells how often keys with each prefix are found or not, why not, and what they take.")
@@ -35,7 +35,7 @@ fn stats(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     if !keyspace.prefixes.is_on() {
         return Err(Error::text(OFF));
     }
-    let prefixes = all(keyspace, session.server.stats);
+    let prefixes = all(keyspace, session.server.stats, context.local.reach.as_ref());
     match args.get(1) {
         None => {
             session.out.array(prefixes.len());

@@ -29,7 +29,7 @@ static TIME: SessionCommand = declare("time", Group::Server, Arity::Exactly(1))
 
 /// INFO [section [section ...]]
 static INFO: SessionCommand = declare("info", Group::Server, Arity::AtLeast(1))
-    .flags(LOADING | STALE | DANGEROUS)
+    .flags(LOADING | STALE | DANGEROUS | LISTS_KEYS)
     .since("1.0.0")
     .complexity("O(1)")
     .summary("Returns what the server is, does and has done.")

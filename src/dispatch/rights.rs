@@ -15,7 +15,7 @@ use crate::session::transaction::NOT_IN_MULTI;
 use crate::session::{Session, blocked};
 use redstart_engine::keyspace::waiters::Waiter;
 use redstart_engine::run::registry::Registered;
-use redstart_engine::spec::{NO_AUTH, NO_MULTI, REACHES};
+use redstart_engine::spec::{LISTS_KEYS, NO_AUTH, NO_MULTI, REACHES};
 use redstart_engine::{Error, WorkerState};
 use redstart_protocol::Args;
 use std::sync::atomic::Ordering::Relaxed;
@@ -97,7 +97,7 @@ pub fn check_user_in(
     place: Place,
 ) -> Result<(), Denied> {
     let user = &session.user;
-    local.denies_reach = false;
+    local.reach = None;
     if user.is_unlimited() {
         return Ok(());
     }
@@ -110,9 +110,8 @@ pub fn check_user_in(
         let object = object(denied, registered, args);
         let what = What { refused: denied.refused(), place, object };
         note(session.server, &session.info, what, &user.name);
-    } else {
-        local.denies_reach =
-            registered.command.is(REACHES) && !user.reads_all_keys(registered, args, at);
+    } else if registered.command.is(REACHES | LISTS_KEYS) {
+        local.reach = user.reach(registered, args, at);
     }
     checked
 }

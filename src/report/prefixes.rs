@@ -3,6 +3,7 @@
 
 use redstart_engine::keyspace::Keyspace;
 use redstart_engine::keyspace::prefixes::{CAUSES, Content};
+use redstart_engine::run::worker_state::Reach;
 use redstart_engine::stats::{PREFIX_BUCKETS, PrefixCounts, Stats, longest_of_prefix};
 use std::sync::Arc;
 
@@ -48,9 +49,15 @@ impl Prefix {
     }
 }
 
-/// All prefixes about which anything is known.
-pub fn all(keyspace: &Keyspace, stats: &[Arc<Stats>]) -> Vec<Prefix> {
+/// All prefixes about which anything is known, of those that a client might read if they were keys.
+pub fn all(
+    keyspace: &Keyspace,
+    stats: &[Arc<Stats>],
+    reach: Option<&Arc<dyn Reach>>,
+) -> Vec<Prefix> {
+    let is_seen = |name: &[u8]| reach.is_none_or(|reach| reach.reads(name));
     let names = keyspace.prefixes.all().into_iter().enumerate();
+    let names = names.filter(|(_, (name, _))| is_seen(name));
     let prefixes = names.map(|(number, (name, content))| {
         let counts: Vec<&PrefixCounts> =
             stats.iter().filter_map(|stats| stats.prefixes().get(number)).collect();

@@ -119,6 +119,7 @@ const COUNTERS: &[(&str, &str)] = &[
     ("acl_access_denied_cmd", "acl_access_denied_cmd_total"),
     ("acl_access_denied_key", "acl_access_denied_key_total"),
     ("acl_access_denied_channel", "acl_access_denied_channel_total"),
+    ("acl_access_denied_db", "acl_access_denied_db_total"),
     ("used_cpu_sys", "cpu_sys_seconds_total"),
     ("used_cpu_user", "cpu_user_seconds_total"),
 ];
@@ -147,7 +148,7 @@ const BOUNDS: std::ops::RangeInclusive<u32> = 8..=32;
 /// When a script holds what is looked at for too long.
 pub fn text(server: &'static Server) -> Result<String, Error> {
     let now = server.clock.now();
-    let info = info::sections(server, now, None, std::iter::once(&b"everything"[..]))?;
+    let info = info::sections(server, now, (None, None), std::iter::once(&b"everything"[..]))?;
     let totals = Totals::of(&server.engine.keyspace, None)?;
     let fields: Vec<(&str, &str)> = info.lines().filter_map(|line| line.split_once(':')).collect();
     let known: BTreeMap<&str, &str> = fields.iter().copied().collect();

@@ -140,3 +140,65 @@ fn who_waits_for_a_lease_or_a_lock_loses_it_with_the_right() {
         assert_eq!(said, "NOPERM No permissions to access database", "{line}");
     }
 }
+
+/// The names in a list of lists, or of maps, that begin with a name.
+fn names(reply: Value, nth: usize) -> Vec<String> {
+    let Value::Items(_, items) = reply else { panic!("{reply:?} is no list") };
+    let name = |item: Value| match item {
+        Value::Items(_, mut parts) => text(parts.swap_remove(nth)),
+        other => panic!("{other:?} has no name"),
+    };
+    let mut names: Vec<String> = items.into_iter().map(name).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn lists_have_the_names_that_a_user_may_read() {
+    let server = start();
+    let mut admin = connect(&server);
+    assert_eq!(call(&mut admin, "CONFIG SET stats-prefixes :"), ok());
+    for name in ["mine:1", "mine:2", "other:1"] {
+        assert!(matches!(
+            call(&mut admin, &format!("LOCK.ACQUIRE {name} me TTL 60000")),
+            Value::Int(_)
+        ));
+    }
+    let prefixes = |client: &mut Client| {
+        let told = text(call(client, "INFO prefixes"));
+        let names = told.lines().filter_map(|line| line.strip_prefix("prefix_"));
+        let mut names: Vec<String> =
+            names.filter_map(|line| line.split_once(':')).map(|(name, _)| name.into()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(call(&mut admin, "LOCK.LIST"), 0), ["mine:1", "mine:2", "other:1"]);
+    assert_eq!(names(call(&mut admin, "PREFIX.STATS"), 1), ["mine:", "other:"]);
+    assert_eq!(prefixes(&mut admin), ["mine_", "other_"]);
+    // A pattern that may only be written shows nothing, nor does one of a selector that does not
+    // allow the command.
+    let rules = "~mine:* %W~other:* +@all (~other:* +get)";
+    let mut limited = user(&server, &mut admin, rules);
+    assert_eq!(names(call(&mut limited, "LOCK.LIST"), 0), ["mine:1", "mine:2"]);
+    assert_eq!(names(call(&mut limited, "LOCK.LIST MATCH *1"), 0), ["mine:1"]);
+    assert_eq!(names(call(&mut limited, "LOCK.LIST COUNT 1"), 0).len(), 1);
+    assert_eq!(names(call(&mut limited, "EVAL return(redis.call('LOCK.LIST')) 0"), 0).len(), 2);
+    assert_eq!(names(call(&mut limited, "PREFIX.STATS"), 1), ["mine:"]);
+    assert_eq!(call(&mut limited, "PREFIX.STATS other:"), Value::Nil);
+    assert_eq!(prefixes(&mut limited), ["mine_"]);
+    call(&mut limited, "MULTI");
+    call(&mut limited, "LOCK.LIST");
+    let Value::Items(_, mut replies) = call(&mut limited, "EXEC") else { panic!("it runs") };
+    assert_eq!(names(replies.remove(0), 0), ["mine:1", "mine:2"]);
+    // Another client of the same worker sees all.
+    assert_eq!(names(call(&mut admin, "LOCK.LIST"), 0).len(), 3);
+    // A tag is a name like a key's.
+    refuses(&mut limited, "TAG.INFO hidden:tag");
+    refuses(&mut limited, "TAG.DROP hidden:tag");
+    refuses(&mut limited, "TAG.OF other:1");
+    refuses(&mut limited, "TAG.ADD hidden:1 mine:tag");
+    allows(&mut limited, "TAG.INFO mine:tag");
+    // Nobody sees names by a selector that allows another database.
+    let mut elsewhere = user(&server, &mut admin, "+@all ~mine:1 (db=3 ~* +@all)");
+    assert_eq!(names(call(&mut elsewhere, "LOCK.LIST"), 0), ["mine:1"]);
+}

@@ -12,6 +12,16 @@ use redstart_engine::keyspace::totals::DbTotals;
 use redstart_engine::stats::{Counter, Stats};
 use std::sync::atomic::Ordering::Relaxed;
 
+/// What users are refused, by Redis's and Valkey's names.
+const DENIED: [(&str, Refused); 6] = [
+    ("auth", Refused::Login),
+    ("cmd", Refused::Command),
+    ("key", Refused::Key),
+    ("channel", Refused::Channel),
+    ("tls_cert", Refused::Certificate),
+    ("db", Refused::Database),
+];
+
 pub fn stats(lines: &mut Lines, facts: &Facts) {
     let clients = &facts.server.clients;
     let sum = |field: fn(&Stats) -> &Counter| -> u64 {
@@ -75,11 +85,9 @@ pub fn stats(lines: &mut Lines, facts: &Facts) {
     let unread = clients.output_limits.closed.load(Relaxed);
     lines.put("client_output_buffer_limit_disconnections", unread);
     let access = facts.server.access;
-    lines.put("acl_access_denied_auth", access.refused(Refused::Login));
-    lines.put("acl_access_denied_cmd", access.refused(Refused::Command));
-    lines.put("acl_access_denied_key", access.refused(Refused::Key));
-    lines.put("acl_access_denied_channel", access.refused(Refused::Channel));
-    lines.put("acl_access_denied_tls_cert", access.refused(Refused::Certificate));
+    for (name, refused) in DENIED {
+        lines.put(&format!("acl_access_denied_{name}"), access.refused(refused));
+    }
     lines.put("auth_failures_slowed", access.guesses.slowed());
 }
 
@@ -153,7 +161,7 @@ pub fn keyspace(lines: &mut Lines, facts: &Facts) {
 pub fn prefixes(lines: &mut Lines, facts: &Facts) {
     let keyspace = &facts.server.engine.keyspace;
     lines.put("prefixes_walks", keyspace.prefixes.walks());
-    for prefix in prefixes::all(keyspace, facts.server.stats) {
+    for prefix in prefixes::all(keyspace, facts.server.stats, facts.reach.as_ref()) {
         let mut value = format!(
             "keys={},bytes={},hits={},misses={},hit_rate={:.4},bytes_in={},bytes_out={}",
             prefix.content.keys,

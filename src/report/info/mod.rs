@@ -12,8 +12,10 @@ use crate::report::usage::Usage;
 use crate::server::Server;
 use crate::session::Context;
 use redstart_engine::keyspace::LockedShards;
+use redstart_engine::run::worker_state::Reach;
 use redstart_engine::{Error, Now};
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// A section: its name, its title, whether it is printed by default, and what is in it.
 struct Section {
@@ -58,6 +60,8 @@ struct Facts {
     server: &'static Server,
     now: Now,
     usage: Usage,
+    /// The keys whose names the client may know; None where all.
+    reach: Option<Arc<dyn Reach>>,
 }
 
 /// The text as it grows.
@@ -104,24 +108,25 @@ pub fn text<'a>(
     context: &mut Context<'_>,
     names: impl Iterator<Item = &'a [u8]>,
 ) -> Result<String, Error> {
-    sections(context.session.server, context.now, context.held.as_deref_mut(), names)
+    let client = (context.held.as_deref_mut(), context.local.reach.clone());
+    sections(context.session.server, context.now, client, names)
 }
 
-/// The same, for whoever asks; a transaction holds all shards.
+/// The same, for whoever asks: a transaction holds all shards, and a user may not read all keys.
 ///
 /// # Errors
 /// When a script holds what it looks at for too long.
 pub fn sections<'a>(
     server: &'static Server,
     now: Now,
-    held: Option<&mut LockedShards>,
+    (held, reach): (Option<&mut LockedShards>, Option<Arc<dyn Reach>>),
     names: impl Iterator<Item = &'a [u8]>,
 ) -> Result<String, Error> {
     let names: Vec<Vec<u8>> = names.map(<[u8]>::to_ascii_lowercase).collect();
     let named = |name: &str| names.iter().any(|given| given == name.as_bytes());
     let default = names.is_empty() || named("default");
     let all = named("all") || named("everything");
-    let facts = Facts { server, now, usage: Usage::of(server, held)? };
+    let facts = Facts { server, now, usage: Usage::of(server, held)?, reach };
     let mut lines = Lines(String::with_capacity(TEXT_BYTES));
     for section in SECTIONS {
         if all || default && section.default || named(section.name) {

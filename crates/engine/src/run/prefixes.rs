@@ -64,7 +64,7 @@ impl WorkerState {
     /// The requests of another client come.
     #[inline(always)]
     pub fn begin_batch(&mut self, keyspace: &Keyspace, no_touch: bool) {
-        self.denies_reach = false;
+        self.reach = None;
         self.no_touch = no_touch;
         self.follow_prefixes(keyspace);
     }

@@ -56,8 +56,8 @@ pub struct WorkerState {
     pub lacks_room: bool,
     /// Whether a script runs the command.
     pub in_script: bool,
-    /// Whether the client may not have keys looked up that the command does not name.
-    pub denies_reach: bool,
+    /// Which keys the client may learn of that the command does not name; None where all.
+    pub reach: Option<Arc<dyn Reach>>,
     /// Whether the request waits for its shards however long a script holds them: what a master has
     /// sent must run.
     pub insists: bool,
@@ -70,6 +70,12 @@ pub struct WorkerState {
     pub(crate) freeing: Option<FreeingAt>,
     /// What this worker knows of newcomers.
     pub newcomers: Newcomers,
+}
+
+/// Which keys a client may read.
+pub trait Reach: Send + Sync {
+    /// Whether it may read a key of this name.
+    fn reads(&self, key: &[u8]) -> bool;
 }
 
 /// The keys that a worker has added lately, where eviction goes by [`Rule::Popularity`].
@@ -130,7 +136,7 @@ impl WorkerState {
             no_touch: false,
             lacks_room: false,
             in_script: false,
-            denies_reach: false,
+            reach: None,
             insists: false,
             prefixes: None,
             prefixes_version: 0,

@@ -83,10 +83,12 @@ pub static LOCK_INFO: DataCommand = declare("lock.info", Group::Cache, Exactly(2
 
 /// LOCK.LIST [MATCH pattern] [COUNT count]
 pub static LOCK_LIST: DataCommand = declare("lock.list", Group::Cache, AtLeast(1))
-    .flags(READONLY | WALKS | NONDETERMINISTIC)
+    .flags(READONLY | WALKS | NONDETERMINISTIC | LISTS_KEYS)
     .since("0.1.0")
     .complexity("O(N) with N locks.")
-    .summary("Lists the locks that are held by LOCK.ACQUIRE: name, owner, fence, time.")
+    .summary(
+        "Lists the locks held by LOCK.ACQUIRE that the user may read: name, owner, fence, time.",
+    )
     .syntax("[MATCH pattern] [COUNT count]")
     .run(list);
 
@@ -230,14 +232,17 @@ fn list(call: &mut Call<'_>) -> Result<(), Error> {
             return Err(Error::SYNTAX);
         }
     }
-    let (db, now) = (call.space.db, call.now());
+    let (db, now, reach) = (call.space.db, call.now(), call.space.local.reach.clone());
+    let is_seen = |name: &[u8]| reach.as_ref().is_none_or(|reach| reach.reads(name));
     let mut held: Vec<(Lock, u64)> = Vec::new();
     for index in 0..SHARDS {
         if held.len() >= most {
             break;
         }
         let shard = call.space.view().shard_at(index);
-        let locks = shard.locks.iter().filter(|lock| lock.db == db && filter.passes(&lock.name));
+        let is_meant =
+            |lock: &&Lock| lock.db == db && is_seen(&lock.name) && filter.passes(&lock.name);
+        let locks = shard.locks.iter().filter(is_meant);
         let with_time = locks.filter_map(|lock| {
             let (_, entry) = shard.db(db)?.table().get(lock.hash, &lock.name)?;
             let is_over = (1..=now.mono_ms).contains(&entry.deadline_ms());

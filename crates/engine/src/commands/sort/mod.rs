@@ -252,7 +252,7 @@ impl<'a> Options<'a> {
 }
 
 fn sort(call: &mut Call<'_>, store: Store) -> Result<(), Error> {
-    let denies_reach = call.space.local.denies_reach;
+    let denies_reach = call.space.local.reach.is_some();
     let mut options = Options::parse(call.args, store, denies_reach)?;
     let source = call.key(0);
     let mut elements = Vec::new();
