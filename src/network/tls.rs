@@ -31,6 +31,9 @@ const WRITE_BYTES: usize = 64 * 1024;
 /// What encryption adds to them: a header and a tag for each record of 16 KiB.
 const OVERHEAD: usize = 1024;
 
+/// Kind, version and length of a record, in bytes.
+const RECORD_HEAD: usize = 5;
+
 /// The buffers of a thread.
 struct Scratch {
     arrived: Box<[u8]>,
@@ -50,6 +53,8 @@ pub struct TlsSocket {
     pub encryption: Arc<Encryption>,
     /// Whether it is not known yet who the client is.
     pub opens: bool,
+    /// Whether a record has come.
+    heard: bool,
     /// Whether the client's end of the session was seen.
     ended: bool,
     /// Whether nothing more is written.
@@ -86,6 +91,7 @@ impl TlsSocket {
             session,
             encryption,
             opens: true,
+            heard: false,
             ended: false,
             shut: false,
             records: Vec::new(),
@@ -192,7 +198,11 @@ impl TlsSocket {
             }
             arrived[..kept].copy_from_slice(&self.records);
             let arrived = &mut arrived[..kept + read];
+            if !self.heard && !begins_as_record(arrived) {
+                return Poll::Ready(Err(io::Error::other("the client does not speak TLS")));
+            }
             let used = self.process(arrived, into, &mut None)?;
+            self.heard |= used > 0;
             let left = &arrived[used..];
             if left.is_empty() {
                 self.records = Vec::new();
@@ -415,6 +425,12 @@ fn put(output: &mut Vec<u8>, encode: impl FnOnce(&mut [u8]) -> Option<usize>) ->
     output.truncate(before + length.unwrap_or(0));
     output.shrink_to_fit();
     length.map(drop).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// Whether bytes may be the first of a record: a kind, and a version of TLS, which all begin alike.
+/// Whoever says something else would take no alert for an answer, and gets none, as from OpenSSL.
+fn begins_as_record(bytes: &[u8]) -> bool {
+    bytes.len() < RECORD_HEAD || bytes[1] == 3
 }
 
 fn with_scratch<R>(f: impl FnOnce(&mut Scratch) -> R) -> R {
