@@ -89,6 +89,7 @@ fn filled() -> Driver {
     for line in [
         "SET text hello PXAT 4102444800000",
         "SET number -12345",
+        "MEMCACHED.NOTE number 77 0",
         "SET packed xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
         "RPUSH list a 17 -70000 bc",
         "HSET hash f 1 g two",
@@ -333,6 +334,28 @@ fn what_stands_between_entries_is_understood() {
     assert!(load_rdb(&driver(2), &unsummed).is_ok());
 }
 
+/// A note of memcached before what is about a key.
+fn noted(note: &str, rest: &[u8]) -> Vec<u8> {
+    [b"\xfa", &string(b"redstart-memcached")[..], &string(note.as_bytes()), rest].concat()
+}
+
+#[test]
+fn notes_of_memcached_come_back() {
+    let parts = [
+        noted("4294967295 1", &entry(0, b"\x01a")),
+        noted("7 0", &[&b"\xfc\x00\xd8\xc3\x2c\xbb\x03\x00\x00"[..], b"\x00\x01b\x017"].concat()),
+        b"\x00\x01c\x01z".to_vec(),
+    ]
+    .concat();
+    let loaded = driver(1);
+    load_rdb(&loaded, &file("REDIS0011", &parts)).unwrap_or_else(|error| panic!("{error}"));
+    let all: Vec<_> = state(&loaded).into_values().collect();
+    assert_eq!(
+        all,
+        ["[55] noted 7 0 until 4102444800000", "[122] until 0", "[97] noted 4294967295 1 until 0"]
+    );
+}
+
 #[test]
 fn what_is_wrong_is_named_with_its_place() {
     let odd = string(&listpack(&[b"\x81f", b"\x81v", b"\x81g"]));
@@ -366,6 +389,11 @@ fn what_is_wrong_is_named_with_its_place() {
             21,
             "what a module wrote is damaged",
         ),
+        (noted("1", &entry(0, b"\x01a")), 9, "no two numbers"),
+        (noted("4294967296 0", &entry(0, b"\x01a")), 9, "no two numbers"),
+        (noted("1 0", b"\xfe\x00"), 33, "what is said of a key, without a key"),
+        (noted("1 0", &noted("1 0", &entry(0, b"\x01a"))), 33, "without a key"),
+        (noted("1 0", &entry(1, b"\x01\x01a")), 33, "of a value that is no string"),
         (b"\xf6\x01a".to_vec(), 9, "no released server"),
         (b"\xf0".to_vec(), 9, "a part of an unknown kind, number 240"),
         (b"\xfe\x10".to_vec(), 9, "there is no database 16"),

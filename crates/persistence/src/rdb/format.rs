@@ -9,6 +9,10 @@ pub const MAGIC_VALKEY: &[u8; 6] = b"VALKEY";
 /// The length of a file's head: magic and version.
 pub const HEAD: usize = 9;
 
+/// The field before a string that a client of memcached has noted something of: its flags, and
+/// marks, as two numbers. Redis and Valkey pass over fields that they do not know.
+pub const NOTE: &[u8] = b"redstart-memcached";
+
 /// What stands where a type could.
 pub mod opcode {
     /// No type has this number or a higher one.

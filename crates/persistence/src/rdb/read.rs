@@ -1,14 +1,14 @@
 //! Reading a file of Redis's, part by part.
 
 use super::dialect::{self, Part, Version};
-use super::format::{HEAD, opcode};
+use super::format::{HEAD, NOTE, opcode};
 use super::input::{Input, Short};
 use super::item::short_number;
 use super::template::Templates;
 use super::{module, string, value};
 use crate::fault::{Fault, ReadError, shown};
 use crate::record::Builder;
-use redstart_engine::storage::entry::{Entry, INLINE_MAX, NewValue};
+use redstart_engine::storage::entry::{Entry, INLINE_MAX, NewValue, Note};
 use std::collections::BTreeMap;
 
 /// A part of a file that matters.
@@ -79,6 +79,8 @@ struct Prelude {
     idle_s: Option<u64>,
     /// How often it was used.
     frequency: Option<u8>,
+    /// What clients of memcached know of it.
+    note: Option<Note>,
     any: bool,
 }
 
@@ -158,9 +160,10 @@ impl<'a> Reader<'a> {
                 if prelude.any && !is_about_entry {
                     return Err(self.input.fault(offset, "what is said of a key, without a key"));
                 }
-                prelude.any = is_about_entry;
-                if let Some(found) = self.special(kind, offset, &mut prelude, builder)? {
-                    return Ok(Some(found));
+                let found = self.special(kind, offset, &mut prelude, builder)?;
+                prelude.any = is_about_entry || prelude.note.is_some();
+                if found.is_some() {
+                    return Ok(found);
                 }
                 continue;
             }
@@ -227,6 +230,11 @@ impl<'a> Reader<'a> {
             }
             opcode::AUX => {
                 let (name, text) = (input.string()?, input.string()?);
+                if name == NOTE {
+                    let note = note(&text).ok_or_else(|| input.fault(offset, BAD_NOTE))?;
+                    prelude.note = Some(note);
+                    return Ok(None);
+                }
                 let server = match &name[..] {
                     b"redis-ver" => "Redis",
                     b"valkey-ver" => "Valkey",
@@ -323,6 +331,9 @@ impl<'a> Reader<'a> {
             return Ok(None);
         }
         let entry = value.into_entry(&key, deadline_ms(prelude, builder));
+        if prelude.note.is_some() && entry.object().is_some() {
+            return Err(named(self.input.fault(offset, NOT_NOTED), &key, offset));
+        }
         Ok(Some(self.found(entry, prelude, builder)))
     }
 
@@ -331,6 +342,9 @@ impl<'a> Reader<'a> {
         let idle_s = prelude.idle_s.map(|idle_s| u32::try_from(idle_s).unwrap_or(u32::MAX));
         let aging = builder.options.aging();
         entry.touch(aging.known(idle_s, prelude.frequency, builder.now));
+        if let Some(note) = prelude.note {
+            entry.set_note(note);
+        }
         Found::Entry(self.db, entry)
     }
 }
@@ -338,6 +352,15 @@ impl<'a> Reader<'a> {
 /// The deadline that is said of an entry; zero is none.
 fn deadline_ms(prelude: &Prelude, builder: Builder<'_>) -> u64 {
     prelude.at_ms.map_or(0, |at_ms| builder.now.deadline(at_ms))
+}
+
+const BAD_NOTE: &str = "what a client of memcached has noted is no two numbers";
+const NOT_NOTED: &str = "a note of memcached, of a value that is no string";
+
+/// What a [`NOTE`] says.
+fn note(text: &[u8]) -> Option<Note> {
+    let (flags, marks) = std::str::from_utf8(text).ok()?.split_once(' ')?;
+    Some(Note::new(flags.parse().ok()?, marks.parse().ok()?))
 }
 
 /// Adds to a fault which key's value it is in, and where that begins.

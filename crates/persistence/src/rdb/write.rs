@@ -2,7 +2,7 @@
 
 use super::crc64::crc64;
 use super::dialect::Version;
-use super::format::opcode;
+use super::format::{NOTE, opcode};
 use super::output::{Compression, Output};
 use super::value;
 use crate::names::unfinished;
@@ -48,12 +48,7 @@ impl<'s> Writer<'s> {
         let file = storage.create_stream(&unfinished(name, storage.process()))?;
         let mut out = Output::new(plan.compression);
         out.raw(plan.version.head().as_bytes());
-        for (name, text) in [("redstart-ver", plan.writer), ("redis-bits", "64")] {
-            out.raw(&[opcode::AUX]);
-            out.string(name.as_bytes());
-            out.string(text.as_bytes());
-        }
-        Ok(Writer {
+        let mut writer = Writer {
             storage,
             file,
             name: name.to_owned(),
@@ -63,7 +58,17 @@ impl<'s> Writer<'s> {
             db: None,
             sum: 0,
             written: 0,
-        })
+        };
+        writer.field(b"redstart-ver", plan.writer);
+        writer.field(b"redis-bits", "64");
+        Ok(writer)
+    }
+
+    /// Adds a field, which servers that do not know it pass over.
+    fn field(&mut self, name: &[u8], text: &str) {
+        self.out.raw(&[opcode::AUX]);
+        self.out.string(name);
+        self.out.string(text.as_bytes());
     }
 
     /// Adds a library of functions.
@@ -87,6 +92,10 @@ impl<'s> Writer<'s> {
             self.out.raw(&[opcode::SELECT]);
             self.out.length(db as u64);
             self.db = Some(db);
+        }
+        let note = entry.note();
+        if !note.is_empty() {
+            self.field(NOTE, &format!("{} {}", note.flags, note.marks()));
         }
         if entry.deadline_ms() != 0 {
             self.out.raw(&[opcode::EXPIRES_MS]);

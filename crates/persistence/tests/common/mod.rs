@@ -148,7 +148,11 @@ pub fn shown(entry: &Entry, now: Now) -> String {
         Some(ObjectRef::Stream(stream)) => stream.contents(),
         None => format!("{:?}", entry.value().to_vec()),
     };
-    format!("{value} until {}", wall(entry.deadline_ms()))
+    let note = match entry.note() {
+        note if note.is_empty() => String::new(),
+        note => format!(" noted {} {}", note.flags, note.marks()),
+    };
+    format!("{value}{note} until {}", wall(entry.deadline_ms()))
 }
 
 /// A random command, sometimes with time that passes behind it.
@@ -175,6 +179,7 @@ pub fn disturb(driver: &mut Driver, random: &mut fastrand::Rng) {
         20 if random.u32(..120) == 0 => "FLUSHALL".into(),
         19 => format!("SETRANGE k{key} {} zz", random.usize(..6000)),
         20 => format!("SET k{key} {}", "big".repeat(random.usize(1300..1600))),
+        21 if random.bool() => format!("MEMCACHED.NOTE k{key} {other} {}", random.u8(..4)),
         _ => format!("INCRBY n{key} {other}"),
     };
     driver.line(&line);
