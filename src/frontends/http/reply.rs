@@ -11,7 +11,8 @@
 //!   error               {"error": "..."}
 //! ```
 
-use base64ct::{Base64, Encoding};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Number, Value, json};
 
 /// The largest integer up to which a JavaScript number tells each from the next.
@@ -140,7 +141,7 @@ fn blob<'a>(bytes: &mut &'a [u8], count: &[u8]) -> Option<&'a [u8]> {
 pub fn text(bytes: &[u8]) -> Value {
     match std::str::from_utf8(bytes) {
         Ok(text) => Value::String(text.to_owned()),
-        Err(_) => json!({ "base64": Base64::encode_string(bytes) }),
+        Err(_) => json!({ "base64": STANDARD.encode(bytes) }),
     }
 }
 
@@ -163,9 +164,7 @@ pub fn argument(value: &Value) -> Option<Vec<u8>> {
     match value {
         Value::String(text) => Some(text.clone().into_bytes()),
         Value::Number(number) => Some(number.to_string().into_bytes()),
-        Value::Object(map) if map.len() == 1 => {
-            Base64::decode_vec(map.get("base64")?.as_str()?).ok()
-        }
+        Value::Object(map) if map.len() == 1 => STANDARD.decode(map.get("base64")?.as_str()?).ok(),
         _ => None,
     }
 }

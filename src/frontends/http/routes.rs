@@ -22,7 +22,8 @@ use crate::access::databases::Where;
 use crate::access::user::User;
 use crate::clients::address::Address;
 use crate::report::prometheus;
-use base64ct::{Base64, Encoding};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, SET_COOKIE};
@@ -210,7 +211,7 @@ async fn caller(
 /// The user and the password of `Basic`; without a user it is `default`.
 fn basic(header: &str) -> Option<(String, String)> {
     let (scheme, coded) = header.split_once(' ')?;
-    let decoded = Base64::decode_vec(coded.trim()).ok()?;
+    let decoded = STANDARD.decode(coded.trim()).ok()?;
     let decoded = String::from_utf8(decoded).ok()?;
     let (user, password) = decoded.split_once(':')?;
     let user = if user.is_empty() { "default" } else { user };

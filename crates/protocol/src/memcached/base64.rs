@@ -1,51 +1,31 @@
 //! Base64, by which meta commands write keys that are no text.
 
-const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+use super::KEY_BYTES_MAX;
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 
-fn value_of(letter: u8) -> Option<u32> {
-    Some(
-        match letter {
-            b'A'..=b'Z' => letter - b'A',
-            b'a'..=b'z' => letter - b'a' + 26,
-            b'0'..=b'9' => letter - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        }
-        .into(),
-    )
-}
+/// As memcached reads it: a last letter may have bits that stand for nothing.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
 
-/// Decodes where the text lies. Returns the number of bytes; None when it is no base64, or nothing.
+/// Decodes a key where its text lies. Returns the number of bytes; None when it is no base64, or
+/// nothing.
 pub fn decode(text: &mut [u8]) -> Option<usize> {
-    if text.is_empty() || !text.len().is_multiple_of(4) {
-        return None;
-    }
-    let padding = text.iter().rev().take(2).take_while(|letter| **letter == b'=').count();
-    let (last, mut len) = (text.len() - padding, 0);
-    for at in (0..text.len()).step_by(4) {
-        let mut bits = 0;
-        for (place, letter) in text[at..at + 4].iter().enumerate() {
-            bits = bits << 6 | if at + place < last { value_of(*letter)? } else { 0 };
-        }
-        let bytes = bits.to_be_bytes();
-        let count = if at + 4 > last { 3 - padding } else { 3 };
-        text[len..len + count].copy_from_slice(&bytes[1..1 + count]);
-        len += count;
-    }
+    let mut key = [0; KEY_BYTES_MAX];
+    let len = BASE64.decode_slice(&*text, &mut key).ok().filter(|len| *len > 0)?;
+    text[..len].copy_from_slice(&key[..len]);
     Some(len)
 }
 
-/// Appends bytes as text.
-pub fn encode(bytes: &[u8], to: &mut Vec<u8>) {
-    for part in bytes.chunks(3) {
-        let at = |n: usize| u32::from(part.get(n).copied().unwrap_or(0));
-        let bits = at(0) << 16 | at(1) << 8 | at(2);
-        for n in 0..4 {
-            let letter = LETTERS[(bits >> (18 - 6 * n)) as usize & 63];
-            to.push(if n <= part.len() { letter } else { b'=' });
-        }
-    }
+/// Appends a key as text.
+pub fn encode(key: &[u8], to: &mut Vec<u8>) {
+    let at = to.len();
+    to.resize(at + key.len().div_ceil(3) * 4, 0);
+    let written = BASE64.encode_slice(key, &mut to[at..]);
+    written.expect("three bytes are four letters");
 }
 
 #[cfg(test)]
@@ -63,10 +43,21 @@ mod tests {
             assert_eq!(&encoded[..len], bytes.as_bytes());
         }
         let all: Vec<u8> = (0..=255).collect();
-        let mut encoded = Vec::new();
-        encode(&all, &mut encoded);
-        let len = decode(&mut encoded).expect("base64");
-        assert_eq!(encoded[..len], all);
+        for bytes in all.chunks(86) {
+            let mut encoded = b"k".to_vec();
+            encode(bytes, &mut encoded);
+            let len = decode(&mut encoded[1..]).expect("base64");
+            assert_eq!(encoded[1..1 + len], *bytes);
+        }
+    }
+
+    #[test]
+    fn bits_of_no_byte_are_passed_over() {
+        for (text, bytes) in [("YWJ=", "ab"), ("YX==", "a")] {
+            let mut text = text.as_bytes().to_vec();
+            let len = decode(&mut text).expect("memcached takes it");
+            assert_eq!(&text[..len], bytes.as_bytes());
+        }
     }
 
     #[test]
