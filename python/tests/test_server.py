@@ -62,6 +62,31 @@ def test_data_that_is_kept(tmp_path):
             assert tmp_path.exists()
 
 
+@pytest.mark.parametrize("unix", [False, True])
+def test_a_virtual_clock(unix):
+    with redstart.Server(virtual_clock=True, requirepass="secret", unix=unix) as server:
+        client = server.client(decode_responses=True)
+        client.set("short", "v", ex=3600)
+        client.set("long", "v", exat=client.time()[0] + 7200)
+        at, before = client.expiretime("long"), client.time()[0]
+        server.advance(3590)
+        assert client.get("short") == "v" and 0 < client.ttl("short") <= 10
+        server.advance(10.5)
+        assert client.get("short") is None and client.get("long") == "v"
+        assert 3600 <= client.time()[0] - before < 3660
+        # It stays there, and what ends at a moment ends at that moment.
+        time.sleep(0.5)
+        assert 3600 <= client.time()[0] - before < 3660
+        assert client.expiretime("long") == at and 3500 < client.ttl("long") < 3600
+        with pytest.raises(redstart.ServerError, match="forward"):
+            server.advance(-1)
+
+
+def test_a_clock_that_is_not_virtual(server):
+    with pytest.raises(redstart.ServerError, match="virtual_clock"):
+        server.advance(1)
+
+
 def test_what_does_not_start_says_why():
     with pytest.raises(redstart.ServerError, match="no-such-parameter"):
         redstart.Server(no_such_parameter=1)

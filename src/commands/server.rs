@@ -19,7 +19,7 @@ static TIME: SessionCommand = declare("time", Group::Server, Arity::Exactly(1))
     .complexity("O(1)")
     .summary("Returns the time: seconds since 1970, and microseconds within.")
     .run(|context, _| {
-        let now_us = crate::system::clock::wall_us();
+        let now_us = context.session.server.clock.wall_us();
         let out = &mut context.session.out;
         out.array(2);
         out.bulk_integer((now_us / 1_000_000) as i64);

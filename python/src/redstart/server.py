@@ -47,7 +47,7 @@ _Started = concurrent.futures.Future["subprocess.Popen[bytes]"]
 
 
 class ServerError(RuntimeError):
-    """The server did not start; the message has the end of its log."""
+    """The server did not start, and the message has the end of its log; or it refuses something."""
 
 
 class _PortTaken(Exception):
@@ -63,15 +63,15 @@ class Server:
     Parameters are the server's: `Server(maxmemory="10mb", appendonly=True)`. Nothing is kept on
     disk unless they say so.
 
-    unix       serve on a socket file instead of a port
-    port       the port; by default a free one
-    directory  where the server keeps its files, and is left there; by default a folder that goes
-               with the server
-    binary     another program, such as a `redis-server`
-    timeout    how many seconds the server has to start
+    unix           serve on a socket file instead of a port
+    port           the port; by default a free one
+    directory      where the server keeps its files, and is left there; by default a folder that
+                   goes with the server
+    binary         another program, such as a `redis-server`
+    timeout        how many seconds the server has to start
+    virtual_clock  let `advance` put the server's clock forward
 
-    A password is given as `requirepass`. Time in the server is the system's: there is no clock that
-    a test could put forward, so let tests use times of some milliseconds (`px=20`).
+    A password is given as `requirepass`.
     """
 
     port: int | None
@@ -87,6 +87,7 @@ class Server:
         directory: str | os.PathLike[str] | None = None,
         binary: str | None = None,
         timeout: float = 20.0,
+        virtual_clock: bool = False,
         **parameters: str | int | bool,
     ) -> None:
         self._password = str(parameters.get("requirepass", ""))
@@ -96,7 +97,10 @@ class Server:
             tempfile.mkdtemp(prefix="redstart-") if is_private else directory or ""
         ).resolve()
         self.path = str(self.directory / "socket") if unix else None
+        self._virtual_clock = virtual_clock
         given = {"bind": "127.0.0.1", "save": "", "appendonly": "no", **parameters}
+        if virtual_clock:
+            given["enable-debug-command"] = "local"
         words = [word for name, value in given.items() for word in _option(name, value)]
         command = [self.binary, *words, *arguments]
         try:
@@ -195,6 +199,32 @@ class Server:
         import redis.asyncio
 
         return redis.asyncio.Redis.from_url(self.url, **options)
+
+    def advance(self, seconds: float) -> None:
+        """Puts the clock of a server with a `virtual_clock` forward by seconds, or a part of one.
+
+            with redstart.Server(virtual_clock=True) as server:
+                server.client().set("k", "v", ex=3600)
+                server.advance(3600)
+                assert server.client().get("k") is None
+
+        Keys, leases and locks whose time is over by then are over, for every client, when this
+        returns; TIME tells the new time. It goes on from there as before. Clients that wait (BLPOP
+        with a timeout) wait for as long as they said.
+        """
+        if not self._virtual_clock:
+            raise ServerError("only a server with virtual_clock=True has a clock to put forward")
+        answer = self._line("DEBUG", "ADVANCE-CLOCK", str(round(seconds * 1000)))
+        if answer != b"+OK\r\n":
+            raise ServerError(answer.decode(errors="replace").strip())
+
+    def _line(self, *words: str) -> bytes:
+        """The line that the server answers a command with."""
+        requests = [_request("AUTH", self._password)] if self._password else []
+        requests.append(_request(*words))
+        with self._connect() as link, link.makefile("rb") as lines:
+            link.sendall(b"".join(requests))
+            return [lines.readline() for _ in requests][-1]
 
     def log(self) -> str:
         """What the server has told so far."""

@@ -89,6 +89,7 @@ fn debug(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
             session.server.scripts.debug_allowed.store(allowed, Relaxed);
             out.ok();
         }
+        (word, 3) if is(word, "advance-clock") => return advance_clock(context, &args[2]),
         (word, 3) if is(word, "error") => out.error_bytes(&args[2]),
         (word, 3) if is(word, "protocol") => sample(out, &args[2])?,
         (word, _) => return Err(Error::subcommand_syntax("debug", word)),
@@ -141,6 +142,19 @@ fn load_again(context: &mut Context<'_>, what: Reload) -> Result<(), Error> {
             _ => "ERR Error trying to load the RDB dump, check server logs",
         })
     })?;
+    context.session.out.ok();
+    Ok(())
+}
+
+const TOO_FAR: &str = "ERR the clock goes forward, by a hundred years at most";
+
+/// Puts the clock forward by milliseconds.
+fn advance_clock(context: &mut Context<'_>, by_ms: &[u8]) -> Result<(), Error> {
+    let by_ms = parse_i64(by_ms).ok_or(Error::NOT_INTEGER)?;
+    let clock = &context.session.server.clock;
+    if !u64::try_from(by_ms).is_ok_and(|by_ms| clock.advance(by_ms)) {
+        return Err(Error::text(TOO_FAR));
+    }
     context.session.out.ok();
     Ok(())
 }
@@ -210,6 +224,8 @@ const UNKNOWN_TYPE: &str = "ERR Wrong protocol type name. Please use one of the 
     string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false";
 
 const LINES: &[&str] = &[
+    "ADVANCE-CLOCK <milliseconds>",
+    "    Put the server's clock forward: what would be over by then is over.",
     "DIGEST",
     "    Tell a number made of all keys and values, the same for the same data.",
     "DIGEST-VALUE <key> [<key> ...]",

@@ -38,7 +38,7 @@ pub fn server(lines: &mut Lines, facts: &Facts) {
         port => port,
     };
     lines.put("tcp_port", port);
-    lines.put("server_time_usec", crate::system::clock::wall_us());
+    lines.put("server_time_usec", server.clock.wall_us());
     lines.put("uptime_in_seconds", uptime_s);
     lines.put("uptime_in_days", uptime_s / 86_400);
     lines.put("hz", hz);
