@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bypasses;
 mod databases;
 mod decisions;
 mod files;
