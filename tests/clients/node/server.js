@@ -55,4 +55,4 @@ async function startServer(more = []) {
   throw new Error(`${process.env.REDSTART_BIN} does not answer PING`);
 }
 
-module.exports = { startServer };
+module.exports = { freePort, startServer };

@@ -35,6 +35,11 @@ set-max-listpack-entries 0
 NEWEST = """
 set-max-listpack-entries 0
 """
+# Of the suite's certificates one is for all uses, and of X.509 version 1, which rustls does not take.
+CERTIFICATE = ('generate_cert redis "Generic-cert"',
+               'echo "[ any_cert ]\nkeyUsage = digitalSignature, keyEncipherment" >>tests/tls/openssl.cnf\n'
+               'generate_cert redis "Generic-cert"'
+               ' "-extfile tests/tls/openssl.cnf -extensions any_cert"')
 ENCODING = "    assert_match $enc $val\n"
 LISTPACK = '    if {$enc eq "quicklist" && $val eq "listpack"} { set val quicklist }\n'
 
@@ -87,14 +92,31 @@ def prepare(label, archive, version):
     text = helper.read_text()
     assert text.count(ENCODING) == 1
     helper.write_text(text.replace(ENCODING, LISTPACK + ENCODING))
+    if label == "redstart":
+        # There is no cluster and no replication that could be encrypted.
+        starter = sources / "tests" / "support" / "server.tcl"
+        text = starter.read_text()
+        for name in ("tls-cluster", "tls-replication"):
+            text = text.replace(f'"{name}" "yes"', f'"{name}" "no"')
+        starter.write_text(text)
     return sources
 
 
-def run(sources, unit, skip, log):
+def make_certificates(sources):
+    """Those that tests over TLS want."""
+    script = sources / "utils" / "gen-test-certs.sh"
+    text = script.read_text()
+    assert text.count(CERTIFICATE[0]) == 1
+    script.write_text(text.replace(*CERTIFICATE))
+    subprocess.run(["bash", script], cwd=sources, check=True, capture_output=True)
+
+
+def run(sources, unit, skip, tls, log):
     """What became of each test of a file: ok or err, and what an err said."""
     command = ["tclsh", "tests/test_helper.tcl", "--single", unit, "--clients", "1", "--durable",
                "--verbose", "--timeout", "600", "--tags", "-needs:repl"]
     command += [word for test in skip for word in ("--skiptest", test)]
+    command += ["--tls"] if tls else []
     inside = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "run", *command]
     with open(log, "wb") as output:
         suite = subprocess.Popen(inside, cwd=sources, env={**os.environ, "TERM": "dumb"},
@@ -122,13 +144,14 @@ def run(sources, unit, skip, log):
 class Runs:
     """The outcomes of one file on each server; on the newest Redis only where that is asked for."""
 
-    def __init__(self, sources, unit, skip):
-        self.sources, self.unit, self.skip, self.found = sources, unit, skip, {}
+    def __init__(self, sources, unit, settings):
+        self.sources, self.unit, self.found = sources, unit, {}
+        self.skip, self.tls = settings["skip"], unit in settings["tls"]
 
     def on(self, label):
         if label not in self.found:
             log = tools / f"{label}-{self.unit.replace('/', '-')}.log"
-            self.found[label] = run(self.sources[label], self.unit, self.skip, log)
+            self.found[label] = run(self.sources[label], self.unit, self.skip, self.tls, log)
         return self.found[label]
 
     def passed(self, label):
@@ -153,8 +176,12 @@ def main():
     labels = ("redis", "redstart", "newest")
     sources = {label: prepare(label, archive, version) for label in labels}
     defects = 0
-    for unit in sys.argv[1:] or settings["units"]:
-        runs = Runs(sources, unit, settings["skip"])
+    units = sys.argv[1:] or settings["units"]
+    if any(unit in settings["tls"] for unit in units):
+        for folder in sources.values():
+            make_certificates(folder)
+    for unit in units:
+        runs = Runs(sources, unit, settings)
         print(f"{unit}: {runs.passed('redis')} passed on redis-server {version},"
               f" {runs.passed('redstart')} on Redstart", flush=True)
         reasons = {**settings["everywhere"], **settings.get(unit, {})}
