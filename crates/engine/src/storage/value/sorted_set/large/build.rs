@@ -45,6 +45,7 @@ impl Large {
 
     /// Makes a run a page behind all others, and empties it.
     fn add_page(&mut self, run: &mut Run, hashes: &mut Vec<u64>, first: f64, hasher: &Hasher) {
+        self.index.reserve(hashes.len(), &Lookup { tree: &self.tree, hasher });
         hashes.iter().for_each(|&hash| self.index.prefetch(hash));
         let last = self.tree.last();
         let number = match self.tree.len {

@@ -335,6 +335,14 @@ impl Index {
         }
     }
 
+    /// Makes room for so many members, that adding them asks for no hashes: they may come to a page
+    /// together, and a split would find those there that are not in the index yet.
+    pub fn reserve(&mut self, members: usize, hashes: &impl Hashes) {
+        while (self.count + members) * 100 > self.slots * 82 {
+            self.widen(hashes);
+        }
+    }
+
     /// So many members are in no page any more that were not taken out.
     pub fn leave(&mut self, members: usize) {
         self.stale += members;

@@ -203,3 +203,24 @@ fn small_steps_and_ends() {
         agree(&large, &model, &hasher);
     }
 }
+
+/// Members of one page that the index tells apart by their whole hashes only, while it grows.
+#[test]
+fn a_page_of_members_alike_is_added_as_a_whole() {
+    for seed in 0..8 {
+        let hasher = Hasher::new([seed, 11]);
+        let alike = |member: &Vec<u8>| super::index::bits(hasher.hash(member));
+        let mut members: Vec<Vec<u8>> = (0..200_000).map(|n| format!("{n}").into_bytes()).collect();
+        members.retain(|member| alike(member).is_multiple_of(32));
+        members.sort_by_key(alike);
+        let (mut large, mut model) = (Large::with_room(0), Model::default());
+        let scores = members.iter().enumerate().map(|(n, member)| (&member[..], n as f64));
+        large.extend(scores.clone(), &hasher);
+        scores.for_each(|(member, score)| _ = model.set(member, score));
+        agree(&large, &model, &hasher);
+        for member in &members[1..] {
+            assert_eq!(large.remove(member, &hasher), model.remove(member));
+        }
+        agree(&large, &model, &hasher);
+    }
+}
