@@ -5,6 +5,7 @@ use crate::report::usage::{Usage, percent, ratio, surplus};
 use crate::session::Context;
 use crate::system::process::Process;
 use redstart_engine::spec::*;
+use redstart_engine::storage::timed_table::SLOT_BYTES;
 use redstart_engine::{Call, Command, DataCommand, Error};
 use redstart_protocol::{Args, parse_i64};
 
@@ -57,9 +58,6 @@ fn usage(call: &mut Call<'_>) -> Result<(), Error> {
     }
     Ok(())
 }
-
-/// What the table keeps for an entry: its place in a bucket, as full as buckets are on average.
-const SLOT_BYTES: usize = 12;
 
 /// MEMORY STATS
 static STATS: SessionCommand = CONTAINER

@@ -155,7 +155,7 @@ fn put(line: &str) {
 }
 
 /// A moment in UTC, as `01 Jan 2026 12:00:00.000`.
-fn date(unix_s: u64, ms: u32) -> String {
+pub fn date(unix_s: u64, ms: u32) -> String {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (days, second) = (unix_s / 86_400, unix_s % 86_400);

@@ -17,8 +17,10 @@ const WIDTH: usize = 30;
 /// What a task has done, and what there is to do. The threads that do it count here.
 #[derive(Default)]
 pub struct Progress {
-    /// Bytes in all.
+    /// Bytes in all; zero where what is done is counted in keys alone.
     pub total_bytes: AtomicU64,
+    /// Keys in all, where there are no bytes.
+    pub total_keys: AtomicU64,
     /// Bytes done.
     pub bytes: AtomicU64,
     /// Keys done.
@@ -69,8 +71,11 @@ impl Progress {
 
     /// The part that has been done, from 0 to 1.
     pub fn part(&self) -> f64 {
-        let total = self.total_bytes.load(Relaxed).max(1);
-        (self.bytes.load(Relaxed) as f64 / total as f64).min(1.0)
+        let (done, total) = match self.total_bytes.load(Relaxed) {
+            0 => (self.keys.load(Relaxed), self.total_keys.load(Relaxed)),
+            bytes => (self.bytes.load(Relaxed), bytes),
+        };
+        (done as f64 / total.max(1) as f64).min(1.0)
     }
 
     /// Seconds that are left, estimated by those that it took so far.
@@ -82,8 +87,10 @@ impl Progress {
     /// Keys, percent and the time that is left.
     fn text(&self, elapsed: Duration) -> String {
         let (part, keys) = (self.part(), log::counted(self.keys.load(Relaxed), "key"));
-        let megabytes = self.bytes.load(Relaxed) as f64 / 1e6;
-        let mut text = format!("{:.1} %, {keys}, {megabytes:.1} MB", part * 100.0);
+        let mut text = format!("{:.1} %, {keys}", part * 100.0);
+        if self.total_bytes.load(Relaxed) > 0 {
+            text += &format!(", {:.1} MB", self.bytes.load(Relaxed) as f64 / 1e6);
+        }
         if let Some(left_s) = self.left_s(elapsed) {
             text += &format!(", {left_s:.0} s left");
         }
@@ -111,5 +118,8 @@ mod tests {
         progress.keys.store(7, Relaxed);
         let (full, rest) = ("#".repeat(7), "-".repeat(23));
         assert_eq!(bar(2), format!("loading [{full}{rest}] 25.0 %, 7 keys, 1.0 MB, 6 s left"));
+        progress.total_bytes.store(0, Relaxed);
+        progress.total_keys.store(28, Relaxed);
+        assert_eq!(bar(2), format!("loading [{full}{rest}] 25.0 %, 7 keys, 6 s left"));
     }
 }

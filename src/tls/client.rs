@@ -1,4 +1,4 @@
-//! The other side of a connection over TLS: that of `redstart ping`.
+//! The other side of a connection over TLS: that of the tools that are clients (`redstart ping`).
 
 use crate::tls::Reason;
 use crate::tls::files;

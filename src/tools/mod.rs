@@ -4,11 +4,16 @@ pub mod check;
 pub mod command_line;
 pub mod convert;
 mod duplicate_keys;
+mod facts;
 mod file;
 mod for_load;
+mod link;
 pub mod migrate;
 pub mod ping;
 mod repair;
+pub mod report;
+mod show;
+pub mod top;
 
 use std::process::ExitCode;
 
@@ -25,6 +30,8 @@ pub struct Tool {
 /// Every subcommand, in the order of the manual.
 pub static TOOLS: &[Tool] = &[
     Tool { name: "ping", run: ping::run, declared: ping::declared },
+    Tool { name: "top", run: top::run, declared: top::declared },
+    Tool { name: "report", run: report::run, declared: report::declared },
     Tool { name: "check", run: check::run, declared: check::declared },
     Tool { name: "convert", run: convert::run, declared: convert::declared },
     Tool { name: "migrate", run: migrate::run, declared: migrate::declared },

@@ -10,7 +10,7 @@ const { setTimeout: sleep } = require('node:timers/promises');
 const { chromium } = require('playwright-core');
 const { startServer } = require('./server');
 
-const SCREENS = ['overview', 'latency', 'commands', 'keys', 'sample', 'slow', 'clients', 'locks',
+const SCREENS = ['overview', 'latency', 'commands', 'keys', 'prefixes', 'sample', 'slow', 'clients', 'locks',
   'persistence', 'settings', 'console'];
 const KEYS = Number(process.env.KEYS ?? 20000);
 const HOSTILE = '<img src=x onerror="window.hurt=1"><script>window.hurt=1</script>';
@@ -247,6 +247,10 @@ test('the console runs, completes and helps; the keyboard is enough', async () =
   await page.keyboard.press('ArrowUp');
   assert.equal(await prompt.inputValue(), 'SELECT 0');
   assert.match(await page.locator('#help').textContent(), /SELECT index/);
+  await prompt.fill('config set maxmemory-pol');
+  await page.keyboard.press('Tab');
+  assert.equal(await prompt.inputValue(), 'config set maxmemory-policy ');
+  assert.match(await page.locator('#help').textContent(), /noeviction, its default — Which keys go/);
   // From the top of the page to a screen by keys alone.
   await go(page, 'overview');
   await page.locator('nav a').first().focus();
@@ -315,12 +319,15 @@ test('with a password one logs in and out, and a user sees what it may', async (
 test('a picture for the README', { skip: !process.env.PICTURE }, async () => {
   const page = await open({ viewport: { width: 1280, height: 1010 }, deviceScaleFactor: 1 });
   await go(page, 'overview');
-  for (let second = 0; second < 75; second++) {
-    const wave = 1500 + 1000 * Math.sin(second / 9) + 300 * Math.sin(second / 2);
+  // Ten times a second, by the clock: what takes long must not look like a fall.
+  const began = Date.now();
+  for (let turn = 0; turn < 900; turn++) {
+    const second = Math.floor(turn / 10);
+    const wave = 150 + 100 * Math.sin(turn / 90) + 30 * Math.sin(turn / 20);
     await send(server.port, Array.from({ length: Math.round(wave) }, (_, n) => n % 5 === 0
-      ? `SET page:${second}:${n} ${'x'.repeat(200)} EX ${10 + n % 40}`
-      : `GET page:${Math.max(0, second - n % 30)}:${5 * (n % 600)}`));
-    await sleep(950);
+      ? `SET page:${second}:${turn % 10}:${n} ${'x'.repeat(200)} EX ${10 + n % 40}`
+      : `GET page:${Math.max(0, second - n % 30)}:${turn % 10}:${5 * (n % 50)}`));
+    await sleep(Math.max(0, began + 100 * (turn + 1) - Date.now()));
   }
   await page.screenshot({ path: process.env.PICTURE });
   await page.context().close();

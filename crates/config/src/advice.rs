@@ -24,7 +24,7 @@ const INSTEAD: &[(&str, &str)] = &[
     ("aof-", "the log is of our own format"),
     ("no-appendfsync-on-rewrite", "a rewrite does not hold up the log"),
     ("rdb-", "snapshots are of our own format"),
-    ("commandlog-large-", "slow commands are noted (SLOWLOG), large ones are not"),
+    ("commandlog-", "slow commands are noted (SLOWLOG), large ones are not"),
     ("cluster-", "there is no cluster"),
     ("slot-migration-", "there is no cluster"),
     ("min-replicas-", "there is no replication"),
@@ -33,6 +33,36 @@ const INSTEAD: &[(&str, &str)] = &[
     ("tls-client-", "the key must be readable without a password"),
     ("tls-dh-params-file", "keys are exchanged on elliptic curves only"),
     ("tls-auto-reload-interval", "set `tls-cert-file` again to read its files anew"),
+    ("always-show-logo", "there is no logo"),
+    ("availability-zone", "it is told to nobody"),
+    ("bind-source-addr", "a master is reached from any address"),
+    ("crash-", "a panic prints what it is, and ends the process"),
+    ("use-exit-on-panic", "a panic prints what it is, and ends the process"),
+    ("disable-thp", "memory comes in small pages, which become huge ones in the background"),
+    ("enable-module-command", "there are no modules"),
+    ("extended-redis-compatibility", "`redis-version` is what clients are told"),
+    ("hash-seed", "tables have a random seed"),
+    ("hide-user-data-from-log", "commands and values are not logged"),
+    ("ignore-warnings", "what it would pass over is not looked for"),
+    ("import-mode", "keys go by their deadlines, always"),
+    ("key-load-delay", "it is for Redis's own tests"),
+    ("key-memory-histograms", "`redstart report` shows how large keys are"),
+    ("list-compress-depth", "lists are not compressed"),
+    ("loading-process-events", "clients are answered beside the loading"),
+    ("locale-collate", "texts are compared by their bytes"),
+    ("lookahead", "up to 64 requests are run as a batch"),
+    ("prefetch-batch-max-size", "up to 64 requests are run as a batch"),
+    ("lua-enable-deprecated-api", "scripts run on Luau"),
+    ("max-new-", "one thread accepts connections and does nothing else"),
+    ("maxmemory-eviction-tenacity", "room is made before a command runs"),
+    ("propagation-error-behavior", "there is no such choice"),
+    ("rdbchecksum", "files always have checksums"),
+    ("rdma-", "RDMA is not supported"),
+    ("sanitize-dump-payload", "what RESTORE is given is always checked"),
+    ("shutdown-timeout", "there are no replicas to wait for"),
+    ("socket-mark-id", "sockets are not marked"),
+    ("vset-", "there are no vector sets"),
+    ("watchdog-period", "SLOWLOG and LATENCY tell what is slow"),
 ];
 
 /// What to do instead of setting a parameter that has no effect, if there is anything to say.
@@ -84,12 +114,19 @@ mod tests {
         config.set_many(&pairs, Caller::Local).expect("all of them can be set");
         let told = [
             "activedefrag has no effect: memory is not moved; MEMORY PURGE gives back what is free",
-            "crash-log-enabled has no effect",
+            "crash-log-enabled has no effect: a panic prints what it is, and ends the process",
         ];
         assert_eq!(config.without_effect(), told);
         assert_eq!(without_effect(Setting::Timeout), None);
         let threads = "io-threads has no effect: use `threads`";
         assert_eq!(without_effect(Setting::IoThreads).as_deref(), Some(threads));
+    }
+
+    #[test]
+    fn every_parameter_without_effect_has_a_reason() {
+        let lines = TABLE.iter().filter_map(|(setting, _)| without_effect(*setting));
+        let without: Vec<String> = lines.filter(|line| !line.contains(": ")).collect();
+        assert_eq!(without, [""; 0]);
     }
 
     #[test]

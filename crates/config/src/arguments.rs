@@ -97,6 +97,8 @@ Usage: redstart [FILE] [-] [--PARAMETER VALUE ...]   serve
        redstart ping [OPTION ...]                    ask whether a server serves
        redstart check FILE ...                       say whether data files are whole
        redstart convert FROM TO                      make a snapshot of an RDB file, and back
+       redstart top [OPTION ...]                     show how a server does, in this terminal
+       redstart report [OPTION ...]                  make a page about what is in a server or file
        redstart --version | --help
 
 FILE is a redis.conf; a - reads more of it from standard input. Parameters on the command line have
@@ -173,7 +175,7 @@ mod tests {
         assert!(text.starts_with(concat!("Redstart ", env!("CARGO_PKG_VERSION"))), "{text}");
         assert!(text.contains("v=8.6.3"));
         let CommandLine::Print(text) = of(&["-h"]) else { panic!("not printed") };
-        let words = ["ping", "check", "convert", "6379", "Examples"];
+        let words = ["ping", "check", "convert", "top", "report", "6379", "Examples"];
         assert!(words.iter().all(|word| text.contains(word)), "{text}");
         assert!(matches!(of(&["--test-memory", "5"]), CommandLine::Refuse(_)));
         assert!(matches!(of(&["a.conf", "--sentinel"]), CommandLine::Refuse(_)));

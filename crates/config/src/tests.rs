@@ -1,7 +1,7 @@
 //! What the configuration accepts, answers and refuses. The expected texts are redis-server's.
 
 use super::file::{Request, load};
-use super::table::{Effect, TABLE};
+use super::table::{Effect, Param, TABLE};
 use super::*;
 use redstart_protocol::quote;
 use std::io::empty;
@@ -363,6 +363,22 @@ fn the_parameters_without_effect_are_listed() {
     assert!(text == list, "docs/parameters.md is not what the table says: make docs");
 }
 
+/// What a parameter may be, where it is one of a few words, and its older name.
+fn words(param: &Param) -> String {
+    // What only Valkey calls so is told by its first name.
+    let words = param.kind.choices().iter().filter(|word| !word.starts_with('~'));
+    let words: Vec<String> = words.map(|word| format!("`{word}`")).collect();
+    let mut text = match words.len() {
+        ..3 => String::new(),
+        _ if param.kind.is_list() => format!(" Any of {}.", words.join(", ")),
+        _ => format!(" One of {}.", words.join(", ")),
+    };
+    if let Some(alias) = param.alias {
+        text += &format!(" Also `{alias}`.");
+    }
+    text
+}
+
 /// docs/parameters.md, as it has to be.
 fn listed() -> String {
     let mut text = "# Parameters\n\nMade of their declarations by `make docs`; do not edit. They \
@@ -382,8 +398,8 @@ fn listed() -> String {
                 (false, true) => "protected",
                 (false, false) => "changes",
             };
-            let meaning = crate::meaning::of(*setting);
-            text += &format!("| `{}` | {default} | {changes} | {meaning} |\n", param.name);
+            let (meaning, words) = (crate::meaning::of(*setting), words(param));
+            text += &format!("| `{}` | {default} | {changes} | {meaning}{words} |\n", param.name);
         }
     }
     text += "\n*Protected* parameters change only as `enable-protected-configs` allows. Lines of \

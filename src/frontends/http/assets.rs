@@ -29,6 +29,7 @@ files! {
     "/locks.js" SCRIPT "locks.js"
     "/overview.js" SCRIPT "overview.js"
     "/persistence.js" SCRIPT "persistence.js"
+    "/prefixes.js" SCRIPT "prefixes.js"
     "/sample.js" SCRIPT "sample.js"
     "/server.js" SCRIPT "server.js"
     "/settings.js" SCRIPT "settings.js"

@@ -13,6 +13,9 @@ use crate::storage::entry::{Entry, NewValue};
 use crate::storage::expires::{Expires, fingerprint};
 use crate::storage::table::{Slot, Table};
 
+/// What the table keeps for an entry: its place in a bucket, as full as buckets are on average.
+pub const SLOT_BYTES: usize = 12;
+
 /// The parts of a hash that the index of deadlines keeps, of a deadline that has passed.
 #[derive(Clone, Copy, Debug)]
 pub struct DueParts(u64);

@@ -6,6 +6,7 @@ import overview from './overview.js';
 import latency from './latency.js';
 import costs from './costs.js';
 import keys from './keys.js';
+import prefixes from './prefixes.js';
 import sample from './sample.js';
 import slow from './slow.js';
 import clients from './clients.js';
@@ -19,6 +20,7 @@ const SCREENS = {
   latency: ['Latency', latency],
   commands: ['Commands', costs],
   keys: ['Keys', keys],
+  prefixes: ['Prefixes', prefixes],
   sample: ['Hot and big', sample],
   slow: ['Slow log', slow],
   clients: ['Clients', clients],

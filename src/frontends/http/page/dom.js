@@ -73,20 +73,26 @@ export async function trying(work, done) {
 
 // Figures.
 
+/** Three digits: 1.23, 12.3, 123, and never 1.00e+3. */
+function three(count) {
+  return Math.abs(count) >= 99.95 ? String(Math.round(count)) : count.toPrecision(3);
+}
+
+/** In powers of 1024, as INFO and redis.conf count: 512mb is 512 MB. */
 export function bytes(count) {
   if (count === null || count === undefined) return '–';
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];
   let at = 0;
-  for (; Math.abs(count) >= 1000 && at < units.length - 1; at++) count /= 1000;
-  return `${at === 0 ? count : count.toPrecision(3)} ${units[at]}`;
+  for (; Math.abs(count) >= (at ? 999.5 : 1000) && at < units.length - 1; at++) count /= 1024;
+  return `${at === 0 ? count : three(count)} ${units[at]}`;
 }
 
 export function number(count) {
   if (count === null || count === undefined || Number.isNaN(count)) return '–';
-  if (Math.abs(count) >= 1e9) return `${(count / 1e9).toPrecision(3)} G`;
-  if (Math.abs(count) >= 1e6) return `${(count / 1e6).toPrecision(3)} M`;
-  if (Math.abs(count) >= 1e4) return `${(count / 1e3).toPrecision(3)} k`;
-  return Number.isInteger(count) ? String(count) : count.toPrecision(3);
+  if (Math.abs(count) >= 999.5e6) return `${three(count / 1e9)} G`;
+  if (Math.abs(count) >= 999.5e3) return `${three(count / 1e6)} M`;
+  if (Math.abs(count) >= 1e4) return `${three(count / 1e3)} k`;
+  return Number.isInteger(count) ? String(count) : three(count);
 }
 
 export function percent(share) {
@@ -94,8 +100,8 @@ export function percent(share) {
 }
 
 export function micros(us) {
-  if (us >= 1e6) return `${(us / 1e6).toPrecision(3)} s`;
-  if (us >= 1e3) return `${(us / 1e3).toPrecision(3)} ms`;
+  if (us >= 999.5e3) return `${three(us / 1e6)} s`;
+  if (us >= 999.5) return `${three(us / 1e3)} ms`;
   return us >= 1 ? `${Number(us.toPrecision(3))} µs` : `${Math.round(us * 1000)} ns`;
 }
 

@@ -108,7 +108,7 @@ export default function overview(root) {
         tile('Resident', bytes(states.resident_bytes), memory ? `peak ${bytes(memory.peak)}` : null),
         tile('Keys', number(states.keys), `${number(states.volatile)} with a deadline`),
         tile('Clients', number(states.clients), `${number(states.blocked)} waiting`),
-        tile('Expiry late by', `${states.expiry_lag_ms} ms`));
+        tile('Expiry delay', `${states.expiry_lag_ms} ms`, 'from deadline to removal'));
       if (range === 'minutes' && past && now.at_s > past.at_s.at(-1)) {
         past.at_s.push(now.at_s);
         for (const [name, column] of Object.entries(past.columns)) {

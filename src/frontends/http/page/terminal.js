@@ -1,9 +1,11 @@
 // A console: commands as redis-cli takes them, with completion, and help from COMMAND DOCS.
 
 import { h, isBytes, members, shown } from './dom.js';
-import { command, place } from './server.js';
+import { command, facts, place } from './server.js';
 
 let docs = null;
+/** Every parameter by its name, for CONFIG GET and SET. */
+let parameters = null;
 const past = [];
 const HINT = 'Type a command. Tab completes its name, the arrows bring back earlier ones; help COMMAND tells '
   + 'what it does.';
@@ -145,22 +147,46 @@ export default function terminal(root) {
     return `${name.toUpperCase()} ${one.syntax}\n${one.summary}\n${one.complexity} · since ${one.since}`;
   }
 
+  /** The parameter that is being named, as far as it is: [what stands before it, its beginning]. */
+  function parameterBegun() {
+    const match = /^(\s*config\s+(?:set|get)\s+)(\S*)/i.exec(input.value);
+    return match && parameters ? [match[1], match[2].toLowerCase()] : null;
+  }
+
+  function hintOfParameter() {
+    const one = parameters.get(parameterBegun()?.[1]);
+    if (!one) return null;
+    const value = one.secret ? '(not shown)' : one.value || '(empty)';
+    return `${one.name} is ${value}${one.value === one.default ? ', its default' : ''} — ${
+      one.meaning.replaceAll('`', '')}${one.choices.length ? ` (${one.choices.filter((name) =>
+        !name.startsWith('~')).join(', ')})` : ''}`;
+  }
+
   function hint() {
+    const about = parameterBegun() && hintOfParameter();
+    if (about) {
+      help.textContent = about;
+      return;
+    }
     const name = find(input.value);
     help.textContent = name ? `${name.toUpperCase()} ${docs.get(name).syntax} — ${docs.get(name).summary}`
       : input.value === '' ? HINT : '';
   }
 
   function complete() {
-    const begun = input.value.toLowerCase().trimStart();
-    const fitting = [...docs?.keys() ?? []].filter((name) => name.startsWith(begun)).sort();
+    const ofParameter = parameterBegun();
+    const before = ofParameter?.[0] ?? '';
+    const begun = ofParameter?.[1] ?? input.value.toLowerCase().trimStart();
+    const spelled = (name) => (ofParameter ? name : name.toUpperCase());
+    const fitting = [...(ofParameter ? parameters : docs)?.keys() ?? []]
+      .filter((name) => name.startsWith(begun)).sort();
     if (fitting.length === 0) return;
     let common = fitting[0];
     for (const name of fitting) {
       while (!name.startsWith(common)) common = common.slice(0, -1);
     }
-    input.value = `${common.toUpperCase()}${fitting.length === 1 ? ' ' : ''}`;
-    if (fitting.length > 1) help.textContent = fitting.slice(0, 40).map((name) => name.toUpperCase()).join('  ');
+    input.value = `${before}${spelled(common)}${fitting.length === 1 ? ' ' : ''}`;
+    if (fitting.length > 1) help.textContent = fitting.slice(0, 40).map(spelled).join('  ');
     else hint();
   }
 
@@ -183,6 +209,7 @@ export default function terminal(root) {
     if (line) run(line);
   } }, out, h('div', { class: 'row prompt-row' }, h('span', { 'aria-hidden': 'true' }, '>'), input), help));
   input.focus();
+  facts('parameters').then((all) => { parameters = new Map(all.map((one) => [one.name, one])); }, () => {});
   if (!docs) {
     readDocs().then((all) => { docs = all; hint(); }, (error) => print(`(error) ${error.message}`, 'bad'));
   }
