@@ -193,6 +193,22 @@ test('keys are found, shown by type, changed and deleted', async () => {
   await page.context().close();
 });
 
+test('hits and misses are counted by prefix', async () => {
+  const page = await open();
+  await go(page, 'prefixes');
+  await page.locator('main [role=status]', { hasText: 'Nothing is counted' }).waitFor();
+  await page.getByRole('button', { name: 'Count by these' }).click();
+  await page.waitForFunction(() => document.querySelector('#notice').textContent === 'Set');
+  await send(server.port, ['GET string:0', 'GET string:6', 'GET string:nowhere', 'GET none:1']);
+  const row = page.locator('tr', { has: page.locator('code', { hasText: /^string:$/ }) });
+  await row.filter({ hasText: '66.7 %' }).waitFor();
+  assert.match(await row.textContent(), /never there, as far as is known: 1/);
+  await sleep(2500);
+  await shoot(page, 'prefixes-counted');
+  assert.deepEqual(page.errors, []);
+  await page.context().close();
+});
+
 test('script in keys and values is text', async () => {
   const page = await open();
   await go(page, 'keys');

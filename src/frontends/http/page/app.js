@@ -91,7 +91,14 @@ databases.addEventListener('change', () => {
   show();
 });
 
+/** What is of use only to those who are logged in. */
+function showTools(shown) {
+  for (const one of [tabs, databases, document.getElementById('logout'),
+    document.querySelector('label[for=db]')]) one.hidden = !shown;
+}
+
 function askForLogin(reason) {
+  showTools(false);
   clearInterval(beating);
   shownScreen?.stop?.();
   shownScreen = null;
@@ -116,9 +123,8 @@ function askForLogin(reason) {
 }
 
 function start() {
-  const out = document.getElementById('logout');
-  out.hidden = false;
-  out.textContent = `Log out ${server.place.user}`;
+  showTools(true);
+  document.getElementById('logout').textContent = `Log out ${server.place.user}`;
   show();
   clearInterval(beating);
   beating = setInterval(beat, 1000);

@@ -129,5 +129,11 @@ export function heatMap(title, formatNs) {
     hint.textContent = `${clock(last.times[at])}: ${last.counts[at][row]} commands took ${
       formatNs(last.belowNs[row] / 2)} to ${formatNs(last.belowNs[row])}`;
   });
-  return { element: h('figure', {}, h('figcaption', {}, title), canvas, hint), draw };
+  const ends = h('div', { class: 'under faint' }, h('span', { class: 'from' }), h('span', { class: 'to' }));
+  return { element: h('figure', {}, h('figcaption', {}, title), canvas, ends, hint),
+    draw(times, belowNs, counts) {
+      draw(times, belowNs, counts);
+      ends.firstChild.textContent = times.length ? `since ${clock(times[0])}` : 'nothing yet';
+      ends.lastChild.textContent = times.length ? `to ${clock(times.at(-1))}` : '';
+    } };
 }

@@ -1,12 +1,12 @@
 // Who is connected.
 
-import { h, bytes, button, field, number, notice, span, table, trying } from './dom.js';
+import { h, bytes, button, counted, field, number, notice, span, table, trying } from './dom.js';
 import { command } from './server.js';
 
 const COLUMNS = [['id', 'Id'], ['addr', 'Address'], ['name', 'Name'], ['user', 'User'], ['db', 'Database'],
   ['cmd', 'Last command'], ['age', 'Connected for'], ['idle', 'Idle for'], ['tot-mem', 'Memory'],
-  ['flags', 'Flags']];
-const FLAGS = { N: 'none', b: 'waits in a command', x: 'in MULTI', P: 'listens', O: 'MONITOR',
+  ['flags', 'State']];
+const FLAGS = { N: '', b: 'waits in a command', x: 'in MULTI', P: 'listens', O: 'MONITOR',
   t: 'tracks keys', e: 'is not evicted', T: 'touches no key' };
 
 export default function clients(root) {
@@ -43,12 +43,12 @@ export default function clients(root) {
     const numeric = ['id', 'db', 'age', 'idle', 'tot-mem'].includes(by);
     const some = all.filter(fits).sort((a, b) => numeric
       ? (by === 'id' ? a[by] - b[by] : b[by] - a[by]) : (a[by] < b[by] ? -1 : 1));
-    if (all.length) said.textContent = `${number(some.length)} of ${number(all.length)} clients${
+    if (all.length) said.textContent = `${number(some.length)} of ${counted(all.length, 'client')}${
       some.length > 500 ? '; the first 500 are shown' : ''}`;
     const rows = some.slice(0, 500).map((one) => [
-      one.id, one.addr, one.name || '–', one.user, one.db, one.cmd, span(Number(one.age)),
+      one.id, one.addr, one.name || '–', one.user, one.db, one.cmd.replace('|', ' '), span(Number(one.age)),
       span(Number(one.idle)), bytes(Number(one['tot-mem'])),
-      h('abbr', { title: [...one.flags].map((letter) => FLAGS[letter] ?? letter).join(', ') }, one.flags),
+      [...one.flags].map((letter) => FLAGS[letter] ?? letter).filter(Boolean).join(', ') || '–',
       Number(one.id) === own ? 'this page' : button('Kill', async () => {
         if (!confirm(`End the connection of client ${one.id} (${one.addr})?`)) return;
         await trying(() => command('CLIENT', 'KILL', 'ID', one.id), `Client ${one.id} is gone`);

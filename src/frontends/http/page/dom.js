@@ -95,6 +95,11 @@ export function number(count) {
   return Number.isInteger(count) ? String(count) : three(count);
 }
 
+/** `1 lock`, `2 locks`. */
+export function counted(count, noun) {
+  return `${number(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 export function percent(share) {
   return Number.isFinite(share) ? `${(100 * share).toFixed(share === 1 || share === 0 ? 0 : 1)} %` : '–';
 }

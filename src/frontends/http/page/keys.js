@@ -1,6 +1,6 @@
 // The key browser: a walk over the keys that begin with a text, and one key with its value.
 
-import { h, bytes, button, cut, field, number, notice, table, ttl } from './dom.js';
+import { h, bytes, button, cut, field, number, notice, percent, table, ttl } from './dom.js';
 import { command, commands } from './server.js';
 import { showValue } from './values.js';
 
@@ -90,7 +90,7 @@ export default function keys(root) {
     more.hidden = cursor === '0' || failed !== null;
     said.textContent = failed ? failed.message : cursor === '0'
       ? `${number(found.length)} keys: all there are.`
-      : `${number(found.length)} keys so far; ${Math.round(100 * Number(cursor) / END)} % looked at.`;
+      : `${number(found.length)} keys so far; ${percent(Number(cursor) / END)} of all keys looked at.`;
   }
 
   function draw() {

@@ -1,6 +1,6 @@
 // Locks with a fence: who holds them, and how many wait.
 
-import { h, button, cut, number, table, trying, ttl } from './dom.js';
+import { h, button, counted, cut, number, table, trying, ttl } from './dom.js';
 import { command, commands } from './server.js';
 
 export default function locks(root) {
@@ -19,8 +19,8 @@ export default function locks(root) {
       const waiting = map.get('waiting') ?? map.get('waiters');
       return Array.isArray(waiting) ? waiting.length : waiting ?? 0;
     });
-    if (facts) said.textContent = `${number(facts.now.locks)} locks in all databases, ${
-      number(facts.now.leases)} keys with a lease.`;
+    if (facts) said.textContent = `${counted(facts.now.locks, 'lock')} in all databases, ${
+      counted(facts.now.leases, 'key')} with a lease.`;
     place.replaceChildren(table('Locks of this database',
       ['Name', 'Owner', ['Fence', 'number'], ['Time left', 'number'], ['Waiting', 'number'], 'Action'],
       all.map(([name, owner, fence, ms], at) => [cut(name, 60), cut(owner, 60), String(fence.integer ?? fence),

@@ -104,11 +104,12 @@ export default function overview(root) {
         tile('Operations a second', number(second.commands)),
         tile('Hit ratio', reads ? percent(second.hits / reads) : '–', reads ? null : 'no reads now'),
         tile('Memory used', bytes(states.used_bytes), now.maxmemory
-          ? `of ${bytes(now.maxmemory)}, ${now.policy}` : 'no limit'),
-        tile('Resident', bytes(states.resident_bytes), memory ? `peak ${bytes(memory.peak)}` : null),
+          ? `of ${bytes(now.maxmemory)}, ${now.policy}`
+          : `no limit${memory ? `, peak ${bytes(memory.peak)}` : ''}`),
+        tile('Resident', bytes(states.resident_bytes), 'memory the process holds'),
         tile('Keys', number(states.keys), `${number(states.volatile)} with a deadline`),
         tile('Clients', number(states.clients), `${number(states.blocked)} waiting`),
-        tile('Expiry delay', `${states.expiry_lag_ms} ms`, 'from deadline to removal'));
+        tile('Expiry delay', `${states.expiry_lag_ms} ms`, 'behind the deadline'));
       if (range === 'minutes' && past && now.at_s > past.at_s.at(-1)) {
         past.at_s.push(now.at_s);
         for (const [name, column] of Object.entries(past.columns)) {

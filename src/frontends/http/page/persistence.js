@@ -5,9 +5,10 @@ import { command } from './server.js';
 
 export default function persistence(root) {
   const place = h('div');
+  const rewrite = button('Rewrite the log',
+    () => trying(() => command('BGREWRITEAOF'), 'It is being rewritten'), { hidden: true });
   root.append(place, h('div', { class: 'row' },
-    button('Save a snapshot now', () => trying(() => command('BGSAVE'), 'It is being saved')),
-    button('Rewrite the log', () => trying(() => command('BGREWRITEAOF'), 'It is being rewritten'))));
+    button('Save a snapshot now', () => trying(() => command('BGSAVE'), 'It is being saved')), rewrite));
 
   function list(title, items) {
     return h('section', { class: 'card' }, h('h3', {}, title), h('dl', { class: 'facts' },
@@ -23,6 +24,7 @@ export default function persistence(root) {
       const share = Number(p.current_save_keys_processed) / Math.max(1, Number(p.current_save_keys_total));
       const well = (text) => text === 'ok' ? 'well' : h('strong', { class: 'bad' }, 'it failed: see the log');
       const saved = Number(p.rdb_last_save_time);
+      rewrite.hidden = p.aof_enabled !== '1';
       place.replaceChildren(...[
         p.loading === '1' ? list('Loading', [
           ['Progress', bar('Loading', Number(p.loading_loaded_perc) / 100)],
@@ -30,9 +32,10 @@ export default function persistence(root) {
         list('Snapshot', [
           ['The last one', p.rdb_saves === '0' ? 'none since the start'
             : `${moment(saved)}, ${span(Math.max(0, now - saved))} ago`],
-          ['It went', well(p.rdb_last_bgsave_status)],
+          p.rdb_saves === '0' && p.rdb_last_bgsave_status === 'ok' ? null
+            : ['It went', well(p.rdb_last_bgsave_status)],
           p.rdb_last_bgsave_time_sec !== '-1' ? ['It took', span(Number(p.rdb_last_bgsave_time_sec))] : null,
-          ['Changes since', number(Number(p.rdb_changes_since_last_save))],
+          ['Changes that are in none', number(Number(p.rdb_changes_since_last_save))],
           working ? ['Saving', bar('Saving', share)] : null,
           ['Saved since the start', p.rdb_saves]]),
         list('Log', p.aof_enabled === '1' ? [

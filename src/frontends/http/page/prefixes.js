@@ -54,8 +54,11 @@ export default function prefixes(root) {
       all = (await command('PREFIX.STATS')).map((one) => new Map(pairs(one)));
     } catch (error) {
       const off = /stats-prefixes/.test(error.message);
-      place.replaceChildren(h('p', { role: 'status' }, off
-        ? 'Nothing is counted by prefix yet. A colon above counts user:1 and user:2 as user:.' : error.message));
+      if (off && rule.value === '' && document.activeElement !== rule) rule.value = ':';
+      place.replaceChildren(h('p', { role: 'status' }, off ? ['Nothing is counted by prefix yet. With ',
+        h('code', {}, ':'), ' above, ', h('code', {}, 'user:1'), ' and ', h('code', {}, 'user:2'),
+        ' count as ', h('code', {}, 'user:'), '; ', h('code', {}, ': 2'),
+        ' looks at two parts of a name; ', h('code', {}, 'user: cart:'), ' counts these two alone.'] : error.message));
       return;
     }
     const rows = all.sort((a, b) => b.get('bytes') - a.get('bytes') || b.get('hits') - a.get('hits')).map((one) => {
@@ -77,7 +80,7 @@ export default function prefixes(root) {
     rows, 'No key was looked up or found by a walk yet'));
   }
 
-  command('CONFIG', 'GET', 'stats-prefixes').then((set) => { rule.value = set?.map?.[0]?.[1] ?? ''; }, () => {});
+  command('CONFIG', 'GET', 'stats-prefixes').then((set) => { rule.value ||= set?.map?.[0]?.[1] ?? ''; }, () => {});
   draw();
   let beats = 0;
   return { tick() { beats += 1; if (beats % 2 === 0) draw(); } };

@@ -11,7 +11,7 @@ export default function settings(root) {
   const place = h('div');
   const said = h('p', { class: 'faint', role: 'status' });
   root.append(h('div', { class: 'row' }, field('Only those with', filter), field('Parameters', which),
-    button('Write them to the file', () =>
+    button('Write changes to the file', () =>
       trying(() => command('CONFIG', 'REWRITE'), 'redis.conf is rewritten'))), said, place);
   let all = [];
   filter.addEventListener('input', draw);
@@ -35,7 +35,7 @@ export default function settings(root) {
         h('span', { class: differs(one) ? 'changed' : null },
           one.name, differs(one) ? h('span', { class: 'mark' }, ' changed') : null),
         one.immutable || one.effect !== 'honoured'
-          ? h('span', {}, one.value || '–', one.effect === 'honoured' ? h('small', {}, ' at the start only') : null)
+          ? h('span', {}, one.value || '–', one.effect === 'honoured' ? h('small', {}, ' fixed at the start') : null)
           : editor(one),
         one.default || '–', one.meaning.replaceAll('`', '')])));
   }

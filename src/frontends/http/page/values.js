@@ -34,7 +34,7 @@ export async function showValue(place, name, changed) {
     placeholder: ms >= 0 ? String(Math.ceil(ms / 1000)) : 'none' });
   const head = [
     h('h3', { class: 'keyname' }, shown(name)),
-    h('p', { class: 'faint' }, `${type}, ${encoding ?? '?'}, ${bytes(size)}, time to live: ${ttl(ms)}`),
+    h('p', { class: 'faint' }, `${type}, ${encoding && encoding !== type ? `${encoding}, ` : ''}${bytes(size)}, time to live: ${ttl(ms)}`),
     h('form', { class: 'row', onsubmit: (event) => {
       event.preventDefault();
       if (left.value === '') act(['PERSIST', name], 'It stays');
