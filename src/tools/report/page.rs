@@ -108,7 +108,11 @@ fn most_common(tally: &Tally) -> String {
 }
 
 fn part_of(part: u64, all: u64) -> String {
-    if all == 0 { "–".to_owned() } else { percent(part as f64 / all as f64) }
+    match part as f64 / all as f64 {
+        _ if all == 0 => "–".to_owned(),
+        share if share > 0.0 && share < 0.0005 => "< 0.1 %".to_owned(),
+        share => percent(share),
+    }
 }
 
 /// A share beside all: keys, memory, the parts that these are, a key's mean, deadlines.
