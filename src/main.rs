@@ -11,6 +11,7 @@ mod memory;
 mod metrics;
 mod network;
 mod notify;
+mod replication;
 mod report;
 mod server;
 mod session;

@@ -24,6 +24,7 @@ use crate::network::{while_busy, worker_thread};
 use crate::notify::invalidation::Tracking;
 use crate::notify::monitor::Monitors;
 use crate::notify::pubsub::PubSub;
+use crate::replication::Replication;
 use crate::server::Server;
 use crate::server::rebinder::{self, Rebinder};
 use crate::server::settings::{self, Startup};
@@ -157,6 +158,7 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
         slowlog: leak(Slowlog::default()),
         latency: leak(LatencyEvents::default()),
         durability: leak(durability),
+        replication: leak(Replication::new()),
         pause: leak(Pause::default()),
         stop: Notify::new(),
     }))

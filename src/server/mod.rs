@@ -18,6 +18,7 @@ use crate::metrics::timing::Thresholds;
 use crate::notify::invalidation::Tracking;
 use crate::notify::monitor::Monitors;
 use crate::notify::pubsub::PubSub;
+use crate::replication::Replication;
 use crate::server::rebinder::Rebinder;
 use crate::system::allocator;
 use crate::system::clock::Clock;
@@ -88,6 +89,8 @@ pub struct Server {
     pub latency: &'static LatencyEvents,
     /// The log and the snapshots.
     pub durability: &'static Durability,
+    /// This server as a master of others, and as a replica of one.
+    pub replication: &'static Replication,
     /// The pause of commands, if there is one.
     pub pause: &'static Pause,
     /// Somebody asked the server to stop.
