@@ -24,7 +24,7 @@ use crate::network::{while_busy, worker_thread};
 use crate::notify::invalidation::Tracking;
 use crate::notify::monitor::Monitors;
 use crate::notify::pubsub::PubSub;
-use crate::replication::Replication;
+use crate::replication::{self, Replication};
 use crate::server::Server;
 use crate::server::rebinder::{self, Rebinder};
 use crate::server::settings::{self, Startup};
@@ -79,6 +79,7 @@ pub fn serve(config: Config) -> io::Result<()> {
         std::thread::Builder::new().name("huge-pages".into()).spawn(body)?;
     }
     server.durability.start()?;
+    server.replication.start()?;
     server.durability.follow_config()?;
     let ready = Arc::new(Barrier::new(startup.threads + 1));
     let workers = (0..startup.threads)
@@ -120,7 +121,7 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
     let renames = registry.renames().iter();
     let renames = renames.map(|(name, id)| (name.into(), registry.at(id).command.name));
     engine.options.set_renames(renames.collect());
-    let durability = Durability::new(Parts {
+    let durability = leak(Durability::new(Parts {
         engine,
         clock,
         config,
@@ -129,7 +130,7 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
         libraries: &scripts.functions,
         keyring: leak(Keyring::default()),
         flushall_id: registry.get(b"flushall").expect("FLUSHALL is a command").id,
-    });
+    }));
     Ok(leak(Server {
         engine,
         registry,
@@ -157,8 +158,14 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
         thresholds: leak(Thresholds::default()),
         slowlog: leak(Slowlog::default()),
         latency: leak(LatencyEvents::default()),
-        durability: leak(durability),
-        replication: leak(Replication::new()),
+        durability,
+        replication: leak(Replication::new(replication::Parts {
+            engine,
+            clock,
+            config,
+            clients,
+            durability,
+        })),
         pause: leak(Pause::default()),
         stop: Notify::new(),
     }))

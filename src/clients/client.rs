@@ -26,6 +26,8 @@ pub const NO_EVICT: u8 = 1;
 pub const NO_TOUCH: u8 = 2;
 /// A mark: the client is shown all commands (MONITOR).
 pub const MONITORS: u8 = 4;
+/// A mark: the client is a replica.
+pub const REPLICA: u8 = 8;
 
 /// What something small takes in a list or a map beside its bytes, roughly.
 pub const NODE_BYTES: usize = 64;
@@ -219,6 +221,11 @@ impl ClientInfo {
         first
     }
 
+    /// Sets a mark: [`REPLICA`] and its like.
+    pub fn mark(&self, mark: u8) {
+        self.marks.fetch_or(mark, Ordering::Relaxed);
+    }
+
     /// Connects the client with its connection, once.
     pub fn belongs_to(&self, connection: Weak<dyn Hangup>) {
         let _ = self.connection.set(connection);
@@ -371,6 +378,9 @@ impl ClientInfo {
 
     /// What the client uses its connection for.
     pub fn kind(&self) -> ClientKind {
+        if self.marks.load(Ordering::Relaxed) & REPLICA != 0 {
+            return ClientKind::Replica;
+        }
         let listens = self.listening.iter().any(|count| count.load(Ordering::Relaxed) > 0);
         if listens { ClientKind::PubSub } else { ClientKind::Normal }
     }
@@ -387,6 +397,7 @@ impl ClientInfo {
         let tracking = self.tracking.lock();
         let letters = [
             ('O', marks & MONITORS != 0),
+            ('S', marks & REPLICA != 0),
             ('P', self.kind() == ClientKind::PubSub),
             ('x', self.queued.load(Ordering::Relaxed) >= 0),
             ('b', self.is_blocked()),

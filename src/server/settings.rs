@@ -278,6 +278,7 @@ pub fn apply(config: &Config, server: &Server) {
     server.thresholds.configure(config);
     slowlog.configure(config);
     server.evictor.configure(config);
+    server.replication.configure(config);
     let busy_ms = config.count(Setting::BusyReplyThreshold) as u64;
     let version = String::from_utf8_lossy(config.text(Setting::RedisVersion));
     scripts.configure(busy_ms, &version);

@@ -1,6 +1,7 @@
 //! ROLE: what the server is to others.
 
 use crate::commands::declare::SessionCommand;
+use crate::replication::replicas::State;
 use redstart_engine::spec::*;
 
 /// ROLE
@@ -8,12 +9,22 @@ pub static ROLE: SessionCommand = declare("role", Group::Server, Arity::Exactly(
     .flags(NOSCRIPT | LOADING | STALE | FAST | DANGEROUS | ADMIN_CATEGORY)
     .since("2.8.12")
     .complexity("O(1)")
-    .summary("Returns that the server is a master, its offset and its replicas: none.")
+    .summary("Returns what the server is to others, its offset and its replicas.")
     .run(|context, _| {
-        let out = &mut context.session.out;
+        let session = &mut *context.session;
+        let (replication, out) = (session.server.replication, &mut session.out);
+        let replicas = replication.replicas.all();
+        let online: Vec<_> =
+            replicas.iter().filter(|replica| replica.state() == State::Online).collect();
         out.array(3);
         out.bulk(b"master");
-        out.integer(0);
-        out.array(0);
+        out.integer(replication.offset() as i64);
+        out.array(online.len());
+        for replica in online {
+            out.array(3);
+            out.bulk(replica.ip().as_bytes());
+            out.bulk(replica.said.port.to_string().as_bytes());
+            out.bulk(replica.acked().to_string().as_bytes());
+        }
         Ok(())
     });
