@@ -55,6 +55,9 @@ use std::sync::{Arc, OnceLock};
 use stream::Stream;
 use tokio::sync::{Notify, mpsc};
 
+/// What is replied to writes while there are too few replicas.
+pub const LACKS_REPLICAS: &str = "NOREPLICAS Not enough good replicas to write.";
+
 /// What this server is to others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {

@@ -13,16 +13,9 @@
 use super::stream::{Unit, bulk, header};
 use bytes::Bytes;
 use redstart_engine::run::effect::Effect;
-use redstart_protocol::{Args, Limits, OwnedArgs, Parser, Step};
 
 /// What a wrapped word begins with; behind it stands the word, as a request in RESP.
 pub const WRAPPED: &[u8] = b"redstart ";
-
-/// Tries the first `ARGV[1]` words behind it; if the server does not know them, the others, if
-/// there are any.
-const TRY: &str = "local n=tonumber(ARGV[1])+1 \
-    local r=redis.pcall(unpack(ARGV,2,n)) \
-    if type(r)=='table' and r.err and ARGV[n+1] then redis.call(unpack(ARGV,n+1)) end";
 
 /// Adds the words of an effect.
 pub fn add(effect: &Effect, to: &mut Unit) {
@@ -48,24 +41,7 @@ fn wrap(effect: &Effect, to: &mut Unit) {
     }
 }
 
-/// What Redstart runs in place of a request of the stream, if it is wrapped or tried.
-pub fn own(args: Args<'_>) -> Option<OwnedArgs> {
-    let is =
-        |at: usize, word: &[u8]| args.get(at).is_some_and(|arg| arg.eq_ignore_ascii_case(word));
-    if args.len() == 3 && is(0, b"REPLCONF") && is(1, b"capa") {
-        let mut request = args[2].strip_prefix(WRAPPED)?.to_vec();
-        let (mut spans, len) = (Vec::new(), request.len());
-        let step = Parser::default().parse(&mut request, 0, &mut spans, &Limits::DEFAULT);
-        let whole = matches!(step, Ok(Step::Complete { end }) if end == len) && !spans.is_empty();
-        let words: Vec<&[u8]> = Args::new(&request, &spans).iter().collect();
-        return whole.then(|| OwnedArgs::from_slices(&words));
-    }
-    if is(0, b"EVAL") && args.len() > 4 && &args[1] == TRY.as_bytes() {
-        let keys = redstart_protocol::parse_u64(&args[2])? as usize;
-        let count = args.get(keys.checked_add(3)?)?;
-        let count = redstart_protocol::parse_u64(count)? as usize;
-        let words: Vec<&[u8]> = args.iter().skip(keys + 4).take(count).collect();
-        return (count > 0 && words.len() == count).then(|| OwnedArgs::from_slices(&words));
-    }
-    None
+/// The request that a capability of `REPLCONF capa` wraps, if it is none.
+pub fn unwrap(capability: &[u8]) -> Option<&[u8]> {
+    capability.strip_prefix(WRAPPED)
 }
