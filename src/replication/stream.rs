@@ -131,7 +131,7 @@ impl Unit {
     }
 
     /// Adds an argument or another piece of a request.
-    pub fn argument(&mut self, argument: &Bytes) {
+    fn argument(&mut self, argument: &Bytes) {
         header(b'$', argument.len(), &mut self.bytes);
         if argument.len() >= LARGE_BYTES {
             self.large.push((self.bytes.len(), argument.clone()));
@@ -142,7 +142,7 @@ impl Unit {
     }
 
     /// Begins a request of so many arguments, in a database.
-    pub fn begin(&mut self, db: usize, arguments: usize) {
+    fn begin(&mut self, db: usize, arguments: usize) {
         match &mut self.dbs {
             Some((_, last)) => {
                 if std::mem::replace(last, db) != db {
@@ -155,10 +155,10 @@ impl Unit {
         header(b'*', arguments, &mut self.bytes);
     }
 
-    /// Adds a request of short arguments.
-    pub fn request(&mut self, db: usize, words: &[&[u8]]) {
-        self.begin(db, words.len());
-        words.iter().for_each(|word| bulk(word, &mut self.bytes));
+    /// Adds a request, in a database.
+    pub fn add<'a>(&mut self, db: usize, words: impl Iterator<Item = &'a Bytes> + Clone) {
+        self.begin(db, words.clone().count());
+        words.for_each(|word| self.argument(word));
     }
 }
 
@@ -327,6 +327,12 @@ impl Stream {
 mod tests {
     use super::*;
 
+    fn add(unit: &mut Unit, db: usize, words: &[&str]) {
+        let words: Vec<Bytes> =
+            words.iter().map(|word| Bytes::copy_from_slice(word.as_bytes())).collect();
+        unit.add(db, words.iter());
+    }
+
     fn all(stream: &Stream, from: u64) -> Vec<u8> {
         let (mut read, mut at) = (Vec::new(), from);
         loop {
@@ -346,13 +352,13 @@ mod tests {
         let stream = Stream::default();
         stream.restart(7);
         let mut unit = Unit::default();
-        unit.request(0, &[b"DEL", b"a"]);
+        add(&mut unit, 0, &["DEL", "a"]);
         stream.append(&unit);
         stream.append(&unit);
-        unit.request(3, &[b"DEL", b"b"]);
+        add(&mut unit, 3, &["DEL", "b"]);
         stream.append(&unit);
         unit.clear();
-        unit.request(3, &[b"DEL", b"c"]);
+        add(&mut unit, 3, &["DEL", "c"]);
         stream.append(&unit);
         let text = String::from_utf8(all(&stream, 7)).expect("it is text").replace("\r\n", " ");
         let del = |key| format!("*2 $3 DEL $1 {key} ");
@@ -406,10 +412,8 @@ mod tests {
         stream.restart(0);
         let large = Bytes::from(vec![b'x'; LARGE_BYTES]);
         let mut unit = Unit::default();
-        unit.begin(0, 3);
-        for word in [Bytes::from_static(b"SET"), Bytes::from_static(b"k"), large.clone()] {
-            unit.argument(&word);
-        }
+        let words = [Bytes::from_static(b"SET"), Bytes::from_static(b"k"), large.clone()];
+        unit.add(0, words.iter());
         stream.append(&unit);
         let read = stream.read(0, usize::MAX).expect("it is there");
         assert!(read.iter().any(|piece| piece.as_ptr() == large.as_ptr()));
@@ -423,7 +427,7 @@ mod tests {
     fn what_is_not_kept_still_counts() {
         let stream = Stream::default();
         let mut unit = Unit::default();
-        unit.request(0, &[b"DEL", b"a"]);
+        add(&mut unit, 0, &["DEL", "a"]);
         stream.append(&unit);
         let end = stream.end();
         assert!(end > 0 && stream.extent() == Extent { is_kept: false, begin: end, end });

@@ -51,6 +51,18 @@ impl Effects {
         }
     }
 
+    /// As [`Effects::push`], of what is no event.
+    pub fn push_unseen<'a, I: IntoIterator<Item = &'a [u8]>>(
+        &mut self,
+        db: usize,
+        args: impl FnOnce() -> I,
+    ) {
+        if self.is_heard() {
+            let args = args().into_iter().map(Bytes::copy_from_slice).collect();
+            self.unit.push(Effect { db, args });
+        }
+    }
+
     #[cold]
     fn add(&mut self, effect: Effect) {
         if self.events.wanted() {
@@ -58,6 +70,14 @@ impl Effects {
         }
         if self.is_heard() {
             self.unit.push(effect);
+        }
+    }
+
+    /// Adds, for replicas, that a key is gone that was dropped with a tag.
+    pub fn push_dropped(&mut self, db: usize, key: &[u8]) {
+        if self.listeners & Listener::Replicas.bit() != 0 {
+            let args = [&b"DEL"[..], key].into_iter().map(Bytes::copy_from_slice).collect();
+            self.unit.push(Effect { db, args });
         }
     }
 
