@@ -4,7 +4,7 @@
 //! | what was done | words |
 //! | --- | --- |
 //! | what Redis 7.0 can do | the effect as it is |
-//! | what newer servers can do | a script that tries the effect, and else does what the old ones can |
+//! | what newer servers can do | a script that tries the effect, and else does what old ones can |
 //! | what only Redstart can do | what others can of it, and the effect wrapped |
 //!
 //! A wrapped request is `REPLCONF capa TEXT`, which every server passes over; the text is

@@ -1,5 +1,5 @@
-//! REPLCONF, PSYNC, SYNC: what a replica says to its master. With the last two its connection leaves
-//! the worker (`src/replication/replicas`).
+//! REPLCONF, PSYNC, SYNC: what a replica says to its master. With the last two its connection
+//! leaves the worker (`src/replication/replicas`).
 
 use crate::commands::declare::{SessionCommand, is};
 use crate::replication::replicas::Ask;

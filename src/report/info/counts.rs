@@ -25,7 +25,7 @@ pub fn stats(lines: &mut Lines, facts: &Facts) {
     lines.put("total_net_input_bytes", sum(|stats| &stats.net_input_bytes));
     lines.put("total_net_output_bytes", sum(|stats| &stats.net_output_bytes));
     let replicas = &facts.server.replication.replicas;
-    lines.put("total_net_repl_input_bytes", 0);
+    lines.zeros(&["total_net_repl_input_bytes"]);
     lines.put("total_net_repl_output_bytes", replicas.sent.load(Relaxed));
     lines.put("instantaneous_input_kbps", format_args!("{input_kb:.2}"));
     lines.put("instantaneous_output_kbps", format_args!("{output_kb:.2}"));
@@ -78,6 +78,10 @@ pub fn stats(lines: &mut Lines, facts: &Facts) {
     lines.put("client_query_buffer_limit_disconnections", too_long);
     let unread = clients.output_limits.closed.load(Relaxed);
     lines.put("client_output_buffer_limit_disconnections", unread);
+    refusals(lines, facts);
+}
+
+fn refusals(lines: &mut Lines, facts: &Facts) {
     let access = facts.server.access;
     lines.put("acl_access_denied_auth", access.refused(Refused::Login));
     lines.put("acl_access_denied_cmd", access.refused(Refused::Command));

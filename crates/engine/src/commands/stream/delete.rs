@@ -1,7 +1,7 @@
 //! XDEL, XDELEX, XACKDEL: entries go one by one, with or without what groups have pending of them.
 //!
-//! In the effect stream stands what was removed, and what is pending no more; for what refers to the
-//! entries, what was asked for.
+//! In the effect stream stands what was removed, and what is pending no more; where what refers to
+//! the entries goes, too, what was asked for.
 
 use super::arguments::{parse_references, parse_strict};
 use super::claim::emit_gone;
