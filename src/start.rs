@@ -363,6 +363,8 @@ async fn until_stopped(server: &'static Server, mut signals: Signals) -> io::Res
         }
     }
     supervisor::notify(&server.config.read(), "STOPPING=1\n");
+    let patience_s = server.config.read().count(Setting::ShutdownTimeout) as u64;
+    server.replication.drain(Duration::from_secs(patience_s)).await;
     log::warning("Redstart is now ready to exit, bye bye...");
     Ok(())
 }

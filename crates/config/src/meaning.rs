@@ -106,6 +106,7 @@ static MEANINGS: &[(Setting, &str)] = &[
     (SetMaxListpackValue, "Sets whose members are at most so long are kept packed."),
     (ShutdownOnSigint, "What Ctrl-C does: save or not, and whether at any rate."),
     (ShutdownOnSigterm, "What the end by the system does: save or not, and whether at any rate."),
+    (ShutdownTimeout, "For how many seconds the end waits for replicas to get the rest."),
     (SlowlogLogSlowerThan, "Microseconds from which on a command is slow; -1 is never."),
     (SlowlogMaxLen, "How many commands the slow log keeps."),
     (StopWritesOnBgsaveError, "Whether writes are refused after a snapshot has failed."),

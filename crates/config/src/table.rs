@@ -459,8 +459,7 @@ parameters! {
     ShutdownOnSigterm = param("shutdown-on-sigterm", "default", Flags(&[
         "default", "save", "nosave", "now", "force",
     ]));
-    ShutdownTimeout = param("shutdown-timeout", "10", Integer(0, INT))
-        .without_effect();
+    ShutdownTimeout = param("shutdown-timeout", "10", Integer(0, INT));
     SlotMigrationMaxFailoverReplBytes =
         param("slot-migration-max-failover-repl-bytes", "0", Memory(-1, LONG)).without_effect();
     SlowlogLogSlowerThan = param("slowlog-log-slower-than", "10000", Integer(-1, LONG))

@@ -6,7 +6,7 @@
 
 use crate::replication::Replication;
 use std::sync::atomic::Ordering::*;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long more of the stream is gathered before it is sent.
 const GATHERS: Duration = Duration::from_millis(1);
@@ -24,6 +24,16 @@ impl Replication {
     fn wake(&self) {
         if self.asleep.swap(false, SeqCst) {
             self.fed.notify_one();
+        }
+    }
+
+    /// Waits until all replicas that are online were sent everything, for so long at most.
+    pub async fn drain(&self, patience: Duration) {
+        let began = Instant::now();
+        self.nudge();
+        let lacks = || self.replicas.needed().is_some_and(|least| least < self.stream.end());
+        while lacks() && began.elapsed() < patience {
+            tokio::time::sleep(GATHERS).await;
         }
     }
 
