@@ -18,8 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const DATABASES: usize = 3;
 
 /// What is written. In capitals between blanks: `S`, `H`, `L`, `T`, `Z`, `X` a key that is often
-/// of that type, `V` a value, `A` a field or a member, `I` a number, `E` an entry's id, `P` a Unix time
-/// to come in milliseconds, `D` a database; `a|b` is one of the two.
+/// of that type, `V` a value, `A` a field or a member, `I` a number, `E` an entry's id, `P` a Unix
+/// time to come in milliseconds, `D` a database; `a|b` is one of the two.
 const TEMPLATES: &[&str] = &[
     "SET S V",
     "SET S V PXAT P",

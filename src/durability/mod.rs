@@ -55,7 +55,7 @@ pub use redis_files::{looks_like_rdb, read_manifest};
 pub use replay::{Replay, can_replay};
 pub use save::{Ending, FinalSave};
 pub use status::Begun;
-pub use stream::{About, Form, Pipe};
+pub use stream::{About, Form, LeftOut, Pipe};
 pub use wait::Release;
 
 use folder::Claims;

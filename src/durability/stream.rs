@@ -86,13 +86,16 @@ impl Storage for Pipe {
     }
 }
 
+/// The keys of which something was left out that the form cannot hold, with their databases.
+pub type LeftOut = Vec<(usize, Box<[u8]>)>;
+
 /// What a file of Redis's says of itself, for replicas: names and texts.
 pub type About = Vec<(&'static str, String)>;
 
 impl Durability {
     /// Waits until no other snapshot is being taken, and takes one into a pipe. `at_flip` is called
     /// at its moment, with all shards locked and `applying` held; what it returns stands in a file
-    /// of Redis's.
+    /// of Redis's. Returns of which keys something was left out.
     ///
     /// # Errors
     /// When the pipe fails.
@@ -102,7 +105,7 @@ impl Durability {
         pipe: &Pipe,
         applying: &Mutex<()>,
         at_flip: impl FnOnce() -> About,
-    ) -> io::Result<()> {
+    ) -> io::Result<LeftOut> {
         let _turn = self.taking.turn();
         let applying = applying.lock();
         let at_flip = || {
@@ -113,7 +116,7 @@ impl Durability {
         match form {
             Form::Ours => {
                 let name = |_: &Moment| String::new();
-                self.take_snapshot(pipe, name, || drop(at_flip())).map(drop)
+                self.take_snapshot(pipe, name, || drop(at_flip())).map(|_| LeftOut::new())
             }
             Form::Rdb { version, keys, libraries } => {
                 self.take_rdb(version, (keys, libraries), pipe, at_flip)
@@ -127,14 +130,13 @@ impl Durability {
         (with_keys, with_libraries): (bool, bool),
         pipe: &Pipe,
         at_flip: impl FnOnce() -> About,
-    ) -> io::Result<()> {
+    ) -> io::Result<LeftOut> {
         let parts = &self.parts;
         let now = parts.clock.now();
-        let mut about = About::new();
-        let (snapshot, (_, libraries)) = parts
-            .engine
-            .keyspace
-            .begin_snapshot(rdb::encoder(version, now), || self.moment(|| about = at_flip()));
+        let (mut about, left_out) = (About::new(), Arc::<rdb::LeftOut>::default());
+        let encoder = rdb::encoder(version, now, left_out.clone());
+        let (snapshot, (_, libraries)) =
+            parts.engine.keyspace.begin_snapshot(encoder, || self.moment(|| about = at_flip()));
         let plan = rdb::Plan {
             version,
             compression: Compression::None,
@@ -148,6 +150,7 @@ impl Durability {
                 return Err(error);
             }
         };
+        writer.note_left_out(left_out.clone());
         about.iter().for_each(|(name, text)| writer.about(name, text));
         if with_libraries {
             libraries.iter().for_each(|text| writer.library(text));
@@ -157,15 +160,16 @@ impl Durability {
         } else {
             snapshot.abandon();
         }
-        let left_out = writer.left_out();
         writer.finish()?;
-        if left_out > 0 {
-            log::warning(format_args!(
-                "{version} cannot hold the deadlines of fields of {left_out} hashes: the replica \
-                 has them without, and removes fields when it is told to"
+        let left_out = std::mem::take(&mut *left_out.lock());
+        if !left_out.is_empty() {
+            let keys = log::counted(left_out.len() as u64, "hash");
+            log::notice(format_args!(
+                "{version} has no room for the deadlines of fields of {keys}: the replica is told \
+                 of them afterwards, if it knows such"
             ));
         }
-        Ok(())
+        Ok(left_out)
     }
 
     /// Walks a snapshot to its end.

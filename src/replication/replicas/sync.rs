@@ -7,13 +7,15 @@
 //! ```
 
 use super::{NOTHING, Replica};
-use crate::durability::{About, Form, Pipe};
-use crate::replication::{Id, Replication};
+use crate::durability::{About, Form, LeftOut, Pipe};
+use crate::replication::{Id, Parts, Replication};
 use crate::system::log;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use redstart_config::Setting;
+use redstart_engine::WorkerState;
 use redstart_engine::run::effect::Listener;
+use redstart_engine::stats::Stats;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, Write};
 use std::path::PathBuf;
@@ -157,14 +159,32 @@ impl Replication {
             true => self.walk_to_file(form, group),
             false => self.walk_to_replicas(form, group),
         };
-        if walked.is_err() {
-            // Those that wait see the end of their channel.
-            replicas.iter().for_each(|replica| replica.position.store(NOTHING, Release));
-        } else {
-            let took_s = began.elapsed().as_secs_f64();
-            log::notice(format_args!("The snapshot for the full sync was made in {took_s:.3} s"));
+        match walked {
+            Ok(left_out) => {
+                let took_s = began.elapsed().as_secs_f64();
+                log::notice(format_args!("Made the snapshot for the full sync in {took_s:.3} s"));
+                self.retell(&left_out);
+                Ok(())
+            }
+            Err(error) => {
+                // Those that wait see the end of their channel.
+                replicas.iter().for_each(|replica| replica.position.store(NOTHING, Release));
+                Err(error)
+            }
         }
-        walked
+    }
+
+    /// Feeds what a snapshot could not hold: a replica that knows it has it then.
+    fn retell(&self, left_out: &LeftOut) {
+        if left_out.is_empty() || self.is_replica() {
+            return;
+        }
+        let Parts { engine, clock, .. } = self.parts;
+        let mut local = WorkerState::new(Arc::new(Stats::new(0)), fastrand::u64(..));
+        for (db, key) in left_out {
+            engine.retell_deadlines(&mut local, clock.now(), *db, key);
+        }
+        self.nudge();
     }
 
     /// The moment of a full sync, with all shards locked: from here on the stream is kept for the
@@ -192,7 +212,7 @@ impl Replication {
         replicas: &[Arc<Replica>],
         flipped: &Mutex<Option<Flip>>,
         pipe: &Pipe,
-    ) -> io::Result<()> {
+    ) -> io::Result<LeftOut> {
         let at_flip = || -> About {
             let flip = self.flip(replicas);
             *flipped.lock() = Some(flip);
@@ -206,7 +226,7 @@ impl Replication {
     }
 
     /// Hands the snapshot on as it is made.
-    fn walk_to_replicas(&self, form: Form, group: Vec<Waiting>) -> io::Result<()> {
+    fn walk_to_replicas(&self, form: Form, group: Vec<Waiting>) -> io::Result<LeftOut> {
         let replicas: Vec<_> = group.iter().map(|waiting| waiting.replica.clone()).collect();
         let flipped = Arc::new(Mutex::new(None::<Flip>));
         let senders: Arc<Mutex<Vec<mpsc::Sender<Bytes>>>> = Arc::default();
@@ -232,16 +252,16 @@ impl Replication {
                 false => Ok(()),
             }
         };
-        self.take_for(form, &replicas, &flipped, &Pipe(Arc::new(take)))?;
+        let left_out = self.take_for(form, &replicas, &flipped, &Pipe(Arc::new(take)))?;
         // An empty piece says that it is whole.
         for sender in senders.lock().drain(..) {
             let _ = sender.blocking_send(Bytes::new());
         }
-        Ok(())
+        Ok(left_out)
     }
 
     /// Writes the snapshot to a file, whose length is known then.
-    fn walk_to_file(&self, form: Form, group: Vec<Waiting>) -> io::Result<()> {
+    fn walk_to_file(&self, form: Form, group: Vec<Waiting>) -> io::Result<LeftOut> {
         let replicas: Vec<_> = group.iter().map(|waiting| waiting.replica.clone()).collect();
         let flipped = Arc::new(Mutex::new(None::<Flip>));
         let file = Arc::new(Mutex::new(self.unnamed_file()?));
@@ -254,8 +274,8 @@ impl Replication {
             }
             file.write_all(bytes)
         };
-        self.take_for(form, &replicas, &flipped, &Pipe(Arc::new(take)))?;
-        let Some(Flip { id, offset, .. }) = *flipped.lock() else { return Ok(()) };
+        let left_out = self.take_for(form, &replicas, &flipped, &Pipe(Arc::new(take)))?;
+        let Some(Flip { id, offset, .. }) = *flipped.lock() else { return Ok(left_out) };
         let mut file = file.lock();
         let len = file.stream_position()?;
         for waiting in group {
@@ -263,7 +283,7 @@ impl Replication {
             // Whoever has gone meanwhile wants nothing.
             let _ = waiting.start.send(Start { id, offset, body });
         }
-        Ok(())
+        Ok(left_out)
     }
 
     /// A file in `dir` that is gone when nobody has it open any more.

@@ -7,10 +7,12 @@ use super::output::{Compression, Output};
 use super::value;
 use crate::names::unfinished;
 use crate::storage::{Storage, Stream};
+use parking_lot::Mutex;
 use redstart_engine::Now;
 use redstart_engine::keyspace::snapshot::{Encode, SnapshotItem};
 use redstart_engine::storage::entry::Entry;
 use std::io;
+use std::sync::Arc;
 
 /// What is written at once, in bytes.
 const CHUNK: usize = 256 * 1024;
@@ -26,13 +28,19 @@ pub struct Writer<'s> {
     db: Option<usize>,
     sum: u64,
     written: u64,
-    left_out: u64,
+    left_out: Arc<LeftOut>,
 }
+
+/// The keys of which something was left out that the version cannot hold, with their databases.
+pub type LeftOut = Mutex<Vec<(usize, Box<[u8]>)>>;
 
 /// How entries of a snapshot are encoded that change before the writer comes to them. What the
 /// version cannot hold is left out.
-pub fn encoder(version: Version, now: Now) -> Encode {
+pub fn encoder(version: Version, now: Now, left_out: Arc<LeftOut>) -> Encode {
     Box::new(move |db, entry, to| {
+        if value::version_needed(entry) > version {
+            left_out.lock().push((db, entry.key().into()));
+        }
         let mut out = Output::default();
         std::mem::swap(&mut out.bytes, to);
         select(db, &mut out);
@@ -92,7 +100,7 @@ impl<'s> Writer<'s> {
             db: None,
             sum: 0,
             written: 0,
-            left_out: 0,
+            left_out: Arc::default(),
         })
     }
 
@@ -137,7 +145,9 @@ impl<'s> Writer<'s> {
     pub fn take(&mut self, item: SnapshotItem<'_>) {
         match item {
             SnapshotItem::Entry(db, entry) => {
-                self.left_out += u64::from(value::version_needed(entry) > self.version);
+                if value::version_needed(entry) > self.version {
+                    self.left_out.lock().push((db, entry.key().into()));
+                }
                 self.take_entry(db, entry);
             }
             SnapshotItem::Encoded(_, bytes) => {
@@ -155,9 +165,9 @@ impl<'s> Writer<'s> {
         if self.out.bytes.len() < CHUNK { Ok(()) } else { self.write_out() }
     }
 
-    /// Of how many entries something was left out, at least.
-    pub fn left_out(&self) -> u64 {
-        self.left_out
+    /// Where it is noted of which keys [`Writer::take`] leaves something out.
+    pub fn note_left_out(&mut self, left_out: Arc<LeftOut>) {
+        self.left_out = left_out;
     }
 
     fn write_out(&mut self) -> io::Result<()> {
