@@ -16,6 +16,8 @@ use crate::clients::client::{ClientInfo, KeptFor, is_plain};
 use crate::clients::held::UNCOUNTED;
 use crate::clients::output_limits::Verdict;
 use crate::replication::link::stream::Master;
+use crate::replication::replicas::Ask;
+use crate::replication::replicas::said::Said;
 use crate::server::Server;
 use crate::session::blocked::Blocked;
 use crate::session::fieldsets::Fieldsets;
@@ -117,6 +119,10 @@ pub struct Session {
     pub tracks: bool,
     /// Whether CLIENT CACHING was said for the next command.
     pub caching: bool,
+    /// What the client says of itself as a replica.
+    pub said: Option<Box<Said>>,
+    /// What it asks for as a replica: its connection leaves the worker.
+    pub leaves: Option<Ask>,
 }
 
 /// Which replies are silenced (CLIENT REPLY).
@@ -199,6 +205,8 @@ impl Session {
             monitors: false,
             tracks: false,
             caching: false,
+            said: None,
+            leaves: None,
         }
     }
 

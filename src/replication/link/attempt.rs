@@ -170,7 +170,10 @@ impl Attempt {
         let answer = handshake::ask(&mut wire, from)?;
         match answer {
             Answer::Continues { id } => self.go_on(link, id, from)?,
-            Answer::Full { id, offset } => self.sync(link, wiring, &mut wire, id, offset)?,
+            Answer::Full { id, offset, db } => {
+                let db = self.sync(link, wiring, &mut wire, (id, offset))?.or(db);
+                link.state.lock().db = db.unwrap_or(0);
+            }
         }
         self.apply(link, wiring, wire, patience)
     }
@@ -203,15 +206,15 @@ impl Attempt {
         Ok(())
     }
 
-    /// The master sends everything.
+    /// The master sends everything. Returns the database that is selected behind it, if the file
+    /// says so.
     fn sync(
         &self,
         link: &'static Link,
         wiring: &Wiring,
         wire: &mut Wire,
-        id: Id,
-        offset: u64,
-    ) -> io::Result<()> {
+        (id, offset): (Id, u64),
+    ) -> io::Result<Option<usize>> {
         self.enter(link, Phase::Sync);
         log::notice(format_args!("Full resync from master: {}:{offset}", id.escape_ascii()));
         let durability = link.parts.durability;
@@ -229,7 +232,7 @@ impl Attempt {
         let _loading = self.loading.lock();
         if self.has_ended() {
             durability.give_up_loading();
-            return Ok(());
+            return Ok(None);
         }
         link.state.lock().is_whole = false;
         log::notice("MASTER <-> REPLICA sync: Flushing old data");
@@ -239,12 +242,12 @@ impl Attempt {
         let Loaded { stream_db, keys, foreign } = loaded.map_err(io::Error::other)?;
         link.parts.replication.adopt(id, offset);
         let mut state = link.state.lock();
-        (state.is_whole, state.db) = (true, stream_db.unwrap_or(0));
+        state.is_whole = true;
         state.failed = Failed { count: foreign, behind: (foreign > 0).then_some(offset) };
         state.status.syncs[0] += 1;
         let keys = log::counted(keys, "key");
         log::notice(format_args!("MASTER <-> REPLICA sync: Finished with success, {keys}"));
-        Ok(())
+        Ok(stream_db)
     }
 
     /// Runs `f`, and shows meanwhile how far the transfer is.

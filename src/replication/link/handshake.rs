@@ -7,7 +7,7 @@
 //!   REPLCONF ip-address 10.0.0.2               does not know all of them
 //!   REPLCONF capa eof capa psync2 ...
 //!   REPLCONF version 9.1.0                     so that Valkey sends what it would send to its own
-//!   PSYNC id offset                            +FULLRESYNC id offset, +CONTINUE [id]
+//!   PSYNC id offset                            +FULLRESYNC id offset [db], +CONTINUE [id]
 //! ```
 
 use super::wire::Wire;
@@ -40,6 +40,8 @@ pub enum Answer {
         id: Id,
         /// Where it begins.
         offset: u64,
+        /// The database that is selected there, if the master says so.
+        db: Option<usize>,
     },
     /// The stream goes on where it broke off.
     Continues {
@@ -112,7 +114,9 @@ fn understand(line: &[u8]) -> Option<Answer> {
             let id = id(words.next()?)?;
             let offset = std::str::from_utf8(words.next()?).ok()?.parse().ok()?;
             // An offset counts bytes in an i64 everywhere else.
-            (offset <= i64::MAX as u64).then_some(Answer::Full { id, offset })
+            // Redstart says which database is selected there.
+            let db = words.next().and_then(|word| std::str::from_utf8(word).ok()?.parse().ok());
+            (offset <= i64::MAX as u64).then_some(Answer::Full { id, offset, db })
         }
         b"+CONTINUE" => match words.next() {
             None => Some(Answer::Continues { id: None }),
@@ -136,7 +140,12 @@ mod tests {
         let id = [b'a'; 40];
         let name = "a".repeat(40);
         let read = |text: String| understand(text.as_bytes());
-        assert_eq!(read(format!("+FULLRESYNC {name} 7")), Some(Answer::Full { id, offset: 7 }));
+        assert_eq!(
+            read(format!("+FULLRESYNC {name} 7")),
+            Some(Answer::Full { id, offset: 7, db: None })
+        );
+        let full = Answer::Full { id, offset: 7, db: Some(3) };
+        assert_eq!(read(format!("+FULLRESYNC {name} 7 3")), Some(full));
         assert_eq!(read("+CONTINUE".into()), Some(Answer::Continues { id: None }));
         assert_eq!(read(format!("+CONTINUE {name}")), Some(Answer::Continues { id: Some(id) }));
         for wrong in [
