@@ -2,8 +2,11 @@
 //! leaves the worker (`src/replication/replicas`).
 
 use crate::commands::declare::{SessionCommand, is};
+use crate::replication::link::Phase;
 use crate::replication::replicas::Ask;
+use crate::server::Server;
 use crate::session::Context;
+use crate::system::log;
 use redstart_engine::Error;
 use redstart_engine::spec::*;
 use redstart_protocol::{Args, parse_i64};
@@ -46,6 +49,9 @@ pub static PSYNC: SessionCommand = declare("psync", Group::Server, Arity::AtLeas
     .syntax("replicationid offset")
     .run(|context, args| {
         let offset = parse_i64(&args[2]).ok_or(Error::NOT_INTEGER)?;
+        if args.get(3).is_some_and(|word| is(word, "failover")) {
+            take_over(context, &args[1])?;
+        }
         follow(context, Ask::From(args[1].to_vec(), offset))
     });
 
@@ -57,10 +63,30 @@ pub static SYNC: SessionCommand = declare("sync", Group::Server, Arity::Exactly(
     .summary("Asks for all that there is, and all that changes.")
     .run(|context, _| follow(context, Ask::All));
 
+/// The master hands over (FAILOVER): it asks its replica to be followed by it.
+fn take_over(context: &mut Context<'_>, id: &[u8]) -> Result<(), Error> {
+    let server = context.session.server;
+    if !server.replication.is_replica() {
+        return Err(Error::text("ERR PSYNC FAILOVER can't be sent to a master."));
+    }
+    if id != server.replication.ids().id {
+        return Err(Error::text("ERR PSYNC FAILOVER replid must match my replid."));
+    }
+    log::notice("Failover request received: this replica becomes the master");
+    server.link.leave();
+    server.config.write().set_primary(None);
+    Ok(())
+}
+
 const SYNCS: Flags = ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI;
 
 fn follow(context: &mut Context<'_>, asks: Ask) -> Result<(), Error> {
     let session = &mut *context.session;
+    let Server { replication, link, .. } = session.server;
+    if replication.is_replica() && link.status().phase != Phase::Connected {
+        let text = "NOMASTERLINK Can't SYNC while not connected with my master";
+        return Err(Error::text(text));
+    }
     session.leaves = Some(asks);
     session.closing = true;
     Ok(())
