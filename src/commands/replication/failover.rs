@@ -11,7 +11,7 @@ pub static FAILOVER: SessionCommand = declare("failover", Group::Server, Arity::
     .flags(ADMIN | NOSCRIPT | STALE)
     .since("6.2.0")
     .complexity("O(1)")
-    .summary("Hands over to a replica; refused, as this server does not do so by itself.")
+    .summary("Hands over to a replica; refused, as nothing does so here.")
     .syntax("[TO host port [FORCE]] [ABORT] [TIMEOUT milliseconds]")
     .run(fail_over);
 
@@ -42,5 +42,5 @@ fn fail_over(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     }))
 }
 
-const NOT_BY_ITSELF: &str = "ERR Redstart does not hand over by itself: send REPLICAOF NO ONE to the \
-    replica, and then REPLICAOF to this server";
+const NOT_BY_ITSELF: &str = "ERR Redstart does not hand over by itself: send REPLICAOF NO ONE to \
+    the replica, and then REPLICAOF to this server";
