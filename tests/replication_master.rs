@@ -310,3 +310,74 @@ fn a_full_sync_through_a_file_is_the_same() {
         assert_same(&mut client, &mut theirs, oracle.name);
     }
 }
+
+/// What only Redstart holds of the keys: tags, owners of locks with their fences, deadlines of
+/// members.
+fn own_state(client: &mut Client) -> String {
+    let mut text = String::new();
+    for db in 0..DATABASES {
+        call(client, &[b"SELECT", db.to_string().as_bytes()]);
+        for n in 0..6 {
+            for kind in ["S", "H", "L"] {
+                let key = format!("{kind}{n}").into_bytes();
+                text += &format!(
+                    "{db} {kind}{n} tags {}\n",
+                    sorted(call(client, &[b"TAG.OF", &key]), 1)
+                );
+            }
+            let (lock, set) = (format!("S{n}"), format!("T{n}"));
+            if let Value::Items(_, info) = call(client, &[b"LOCK.INFO", lock.as_bytes()]) {
+                // The time that is left goes on.
+                text += &format!("{db} {lock} lock {:?}\n", &info[..4.min(info.len())]);
+            }
+            for member in 0..8 {
+                let member = format!("a{member}");
+                let words: [&[u8]; 5] =
+                    [b"SPEXPIRETIME", set.as_bytes(), b"MEMBERS", b"1", member.as_bytes()];
+                text += &format!("{db} {set} {member} {:?}\n", call(client, &words));
+            }
+        }
+    }
+    text
+}
+
+fn follow_by_redstart(master: u16) -> Server {
+    let of = format!("127.0.0.1 {master}");
+    let args = ["--save", "", "--threads", "2", "--repl-diskless-sync-delay", "0"];
+    let program = Path::new(env!("CARGO_BIN_EXE_redstart"));
+    Server::start(program, &[&args[..], &["--replicaof", &of]].concat()).expect("it starts")
+}
+
+#[test]
+fn a_chain_holds_the_same_and_goes_on_when_its_middle_becomes_the_master() {
+    let Some(oracle) = oracles().pop() else { return };
+    let first = master(&[]);
+    let mut client = Client::connect(first.port()).expect("it is ready");
+    let mut random = fastrand::Rng::with_seed(14);
+    write(&mut client, &mut random, 1000);
+    let middle = follow_by_redstart(first.port());
+    let mut second = Client::connect(middle.port()).expect("it is ready");
+    wait("the first sync", || have_all(&mut client, 1));
+    let last = follow(&oracle, &middle);
+    let mut third = Client::connect(last.port()).expect("it is ready");
+    wait("the second sync", || info(&mut third, "master_link_status") == "up");
+    write(&mut client, &mut random, 1000);
+    thread::sleep(Duration::from_millis(100));
+    let offset = |client: &mut Client| info(client, "master_repl_offset");
+    wait("the rest of the stream", || {
+        have_all(&mut client, 1) && offset(&mut client) == offset(&mut third)
+    });
+    assert_same(&mut client, &mut second, "redstart");
+    assert_same(&mut client, &mut third, oracle.name);
+    assert_eq!(own_state(&mut client), own_state(&mut second));
+
+    let full = info(&mut second, "sync_full");
+    assert_eq!(call(&mut second, &[b"REPLICAOF", b"NO", b"ONE"]), Value::Simple(b"OK".to_vec()));
+    call(&mut second, &[b"SELECT", b"0"]);
+    write(&mut second, &mut random, 300);
+    thread::sleep(Duration::from_millis(100));
+    wait("the last replica", || have_all(&mut second, 1));
+    assert_same(&mut second, &mut third, oracle.name);
+    assert_eq!(info(&mut second, "sync_full"), full, "it went on where it was");
+    assert_eq!(info(&mut second, "master_replid2"), info(&mut client, "master_replid"));
+}
