@@ -367,7 +367,11 @@ fn a_replica_refuses_writes_and_becomes_a_master() {
     assert_eq!(again.expect("it answers"), Value::Simple(text));
     ok(&mut replica, &["CONFIG", "SET", "replica-read-only", "no"]);
     ok(&mut replica, &["SET", "own", "write"]);
-    ok(&mut replica, &["REPLICAOF", "NO", "ONE"]);
+    // As Sentinel does.
+    ok(&mut replica, &["MULTI"]);
+    ok(&mut replica, &["SLAVEOF", "NO", "ONE"]);
+    let Ok(Value::Items(_, replies)) = replica.call(&["EXEC"]) else { panic!("a list") };
+    assert_eq!(replies, [Value::Simple(b"OK".into())]);
     assert_eq!(info(&mut replica, "role").as_deref(), Some("master"));
     ok(&mut replica, &["SET", "key", "mine"]);
     ok(&mut asking, &["SET", "later", "theirs"]);

@@ -185,7 +185,7 @@ pub fn look_up(
     }
     *parts |= has_parts(found.command.group);
     // What stands behind a command that waits is not even looked at before the wait ends.
-    (What::Command(found.id), blocked::may_block(found.command))
+    (What::Command(found.id), blocked::may_block(found.command, args))
 }
 
 /// Whether values of a group's type have parts: fields, members.

@@ -54,6 +54,9 @@ pub fn exec(context: &mut Context<'_>) -> Result<(), Error> {
     context.session.out.allow_rest(true);
     engine.commit(context.local);
     engine.serve(view, context.local, context.now);
+    if let Some(change) = context.session.role_change.take() {
+        context.session.change_role(change);
+    }
     drop(ran);
     Ok(())
 }

@@ -14,7 +14,7 @@ use redstart_engine::spec::{
     ALLOW_BUSY, DENYOOM, Group, MAY_REPLICATE, READONLY, RUNS_DIGEST, RUNS_FUNCTION, RUNS_QUEUE,
     RUNS_TEXT, WHILE_SUBSCRIBED, WRITE,
 };
-use redstart_engine::{Command, Error, Now};
+use redstart_engine::{Command, Error, KeyAt, Now, WorkerState};
 use redstart_protocol::{Args, Protocol};
 use redstart_scripting::{shebang, unhex};
 
@@ -77,23 +77,40 @@ pub fn memory_gate(
     if !needs && !may_need || server.pause.is_on() || server.link.keeps_all() {
         return Room::Enough;
     }
-    let bytes = arguments(&worker.spans, request, source).iter().map(<[u8]>::len).sum();
-    let log_bytes = server.durability.log_buffer();
-    let (engine, evictor) = (server.engine, server.evictor);
-    let mut room = match evictor.is_on() {
-        true => evictor.make_room(engine, &mut worker.local, bytes, log_bytes, now),
-        false => Room::Enough,
-    };
     let args = arguments(&worker.spans, request, source);
-    for key in &worker.keys[request.keys.clone()] {
-        if room == Room::Enough && command.is(WRITE | MAY_REPLICATE) {
-            let key = (session.db, &args[key.arg as usize]);
-            room = evictor.make_room_in_quota(engine, &mut worker.local, key, bytes, now);
-        }
-    }
+    let written = match command.is(WRITE | MAY_REPLICATE) {
+        true => &worker.keys[request.keys.clone()],
+        false => &[],
+    };
+    let room = make_room(server, &mut worker.local, args, (session.db, written), now);
     // The calls of a script are refused one by one.
     worker.local.lacks_room = room == Room::None;
     if needs || room == Room::Later { room } else { Room::Enough }
+}
+
+/// Makes room for the arguments of a request, and in their quotas for the keys of a database that
+/// it writes.
+pub fn make_room(
+    server: &'static Server,
+    local: &mut WorkerState,
+    args: Args<'_>,
+    (db, written): (usize, &[KeyAt]),
+    now: Now,
+) -> Room {
+    let (engine, evictor) = (server.engine, server.evictor);
+    let bytes = args.iter().map(<[u8]>::len).sum();
+    let log_bytes = server.durability.log_buffer();
+    let mut room = match evictor.is_on() {
+        true => evictor.make_room(engine, local, bytes, log_bytes, now),
+        false => Room::Enough,
+    };
+    for key in written {
+        if room == Room::Enough {
+            let key = (db, &args[key.arg as usize]);
+            room = evictor.make_room_in_quota(engine, local, key, bytes, now);
+        }
+    }
+    room
 }
 
 /// Whether a pause holds a command of the session.

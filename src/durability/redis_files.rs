@@ -2,12 +2,14 @@
 //! servers before. They are read and left as they are; all files that are written are ours.
 
 use super::disk::directory::Directory;
-use super::load::{Expired, Load};
+use super::load::{Expired, Load, Loading};
 use super::parts::{Parts, log_path, path};
 use super::replay::{self, Source};
 use crate::system::log;
 use redstart_config::Setting;
 use redstart_engine::driver::Driver;
+use redstart_engine::keyspace::Keyspace;
+use redstart_engine::storage::entry::Entry;
 use redstart_persistence::aof::{self, Next, Role, Words, manifest_line};
 use redstart_persistence::fault::{shown, twice};
 use redstart_persistence::rdb::{About, Found, Input, Reader, envelope, is_rdb};
@@ -16,10 +18,14 @@ use redstart_persistence::storage::Storage;
 use redstart_persistence::{Fault, ReadError};
 use std::io::{self, Read};
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc;
+use std::thread;
 use std::time::SystemTime;
 
 /// Entries that are put in at once.
 const BATCH: usize = 512;
+/// Batches that may have been read and not put in yet.
+const BATCHES_AHEAD: usize = 8;
 
 /// Loads an RDB file, if it is there.
 pub fn load_rdb(load: &mut Load<'_>, storage: &dyn Storage, name: &str) -> Result<(), ReadError> {
@@ -62,22 +68,79 @@ fn open(load: &Load<'_>, storage: &dyn Storage, name: &str) -> Result<Input<'sta
     Ok(input)
 }
 
-/// Reads an RDB file up to its end, and puts in what it holds.
+/// Entries that were read, each with its database.
+#[derive(Default)]
+struct Batch {
+    entries: Vec<(usize, Entry)>,
+    /// Where each of them lies in the file.
+    places: Vec<u64>,
+    /// Bytes of the file that this is, with what lies between.
+    bytes: u64,
+}
+
+/// Where in the file an entry is that cannot be put in, and why.
+type Refused = (u64, String);
+
+/// Reads an RDB file up to its end, and puts in what it holds: on a thread of its own while the
+/// next entries are read, where there is a core for it.
 fn read_rdb(
     load: &mut Load<'_>,
     input: Input<'static>,
     expired: Expired,
 ) -> Result<(Input<'static>, About), ReadError> {
+    let reader = Reader::new(input)?.passes_over_foreign(load.foreign.is_some());
+    let (keyspace, loading) = (&load.parts.engine.keyspace, load.loading);
+    let put_in = |batch| put_in(keyspace, loading, batch);
+    let here = |batch: Option<Batch>| batch.map_or(Ok(()), put_in);
+    if thread::available_parallelism().map_or(1, usize::from) == 1 {
+        return read_batches(load, reader, expired, here);
+    }
+    thread::scope(|scope| {
+        let (send, batches) = mpsc::sync_channel::<Batch>(BATCHES_AHEAD);
+        let body = move || batches.into_iter().try_for_each(put_in);
+        let started = thread::Builder::new().name("load".into()).spawn_scoped(scope, body);
+        let Ok(started) = started else { return read_batches(load, reader, expired, here) };
+        let mut putting = Some((send, started));
+        read_batches(load, reader, expired, move |batch| {
+            if let (Some(batch), Some((send, _))) = (batch, &putting)
+                && send.send(batch).is_ok()
+            {
+                return Ok(());
+            }
+            // This was the last one, or one was refused.
+            let Some((send, started)) = putting.take() else { return Ok(()) };
+            drop(send);
+            started.join().expect("a panic ends the process")
+        })
+    })
+}
+
+/// Puts entries in.
+fn put_in(keyspace: &'static Keyspace, loading: &Loading, batch: Batch) -> Result<(), Refused> {
+    let Batch { mut entries, places, bytes } = batch;
+    loading.progress.keys.fetch_add(entries.len() as u64, Relaxed);
+    loading.progress.bytes.fetch_add(bytes, Relaxed);
+    let restored = keyspace.restore(&mut entries);
+    restored.map_err(|found| (places[found.place], twice(found.db, &found.key)))
+}
+
+/// Reads a file, and calls `put` with what it holds, and with None at its end.
+fn read_batches(
+    load: &mut Load<'_>,
+    mut reader: Reader<'static>,
+    expired: Expired,
+    mut put: impl FnMut(Option<Batch>) -> Result<(), Refused>,
+) -> Result<(Input<'static>, About), ReadError> {
     let (engine, clock, loading) = (load.parts.engine, load.parts.clock, load.loading);
     let (options, hasher) = (&engine.options, engine.keyspace.hasher());
-    let mut reader = Reader::new(input)?.passes_over_foreign(load.foreign.is_some());
-    let (mut entries, mut counted) = (Vec::with_capacity(BATCH), reader.at());
-    // Where each of the entries lies in the file.
-    let mut places = Vec::with_capacity(BATCH);
+    let (mut batch, mut counted) = (Batch::default(), reader.at());
     let mut now = clock.now();
     loop {
         let builder = Builder { options, hasher, now };
         let found = reader.next(builder)?;
+        if let Some((db, keys)) = reader.take_announced() {
+            engine.keyspace.reserve(db, keys);
+        }
         let ended = found.is_none();
         match found {
             Some(Found::Library(text)) => {
@@ -86,8 +149,8 @@ fn read_rdb(
             }
             Some(Found::Entry(db, entry)) => {
                 if expired.keeps(entry.deadline_ms(), now) {
-                    entries.push((db, entry));
-                    places.push(reader.found_at());
+                    batch.entries.push((db, entry));
+                    batch.places.push(reader.found_at());
                 } else {
                     loading.expired.fetch_add(1, Relaxed);
                 }
@@ -95,14 +158,15 @@ fn read_rdb(
             Some(Found::Foreign(db, key, what)) => pass_over(load, db, &key, &what),
             None => {}
         }
-        if ended || entries.len() >= BATCH {
-            loading.progress.keys.fetch_add(entries.len() as u64, Relaxed);
-            loading.progress.bytes.fetch_add(reader.at() - counted, Relaxed);
-            let restored = engine.keyspace.restore(&mut entries);
-            restored
-                .map_err(|found| reader.fault(places[found.place], twice(found.db, &found.key)))?;
-            places.clear();
+        if ended || batch.entries.len() >= BATCH {
+            batch.bytes = reader.at() - counted;
             counted = reader.at();
+            let room = batch.entries.len();
+            let full = std::mem::take(&mut batch);
+            let put = put(Some(full)).and_then(|()| if ended { put(None) } else { Ok(()) });
+            put.map_err(|(at, why)| reader.fault(at, why))?;
+            batch.entries.reserve(room);
+            batch.places.reserve(room);
             now = clock.now();
         }
         if ended {

@@ -11,9 +11,11 @@
 //! what a request adds beyond them (SETRANGE, COPY, a script) is estimated by the time that has
 //! passed. When the sum is too large, keys are evicted until some room is free, so that the next
 //! sum is not due at once; at most so many keys at a time: then the request waits, others are
-//! served, and it goes on. A key is chosen among a few that are drawn from shards drawn at random
-//! and the best that were drawn before for the same request and are still there.
+//! served, and it goes on. A key is chosen among a few that lie beside each other in a place drawn
+//! at random, which says nothing of their use as their hashes are random, and the best that were
+//! drawn before for the same request and are still there.
 
+use crate::memory::pool::{Candidate, Pool};
 use crate::memory::popularity::Popularity;
 use crate::memory::reclaim::{Reclaimer, bytes_of as bytes_of_garbage};
 use crate::memory::watermarks::Watermarks;
@@ -26,7 +28,8 @@ use redstart_engine::keyspace::db::Db;
 use redstart_engine::keyspace::quotas::{Of, Policy, Quotas, Rank};
 use redstart_engine::storage::entry::Entry;
 use redstart_engine::{Engine, KeyAt, Now, Prepared, WorkerState};
-use redstart_protocol::{OwnedArgs, Protocol, Reply};
+use redstart_protocol::{Args, Protocol, Reply, Span};
+use smallvec::SmallVec;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// Keys evicted at a time: a request for which these are too few waits while others are served.
@@ -35,12 +38,12 @@ const KEYS_MAX: usize = 256;
 const ENTRY_BYTES: usize = 64;
 /// What memory is taken to grow by in a millisecond, beside the bytes of arguments.
 const GROWTH_PER_MS: usize = 1 << 20;
-/// Candidates kept for the next choice.
-const POOL_MAX: usize = 16;
 /// How long the next try waits when there was nothing to evict, in milliseconds.
 const STUCK_MS: u64 = 100;
 /// Bytes of requests after which the sum is taken anew although no time has passed.
 const SUM_BYTES: usize = 256 * 1024;
+/// The most room that is made beyond what is asked for, in bytes.
+const SPARE_MAX: usize = 64 * 1024;
 /// Below this limit few resident bytes are worth more than speed, in bytes.
 const SMALL_LIMIT: usize = 1 << 30;
 /// By which part of the limit the process may be larger than that before it counts.
@@ -58,8 +61,8 @@ const SLACK_LIMIT_MIN: usize = 32 << 20;
 const SLACK_STEP_PART: usize = 1024;
 /// A request waits while more than this part of the limit waits to be freed or saved.
 const LEAVING_PART: usize = 16;
-/// Slots looked at in a shard for a key that fits.
-const SLOTS_MAX: usize = 32;
+/// Entries looked at in a shard for keys that fit.
+const NEAR_MAX: usize = 32;
 
 /// The rank that was stored as a number.
 fn rank_of(stored: u8) -> Rank {
@@ -107,50 +110,6 @@ pub struct Evictor {
     bloated: AtomicBool,
     /// What the policies of `tinylfu` know.
     popularity: Popularity,
-}
-
-/// A key that may go.
-pub struct Candidate {
-    score: u64,
-    /// How often it was used, where that is known.
-    pub uses: u8,
-    /// Its database.
-    pub db: usize,
-    /// Its name.
-    pub key: Vec<u8>,
-}
-
-impl Candidate {
-    /// An entry of a database, by what ages mean.
-    pub fn of(db: usize, entry: &Entry, aging: Rule, now: Now) -> Candidate {
-        let age = entry.age();
-        let uses = aging.frequency(age, now).unwrap_or(0);
-        Candidate { score: aging.staleness(age, now).into(), uses, db, key: entry.key().to_vec() }
-    }
-}
-
-/// The best of all candidates that were drawn for one request, the worst first. A few draws are a
-/// poor sample of all keys; what they leave over makes the next choice better.
-#[derive(Default)]
-pub struct Pool(Vec<Candidate>);
-
-impl Pool {
-    /// Keeps a candidate if it is among the best.
-    pub fn offer(&mut self, drawn: Candidate) {
-        if self.0.iter().any(|kept| kept.db == drawn.db && kept.key == drawn.key) {
-            return;
-        }
-        let at = self.0.partition_point(|kept| kept.score < drawn.score);
-        self.0.insert(at, drawn);
-        if self.0.len() > POOL_MAX {
-            self.0.remove(0);
-        }
-    }
-
-    /// Takes the best.
-    fn take(&mut self) -> Option<Candidate> {
-        self.0.pop()
-    }
 }
 
 impl Evictor {
@@ -277,8 +236,9 @@ impl Evictor {
         let kept = || engine.keyspace.kept_for_snapshot();
         let leaves_much = || kept() + self.reclaimer.bytes_waiting() > limit / LEAVING_PART;
         let mut used = self.sum(log_bytes + kept() + bytes_of_garbage(&local.garbage));
-        // Some room beyond what is asked for, so that the next sum is not due at once.
-        let spare = (limit / 64).min(4 << 20);
+        // Some room beyond what is asked for, so that the next sum is not due at once; little, so
+        // that few keys have to go at a time.
+        let spare = (limit / 64).min(SPARE_MAX);
         let mut room = Room::Enough;
         if used > limit.saturating_sub(spare / 2) {
             let (mut evicted, mut pool) = (0, Pool::default());
@@ -350,7 +310,7 @@ impl Evictor {
         self.taken_ms.load(Relaxed) == 0 && self.used.load(Relaxed) > self.limit.load(Relaxed)
     }
 
-    /// Removes the best of a few keys. Returns the bytes that its shard has lost, or None when no
+    /// Removes the best of a few keys. Returns the bytes that it took, or None when no
     /// key may go.
     fn evict(
         &self,
@@ -429,12 +389,10 @@ impl Evictor {
             Rank::Random => 1,
             Rank::Stale | Rank::Deadline => self.samples.load(Relaxed),
         };
-        let (mut drawn, mut at) = (0, fastrand::usize(..SHARDS));
+        let near = pool.places.next(&engine.keyspace, wanted);
+        let (mut drawn, mut at) = (0, shard_of(near));
         for _ in 0..SHARDS {
-            if let Some(candidate) = draw(engine, at, search, now) {
-                drawn += 1;
-                pool.offer(candidate);
-            }
+            drawn += draw(engine, (at, near), search, now, wanted - drawn, pool);
             if drawn >= wanted {
                 break;
             }
@@ -444,12 +402,19 @@ impl Evictor {
     }
 }
 
-/// Draws a key of a shard.
-fn draw(engine: &'static Engine, at: usize, search: &Search<'_>, now: Now) -> Option<Candidate> {
+/// Draws up to `wanted` keys of a shard, near a hash; returns how many there were that may go.
+fn draw(
+    engine: &'static Engine,
+    (at, near): (usize, u64),
+    search: &Search<'_>,
+    now: Now,
+    wanted: usize,
+    pool: &mut Pool,
+) -> usize {
     let volatile_only = search.volatile_only;
     // Freed after the unlock.
     let _stale;
-    let mut locked = engine.keyspace.lock_shard_unless_busy(at).ok()?;
+    let Ok(mut locked) = engine.keyspace.lock_shard_unless_busy(at) else { return 0 };
     let shard = locked.shard_at(at);
     // Values whose time is over go first.
     _stale = shard.leases.take_stale();
@@ -459,28 +424,45 @@ fn draw(engine: &'static Engine, at: usize, search: &Search<'_>, now: Now) -> Op
             && search.db.is_none_or(|only| only == index)
     };
     let dbs = shard.dbs().filter(fits).count();
-    let (index, db) = shard.dbs().filter(fits).nth(fastrand::usize(..dbs.max(1)))?;
-    let (_, slots) = db.table().capacity();
-    let start = fastrand::usize(..slots);
-    let looked = if volatile_only { slots } else { SLOTS_MAX.min(slots) };
+    let chosen = shard.dbs().filter(fits).nth(fastrand::usize(..dbs.max(1)));
+    let Some((index, db)) = chosen else { return 0 };
     let aging = engine.options.aging();
     let may_go = |entry: &&Entry| {
         search.rank_of(index, entry) != Rank::Never && !aging.is_newcomer(entry.age())
     };
-    let drawn = (0..looked).filter_map(|n| db.table().nth((start + n) % slots)).find(may_go);
-    let entry = match drawn {
-        Some(entry) => entry,
-        None => db.table().iter().find(may_go)?,
+    let mut drawn = 0;
+    let mut take = |entry: &Entry| {
+        drawn += 1;
+        offer(index, entry, search, aging, now, pool);
     };
-    let drawn = Candidate::of(index, entry, aging, now);
-    Some(match search.rank_of(index, entry) {
-        Rank::Stale => drawn,
-        Rank::Deadline => Candidate { score: u64::MAX - entry.deadline_ms(), ..drawn },
-        Rank::Random | Rank::Never => Candidate { score: 0, ..drawn },
-    })
+    if volatile_only {
+        let (_, slots) = db.table().capacity();
+        let start = fastrand::usize(..slots);
+        let all = (0..slots).filter_map(|n| db.table().nth((start + n) % slots));
+        all.filter(may_go).take(wanted).for_each(&mut take);
+    } else {
+        db.table().near(near).take(NEAR_MAX).filter(may_go).take(wanted).for_each(&mut take);
+    }
+    if drawn == 0
+        && let Some(entry) = db.table().iter().find(may_go)
+    {
+        drawn = 1;
+        offer(index, entry, search, aging, now, pool);
+    }
+    drawn
 }
 
-/// Removes a key for the sake of memory. Returns the bytes that its shard has lost.
+/// Offers an entry to the pool.
+fn offer(db: usize, entry: &Entry, search: &Search<'_>, aging: Rule, now: Now, pool: &mut Pool) {
+    let score = match search.rank_of(db, entry) {
+        Rank::Stale => aging.staleness(entry.age(), now).into(),
+        Rank::Deadline => u64::MAX - entry.deadline_ms(),
+        Rank::Random | Rank::Never => 0,
+    };
+    pool.offer_entry(score, (db, entry), aging, now);
+}
+
+/// Removes a key for the sake of memory. Returns the bytes that its entry took, if it was there.
 fn remove(
     engine: &'static Engine,
     local: &mut WorkerState,
@@ -488,22 +470,24 @@ fn remove(
     hash: u64,
     now: Now,
 ) -> usize {
-    let Candidate { db, key, .. } = gone;
-    let args = OwnedArgs::from_slices(&[b"EVICT", &key]);
-    let shard = shard_of(hash);
-    let before = bytes_of(engine, shard);
+    let Candidate { db, key, bytes, .. } = gone;
+    let name = EVICT.spec.name.as_bytes();
+    let mut text = SmallVec::<[u8; 64]>::from_slice(name);
+    text.extend_from_slice(&key);
+    let spans = [(0, name.len()), (name.len(), key.len())];
+    let spans = spans.map(|(start, len)| Span { start: start as u32, len: len as u32 });
     let prepared = Prepared {
         command: &EVICT.spec,
         run: EVICT.run,
-        args: args.as_args(),
+        args: Args::new(&text, &spans),
         keys: &[KeyAt { arg: 1, hash }],
         db,
     };
-    let before_it = local.changes.stale.len();
+    let (before_it, changes) = (local.changes.stale.len(), local.stats.changes.value());
     engine.run(local, prepared, now, &mut Reply::new(Protocol::Resp2));
     // No client has asked for this change.
     local.changes.stale[before_it..].iter_mut().for_each(|stale| stale.by_request = false);
-    before.saturating_sub(bytes_of(engine, shard))
+    if local.stats.changes.value() > changes { bytes } else { 0 }
 }
 
 /// Which keys may go, and which of them first.
@@ -563,31 +547,4 @@ impl Search<'_> {
 fn has(engine: &'static Engine, db: usize, key: &[u8], hash: u64) -> bool {
     let Ok(mut view) = engine.keyspace.lock_one_unless_busy(hash) else { return true };
     view.shard(hash).db(db).is_some_and(|part| part.table().find(hash, key).is_some())
-}
-
-/// The bytes that a shard's data takes.
-fn bytes_of(engine: &'static Engine, index: usize) -> usize {
-    let Ok(mut locked) = engine.keyspace.lock_shard_unless_busy(index) else { return 0 };
-    locked.shard_at(index).dbs().map(|(_, db)| db.allocated()).sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn candidate(score: u64, key: &str) -> Candidate {
-        Candidate { score, uses: 0, db: 0, key: key.into() }
-    }
-
-    #[test]
-    fn a_pool_keeps_the_best_and_none_twice() {
-        let mut pool = Pool::default();
-        for score in (0..100).rev() {
-            pool.offer(candidate(score, &score.to_string()));
-            pool.offer(candidate(score, "twice"));
-        }
-        let taken: Vec<u64> = std::iter::from_fn(|| pool.take().map(|best| best.score)).collect();
-        let best: Vec<u64> = [99].into_iter().chain((85..100).rev()).collect();
-        assert_eq!(taken, best);
-    }
 }

@@ -2,6 +2,7 @@
 //! much was in use.
 
 pub mod evict;
+pub mod pool;
 pub mod popularity;
 pub mod reclaim;
 pub mod watermarks;

@@ -22,7 +22,7 @@
 //! After W-TinyLFU (Einziger, Friedman, Manes 2017), with draws in place of its lists and the
 //! entries' own counters in place of its sketch.
 
-use crate::memory::evict::{Candidate, Pool};
+use crate::memory::pool::{Candidate, Pool};
 use redstart_engine::aging::Rule;
 use redstart_engine::hasher::{SHARDS, shard_of};
 use redstart_engine::keyspace::ghosts::Way;

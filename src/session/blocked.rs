@@ -10,10 +10,10 @@ use crate::metrics::errors::Failed;
 use crate::session::{Quiet, Session};
 use redstart_engine::keyspace::waiters::{Waiter, Wake};
 use redstart_engine::run::command::Serve;
-use redstart_engine::spec::BLOCKING;
+use redstart_engine::spec::{BLOCKING, WAITS_IF_ASKED};
 use redstart_engine::stats::Stats;
 use redstart_engine::{Command, Engine, Now, Prepared, WorkerState};
-use redstart_protocol::Reply;
+use redstart_protocol::{Args, Reply};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -34,10 +34,18 @@ pub struct Blocked {
     quiet: bool,
 }
 
-/// Whether a command may wait.
+/// Whether a request may wait.
 #[inline]
-pub fn may_block(command: &Command) -> bool {
-    command.is(BLOCKING)
+pub fn may_block(command: &Command, args: Args<'_>) -> bool {
+    command.is(BLOCKING) && (!command.is(WAITS_IF_ASKED) || is_asked_to_wait(args))
+}
+
+/// Whether one of the arguments asks to wait. One that is there for another reason does no harm: the
+/// request is taken for one that may wait.
+fn is_asked_to_wait(args: Args<'_>) -> bool {
+    args.iter()
+        .skip(1)
+        .any(|arg| arg.eq_ignore_ascii_case(b"WAIT") || arg.eq_ignore_ascii_case(b"BLOCK"))
 }
 
 /// Runs a request that may wait.

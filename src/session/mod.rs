@@ -6,6 +6,7 @@ pub mod fieldsets;
 pub mod handlers;
 pub mod monitor;
 pub mod rights;
+pub mod role;
 pub mod subscriptions;
 pub mod tracking;
 pub mod transaction;
@@ -22,6 +23,7 @@ use crate::server::Server;
 use crate::session::blocked::Blocked;
 use crate::session::fieldsets::Fieldsets;
 use crate::session::handlers::Handlers;
+use crate::session::role::RoleChange;
 use crate::session::transaction::Queue;
 use bytes::{Bytes, BytesMut};
 use redstart_engine::keyspace::LockedShards;
@@ -117,6 +119,8 @@ pub struct Session {
     pub monitors: bool,
     /// Whether the client caches keys (CLIENT TRACKING).
     pub tracks: bool,
+    /// What the server is to become once the transaction that runs has ended.
+    pub role_change: Option<RoleChange>,
     /// Whether CLIENT CACHING was said for the next command.
     pub caching: bool,
     /// What the client says of itself as a replica.
@@ -204,6 +208,7 @@ impl Session {
             fieldsets: Fieldsets::default(),
             monitors: false,
             tracks: false,
+            role_change: None,
             caching: false,
             said: None,
             leaves: None,

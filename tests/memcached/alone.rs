@@ -5,7 +5,7 @@ use crate::support::client::Client;
 use crate::support::resp::Value;
 use crate::support::talk::{call, connect, send, text};
 
-fn both(args: &[&str]) -> (Served, Client, Talk) {
+pub fn both(args: &[&str]) -> (Served, Client, Talk) {
     let served = serve(args);
     let (client, talk) = (connect(&served.server), Talk::to(served.port));
     (served, client, talk)

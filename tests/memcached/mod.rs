@@ -6,6 +6,7 @@
 //! answers otherwise, and has its reason in a comment. Times that are left may be a little shorter.
 
 mod alone;
+mod counted;
 mod hostile;
 
 use crate::support::server::{Server, free_port};

@@ -9,8 +9,8 @@
 //! keeps requests that were rendered beforehand and the replies that they must get, `server` starts
 //! a process, `load` drives it, `histogram` keeps the latencies, and `report` sets medians beside
 //! the bars. `memory`, `stall`, `expiry`, `workers`, `scripts`, `patterns`, `publish`, `big`,
-//! `log`, `snapshot`, `hits`, `scale`, `tls` and `encryption` are the groups that need more than a
-//! load.
+//! `log`, `snapshot`, `hits`, `scale`, `tls`, `encryption`, `eviction`, `floor`, `toolkit` and
+//! `memcached` are the groups that need more than a load.
 //!
 //! Deliberately absent: a remote load (loopback keeps the network out of the figures), an open loop
 //! (the question here is cost per operation), and tests that assert a time. Linux only: epoll, CPU

@@ -2,8 +2,8 @@
 
 use crate::commands::declare::{SessionCommand, is};
 use crate::replication::MasterAddress;
-use crate::session::{Context, blocked};
-use crate::system::log;
+use crate::session::Context;
+use crate::session::role::RoleChange;
 use redstart_engine::Error;
 use redstart_engine::spec::*;
 use redstart_protocol::{Args, parse_i64};
@@ -24,21 +24,15 @@ const fn replica_of(name: &'static str, since: &'static str) -> redstart_engine:
 }
 
 fn become_replica(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
-    // Sentinel sends it in a transaction, with nothing about keys.
-    if context.held.as_ref().is_some_and(|held| !held.holds_none()) {
-        return Err(Error::text("ERR a transaction holds what a master would change"));
-    }
     // A master's stream has no say in who is followed.
     if context.session.master.is_some() {
         return Err(Error::text("ERR the master cannot change the role of a replica"));
     }
     let server = context.session.server;
-    let by = &context.session.info.addr;
     if is(&args[1], "no") && is(&args[2], "one") {
         if server.replication.is_replica() {
-            server.link.leave();
             server.config.write().set_primary(None);
-            log::notice(format_args!("MASTER MODE enabled (user request from '{by}')"));
+            change(context, RoleChange::Lead);
         }
         context.session.out.ok();
         return Ok(());
@@ -51,20 +45,16 @@ fn become_replica(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error
         context.session.out.simple("OK Already connected to specified master");
         return Ok(());
     }
-    let MasterAddress { host, port } = &master;
-    log::notice(format_args!("REPLICAOF {host}:{port} enabled (user request from '{by}')"));
-    server.config.write().set_primary(Some((host, *port)));
-    server.link.follow(master);
-    // What they wait for, a master would give them.
-    for client in server.clients.all() {
-        let waiter = client.waiter.lock().clone();
-        if let Some(waiter) = waiter {
-            blocked::fail(&waiter, UNBLOCKED);
-        }
-    }
+    server.config.write().set_primary(Some((&master.host, port)));
+    change(context, RoleChange::Follow(master));
     context.session.out.ok();
     Ok(())
 }
 
-const UNBLOCKED: &str = "UNBLOCKED force unblock from blocking operation, instance state changed \
-    (master -> replica?)";
+/// Changes the role, behind the transaction if there is one.
+fn change(context: &mut Context<'_>, change: RoleChange) {
+    match context.held {
+        None => context.session.change_role(change),
+        Some(_) => context.session.role_change = Some(change),
+    }
+}

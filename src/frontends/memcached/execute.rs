@@ -9,7 +9,7 @@ use crate::clients::output_limits::Verdict;
 use crate::dispatch::account::Account;
 use crate::dispatch::after_unlock::take_out_garbage;
 use crate::dispatch::batch::Source;
-use crate::dispatch::gate::{gate, pause_holds};
+use crate::dispatch::gate::{gate, make_room, pause_holds};
 use crate::dispatch::rights;
 use crate::dispatch::worker::Worker;
 use crate::durability;
@@ -54,8 +54,8 @@ pub fn run(session: &mut Session, worker: &mut Worker, source: Source<'_>) {
     worker.turns.batch(now_ns);
     let now = server.clock.moment(now_ns);
     session.info.active_ms.store(now.mono_ms, Relaxed);
-    worker.local.denies_reach = false;
-    worker.local.no_touch = session.info.marks.load(Relaxed) & NO_TOUCH != 0;
+    let no_touch = session.info.marks.load(Relaxed) & NO_TOUCH != 0;
+    worker.local.begin_batch(&server.engine.keyspace, no_touch);
     let batch = std::mem::take(&mut worker.foreign);
     let (spans, keys) = (std::mem::take(&mut worker.spans), std::mem::take(&mut worker.keys));
     let input = match source {
@@ -143,7 +143,7 @@ fn execute(
     if let Err(error) = gate(session, registered) {
         return reject(session, worker, &error);
     }
-    if server.evictor.is_on() {
+    if server.evictor.is_asked() {
         match room(session, worker, registered, asked, now) {
             Room::Enough => {}
             Room::Later => {
@@ -151,7 +151,9 @@ fn execute(
                 return Flow::Waits;
             }
             Room::None => {
+                let mark = session.out.mark();
                 answer::line(session, "SERVER_ERROR out of memory storing object");
+                answer::silence(session, asked, mark);
                 return Flow::Done;
             }
         }
@@ -192,9 +194,7 @@ fn room(
     if !registered.command.is(DENYOOM) || server.pause.is_on() {
         return Room::Enough;
     }
-    let bytes = asked.args.iter().map(<[u8]>::len).sum();
-    let log_bytes = server.durability.log_buffer();
-    server.evictor.make_room(server.engine, &mut worker.local, bytes, log_bytes, now)
+    make_room(server, &mut worker.local, asked.args, (0, asked.keys), now)
 }
 
 /// Replies to a request that must not run: Redis's words behind memcached's.

@@ -83,7 +83,7 @@ fn held(server: &Server) -> (usize, usize) {
 fn general(lines: &mut Lines, server: &Server, now: Now) {
     let (items, bytes) = held(server);
     lines.put("pid", std::process::id());
-    lines.put("uptime", now.mono_ms / 1000);
+    lines.put("uptime", server.clock.uptime().as_secs());
     lines.put("time", now.wall_ms / 1000);
     lines.put("version", VERSION);
     lines.put("redstart_version", env!("CARGO_PKG_VERSION"));

@@ -171,8 +171,9 @@ impl Attempt {
         match answer {
             Answer::Continues { id } => self.go_on(link, id, from)?,
             Answer::Full { id, offset, db } => {
-                let db = self.sync(link, wiring, &mut wire, (id, offset))?.or(db);
-                link.state.lock().db = db.unwrap_or(0);
+                let databases = link.parts.engine.options.databases();
+                let db = db.filter(|db| *db < databases);
+                self.sync(link, wiring, &mut wire, Begin { id, offset, db })?;
             }
         }
         self.apply(link, wiring, wire, patience)
@@ -206,15 +207,15 @@ impl Attempt {
         Ok(())
     }
 
-    /// The master sends everything. Returns the database that is selected behind it, if the file
-    /// says so.
+    /// The master sends everything.
     fn sync(
         &self,
         link: &'static Link,
         wiring: &Wiring,
         wire: &mut Wire,
-        (id, offset): (Id, u64),
-    ) -> io::Result<Option<usize>> {
+        begin: Begin,
+    ) -> io::Result<()> {
+        let Begin { id, offset, db } = begin;
         self.enter(link, Phase::Sync);
         log::notice(format_args!("Full resync from master: {}:{offset}", id.escape_ascii()));
         let durability = link.parts.durability;
@@ -232,7 +233,7 @@ impl Attempt {
         let _loading = self.loading.lock();
         if self.has_ended() {
             durability.give_up_loading();
-            return Ok(None);
+            return Ok(());
         }
         link.state.lock().is_whole = false;
         log::notice("MASTER <-> REPLICA sync: Flushing old data");
@@ -242,12 +243,12 @@ impl Attempt {
         let Loaded { stream_db, keys, foreign } = loaded.map_err(io::Error::other)?;
         link.parts.replication.adopt(id, offset);
         let mut state = link.state.lock();
-        state.is_whole = true;
+        (state.is_whole, state.db) = (true, stream_db.or(db).unwrap_or(0));
         state.failed = Failed { count: foreign, behind: (foreign > 0).then_some(offset) };
         state.status.syncs[0] += 1;
         let keys = log::counted(keys, "key");
         log::notice(format_args!("MASTER <-> REPLICA sync: Finished with success, {keys}"));
-        Ok(stream_db)
+        Ok(())
     }
 
     /// Runs `f`, and shows meanwhile how far the transfer is.
@@ -312,6 +313,14 @@ impl Attempt {
     }
 }
 
+/// Where the stream behind a data set begins.
+struct Begin {
+    id: Id,
+    offset: u64,
+    /// The database that is selected there, if the master has said so.
+    db: Option<usize>,
+}
+
 /// What the configuration says about the link.
 struct Settings {
     about: Introduction,
@@ -324,7 +333,10 @@ struct Settings {
 impl Settings {
     fn of(config: &Config) -> Settings {
         let tls = config.is(Setting::TlsReplication);
-        let port = config.integer(if tls { Setting::TlsPort } else { Setting::Port });
+        let port = match config.integer(Setting::TlsPort) {
+            1.. if tls => config.integer(Setting::TlsPort),
+            _ => config.integer(Setting::Port),
+        };
         let announced = config.integer(Setting::ReplicaAnnouncePort);
         let about = Introduction {
             user: config.text(Setting::Masteruser).to_vec(),

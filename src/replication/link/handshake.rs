@@ -7,7 +7,7 @@
 //!   REPLCONF ip-address 10.0.0.2               does not know all of them
 //!   REPLCONF capa eof capa psync2 ...
 //!   REPLCONF version 9.1.0                     so that Valkey sends what it would send to its own
-//!   PSYNC id offset                            +FULLRESYNC id offset [db], +CONTINUE [id]
+//!   PSYNC id offset                            +FULLRESYNC id offset, +CONTINUE [id]
 //! ```
 
 use super::wire::Wire;
@@ -40,7 +40,7 @@ pub enum Answer {
         id: Id,
         /// Where it begins.
         offset: u64,
-        /// The database that is selected there, if the master says so.
+        /// The database that is selected there, if the master says so: one of ours does.
         db: Option<usize>,
     },
     /// The stream goes on where it broke off.
@@ -114,9 +114,12 @@ fn understand(line: &[u8]) -> Option<Answer> {
             let id = id(words.next()?)?;
             let offset = std::str::from_utf8(words.next()?).ok()?.parse().ok()?;
             // An offset counts bytes in an i64 everywhere else.
-            // Redstart says which database is selected there.
-            let db = words.next().and_then(|word| std::str::from_utf8(word).ok()?.parse().ok());
-            (offset <= i64::MAX as u64).then_some(Answer::Full { id, offset, db })
+            let is_sound = offset <= i64::MAX as u64;
+            let db = match words.next() {
+                None => None,
+                Some(word) => Some(std::str::from_utf8(word).ok()?.parse().ok()?),
+            };
+            is_sound.then_some(Answer::Full { id, offset, db })
         }
         b"+CONTINUE" => match words.next() {
             None => Some(Answer::Continues { id: None }),
@@ -144,8 +147,8 @@ mod tests {
             read(format!("+FULLRESYNC {name} 7")),
             Some(Answer::Full { id, offset: 7, db: None })
         );
-        let full = Answer::Full { id, offset: 7, db: Some(3) };
-        assert_eq!(read(format!("+FULLRESYNC {name} 7 3")), Some(full));
+        let ours = Some(Answer::Full { id, offset: 7, db: Some(3) });
+        assert_eq!(read(format!("+FULLRESYNC {name} 7 3")), ours);
         assert_eq!(read("+CONTINUE".into()), Some(Answer::Continues { id: None }));
         assert_eq!(read(format!("+CONTINUE {name}")), Some(Answer::Continues { id: Some(id) }));
         for wrong in [
@@ -154,6 +157,7 @@ mod tests {
             "+FULLRESYNC".into(),
             format!("+FULLRESYNC {name}"),
             format!("+FULLRESYNC {name} -1"),
+            format!("+FULLRESYNC {name} 7 x"),
             format!("+FULLRESYNC {name} {}", u64::MAX),
             format!("+FULLRESYNC {name}b 7"),
             "+CONTINUE abc".into(),

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 /// Failed commands that are logged one by one.
 const LOGGED: u64 = 10;
-/// The longest beginning of a reply that is logged, in bytes.
+/// The longest beginning of a name or a reply that is logged, in bytes.
 const SHOWN: usize = 200;
 /// What is acknowledged as long as nothing has failed.
 const UNFROZEN: u64 = u64::MAX;
@@ -187,7 +187,7 @@ impl Master {
             return;
         }
         let line = reply.split(|byte| *byte == b'\r').next().unwrap_or_default();
-        let (name, line) = (name.escape_ascii(), line[..line.len().min(SHOWN)].escape_ascii());
+        let (name, line) = (shown(name), shown(line));
         let more = if count == LOGGED { ". What fails from here on is not logged" } else { "" };
         log::warning(format_args!(
             "{name} of the master failed here: {line}. This replica may differ from its master: it \
@@ -200,6 +200,12 @@ impl Master {
         let asks = std::mem::take(&mut self.asks);
         asks.then(|| acknowledgement(self.stream.failed().behind.unwrap_or(offset)))
     }
+}
+
+/// The beginning of a text, for the log.
+fn shown(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&text[..text.len().min(SHOWN)]);
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 impl Drop for Master {

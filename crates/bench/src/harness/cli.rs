@@ -37,6 +37,9 @@ pub struct Args {
     /// A further server to compare, with {port} in its command line
     #[arg(long, value_name = "NAME=COMMAND", value_parser = named_command)]
     other: Vec<ServerSpec>,
+    /// Be the server that parses and stores nothing, on this port
+    #[arg(long, hide = true, value_name = "PORT")]
+    pub serve_floor: Option<u16>,
     /// Also write the report to this file
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
@@ -59,8 +62,8 @@ impl From<Args> for Plan {
             redstart = split_words(command);
         }
         let mut servers = vec![
-            ServerSpec { name: peer_name(&args.redis).into(), command: redis, keeps_memory: false },
-            ServerSpec { name: "redstart".into(), command: redstart, keeps_memory: false },
+            ServerSpec::new(peer_name(&args.redis), redis),
+            ServerSpec::new("redstart", redstart),
         ];
         servers.extend(args.other);
         let mut groups = args.only;
@@ -103,7 +106,7 @@ fn named_command(text: &str) -> Result<ServerSpec, String> {
     if name.is_empty() || !command.iter().any(|word| word.contains("{port}")) {
         return Err("a name, and a command with {port} in it, are asked for".into());
     }
-    Ok(ServerSpec { name: name.into(), command, keeps_memory: false })
+    Ok(ServerSpec::new(name, command))
 }
 
 /// Splits at blanks; what stands in double quotes is one word, also when it is empty.

@@ -157,7 +157,7 @@ fn watch(server: &Server, client: &mut Client, deadlines: Deadlines) -> Outcome<
         if left == 0 || now_ms > last_ms + PATIENCE.as_secs_f64() * 1e3 {
             observed.take(deadlines, gone, deadlines.keys, now_ms);
             observed.left = left;
-            let busy = server.cpu.used()?.saturating_sub(cpu);
+            let busy = server.cpu.used_since(cpu)?;
             observed.cpu_share = busy.as_secs_f64() * 1e3 / (now_ms - started_ms).max(1.0);
             return Ok(observed);
         }

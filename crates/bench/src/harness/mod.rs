@@ -6,8 +6,10 @@ mod chart;
 mod cli;
 mod client;
 mod encryption;
+mod eviction;
 mod exact;
 mod expiry;
+mod floor;
 mod hashes;
 mod histogram;
 mod hits;
@@ -15,6 +17,7 @@ mod lines;
 mod lists;
 mod load;
 mod log;
+mod memcached;
 mod memory;
 mod outcome;
 mod patterns;
@@ -36,6 +39,7 @@ mod strings;
 mod strip;
 mod throughput;
 mod tls;
+mod toolkit;
 mod traces;
 mod workers;
 mod workload;
@@ -48,7 +52,12 @@ use server::Cores;
 use std::process::ExitCode;
 
 pub fn main() -> ExitCode {
-    match run(&Plan::from(<Args as clap::Parser>::parse())) {
+    let args = <Args as clap::Parser>::parse();
+    let ran = match args.serve_floor {
+        Some(port) => floor::serve(port).map(|()| true),
+        None => run(&Plan::from(args)),
+    };
+    match ran {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
             eprintln!("redstart-bench: a workload failed, see above");
@@ -73,6 +82,8 @@ fn run(plan: &Plan) -> Outcome<bool> {
         sections.extend(throughput::run(plan, &cores)?);
     }
     for group in &plan.groups {
+        // What was measured is kept, whatever becomes of the rest.
+        write(plan, &facts, &sections)?;
         match group {
             Group::Strings | Group::Commands | Group::Large => {}
             Group::Hashes | Group::Lists | Group::Sets | Group::SortedSets => {}
@@ -84,6 +95,10 @@ fn run(plan: &Plan) -> Outcome<bool> {
             Group::Stall => sections.push(stall::run(plan, &cores)),
             Group::Hits => sections.push(hits::run(plan, &cores)),
             Group::Scale => sections.push(scale::run(plan, &cores)),
+            Group::Eviction => sections.push(eviction::run(plan, &cores)),
+            Group::Floor => sections.push(floor::run(plan, &cores)),
+            Group::Toolkit => sections.push(toolkit::run(plan, &cores)),
+            Group::Memcached => sections.push(memcached::run(plan, &cores)),
             Group::Expiry => sections.push(expiry::run(plan, &cores)),
             Group::Workers => sections.push(workers::run(plan, &cores)),
             Group::Big => sections.push(big::run(plan, &cores)),
@@ -93,14 +108,21 @@ fn run(plan: &Plan) -> Outcome<bool> {
             Group::Encryption => sections.push(encryption::run(plan, &cores)),
         }
     }
-    let page = report::page(plan, &facts, &sections);
-    println!("{page}");
+    println!("{}", write(plan, &facts, &sections)?);
+    if let Some(path) = &plan.write {
+        progress(format_args!("written to {}", path.display()));
+    }
+    Ok(sections.iter().all(|section| section.complete))
+}
+
+/// Writes the page with these sections, if it is to be written; returns it.
+fn write(plan: &Plan, facts: &str, sections: &[Section]) -> Outcome<String> {
+    let page = report::page(plan, facts, sections);
     if let Some(path) = &plan.write {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
         std::fs::write(path, &page)?;
-        progress(format_args!("written to {}", path.display()));
     }
-    Ok(sections.iter().all(|section| section.complete))
+    Ok(page)
 }

@@ -97,7 +97,7 @@ impl Runner {
         );
         let before = self.server.cpu.used()?;
         let reply = self.client.ask(&[b"EVAL", script.as_bytes(), b"0", text.as_bytes()])?;
-        let used = self.server.cpu.used()? - before;
+        let used = self.server.cpu.used_since(before)?;
         match reply {
             OwnedFrame::Integer(found) => Ok((used, found)),
             other => Err(Failure(format!("{lines}: {other:?}"))),

@@ -12,6 +12,8 @@ pub enum Group {
     Strings,
     /// INCR, MSET, MGET and the lock cycle
     Commands,
+    /// What GET and SET add to what the kernel costs
+    Floor,
     /// GET and SET of 1 KiB and 16 KiB
     Large,
     /// HSET, HGET, HGETALL and HINCRBY
@@ -36,6 +38,12 @@ pub enum Group {
     Memory,
     /// The longest wait while the keyspace grows
     Stall,
+    /// SET where each evicts
+    Eviction,
+    /// What leases, tags and statistics by prefix cost
+    Toolkit,
+    /// The memcached port beside memcached
+    Memcached,
     /// How late expired keys are removed
     Expiry,
     /// Two workers against one
@@ -114,9 +122,28 @@ pub struct ServerSpec {
     pub command: Vec<String>,
     /// Whether it keeps memory that it has once had; see [`ServerSpec::keeping_memory`].
     pub keeps_memory: bool,
+    /// How it is asked whether it is there.
+    pub talk: Talk,
+}
+
+/// What a server is spoken to in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Talk {
+    Resp,
+    Memcached,
 }
 
 impl ServerSpec {
+    /// A server that speaks RESP.
+    pub fn new(name: &str, command: Vec<String>) -> Self {
+        Self { name: name.into(), command, keeps_memory: false, talk: Talk::Resp }
+    }
+
+    /// The same, asked in another protocol.
+    pub fn talking(self, talk: Talk) -> Self {
+        Self { talk, ..self }
+    }
+
     /// The same with other settings.
     pub fn with(&self, settings: &[&str]) -> Self {
         let mut spec = self.clone();

@@ -13,11 +13,12 @@
 
 use super::client::Client;
 use super::outcome::{Failure, Outcome};
-use super::plan::ServerSpec;
+use super::plan::{ServerSpec, Talk};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
 use std::fs;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -25,6 +26,9 @@ use std::time::{Duration, Instant};
 
 /// How long a server may take until it answers a PING, loading its data included.
 const START_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long an answer to the question whether it is there may take.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What has mimalloc keep memory, and jemalloc as Redis builds it and as Debian does.
 const KEEP_MEMORY: [(&str, &str); 3] = [
@@ -92,6 +96,16 @@ fn move_to(core: usize) -> Outcome<()> {
     let mut set = CpuSet::new();
     set.set(core);
     Ok(sched_setaffinity(None, &set)?)
+}
+
+/// Asks a server that speaks memcached's protocol for its version.
+fn ask_version(port: u16) -> Outcome<()> {
+    let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    socket.set_read_timeout(Some(ANSWER_PATIENCE))?;
+    socket.write_all(b"version\r\n")?;
+    let mut reply = [0; 8];
+    socket.read_exact(&mut reply)?;
+    if &reply == b"VERSION " { Ok(()) } else { Err(Failure("no version was replied".into())) }
 }
 
 /// A running server.
@@ -175,19 +189,22 @@ impl Server {
         let cpu = Cpu { pid: child.id() };
         let mut server = Self { child, guard, port, cpu, directory };
         server
-            .wait_until_ready()
+            .wait_until_ready(spec.talk)
             .map_err(|Failure(why)| Failure(format!("{}: {why}", spec.name)))?;
         Ok(server)
     }
 
-    fn wait_until_ready(&mut self) -> Outcome<()> {
+    fn wait_until_ready(&mut self, talk: Talk) -> Outcome<()> {
         let started = Instant::now();
         while started.elapsed() < START_PATIENCE {
             if let Some(status) = self.child.try_wait()? {
                 return Err(Failure(format!("ended at its start: {status}")));
             }
-            let ping = Client::connect(self.port).and_then(|mut client| client.ping());
-            if ping.is_ok() {
+            let answered = match talk {
+                Talk::Resp => Client::connect(self.port).and_then(|mut client| client.ping()),
+                Talk::Memcached => ask_version(self.port),
+            };
+            if answered.is_ok() {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(10));
@@ -257,14 +274,19 @@ impl Cpu {
         self.pid
     }
 
-    /// User and system time of all its threads so far.
+    /// What it has used since this was `before`.
+    pub fn used_since(&self, before: Duration) -> Outcome<Duration> {
+        Ok(self.used()?.saturating_sub(before))
+    }
+
+    /// User and system time of all its threads so far. Less than before where one has ended.
     pub fn used(&self) -> Outcome<Duration> {
         let mut used_ns = 0;
         for task in fs::read_dir(format!("/proc/{}/task", self.pid))? {
-            let Ok(text) = fs::read_to_string(task?.path().join("schedstat")) else {
-                return self.used_by_ticks();
-            };
-            used_ns += first_number(&text);
+            // A thread that has just ended has no account any more.
+            if let Ok(text) = fs::read_to_string(task?.path().join("schedstat")) {
+                used_ns += first_number(&text);
+            }
         }
         if used_ns == 0 { self.used_by_ticks() } else { Ok(Duration::from_nanos(used_ns)) }
     }

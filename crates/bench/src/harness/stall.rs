@@ -153,7 +153,7 @@ fn wait_until_idle(server: &Server) -> Outcome<()> {
     while started.elapsed() < DROP_PATIENCE {
         let before = server.cpu.used()?;
         std::thread::sleep(REST);
-        if server.cpu.used()? - before < IDLE {
+        if server.cpu.used_since(before)? < IDLE {
             return Ok(());
         }
     }

@@ -67,6 +67,16 @@ impl Strip {
     /// Appends a request and its reply, if replies are known.
     pub fn push(&mut self, request: &[&[u8]], reply: &[u8]) {
         render(&mut self.requests.bytes, request);
+        self.close(reply);
+    }
+
+    /// Appends a request in another protocol, and its reply.
+    pub fn push_bytes(&mut self, request: &[u8], reply: &[u8]) {
+        self.requests.bytes.extend_from_slice(request);
+        self.close(reply);
+    }
+
+    fn close(&mut self, reply: &[u8]) {
         self.requests.close();
         if let Replies::Exact(replies) = &mut self.replies {
             replies.bytes.extend_from_slice(reply);

@@ -220,7 +220,7 @@ fn measure(
         go_on(plan.timing.warm_up)?;
         let before = server.cpu.used()?;
         let operations = go_on(plan.timing.measured)?;
-        *figure = us(server.cpu.used()? - before) / operations as f64;
+        *figure = us(server.cpu.used_since(before)?) / operations as f64;
     }
     figures[LINES.len()] = handshakes(plan, &server, port, &files.without_sessions(), false)?;
     figures[LINES.len() + 1] = handshakes(plan, &server, port, &files.config, true)?;
@@ -276,5 +276,5 @@ fn handshakes(
         }
         count += 1;
     }
-    Ok(us(server.cpu.used()? - before) / f64::from(count))
+    Ok(us(server.cpu.used_since(before)?) / f64::from(count))
 }

@@ -113,6 +113,11 @@ impl Db {
         self.entries.overhead()
     }
 
+    /// Makes room for so many entries, if there are none yet.
+    pub fn reserve(&mut self, entries: usize) {
+        self.entries.reserve(entries);
+    }
+
     /// Puts a new entry in; its key is not there yet.
     #[inline]
     pub fn insert(&mut self, hash: u64, entry: Entry, hasher: &Hasher) -> Slot {

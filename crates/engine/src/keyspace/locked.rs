@@ -191,12 +191,6 @@ impl LockedShards {
         shard_of(hash)
     }
 
-    /// Whether no shard is locked.
-    pub fn holds_none(&self) -> bool {
-        let none = |others: &Others| matches!(others, Others::Several(held) if held.is_empty());
-        matches!(&self.guards, Guards::Others(others) if none(others))
-    }
-
     /// Whether all shards are locked.
     #[inline]
     pub fn holds_all(&self) -> bool {

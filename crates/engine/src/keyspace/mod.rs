@@ -56,6 +56,7 @@ use crate::keyspace::shard::Shard;
 use crate::keyspace::snapshot::pending::Buffers;
 use crate::keyspace::tags::Tags;
 use crate::keyspace::versions::VersionCounter;
+use crate::storage::entry::Entry;
 use crate::storage::memory::prefetch;
 use crate::storage::table::prefetch_by_hint;
 use crate::sync::{Mutex, MutexGuard};
@@ -220,6 +221,12 @@ impl Keyspace {
     #[inline]
     pub fn prefetch_entry(&self, db: usize, hash: u64) {
         self.glance(db, hash, |db| db.table().prefetch_entry(hash));
+    }
+
+    /// Fetches what is asked of the first few entries that lie near a hash in database 0; see `Table::near`. Their
+    /// bucket is in the cache by now.
+    pub fn prefetch_near(&self, hash: u64, count: usize) {
+        self.glance(0, hash, |db| db.table().near(hash).take(count).for_each(Entry::prefetch_head));
     }
 
     /// Third pass of a batch: fetch what of the value lies outside the entry, which is in the

@@ -46,6 +46,18 @@ impl Keyspace {
         entry.set_tags(tags);
     }
 
+    /// Makes room in a database that is empty for so many entries, which are to come.
+    pub fn reserve(&'static self, db: usize, entries: u64) {
+        let each = usize::try_from(entries).unwrap_or(usize::MAX) / SHARDS;
+        for index in 0..SHARDS {
+            let mut view = self.lock_shard(index);
+            view.shard_at(index).db_mut(db).reserve(each);
+            if db == 0 {
+                view.publish_hints(index);
+            }
+        }
+    }
+
     /// Puts saved entries in, each with its database, and empties `entries`.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use crate::keyspace::leases::Leases;
 use crate::run::call::Call;
 use crate::run::engine::Engine;
 use crate::run::key_access::KeyAccess;
+use crate::run::prefixes::{Before, Ran};
 use crate::run::worker_state::WorkerState;
 use crate::spec::{Command, Key, KeyAt};
 use crate::storage::entry::Note;
@@ -43,6 +44,7 @@ impl Engine {
             Some(view) => view,
             None => self.keyspace.lock_one_unless_busy(hash)?,
         };
+        let before = local.prefixes.is_some().then(|| Before::of(local, reply));
         self.begin(local);
         if local.effects.events_wanted() {
             local.effects.events.begin(request.command, false);
@@ -51,12 +53,17 @@ impl Engine {
         let mut call = Call {
             command: request.command,
             args: request.args,
-            reply,
+            reply: &mut *reply,
             space: KeyAccess { now, db: 0, view: &mut view, local },
             options: &self.options,
             keys: std::slice::from_ref(request.key),
         };
         let result = f(&mut call);
+        if let Some(before) = before {
+            let Foreign { command, args, key } = request;
+            let ran = Ran { command, args, keys: std::slice::from_ref(key), db: 0 };
+            self.count_run(&mut view, local, ran, before, reply);
+        }
         self.commit(local);
         self.serve(view, local, now);
         Ok(result)

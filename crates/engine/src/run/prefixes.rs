@@ -7,8 +7,8 @@ use crate::run::engine::Engine;
 use crate::run::execute::Prepared;
 use crate::run::key_access::KeyAccess;
 use crate::run::worker_state::WorkerState;
-use crate::spec::WRITE;
-use redstart_protocol::Reply;
+use crate::spec::{Command, KeyAt, WRITE};
+use redstart_protocol::{Args, Reply};
 
 /// Where a worker is that walks a shard to count what there is of each prefix.
 #[derive(Debug)]
@@ -21,10 +21,43 @@ pub(crate) struct CountingAt {
 
 /// How things stand before a run that is counted.
 #[derive(Clone, Copy)]
-struct Before {
+pub(crate) struct Before {
     hits: u64,
     misses: u64,
     reply: usize,
+}
+
+impl Before {
+    /// As things stand now.
+    pub(crate) fn of(local: &WorkerState, reply: &Reply) -> Before {
+        let stats = &local.stats;
+        let (hits, misses) = (stats.keyspace_hits.value(), stats.keyspace_misses.value());
+        Before { hits, misses, reply: reply.len() }
+    }
+}
+
+/// What has run: a command on keys of a database.
+#[derive(Clone, Copy)]
+pub(crate) struct Ran<'a> {
+    /// The command.
+    pub(crate) command: &'static Command,
+    /// The arguments.
+    pub(crate) args: Args<'a>,
+    /// The keys.
+    pub(crate) keys: &'a [KeyAt],
+    /// The database.
+    pub(crate) db: usize,
+}
+
+impl Ran<'_> {
+    /// The bytes that it brought, where it writes.
+    fn bytes_in(&self) -> u64 {
+        let bytes: usize = match self.command.is(WRITE) {
+            true => self.args.iter().map(<[u8]>::len).sum(),
+            false => 0,
+        };
+        bytes as u64
+    }
 }
 
 impl WorkerState {
@@ -78,13 +111,25 @@ impl Engine {
         now: Now,
         reply: &mut Reply,
     ) {
-        let stats = &local.stats;
-        let (hits, misses) = (stats.keyspace_hits.value(), stats.keyspace_misses.value());
-        let before = Before { hits, misses, reply: reply.len() };
+        let before = Before::of(local, reply);
         self.run_uncounted(view, local, request, now, reply);
+        let Prepared { command, args, keys, db, .. } = request;
+        self.count_run(view, local, Ran { command, args, keys, db }, before, reply);
+    }
+
+    /// Counts what has run by the prefixes of its keys.
+    #[inline(never)]
+    pub(crate) fn count_run(
+        &self,
+        view: &mut LockedShards,
+        local: &mut WorkerState,
+        ran: Ran<'_>,
+        before: Before,
+        reply: &Reply,
+    ) {
         let Some(known) = &mut local.prefixes else { return };
-        if let [key] = request.keys {
-            let number = known.number_of(&self.keyspace, request.args.at(key.arg as usize));
+        if let [key] = ran.keys {
+            let number = known.number_of(&self.keyspace, ran.args.at(key.arg as usize));
             let stats = &*local.stats;
             let counts = &stats.by_prefix()[usize::from(number)];
             stats.last_prefix.set(number.into());
@@ -93,12 +138,10 @@ impl Engine {
                 let cause = view.shard(key.hash).gone.cause(key.hash);
                 counts.misses[cause as usize].add(1);
             }
-            if request.command.is(WRITE) {
-                counts.bytes_in.add(request.args.iter().map(<[u8]>::len).sum::<usize>() as u64);
-            }
+            counts.bytes_in.add(ran.bytes_in());
             counts.bytes_out.add(reply.len().saturating_sub(before.reply) as u64);
-        } else if !request.keys.is_empty() {
-            count_several(&self.keyspace, view, local, request, before, reply.len());
+        } else if !ran.keys.is_empty() {
+            count_several(&self.keyspace, view, local, ran, before, reply.len());
         }
     }
 
@@ -163,7 +206,7 @@ fn count_several(
     keyspace: &Keyspace,
     view: &mut LockedShards,
     local: &mut WorkerState,
-    request: Prepared<'_>,
+    ran: Ran<'_>,
     before: Before,
     reply_len: usize,
 ) {
@@ -171,14 +214,14 @@ fn count_several(
     let stats = &*local.stats;
     let hits = stats.keyspace_hits.value().wrapping_sub(before.hits);
     let misses = stats.keyspace_misses.value().wrapping_sub(before.misses);
-    let keys = request.keys.iter().filter(|key| key.arg > 0);
+    let keys = ran.keys.iter().filter(|key| key.arg > 0);
     let each = hits + misses == keys.clone().count() as u64;
     for (nth, key) in keys.enumerate() {
-        let name = request.args.at(key.arg as usize);
+        let name = ran.args.at(key.arg as usize);
         let number = known.number_of(keyspace, name);
         let counts = &stats.by_prefix()[usize::from(number)];
         if each {
-            let part = view.shard_ref(key.hash).db(request.db);
+            let part = view.shard_ref(key.hash).db(ran.db);
             if part.is_some_and(|part| part.table().find(key.hash, name).is_some()) {
                 counts.hits.add(1);
             } else {
@@ -190,9 +233,7 @@ fn count_several(
         }
         if nth == 0 {
             stats.last_prefix.set(number.into());
-            if request.command.is(WRITE) {
-                counts.bytes_in.add(request.args.iter().map(<[u8]>::len).sum::<usize>() as u64);
-            }
+            counts.bytes_in.add(ran.bytes_in());
             counts.bytes_out.add(reply_len.saturating_sub(before.reply) as u64);
         }
     }

@@ -101,6 +101,8 @@ pub const LISTENS_BY_PATTERN: Flags = 1 << 50;
 /// It changes what the connection is, or what is sent over it: of no use where connections are
 /// shared or hidden, as over HTTP.
 pub const CONVERSES: Flags = 1 << 51;
+/// It waits only if an option WAIT or BLOCK asks it to.
+pub const WAITS_IF_ASKED: Flags = 1 << 53;
 
 /// The flags that COMMAND INFO lists, in its order.
 pub const FLAG_NAMES: &[(Flags, &str)] = &[

@@ -71,6 +71,11 @@ impl TimedTable {
         self.table.shed(heavy)
     }
 
+    /// Makes room for so many entries, if there are none yet; see [`Table::reserve`].
+    pub fn reserve(&mut self, entries: usize) {
+        self.table.reserve(entries);
+    }
+
     /// Puts a new entry in; its key is not there yet.
     pub fn insert(&mut self, hash: u64, mut entry: Entry, epoch: bool, hasher: &Hasher) -> Slot {
         entry.set_epoch(epoch);

@@ -51,6 +51,15 @@ pub enum Text {
     Number(i64),
 }
 
+/// A short string where it lies, or a number that stands for its digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Short<'a> {
+    /// Bytes.
+    Bytes(&'a [u8]),
+    /// A number.
+    Number(i64),
+}
+
 impl Text {
     /// The string's bytes.
     pub fn into_bytes(self) -> Vec<u8> {
@@ -302,11 +311,124 @@ impl<'a> Input<'a> {
         self.text().map(Text::into_bytes)
     }
 
+    /// Two strings behind each other, where they lie: most keys and values are such, and are not
+    /// copied. None, and nothing taken, where they are not whole in the buffer, are compressed or a
+    /// key's digits are stored as a number, or the second is longer than `max` bytes.
+    pub fn short_strings(&mut self, max: usize) -> Option<(&[u8], Short<'_>)> {
+        let there = self.end.min(self.start + usize::try_from(self.left()).unwrap_or(usize::MAX));
+        let bytes = &self.buffer[self.start..there];
+        let (first, rest) = short(bytes)?;
+        let (second, rest) = short(rest)?;
+        let (Short::Bytes(first), true) = (first, second.len() <= max) else { return None };
+        let taken = bytes.len() - rest.len();
+        self.start += taken;
+        self.at += taken as u64;
+        Some((first, second))
+    }
+
     /// A moment in milliseconds since the Unix epoch.
     ///
     /// # Errors
     /// When there is none.
     pub fn time_ms(&mut self) -> Result<i64, ReadError> {
         self.array().map(i64::from_le_bytes)
+    }
+}
+
+impl Short<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Short::Bytes(bytes) => bytes.len(),
+            Short::Number(_) => 0,
+        }
+    }
+}
+
+/// The string that these bytes begin with, and what is behind it, if it is a short one.
+fn short(bytes: &[u8]) -> Option<(Short<'_>, &[u8])> {
+    fn number<'a, const N: usize>(
+        rest: &'a [u8],
+        of: impl FnOnce([u8; N]) -> i64,
+    ) -> Option<(Short<'a>, &'a [u8])> {
+        let (digits, rest) = rest.split_first_chunk()?;
+        Some((Short::Number(of(*digits)), rest))
+    }
+    let (&first, rest) = bytes.split_first()?;
+    let low = usize::from(first & 0x3f);
+    let (len, rest) = match first >> 6 {
+        0 => (low, rest),
+        1 => {
+            let (&next, rest) = rest.split_first()?;
+            (low << 8 | usize::from(next), rest)
+        }
+        3 => {
+            return match low as u64 {
+                INT8 => number(rest, |digits| i8::from_le_bytes(digits).into()),
+                INT16 => number(rest, |digits| i16::from_le_bytes(digits).into()),
+                INT32 => number(rest, |digits| i32::from_le_bytes(digits).into()),
+                _ => None,
+            };
+        }
+        _ => return None,
+    };
+    let (bytes, rest) = rest.split_at_checked(len)?;
+    Some((Short::Bytes(bytes), rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(bytes: &[u8]) -> Input<'_> {
+        Input::new("file", Box::new(bytes), bytes.len() as u64)
+    }
+
+    /// What the slow way reads, and where it ends.
+    fn slowly(bytes: &[u8]) -> Option<(Vec<u8>, Text, u64)> {
+        let mut input = input(bytes);
+        let (key, value) = (input.string().ok()?, input.text().ok()?);
+        Some((key, value, input.at()))
+    }
+
+    #[test]
+    fn short_strings_are_what_is_read_one_by_one_or_nothing() {
+        let long = [&[0x41, 0x00][..], &[b'v'; 256]].concat();
+        let cases: [(&[u8], bool); 9] = [
+            (b"\x03key\x05value\xff", true),
+            (b"\x00\x00", true),
+            (b"\x01k\xc0\xff", true),
+            (b"\x01k\xc1\x39\x30", true),
+            (b"\x01k\xc2\xff\xff\xff\x7f", true),
+            (b"\xc0\x07\x01v", false),
+            (b"\x01k\x80\x00\x00\x00\x01v", false),
+            (b"\x01k\xc3\x02\x05\x00\x01", false),
+            (b"\x01k\x05valu", false),
+        ];
+        let with_long = [&b"\x01k"[..], &long].concat();
+        for (bytes, is_short) in cases.into_iter().chain([(&with_long[..], true)]) {
+            let mut input = input(bytes);
+            assert!(input.peek().is_ok());
+            let found = input.short_strings(4096).map(|(key, value)| {
+                let text = match value {
+                    Short::Bytes(bytes) => Text::Bytes(bytes.to_vec()),
+                    Short::Number(n) => Text::Number(n),
+                };
+                (key.to_vec(), text)
+            });
+            assert_eq!(found.is_some(), is_short, "{}", bytes.escape_ascii());
+            match found {
+                None => assert_eq!(input.at(), 0),
+                Some((key, text)) => assert_eq!(slowly(bytes), Some((key, text, input.at()))),
+            }
+        }
+        let mut short = input(&with_long);
+        assert!(short.peek().is_ok() && short.short_strings(255).is_none());
+    }
+
+    #[test]
+    fn no_more_is_taken_than_belongs_to_the_input() {
+        let bytes = b"\x01k\x01v";
+        let mut input = Input::new("file", Box::new(&bytes[..]), 3);
+        assert!(input.peek().is_ok() && input.short_strings(10).is_none());
     }
 }

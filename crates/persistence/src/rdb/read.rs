@@ -2,12 +2,13 @@
 
 use super::dialect::{self, Part, Version};
 use super::format::{HEAD, opcode};
-use super::input::Input;
+use super::input::{Input, Short};
+use super::item::short_number;
 use super::template::Templates;
-use super::{module, value};
+use super::{module, string, value};
 use crate::fault::{Fault, ReadError, shown};
 use crate::record::Builder;
-use redstart_engine::storage::entry::Entry;
+use redstart_engine::storage::entry::{Entry, INLINE_MAX, NewValue};
 use std::collections::BTreeMap;
 
 /// A part of a file that matters.
@@ -58,12 +59,18 @@ pub struct Reader<'a> {
     about: About,
     templates: Templates,
     db: usize,
+    /// What the file said last of how many keys a database has.
+    announced: Option<(usize, u64)>,
     /// Where begins what was found last.
     found_at: u64,
     ended: bool,
     /// Whether values of types that do not exist here are passed over.
     passes_over: bool,
 }
+
+/// Bytes that a key with its value takes in a file, at least: room is made for no more keys than
+/// this allows, whatever the file says.
+const KEY_BYTES: u64 = 16;
 
 /// What stands before an entry and is about it.
 #[derive(Default)]
@@ -93,6 +100,7 @@ impl<'a> Reader<'a> {
             about: About::new(version),
             templates,
             db: 0,
+            announced: None,
             found_at: 0,
             ended: false,
             passes_over: false,
@@ -108,6 +116,12 @@ impl<'a> Reader<'a> {
     /// What the file says of itself, and what has been read so far.
     pub fn about(&self) -> &About {
         &self.about
+    }
+
+    /// A database and how many keys it will have, if the file has said so since this was last
+    /// asked; never more than the rest of the file may hold.
+    pub fn take_announced(&mut self) -> Option<(usize, u64)> {
+        self.announced.take()
     }
 
     /// How many bytes have been read.
@@ -202,8 +216,9 @@ impl<'a> Reader<'a> {
                 self.db = db as usize;
             }
             opcode::RESIZE => {
+                let keys = input.length()?;
                 input.length()?;
-                input.length()?;
+                self.announced = Some((self.db, keys.min(input.left() / KEY_BYTES)));
             }
             opcode::SLOT_INFO => {
                 for _ in 0..3 {
@@ -282,6 +297,18 @@ impl<'a> Reader<'a> {
         prelude: &Prelude,
         builder: Builder<'_>,
     ) -> Result<Option<Found>, ReadError> {
+        if kind == string::WRITTEN
+            && let Some((key, value)) = self.input.short_strings(INLINE_MAX)
+        {
+            let value = match value {
+                Short::Number(n) => NewValue::Int(n),
+                Short::Bytes(bytes) => {
+                    short_number(bytes).map_or(NewValue::Str(bytes), NewValue::Int)
+                }
+            };
+            let entry = Entry::new(key, value, deadline_ms(prelude, builder));
+            return Ok(Some(self.found(entry, prelude, builder)));
+        }
         let key = self.input.string()?;
         let (version, templates) = (self.about.version, &self.templates);
         if self.passes_over {
@@ -295,13 +322,22 @@ impl<'a> Reader<'a> {
         if value.is_empty() {
             return Ok(None);
         }
-        let deadline_ms = prelude.at_ms.map_or(0, |at_ms| builder.now.deadline(at_ms));
-        let mut entry = value.into_entry(&key, deadline_ms);
+        let entry = value.into_entry(&key, deadline_ms(prelude, builder));
+        Ok(Some(self.found(entry, prelude, builder)))
+    }
+
+    /// An entry, as old as what is said of it.
+    fn found(&self, mut entry: Entry, prelude: &Prelude, builder: Builder<'_>) -> Found {
         let idle_s = prelude.idle_s.map(|idle_s| u32::try_from(idle_s).unwrap_or(u32::MAX));
         let aging = builder.options.aging();
         entry.touch(aging.known(idle_s, prelude.frequency, builder.now));
-        Ok(Some(Found::Entry(self.db, entry)))
+        Found::Entry(self.db, entry)
     }
+}
+
+/// The deadline that is said of an entry; zero is none.
+fn deadline_ms(prelude: &Prelude, builder: Builder<'_>) -> u64 {
+    prelude.at_ms.map_or(0, |at_ms| builder.now.deadline(at_ms))
 }
 
 /// Adds to a fault which key's value it is in, and where that begins.

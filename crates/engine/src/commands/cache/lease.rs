@@ -33,7 +33,7 @@ const NOTHING: i64 = -2;
 
 /// LEASE.GET key [LEASE ms] [EARLY ms] [STALE] [WAIT ms]
 pub static LEASE_GET: BlockingCommand = declare("lease.get", Group::Cache, AtLeast(2))
-    .flags(READONLY | BLOCKING | FAST)
+    .flags(READONLY | BLOCKING | FAST | WAITS_IF_ASKED)
     .keys(&[KeySpec::at(1, RO | ACCESS)])
     .since("0.1.0")
     .complexity("O(1)")

@@ -25,7 +25,7 @@ const FENCE_LIMIT: u64 = 1 << 62;
 
 /// LOCK.ACQUIRE name owner TTL milliseconds [WAIT milliseconds]
 pub static LOCK_ACQUIRE: BlockingCommand = declare("lock.acquire", Group::Cache, AtLeast(5))
-    .flags(WRITE | DENYOOM | BLOCKING | FAST)
+    .flags(WRITE | DENYOOM | BLOCKING | FAST | WAITS_IF_ASKED)
     .keys(&[KeySpec::at(1, RW | ACCESS | INSERT)])
     .since("0.1.0")
     .complexity("O(1)")

@@ -29,7 +29,7 @@ use redstart_protocol::{Args, Begun, OwnedArgs, Protocol, Reply};
 
 /// XREAD [options] STREAMS key [key ...] id [id ...]
 pub static XREAD: BlockingCommand = declare("xread", Group::Stream, AtLeast(4))
-    .flags(READONLY | BLOCKING)
+    .flags(READONLY | BLOCKING | WAITS_IF_ASKED)
     .keys(&[KeySpec {
         begin: Begin::Option("STREAMS", 1, streams_at),
         find: Find::Half,
@@ -46,7 +46,7 @@ pub static XREAD: BlockingCommand = declare("xread", Group::Stream, AtLeast(4))
 
 /// XREADGROUP GROUP group consumer [options] STREAMS key [key ...] id [id ...]
 pub static XREADGROUP: BlockingCommand = declare("xreadgroup", Group::Stream, AtLeast(7))
-    .flags(WRITE | BLOCKING)
+    .flags(WRITE | BLOCKING | WAITS_IF_ASKED)
     .keys(&[KeySpec {
         begin: Begin::Option("STREAMS", 4, streams_at),
         find: Find::Half,

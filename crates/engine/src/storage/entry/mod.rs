@@ -24,13 +24,14 @@
 mod growth;
 pub mod long;
 pub mod note;
+mod place;
 mod tags;
 mod tail;
 mod value;
 
 use crate::error::Error;
 use crate::hasher::Hasher;
-use crate::storage::memory::{prefetch, size_class};
+use crate::storage::memory::size_class;
 use crate::storage::value::list::{Meta, Run};
 use crate::storage::value::{Object, ObjectRef};
 pub use long::Long;
@@ -554,13 +555,6 @@ impl Entry {
     #[inline]
     pub fn hash(&self, hasher: &Hasher) -> u64 {
         hasher.hash(self.key())
-    }
-
-    /// Fetches the first two lines of the block.
-    #[inline]
-    pub fn prefetch(&self) {
-        prefetch(self.0.as_ptr());
-        prefetch(self.0.as_ptr().wrapping_add(64));
     }
 }
 

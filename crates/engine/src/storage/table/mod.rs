@@ -20,7 +20,9 @@
 //! no `unsafe`: slots are `Option<Entry>`.
 
 mod check;
+mod draw;
 mod merge;
+mod reserve;
 
 use crate::hasher::{HOME_BITS, Hasher, PREFIX_BITS, home_of, prefix_of, tag_of};
 use crate::storage::entry::Entry;
@@ -300,22 +302,6 @@ impl Table {
     /// The number of segments and of slots in them.
     pub fn capacity(&self) -> (usize, usize) {
         (self.segments.len(), self.buckets * SLOTS)
-    }
-
-    /// What lies in the `nth` of all slots, which is below the capacity. An entry stays in its
-    /// slot until the table is changed, so a slot drawn evenly is an entry drawn evenly.
-    pub fn nth(&self, nth: usize) -> Option<&Entry> {
-        // Segments are as large as each other: as long as one can double, it is the only one.
-        let slots = self.segments.first()?.buckets.len() * SLOTS;
-        let (segment, slot) = (nth / slots, nth % slots);
-        self.segments[segment].buckets[slot / SLOTS].entries[slot % SLOTS].as_ref()
-    }
-
-    /// The slot that [`Table::nth`] looks at.
-    pub fn nth_slot(&self, nth: usize) -> Option<Slot> {
-        let slots = self.segments.first()?.buckets.len() * SLOTS;
-        let (segment, slot) = (nth / slots, nth % slots);
-        Some(Slot::new(segment, slot / SLOTS, slot % SLOTS))
     }
 
     #[inline]
