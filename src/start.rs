@@ -25,7 +25,7 @@ use crate::notify::invalidation::Tracking;
 use crate::notify::monitor::Monitors;
 use crate::notify::pubsub::PubSub;
 use crate::replication::link::{self, Link, Wiring};
-use crate::replication::{MasterAddress, Replication};
+use crate::replication::{self, MasterAddress, Replication};
 use crate::server::Server;
 use crate::server::rebinder::{self, Rebinder};
 use crate::server::settings::{self, Startup};
@@ -80,6 +80,7 @@ pub fn serve(config: Config) -> io::Result<()> {
         std::thread::Builder::new().name("huge-pages".into()).spawn(body)?;
     }
     server.durability.start()?;
+    server.replication.start()?;
     server.durability.follow_config()?;
     let ready = Arc::new(Barrier::new(startup.threads + 1));
     let workers = (0..startup.threads)
@@ -150,7 +151,9 @@ fn parts(config: Config, startup: &Startup) -> io::Result<&'static Server> {
         keyring: leak(Keyring::default()),
         flushall_id: registry.get(b"flushall").expect("FLUSHALL is a command").id,
     }));
-    let (replication, heartbeats) = (leak(Replication::new()), leak(Heartbeats::new(threads)));
+    let replication = replication::Parts { engine, clock, config, clients, durability };
+    let replication = leak(Replication::new(replication));
+    let heartbeats = leak(Heartbeats::new(threads));
     let link = link::Parts { engine, clock, config, durability, replication, heartbeats };
     let link = leak(Link::new(link));
     Ok(leak(Server {
@@ -382,6 +385,8 @@ async fn until_stopped(server: &'static Server, mut signals: Signals) -> io::Res
         }
     }
     supervisor::notify(&server.config.read(), "STOPPING=1\n");
+    let patience_s = server.config.read().count(Setting::ShutdownTimeout) as u64;
+    server.replication.drain(Duration::from_secs(patience_s)).await;
     log::warning("Redstart is now ready to exit, bye bye...");
     Ok(())
 }

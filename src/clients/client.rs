@@ -28,6 +28,8 @@ pub const NO_TOUCH: u8 = 2;
 pub const MONITORS: u8 = 4;
 /// A mark: it is the server that this one follows.
 pub const MASTER: u8 = 8;
+/// A mark: the client is a replica.
+pub const REPLICA: u8 = 16;
 
 /// What something small takes in a list or a map beside its bytes, roughly.
 pub const NODE_BYTES: usize = 64;
@@ -224,6 +226,11 @@ impl ClientInfo {
         first
     }
 
+    /// Sets a mark: [`REPLICA`] and its like.
+    pub fn mark(&self, mark: u8) {
+        self.marks.fetch_or(mark, Ordering::Relaxed);
+    }
+
     /// Connects the client with its connection, once.
     pub fn belongs_to(&self, connection: Weak<dyn Hangup>) {
         let _ = self.connection.set(connection);
@@ -379,6 +386,9 @@ impl ClientInfo {
         if self.marks.load(Ordering::Relaxed) & MASTER != 0 {
             return ClientKind::Master;
         }
+        if self.marks.load(Ordering::Relaxed) & REPLICA != 0 {
+            return ClientKind::Replica;
+        }
         let listens = self.listening.iter().any(|count| count.load(Ordering::Relaxed) > 0);
         if listens { ClientKind::PubSub } else { ClientKind::Normal }
     }
@@ -396,6 +406,7 @@ impl ClientInfo {
         let letters = [
             ('O', marks & MONITORS != 0),
             ('M', marks & MASTER != 0),
+            ('S', marks & REPLICA != 0),
             ('P', self.kind() == ClientKind::PubSub),
             ('x', self.queued.load(Ordering::Relaxed) >= 0),
             ('b', self.is_blocked()),

@@ -254,7 +254,10 @@ fn change<R>(
     let _changing = functions.changing.lock();
     let mut libraries = functions.libraries.read().clone();
     let result = f(context, &mut libraries)?;
-    functions.set(libraries, || server.durability.log_request(args));
+    functions.set(libraries, || {
+        server.durability.log_request(args);
+        server.replication.feed_request(0, args);
+    });
     context.local.stats.changes.add(1);
     Ok(result)
 }

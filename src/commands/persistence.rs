@@ -2,6 +2,7 @@
 
 use crate::commands::declare::{SessionCommand, is, parse_timeout_ms};
 use crate::durability::{Begun, IfRewriting};
+use crate::replication::replicas::wait::Wait;
 use crate::session::Context;
 use crate::session::blocked;
 use redstart_engine::Error;
@@ -121,26 +122,34 @@ static WAITAOF: SessionCommand = declare("waitaof", Group::Generic, Arity::Exact
     .run(wait_aof);
 
 fn wait_aof(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
+    let (durability, replication) = {
+        let server = context.session.server;
+        (server.durability, server.replication)
+    };
+    if replication.is_replica() {
+        return Err(Error::text(ON_REPLICA));
+    }
     let local = parse_i64(&args[1]).ok_or(Error::NOT_INTEGER)?;
     if !(0..=1).contains(&local) {
         return Err(Error::text("ERR value is out of range, value must between 0 and 1"));
     }
     let replicas = parse_i64(&args[2]).filter(|&count| count >= 0).ok_or(Error::NOT_POSITIVE)?;
     let timeout_ms = parse_timeout_ms(&args[3], context.now)?;
-    let durability = context.session.server.durability;
     if local > 0 && !durability.is_logging() {
         return Err(Error::text(
             "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
         ));
     }
-    // What the client wrote is in the log already: its units were ended before this one.
-    let target = durability.last_mark();
+    // What the client wrote is in the log and the stream already: its units were ended before this
+    // one.
+    let (target, offset) = (durability.last_mark(), replication.changed());
+    let on_replicas = move || replication.replicas.having(offset, true) as i64;
     let write = move |out: &mut Reply| {
         out.array(2);
         out.integer(i64::from(durability.is_safe(target)));
-        out.integer(0);
+        out.integer(on_replicas());
     };
-    let is_enough = replicas == 0 && (local == 0 || durability.is_safe(target));
+    let is_enough = on_replicas() >= replicas && (local == 0 || durability.is_safe(target));
     // A transaction holds locks, and does not wait.
     if is_enough || context.held.is_some() {
         write(&mut context.session.out);
@@ -148,11 +157,19 @@ fn wait_aof(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     }
     let (session, now) = (&mut *context.session, context.now);
     let waiter = blocked::wait_without_keys(session, timeout_ms, now, write);
-    if replicas == 0 {
-        tokio::spawn(async move {
+    tokio::spawn(async move {
+        if local > 0 {
             durability.wait_until_safe(target, || waiter.is_waiting()).await;
+        }
+        if replicas == 0 {
             waiter.time_out();
-        });
-    }
+        } else {
+            let wanted = replicas as usize;
+            replication.await_acks(Wait { waiter, offset, wanted, on_disk: true });
+        }
+    });
     Ok(())
 }
+
+const ON_REPLICA: &str = "ERR WAITAOF cannot be used with replica instances. Please also note that \
+    writes to replicas are just local and are not propagated.";

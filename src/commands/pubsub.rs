@@ -155,6 +155,8 @@ fn publish(context: &mut Context<'_>, args: Args<'_>, kind: Kind) -> Result<(), 
         server.pubsub.publish_events(server.engine.events(), events);
     }
     let count = server.pubsub.publish(kind, &args[1], &args[2]);
+    // Clients of replicas listen, too.
+    server.replication.feed_request(context.session.db, args);
     context.session.out.integer(count as i64);
     Ok(())
 }

@@ -136,6 +136,7 @@ fn is_clear(session: &Session, account: &Account) -> bool {
     let server = session.server;
     let of_server = !server.engine.keyspace.busy.is_set()
         && !server.durability.refuses()
+        && !server.replication.lacks_replicas()
         && !server.evictor.is_asked()
         && !server.replication.is_replica();
     let of_client = session.apart.is_none()

@@ -6,6 +6,7 @@ use crate::dispatch::batch::{Request, Source, arguments};
 use crate::dispatch::worker::Worker;
 use crate::memory::evict::Room;
 use crate::notify::monitor;
+use crate::replication::LACKS_REPLICAS;
 use crate::server::Server;
 use crate::session::Session;
 use redstart_engine::run::registry::Registered;
@@ -49,6 +50,11 @@ pub fn gate(session: &Session, registered: &Registered) -> Result<(), Error> {
         && let Some(error) = server.link.refusal(command, || session.queues_any(WRITE))
     {
         return Err(error);
+    }
+    if server.replication.lacks_replicas()
+        && (command.is(WRITE) || command.is(RUNS_QUEUE) && session.queues_any(WRITE))
+    {
+        return Err(Error::text(LACKS_REPLICAS));
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use crate::dispatch::SHARED_ARGUMENT_MIN;
 use crate::dispatch::batch::{Source, What, look_up, parse_batch};
 use crate::dispatch::execute::execute_batch;
 use crate::dispatch::worker::Worker;
+use crate::replication::link::Link;
 use crate::replication::words;
 use crate::session::Session;
 use bytes::{Buf, BytesMut};
@@ -90,7 +91,7 @@ fn run_batch(session: &mut Session, worker: &mut Worker, source: Source<'_>, byt
     };
     unwrap(session, worker, input);
     worker.local.insists = true;
-    execute_batch(session, worker, source);
+    Link::applying(|| execute_batch(session, worker, source));
     worker.local.insists = false;
     session.out.clear();
     let bytes = &input[bytes];

@@ -9,6 +9,7 @@ use crate::clients::client::ClientInfo;
 use crate::dispatch::{rights, slow};
 use crate::metrics::timing::Slow;
 use crate::notify::monitor;
+use crate::replication::LACKS_REPLICAS;
 use crate::server::Server;
 use crate::session::handlers::Handlers;
 use crate::session::tracking;
@@ -152,7 +153,10 @@ impl Host for ScriptHost {
     fn refuses_writes(&self) -> Option<Error> {
         let durability = self.server.durability;
         let failing = if durability.refuses() { durability.disk_error() } else { None };
-        failing.or_else(|| self.server.link.refuses_writes())
+        let lacks = self.server.replication.lacks_replicas();
+        failing
+            .or_else(|| self.server.link.refuses_writes())
+            .or_else(|| lacks.then(|| Error::text(LACKS_REPLICAS)))
     }
 
     fn refuses_call(

@@ -11,7 +11,7 @@ use super::gate::{IS_LOGGING, LOG_FAILS, Policy};
 use super::take::Moment;
 use crate::system::log;
 use bytes::Bytes;
-use redstart_engine::run::effect::{Effect, Sink};
+use redstart_engine::run::effect::{Effect, Listener, Sink};
 use redstart_persistence::log::{Failed, Log, Start, State};
 use redstart_persistence::names::{self, Plan};
 use redstart_persistence::storage::Storage;
@@ -239,13 +239,13 @@ impl Durability {
     fn begin_log(&'static self) {
         let engine = self.parts.engine;
         let begun = self.rewrite_and(&mut || {
-            engine.set_listening(true);
+            engine.set_listening(Listener::Log, true);
             self.syncs.note_synced(self.parts.now_ms());
             self.gate.set(IS_LOGGING);
         });
         if begun.is_err() {
             // Without a base, records are worth nothing.
-            engine.set_listening(false);
+            engine.set_listening(Listener::Log, false);
             self.gate.clear(IS_LOGGING);
         }
         self.log_begins.store(false, Release);
@@ -262,7 +262,7 @@ impl Durability {
         // A failure is no matter: the log is not wanted any more.
         let _ = self.sync_log();
         // A unit that runs now may still be appended: the next base holds what it did.
-        self.parts.engine.set_listening(false);
+        self.parts.engine.set_listening(Listener::Log, false);
         let _ = self.sync_log();
         self.gate.clear(IS_LOGGING);
         self.notice_log();
@@ -270,7 +270,7 @@ impl Durability {
 
     /// Begins the log at the start, once everything has been loaded.
     pub(super) fn listen(&self) {
-        self.parts.engine.set_listening(true);
+        self.parts.engine.set_listening(Listener::Log, true);
         self.gate.set(IS_LOGGING);
         // A killed server may have left its last writes unsynced. Without this, the first write
         // would wait for the sync of once a second.

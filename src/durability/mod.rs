@@ -8,6 +8,7 @@
 //!   append       the log in `appenddirname`: its threads, its rewriting
 //!   take         one snapshot, from its moment to its file
 //!   encode       the threads that a snapshot is encoded by
+//!   stream       a snapshot for replicas, to a pipe
 //!   folder       whose files these are: the claim on them
 //!   save         a snapshot in `dir`: SAVE, BGSAVE, the end
 //!   jobs         BGSAVE and BGREWRITEAOF, by request, save point or growth
@@ -40,6 +41,7 @@ mod redis_files;
 mod replay;
 mod save;
 mod status;
+mod stream;
 mod syncs;
 mod take;
 mod wait;
@@ -56,6 +58,7 @@ pub use redis_files::{looks_like_rdb, read_manifest};
 pub use replay::{Replay, can_replay};
 pub use save::{Ending, FinalSave};
 pub use status::Begun;
+pub use stream::{About, Form, LeftOut, Pipe};
 pub use wait::Release;
 
 use folder::Claims;
@@ -64,6 +67,7 @@ use jobs::Jobs;
 use load::Loading;
 use parking_lot::Mutex;
 use redstart_config::Setting;
+use redstart_engine::run::effect::Listener;
 use redstart_engine::{Command, Error};
 use redstart_persistence::log::Log;
 use redstart_persistence::storage::encrypted::KeyId;
@@ -114,8 +118,8 @@ impl Durability {
         // What is on the disk now is what was saved last.
         self.status.lock().last_save_s = self.parts.wall_s();
         let engine = self.parts.engine;
-        engine.listen(Arc::new(append::Appender(self.log.clone())));
-        engine.set_listening(false);
+        engine.listen(Listener::Log, Arc::new(append::Appender(self.log.clone())));
+        engine.set_listening(Listener::Log, false);
         self.start_jobs()?;
         self.start_log_thread()
     }

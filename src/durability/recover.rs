@@ -11,6 +11,7 @@ use crate::system::log;
 use crate::system::progress::Audience;
 use redstart_config::Setting;
 use redstart_engine::keyspace::totals::Totals;
+use redstart_engine::run::effect::Listener;
 use redstart_persistence::log::{End, SegmentReader, Start};
 use redstart_persistence::names::{self, Plan};
 use redstart_persistence::storage::Storage;
@@ -174,7 +175,7 @@ impl Durability {
         let _turn = self.taking.turn();
         let logs = self.is_logging() && self.sync_log().is_ok();
         let engine = self.parts.engine;
-        engine.set_listening(false);
+        engine.set_listening(Listener::Log, false);
         engine.keyspace.clear();
         let mut load = Load { parts: &self.parts, loading: &self.loading, replay, foreign: None };
         let result = if what == Reload::Log {
@@ -186,7 +187,7 @@ impl Durability {
         } else {
             self.load_snapshot(&mut load, None)
         };
-        engine.set_listening(logs);
+        engine.set_listening(Listener::Log, logs);
         result
     }
 }

@@ -41,6 +41,11 @@ impl Taking {
         self.turn.lock()
     }
 
+    /// What says that the snapshot is to be given up.
+    pub(super) fn cancelled(&self) -> &AtomicBool {
+        &self.cancelled
+    }
+
     /// Has the snapshot given up that is being taken.
     pub fn cancel(&self) {
         self.cancelled.store(true, Relaxed);
@@ -79,10 +84,7 @@ impl Durability {
         let (parts, taking) = (&self.parts, &self.taking);
         let begun = Times { now: parts.clock.now(), ages: parts.engine.options.kept_ages() };
         let (snapshot, (moment, libraries)) =
-            parts.engine.keyspace.begin_snapshot(encoder(begun), || {
-                at_flip();
-                self.moment()
-            });
+            parts.engine.keyspace.begin_snapshot(encoder(begun), || self.moment(at_flip));
         let (name, packing) = (name(&moment), packing(parts));
         let file = begin_file(storage, &name, &moment, begun, packing);
         let locks = parts.engine.keyspace.save_locks();
@@ -113,10 +115,14 @@ impl Durability {
         Ok((counts?, moment))
     }
 
-    /// The moment that is now, and the libraries of functions.
-    fn moment(&self) -> (Moment, Vec<Arc<[u8]>>) {
-        let mut sequence = 0;
-        let libraries = self.parts.libraries.texts(&mut || sequence = self.log.appended());
+    /// The moment that is now, and the libraries of functions that there are at it. `at_flip` is
+    /// called then.
+    pub(super) fn moment(&self, at_flip: impl FnOnce()) -> (Moment, Vec<Arc<[u8]>>) {
+        let (mut sequence, mut at_flip) = (0, Some(at_flip));
+        let libraries = self.parts.libraries.texts(&mut || {
+            sequence = self.log.appended();
+            at_flip.take().into_iter().for_each(|at_flip| at_flip());
+        });
         let (now, changes) = (self.parts.clock.now(), self.parts.changes());
         (Moment { now, sequence, changes }, libraries)
     }
@@ -163,7 +169,7 @@ fn write_apart<'s>(
 }
 
 /// How far the writing thread is behind: the bytes of old values that commands kept for it.
-fn backlog(snapshot: &Snapshot) -> Backlog {
+pub(super) fn backlog(snapshot: &Snapshot) -> Backlog {
     match snapshot.backlog() {
         0..BACKLOG_SOME => Backlog::Small,
         BACKLOG_SOME..BACKLOG_LARGE => Backlog::Some,
@@ -172,7 +178,7 @@ fn backlog(snapshot: &Snapshot) -> Backlog {
 }
 
 /// `rdb-key-save-delay`: makes saving slow, so that tests see what happens meanwhile.
-struct Slowdown {
+pub(super) struct Slowdown {
     /// After each key.
     delay: Duration,
     /// Keys after which it has waited.
@@ -183,13 +189,13 @@ impl Slowdown {
     /// The longest time in which the snapshot cannot be given up.
     const STEP: Duration = Duration::from_millis(10);
 
-    fn new(parts: &Parts) -> Slowdown {
+    pub(super) fn new(parts: &Parts) -> Slowdown {
         let delay_us = parts.config.read().integer(Setting::RdbKeySaveDelay);
         Slowdown { delay: Duration::from_micros(delay_us.max(0) as u64), keys: 0 }
     }
 
     /// Waits for what is due after the first `keys`, unless the snapshot is given up.
-    fn after(&mut self, keys: u64, cancelled: &AtomicBool) {
+    pub(super) fn after(&mut self, keys: u64, cancelled: &AtomicBool) {
         let more = u32::try_from(keys - self.keys).unwrap_or(u32::MAX);
         self.keys = keys;
         let mut left = self.delay.saturating_mul(more);

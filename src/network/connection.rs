@@ -5,7 +5,7 @@
 //! request that is not whole yet is kept by the connection. So an idle connection holds no buffer.
 
 use crate::clients::address::Address;
-use crate::clients::client::{Arrival, ClientInfo, Hangup, MASTER};
+use crate::clients::client::{Arrival, ClientInfo, Hangup, MASTER, REPLICA};
 use crate::clients::input_limits::UNAUTHENTICATED_READ;
 use crate::dispatch::worker;
 use crate::durability::Release;
@@ -14,6 +14,8 @@ use crate::network::handover::Handover;
 use crate::network::handshake;
 use crate::network::large_writes::WriteTurn;
 use crate::network::socket::{Accepted, Socket};
+use crate::replication::replicas::said::Said;
+use crate::replication::replicas::{Newcomer, Transport};
 use crate::server::Server;
 use crate::session::handlers::Handlers;
 use crate::session::{Session, UNAUTHENTICATED_UNREAD};
@@ -76,6 +78,14 @@ impl Hangup for Mutex<Connection> {
     }
 }
 
+/// How a connection's task ended.
+enum Ended {
+    /// With the connection.
+    Gone,
+    /// The connection is served elsewhere.
+    Left,
+}
+
 /// What a connection's task does next.
 struct Turn {
     /// The client has gone.
@@ -106,7 +116,7 @@ pub fn start(
     // A connection that broke meanwhile needs no reply.
     let (stream, info) = admit(server, handover, master.is_some()).ok().flatten()?;
     let id = info.id;
-    let leave = Leave { server, id, on_end: Some(on_end) };
+    let leave = Leave { server, id, stays: false, on_end: Some(on_end) };
     let mut session = Session::new(server, handlers, info.clone());
     session.memcached = memcached.then(Box::default);
     if let Some(master) = master {
@@ -117,8 +127,8 @@ pub fn start(
     info.belongs_to(hangup);
     let served = connection.clone();
     tokio::spawn(async move {
-        let _leave = leave;
-        let _ = serve(server, &served).await;
+        let mut leave = leave;
+        leave.stays = matches!(serve(server, &served).await, Ok(Ended::Left));
     });
     Some((id, connection))
 }
@@ -127,7 +137,7 @@ pub fn start(
 ///
 /// # Errors
 /// When the socket fails.
-async fn serve(server: &'static Server, connection: &Mutex<Connection>) -> io::Result<()> {
+async fn serve(server: &'static Server, connection: &Mutex<Connection>) -> io::Result<Ended> {
     let opens = matches!(connection.lock().stream, Socket::Tls(_));
     if opens {
         handshake::open(server, connection).await?;
@@ -135,10 +145,13 @@ async fn serve(server: &'static Server, connection: &Mutex<Connection>) -> io::R
     loop {
         let turn = poll_fn(|cx| poll_turn(&mut connection.lock(), cx)).await?;
         if turn.ended {
-            return Ok(());
+            return Ok(Ended::Gone);
         }
         if !turn.wait.is_zero() {
             tokio::time::sleep(turn.wait).await;
+        }
+        if turn.closes && !turn.writes && connection.lock().session.leaves.is_some() {
+            return depart(server, &mut connection.lock()).map(|()| Ended::Left);
         }
         if turn.writes {
             // Every connection that is ready is read before the first reply is written; but many
@@ -149,11 +162,16 @@ async fn serve(server: &'static Server, connection: &Mutex<Connection>) -> io::R
                 tokio::task::yield_now().await;
                 worker::with(|worker| worker.turns.waited(reads));
             }
+            server.replication.nudge();
             if server.durability.holds_replies() {
                 let mark = std::mem::take(&mut connection.lock().session.log_mark);
                 if server.durability.release(mark).await == Release::Denied {
-                    return Ok(());
+                    return Ok(Ended::Gone);
                 }
+            }
+            if turn.closes && connection.lock().session.leaves.is_some() {
+                flush(connection, false).await?;
+                return depart(server, &mut connection.lock()).map(|()| Ended::Left);
             }
             if turn.closes && !turn.is_large {
                 // A client that has read the last reply is not in CLIENT LIST any more.
@@ -171,9 +189,24 @@ async fn serve(server: &'static Server, connection: &Mutex<Connection>) -> io::R
             tokio::task::yield_now().await;
         }
         if turn.closes {
-            return linger(connection).await;
+            return linger(connection).await.map(|()| Ended::Gone);
         }
     }
+}
+
+/// Hands the connection of a client that has become a replica to the thread that serves these.
+fn depart(server: &Server, connection: &mut Connection) -> io::Result<()> {
+    let Connection { session, stream, .. } = connection;
+    let Some(asks) = session.leaves.take() else { return Ok(()) };
+    let departed = stream.depart()?;
+    session.info.mark(REPLICA);
+    server.replication.take_on(Newcomer {
+        open: Box::new(move || Ok(Box::new(departed.arrive()?) as Box<dyn Transport>)),
+        info: session.info.clone(),
+        said: session.said.take().map_or_else(Said::default, |said| *said),
+        asks,
+    });
+    Ok(())
 }
 
 /// Takes the client off all lists.
@@ -257,6 +290,8 @@ fn poll_turn(connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Resu
 struct Leave<F: FnOnce(u64)> {
     server: &'static Server,
     id: u64,
+    /// Whether the client stays on the list, served elsewhere.
+    stays: bool,
     on_end: Option<F>,
 }
 
@@ -269,7 +304,9 @@ impl Drop for Connection {
 
 impl<F: FnOnce(u64)> Drop for Leave<F> {
     fn drop(&mut self) {
-        self.server.clients.remove(self.id);
+        if !self.stays {
+            self.server.clients.remove(self.id);
+        }
         if let Some(on_end) = self.on_end.take() {
             on_end(self.id);
         }

@@ -1,6 +1,6 @@
 //! Connections of any kind: TCP, plain or with TLS, and unix sockets.
 
-use crate::network::tls::{TlsSocket, Way};
+use crate::network::tls::{self, TlsSocket, Way};
 use crate::tls::Tls;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -69,6 +69,30 @@ impl io::Write for Accepted {
     }
 }
 
+/// A connection that has left its worker, and that no runtime knows.
+pub enum Departed {
+    /// Over TCP.
+    Tcp(std::net::TcpStream),
+    /// Over a unix socket.
+    Unix(std::os::unix::net::UnixStream),
+    /// Over TCP with TLS.
+    Tls(Box<tls::Departed>),
+}
+
+impl Departed {
+    /// Registers the connection with this thread's runtime.
+    ///
+    /// # Errors
+    /// When the runtime cannot watch it.
+    pub fn arrive(self) -> io::Result<Socket> {
+        match self {
+            Departed::Tcp(stream) => TcpStream::from_std(stream).map(Socket::Tcp),
+            Departed::Unix(stream) => UnixStream::from_std(stream).map(Socket::Unix),
+            Departed::Tls(stream) => Ok(Socket::Tls(Box::new(stream.arrive()?))),
+        }
+    }
+}
+
 /// A connection.
 pub enum Socket {
     /// Over TCP.
@@ -80,6 +104,19 @@ pub enum Socket {
 }
 
 impl Socket {
+    /// Takes the connection out. What is left here is of no use, and ends nothing when it is
+    /// dropped.
+    ///
+    /// # Errors
+    /// When the system has no descriptor to give.
+    pub fn depart(&mut self) -> io::Result<Departed> {
+        match self {
+            Socket::Tcp(stream) => Ok(Departed::Tcp(stream.as_fd().try_clone_to_owned()?.into())),
+            Socket::Unix(stream) => Ok(Departed::Unix(stream.as_fd().try_clone_to_owned()?.into())),
+            Socket::Tls(stream) => Ok(Departed::Tls(Box::new(stream.depart()?))),
+        }
+    }
+
     /// Reads what there is, without waiting and without the runtime's knowledge.
     ///
     /// # Errors

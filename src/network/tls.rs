@@ -15,7 +15,7 @@ use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, UnbufferedStatus};
 use std::cell::RefCell;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -71,6 +71,20 @@ pub struct TlsSocket {
     promised: usize,
 }
 
+/// A connection over TLS on its way to another runtime: the session as it was, and its socket.
+pub struct Departed(TlsSocket, OwnedFd);
+
+impl Departed {
+    /// Registers the connection with this thread's runtime.
+    ///
+    /// # Errors
+    /// When the runtime cannot watch it.
+    pub fn arrive(self) -> io::Result<TlsSocket> {
+        let Departed(socket, stream) = self;
+        Ok(TlsSocket { stream: TcpStream::from_std(stream.into())?, ..socket })
+    }
+}
+
 /// How the socket is reached.
 pub enum Way<'a, 'b> {
     /// With the runtime, which wakes the task when there is more.
@@ -100,6 +114,16 @@ impl TlsSocket {
             output: Vec::new(),
             promised: 0,
         })
+    }
+
+    /// Takes the connection out; what is left here is one that has said nothing yet.
+    ///
+    /// # Errors
+    /// When the system has no descriptor to give, or no randomness.
+    pub fn depart(&mut self) -> io::Result<Departed> {
+        let (own, its) = (self.as_fd().try_clone_to_owned()?, self.as_fd().try_clone_to_owned()?);
+        let left = TlsSocket::new(TcpStream::from_std(own.into())?, self.encryption.clone())?;
+        Ok(Departed(std::mem::replace(self, left), its))
     }
 
     /// Whether the handshake is not over yet.

@@ -160,6 +160,7 @@ async fn tick(server: &'static Server, index: usize, workers: usize) {
     loop {
         interval.tick().await;
         server.heartbeats.beat(index);
+        server.replication.nudge();
         if index == 0 {
             server.evictor.note_resident(process::resident_bytes);
             #[cfg(target_os = "linux")]

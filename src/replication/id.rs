@@ -18,10 +18,26 @@ pub struct Ids {
 /// No stream.
 const NONE: Id = [b'0'; 40];
 
+impl Default for Ids {
+    fn default() -> Ids {
+        Ids::new()
+    }
+}
+
 impl Ids {
     /// A new stream.
     pub fn new() -> Ids {
         Ids { id: random(), id2: NONE, second_offset: -1 }
+    }
+
+    /// The stream of this id, and none before it.
+    pub fn of(id: Id) -> Ids {
+        Ids { id, ..Ids::new() }
+    }
+
+    /// The stream is a new one.
+    pub fn renew(&mut self) {
+        *self = Ids::new();
     }
 
     /// The stream goes on under a new id; the old one counts for its first `offset` bytes.
@@ -43,6 +59,7 @@ impl Ids {
     }
 }
 
-fn random() -> Id {
+/// Forty random digits.
+pub fn random() -> Id {
     std::array::from_fn(|_| b"0123456789abcdef"[fastrand::usize(..16)])
 }

@@ -279,6 +279,7 @@ pub fn apply(config: &Config, server: &Server) {
     slowlog.configure(config);
     server.evictor.configure(config);
     server.link.configure(config);
+    server.replication.configure(config);
     let busy_ms = config.count(Setting::BusyReplyThreshold) as u64;
     let version = String::from_utf8_lossy(config.text(Setting::RedisVersion));
     scripts.configure(busy_ms, &version);

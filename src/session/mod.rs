@@ -17,6 +17,8 @@ use crate::clients::client::{ClientInfo, KeptFor, is_plain};
 use crate::clients::held::UNCOUNTED;
 use crate::clients::output_limits::Verdict;
 use crate::replication::link::stream::Master;
+use crate::replication::replicas::Ask;
+use crate::replication::replicas::said::Said;
 use crate::server::Server;
 use crate::session::blocked::Blocked;
 use crate::session::fieldsets::Fieldsets;
@@ -121,6 +123,10 @@ pub struct Session {
     pub role_change: Option<RoleChange>,
     /// Whether CLIENT CACHING was said for the next command.
     pub caching: bool,
+    /// What the client says of itself as a replica.
+    pub said: Option<Box<Said>>,
+    /// What it asks for as a replica: its connection leaves the worker.
+    pub leaves: Option<Ask>,
 }
 
 /// Which replies are silenced (CLIENT REPLY).
@@ -204,6 +210,8 @@ impl Session {
             tracks: false,
             role_change: None,
             caching: false,
+            said: None,
+            leaves: None,
         }
     }
 

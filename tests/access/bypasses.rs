@@ -173,8 +173,7 @@ fn mistakes(server: &Server) -> Vec<String> {
     mistakes
 }
 
-/// What EXEC still does of what was queued while it was allowed. (Redis 8.6.3 reads the key:
-/// `findings/exec-after-setuser.sh`.)
+/// What EXEC still does of what was queued while it was allowed.
 fn done_by_exec(server: &Server) -> Vec<Value> {
     let mut admin = connect(server);
     assert_eq!(call(&mut admin, "ACL SETUSER u reset on nopass ~* +@all"), ok());

@@ -205,9 +205,8 @@ fn refusal(value: &Value) -> Option<String> {
     is_refusal.iter().any(|beginning| text.starts_with(beginning)).then_some(text)
 }
 
-/// Of these Redstart asks about every key that the declaration names. Redis does not where a
-/// PFMERGE has no sources, and lets it write a key that the user may not
-/// (`findings/pfmerge-without-sources.sh`): to refuse that is only counted.
+/// Of these Redstart asks about every key that the declaration names, which may be more: what only
+/// Redstart refuses is counted, and is no difference.
 const STRICTER: [&str; 1] = ["pfmerge"];
 
 /// What both servers say differently of, by the command.

@@ -370,9 +370,9 @@ parameters! {
     MemcachedItemSizeMax = param("memcached-item-size-max", "1mb", Memory(1024, 512 * MIB));
     MemcachedPort = param("memcached-port", "0", Integer(0, 65_535));
     MinReplicasMaxLag = param("min-replicas-max-lag", "10", Integer(0, INT))
-        .alias("min-slaves-max-lag").without_effect();
+        .alias("min-slaves-max-lag");
     MinReplicasToWrite = param("min-replicas-to-write", "0", Integer(0, INT))
-        .alias("min-slaves-to-write").without_effect();
+        .alias("min-slaves-to-write");
     Mptcp = param("mptcp", "no", YesNo).immutable().refused(NO_MPTCP);
     NoAppendfsyncOnRewrite = param("no-appendfsync-on-rewrite", "no", YesNo).without_effect();
     NotifyKeyspaceEvents = param("notify-keyspace-events", "", Events);
@@ -407,20 +407,18 @@ parameters! {
     RdmaRxSize = param("rdma-rx-size", "1048576", Memory(65_536, LONG))
         .immutable().without_effect();
     RedisVersion = param("redis-version", "8.6.3", Text(is_version));
-    ReplBacklogSize = param("repl-backlog-size", "1048576", Memory(1, LONG)).without_effect();
-    ReplBacklogTtl = param("repl-backlog-ttl", "3600", Integer(0, LONG)).without_effect();
+    ReplBacklogSize = param("repl-backlog-size", "1048576", Memory(1, LONG));
+    ReplBacklogTtl = param("repl-backlog-ttl", "3600", Integer(0, LONG));
     ReplDisableTcpNodelay = param("repl-disable-tcp-nodelay", "no", YesNo).without_effect();
     ReplDisklessLoad = param("repl-diskless-load", "disabled", Choice(&[
         "disabled", "on-empty-db", "swapdb", "flushdb", "~flush-before-load",
     ])).fixed_while_loading().without_effect();
-    ReplDisklessSync = param("repl-diskless-sync", "yes", YesNo).without_effect();
-    ReplDisklessSyncDelay = param("repl-diskless-sync-delay", "5", Integer(0, INT))
-        .without_effect();
-    ReplDisklessSyncMaxReplicas = param("repl-diskless-sync-max-replicas", "0", Integer(0, INT))
-        .without_effect();
+    ReplDisklessSync = param("repl-diskless-sync", "yes", YesNo);
+    ReplDisklessSyncDelay = param("repl-diskless-sync-delay", "5", Integer(0, INT));
+    ReplDisklessSyncMaxReplicas = param("repl-diskless-sync-max-replicas", "0", Integer(0, INT));
     ReplMptcp = param("repl-mptcp", "no", YesNo).immutable().without_effect();
     ReplPingReplicaPeriod = param("repl-ping-replica-period", "10", Integer(1, INT))
-        .alias("repl-ping-slave-period").without_effect();
+        .alias("repl-ping-slave-period");
     ReplTimeout = param("repl-timeout", "60", Integer(1, INT));
     ReplicaAnnounceIp = param("replica-announce-ip", "", Text(any))
         .alias("slave-announce-ip");
@@ -460,8 +458,7 @@ parameters! {
     ShutdownOnSigterm = param("shutdown-on-sigterm", "default", Flags(&[
         "default", "save", "nosave", "now", "force",
     ]));
-    ShutdownTimeout = param("shutdown-timeout", "10", Integer(0, INT))
-        .without_effect();
+    ShutdownTimeout = param("shutdown-timeout", "10", Integer(0, INT));
     SlotMigrationMaxFailoverReplBytes =
         param("slot-migration-max-failover-repl-bytes", "0", Memory(-1, LONG)).without_effect();
     SlowlogLogSlowerThan = param("slowlog-log-slower-than", "10000", Integer(-1, LONG))

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use redstart_engine::commands;
 use redstart_engine::driver::Driver;
 use redstart_engine::run::command::{Declared, Runner};
-use redstart_engine::run::effect::{Effect, Sink};
+use redstart_engine::run::effect::{Effect, Listener, Sink};
 use redstart_engine::spec::{BLOCKING, WRITE};
 use redstart_engine::storage::entry::Entry;
 use redstart_engine::storage::value::ObjectRef;
@@ -385,7 +385,7 @@ fn show(effect: &Effect) -> String {
 fn run(seed: u64, count: usize) -> (Driver, Vec<Effect>) {
     let (mut driver, mut random) = (Driver::new(seed), fastrand::Rng::with_seed(seed));
     let log = Arc::new(Log::default());
-    driver.engine.listen(log.clone());
+    driver.engine.listen(Listener::Log, log.clone());
     for _ in 0..count {
         let template = TEMPLATES[random.usize(..TEMPLATES.len())];
         if RARE.contains(&template) && random.u8(..20) > 0 {
@@ -465,7 +465,7 @@ fn effects_of(lines: &[&str]) -> Vec<String> {
     for line in before {
         driver.line(line);
     }
-    driver.engine.listen(log.clone());
+    driver.engine.listen(Listener::Log, log.clone());
     driver.line(last);
     let effects = log.0.lock();
     effects.iter().map(show).collect()
@@ -562,7 +562,7 @@ fn a_key_found_expired_is_deleted_before_what_comes_next() {
     let mut driver = Driver::new(3);
     let log = Arc::new(Log::default());
     driver.line("SET k 5 PX 10");
-    driver.engine.listen(log.clone());
+    driver.engine.listen(Listener::Log, log.clone());
     driver.now.mono_ms += 10;
     driver.line("INCR k");
     assert_eq!(log.0.lock().iter().map(show).collect::<Vec<_>>(), ["DEL k", "INCR k"]);

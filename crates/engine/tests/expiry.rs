@@ -3,7 +3,7 @@
 
 use redstart_engine::driver::Driver;
 use redstart_engine::hasher::{SHARDS, shard_of};
-use redstart_engine::run::effect::{Effect, Sink};
+use redstart_engine::run::effect::{Effect, Listener, Sink};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
@@ -39,7 +39,7 @@ impl World {
     fn new(seed: u64) -> World {
         let driver = Driver::new(seed);
         let effects = Arc::new(Effects::default());
-        driver.engine.listen(effects.clone());
+        driver.engine.listen(Listener::Log, effects.clone());
         World {
             driver,
             effects,

@@ -5,7 +5,7 @@ use redstart_engine::driver::Driver;
 use redstart_engine::hasher::SHARDS;
 use redstart_engine::keyspace::garbage::Garbage;
 use redstart_engine::run::command::Runner;
-use redstart_engine::run::effect::{Effect, Sink};
+use redstart_engine::run::effect::{Effect, Listener, Sink};
 use redstart_engine::stats::Stats;
 use redstart_engine::storage::entry::Value;
 use redstart_engine::{Engine, Now, Prepared, Registry, WorkerState};
@@ -30,7 +30,7 @@ impl Sink for Effects {
 
 fn listening() -> (Driver, Arc<Effects>) {
     let (driver, effects) = (Driver::new(1), Arc::new(Effects::default()));
-    driver.engine.listen(effects.clone());
+    driver.engine.listen(Listener::Log, effects.clone());
     (driver, effects)
 }
 

@@ -124,12 +124,24 @@ fn restore(call: &mut Call<'_>) -> Result<(), Error> {
     let frequency = options.frequency.map(|frequency| frequency as u8);
     entry.touch(call.options.aging().known(idle_s, frequency, now));
     let (old, new) = (call.space.kind_of(key), entry.kind());
+    let common = match call.space.listened_to() {
+        true => payload::in_common(payload, &entry, now),
+        false => None,
+    };
+    let timed = common.as_ref().map_or_else(Vec::new, |_| payload::timed_fields(&entry, now));
     call.space.place(key, entry);
     call.space.count_changes(1);
     let at_ms = at_ms.unwrap_or(0).to_string();
+    let payload = common.as_deref().unwrap_or(payload);
     let words: [&[u8]; 6] =
         [b"RESTORE", key.bytes, at_ms.as_bytes(), payload, b"REPLACE", b"ABSTTL"];
     call.space.emit(|| words);
+    for (field, at_ms) in timed {
+        let at_ms = at_ms.to_string();
+        let words: [&[u8]; 6] =
+            [b"HPEXPIREAT", key.bytes, at_ms.as_bytes(), b"FIELDS", b"1", &field];
+        call.space.emit_unseen(|| words);
+    }
     if let Some(old) = old {
         call.space.note_overwritten(key, old, new);
     }

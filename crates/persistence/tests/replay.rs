@@ -40,7 +40,7 @@ fn a_base_and_the_records_behind_it_are_what_was_there() {
         let log = Arc::new(Log::default());
         log.rotate(&Start { storage: &storage, prefix: "log" }).expect("memory does not fail");
         let mut driver = Driver::new(seed);
-        driver.engine.listen(log.clone());
+        driver.engine.listen(Listener::Log, log.clone());
         for _ in 0..random.usize(..2000) {
             disturb(&mut driver, &mut random);
         }

@@ -11,11 +11,11 @@ pub static FAILOVER: SessionCommand = declare("failover", Group::Server, Arity::
     .flags(ADMIN | NOSCRIPT | STALE)
     .since("6.2.0")
     .complexity("O(1)")
-    .summary("Hands over to a replica; there is none.")
+    .summary("Hands over to a replica; refused, as nothing does so here.")
     .syntax("[TO host port [FORCE]] [ABORT] [TIMEOUT milliseconds]")
     .run(fail_over);
 
-fn fail_over(_: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
+fn fail_over(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     if args.len() == 2 && is(&args[1], "abort") {
         return Err(Error::text("ERR No failover in progress."));
     }
@@ -36,5 +36,11 @@ fn fail_over(_: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
             _ => return Err(Error::SYNTAX),
         }
     }
-    Err(Error::text("ERR FAILOVER requires connected replicas."))
+    Err(Error::text(match context.session.server.replication.replicas.len() {
+        0 => "ERR FAILOVER requires connected replicas.",
+        _ => NOT_BY_ITSELF,
+    }))
 }
+
+const NOT_BY_ITSELF: &str = "ERR Redstart does not hand over by itself: send REPLICAOF NO ONE to \
+    the replica, and then REPLICAOF to this server";

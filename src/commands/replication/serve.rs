@@ -1,9 +1,12 @@
-//! REPLCONF, PSYNC, SYNC: what a replica says that was pointed here. It would connect again at once
-//! after any refusal but one, thousands of times a second: so all that it says of itself is
-//! accepted, and then it learns that the link to the master is down, upon which it waits a second.
+//! REPLCONF, PSYNC, SYNC: what a replica says to its master. With the last two its connection
+//! leaves the worker (`src/replication/replicas`).
 
 use crate::commands::declare::{SessionCommand, is};
+use crate::replication::link::Phase;
+use crate::replication::replicas::Ask;
+use crate::server::Server;
 use crate::session::Context;
+use crate::system::log;
 use redstart_engine::Error;
 use redstart_engine::spec::*;
 use redstart_protocol::{Args, parse_i64};
@@ -13,22 +16,9 @@ pub static REPLCONF: SessionCommand = declare("replconf", Group::Server, Arity::
     .flags(ADMIN | NOSCRIPT | LOADING | STALE | ALLOW_BUSY)
     .since("3.0.0")
     .complexity("O(1)")
-    .summary("What a replica says of itself; there are none, so nothing comes of it.")
+    .summary("What a replica says of itself.")
     .syntax("[option value [option value ...]]")
     .run(replconf);
-
-/// What replicas of Redis and Valkey say of themselves.
-const SAID_OF_ITSELF: [&str; 9] = [
-    "ip-address",
-    "capa",
-    "version",
-    "rdb-filter-only",
-    "rdb-channel",
-    "rdb-no-compress",
-    "main-ch-client-id",
-    "set-rdb-client-id",
-    "set-cluster-node-id",
-];
 
 fn replconf(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     if let Some(master) = &mut context.session.master {
@@ -40,15 +30,11 @@ fn replconf(context: &mut Context<'_>, args: Args<'_>) -> Result<(), Error> {
     }
     for at in (1..args.len()).step_by(2) {
         let (option, value) = (&args[at], &args[at + 1]);
-        if is(option, "listening-port") || is(option, "rdb-only") {
-            parse_i64(value).ok_or(Error::NOT_INTEGER)?;
-        } else if (is(option, "ack") || is(option, "getack")) && context.held.is_none() {
+        if (is(option, "ack") || is(option, "getack")) && context.held.is_none() {
             // Nobody waits for a reply to these. A transaction has one reply a command, though.
             return Ok(());
-        } else if !SAID_OF_ITSELF.iter().any(|known| is(option, known)) {
-            let name = String::from_utf8_lossy(option);
-            return Err(Error::text(format!("ERR Unrecognized REPLCONF option: {name}")));
         }
+        context.session.said.get_or_insert_default().hear(option, value)?;
     }
     context.session.out.ok();
     Ok(())
@@ -59,20 +45,49 @@ pub static PSYNC: SessionCommand = declare("psync", Group::Server, Arity::AtLeas
     .flags(SYNCS)
     .since("2.8.0")
     .complexity("O(1)")
-    .summary("Asks for all that changes; a replica is told to try again later.")
+    .summary("Asks for all that changes, from an offset of a stream on.")
     .syntax("replicationid offset")
-    .run(no_link);
+    .run(|context, args| {
+        let offset = parse_i64(&args[2]).ok_or(Error::NOT_INTEGER)?;
+        if args.get(3).is_some_and(|word| is(word, "failover")) {
+            take_over(context, &args[1])?;
+        }
+        follow(context, Ask::From(args[1].to_vec(), offset))
+    });
 
 /// SYNC
 pub static SYNC: SessionCommand = declare("sync", Group::Server, Arity::Exactly(1))
     .flags(SYNCS)
     .since("1.0.0")
     .complexity("O(1)")
-    .summary("Asks for all that changes; a replica is told to try again later.")
-    .run(no_link);
+    .summary("Asks for all that there is, and all that changes.")
+    .run(|context, _| follow(context, Ask::All));
+
+/// The master hands over (FAILOVER): it asks its replica to be followed by it.
+fn take_over(context: &mut Context<'_>, id: &[u8]) -> Result<(), Error> {
+    let server = context.session.server;
+    if !server.replication.is_replica() {
+        return Err(Error::text("ERR PSYNC FAILOVER can't be sent to a master."));
+    }
+    if id != server.replication.ids().id {
+        return Err(Error::text("ERR PSYNC FAILOVER replid must match my replid."));
+    }
+    log::notice("Failover request received: this replica becomes the master");
+    server.link.leave();
+    server.config.write().set_primary(None);
+    Ok(())
+}
 
 const SYNCS: Flags = ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI;
 
-fn no_link(_: &mut Context<'_>, _: Args<'_>) -> Result<(), Error> {
-    Err(Error::text("NOMASTERLINK Redstart does not replicate: no replica can follow it"))
+fn follow(context: &mut Context<'_>, asks: Ask) -> Result<(), Error> {
+    let session = &mut *context.session;
+    let Server { replication, link, .. } = session.server;
+    if replication.is_replica() && link.status().phase != Phase::Connected {
+        let text = "NOMASTERLINK Can't SYNC while not connected with my master";
+        return Err(Error::text(text));
+    }
+    session.leaves = Some(asks);
+    session.closing = true;
+    Ok(())
 }

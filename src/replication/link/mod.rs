@@ -37,6 +37,7 @@ use redstart_engine::spec::{RUNS_QUEUE, STALE, WRITE};
 use redstart_engine::{Command, Engine, Error};
 use redstart_persistence::storage::Stream as File;
 pub use status::{Phase, Status};
+use std::cell::Cell;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -102,6 +103,11 @@ pub fn fetch(
 
 /// How long a server may be silent while its data is fetched.
 const FETCH_PATIENCE: Duration = Duration::from_secs(60);
+
+thread_local! {
+    /// Whether this thread applies the master's stream.
+    static APPLIES: Cell<bool> = const { Cell::new(false) };
+}
 
 /// The link to a master, if there is one.
 pub struct Link {
@@ -249,10 +255,18 @@ impl Link {
         (is_stale && !command.is(STALE)).then(|| Error::text(MASTER_DOWN))
     }
 
+    /// Runs `f`, which applies the master's stream on this thread: its scripts may write.
+    pub fn applying<R>(f: impl FnOnce() -> R) -> R {
+        APPLIES.set(true);
+        let result = f();
+        APPLIES.set(false);
+        result
+    }
+
     /// Why a client may not write on this replica, if so.
     pub fn refuses_writes(&self) -> Option<Error> {
         let refuses = self.parts.replication.is_replica() && self.is_read_only.load(Relaxed);
-        refuses.then(|| Error::text(READ_ONLY))
+        (refuses && !APPLIES.get()).then(|| Error::text(READ_ONLY))
     }
 
     fn now_ms(&self) -> u64 {

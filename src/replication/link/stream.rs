@@ -170,10 +170,10 @@ impl Master {
         }
         self.stream.db.store(db, Relaxed);
         if self.held.is_empty() {
-            to.pass_on(bytes);
+            to.pass_on(bytes, db);
         } else {
             self.held.extend_from_slice(bytes);
-            to.pass_on(&std::mem::take(&mut self.held));
+            to.pass_on(&std::mem::take(&mut self.held), db);
         }
     }
 

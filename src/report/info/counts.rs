@@ -34,13 +34,17 @@ pub fn stats(lines: &mut Lines, facts: &Facts) {
     lines.put("instantaneous_ops_per_sec", commands);
     lines.put("total_net_input_bytes", sum(|stats| &stats.net_input_bytes));
     lines.put("total_net_output_bytes", sum(|stats| &stats.net_output_bytes));
-    lines.zeros(&["total_net_repl_input_bytes", "total_net_repl_output_bytes"]);
+    let replicas = &facts.server.replication.replicas;
+    lines.zeros(&["total_net_repl_input_bytes"]);
+    lines.put("total_net_repl_output_bytes", replicas.sent.load(Relaxed));
     lines.put("instantaneous_input_kbps", format_args!("{input_kb:.2}"));
     lines.put("instantaneous_output_kbps", format_args!("{output_kb:.2}"));
     lines.put("instantaneous_input_repl_kbps", "0.00");
     lines.put("instantaneous_output_repl_kbps", "0.00");
     lines.put("rejected_connections", clients.rejected.load(Relaxed));
-    lines.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
+    lines.put("sync_full", replicas.full.load(Relaxed));
+    lines.put("sync_partial_ok", replicas.partial.load(Relaxed));
+    lines.put("sync_partial_err", replicas.refused.load(Relaxed));
     lines.put("expired_subkeys", sum(|stats| &stats.expired_subkeys));
     lines.put("expired_subkeys_active", sum(|stats| &stats.expired_subkeys_active));
     lines.put("expired_keys", sum(|stats| &stats.expired_keys));
@@ -84,6 +88,10 @@ pub fn stats(lines: &mut Lines, facts: &Facts) {
     lines.put("client_query_buffer_limit_disconnections", too_long);
     let unread = clients.output_limits.closed.load(Relaxed);
     lines.put("client_output_buffer_limit_disconnections", unread);
+    refusals(lines, facts);
+}
+
+fn refusals(lines: &mut Lines, facts: &Facts) {
     let access = facts.server.access;
     for (name, refused) in DENIED {
         lines.put(&format!("acl_access_denied_{name}"), access.refused(refused));

@@ -3,7 +3,10 @@
 use super::replica::replica;
 use super::{Facts, Lines};
 use crate::clients::client::ClientInfo;
+use crate::clients::kind::ClientKind;
 use crate::clients::pause::PauseMode;
+use crate::replication::Id;
+use crate::replication::replicas::State;
 use redstart_config::{Config, Setting};
 use redstart_persistence::rdb::crc64;
 use std::os::unix::fs::MetadataExt;
@@ -112,7 +115,8 @@ pub fn clients(lines: &mut Lines, facts: &Facts) {
     let most = |size: fn(&ClientInfo) -> usize| {
         clients.iter().map(|client| size(client)).max().unwrap_or(0)
     };
-    lines.put("connected_clients", facts.server.clients.len());
+    let own = clients.iter().filter(|client| client.kind() != ClientKind::Replica);
+    lines.put("connected_clients", own.count());
     lines.put("cluster_connections", 0);
     lines.put("maxclients", facts.server.clients.admission.clients_max());
     let input = most(|client| client.input_bytes.load(Relaxed));
@@ -163,16 +167,7 @@ pub fn replication(lines: &mut Lines, facts: &Facts) {
         true => replica(lines, facts.server, facts.now.mono_ms),
         false => lines.put("role", "master"),
     }
-    lines.put("connected_slaves", 0);
-    lines.put("master_failover_state", "no-failover");
-    lines.put("master_replid", &facts.server.run_id);
-    lines.put("master_replid2", "0".repeat(40));
-    lines.put("master_repl_offset", 0);
-    lines.put("second_repl_offset", -1);
-    lines.put("repl_backlog_active", 0);
-    lines.put("repl_backlog_size", facts.server.config.read().count(Setting::ReplBacklogSize));
-    lines.put("repl_backlog_first_byte_offset", 0);
-    lines.put("repl_backlog_histlen", 0);
+    masters_part(lines, facts);
 }
 
 pub fn cpu(lines: &mut Lines, facts: &Facts) {
@@ -183,4 +178,41 @@ pub fn cpu(lines: &mut Lines, facts: &Facts) {
     // There is no main thread that does the work: these are the process's, too.
     lines.put("used_cpu_sys_main_thread", format_args!("{:.6}", facts.usage.process.system_s));
     lines.put("used_cpu_user_main_thread", format_args!("{:.6}", facts.usage.process.user_s));
+}
+
+/// Its replicas, and how far the stream is: a replica has these, too.
+fn masters_part(lines: &mut Lines, facts: &Facts) {
+    let Facts { server, now, .. } = facts;
+    let replication = server.replication;
+    let replicas = replication.replicas.all();
+    lines.put("connected_slaves", replicas.len());
+    let config = server.config.read();
+    let (wanted, lag) = (Setting::MinReplicasToWrite, Setting::MinReplicasMaxLag);
+    if config.count(wanted) > 0 && config.count(lag) > 0 {
+        lines.put("min_slaves_good_slaves", replication.good_replicas());
+    }
+    for (index, replica) in replicas.iter().enumerate() {
+        let lag_s = match replica.state() {
+            State::Online => replica.lag_s(now.mono_ms),
+            _ => 0,
+        };
+        let (ip, port) = (replica.ip().replace(['\n', '\r', ','], "_"), replica.said.port);
+        let (state, offset) = (replica.state().name(), replica.acked());
+        let value = format_args!(
+            "ip={ip},port={port},state={state},offset={offset},lag={lag_s},io-thread=0"
+        );
+        lines.put(&format!("slave{index}"), value);
+    }
+    let (ids, backlog) = (replication.ids(), replication.backlog());
+    let text = |id: Id| String::from_utf8_lossy(&id).into_owned();
+    lines.put("master_failover_state", "no-failover");
+    lines.put("master_replid", text(ids.id));
+    lines.put("master_replid2", text(ids.id2));
+    lines.put("master_repl_offset", replication.offset());
+    lines.put("second_repl_offset", ids.second_offset);
+    lines.put("repl_backlog_active", u8::from(backlog.is_kept));
+    lines.put("repl_backlog_size", config.count(Setting::ReplBacklogSize));
+    let first = if backlog.is_kept { backlog.begin + 1 } else { 0 };
+    lines.put("repl_backlog_first_byte_offset", first);
+    lines.put("repl_backlog_histlen", backlog.end - backlog.begin);
 }

@@ -5,18 +5,20 @@
 //! times have become absolute ones, random choices have become what was chosen. A request, or all
 //! of a transaction, is one unit. Without a listener it costs one branch.
 
-use crate::run::effect::{Effect, Sink};
+use crate::run::effect::{Effect, Listener, Sink};
 use crate::run::event_classes::{Classes, EXPIRED, GENERIC, HASH, SET};
 use crate::run::events::Events;
 use crate::storage::value::Type;
 use bytes::Bytes;
+use std::sync::{Arc, OnceLock};
 
 /// The effects of the request that runs now.
 #[derive(Default)]
 pub struct Effects {
     /// Whether effects are made: there is a listener, or events are wanted.
     made: bool,
-    listening: bool,
+    /// Those who get the unit, by their bits.
+    listeners: u8,
     unit: Vec<Effect>,
     pub(crate) events: Events,
 }
@@ -24,9 +26,9 @@ pub struct Effects {
 impl Effects {
     /// Starts a unit, of which these classes of events are wanted.
     #[inline(always)]
-    pub fn begin(&mut self, listening: bool, events: Classes) {
-        self.listening = listening;
-        self.made = listening | (events != 0);
+    pub fn begin(&mut self, listeners: u8, events: Classes) {
+        self.listeners = listeners;
+        self.made = (listeners != 0) | (events != 0);
         self.events.want(events);
     }
 
@@ -49,20 +51,40 @@ impl Effects {
         }
     }
 
+    /// As [`Effects::push`], of what is no event.
+    pub fn push_unseen<'a, I: IntoIterator<Item = &'a [u8]>>(
+        &mut self,
+        db: usize,
+        args: impl FnOnce() -> I,
+    ) {
+        if self.is_heard() {
+            let args = args().into_iter().map(Bytes::copy_from_slice).collect();
+            self.unit.push(Effect { db, args });
+        }
+    }
+
     #[cold]
     fn add(&mut self, effect: Effect) {
         if self.events.wanted() {
             self.events.read(&effect);
         }
-        if self.listening {
+        if self.is_heard() {
             self.unit.push(effect);
+        }
+    }
+
+    /// Adds, for replicas, that a key is gone that was dropped with a tag.
+    pub fn push_dropped(&mut self, db: usize, key: &[u8]) {
+        if self.listeners & Listener::Replicas.bit() != 0 {
+            let args = [&b"DEL"[..], key].into_iter().map(Bytes::copy_from_slice).collect();
+            self.unit.push(Effect { db, args });
         }
     }
 
     /// Adds that a key is gone because its time had come.
     pub fn push_expired(&mut self, db: usize, key: &[u8]) {
         let events = self.events_wanted();
-        if self.listening {
+        if self.is_heard() {
             let args = [&b"DEL"[..], key].into_iter().map(Bytes::copy_from_slice).collect();
             self.unit.push(Effect { db, args });
         }
@@ -92,7 +114,7 @@ impl Effects {
             Type::Set => (&b"SREM"[..], SET, "sexpired"),
             _ => (&b"HDEL"[..], HASH, "hexpired"),
         };
-        if self.listening {
+        if self.is_heard() {
             let (name, parts) = if is_emptied { (&b"DEL"[..], &[][..]) } else { (removal, parts) };
             let args = [name, key].into_iter().chain(parts.iter().map(|part| &part[..]));
             self.unit.push(Effect { db, args: args.map(Bytes::copy_from_slice).collect() });
@@ -105,21 +127,31 @@ impl Effects {
         }
     }
 
-    /// Ends the unit: hands it to the sink, if there is anything in it.
+    /// Whether anybody gets the unit.
+    #[inline]
+    fn is_heard(&self) -> bool {
+        self.listeners != 0
+    }
+
+    /// Ends the unit: hands it to the sinks of those who listen, if there is anything in it.
     #[inline(always)]
-    pub fn commit(&mut self, sink: Option<&dyn Sink>) {
+    pub fn commit(&mut self, sinks: &[OnceLock<Arc<dyn Sink>>]) {
         if self.made {
-            self.hand_over(sink);
+            self.hand_over(sinks);
         }
     }
 
-    fn hand_over(&mut self, sink: Option<&dyn Sink>) {
+    fn hand_over(&mut self, sinks: &[OnceLock<Arc<dyn Sink>>]) {
         if self.events_wanted() {
             self.events.finish();
         }
-        if self.listening && !self.unit.is_empty() {
-            if let Some(sink) = sink {
-                sink.append(&self.unit);
+        if self.is_heard() && !self.unit.is_empty() {
+            for (listener, sink) in Listener::ALL.into_iter().zip(sinks) {
+                if self.listeners & listener.bit() != 0
+                    && let Some(sink) = sink.get()
+                {
+                    sink.append(&self.unit);
+                }
             }
             self.unit.clear();
         }

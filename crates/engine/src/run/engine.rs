@@ -5,13 +5,13 @@ use crate::error::Error;
 use crate::hasher::{SHARDS, hash_in};
 use crate::keyspace::{Keyspace, LockedShards};
 use crate::options::Options;
-use crate::run::effect::Sink;
+use crate::run::effect::{Listener, Sink};
 use crate::run::event_classes::Classes;
 use crate::run::registry::{KeyShape, Registered};
 use crate::run::worker_state::WorkerState;
 use crate::spec::{Command, KeyAt, REACHES, WALKS, WHOLE_KEYSPACE, each_key, reaches_anywhere};
 use redstart_protocol::Args;
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 /// The data model as a whole: what all workers share.
@@ -20,8 +20,9 @@ pub struct Engine {
     pub keyspace: Keyspace,
     /// Settings that handlers read.
     pub options: Options,
-    sink: OnceLock<Arc<dyn Sink>>,
-    listening: AtomicBool,
+    sinks: [OnceLock<Arc<dyn Sink>>; Listener::ALL.len()],
+    /// Those that get effects now, by their bits.
+    listening: AtomicU8,
     events: AtomicU16,
     all_changes: AtomicBool,
     waiters: AtomicU64,
@@ -33,23 +34,33 @@ impl Engine {
         Engine {
             keyspace: Keyspace::new(seed),
             options: Options::default(),
-            sink: OnceLock::new(),
-            listening: AtomicBool::new(false),
+            sinks: Default::default(),
+            listening: AtomicU8::new(0),
             events: AtomicU16::new(0),
             all_changes: AtomicBool::new(false),
             waiters: AtomicU64::new(0),
         }
     }
 
-    /// Sends the effects to a sink from now on. There is at most one, for good.
-    pub fn listen(&self, sink: Arc<dyn Sink>) {
-        assert!(self.sink.set(sink).is_ok(), "the effects have a listener already");
-        self.set_listening(true);
+    /// Sends the effects to a sink from now on. Each listener has at most one, for good.
+    pub fn listen(&self, listener: Listener, sink: Arc<dyn Sink>) {
+        let set = self.sinks[listener as usize].set(sink);
+        assert!(set.is_ok(), "{listener:?} has a sink already");
+        self.set_listening(listener, true);
     }
 
-    /// Sets whether the sink gets effects from now on. To be exact about "now", hold all shards.
-    pub fn set_listening(&self, listening: bool) {
-        self.listening.store(listening, Relaxed);
+    /// Sets whether a listener's sink gets effects from now on. To be exact about "now", hold all
+    /// shards.
+    pub fn set_listening(&self, listener: Listener, listening: bool) {
+        match listening {
+            true => self.listening.fetch_or(listener.bit(), Relaxed),
+            false => self.listening.fetch_and(!listener.bit(), Relaxed),
+        };
+    }
+
+    /// Whether a listener's sink gets effects.
+    pub fn is_listening(&self, listener: Listener) -> bool {
+        self.listening.load(Relaxed) & listener.bit() != 0
     }
 
     /// The classes of keyspace events that are wanted from now on.
@@ -158,6 +169,6 @@ impl Engine {
     /// Ends a unit of the effect stream, with the shards still locked.
     #[inline(always)]
     pub fn commit(&self, local: &mut WorkerState) {
-        local.effects.commit(self.sink.get().map(|sink| &**sink));
+        local.effects.commit(&self.sinks);
     }
 }

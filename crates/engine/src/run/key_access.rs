@@ -573,6 +573,11 @@ impl<'a> KeyAccess<'a> {
         self.local.effects.push(self.db, args);
     }
 
+    /// As [`KeyAccess::emit`], of what is no event.
+    pub fn emit_unseen<'b, I: IntoIterator<Item = &'b [u8]>>(&mut self, args: impl FnOnce() -> I) {
+        self.local.effects.push_unseen(self.db, args);
+    }
+
     /// Emits a string entry as a whole: `SET k v [PXAT t]`.
     pub fn emit_set(&mut self, key: Key<'_>, slot: Slot) {
         let now = self.now;

@@ -32,6 +32,7 @@ pub mod memcached;
 pub mod prefixes;
 pub mod registry;
 pub mod renames;
+pub mod retell;
 pub mod scan;
 pub mod serve;
 pub mod sorted_sets;

@@ -3,12 +3,14 @@
 use crate::error::Error;
 use crate::options::Options;
 use crate::run::call::Call;
+use crate::run::event_classes::SORTED_SET;
 use crate::run::key_access::KeyAccess;
 use crate::spec::Key;
 use crate::storage::entry::{Entry, NewValue};
 use crate::storage::table::Slot;
 use crate::storage::value::sorted_set::{Limits, SortedSet};
 use crate::storage::value::{Object, ObjectRef, Type};
+use redstart_protocol::{DOUBLE_TEXT_MAX, format_score};
 
 /// The sorted set in an entry.
 #[inline]
@@ -120,5 +122,22 @@ impl Call<'_> {
             self.space.emit(|| [&b"DEL"[..], target.bytes]);
         }
         len > 0
+    }
+
+    /// Emits what [`Call::store_sorted_set`] has put there as a whole, where older servers cannot
+    /// make it: the event is the command's own.
+    pub fn emit_sorted_set(&mut self, target: Key<'_>) {
+        self.space.note_event(SORTED_SET, self.command.name, target);
+        let slot = if self.space.listened_to() { self.space.find(target) } else { None };
+        let Some(slot) = slot else { return };
+        let set = self.space.sorted_set(target, slot);
+        let texts = set.iter(0).flat_map(|(member, score)| {
+            let mut text = [0; DOUBLE_TEXT_MAX];
+            [format_score(score, &mut text).as_bytes().to_vec(), member.to_vec()]
+        });
+        let texts: Vec<Vec<u8>> = texts.collect();
+        self.space.emit_unseen(|| [&b"DEL"[..], target.bytes]);
+        let head = [&b"ZADD"[..], target.bytes];
+        self.space.emit_unseen(|| head.into_iter().chain(texts.iter().map(|text| &text[..])));
     }
 }

@@ -76,7 +76,8 @@ impl KeyAccess<'_> {
         true
     }
 
-    /// Frees a key that was dropped with one of its tags. The log has the drop already.
+    /// Frees a key that was dropped with one of its tags. The log has the drop already; replicas
+    /// that know no tags are told of each key.
     #[cold]
     pub(crate) fn free_dropped(&mut self, key: Key<'_>, slot: Slot) {
         let hasher = self.view.keyspace().hasher();
@@ -91,6 +92,7 @@ impl KeyAccess<'_> {
             self.void_lease(key);
         }
         self.local.stats.dropped_keys.add(1);
+        self.local.effects.push_dropped(self.db, key.bytes);
         self.note_event(GENERIC, "dropped", key);
         entry.into_iter().for_each(|entry| self.local.discard(entry));
     }

@@ -26,6 +26,11 @@ pub enum Combine {
 }
 
 impl Combine {
+    /// Whether servers before Redis 8.2 lack it.
+    pub fn is_new(self) -> bool {
+        matches!(self, Combine::Diff | Combine::Diff1 | Combine::AndOr | Combine::One)
+    }
+
     /// Which string is the first to be combined: of some ways the very first is applied last.
     pub fn first_to_combine(self) -> usize {
         usize::from(matches!(self, Combine::Diff | Combine::Diff1 | Combine::AndOr))

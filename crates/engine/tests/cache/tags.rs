@@ -4,7 +4,7 @@ use crate::common::bytes;
 use parking_lot::Mutex;
 use redstart_engine::driver::Driver;
 use redstart_engine::keyspace::snapshot::{Encode, SnapshotItem};
-use redstart_engine::run::effect::{Effect, Sink};
+use redstart_engine::run::effect::{Effect, Listener, Sink};
 use redstart_engine::run::event_classes::{GENERIC, KEYEVENT};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -198,7 +198,7 @@ impl Sink for Log {
 fn the_log_has_the_drop_and_nothing_of_what_is_freed() {
     let mut driver = tagged();
     let log = Arc::new(Log::default());
-    driver.engine.listen(log.clone());
+    driver.engine.listen(Listener::Log, log.clone());
     driver.engine.set_events(GENERIC | KEYEVENT);
     driver.line("TAG.DROP a");
     driver.line("GET k");

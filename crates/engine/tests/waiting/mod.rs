@@ -7,7 +7,7 @@ use redstart_engine::driver::Driver;
 use redstart_engine::keyspace::leases::Holder;
 use redstart_engine::keyspace::waiters::{Waiter, Wake};
 use redstart_engine::run::command::Runner;
-use redstart_engine::run::effect::{Effect, Sink};
+use redstart_engine::run::effect::{Effect, Listener, Sink};
 use redstart_engine::stats::Stats;
 use redstart_engine::{Engine, KeyAt, Now, Prepared, Registry, WorkerState};
 use redstart_protocol::{OwnedArgs, Protocol, Reply};
@@ -63,7 +63,7 @@ impl World {
         let local = WorkerState::new(Arc::new(Stats::new(registry.len())), seed);
         let now = Now::new(1_000_000, 1_700_000_000_000);
         let log = Arc::new(Log::default());
-        engine.listen(log.clone());
+        engine.listen(Listener::Log, log.clone());
         let clients = (0..clients).map(|_| client()).collect();
         World { engine, now, registry, local, clients, log, replay: None }
     }
@@ -182,10 +182,10 @@ impl World {
     /// connections end.
     pub fn restart(&mut self, engine: &'static Engine) {
         (0..self.clients.len()).for_each(|client| self.die(client));
-        self.engine.set_listening(false);
+        self.engine.set_listening(Listener::Log, false);
         if !std::ptr::eq(self.engine, engine) {
-            engine.listen(self.log.clone());
-            engine.set_listening(false);
+            engine.listen(Listener::Log, self.log.clone());
+            engine.set_listening(Listener::Log, false);
         }
         self.engine = engine;
         engine.keyspace.clear();
@@ -200,7 +200,7 @@ impl World {
             assert_ne!(reply.first(), Some(&b'-'), "{}", text(&reply));
         }
         self.replay = Some(driver);
-        engine.set_listening(true);
+        engine.set_listening(Listener::Log, true);
         self.tick();
     }
 

@@ -243,9 +243,9 @@ pub fn version_needed(hash: &Hash) -> Version {
     if is_timed(hash) { Version::TIMED } else { Version::COMMON }
 }
 
-/// What a hash is written as.
+/// What a hash is written as. A version that cannot hold the deadlines of fields gets none.
 pub fn written(hash: &Hash, version: Version) -> u8 {
-    if is_timed(hash) {
+    if is_timed(hash) && version >= Version::TIMED {
         match version.maker() {
             Maker::Redis => TIMED,
             Maker::Valkey => TIMED_VALKEY,

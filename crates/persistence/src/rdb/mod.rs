@@ -49,4 +49,4 @@ pub use format::is_rdb;
 pub use input::Input;
 pub use output::Compression;
 pub use read::{About, Found, Reader};
-pub use write::{Plan, Writer};
+pub use write::{LeftOut, Plan, Writer, encoder};

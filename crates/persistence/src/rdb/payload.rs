@@ -18,6 +18,7 @@ use crate::fault::ReadError;
 use crate::record::Builder;
 use redstart_engine::Now;
 use redstart_engine::storage::entry::Entry;
+use redstart_engine::storage::value::ObjectRef;
 
 /// Why a payload is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,26 @@ pub fn dump(entry: &Entry, now: Now, version: Version, compression: Compression)
     out.raw(&[value::kind(entry, version)]);
     value::write(entry, now, version, &mut out);
     finish(out, version)
+}
+
+/// A value that came by a payload as one that every server reads, if the payload is not; without
+/// deadlines of fields.
+pub fn in_common(payload: &[u8], entry: &Entry, now: Now) -> Option<Vec<u8>> {
+    let is_common = open(payload).is_ok_and(|(_, version)| version <= Version::COMMON);
+    if is_common {
+        return None;
+    }
+    let mut out = Output::new(Compression::None);
+    out.raw(&[value::kind(entry, Version::COMMON)]);
+    value::write(entry, now, Version::COMMON, &mut out);
+    Some(finish(out, Version::COMMON))
+}
+
+/// The fields of a hash that expire, each with its Unix time in milliseconds.
+pub fn timed_fields(entry: &Entry, now: Now) -> Vec<(Vec<u8>, i64)> {
+    let Some(ObjectRef::Hash(hash)) = entry.object() else { return Vec::new() };
+    let timed = hash.iter_timed().filter(|(_, _, deadline_ms)| *deadline_ms != 0);
+    timed.map(|(field, _, deadline_ms)| (field.to_vec(), now.wall(deadline_ms))).collect()
 }
 
 fn finish(mut out: Output, version: Version) -> Vec<u8> {

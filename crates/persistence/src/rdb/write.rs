@@ -7,9 +7,12 @@ use super::output::{Compression, Output};
 use super::value;
 use crate::names::unfinished;
 use crate::storage::{Storage, Stream};
+use parking_lot::Mutex;
 use redstart_engine::Now;
+use redstart_engine::keyspace::snapshot::{Encode, SnapshotItem};
 use redstart_engine::storage::entry::Entry;
 use std::io;
+use std::sync::Arc;
 
 /// What is written at once, in bytes.
 const CHUNK: usize = 256 * 1024;
@@ -25,6 +28,51 @@ pub struct Writer<'s> {
     db: Option<usize>,
     sum: u64,
     written: u64,
+    left_out: Arc<LeftOut>,
+}
+
+/// The keys of which something was left out that the version cannot hold, with their databases.
+pub type LeftOut = Mutex<Vec<(usize, Box<[u8]>)>>;
+
+/// How entries of a snapshot are encoded that change before the writer comes to them. What the
+/// version cannot hold is left out.
+pub fn encoder(version: Version, now: Now, left_out: Arc<LeftOut>) -> Encode {
+    Box::new(move |db, entry, to| {
+        if value::version_needed(entry) > version {
+            left_out.lock().push((db, entry.key().into()));
+        }
+        let mut out = Output::default();
+        std::mem::swap(&mut out.bytes, to);
+        select(db, &mut out);
+        write_entry(entry, now, version, &mut out);
+        std::mem::swap(&mut out.bytes, to);
+    })
+}
+
+fn select(db: usize, out: &mut Output) {
+    out.raw(&[opcode::SELECT]);
+    out.length(db as u64);
+}
+
+/// A field, which servers that do not know it pass over.
+fn field(name: &[u8], text: &str, out: &mut Output) {
+    out.raw(&[opcode::AUX]);
+    out.string(name);
+    out.string(text.as_bytes());
+}
+
+fn write_entry(entry: &Entry, now: Now, version: Version, out: &mut Output) {
+    let note = entry.note();
+    if !note.is_empty() {
+        field(NOTE, &format!("{} {}", note.flags, note.marks()), out);
+    }
+    if entry.deadline_ms() != 0 {
+        out.raw(&[opcode::EXPIRES_MS]);
+        out.raw(&now.wall(entry.deadline_ms()).to_le_bytes());
+    }
+    out.raw(&[value::kind(entry, version)]);
+    out.string(entry.key());
+    value::write(entry, now, version, out);
 }
 
 /// What becomes a file.
@@ -58,17 +106,16 @@ impl<'s> Writer<'s> {
             db: None,
             sum: 0,
             written: 0,
+            left_out: Arc::default(),
         };
-        writer.field(b"redstart-ver", plan.writer);
-        writer.field(b"redis-bits", "64");
+        writer.about("redstart-ver", plan.writer);
+        writer.about("redis-bits", "64");
         Ok(writer)
     }
 
-    /// Adds a field, which servers that do not know it pass over.
-    fn field(&mut self, name: &[u8], text: &str) {
-        self.out.raw(&[opcode::AUX]);
-        self.out.string(name);
-        self.out.string(text.as_bytes());
+    /// Adds what the file says of itself; before any entry.
+    pub fn about(&mut self, name: &str, text: &str) {
+        field(name.as_bytes(), text, &mut self.out);
     }
 
     /// Adds a library of functions.
@@ -88,23 +135,46 @@ impl<'s> Writer<'s> {
             let text = format!("{} cannot hold \"{key}\", {needed} can", self.version);
             return Err(io::Error::new(io::ErrorKind::Unsupported, text));
         }
+        self.take_entry(db, entry);
+        self.write_full()
+    }
+
+    fn take_entry(&mut self, db: usize, entry: &Entry) {
         if self.db != Some(db) {
-            self.out.raw(&[opcode::SELECT]);
-            self.out.length(db as u64);
+            select(db, &mut self.out);
             self.db = Some(db);
         }
-        let note = entry.note();
-        if !note.is_empty() {
-            self.field(NOTE, &format!("{} {}", note.flags, note.marks()));
+        write_entry(entry, self.now, self.version, &mut self.out);
+    }
+
+    /// Takes a piece of a snapshot that [`encoder`] encodes: copies it and nothing else, so a lock
+    /// may be held. What the version cannot hold is left out.
+    pub fn take(&mut self, item: SnapshotItem<'_>) {
+        match item {
+            SnapshotItem::Entry(db, entry) => {
+                if value::version_needed(entry) > self.version {
+                    self.left_out.lock().push((db, entry.key().into()));
+                }
+                self.take_entry(db, entry);
+            }
+            SnapshotItem::Encoded(_, bytes) => {
+                self.out.raw(bytes);
+                self.db = None;
+            }
         }
-        if entry.deadline_ms() != 0 {
-            self.out.raw(&[opcode::EXPIRES_MS]);
-            self.out.raw(&self.now.wall(entry.deadline_ms()).to_le_bytes());
-        }
-        self.out.raw(&[value::kind(entry, self.version)]);
-        self.out.string(entry.key());
-        value::write(entry, self.now, self.version, &mut self.out);
+    }
+
+    /// Writes out what was taken, if it is enough.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn write_full(&mut self) -> io::Result<()> {
         if self.out.bytes.len() < CHUNK { Ok(()) } else { self.write_out() }
+    }
+
+    /// Where it is noted of which keys [`Writer::take`] leaves something out.
+    pub fn note_left_out(&mut self, left_out: Arc<LeftOut>) {
+        self.left_out = left_out;
     }
 
     fn write_out(&mut self) -> io::Result<()> {

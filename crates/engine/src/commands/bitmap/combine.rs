@@ -62,9 +62,16 @@ fn bit_op(call: &mut Call<'_>) -> Result<(), Error> {
         let text = if len <= INLINE_MAX { made.to_vec() } else { Vec::new() };
         let value = if text.is_empty() { NewValue::Long(made) } else { NewValue::Raw(&text) };
         call.space.note_overwrite(target, slot, Type::Str);
-        call.space.put(target, slot, value, 0);
-        call.emit_as_is();
-        call.space.note_event(STRING, "set", target);
+        let slot = call.space.put(target, slot, value, 0);
+        if how.is_new() {
+            // Older servers have no such operation.
+            if call.space.listened_to() {
+                call.space.emit_set(target, slot);
+            }
+        } else {
+            call.emit_as_is();
+            call.space.note_event(STRING, "set", target);
+        }
     } else if let Some(slot) = slot {
         call.space.remove(target, slot);
         call.space.emit(|| [&b"DEL"[..], target.bytes]);

@@ -129,7 +129,11 @@ fn emit(call: &mut Call<'_>, form: Form, stored: Stored) {
     let args = call.args;
     let Some((at, _)) = stored_at(args, form.options_at()).filter(|_| form != Form::SearchStore)
     else {
-        return call.emit_as_is();
+        // Redis knows no polygons.
+        return match args.from(3).iter().any(|arg| arg.eq_ignore_ascii_case(b"BYPOLYGON")) {
+            true => call.emit_sorted_set(call.key(0)),
+            false => call.emit_as_is(),
+        };
     };
     let word = match stored {
         Stored::Cells => &b"STORE"[..],

@@ -229,8 +229,18 @@ fn run(call: &mut Call<'_>, of: Of, end: End) -> Result<(), Error> {
 /// Stores what was made.
 fn put(call: &mut Call<'_>, made: SortedSet) {
     if call.store_sorted_set(call.key(0), made) {
-        call.emit_as_is();
+        // Before Redis 8.8 nothing can be counted.
+        match counts(call.args) {
+            true => call.emit_sorted_set(call.key(0)),
+            false => call.emit_as_is(),
+        }
     }
+}
+
+/// Whether a request may say AGGREGATE COUNT.
+fn counts(args: Args<'_>) -> bool {
+    let is = |at: usize, word: &[u8]| args.at(at).eq_ignore_ascii_case(word);
+    (4..args.len()).any(|at| is(at - 1, b"AGGREGATE") && is(at, b"COUNT"))
 }
 
 /// Whether so much is to be looked at that the reply is to come in pieces.

@@ -1,8 +1,10 @@
 //! XDEL, XDELEX, XACKDEL: entries go one by one, with or without what groups have pending of them.
 //!
-//! In the effect stream each is what it was asked for: what refers to an entry stands before it.
+//! In the effect stream stands what was removed, and what is pending no more; where what refers to
+//! the entries goes, too, what was asked for.
 
 use super::arguments::{parse_references, parse_strict};
+use super::claim::emit_gone;
 use crate::error::Error;
 use crate::run::call::Call;
 use crate::run::command::DataCommand;
@@ -10,7 +12,7 @@ use crate::run::event_classes::STREAM;
 use crate::spec::*;
 use crate::storage::value::stream::id::Id;
 use crate::storage::value::stream::{References, Stream};
-use redstart_protocol::parse_i64;
+use redstart_protocol::{decimal, parse_i64};
 
 /// XDEL key id [id ...]
 pub static XDEL: DataCommand = declare("xdel", Group::Stream, AtLeast(3))
@@ -124,6 +126,21 @@ fn parse_ids(call: &Call<'_>, mut at: usize) -> Result<Asked, Error> {
     Ok(Asked { references: references.unwrap_or(References::Keep), ids, count })
 }
 
+/// Emits that entries are removed, in words that older servers have if there are any.
+fn emit_removed(call: &mut Call<'_>, key: Key<'_>, references: References, ids: &[Id]) {
+    if ids.is_empty() || !call.space.listened_to() {
+        return;
+    }
+    let texts: Vec<Vec<u8>> = ids.iter().map(|id| id.to_text()).collect();
+    let count = decimal(ids.len() as i64);
+    let mut words: Vec<&[u8]> = match references {
+        References::Remove => vec![b"XDELEX", key.bytes, b"DELREF", b"IDS", &count],
+        _ => vec![b"XDEL", key.bytes],
+    };
+    words.extend(texts.iter().map(|text| &text[..]));
+    call.space.emit(|| words);
+}
+
 /// Removes entries one by one, and replies with what became of each. The options begin at
 /// argument `at`.
 fn delete_each(
@@ -161,8 +178,16 @@ fn delete_each(
         call.space.note_event(STREAM, "xdel", key);
     }
     let forgot = references == References::Remove && group.is_none();
-    if removed > 0 || forgot || (group.is_some() && changed > 0) {
+    if forgot {
         call.emit_as_is();
+    } else if changed > 0 {
+        let gone = ids.iter().zip(&results).filter(|(_, result)| **result == REMOVED);
+        let gone: Vec<Id> = gone.map(|(id, _)| *id).collect();
+        if let Some(name) = group {
+            let acked = ids.iter().zip(&results).filter(|(_, result)| **result != NONE);
+            emit_gone(call, key, name, &acked.map(|(id, _)| *id).collect::<Vec<_>>());
+        }
+        emit_removed(call, key, references, &gone);
     }
     call.space.count_changes(if group.is_some() { changed } else { removed });
     Ok(())
