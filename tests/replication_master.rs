@@ -172,6 +172,17 @@ fn sorted(value: Value, size: usize) -> String {
     groups.concat()
 }
 
+/// Members and scores; Redis 7.0 writes a score with more digits.
+fn scores(value: Value) -> String {
+    let Value::Items(_, elements) = value else { return format!("{value:?}") };
+    let score = |value: &Value| match value {
+        Value::Bulk(text) => String::from_utf8_lossy(text).parse::<f64>().ok(),
+        _ => None,
+    };
+    let pairs = elements.chunks(2).map(|pair| format!("{:?} {:?} ", pair[0], score(&pair[1])));
+    pairs.collect()
+}
+
 /// All keys with type, value and deadline.
 fn state(client: &mut Client) -> BTreeMap<(usize, Vec<u8>), String> {
     let mut state = BTreeMap::new();
@@ -186,9 +197,7 @@ fn state(client: &mut Client) -> BTreeMap<(usize, Vec<u8>), String> {
                 b"list" => format!("{:?}", call(client, &[b"LRANGE", &key, b"0", b"-1"])),
                 b"hash" => sorted(call(client, &[b"HGETALL", &key]), 2),
                 b"set" => sorted(call(client, &[b"SMEMBERS", &key]), 1),
-                b"zset" => {
-                    format!("{:?}", call(client, &[b"ZRANGE", &key, b"0", b"-1", b"WITHSCORES"]))
-                }
+                b"zset" => scores(call(client, &[b"ZRANGE", &key, b"0", b"-1", b"WITHSCORES"])),
                 b"stream" => {
                     let pending = call(client, &[b"XPENDING", &key, b"g"]);
                     format!("{:?} {pending:?}", call(client, &[b"XRANGE", &key, b"-", b"+"]))
