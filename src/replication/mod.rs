@@ -59,15 +59,6 @@ use tokio::sync::{Notify, mpsc};
 /// What is replied to writes while there are too few replicas.
 pub const LACKS_REPLICAS: &str = "NOREPLICAS Not enough good replicas to write.";
 
-/// What this server is to others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// It takes writes, and tells them to its replicas.
-    Master,
-    /// It repeats what a master does.
-    Replica,
-}
-
 /// Where a master is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MasterAddress {
@@ -200,11 +191,6 @@ impl Replication {
     /// How many replicas said lately how far they are.
     pub fn good_replicas(&self) -> usize {
         self.good.load(Relaxed)
-    }
-
-    /// What this server is to others.
-    pub fn role(&self) -> Role {
-        if self.is_replica() { Role::Replica } else { Role::Master }
     }
 
     /// The master, if there is one.

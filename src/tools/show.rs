@@ -15,7 +15,7 @@ pub fn count(number: u64) -> String {
 
 /// A number of something a second: whole from ten on.
 pub fn rate(number: f64) -> String {
-    if number >= 9.95 || number < 0.05 {
+    if !(0.05..9.95).contains(&number) {
         count(number.round() as u64)
     } else {
         format!("{number:.1}")

@@ -6,6 +6,7 @@ mod common;
 use common::{disturb, load, state};
 use redstart_engine::Now;
 use redstart_engine::driver::Driver;
+use redstart_engine::run::effect::Listener;
 use redstart_persistence::log::{Log, SegmentReader, Start, decode};
 use redstart_persistence::names::segment;
 use redstart_persistence::snapshot::{Header, Writer, encoder, write_all};

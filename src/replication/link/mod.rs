@@ -222,13 +222,6 @@ impl Link {
         status
     }
 
-    /// The database that is selected in the master's stream at the present offset.
-    pub fn stream_db(&self) -> usize {
-        let state = self.state.lock();
-        let stream = state.attempt.as_ref().and_then(|attempt| attempt.stream());
-        stream.map_or(state.db, |stream| stream.db())
-    }
-
     /// Whether the master's stream is being applied.
     pub fn is_up(&self) -> bool {
         self.is_up.load(Relaxed)
