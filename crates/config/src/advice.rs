@@ -61,7 +61,6 @@ const INSTEAD: &[(&str, &str)] = &[
     ("rdbchecksum", "files always have checksums"),
     ("rdma-", "RDMA is not supported"),
     ("sanitize-dump-payload", "what RESTORE is given is always checked"),
-    ("shutdown-timeout", "there are no replicas to wait for"),
     ("socket-mark-id", "sockets are not marked"),
     ("vset-", "there are no vector sets"),
     ("watchdog-period", "SLOWLOG and LATENCY tell what is slow"),
