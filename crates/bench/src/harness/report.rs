@@ -116,7 +116,9 @@ pub fn facts(plan: &Plan, cores: &Cores) -> Outcome<String> {
         };
         let mut client = Client::connect(server.port)?;
         let own = client.info("redstart_version").map(|version| format!(", redstart {version}"));
-        let redis = client.info("redis_version").unwrap_or_else(|| "unknown".into());
+        // Valkey tells the version of Redis that it is compatible with, too.
+        let version = client.info("valkey_version").or_else(|| client.info("redis_version"));
+        let redis = version.unwrap_or_else(|| "unknown".into());
         let allocator = client.info("mem_allocator").unwrap_or_default();
         let _ = writeln!(
             out,
