@@ -427,39 +427,40 @@ fn draw(
     let chosen = shard.dbs().filter(fits).nth(fastrand::usize(..dbs.max(1)));
     let Some((index, db)) = chosen else { return 0 };
     let aging = engine.options.aging();
-    let may_go = |entry: &&Entry| {
-        search.rank_of(index, entry) != Rank::Never && !aging.is_newcomer(entry.age())
-    };
-    let mut drawn = 0;
-    let mut take = |entry: &Entry| {
-        drawn += 1;
-        offer(index, entry, search, aging, now, pool);
-    };
-    if volatile_only {
+    let mut consider = |entry: &Entry| consider(index, entry, search, aging, now, pool);
+    let drawn = if volatile_only {
+        // They may be few: one of a shard is enough.
         let (_, slots) = db.table().capacity();
         let start = fastrand::usize(..slots);
-        let all = (0..slots).filter_map(|n| db.table().nth((start + n) % slots));
-        all.filter(may_go).take(wanted).for_each(&mut take);
+        let mut all = (0..slots).filter_map(|n| db.table().nth((start + n) % slots));
+        usize::from(all.any(&mut consider))
     } else {
-        db.table().near(near).take(NEAR_MAX).filter(may_go).take(wanted).for_each(&mut take);
-    }
-    if drawn == 0
-        && let Some(entry) = db.table().iter().find(may_go)
-    {
-        drawn = 1;
-        offer(index, entry, search, aging, now, pool);
-    }
-    drawn
+        let near = db.table().near(near).take(NEAR_MAX);
+        near.filter(|entry| consider(entry)).take(wanted).count()
+    };
+    if drawn > 0 { drawn } else { usize::from(db.table().iter().any(consider)) }
 }
 
-/// Offers an entry to the pool.
-fn offer(db: usize, entry: &Entry, search: &Search<'_>, aging: Rule, now: Now, pool: &mut Pool) {
+/// Offers an entry to the pool if it may go; returns whether it may.
+fn consider(
+    db: usize,
+    entry: &Entry,
+    search: &Search<'_>,
+    aging: Rule,
+    now: Now,
+    pool: &mut Pool,
+) -> bool {
     let score = match search.rank_of(db, entry) {
+        Rank::Never => return false,
         Rank::Stale => aging.staleness(entry.age(), now).into(),
         Rank::Deadline => u64::MAX - entry.deadline_ms(),
-        Rank::Random | Rank::Never => 0,
+        Rank::Random => 0,
     };
+    if aging.is_newcomer(entry.age()) {
+        return false;
+    }
     pool.offer_entry(score, (db, entry), aging, now);
+    true
 }
 
 /// Removes a key for the sake of memory. Returns the bytes that its entry took, if it was there.

@@ -89,9 +89,12 @@ impl Places {
 impl Pool {
     /// Keeps a candidate if it is among the best and not there yet.
     pub fn offer(&mut self, drawn: Candidate) {
-        if !self.admits(drawn.score, drawn.address) {
-            return;
+        if self.admits(drawn.score, drawn.address) {
+            self.keep(drawn);
         }
+    }
+
+    fn keep(&mut self, drawn: Candidate) {
         if self.best.len() == POOL_MAX {
             self.best.remove(0);
         }
@@ -108,7 +111,7 @@ impl Pool {
     /// Offers an entry that goes the sooner, the higher its score is.
     pub fn offer_entry(&mut self, score: u64, (db, entry): (usize, &Entry), aging: Rule, now: Now) {
         if self.admits(score, entry.address()) {
-            self.offer(Candidate { score, ..Candidate::of(db, entry, aging, now) });
+            self.keep(Candidate { score, ..Candidate::of(db, entry, aging, now) });
         }
     }
 

@@ -3,19 +3,10 @@
 use super::{is_oom, number, pipeline, start};
 use crate::support::client::Client;
 use crate::support::resp::Value;
-use crate::support::talk::{call, connect, ok as fine, text};
+use crate::support::talk::{call, connect, ok as fine, quota};
 
 fn ok(client: &mut Client, line: &str) {
     assert_eq!(call(client, line), fine(), "{line}");
-}
-
-/// A figure of a quota in INFO.
-fn quota(client: &mut Client, nth: usize, name: &str) -> u64 {
-    let told = text(call(client, "INFO quotas"));
-    let line = told.lines().find_map(|line| line.strip_prefix(&format!("quota{nth}:")));
-    let mut words = line.expect("the quota").split(',').filter_map(|word| word.split_once('='));
-    let found = words.find(|(found, _)| *found == name).expect("there is such a figure");
-    found.1.parse().expect("a number")
 }
 
 #[test]

@@ -3,18 +3,9 @@
 use super::alone::both;
 use crate::support::client::Client;
 use crate::support::resp::Value;
-use crate::support::talk::{call, text};
+use crate::support::talk::{call, quota};
 
 const NO_ROOM: &str = "SERVER_ERROR out of memory storing object\r\n";
-
-/// A figure of a quota in INFO.
-fn quota(client: &mut Client, nth: usize, name: &str) -> u64 {
-    let told = text(call(client, "INFO quotas"));
-    let line = told.lines().find_map(|line| line.strip_prefix(&format!("quota{nth}:")));
-    let mut words = line.expect("the quota").split(',').filter_map(|word| word.split_once('='));
-    let found = words.find(|(found, _)| *found == name).expect("there is such a figure");
-    found.1.parse().expect("a number")
-}
 
 #[test]
 fn what_a_quota_has_no_room_for_is_not_stored() {

@@ -54,6 +54,15 @@ pub fn field(client: &mut Client, name: &str) -> String {
     value.unwrap_or_else(|| panic!("INFO does not tell {name}")).to_owned()
 }
 
+/// A figure of a quota in INFO.
+pub fn quota(client: &mut Client, nth: usize, name: &str) -> u64 {
+    let told = text(call(client, "INFO quotas"));
+    let line = told.lines().find_map(|line| line.strip_prefix(&format!("quota{nth}:")));
+    let mut words = line.expect("the quota").split(',').filter_map(|word| word.split_once('='));
+    let found = words.find(|(found, _)| *found == name).expect("there is such a figure");
+    found.1.parse().expect("a number")
+}
+
 /// Waits until something is so.
 pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;

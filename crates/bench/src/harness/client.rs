@@ -78,4 +78,10 @@ impl Client {
         let mut values = text.lines().filter_map(|line| line.split_once(':'));
         values.find(|(name, _)| *name == field).map(|(_, value)| value.trim().to_string())
     }
+
+    /// A field of INFO that is a number.
+    pub fn info_number(&mut self, field: &str) -> Outcome<f64> {
+        let number = self.info(field).and_then(|text| text.parse().ok());
+        number.ok_or_else(|| Failure(format!("INFO has no {field}")))
+    }
 }

@@ -124,14 +124,12 @@ fn measure(
     let stream = Stream::new(strip, plan.connections, PIPELINE, Laps::Endless);
     let measured = load::run(server.port, &[stream], Some(plan.timing), &server.cpu)?;
     let mut client = Client::connect(server.port)?;
-    let number = |text: Option<String>| text.and_then(|text| text.parse::<f64>().ok());
-    let evicted = number(client.info("evicted_keys")).unwrap_or(0.0);
+    let evicted = client.info_number("evicted_keys")?;
     if evicted < strip.len() as f64 / 2.0 {
         return Err(Failure(format!("only {evicted} keys were evicted")));
     }
     let limit = (LIMIT_MB << 20) as f64;
-    let used = number(client.info("used_memory"));
-    let used = used.ok_or_else(|| Failure("INFO has no used_memory".into()))? / limit;
+    let used = client.info_number("used_memory")? / limit;
     let resident = server.resident_bytes()? as f64 / limit;
     Ok(Evicting { figures: Figures::of(&measured), used, resident })
 }

@@ -162,17 +162,13 @@ struct Dropped {
 fn drop_tag(plan: &Plan, cores: &Cores) -> Outcome<Dropped> {
     let server = Server::start(&plan.servers[REDSTART], cores, Pin::Apart, 1)?;
     let mut client = Client::connect(server.port)?;
-    let used = |client: &mut Client| {
-        let text = client.info("used_memory").and_then(|text| text.parse::<f64>().ok());
-        text.ok_or_else(|| Failure("INFO has no used_memory".into()))
-    };
-    let empty = used(&mut client)?;
+    let empty = client.info_number("used_memory")?;
     for fill in [fill_strip(KEYS, &[]), tag_strip(|_| TAG.to_vec())] {
         let fill = Stream::new(&fill, plan.connections, FILL_PIPELINE, Laps::Once);
         load::run(server.port, &[fill], None, &server.cpu)?;
     }
     client.ask(&[b"SET", b"other", b"value"])?;
-    let full = used(&mut client)?;
+    let full = client.info_number("used_memory")?;
     let began = Instant::now();
     client.ask(&[b"TAG.DROP", TAG])?;
     let (took, mut others) = (began.elapsed(), Duration::ZERO);
@@ -182,7 +178,7 @@ fn drop_tag(plan: &Plan, cores: &Cores) -> Outcome<Dropped> {
             client.ask(&[b"GET", b"other"])?;
             others = others.max(asked.elapsed());
         }
-        let left = (used(&mut client)? - empty) / (full - empty);
+        let left = (client.info_number("used_memory")? - empty) / (full - empty);
         if left <= LEFT_MAX {
             return Ok(Dropped { took, others, back: began.elapsed() });
         }
