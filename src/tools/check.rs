@@ -56,10 +56,7 @@ pub fn declared() -> clap::Command {
 
 /// Runs the subcommand.
 pub fn run(arguments: &[String]) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
-        Ok(arguments) => arguments,
-        Err(error) => error.exit(),
-    };
+    let arguments = Arguments::parse_from(arguments);
     let keys = match keys(arguments.encryption_key_file.as_deref()) {
         Ok(keys) => keys,
         Err(error) => {

@@ -53,10 +53,7 @@ pub fn declared_man() -> Command {
 
 /// Runs `redstart completions`.
 pub fn complete(arguments: &[String]) -> ExitCode {
-    let Completions { shell } = match Completions::try_parse_from(arguments) {
-        Ok(arguments) => arguments,
-        Err(error) => error.exit(),
-    };
+    let Completions { shell } = Completions::parse_from(arguments);
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut whole(), "redstart", &mut text);
     match std::io::stdout().write_all(&text) {
@@ -67,10 +64,7 @@ pub fn complete(arguments: &[String]) -> ExitCode {
 
 /// Runs `redstart man`.
 pub fn write_manuals(arguments: &[String]) -> ExitCode {
-    let Manuals { folder } = match Manuals::try_parse_from(arguments) {
-        Ok(arguments) => arguments,
-        Err(error) => error.exit(),
-    };
+    let Manuals { folder } = Manuals::parse_from(arguments);
     match manuals(&folder) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -65,10 +65,7 @@ pub fn declared() -> clap::Command {
 
 /// Runs the subcommand.
 pub fn run(arguments: &[String]) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
-        Ok(arguments) => arguments,
-        Err(error) => error.exit(),
-    };
+    let arguments = Arguments::parse_from(arguments);
     match convert(&arguments) {
         Ok(report) => {
             println!("{}: {report}", arguments.output.display());
